@@ -1,0 +1,93 @@
+"""People: who somebody is and how they prove it. Nothing here knows of communities or votes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+
+class UserManager(BaseUserManager["User"]):
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """E-mail addresses are compared without regard to case, so they are kept in lower case."""
+        return super().normalize_email(email).strip().lower()
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=self.normalize_email(username))
+
+    def create_user(self, email: str | None, *, name: str, handle: str, **fields: Any) -> User:
+        """A person who signs in by magic link; without an e-mail address, one who cannot sign in (an imported member)."""
+        user = self.model(email=self.normalize_email(email) if email else None, name=name, handle=handle, **fields)
+        user.set_unusable_password()
+        user.full_clean()
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, *, name: str, handle: str, password: str | None = None) -> User:
+        """An administrator; the password is not used, administrators sign in by magic link too."""
+        return self.create_user(email, name=name, handle=handle, is_staff=True, is_superuser=True)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person: the e-mail address is the identity, `name` is shown, `handle` is public and unique.
+
+    Imported people have no e-mail address and cannot sign in.
+    """
+
+    email = models.EmailField(unique=True, null=True, blank=True)
+    name = models.CharField("display name", max_length=80)
+    handle = models.CharField(
+        max_length=40,
+        unique=True,
+        validators=[RegexValidator(r"\A[a-z0-9_]{2,40}\Z", "2 to 40 of a-z, 0-9 and _.")],
+        help_text="2 to 40 of a-z, 0-9 and _; public.",
+    )
+    is_staff = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    # Made by load_demo: may be entered from the start page of the embedded default.
+    is_demo = models.BooleanField(default=False)
+    date_joined = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name", "handle"]
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(email=Lower("email")), name="user_email_lower_case"),
+            models.CheckConstraint(condition=models.Q(handle=Lower("handle")), name="user_handle_lower_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.handle
+
+    def clean(self) -> None:
+        self.email = UserManager.normalize_email(self.email) or None
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_short_name(self) -> str:
+        return self.name
+
+
+class ApiToken(models.Model):
+    """A bearer token for the API: shown once when it is made, kept only as its SHA-256."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.name}"

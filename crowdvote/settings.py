@@ -1,0 +1,217 @@
+"""Settings of CrowdVote, all of them from the environment. The README's settings table explains each variable.
+
+Secure by default: DEBUG is off unless asked for, the secret key is made on first run and kept in the data directory, hosts and origins
+are named, and links in mails are built from CROWDVOTE_SITE_URL, never from a request's Host header.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONE, SELF
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _flag(name: str, default: bool = False) -> bool:
+    return os.environ.get(name, str(default)).strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _list(name: str, default: str = "") -> list[str]:
+    return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
+
+
+def _number(name: str, default: float) -> float:
+    return float(os.environ.get(name, default))
+
+
+# --- Where things live ------------------------------------------------------------------------------------------------
+
+_data_dir = os.environ.get("CROWDVOTE_DATA_DIR")
+DATA_DIR = Path(_data_dir).resolve() if _data_dir else BASE_DIR / "var"
+LOG_DIR = DATA_DIR / "logs" if _data_dir else BASE_DIR / "logs"
+MAIL_DIR = DATA_DIR / "mail"
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+PORT = int(os.environ.get("PORT", "8000"))
+SITE_URL = os.environ.get("CROWDVOTE_SITE_URL", f"http://localhost:{PORT}").rstrip("/")
+
+
+def _secret_key() -> str:
+    """The key of the environment, or the one kept in the data directory, made there on first run."""
+    if key := os.environ.get("CROWDVOTE_SECRET_KEY"):
+        return key
+    path = DATA_DIR / "secret-key"
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass
+    return path.read_text().strip()
+
+
+# --- Security ---------------------------------------------------------------------------------------------------------
+
+SECRET_KEY = _secret_key()
+DEBUG = _flag("CROWDVOTE_DEBUG")
+ALLOWED_HOSTS = _list("CROWDVOTE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = _list("CROWDVOTE_TRUSTED_ORIGINS")
+# How many proxies in front of us may be believed about the client's address (0: the peer is the client).
+TRUSTED_PROXIES = int(_number("CROWDVOTE_TRUSTED_PROXIES", 0))
+
+_https = SITE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = _flag("CROWDVOTE_SSL_REDIRECT")
+SECURE_HSTS_SECONDS = int(_number("CROWDVOTE_HSTS_SECONDS", 0))
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if TRUSTED_PROXIES and _https:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+
+# --- Application ------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "django_htmx",
+    "strawberry_django",
+    "crowdvote",
+    "accounts",
+    "democracy",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "crowdvote.urls"
+ASGI_APPLICATION = "crowdvote.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database ---------------------------------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": dj_database_url.config(
+        env="DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'crowdvote.sqlite3'}", conn_health_checks=True
+    )
+}
+EMBEDDED = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+if EMBEDDED:
+    # IMMEDIATE lets writers queue instead of failing; WAL lets readers go on; FULL keeps an acknowledged vote through a power cut.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+    DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
+else:
+    # Connections live in the driver's pool; Django requires CONN_MAX_AGE 0 with it.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": int(_number("CROWDVOTE_DB_POOL", 16))}}
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- People -----------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "sesame.backends.ModelBackend"]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+SESAME_MAX_AGE = 15 * 60
+SESAME_ONE_TIME = True
+# Accounts of the demo communities can be entered without a mail; only ever in the embedded default.
+DEMO_SIGN_IN = EMBEDDED and _flag("CROWDVOTE_DEMO_SIGN_IN")
+
+EMAIL_BACKEND = os.environ.get("CROWDVOTE_EMAIL_BACKEND", "accounts.mail.ConsoleAndFileBackend")
+EMAIL_HOST = os.environ.get("CROWDVOTE_EMAIL_HOST", "localhost")
+EMAIL_PORT = int(_number("CROWDVOTE_EMAIL_PORT", 25))
+EMAIL_HOST_USER = os.environ.get("CROWDVOTE_EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("CROWDVOTE_EMAIL_PASSWORD", "")
+EMAIL_USE_TLS = _flag("CROWDVOTE_EMAIL_TLS")
+DEFAULT_FROM_EMAIL = os.environ.get("CROWDVOTE_EMAIL_FROM", "CrowdVote <noreply@localhost>")
+
+# --- Language, time, files --------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Recalculation ----------------------------------------------------------------------------------------------------
+
+CROWDVOTE_EXECUTOR = os.environ.get("CROWDVOTE_EXECUTOR", "threads")
+RECALCULATION_DEBOUNCE = _number("CROWDVOTE_DEBOUNCE", 0.2)
+RECALCULATION_DEBOUNCE_BOUND = _number("CROWDVOTE_DEBOUNCE_BOUND", 2.0)
+RECALCULATION_CONCURRENCY = int(_number("CROWDVOTE_CONCURRENCY", 2))
+RECALCULATION_TIMEOUT = _number("CROWDVOTE_CALCULATION_TIMEOUT", 300)
+RECALCULATION_SWEEP_INTERVAL = _number("CROWDVOTE_SWEEP_INTERVAL", 2.0)
+# A run renews its claim on the community three times in this many seconds; a dead run's claim is free after it.
+RECALCULATION_LEASE = _number("CROWDVOTE_LEASE", 5.0)
+
+# --- GraphQL ----------------------------------------------------------------------------------------------------------
+
+STRAWBERRY_DJANGO = {"MAP_AUTO_ID_AS_GLOBAL_ID": True, "MUTATIONS_DEFAULT_HANDLE_ERRORS": False}
+
+# --- Logging ----------------------------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"console": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "console"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+}

@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class DemocracyConfig(AppConfig):
+    name = "democracy"
+
+    def ready(self) -> None:
+        # Importing the module connects its receivers.
+        from democracy import signals  # noqa: F401
