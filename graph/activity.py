@@ -1,0 +1,175 @@
+"""Which members have ballots in a decision, on which tags, and which followings are active: the least fixed point.
+
+Tags are bits: bit i of a member stands for the i-th tag of the decision, one more bit for having a ballot at all. A
+following hands on the bits in its mask: an untagged one all, a tagged one those of its tags; whoever receives
+anything has a ballot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from graph.delegation import GraphArrays
+from graph.fixedpoint import Ints
+from graph.values import NO_TAGS
+
+Bits = npt.NDArray[np.uint64]
+
+# Rounds narrower than this, after as many, go one by one: a chain has as many rounds as members.
+NARROW = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """The active followings by follower (as rows of the graph's arrays), and every member's tags."""
+
+    followers: Ints
+    followees: Ints
+    tags: list[frozenset[str]]
+    holders: npt.NDArray[np.bool_]
+
+
+def find_activity(
+    graph: GraphArrays, *, own: npt.NDArray[np.bool_], cast: Ints, cast_tags: Sequence[frozenset[str]]
+) -> Activity:
+    """Find the least fixed point on the whole graph.
+
+    Parameters
+    ----------
+    graph : GraphArrays
+    own : bool array, one per member
+        Who cast a ballot or an abstention, and so inherits nothing.
+    cast : int64 array
+        The rows of those who cast a ballot with stars.
+    cast_tags : sequence of frozenset of str
+        Their tags.
+    """
+    size = len(graph.members)
+    followers = np.repeat(np.arange(size), np.diff(graph.starts))
+    open_ = ~own[followers]
+    followers, followees, tag_sets = followers[open_], graph.followees[open_], graph.tag_sets[open_]
+
+    distinct = {tags: position for position, tags in enumerate(dict.fromkeys(cast_tags))}
+    alphabet = {tag: bit for bit, tag in enumerate(sorted(set().union(*distinct)))}
+    everything = (1 << (len(alphabet) + 1)) - 1
+    ballot_bit = 1 << len(alphabet)
+    words = len(alphabet) // 64 + 1
+    masks = _words([_encode(tags, alphabet) if tags else everything for tags in graph.tags], words)
+    ballots = _words([_encode(tags, alphabet) | ballot_bit for tags in distinct], words)
+
+    if len(graph.tags) > 1:
+        useful = masks.any(axis=1)[tag_sets]
+        followers, followees, tag_sets = followers[useful], followees[useful], tag_sets[useful]
+    bits: Bits = np.zeros((size, words), dtype=np.uint64)
+    bits[cast] = ballots[np.fromiter((distinct[tags] for tags in cast_tags), dtype=np.int64, count=len(cast))]
+    _spread(bits, cast, followers, followees, masks[tag_sets] if len(graph.tags) > 1 else None, ballot_bit)
+
+    handed = bits[followees]
+    if len(graph.tags) > 1:
+        handed &= masks[tag_sets]
+    active = handed.any(axis=1)
+    holders = bits.any(axis=1)
+    if alphabet:
+        tags = _decode(bits, alphabet)
+        for row, its_tags in zip(cast.tolist(), cast_tags, strict=True):
+            tags[row] = its_tags
+    else:
+        tags = [NO_TAGS] * size
+    return Activity(followers[active], followees[active], tags, holders)
+
+
+def by_followee(followers: Ints, followees: Ints, size: int) -> tuple[Ints, Ints]:
+    """Sort followings by followee: where each followee's begin, and the positions of the followings in that order."""
+    count = len(followers)
+    starts = np.arange(count + 1, dtype=np.int64)
+    table = sparse.csr_array((np.arange(count), followees, starts), shape=(count, size)).tocsc()
+    return table.indptr.astype(np.int64), table.data
+
+
+def slices(starts: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """The positions in ``starts[r]:starts[r + 1]`` for all rows r, one after the other, and how many each has."""
+    counts = starts[rows + 1] - starts[rows]
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(starts[rows] - ends + counts, counts), counts
+
+
+def _spread(bits: Bits, start: Ints, followers: Ints, followees: Ints, masks: Bits | None, ballot_bit: int) -> None:
+    """Hand bits on from followee to follower until nothing changes, in place."""
+    starts, order = by_followee(followers, followees, len(bits))
+    receivers = followers[order]
+    passes = None if masks is None else masks[order]
+    ballot = _words([ballot_bit], bits.shape[1])[0]
+    changed = start
+    rounds = 0
+    while len(changed):
+        rounds += 1
+        if rounds > NARROW and len(changed) < NARROW:
+            _spread_one_by_one(bits, changed, starts, receivers, passes, ballot_bit)
+            return
+        at, counts = slices(starts, changed)
+        handed = np.repeat(bits[changed], counts, axis=0)
+        if passes is not None:
+            handed &= passes[at]
+        some = handed.any(axis=1)
+        to, handed = receivers[at[some]], handed[some] | ballot
+        touched = np.unique(to)
+        before = bits[touched]
+        for word in range(bits.shape[1]):
+            np.bitwise_or.at(bits[:, word], to, handed[:, word])
+        changed = touched[(bits[touched] != before).any(axis=1)]
+
+
+def _spread_one_by_one(
+    bits: Bits, changed: Ints, starts: Ints, receivers: Ints, passes: Bits | None, ballot_bit: int
+) -> None:
+    """`_spread` for narrow rounds, in whole numbers of any length."""
+    held: dict[int, int] = {}
+    queue: list[int] = changed.tolist()
+    bounds: list[int] = starts.tolist()
+    to: list[int] = receivers.tolist()
+    while queue:
+        row = queue.pop()
+        mine = held.get(row) or _number(bits[row])
+        for at in range(bounds[row], bounds[row + 1]):
+            handed = mine if passes is None else mine & _number(passes[at])
+            if handed:
+                follower = to[at]
+                before = held.get(follower)
+                if before is None:
+                    before = _number(bits[follower])
+                after = before | handed | ballot_bit
+                if after != before:
+                    held[follower] = after
+                    queue.append(follower)
+    if held:
+        bits[list(held)] = _words(list(held.values()), bits.shape[1])
+
+
+def _encode(tags: frozenset[str], alphabet: dict[str, int]) -> int:
+    return sum(1 << alphabet[tag] for tag in tags if tag in alphabet)
+
+
+def _words(numbers: Sequence[int], words: int) -> Bits:
+    """Numbers as rows of 64-bit words, lowest first."""
+    raw = b"".join(number.to_bytes(8 * words, "little") for number in numbers)
+    return np.frombuffer(raw, dtype="<u8").reshape(len(numbers), words).astype(np.uint64)
+
+
+def _number(row: Bits) -> int:
+    return int(row[0]) if len(row) == 1 else int.from_bytes(row.astype("<u8").tobytes(), "little")
+
+
+def _decode(bits: Bits, alphabet: dict[str, int]) -> list[frozenset[str]]:
+    """Every row's tags; equal ones are one object."""
+    distinct, which = np.unique(bits, axis=0, return_inverse=True)
+    sets = [
+        frozenset(tag for tag, bit in alphabet.items() if number >> bit & 1) or NO_TAGS
+        for number in map(_number, distinct)
+    ]
+    return list(map(sets.__getitem__, which.ravel().tolist()))

@@ -1,0 +1,216 @@
+"""The delegation graph: who follows whom in one community, at one revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+
+from graph.values import FollowingRemoved, FollowingSet, GraphChange, Member, MemberRemoved, MemberSet
+
+Edges = dict[Member, dict[str, Any]]
+"""Neighbours of one member, each with the attributes of the following."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphArrays:
+    """The same graph in arrays; row i is `members[i]`, and members ascend.
+
+    The followings of row i are `starts[i]:starts[i + 1]` of `followees` (rows) and `tag_sets` (positions in
+    `tags`, 0 for an untagged following).
+    """
+
+    members: list[Member]
+    index: dict[Member, int]
+    counted: npt.NDArray[np.bool_]
+    starts: npt.NDArray[np.int64]
+    followees: npt.NDArray[np.int64]
+    tag_sets: npt.NDArray[np.int64]
+    tags: list[frozenset[str]]
+
+
+class DelegationGraph:
+    """A community's members and followings at one revision: a frozen value around a `networkx.DiGraph`.
+
+    Attributes
+    ----------
+    revision : int
+    digraph : networkx.DiGraph
+        Edges go from follower to followee and have the attribute ``tags`` (a frozenset, empty for everything);
+        nodes have the attribute ``counted``. Frozen; attribute dictionaries are shared and must not be written.
+
+    Notes
+    -----
+    `updated` shares with the older value whatever it does not change: the outer dictionaries are copied, inner
+    ones only for the members that are touched. Nothing is ever changed in place.
+    """
+
+    def __init__(self, digraph: nx.DiGraph[Member], *, revision: int) -> None:
+        self.digraph = digraph
+        self.revision = revision
+        self.followees: dict[Member, Edges] = digraph._succ  # type: ignore[attr-defined]
+        self.followers: dict[Member, Edges] = digraph._pred  # type: ignore[attr-defined]
+        self.roles: dict[Member, dict[str, Any]] = digraph._node  # type: ignore[attr-defined]
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        revision: int,
+        members: Iterable[tuple[Member, bool]],
+        followings: Iterable[tuple[Member, Member, frozenset[str]]],
+    ) -> DelegationGraph:
+        """Build the graph from rows.
+
+        Parameters
+        ----------
+        revision : int
+        members : iterable of (member, counted)
+        followings : iterable of (follower, followee, tags)
+            Those from or to somebody who is no member, and those of oneself, are left out.
+        """
+        attributes = _Attributes()
+        roles = {member: attributes.role(counted) for member, counted in members}
+        succ: dict[Member, Edges] = {member: {} for member in roles}
+        pred: dict[Member, Edges] = {member: {} for member in roles}
+        for follower, followee, tags in followings:
+            if follower != followee and follower in succ and followee in succ:
+                succ[follower][followee] = pred[followee][follower] = attributes.following(tags)
+        return cls(_digraph(roles, succ, pred), revision=revision)
+
+    def updated(self, changes: Iterable[GraphChange], *, revision: int) -> DelegationGraph:
+        """The graph after `changes`, in their order; this value stays as it is.
+
+        A removed member's followings are dropped. They are set again by the caller when the member comes back.
+        """
+        changes = list(changes)
+        if not changes:
+            later = DelegationGraph(self.digraph, revision=revision)
+            if "arrays" in self.__dict__:
+                later.__dict__["arrays"] = self.arrays
+            return later
+        draft = _Draft(self)
+        for change in changes:
+            draft.apply(change)
+        return DelegationGraph(_digraph(draft.roles, draft.succ, draft.pred), revision=revision)
+
+    def __contains__(self, member: object) -> bool:
+        return member in self.roles
+
+    def __len__(self) -> int:
+        return len(self.roles)
+
+    def counts(self, member: Member) -> bool:
+        """Whether the member is a voter. Somebody who is no member is not."""
+        role = self.roles.get(member)
+        return role is not None and bool(role["counted"])
+
+    @cached_property
+    def voters(self) -> int:
+        """The number of counted members."""
+        return sum(role["counted"] for role in self.roles.values())
+
+    @cached_property
+    def arrays(self) -> GraphArrays:
+        """The graph in arrays; made once, O(members + followings)."""
+        members = sorted(self.roles)
+        index = dict(zip(members, range(len(members)), strict=True))
+        rows = [self.followees[member] for member in members]
+        starts = np.zeros(len(members) + 1, dtype=np.int64)
+        np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)), out=starts[1:])
+        total = int(starts[-1])
+        followees = np.fromiter(map(index.__getitem__, chain.from_iterable(rows)), dtype=np.int64, count=total)
+        tags: list[frozenset[str]] = [frozenset()]
+        positions = {tags[0]: 0}
+        tag_sets = np.empty(total, dtype=np.int64)
+        for at, edge in enumerate(chain.from_iterable(map(dict.values, rows))):
+            wanted = edge["tags"]
+            position = positions.get(wanted)
+            if position is None:
+                position = positions[wanted] = len(tags)
+                tags.append(wanted)
+            tag_sets[at] = position
+        counted = np.fromiter((self.roles[member]["counted"] for member in members), dtype=np.bool_, count=len(members))
+        return GraphArrays(members, index, counted, starts, followees, tag_sets, tags)
+
+
+class _Attributes:
+    """One attribute dictionary for all equal members, and one for all equal followings, to save memory."""
+
+    def __init__(self) -> None:
+        self._roles = {counted: {"counted": counted} for counted in (False, True)}
+        self._followings: dict[frozenset[str], dict[str, Any]] = {}
+
+    def role(self, counted: bool) -> dict[str, Any]:
+        return self._roles[bool(counted)]
+
+    def following(self, tags: frozenset[str]) -> dict[str, Any]:
+        attributes = self._followings.get(tags)
+        if attributes is None:
+            tags = frozenset(tags)
+            attributes = self._followings[tags] = {"tags": tags}
+        return attributes
+
+
+class _Draft:
+    """The dictionaries of a graph in the making; inner ones are copied when first written."""
+
+    def __init__(self, graph: DelegationGraph) -> None:
+        self.roles = graph.roles.copy()
+        self.succ = graph.followees.copy()
+        self.pred = graph.followers.copy()
+        self._attributes = _Attributes()
+        self._own_succ: set[Member] = set()
+        self._own_pred: set[Member] = set()
+
+    def apply(self, change: GraphChange) -> None:
+        match change:
+            case MemberSet(member, counted):
+                self.roles[member] = self._attributes.role(counted)
+                self.succ.setdefault(member, {})
+                self.pred.setdefault(member, {})
+            case MemberRemoved(member):
+                self._remove(member)
+            case FollowingSet(follower, followee, tags):
+                if follower != followee and follower in self.succ and followee in self.succ:
+                    attributes = self._attributes.following(tags)
+                    self._writable(self.succ, self._own_succ, follower)[followee] = attributes
+                    self._writable(self.pred, self._own_pred, followee)[follower] = attributes
+            case FollowingRemoved(follower, followee):
+                if followee in self.succ.get(follower, ()):
+                    del self._writable(self.succ, self._own_succ, follower)[followee]
+                    del self._writable(self.pred, self._own_pred, followee)[follower]
+
+    def _remove(self, member: Member) -> None:
+        if self.roles.pop(member, None) is None:
+            return
+        for followee in self.succ[member]:
+            del self._writable(self.pred, self._own_pred, followee)[member]
+        for follower in self.pred[member]:
+            del self._writable(self.succ, self._own_succ, follower)[member]
+        del self.succ[member], self.pred[member]
+        self._own_succ.discard(member)
+        self._own_pred.discard(member)
+
+    @staticmethod
+    def _writable(edges: dict[Member, Edges], own: set[Member], member: Member) -> Edges:
+        if member not in own:
+            own.add(member)
+            edges[member] = edges[member].copy()
+        return edges[member]
+
+
+def _digraph(
+    roles: dict[Member, dict[str, Any]], succ: dict[Member, Edges], pred: dict[Member, Edges]
+) -> nx.DiGraph[Member]:
+    digraph: nx.DiGraph[Member] = nx.DiGraph()
+    digraph._node = roles  # type: ignore[attr-defined]
+    digraph._adj = succ  # type: ignore[attr-defined]
+    digraph._pred = pred  # type: ignore[attr-defined]
+    return nx.freeze(digraph)  # type: ignore[no-any-return]

@@ -1,0 +1,108 @@
+"""Explanations: what a staged ballot rests on, and what a cast ballot carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from fractions import Fraction
+from heapq import heappop, heappush
+
+import numpy as np
+from scipy import sparse
+
+from graph.exact import FEW, Closure, closure, exact_sources
+from graph.linear import LinearSystem
+from graph.values import Member, Source
+
+Active = Callable[[Member], Sequence[Member] | None]
+
+
+def find_sources(member: Member, active: Active) -> tuple[Source, ...]:
+    """The sources of an inherited ballot, heaviest first, then by member.
+
+    Parameters
+    ----------
+    member : Member
+        Somebody with an inherited ballot.
+    active : callable
+        A member's active followees; None for a member with a cast ballot.
+
+    Notes
+    -----
+    Weights are fractions where the ballot rests on up to `graph.exact.FEW` inheriting members, floats where on more.
+    """
+    whom = closure([member], active) or {}
+    weights: Mapping[Member, Fraction | float]
+    weights = exact_sources(whom, member) if len(whom) <= FEW else _float_weights(whom, {member: 1.0})
+    paths = _strongest_paths(member, whom)
+    sources = [Source(source, weight, paths[source]) for source, weight in weights.items()]
+    total = sum(source.weight for source in sources)
+    if not isinstance(total, Fraction):
+        sources = [Source(source.member, source.weight / total, source.path) for source in sources]
+    return tuple(sorted(sources, key=lambda source: (-source.weight, source.member)))
+
+
+def find_influence(cast: Collection[Member], counted: Mapping[Member, float], active: Active) -> dict[Member, float]:
+    """For each cast ballot, how many counted ballots it carries.
+
+    `counted` holds those who inherit and are counted, each with 1.
+    """
+    influence = dict.fromkeys(cast, 0.0)
+    whom = closure(counted, active) or {}
+    for source, weight in _float_weights(whom, counted).items():
+        influence[source] += weight
+    return influence
+
+
+def _float_weights(whom: Closure, askers: Mapping[Member, float]) -> dict[Member, float]:
+    """Where the answers come from if each asker asks so often: the transposed system of the means."""
+    members = list(whom)
+    index = {member: at for at, member in enumerate(members)}
+    owners: list[int] = []
+    columns: list[int] = []
+    for at, active in enumerate(whom.values()):
+        inner = [index[one] for one in active if one in index]
+        owners.extend([at] * len(inner))
+        columns.extend(inner)
+    ones = np.ones(len(owners), dtype=np.int64)
+    inside = sparse.coo_array((ones, (owners, columns)), shape=(len(members), len(members))).tocsr()
+    count = np.fromiter(map(len, whom.values()), dtype=np.int64, count=len(members))
+    system = LinearSystem(count, inside).transposed()
+    start = np.zeros((len(members), 1))
+    for member, weight in askers.items():
+        start[index[member], 0] = weight
+    # With y = K^-T start, a followee receives y[i] from each follower i.
+    asked = system.solve(start)
+    for _ in range(2):
+        asked += system.solve(start - system.times(asked))
+    weights: dict[Member, float] = {}
+    for share, active in zip(np.maximum(asked[:, 0], 0.0).tolist(), whom.values(), strict=True):
+        for one in active:
+            if one not in index:
+                weights[one] = weights.get(one, 0.0) + share  # type: ignore[index, arg-type]
+    return weights
+
+
+def _strongest_paths(member: Member, whom: Closure) -> dict[Member, tuple[Member, ...]]:
+    """To everybody, the chain that most of the asking takes: the smallest product of followees along it.
+
+    Among equals the shortest chain, then the one through the lowest members.
+    """
+    came: dict[Member, Member] = {}
+    heap: list[tuple[int, int, Member, Member]] = [(1, 0, member, member)]
+    while heap:
+        product, length, before, here = heappop(heap)
+        if here in came:
+            continue
+        came[here] = before
+        active: Sequence[Member] = whom.get(here, ())  # type: ignore[assignment]
+        for one in active:
+            if one not in came:
+                heappush(heap, (product * len(active), length + 1, here, one))
+
+    def walk(end: Member) -> tuple[Member, ...]:
+        path = [end]
+        while path[-1] != member:
+            path.append(came[path[-1]])
+        return tuple(reversed(path))
+
+    return {end: walk(end) for end in came if end not in whom}

@@ -1,0 +1,175 @@
+"""Full staging: every member's ballot in one decision, from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from graph.activity import NARROW, by_followee, find_activity, slices
+from graph.delegation import GraphArrays
+from graph.fixedpoint import MOST_FOLLOWEES, STAR_UNITS, Floats, Ints, means, rounded_all
+from graph.linear import LinearSystem
+from graph.uncertain import settle_exactly
+from graph.values import CastBallot, Kind, Member
+
+NONE, CAST, INHERITED, ABSTAINED = range(4)
+KIND_NAMES: tuple[Kind | None, ...] = (None, "cast", "inherited", "abstained")
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """All staged ballots of one decision; row i belongs to `graph.members[i]`.
+
+    `kinds` are codes (see `KIND_NAMES`). `fixed` and `errors` are fixed-point values and their bounds.
+    """
+
+    graph: GraphArrays
+    kinds: npt.NDArray[np.int8]
+    microstars: npt.NDArray[np.int32]
+    fixed: Ints
+    errors: Floats
+    tags: list[frozenset[str]]
+
+
+def stage(graph: GraphArrays, ballots: Mapping[Member, CastBallot], choices: int) -> Staging:
+    """Stage every ballot of a decision.
+
+    Parameters
+    ----------
+    graph : GraphArrays
+    ballots : mapping from member to CastBallot
+        Of members only.
+    choices : int
+
+    Raises
+    ------
+    ValueError
+        If a member has more than 4,000 active followings, whose sum would not fit.
+
+    Notes
+    -----
+    Members whose followees all have values are solved level by level, in integers. What remains is loops, what ties
+    them together, and what hangs on them: the last part is set aside, the loops are solved as one linear system,
+    then the levels go on.
+    """
+    size = len(graph.members)
+    kinds = np.zeros(size, dtype=np.int8)
+    rows = np.fromiter(map(graph.index.__getitem__, ballots), dtype=np.int64, count=len(ballots))
+    written = list(ballots.values())
+    abstained = np.fromiter((ballot.abstain for ballot in written), dtype=np.bool_, count=len(written))
+    kinds[rows] = np.where(abstained, ABSTAINED, CAST)
+    given = [ballot for ballot in written if not ballot.abstain]
+    cast = rows[~abstained]
+
+    activity = find_activity(graph, own=kinds != NONE, cast=cast, cast_tags=[ballot.tags for ballot in given])
+    kinds[activity.holders & (kinds == NONE)] = INHERITED
+    fixed = np.zeros((size, choices), dtype=np.int64)
+    errors = np.zeros((size, choices))
+    flat = chain.from_iterable(ballot.stars for ballot in given)
+    stars = np.fromiter(flat, dtype=np.int64, count=len(given) * choices)
+    fixed[cast] = stars.reshape(len(given), choices) * STAR_UNITS
+
+    tags = activity.tags
+    for row, ballot in zip(rows.tolist(), written, strict=True):
+        if ballot.abstain:
+            tags[row] = ballot.tags
+    means_ = _Means(activity.followers, activity.followees, kinds, fixed, errors)
+    means_.solve()
+    microstars, certain = rounded_all(fixed, errors)
+    uncertain = np.flatnonzero(~certain.all(axis=1))
+    if len(uncertain):
+        settle_exactly(uncertain, means_.starts, activity.followees, kinds == CAST, fixed, errors, microstars)
+    return Staging(graph, kinds, microstars, fixed, errors, tags)
+
+
+class _Means:
+    """The means over active followings, filled in for all who inherit."""
+
+    def __init__(
+        self, followers: Ints, followees: Ints, kinds: npt.NDArray[np.int8], fixed: Ints, errors: Floats
+    ) -> None:
+        size = len(kinds)
+        self.followers = followers
+        self.followees = followees
+        self.inheriting = kinds == INHERITED
+        self.fixed = fixed
+        self.errors = errors
+        self.count = np.bincount(followers, minlength=size)
+        if size and self.count.max() > MOST_FOLLOWEES:
+            raise ValueError(f"a member has more than {MOST_FOLLOWEES} active followings")
+        self.starts = np.concatenate(([0], np.cumsum(self.count)))
+        self.back_starts, order = by_followee(followers, followees, size)
+        self.back = followers[order]
+        self.done = ~self.inheriting
+
+    def solve(self) -> None:
+        self._levels(bounded=True)
+        left = np.flatnonzero(~self.done)
+        if len(left):
+            self._loops(self._needed(left))
+            self._levels(bounded=False)
+
+    def _levels(self, *, bounded: bool) -> None:
+        """Solve whoever has only solved followees, and then whom that completes, and so on."""
+        open_ = ~self.done[self.followees]
+        waiting = np.bincount(self.followers[open_], minlength=len(self.done))
+        level = np.flatnonzero(~self.done & (waiting == 0))
+        rounds = 0
+        while len(level):
+            rounds += 1
+            if bounded and rounds > NARROW and len(level) < NARROW:
+                return
+            at, counts = slices(self.starts, level)
+            followees = self.followees[at]
+            ends = np.cumsum(counts) - counts
+            totals = np.add.reduceat(self.fixed[followees], ends, axis=0)
+            errors = np.add.reduceat(self.errors[followees], ends, axis=0)
+            self.fixed[level], self.errors[level] = means(totals, errors, counts)
+            self.done[level] = True
+            at, _ = slices(self.back_starts, level)
+            followers, times = np.unique(self.back[at], return_counts=True)
+            waiting[followers] -= times
+            level = followers[waiting[followers] == 0]
+
+    def _needed(self, left: Ints) -> Ints:
+        """Those of `left` whom a loop may need: without those whom nobody of them follows, and so on."""
+        within = ~self.done
+        inner = within[self.followers] & within[self.followees]
+        followed = np.bincount(self.followees[inner], minlength=len(within))
+        level = left[followed[left] == 0]
+        rounds = 0
+        while len(level):
+            rounds += 1
+            if rounds > NARROW and len(level) < NARROW:
+                break
+            within[level] = False
+            at, _ = slices(self.starts, level)
+            followees, times = np.unique(self.followees[at], return_counts=True)
+            followed[followees] -= times
+            level = followees[within[followees] & (followed[followees] == 0)]
+        return np.flatnonzero(within)
+
+    def _loops(self, rows: Ints) -> None:
+        """Solve these rows, which follow solved members and each other only, as one linear system."""
+        at, counts = slices(self.starts, rows)
+        followees = self.followees[at]
+        local = np.full(len(self.done), -1)
+        local[rows] = np.arange(len(rows))
+        columns = local[followees]
+        inner = columns >= 0
+        owners = np.repeat(np.arange(len(rows)), counts)
+        shape = (len(rows), len(rows))
+        ones = np.ones(int(inner.sum()), dtype=np.int64)
+        inside = sparse.coo_array((ones, (owners[inner], columns[inner])), shape=shape).tocsr()
+        outer = sparse.coo_array(
+            (np.ones(len(at) - len(ones), dtype=np.int64), (owners[~inner], followees[~inner])),
+            shape=(len(rows), len(self.done)),
+        ).tocsr()
+        system = LinearSystem(counts, inside)
+        self.fixed[rows], self.errors[rows] = system.settle(outer @ self.fixed, outer @ self.errors)
+        self.done[rows] = True

@@ -1,0 +1,140 @@
+"""Values that fixed-point arithmetic leaves open: settled with more digits, or exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from graph.exact import Closure, Node, closure, exact_values
+from graph.fixedpoint import BITS, STAR_UNITS, Floats, Ints
+from graph.linear import LinearSystem
+
+# Up to this many members are eliminated one by one.
+_SOME = 2_000
+
+# Members who rest on no more than these are settled each alone.
+_FEW = 200
+
+# A value this near (in microstars) to a rounding boundary, and not told apart from it, counts as on it.
+_TELL_BITS = 90
+
+Settled = dict[Hashable, tuple[tuple[int, ...], tuple[int, ...]]]
+
+
+def settle(
+    wanted: Iterable[Node],
+    followees: Callable[[Node], Sequence[Node] | None],
+    stars: Callable[[Node], Sequence[int]],
+) -> Settled:
+    """Microstars, rounded half to even from the exact value, and fixed-point values within one unit.
+
+    Parameters
+    ----------
+    wanted : iterable of members
+    followees : callable
+        A member's active followees; None for a member with a cast ballot.
+    stars : callable
+        A cast ballot's stars.
+
+    Notes
+    -----
+    Exact for members who rest on up to `graph.exact.FEW` inheriting members. For more, a value that lies within
+    2**-90 microstars of a rounding boundary counts as lying on it.
+    """
+    wanted = list(wanted)
+    settled: Settled = {}
+    together: list[Node] = []
+    for member in wanted:
+        if member not in settled:
+            whom = closure([member], followees, limit=_FEW)
+            if whom is not None:
+                settled.update(exact_values(whom, stars, [member]))
+            else:
+                together.append(member)
+    if together:
+        whom = closure(together, followees) or {}
+        many = _more_digits(whom, stars, together) if len(whom) > _SOME else None
+        settled.update(exact_values(whom, stars, together) if many is None else many)
+    return settled
+
+
+def settle_exactly(
+    rows: Ints,
+    starts: Ints,
+    followees: Ints,
+    cast: npt.NDArray[np.bool_],
+    fixed: Ints,
+    errors: Floats,
+    microstars: npt.NDArray[np.int32],
+) -> None:
+    """`settle` the given rows of a whole staging, in place. Active followees of row i: ``starts[i]:starts[i + 1]``."""
+
+    def active(row: Node) -> list[int] | None:
+        assert isinstance(row, int)
+        return None if cast[row] else followees[starts[row] : starts[row + 1]].tolist()
+
+    def stars(row: Node) -> list[int]:
+        return (fixed[row] // STAR_UNITS).tolist()  # type: ignore[no-any-return]
+
+    for row, (values, near) in settle(rows.tolist(), active, stars).items():
+        microstars[row] = values
+        fixed[row] = near
+        errors[row] = 1.0
+
+
+def _more_digits(whom: Closure, stars: Callable[[Node], Sequence[int]], wanted: Sequence[Node]) -> Settled | None:
+    """Settle by refinement: each round finds some forty more binary places, with an exact integer residual.
+
+    None where the system is too close to a trap for floating point to gain anything.
+    """
+    members = list(whom)
+    index = {member: at for at, member in enumerate(members)}
+    owners = [index[member] for member, active in whom.items() for one in active if one in index]
+    columns = [index[one] for active in whom.values() for one in active if one in index]
+    ones = np.ones(len(owners), dtype=np.int64)
+    inside = sparse.coo_array((ones, (owners, columns)), shape=(len(members), len(members))).tocsr()
+    cast = [[stars(one) for one in active if one not in index] for active in whom.values()]
+    choices = max(len(ballots[0]) for ballots in cast if ballots)
+    sums = [[sum(column) for column in zip(*ballots, strict=True)] if ballots else [0] * choices for ballots in cast]
+    count = np.array([len(active) for active in whom.values()], dtype=np.int64)
+    system = LinearSystem(count, inside)
+    boundary = np.array(sums, dtype=np.int64) * STAR_UNITS
+
+    x, errors = system.settle(boundary, np.zeros(boundary.shape))
+    at = [index[member] for member in wanted]
+    values = [[int(v) for v in x[row]] for row in at]
+    left, scale = system.residual(x, boundary), 0
+    while scale < _TELL_BITS:
+        if not np.isfinite(errors).all():
+            return None
+        most = max(float(errors.max()), float(np.abs(left).max()), 1.0) * float(count.max()) * 4
+        gain = min(40, 61 - int(np.ceil(np.log2(most))))
+        if gain < 8:
+            return None
+        step = np.rint(np.ldexp(system.solve(left.astype(np.float64)), gain)).astype(np.int64)
+        left = (left << gain) + system.residual(step, np.zeros_like(step))
+        values = [
+            [(v << gain) + d for v, d in zip(row, step[i].tolist(), strict=True)]
+            for row, i in zip(values, at, strict=True)
+        ]
+        scale += gain
+        errors = system.bound(np.abs(left).astype(np.float64))
+    return {
+        member: (
+            tuple(_round(v, BITS + scale, e) for v, e in zip(row, errors[i].tolist(), strict=True)),
+            tuple(v >> scale for v in row),
+        )
+        for member, row, i in zip(wanted, values, at, strict=True)
+    }
+
+
+def _round(value: int, places: int, error: float) -> int:
+    """A value with binary places, rounded half to even; on the boundary if that is within the error."""
+    whole, part = value >> places, value & ((1 << places) - 1)
+    half = 1 << (places - 1)
+    if abs(part - half) <= error:
+        return whole + (whole & 1)
+    return whole + (part > half)
