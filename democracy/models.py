@@ -167,6 +167,7 @@ class Decision(models.Model):
     last_calculated = models.DateTimeField(null=True, blank=True, editable=False)
     # The input revision whose calculation failed, and why; cleared by the next calculation that succeeds.
     failed_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    failed_at = models.DateTimeField(null=True, blank=True, editable=False)
     calculation_error = models.CharField(max_length=500, blank=True, editable=False)
 
     class Meta:
@@ -203,16 +204,22 @@ class Decision(models.Model):
     @property
     def is_final_calculation(self) -> bool:
         """The stored result is the one calculated once from the inputs as they stood at `closes_at`."""
-        return any(snapshot.is_final for snapshot in self.snapshots.all())
+        return DecisionSnapshot.objects.filter(decision=self, is_final=True).exists()
 
     @property
     def calculation_status(self) -> CalculationStatus:
+        claim = CalculationClaim.objects.filter(community=self.community_id).first()
+        return self.derive_calculation_status(
+            is_final=self.is_final_calculation, is_claimed=claim is not None and claim.is_live
+        )
+
+    def derive_calculation_status(self, *, is_final: bool, is_claimed: bool) -> CalculationStatus:
+        """The status from the counters and marks; `is_claimed`: a run holds the community."""
         status = self.CalculationStatus
-        finished = self.is_final_calculation if self.status == self.Status.CLOSED else not self.is_stale
+        finished = is_final if self.status == self.Status.CLOSED else not self.is_stale
         if finished or self.status == self.Status.DRAFT:
             return status.CURRENT
-        claim = CalculationClaim.objects.filter(community=self.community_id).first()
-        if claim is not None and claim.is_live:
+        if is_claimed:
             return status.CALCULATING
         if self.calculation_error and self.failed_revision >= self.input_revision:
             return status.FAILED

@@ -1,0 +1,108 @@
+"""The receivers: each says what changed, and nothing else.
+
+Saving or deleting an input appends its ledger entry and raises the counters, in the transaction of the change; once that has committed,
+the recalculation scheduler is woken. Rows written in bulk fire no signal, so commands that import say what changed themselves.
+`recalculate_community_decisions_async` can be imported from here, as the feature plan names it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models.signals import post_delete, post_save
+
+from democracy import contents, eventlog, ledger, publishing, recalculation
+from democracy.models import Application, Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
+from democracy.recalculation import recalculate_community_decisions_async
+
+__all__ = [
+    "ballot_tags_changed",
+    "following_changed",
+    "membership_changed",
+    "recalculate_community_decisions_async",
+    "vote_changed",
+]
+
+Receiver = Callable[..., None]
+
+
+def _logged(receiver: Receiver) -> Receiver:
+    """Log a receiver that fails, and let the failure undo the change: no input may be written without its entry."""
+
+    @functools.wraps(receiver)
+    def wrapper(sender: type, instance: Any, **kwargs: Any) -> None:
+        try:
+            receiver(sender, instance, **kwargs)
+        except Exception as error:
+            eventlog.signal_error(receiver.__name__, error)
+            raise
+
+    return wrapper
+
+
+@_logged
+def vote_changed(sender: type[Vote], instance: Vote, **kwargs: Any) -> None:
+    """A vote was cast, changed or deleted: its ballot changed."""
+    ledger.changed(instance.ballot.membership.community_id, contents.ballot_change(instance.ballot))
+
+
+@_logged
+def ballot_tags_changed(sender: type[Ballot], instance: Ballot, **kwargs: Any) -> None:
+    """A ballot was cast or withdrawn, or its tags, comment or abstention changed."""
+    ledger.changed(instance.membership.community_id, contents.ballot_change(instance))
+
+
+@_logged
+def following_changed(sender: type[Following], instance: Following, **kwargs: Any) -> None:
+    """Somebody follows, stopped following, or follows on other tags."""
+    ledger.changed(instance.follower.community_id, contents.following_change(instance))
+
+
+@_logged
+def membership_changed(sender: type[Membership], instance: Membership, **kwargs: Any) -> None:
+    """Somebody joined or left, or their role, rights or anonymity changed."""
+    ledger.changed(instance.community_id, contents.membership_change(instance))
+
+
+@_logged
+def application_changed(sender: type[Application], instance: Application, **kwargs: Any) -> None:
+    ledger.changed(instance.community_id, contents.application_change(instance))
+
+
+@_logged
+def decision_changed(sender: type[Decision], instance: Decision, **kwargs: Any) -> None:
+    ledger.changed(instance.community_id, contents.decision_change(instance))
+
+
+@_logged
+def choice_changed(sender: type[Choice], instance: Choice, **kwargs: Any) -> None:
+    """A draft's choice was added, reworded or removed: its decision changed."""
+    ledger.changed(instance.decision.community_id, contents.decision_change(instance.decision))
+
+
+@_logged
+def community_changed(sender: type[Community], instance: Community, **kwargs: Any) -> None:
+    ledger.changed(instance.pk, contents.community_change(instance))
+
+
+def wake_recalculation(sender: type[LedgerEntry], community_id: int, revision: int, **kwargs: Any) -> None:
+    """Changes of a community have committed: have its stale decisions calculated soon, and tell whoever watches."""
+    recalculation.wake(community_id)
+    publishing.inputs_changed(community_id, revision)
+
+
+for _model, _receiver in (
+    (Vote, vote_changed),
+    (Ballot, ballot_tags_changed),
+    (Following, following_changed),
+    (Membership, membership_changed),
+    (Application, application_changed),
+    (Decision, decision_changed),
+    (Choice, choice_changed),
+):
+    post_save.connect(_receiver, sender=_model, dispatch_uid=f"{_receiver.__name__}.save")
+    post_delete.connect(_receiver, sender=_model, dispatch_uid=f"{_receiver.__name__}.delete")
+post_save.connect(community_changed, sender=Community, dispatch_uid="community_changed.save")
+ledger.committed.connect(wake_recalculation, dispatch_uid="wake_recalculation")

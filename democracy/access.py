@@ -1,0 +1,125 @@
+"""Who may see and do what. Every function takes the viewer; pages, GraphQL, commands and exports share them, and nothing else decides.
+
+A community is listed for everybody. Its decisions, results and members are read by its current members, or by everybody where it is
+public; drafts by its managers. Who an anonymous member is, is known to that member and, on the roll, to the managers; how that member
+voted is known to that member alone.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.crypto import salted_hmac
+
+from accounts.models import User
+from democracy.errors import PermissionDenied
+from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership
+
+Viewer: TypeAlias = User | AnonymousUser
+
+ANONYMOUS = "Anonymous"
+
+
+def _memberships(viewer: Viewer, **filters: object) -> QuerySet[Membership]:
+    user_id = viewer.pk if viewer.is_authenticated else None
+    return Membership.objects.filter(user=user_id, left_at=None, **filters)
+
+
+# --- Seeing -----------------------------------------------------------------------------------------------------------
+
+
+def communities_readable_by(viewer: Viewer) -> QuerySet[Community]:
+    """Communities whose decisions, results and members the viewer may read."""
+    mine = _memberships(viewer, community=OuterRef("pk"))
+    return Community.objects.filter(Q(visibility=Community.Visibility.PUBLIC) | Exists(mine))
+
+
+def decisions_visible_to(viewer: Viewer) -> QuerySet[Decision]:
+    managed = _memberships(viewer, community=OuterRef("community"), is_manager=True)
+    published = Q(published_at__isnull=False, community__in=communities_readable_by(viewer))
+    return Decision.objects.filter(published | Exists(managed))
+
+
+def memberships_visible_to(viewer: Viewer) -> QuerySet[Membership]:
+    """Current members whose identity the viewer may know: all but the anonymous; those too for themselves and for managers."""
+    managed = _memberships(viewer, community=OuterRef("community"), is_manager=True)
+    user_id = viewer.pk if viewer.is_authenticated else None
+    known = Q(is_anonymous=False, community__in=communities_readable_by(viewer))
+    return Membership.objects.filter(known | Q(user=user_id) | Exists(managed), left_at=None)
+
+
+def applications_visible_to(viewer: Viewer) -> QuerySet[Application]:
+    managed = _memberships(viewer, community=OuterRef("community"), is_manager=True)
+    user_id = viewer.pk if viewer.is_authenticated else None
+    return Application.objects.filter(Q(user=user_id) | Exists(managed))
+
+
+def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
+    """The viewer's own current membership."""
+    return _memberships(viewer, community=community_id).first()
+
+
+def shows_ballots(decision: Decision) -> bool:
+    """Whether ballots and everything derived from single ballots may be shown: always where results are live, else once it is over."""
+    return (
+        decision.results_visibility == Decision.Visibility.LIVE or decision.status == Decision.Status.CLOSED
+    ) and decision.status != Decision.Status.DRAFT
+
+
+def snapshots_visible_to(viewer: Viewer) -> QuerySet[DecisionSnapshot]:
+    """Stored results; only what a decision's visibility allows is ever stored, so seeing the decision is enough."""
+    return DecisionSnapshot.objects.filter(decision__in=decisions_visible_to(viewer))
+
+
+def pseudonym(decision_id: int, membership_id: int) -> str:
+    """An anonymous member's name in one decision: stable there, and without relation to the same member's name elsewhere."""
+    digest = salted_hmac("democracy.pseudonym", f"{decision_id}:{membership_id}", algorithm="sha256").hexdigest()
+    return f"{ANONYMOUS} {digest[:12]}"
+
+
+def is_self(viewer: Viewer, membership: Membership) -> bool:
+    return viewer.is_authenticated and membership.user_id == viewer.pk
+
+
+def display_name(membership: Membership, *, decision_id: int | None = None) -> str:
+    """The name under which others see a member, in log lines too; beside a ballot name the decision."""
+    if not membership.is_anonymous:
+        return membership.user.handle
+    return ANONYMOUS if decision_id is None else pseudonym(decision_id, membership.pk)
+
+
+# --- Doing ------------------------------------------------------------------------------------------------------------
+
+
+def require_user(viewer: Viewer) -> User:
+    """The signed-in person. Raises PermissionDenied."""
+    if not isinstance(viewer, User) or not viewer.is_active:
+        raise PermissionDenied("Sign in first.")
+    return viewer
+
+
+def require_member(viewer: Viewer, community_id: int) -> Membership:
+    """The viewer's current membership. Raises PermissionDenied."""
+    membership = _memberships(require_user(viewer), community=community_id).select_related("user", "community").first()
+    if membership is None:
+        raise PermissionDenied
+    return membership
+
+
+def require_manager(viewer: Viewer, community_id: int) -> Membership:
+    membership = require_member(viewer, community_id)
+    if not membership.is_manager:
+        raise PermissionDenied
+    return membership
+
+
+def require_decision(viewer: Viewer, decision_id: int) -> Decision:
+    """A decision that the viewer may see. Raises PermissionDenied, also where there is none."""
+    decision = decisions_visible_to(viewer).select_related("community").filter(pk=decision_id).first()
+    if decision is None:
+        raise PermissionDenied
+    return decision
+
+

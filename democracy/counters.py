@@ -1,0 +1,95 @@
+"""The two counters: which decisions a change affects, and which are stale.
+
+`Decision.input_revision` is raised in the transaction of the change; `Decision.calculated_revision` says which inputs the stored result
+reflects. Nothing else decides whether a result is current.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from democracy.models import Ballot, Decision, DecisionSnapshot, LedgerEntry
+
+# What of a membership the calculation sees: whether the member is there and whether they are counted.
+_MEMBERSHIP_MATTERS = ("active", "role")
+# What of a ballot it sees; a changed comment changes no result.
+_BALLOT_MATTERS = ("stars", "tags", "abstain")
+_MANY_FOLLOWINGS = 100
+RETRY_AFTER = timedelta(seconds=30)
+
+
+def live_decisions(community_id: int, time: datetime) -> QuerySet[Decision]:
+    """The published decisions of a community that changes at `time` still reach: open, or scheduled to open."""
+    return Decision.objects.filter(community=community_id, published_at__isnull=False, closes_at__gt=time)
+
+
+def stale_decisions(time: datetime) -> QuerySet[Decision]:
+    """Decisions with something to calculate at `time`: live and stale, or past closing without a final result.
+
+    One whose calculation failed is left alone for RETRY_AFTER, unless a new change affects it.
+    """
+    final = DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True)
+    live_and_stale = Q(closes_at__gt=time, calculated_revision__lt=F("input_revision"))
+    closed_without_result = Q(closes_at__lte=time) & ~Exists(final)
+    failed_lately = Q(failed_revision__gte=F("input_revision"), failed_at__gt=time - RETRY_AFTER)
+    published = Decision.objects.filter(published_at__isnull=False)
+    return published.filter(live_and_stale | closed_without_result).exclude(failed_lately)
+
+
+def raise_counters(entries: Sequence[LedgerEntry]) -> None:
+    """Mark the decisions that these changes, of one community and one transaction, affect as stale, in that transaction."""
+    if sum(entry.kind == LedgerEntry.Kind.FOLLOWING for entry in entries) > _MANY_FOLLOWINGS:
+        # An import: one statement for all live decisions instead of a question per following. Staler than needed is safe.
+        _raise_to(live_decisions(entries[-1].community_id, entries[-1].time), entries[-1].revision)
+        return
+    newest_ballots = {e.decision_id: e for e in entries if e.kind == LedgerEntry.Kind.BALLOT and _differs(e, _BALLOT_MATTERS)}
+    newest_membership = [e for e in entries if e.kind == LedgerEntry.Kind.MEMBERSHIP and _differs(e, _MEMBERSHIP_MATTERS)][-1:]
+    for entry in (*newest_ballots.values(), *newest_membership):
+        _raise_to(_reached(entry), entry.revision)
+    for entry in entries:
+        if entry.kind == LedgerEntry.Kind.FOLLOWING:
+            _raise_to(_affected_by_following(entry), entry.revision)
+        elif entry.kind == LedgerEntry.Kind.RECALCULATION or (
+            entry.kind == LedgerEntry.Kind.DECISION and _differs(entry, ("published",))
+        ):
+            _raise_to(_reached(entry), entry.revision)
+
+
+def _raise_to(affected: QuerySet[Decision], revision: int) -> None:
+    affected.filter(input_revision__lt=revision).update(input_revision=revision)
+
+
+def _reached(entry: LedgerEntry) -> QuerySet[Decision]:
+    """The live decisions an entry speaks of: its own, or, where it names none, all of the community."""
+    live = live_decisions(entry.community_id, entry.time)
+    return live.filter(pk=entry.decision_id) if entry.decision_id else live
+
+
+def _differs(entry: LedgerEntry, keys: Iterable[str]) -> bool:
+    before: Mapping[str, Any] = entry.before or {}
+    after: Mapping[str, Any] = entry.after or {}
+    return any(before.get(key) != after.get(key) for key in keys)
+
+
+def _affected_by_following(entry: LedgerEntry) -> QuerySet[Decision]:
+    """The live decisions on which the follower has no cast ballot and the following's old or new form can be active.
+
+    A following can be active only where somebody cast a ballot and, if it has tags, only where a cast ballot bears one of them: the tags
+    of inherited ballots are tags of cast ones.
+    """
+    live = live_decisions(entry.community_id, entry.time)
+    if not _differs(entry, ("tags", "follower")):
+        return live.none()
+    forms = [form["tags"] for form in (entry.before, entry.after) if form is not None]
+    own = Ballot.objects.filter(decision=OuterRef("pk"), membership=entry.membership_id)
+    others = Ballot.objects.filter(decision=OuterRef("pk"), abstain=False)
+    reachable = live.filter(~Exists(own), Exists(others))
+    if any(not tags for tags in forms):
+        return reachable
+    wanted = {tag for tags in forms for tag in tags}
+    ballot_tags = Ballot.objects.filter(decision__in=reachable, abstain=False).values_list("decision", "tags").distinct()
+    return live.filter(pk__in={decision for decision, tags in ballot_tags if wanted.intersection(tags)})

@@ -1,0 +1,95 @@
+"""What a command of democracy may refuse, in words of the domain. Pages and GraphQL translate them in one place."""
+
+from accounts.errors import DomainError
+
+
+class PermissionDenied(DomainError):
+    """The same for "may not" and, where existence is private, for "does not exist"."""
+
+    code = "PERMISSION_DENIED"
+
+    def __init__(self, message: str = "This does not exist, or you may not do it.") -> None:
+        super().__init__(message)
+
+
+class InvalidInput(DomainError):
+    code = "INVALID"
+
+
+class InvalidTag(InvalidInput):
+    code = "INVALID_TAG"
+    field = "tags"
+
+
+class InvalidStars(InvalidInput):
+    code = "INVALID_STARS"
+    field = "stars"
+
+
+class EmptyBallot(InvalidInput):
+    code = "EMPTY_BALLOT"
+    field = "stars"
+
+
+class DecisionNotOpen(DomainError):
+    """A ballot can be cast, changed and withdrawn only while its decision is open."""
+
+    code = "DECISION_NOT_OPEN"
+
+
+class DecisionClosed(DecisionNotOpen):
+    code = "DECISION_CLOSED"
+
+
+class ChoicesFrozen(DomainError):
+    code = "CHOICES_FROZEN"
+    field = "choices"
+
+
+class ClosingMovesLaterOnly(DomainError):
+    code = "CLOSING_MOVES_LATER_ONLY"
+    field = "closes_at"
+
+
+class NoBallot(DomainError):
+    code = "NO_BALLOT"
+
+
+class NotFollowable(DomainError):
+    """An anonymous member cannot be followed: a follower would see their exact ballot."""
+
+    code = "NOT_FOLLOWABLE"
+    field = "followee"
+
+
+class SelfFollowing(NotFollowable):
+    code = "SELF_FOLLOWING"
+
+
+class TooManyFollowings(DomainError):
+    code = "TOO_MANY_FOLLOWINGS"
+    field = "followee"
+
+
+class LastManager(DomainError):
+    code = "LAST_MANAGER"
+
+
+class AnonymityNeedsConfirmation(DomainError):
+    """Becoming anonymous ends the followings that point at the member; the message counts them."""
+
+    code = "ANONYMITY_NEEDS_CONFIRMATION"
+    field = "is_anonymous"
+
+
+class AlreadyMember(DomainError):
+    code = "ALREADY_MEMBER"
+
+
+class AlreadyDecided(DomainError):
+    code = "ALREADY_DECIDED"
+
+
+class NameTaken(DomainError):
+    code = "NAME_TAKEN"
+    field = "name"

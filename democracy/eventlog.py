@@ -1,0 +1,175 @@
+"""The event log: what happened, in the words of the feature plan, one line each in `LOG_DIR/crowdvote.log`.
+
+    [2025-09-15 14:30:25] [INFO] [VOTE_CAST] [alice_user] - Vote cast on decision 'Springfield Budget 2025'
+
+Everything here takes plain strings: the actor's handle and the titles and names of things. For an anonymous member the caller passes
+the pseudonym in place of the handle, everywhere, also where a manager acts on that member: the log is read by more people than may know.
+
+Names are cleaned of what could break or fake a line, a log that can't be written fails nothing (`democracy.logfile`), and lines about
+something that may be rolled back are written by the caller after the commit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth import BACKEND_SESSION_KEY
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+
+from accounts.signals import limit_reached as accounts_limit_reached
+from accounts.signals import sign_in_failed
+from accounts.text import single_line
+
+logger = logging.getLogger("crowdvote.events")
+
+SYSTEM, ANONYMOUS = "system", "anonymous"
+_LONGEST_MESSAGE = 1_000
+_BRACKETS = str.maketrans("[]", "()")
+_WAYS = {"accounts.backends.DemoBackend": "the demo page"}
+
+
+def log_event(event: str, actor: str, message: str, level: int = logging.INFO) -> None:
+    """Write one line. Line breaks, control characters and, in the first fields, brackets are replaced; very long messages are cut."""
+    text = single_line(message)
+    if len(text) > _LONGEST_MESSAGE:
+        text = text[: _LONGEST_MESSAGE - 1] + "…"
+    logger.log(level, "%s", text, extra={"event": _field(event), "actor": _field(actor) or ANONYMOUS})
+
+
+def _field(text: str) -> str:
+    return single_line(text).translate(_BRACKETS)
+
+
+def _some(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
+# Communities and decisions
+
+
+def community_created(actor: str, community: str) -> None:
+    log_event("COMMUNITY_CREATE", actor, f"Community '{community}' created")
+
+
+def decision_created(actor: str, decision: str, community: str) -> None:
+    log_event("DECISION_CREATE", actor, f"Decision '{decision}' created in {community}")
+
+
+def decision_published(actor: str, decision: str) -> None:
+    log_event("DECISION_PUBLISH", actor, f"Decision '{decision}' published, voting opens")
+
+
+# Memberships and followings
+
+
+def joined(actor: str, community: str, role: str) -> None:
+    log_event("MEMBERSHIP_CHANGE", actor, f"Joined community '{community}' as {role}")
+
+
+def left(actor: str, community: str, *, removed: bool = False) -> None:
+    """Somebody left; `removed`: because a manager ended the membership."""
+    log_event("MEMBERSHIP_CHANGE", actor, f"{'Was removed from' if removed else 'Left'} community '{community}'")
+
+
+def role_changed(actor: str, community: str, role: str, *, is_manager: bool = False) -> None:
+    log_event("MEMBERSHIP_CHANGE", actor, f"Now {role}{' and manager' if is_manager else ''} in community '{community}'")
+
+
+def now_following(actor: str, followee: str, tags: Iterable[str]) -> None:
+    """`tags`: none of them means everything."""
+    topics = ",".join(tags)
+    log_event("FOLLOWING_CHANGE", actor, f"Now following {followee} on {f'tags: {topics}' if topics else 'everything'}")
+
+
+def stopped_following(actor: str, followee: str) -> None:
+    log_event("FOLLOWING_CHANGE", actor, f"Stopped following {followee}")
+
+
+# Votes and calculations
+
+
+def vote_cast(actor: str, decision: str) -> None:
+    log_event("VOTE_CAST", actor, f"Vote cast on decision '{decision}'")
+
+
+def vote_withdrawn(actor: str, decision: str) -> None:
+    log_event("VOTE_WITHDRAWN", actor, f"Vote withdrawn from decision '{decision}'")
+
+
+def staging_started(*, decisions: int, communities: int) -> None:
+    what = _some(decisions, "decision", "decisions")
+    log_event("STAGE_BALLOTS_START", SYSTEM, f"Staging ballots for {what} across {_some(communities, 'community', 'communities')}")
+
+
+def staging_completed(*, ballots: int, seconds: float) -> None:
+    log_event("STAGE_BALLOTS_COMPLETE", SYSTEM, f"Staged {_some(ballots, 'ballot', 'ballots')} in {seconds:.1f} seconds")
+
+
+def tally_started(*, decisions: int) -> None:
+    log_event("TALLY_START", SYSTEM, f"Tallying results for {_some(decisions, 'decision', 'decisions')}")
+
+
+def tally_completed(*, seconds: float) -> None:
+    log_event("TALLY_COMPLETE", SYSTEM, f"Tally completed in {seconds:.1f} seconds")
+
+
+def manual_recalculation(actor: str, decision: str) -> None:
+    log_event("MANUAL_RECALC", actor, f"Manual recalculation triggered for decision '{decision}'")
+
+
+# Signing in and out
+
+
+def login(actor: str, *, way: str = "magic link") -> None:
+    log_event("LOGIN", actor, f"User logged in via {way}")
+
+
+def logout(actor: str) -> None:
+    log_event("LOGOUT", actor, "User logged out")
+
+
+def login_failed(what: str = "magic link") -> None:
+    log_event("LOGIN_FAILED", ANONYMOUS, f"Invalid {what} attempted", logging.WARNING)
+
+
+# The system
+
+
+def signal_error(signal: str, details: object) -> None:
+    log_event("SIGNAL_ERROR", SYSTEM, f"Failed to process {signal} signal: {details}", logging.ERROR)
+
+
+def thread_error(details: object) -> None:
+    log_event("THREAD_ERROR", SYSTEM, f"Background calculation failed: {details}", logging.ERROR)
+
+
+def limit_reached(message: str) -> None:
+    log_event("LIMIT_REACHED", SYSTEM, message, logging.WARNING)
+
+
+def connect() -> None:
+    """Have signing in and out logged; called when the apps are ready, and harmless when called again."""
+    user_logged_in.connect(_logged_in, dispatch_uid="eventlog.login")
+    user_logged_out.connect(_logged_out, dispatch_uid="eventlog.logout")
+    sign_in_failed.connect(_sign_in_failed, dispatch_uid="eventlog.login_failed")
+    accounts_limit_reached.connect(_limit_reached, dispatch_uid="eventlog.limit_reached")
+
+
+def _logged_in(sender: object, user: Any, request: Any = None, **kwargs: object) -> None:
+    backend = request.session.get(BACKEND_SESSION_KEY, "") if hasattr(request, "session") else ""
+    login(user.handle, way=_WAYS.get(backend, "magic link"))
+
+
+def _logged_out(sender: object, user: Any, **kwargs: object) -> None:
+    if user is not None:
+        logout(user.handle)
+
+
+def _sign_in_failed(sender: object, what: str = "magic link", **kwargs: object) -> None:
+    login_failed(what)
+
+
+def _limit_reached(sender: object, message: str, **kwargs: object) -> None:
+    limit_reached(message)

@@ -1,0 +1,245 @@
+"""The ledger: every change of a community's inputs, in order, chained by hash. Append-only.
+
+Commands open `recording(community_id, actor=...)`: one transaction that holds the community's row, reads the clock and, at its end, writes
+one entry for each thing that changed and raises the counters, so that all of it commits together or not at all. The receivers in
+`democracy.signals` say what changed by calling `changed`; however often they do so for one ballot, it becomes one entry.
+
+# Note [Before comes from the ledger]
+An entry's `before` is the `after` of the last entry with the same subject, not what some code remembers to have read. So the ledger
+replays and undoes by construction, even where rows were saved outside a command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Max
+from django.dispatch import Signal
+from django.utils import timezone
+
+from accounts.models import User
+from democracy import counters
+from democracy.models import Community, LedgerEntry
+
+GENESIS = "0" * 64
+_BATCH = 1_000
+
+Content = dict[str, Any] | None
+
+# Sent after each commit that appended entries, with community_id and revision. A hint: whoever misses it sees the counters.
+committed = Signal()
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that changed. `content` gives its whole content now, or None when it is gone."""
+
+    kind: LedgerEntry.Kind
+    subject: str
+    content: Callable[[], Content]
+    decision_id: int | None = None
+    membership_id: int | None = None
+    # The caller knows that the ledger has never heard of this subject (bulk imports): no need to look.
+    is_new: bool = False
+
+
+@dataclass
+class Recording:
+    """One transaction's changes to one community. `time` is the ledger time of all of them."""
+
+    community: Community
+    actor: User | None
+    time: datetime
+    head: LedgerEntry | None
+    _changes: dict[str, Change] = field(default_factory=dict)
+    entries: list[LedgerEntry] = field(default_factory=list)
+
+    def add(self, change: Change) -> None:
+        self._changes.setdefault(change.subject, change)
+
+    def receipt(self, subject: str) -> str:
+        """The hash of the newest entry about `subject`: what was just written, or already stood; once the recording has ended."""
+        for entry in self.entries:
+            if entry.subject == subject:
+                return entry.hash
+        about = LedgerEntry.objects.filter(community=self.community, subject=subject).order_by("-revision")
+        return about.values_list("hash", flat=True)[0]
+
+    def write(self, *, fold: bool = False) -> None:
+        if fold and self._fold():
+            return
+        known = self._known_contents()
+        revision, previous_hash = (self.head.revision, self.head.hash) if self.head else (0, GENESIS)
+        for change in self._changes.values():
+            before, after = known.get(change.subject), change.content()
+            if before == after:
+                continue
+            revision += 1
+            entry = LedgerEntry(
+                community_id=self.community.pk,
+                revision=revision,
+                time=self.time,
+                kind=change.kind,
+                subject=change.subject,
+                actor_id=self.actor.pk if self.actor else None,
+                decision_id=change.decision_id,
+                membership_id=change.membership_id,
+                before=before,
+                after=after,
+                salt=secrets.token_hex(16),
+                previous_hash=previous_hash,
+            )
+            previous_hash = entry.hash = entry_hash(entry)
+            self.entries.append(entry)
+        if not self.entries:
+            return
+        LedgerEntry.objects.bulk_create(self.entries, batch_size=_BATCH)
+        Community.objects.filter(pk=self.community.pk).update(revision=revision)
+        counters.raise_counters(self.entries)
+        transaction.on_commit(_Committed(self.community.pk, self.entries[-1]), robust=True)
+
+    def _known_contents(self) -> dict[str, Content]:
+        subjects = [change.subject for change in self._changes.values() if not change.is_new]
+        if not subjects:
+            return {}
+        about = LedgerEntry.objects.filter(community=self.community, subject__in=subjects)
+        newest = about.values("subject").annotate(newest=Max("revision")).values("newest")
+        rows = LedgerEntry.objects.filter(community=self.community, revision__in=newest)
+        return dict(rows.values_list("subject", "after"))
+
+    def _fold(self) -> bool:
+        """Fold a further save into the entry that the same ballot got earlier in this transaction, if that is the newest entry."""
+        (change,) = self._changes.values()
+        written = next((f for _, f, _ in reversed(connection.run_on_commit) if isinstance(f, _Committed)), None)
+        if written is None or written.community_id != self.community.pk or written.last.subject != change.subject:
+            return False
+        head = self.head
+        if head is None or head.revision != written.last.revision:
+            return False
+        head.after = change.content()
+        head.hash = entry_hash(head)
+        LedgerEntry.objects.filter(pk=head.pk).update(after=head.after, hash=head.hash)
+        counters.raise_counters([head])
+        return True
+
+
+class _Committed:
+    """What happens on commit, and, until then, the mark by which `_fold` knows its own transaction (a rollback removes it)."""
+
+    def __init__(self, community_id: int, last: LedgerEntry) -> None:
+        self.community_id, self.last = community_id, last
+
+    def __call__(self) -> None:
+        committed.send(sender=LedgerEntry, community_id=self.community_id, revision=self.last.revision)
+
+
+_recording: ContextVar[Recording | None] = ContextVar("recording", default=None)
+
+
+@contextmanager
+def recording(community_id: int, *, actor: User | None = None, fold: bool = False) -> Iterator[Recording]:
+    """A transaction that holds the community, and at its end appends what changed. Within one for the same community: that one.
+
+    Raises Community.DoesNotExist. The clock is read after the lock is held, and never runs backwards within a community.
+    """
+    outer = _recording.get()
+    if outer is not None and outer.community.pk == community_id:
+        yield outer
+        return
+    with transaction.atomic():
+        community = Community.objects.select_for_update().get(pk=community_id)
+        head = _head(community_id)
+        now = timezone.now()
+        current = Recording(community, actor, max(now, head.time) if head else now, head)
+        token = _recording.set(current)
+        try:
+            yield current
+        finally:
+            _recording.reset(token)
+        current.write(fold=fold)
+
+
+def changed(community_id: int, change: Change) -> None:
+    """Say that something changed; called by the receivers, inside a command's recording or on their own."""
+    with recording(community_id, fold=True) as current:
+        current.add(change)
+
+
+def entry_hash(entry: LedgerEntry) -> str:
+    """SHA-256 (hex) over the entry's content and the hash of the entry before it."""
+    content = {
+        "community": entry.community_id,
+        "revision": entry.revision,
+        "time": entry.time.isoformat(),
+        "kind": str(entry.kind),
+        "subject": entry.subject,
+        "actor": entry.actor_id,
+        "decision": entry.decision_id,
+        "membership": entry.membership_id,
+        "before": entry.before,
+        "after": entry.after,
+        "salt": entry.salt,
+        "previous": entry.previous_hash,
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _head(community_id: int) -> LedgerEntry | None:
+    return LedgerEntry.objects.filter(community=community_id).order_by("-revision").first()
+
+
+def head_hash(community_id: int, revision: int) -> str:
+    """The hash of the entry numbered `revision`; GENESIS for 0."""
+    return LedgerEntry.objects.values_list("hash", flat=True).filter(community=community_id, revision=revision).first() or GENESIS
+
+
+def entries_after(community_id: int, revision: int) -> Sequence[LedgerEntry]:
+    """The entries after `revision`, oldest first: the change feed."""
+    return list(LedgerEntry.objects.filter(community=community_id, revision__gt=revision).order_by("revision"))
+
+
+def revision_before(community_id: int, time: datetime) -> int:
+    """The revision of the community's inputs as they stood at `time`: of the last entry with an earlier ledger time."""
+    earlier = LedgerEntry.objects.filter(community=community_id, time__lt=time)
+    return earlier.aggregate(newest=Max("revision"))["newest"] or 0
+
+
+def contents_at(community_id: int, revision: int) -> dict[str, Content]:
+    """For every subject changed after `revision`: its content as it was then. What is not named has not changed since."""
+    contents: dict[str, Content] = {}
+    for entry in entries_after(community_id, revision):
+        contents.setdefault(entry.subject, entry.before)
+    return contents
+
+
+def faults(community: Community) -> Iterator[str]:
+    """What is wrong with a community's chain, a sentence each; nothing when every entry is the one that was written."""
+    previous_hash, expected, last_time = GENESIS, 0, None
+    known: dict[str, Content] = {}
+    for entry in LedgerEntry.objects.filter(community=community).order_by("revision").iterator(_BATCH):
+        expected += 1
+        if entry.revision != expected:
+            yield f"entry {expected} is missing: {entry.revision} follows {expected - 1}"
+            expected = entry.revision
+        elif entry.previous_hash != previous_hash:
+            yield f"entry {entry.revision} does not follow the entry before it"
+        if entry.hash != entry_hash(entry):
+            yield f"entry {entry.revision} was changed: its content does not give its hash"
+        if last_time is not None and entry.time < last_time:
+            yield f"entry {entry.revision} is older than the entry before it"
+        if known.get(entry.subject) != entry.before:
+            yield f"entry {entry.revision} does not start from what entry before it left of {entry.subject}"
+        known[entry.subject] = entry.after
+        previous_hash, last_time = entry.hash, entry.time
+    if expected != community.revision:
+        yield f"the community stands at revision {community.revision}, its last entry is {expected}"

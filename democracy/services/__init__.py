@@ -1,0 +1,53 @@
+"""The commands: every change of an input goes through one of these, whoever asks (pages, GraphQL, admin, imports).
+
+Each checks the rules, writes in one transaction that holds the community's ledger, and raises a `DomainError` with nothing written
+where a rule says no. `StageBallots` and `Tally` calculate; they change no input.
+"""
+
+from democracy.services.ballots import Receipt, cast_ballot, tag_ballot, withdraw_ballot
+from democracy.services.calculation import StageBallots, Tally, calculation_of
+from democracy.services.communities import (
+    apply_to_community,
+    create_community,
+    decide_application,
+    leave_community,
+    remove_member,
+    set_anonymity,
+    update_community,
+    update_membership,
+    withdraw_application,
+)
+from democracy.services.decisions import (
+    ChoiceInput,
+    create_decision,
+    publish_decision,
+    request_recalculation,
+    update_decision,
+)
+from democracy.services.followings import follow, unfollow
+
+__all__ = [
+    "ChoiceInput",
+    "Receipt",
+    "StageBallots",
+    "Tally",
+    "apply_to_community",
+    "calculation_of",
+    "cast_ballot",
+    "create_community",
+    "create_decision",
+    "decide_application",
+    "follow",
+    "leave_community",
+    "publish_decision",
+    "remove_member",
+    "request_recalculation",
+    "set_anonymity",
+    "tag_ballot",
+    "unfollow",
+    "update_community",
+    "update_decision",
+    "update_membership",
+    "withdraw_application",
+    "withdraw_ballot",
+]

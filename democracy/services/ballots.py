@@ -1,0 +1,140 @@
+"""Commands on ballots. All of them need a current member and an open decision, judged by the clock read under the community's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from democracy import access, contents, eventlog, ledger
+from democracy.access import Viewer
+from democracy.errors import DecisionClosed, DecisionNotOpen, EmptyBallot, InvalidStars, NoBallot, PermissionDenied
+from democracy.models import MAX_STARS, Ballot, Decision, Membership, Vote
+from democracy.services import validation
+from democracy.tags import normalise_tags
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a voter gets for a ballot: the hash of its ledger entry, by which anybody can see that it was recorded."""
+
+    decision: Decision
+    ballot: Ballot | None
+    entry_hash: str
+
+
+def cast_ballot(
+    viewer: Viewer,
+    decision_id: int,
+    *,
+    stars: Mapping[int, int],
+    tags: Iterable[str] | None = None,
+    comment: str | None = None,
+    abstain: bool = False,
+) -> Receipt:
+    """Cast or change one's ballot. `stars`: 0 to 5 per choice id, unnamed choices are unrated; tags and comment: None keeps what is there.
+
+    An abstention stops inheritance, hands nothing on, and rates nothing.
+    Raises PermissionDenied, DecisionNotOpen, DecisionClosed, InvalidStars, EmptyBallot, InvalidTag, InvalidInput.
+    """
+    decision, member = _voter(viewer, decision_id)
+    _check_stars(decision, stars, abstain=abstain)
+    with ledger.recording(decision.community_id, actor=member.user) as recording:
+        _require_open(decision, member, recording)
+        ballot = Ballot.objects.filter(decision=decision, membership=member).first()
+        if ballot is None:
+            ballot = Ballot(decision=decision, membership=member, cast_at=recording.time)
+        if tags is not None:
+            ballot.tags = normalise_tags(tags)
+        if comment is not None:
+            ballot.comment = validation.text(comment, field="comment")
+        ballot.abstain = abstain
+        validation.check(ballot)
+        ballot.save()
+        _write_votes(ballot, stars)
+        name = access.display_name(member, decision_id=decision.pk)
+        transaction.on_commit(lambda: eventlog.vote_cast(name, decision.title), robust=True)
+    return Receipt(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
+
+
+def _write_votes(ballot: Ballot, stars: Mapping[int, int]) -> None:
+    """Make the ballot's votes these, touching only those that differ."""
+    present = {vote.choice_id: vote for vote in ballot.votes.all()}
+    for choice_id, vote in present.items():
+        vote.ballot = ballot
+        if choice_id not in stars:
+            vote.delete()
+    for choice_id, count in stars.items():
+        existing = present.get(choice_id)
+        if existing is None:
+            Vote.objects.create(ballot=ballot, choice_id=choice_id, stars=count)
+        elif existing.stars != count:
+            existing.stars = count
+            existing.save(update_fields=["stars"])
+
+
+def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> Receipt:
+    """Change the tags of one's cast ballot. Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot, InvalidTag."""
+    decision, member = _voter(viewer, decision_id)
+    wanted = normalise_tags(tags)
+    with ledger.recording(decision.community_id, actor=member.user) as recording:
+        _require_open(decision, member, recording)
+        ballot = _own_ballot(decision, member)
+        ballot.tags = wanted
+        ballot.save(update_fields=["tags"])
+    return Receipt(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
+
+
+def withdraw_ballot(viewer: Viewer, decision_id: int) -> Receipt:
+    """Take one's ballot back and return to inheriting. Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot."""
+    decision, member = _voter(viewer, decision_id)
+    with ledger.recording(decision.community_id, actor=member.user) as recording:
+        _require_open(decision, member, recording)
+        _own_ballot(decision, member).delete()
+        name = access.display_name(member, decision_id=decision.pk)
+        transaction.on_commit(lambda: eventlog.vote_withdrawn(name, decision.title), robust=True)
+    return Receipt(decision, None, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
+
+
+def _voter(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
+    """A published decision and the viewer's membership in its community. Raises PermissionDenied."""
+    user = access.require_user(viewer)
+    decision = Decision.objects.filter(pk=decision_id, published_at__isnull=False).first()
+    if decision is None:
+        raise PermissionDenied
+    return decision, access.require_member(user, decision.community_id)
+
+
+def _require_open(decision: Decision, member: Membership, recording: ledger.Recording) -> None:
+    """Whether the ballot counts is judged by the ledger's clock, with rows read again under the lock."""
+    decision.refresh_from_db(fields=["opens_at", "closes_at"])
+    member.refresh_from_db(fields=["left_at", "is_anonymous"])
+    if not member.is_current:
+        raise PermissionDenied
+    assert decision.opens_at is not None
+    assert decision.closes_at is not None
+    if recording.time >= decision.closes_at:
+        raise DecisionClosed("Voting has closed; the result is final.")
+    if recording.time < decision.opens_at:
+        raise DecisionNotOpen(f"Voting opens at {decision.opens_at:%Y-%m-%d %H:%M} UTC.")
+
+
+def _own_ballot(decision: Decision, member: Membership) -> Ballot:
+    ballot = Ballot.objects.filter(decision=decision, membership=member).first()
+    if ballot is None:
+        raise NoBallot("You have not cast a ballot in this decision.")
+    return ballot
+
+
+def _check_stars(decision: Decision, stars: Mapping[int, int], *, abstain: bool) -> None:
+    choices = set(decision.choices.values_list("pk", flat=True))
+    for choice_id, count in stars.items():
+        if choice_id not in choices:
+            raise InvalidStars("A rated choice is not one of this decision.")
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MAX_STARS:
+            raise InvalidStars(f"Stars are whole numbers from 0 to {MAX_STARS}.")
+    if abstain and stars:
+        raise InvalidStars("An abstention rates nothing: leave the stars out, or do not abstain.")
+    if not abstain and not stars:
+        raise EmptyBallot("Rate at least one choice, or abstain.")

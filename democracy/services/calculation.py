@@ -1,0 +1,326 @@
+"""From inputs to results: `StageBallots` brings the staged ballots of a community's decisions up to date, `Tally` counts them.
+
+A process keeps, for the communities it calculated last, the delegation graph and the calculations of the open decisions, and catches up
+from the ledger; losing them costs time, never correctness. Both services read inputs and write nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from democracy import ledger
+from democracy.models import Decision, LedgerEntry
+from democracy.services import inputs
+from democracy.services.inputs import DecisionInputs, Pair
+from graph import (
+    Calculation,
+    CastBallot,
+    DelegationGraph,
+    FollowingRemoved,
+    FollowingSet,
+    GraphChange,
+    MemberRemoved,
+    MemberSet,
+    Result,
+    StagedBallot,
+    StagedColumns,
+)
+
+# How many communities' graphs, and closed decisions' calculations, a process keeps at most.
+_KEPT = 32
+# Catching up on more entries than this costs more than reading the rows again.
+_TOO_FAR_BEHIND = 5_000
+
+
+@dataclass(frozen=True)
+class StagedDecision:
+    """What one staging of a decision gives to count and to store: frozen, taken at `revision`.
+
+    `ballots`: the staged ballots that changed since the decision was last staged for storing, None for a member who has none any more;
+    where it was calculated from scratch, all of them as `columns` instead.
+    """
+
+    revision: int
+    choices: tuple[int, ...]
+    result: Result
+    ballots: Mapping[int, StagedBallot | None]
+    columns: StagedColumns | None
+
+
+@dataclass(frozen=True)
+class LiveCalculation:
+    """A calculation to ask questions of, with the ids of its choices in order."""
+
+    revision: int
+    choices: tuple[int, ...]
+    calculation: Calculation
+
+
+class _Kept:
+    """A community's graph and open decisions as this process knows them, all at one revision. Used under its lock."""
+
+    def __init__(self, community_id: int) -> None:
+        self.community_id = community_id
+        self.lock = threading.RLock()
+        self.graph: DelegationGraph | None = None
+        self.dormant: dict[Pair, frozenset[str]] = {}
+        self.inputs: dict[int, DecisionInputs] = {}
+        self.calculations: dict[int, Calculation] = {}
+        # Members whose staged ballot changed since they were last taken for storing; None: all may have.
+        self.changed: dict[int, frozenset[int] | None] = {}
+
+    def forget(self) -> None:
+        self.graph = None
+        self.inputs, self.calculations, self.changed = {}, {}, {}
+
+    def bring_up_to_date(self, decision_ids: Iterable[int]) -> None:
+        """Calculate these decisions at the newest revision. After any error everything is read afresh next time."""
+        wanted = set(decision_ids)
+        try:
+            if self.graph is None:
+                self._load(wanted)
+            else:
+                self._catch_up(wanted)
+            for decision_id in wanted & self.inputs.keys() - self.calculations.keys():
+                one = self.inputs[decision_id]
+                assert self.graph is not None
+                self.calculations[decision_id] = Calculation.from_scratch(self.graph, lots=one.lots, ballots=one.ballots)
+                self.changed[decision_id] = None
+        except BaseException:
+            self.forget()
+            raise
+
+    def _load(self, wanted: set[int]) -> None:
+        now = inputs.current_inputs(self.community_id, wanted)
+        self.forget()
+        self.graph, self.dormant, self.inputs = now.graph(), now.dormant(), now.decisions
+
+    def _catch_up(self, wanted: set[int]) -> None:
+        assert self.graph is not None
+        # Before the entries are read, so that they reach at least as far (Note [Revision first]).
+        self.inputs.update(inputs.decision_inputs(wanted - self.inputs.keys()))
+        entries = ledger.entries_after(self.community_id, self.graph.revision)
+        if len(entries) > _TOO_FAR_BEHIND:
+            self._load(wanted)
+            return
+        for entry in entries:
+            if entry.kind == LedgerEntry.Kind.RECALCULATION:
+                for decision_id in [entry.decision_id] if entry.decision_id else list(self.inputs):
+                    self.calculations.pop(decision_id, None)
+        changes: list[GraphChange] = []
+        ballots: dict[int, dict[int, CastBallot | None]] = {}
+        for entry in entries:
+            if entry.kind == LedgerEntry.Kind.MEMBERSHIP:
+                # A member's comings and goings move followings between the graph and the dormant ones: settle what came before.
+                self._apply(changes, ballots, entry.revision)
+                changes, ballots = self._membership(entry)
+            elif entry.kind == LedgerEntry.Kind.FOLLOWING:
+                changes.extend(self._following(entry))
+            elif entry.kind == LedgerEntry.Kind.BALLOT and (one := self.inputs.get(entry.decision_id or 0)):
+                assert entry.decision_id is not None
+                assert entry.membership_id is not None
+                cast = one.apply(entry.membership_id, entry.after)
+                ballots.setdefault(entry.decision_id, {})[entry.membership_id] = cast
+        if entries:
+            self._apply(changes, ballots, entries[-1].revision)
+
+    def _membership(self, entry: LedgerEntry) -> tuple[list[GraphChange], dict[int, dict[int, CastBallot | None]]]:
+        assert self.graph is not None
+        member = entry.membership_id
+        assert member is not None
+        present = member in self.graph.digraph
+        if entry.after is None or not entry.after["active"]:
+            if present:
+                digraph = self.graph.digraph
+                self.dormant.update({(a, b): tags for a, b, tags in digraph.out_edges(member, data="tags")})
+                self.dormant.update({(a, b): tags for a, b, tags in digraph.in_edges(member, data="tags")})
+            return [MemberRemoved(member)] if present else [], {}
+        changes: list[GraphChange] = [MemberSet(member, inputs.is_counted(entry.after))]
+        if present:
+            return changes, {}
+        digraph = self.graph.digraph
+        for pair in [p for p in self.dormant if member in p and all(end == member or end in digraph for end in p)]:
+            changes.append(FollowingSet(*pair, self.dormant.pop(pair)))
+        ballots = {d: {member: one.ballots[member]} for d, one in self.inputs.items() if member in one.ballots}
+        return changes, dict(ballots)
+
+    def _following(self, entry: LedgerEntry) -> list[GraphChange]:
+        assert self.graph is not None
+        _, follower, followee = entry.subject.split(":")
+        pair = (int(follower), int(followee))
+        if entry.after is None:
+            self.dormant.pop(pair, None)
+            return [FollowingRemoved(*pair)]
+        tags = frozenset(entry.after["tags"])
+        if pair[0] in self.graph.digraph and pair[1] in self.graph.digraph:
+            return [FollowingSet(*pair, tags)]
+        self.dormant[pair] = tags
+        return []
+
+    def _apply(
+        self, changes: list[GraphChange], ballots: dict[int, dict[int, CastBallot | None]], revision: int
+    ) -> None:
+        assert self.graph is not None
+        graph = self.graph.updated(changes, revision=revision)
+        for decision_id, calculation in self.calculations.items():
+            now_changed = calculation.update(graph, changes=changes, ballots=ballots.get(decision_id, {}))
+            before = self.changed[decision_id]
+            self.changed[decision_id] = None if before is None else before | now_changed
+        self.graph = graph
+
+    def take(self, decision_id: int) -> StagedDecision:
+        """What is to be stored of a decision; from here on its changes are counted anew."""
+        assert self.graph is not None
+        calculation, changed = self.calculations[decision_id], self.changed[decision_id]
+        self.changed[decision_id] = frozenset()
+        return StagedDecision(
+            self.graph.revision,
+            self.inputs[decision_id].choices,
+            calculation.result,
+            {} if changed is None else {member: calculation.staged(member) for member in changed},
+            calculation.staged_columns() if changed is None else None,
+        )
+
+    def drop_except(self, decision_ids: Iterable[int]) -> None:
+        """Let go of the calculations of decisions that are not live any more."""
+        keep = set(decision_ids)
+        for decision_id in self.inputs.keys() - keep:
+            del self.inputs[decision_id]
+            self.calculations.pop(decision_id, None)
+            self.changed.pop(decision_id, None)
+
+
+_kept: OrderedDict[int, _Kept] = OrderedDict()
+_final: OrderedDict[int, LiveCalculation] = OrderedDict()
+_registry_lock = threading.Lock()
+
+
+def _keeper(community_id: int) -> _Kept:
+    with _registry_lock:
+        kept = _kept.setdefault(community_id, _Kept(community_id))
+        _kept.move_to_end(community_id)
+        while len(_kept) > _KEPT:
+            _kept.popitem(last=False)
+        return kept
+
+
+def forget_everything() -> None:
+    """Drop what this process keeps; the next calculation reads everything afresh."""
+    with _registry_lock:
+        _kept.clear()
+        _final.clear()
+
+
+class StageBallots:
+    """Stages the ballots of decisions of one community: inheritance along active followings, exactly, at one revision."""
+
+    def __init__(self, community_id: int) -> None:
+        self._keeper = _keeper(community_id)
+
+    def process(self, decision_ids: Iterable[int], *, live: Iterable[int]) -> list[tuple[int, StagedDecision]]:
+        """Stage these decisions at the newest revision, in order of id; let go of decisions that are not `live` any more."""
+        wanted = sorted(decision_ids)
+        with self._keeper.lock:
+            self._keeper.drop_except({*wanted, *live})
+            self._keeper.bring_up_to_date(wanted)
+            return [(pk, self._keeper.take(pk)) for pk in wanted if pk in self._keeper.calculations]
+
+    def not_stored(self, decision_ids: Iterable[int]) -> None:
+        """What was taken did not reach the database: next time everything is compared with it."""
+        with self._keeper.lock:
+            for decision_id in self._keeper.changed.keys() & set(decision_ids):
+                self._keeper.changed[decision_id] = None
+
+    @staticmethod
+    def final(decision: Decision) -> StagedDecision:
+        """A closed decision staged from the inputs as they stood at `closes_at`."""
+        closed = _closed_calculation(decision)
+        calculation = closed.calculation
+        return StagedDecision(closed.revision, closed.choices, calculation.result, {}, calculation.staged_columns())
+
+
+def _closed_calculation(decision: Decision) -> LiveCalculation:
+    with _registry_lock:
+        closed = _final.get(decision.pk)
+    if closed is None:
+        revision = inputs.closing_revision(decision)
+        then = inputs.inputs_at(decision.community_id, [decision.pk], revision)
+        one = then.decisions[decision.pk]
+        calculation = Calculation.from_scratch(then.graph(), lots=one.lots, ballots=one.ballots)
+        closed = LiveCalculation(revision, one.choices, calculation)
+        with _registry_lock:
+            _final[decision.pk] = closed
+            while len(_final) > _KEPT:
+                _final.popitem(last=False)
+    return closed
+
+
+@contextmanager
+def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
+    """The calculation behind a published decision as its inputs stand now (closed: at closing), to explain it or to ask what if.
+
+    It is held while it is used, so read quickly, or copy it.
+    """
+    if decision.status == Decision.Status.CLOSED:
+        yield _closed_calculation(decision)
+        return
+    keeper = _keeper(decision.community_id)
+    with keeper.lock:
+        keeper.bring_up_to_date([decision.pk])
+        assert keeper.graph is not None
+        calculation = keeper.calculations[decision.pk]
+        yield LiveCalculation(keeper.graph.revision, keeper.inputs[decision.pk].choices, calculation)
+
+
+class Tally:
+    """Counts staged ballots by STAR and says the result in the form of a bundle's `result`: ids as text, microstars, names of tie-breaks."""
+
+    def process(self, staged: StagedDecision) -> dict[str, Any]:
+        return result_content(staged.result, staged.choices)
+
+
+def result_content(result: Result, choices: tuple[int, ...]) -> dict[str, Any]:
+    """A result as stored and exported; `choices` are the ids of the choices in the calculation's order."""
+    ids = [str(choice) for choice in choices]
+    participation = result.participation
+    return {
+        "rules": result.rules,
+        "reason": result.reason,
+        "winner": None if result.winner is None else ids[result.winner],
+        "runner_up": None if result.runner_up is None else ids[result.runner_up],
+        "finalists": [ids[i] for i in result.finalists],
+        "scores": dict(zip(ids, result.scores, strict=True)),
+        "ranks": dict(zip(ids, result.ranks, strict=True)),
+        "preferences": {
+            a: {b: result.preferences[i][j] for j, b in enumerate(ids) if i != j} for i, a in enumerate(ids)
+        },
+        "runoff": {
+            "for": {ids[i]: count for i, count in zip(result.finalists, result.runoff_for, strict=True)},
+            "equal": result.runoff_equal,
+        },
+        "five_stars": dict(zip(ids, result.five_stars, strict=True)),
+        "tie_breaks": [
+            {
+                "round": tie.round,
+                "kind": tie.kind,
+                "choices": [ids[i] for i in tie.choices],
+                "won": ids[tie.won],
+                "numbers": {ids[i]: number for i, number in zip(tie.choices, tie.numbers, strict=True)},
+            }
+            for tie in result.tie_breaks
+        ],
+        "participation": {
+            "eligible": participation.eligible,
+            "cast": participation.cast,
+            "inherited": participation.inherited,
+            "abstained": participation.abstained,
+            "none": participation.none,
+            "lobbyists": participation.lobbyists,
+            "counted": participation.counted,
+        },
+    }

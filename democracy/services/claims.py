@@ -1,0 +1,79 @@
+"""Claims: at most one run per community at a time, in all processes together.
+
+A claim is a lease in the database. Its holder renews it while it works; when a process dies, its claims are free once the lease has
+run out. Every claim raises the fence, and a run may store only while the fence is still its own.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from democracy.models import CalculationClaim
+
+
+class ClaimLost(Exception):
+    """Somebody else has claimed the community since: this run must not store anything."""
+
+
+class Claim:
+    """The right to calculate a community, until released or lost."""
+
+    def __init__(self, community_id: int, fence: int) -> None:
+        self.community_id, self.fence = community_id, fence
+        self._ended = threading.Event()
+
+    @classmethod
+    def take(cls, community_id: int) -> Claim | None:
+        """Claim the community; None while another run holds it."""
+        now = timezone.now()
+        CalculationClaim.objects.get_or_create(community_id=community_id, defaults={"expires_at": now})
+        free = CalculationClaim.objects.filter(community=community_id, expires_at__lte=now)
+        # The fence is read under the same condition that claims it, so two takers can never both have the same one.
+        for fence in free.values_list("fence", flat=True):
+            taken = free.filter(fence=fence).update(fence=fence + 1, holder=_holder(), expires_at=_lease_end())
+            if taken:
+                return cls(community_id, fence + 1)
+        return None
+
+    def hold(self) -> None:
+        """Renew the lease; inside a transaction this also keeps others from claiming until it ends. Raises ClaimLost."""
+        if not self._mine().update(expires_at=_lease_end(), fence=F("fence")):
+            raise ClaimLost(f"community {self.community_id} has been claimed by another run")
+
+    def release(self) -> None:
+        self._ended.set()
+        self._mine().update(expires_at=timezone.now())
+
+    def keep_alive(self, seconds: float) -> None:
+        """Renew from a thread of its own until released or `seconds` have passed: a run that hangs loses its claim."""
+
+        def renew() -> None:
+            rounds = int(seconds / interval)
+            try:
+                for _ in range(rounds):
+                    if self._ended.wait(interval) or not self._mine().update(expires_at=_lease_end()):
+                        return
+            finally:
+                connection.close()
+
+        interval = settings.RECALCULATION_LEASE / 3
+        threading.Thread(target=renew, name=f"claim-{self.community_id}", daemon=True).start()
+
+    def _mine(self) -> QuerySet[CalculationClaim]:
+        return CalculationClaim.objects.filter(community=self.community_id, fence=self.fence)
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+
+
+def _lease_end() -> datetime:
+    return timezone.now() + timedelta(seconds=settings.RECALCULATION_LEASE)

@@ -1,0 +1,249 @@
+"""Commands on communities and on who belongs to them."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from accounts.models import User
+from democracy import access, eventlog, ledger
+from democracy.access import Viewer
+from democracy.errors import (
+    AlreadyDecided,
+    AlreadyMember,
+    AnonymityNeedsConfirmation,
+    InvalidInput,
+    LastManager,
+    NameTaken,
+    PermissionDenied,
+)
+from democracy.models import Application, Community, Following, Membership
+from democracy.services import validation
+
+
+def create_community(
+    viewer: Viewer,
+    *,
+    name: str,
+    description: str = "",
+    visibility: str = Community.Visibility.MEMBERS,
+    auto_approve: bool = False,
+) -> Community:
+    """A new community with its creator as voter and manager. Raises InvalidInput, NameTaken."""
+    user = access.require_user(viewer)
+    community = Community(
+        name=validation.line(name, field="name"),
+        description=validation.text(description, field="description"),
+        visibility=visibility,
+        auto_approve=auto_approve,
+    )
+    validation.check(community)
+    with transaction.atomic():
+        _require_free_name(community)
+        community.save()
+        with ledger.recording(community.pk, actor=user):
+            Membership.objects.create(community=community, user=user, is_manager=True)
+        transaction.on_commit(lambda: eventlog.community_created(user.handle, community.name), robust=True)
+    return community
+
+
+def update_community(
+    viewer: Viewer,
+    community_id: int,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    visibility: str | None = None,
+    auto_approve: bool | None = None,
+) -> Community:
+    """Change what is given. Managers only. Raises PermissionDenied, InvalidInput, NameTaken."""
+    manager = access.require_manager(viewer, community_id)
+    with ledger.recording(community_id, actor=manager.user) as recording:
+        community = recording.community
+        if name is not None:
+            community.name = validation.line(name, field="name")
+        if description is not None:
+            community.description = validation.text(description, field="description")
+        if visibility is not None:
+            community.visibility = visibility
+        if auto_approve is not None:
+            community.auto_approve = auto_approve
+        validation.check(community)
+        _require_free_name(community)
+        community.save(update_fields=["name", "description", "visibility", "auto_approve"])
+    return community
+
+
+def _require_free_name(community: Community) -> None:
+    if Community.objects.filter(name__iexact=community.name).exclude(pk=community.pk).exists():
+        raise NameTaken(f"There is a community named “{community.name}” already.")
+
+
+def apply_to_community(viewer: Viewer, community_id: int, *, message: str = "") -> Application:
+    """Ask to join; where the community approves automatically, join at once.
+
+    Whoever a manager removed waits for a manager. Applying again while an application is pending replaces its message.
+    Raises PermissionDenied, AlreadyMember, InvalidInput.
+    """
+    user = access.require_user(viewer)
+    if not Community.objects.filter(pk=community_id).exists():
+        raise PermissionDenied
+    with ledger.recording(community_id, actor=user) as recording:
+        former = Membership.objects.filter(community=community_id, user=user).first()
+        if former is not None and former.is_current:
+            raise AlreadyMember("You are a member already.")
+        application = Application.objects.filter(
+            community=community_id, user=user, status=Application.Status.PENDING
+        ).first() or Application(community_id=community_id, user=user, created_at=recording.time)
+        application.message = validation.text(message, field="message")
+        validation.check(application)
+        application.save()
+        if recording.community.auto_approve and not (former and former.was_removed):
+            _approve(application, recording, decided_by=None)
+    return application
+
+
+def withdraw_application(viewer: Viewer, application_id: int) -> Application:
+    """Take one's own pending application back. Raises PermissionDenied, AlreadyDecided."""
+    user = access.require_user(viewer)
+    application = Application.objects.filter(pk=application_id, user=user).first()
+    if application is None:
+        raise PermissionDenied
+    with ledger.recording(application.community_id, actor=user) as recording:
+        application.refresh_from_db()
+        _require_pending(application)
+        application.status = Application.Status.WITHDRAWN
+        application.decided_at = recording.time
+        application.save(update_fields=["status", "decided_at"])
+    return application
+
+
+def decide_application(viewer: Viewer, application_id: int, *, approve: bool) -> Application:
+    """Approve or reject a pending application. Managers only. Raises PermissionDenied, AlreadyDecided."""
+    application = access.applications_visible_to(viewer).select_related("user").filter(pk=application_id).first()
+    if application is None:
+        raise PermissionDenied
+    manager = access.require_manager(viewer, application.community_id)
+    with ledger.recording(application.community_id, actor=manager.user) as recording:
+        application.refresh_from_db()
+        _require_pending(application)
+        if approve:
+            _approve(application, recording, decided_by=manager.user)
+        else:
+            application.status = Application.Status.REJECTED
+            application.decided_at, application.decided_by = recording.time, manager.user
+            application.save(update_fields=["status", "decided_at", "decided_by"])
+    return application
+
+
+def _require_pending(application: Application) -> None:
+    if application.status != Application.Status.PENDING:
+        raise AlreadyDecided(f"This application has been {application.get_status_display().lower()} already.")
+
+
+def _approve(application: Application, recording: ledger.Recording, *, decided_by: User | None) -> None:
+    application.status = Application.Status.APPROVED
+    application.decided_at, application.decided_by = recording.time, decided_by
+    application.save(update_fields=["status", "decided_at", "decided_by"])
+    membership = Membership.objects.filter(community=recording.community, user=application.user).first()
+    if membership is None:
+        membership = Membership(community=recording.community, user=application.user)
+    # Somebody who comes back starts as a plain, named voter; their followings and ballots count again.
+    membership.left_at, membership.was_removed = None, False
+    membership.role, membership.is_manager, membership.is_anonymous = Membership.Role.VOTER, False, False
+    membership.joined_at = recording.time
+    membership.save()
+    handle, name = application.user.handle, recording.community.name
+    transaction.on_commit(lambda: eventlog.joined(handle, name, "Voter"), robust=True)
+
+
+def leave_community(viewer: Viewer, community_id: int) -> Membership:
+    """Leave. Ballots and followings count for nothing from now on. Raises PermissionDenied, LastManager."""
+    member = access.require_member(viewer, community_id)
+    with ledger.recording(community_id, actor=member.user) as recording:
+        _end(member, recording, removed=False)
+    return member
+
+
+def remove_member(viewer: Viewer, membership_id: int) -> Membership:
+    """Remove somebody; only a manager can let them come back. Managers only. Raises PermissionDenied, LastManager."""
+    member, manager = _managed(viewer, membership_id)
+    with ledger.recording(member.community_id, actor=manager.user) as recording:
+        _end(member, recording, removed=True)
+    return member
+
+
+def _end(member: Membership, recording: ledger.Recording, *, removed: bool) -> None:
+    member.refresh_from_db()
+    if not member.is_current:
+        raise PermissionDenied
+    _require_other_manager(member)
+    name, community = access.display_name(member), recording.community.name
+    member.left_at, member.was_removed, member.is_manager = recording.time, removed, False
+    member.save(update_fields=["left_at", "was_removed", "is_manager"])
+    transaction.on_commit(lambda: eventlog.left(name, community, removed=removed), robust=True)
+
+
+def _require_other_manager(member: Membership) -> None:
+    managers = Membership.objects.filter(community=member.community_id, is_manager=True, left_at=None)
+    if member.is_manager and not managers.exclude(pk=member.pk).exists():
+        raise LastManager("You are the last manager: make somebody else a manager first.")
+
+
+def _managed(viewer: Viewer, membership_id: int) -> tuple[Membership, Membership]:
+    """A current member and the viewer as a manager of the same community. Raises PermissionDenied."""
+    member = Membership.objects.select_related("user").filter(pk=membership_id, left_at=None).first()
+    if member is None:
+        raise PermissionDenied
+    return member, access.require_manager(viewer, member.community_id)
+
+
+def update_membership(
+    viewer: Viewer, membership_id: int, *, role: str | None = None, is_manager: bool | None = None
+) -> Membership:
+    """Change somebody's role or manager's right. Managers only. Raises PermissionDenied, InvalidInput, LastManager."""
+    member, manager = _managed(viewer, membership_id)
+    with ledger.recording(member.community_id, actor=manager.user) as recording:
+        member.refresh_from_db()
+        if not member.is_current:
+            raise PermissionDenied
+        if role is not None:
+            if role == Membership.Role.LOBBYIST and member.is_anonymous:
+                raise InvalidInput("Only voters can be anonymous; this member has to give that up first.", field="role")
+            member.role = role
+        if is_manager is not None:
+            if not is_manager:
+                _require_other_manager(member)
+            member.is_manager = is_manager
+        validation.check(member)
+        member.save(update_fields=["role", "is_manager"])
+        name, community, title = access.display_name(member), recording.community.name, member.get_role_display()
+        is_now_manager = member.is_manager
+        transaction.on_commit(
+            lambda: eventlog.role_changed(name, community, title, is_manager=is_now_manager), robust=True
+        )
+    return member
+
+
+def set_anonymity(viewer: Viewer, community_id: int, *, anonymous: bool, confirmed: bool = False) -> Membership:
+    """Become anonymous, or give it up. Becoming anonymous ends the followings that point at the member.
+
+    Raises PermissionDenied; InvalidInput for lobbyists; AnonymityNeedsConfirmation, counting those followings, unless confirmed.
+    """
+    member = access.require_member(viewer, community_id)
+    with ledger.recording(community_id, actor=member.user):
+        member.refresh_from_db()
+        if anonymous and member.role != Membership.Role.VOTER:
+            raise InvalidInput("Only voters can be anonymous.", field="is_anonymous")
+        if anonymous:
+            followers = Following.objects.select_related("follower").filter(followee=member)
+            count = followers.filter(follower__left_at=None).count()
+            if count and not confirmed:
+                people = "1 member follows" if count == 1 else f"{count} members follow"
+                raise AnonymityNeedsConfirmation(
+                    f"{people} you and would stop doing so, because a follower sees your exact ballot. Confirm to go on."
+                )
+            for following in followers:
+                following.delete()
+        member.is_anonymous = anonymous
+        member.save(update_fields=["is_anonymous"])
+    return member

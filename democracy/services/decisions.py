@@ -1,0 +1,211 @@
+"""Commands on decisions: drafted, published, prolonged, recalculated."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from democracy import access, eventlog, ledger
+from democracy.access import Viewer
+from democracy.errors import ChoicesFrozen, ClosingMovesLaterOnly, DecisionClosed, InvalidInput, PermissionDenied
+from democracy.ledger import Change
+from democracy.models import MAX_CHOICES, MIN_CHOICES, Choice, Decision, LedgerEntry, Membership
+from democracy.services import validation
+
+
+@dataclass(frozen=True)
+class ChoiceInput:
+    """A choice as its manager words it; `id` names an existing one that is kept (its texts may change)."""
+
+    title: str
+    description: str = ""
+    id: int | None = None
+
+
+def create_decision(
+    viewer: Viewer,
+    community_id: int,
+    *,
+    title: str,
+    description: str = "",
+    choices: Sequence[ChoiceInput] = (),
+    opens_at: datetime | None = None,
+    closes_at: datetime | None = None,
+    results_visibility: str = Decision.Visibility.LIVE,
+) -> Decision:
+    """Draft a decision; choices and times may still be missing. Managers only. Raises PermissionDenied, InvalidInput."""
+    manager = access.require_manager(viewer, community_id)
+    with ledger.recording(community_id, actor=manager.user) as recording:
+        decision = Decision(community=recording.community, title=validation.line(title, field="title"))
+        _change(decision, description=description, results_visibility=results_visibility)
+        decision.opens_at, decision.closes_at = opens_at, closes_at
+        _check(decision)
+        decision.save()
+        _set_choices(decision, choices)
+        name = recording.community.name
+        transaction.on_commit(lambda: eventlog.decision_created(manager.user.handle, decision.title, name), robust=True)
+    return decision
+
+
+def update_decision(
+    viewer: Viewer,
+    decision_id: int,
+    *,
+    title: str | None = None,
+    description: str | None = None,
+    choices: Sequence[ChoiceInput] | None = None,
+    opens_at: datetime | None = None,
+    closes_at: datetime | None = None,
+    results_visibility: str | None = None,
+) -> Decision:
+    """Change what is given. Managers only.
+
+    Once published, choices, opening and visibility of results are fixed (people vote relying on them) and closing may only move later.
+    Raises PermissionDenied, InvalidInput, ChoicesFrozen, ClosingMovesLaterOnly, DecisionClosed.
+    """
+    decision, manager = _managed(viewer, decision_id)
+    with ledger.recording(decision.community_id, actor=manager.user) as recording:
+        decision.refresh_from_db()
+        if decision.published_at is not None:
+            if choices is not None:
+                raise ChoicesFrozen("The choices of a published decision cannot change.")
+            if opens_at not in (None, decision.opens_at):
+                raise InvalidInput("The opening of a published decision cannot change.", field="opens_at")
+            if results_visibility not in (None, decision.results_visibility):
+                raise InvalidInput(
+                    "When results are shown cannot change once a decision is published.", field="results_visibility"
+                )
+            if closes_at is not None:
+                _require_later_closing(decision, closes_at, recording.time)
+        if title is not None:
+            decision.title = validation.line(title, field="title")
+        _change(decision, description=description, results_visibility=results_visibility)
+        decision.opens_at = opens_at or decision.opens_at
+        decision.closes_at = closes_at or decision.closes_at
+        _check(decision)
+        decision.save(update_fields=["title", "description", "opens_at", "closes_at", "results_visibility"])
+        if choices is not None:
+            _set_choices(decision, choices)
+    return decision
+
+
+def _require_later_closing(decision: Decision, closes_at: datetime, now: datetime) -> None:
+    assert decision.closes_at is not None
+    if now >= decision.closes_at:
+        raise DecisionClosed("This decision is closed; its result is final.", field="closes_at")
+    if closes_at < decision.closes_at:
+        raise ClosingMovesLaterOnly("The closing of a published decision may only move later.")
+
+
+def _change(decision: Decision, *, description: str | None, results_visibility: str | None) -> None:
+    if description is not None:
+        decision.description = validation.text(description, field="description")
+    if results_visibility is not None:
+        decision.results_visibility = results_visibility
+
+
+def _check(decision: Decision) -> None:
+    validation.check(decision)
+    if decision.opens_at and decision.closes_at and decision.closes_at <= decision.opens_at:
+        raise InvalidInput("A decision closes after it opens.", field="closes_at")
+
+
+def _set_choices(decision: Decision, wanted: Sequence[ChoiceInput]) -> None:
+    """Make the draft's choices these, in this order: named ones are kept, others made, the rest deleted."""
+    if len(wanted) > MAX_CHOICES:
+        raise InvalidInput(f"A decision has at most {MAX_CHOICES} choices.", field="choices")
+    titles = [validation.line(choice.title, field="choices") for choice in wanted]
+    if len({title.casefold() for title in titles}) < len(titles):
+        raise InvalidInput("Each choice needs a title of its own.", field="choices")
+    present = {choice.pk: choice for choice in decision.choices.all()}
+    kept = {choice.id for choice in wanted if choice.id is not None}
+    if not kept <= present.keys():
+        raise InvalidInput("A choice with an id must be one of this decision.", field="choices")
+    for pk in present.keys() - kept:
+        present[pk].delete()
+    for pk in kept:
+        # Out of the way first: two choices may swap their titles.
+        Choice.objects.filter(pk=pk).update(title=f"\x00{pk}")
+    for position, (choice, title) in enumerate(zip(wanted, titles, strict=True)):
+        row = present[choice.id] if choice.id is not None else Choice(decision=decision)
+        row.title, row.position = title, position
+        row.description = validation.text(choice.description, field="choices")
+        validation.check(row)
+        row.save()
+
+
+def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
+    """Publish a draft: its choices get their lots and are frozen; voting opens at `opens_at`, or now if that has passed.
+
+    Managers only. Raises PermissionDenied, InvalidInput.
+    """
+    decision, manager = _managed(viewer, decision_id)
+    with ledger.recording(decision.community_id, actor=manager.user) as recording:
+        decision.refresh_from_db()
+        if decision.published_at is not None:
+            raise InvalidInput("This decision has been published already.")
+        choices = list(decision.choices.all())
+        if not MIN_CHOICES <= len(choices) <= MAX_CHOICES:
+            raise InvalidInput(f"A decision needs {MIN_CHOICES} to {MAX_CHOICES} choices.", field="choices")
+        if decision.closes_at is None or decision.closes_at <= recording.time:
+            raise InvalidInput("Say when voting closes; it must be later than now.", field="closes_at")
+        decision.opens_at = max(decision.opens_at or recording.time, recording.time)
+        _check(decision)
+        draw_lots(decision, choices)
+        Choice.objects.bulk_update(choices, ["lot"])
+        decision.published_at = recording.time
+        decision.save(update_fields=["published_at", "opens_at"])
+        transaction.on_commit(lambda: eventlog.decision_published(manager.user.handle, decision.title), robust=True)
+    return decision
+
+
+def draw_lots(decision: Decision, choices: Sequence[Choice]) -> None:
+    """Give each choice its lot: the rank of SHA-256(decision id + ":" + choice id). Nobody can steer it, everybody can check it."""
+    drawn = sorted(choices, key=lambda choice: hashlib.sha256(f"{decision.pk}:{choice.pk}".encode()).digest())
+    for lot, choice in enumerate(drawn, start=1):
+        choice.lot = lot
+
+
+def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
+    """Have a decision calculated from scratch in the background. Managers only; the final result of a closed one never changes.
+
+    Raises PermissionDenied, DecisionClosed.
+    """
+    decision, manager = _managed(viewer, decision_id)
+    with ledger.recording(decision.community_id, actor=manager.user) as recording:
+        decision.refresh_from_db()
+        if decision.published_at is None:
+            raise InvalidInput("A draft has no result to calculate.")
+        if decision.closes_at is not None and recording.time >= decision.closes_at:
+            raise DecisionClosed("This decision is closed; its result is final.")
+        recording.add(recalculation_change(decision.pk))
+        transaction.on_commit(lambda: eventlog.manual_recalculation(manager.user.handle, decision.title), robust=True)
+    return decision
+
+
+def recalculation_change(decision_id: int | None) -> Change:
+    """Somebody asked for a calculation from scratch: of one decision, or of all of the community's."""
+    return Change(
+        LedgerEntry.Kind.RECALCULATION,
+        f"recalculation:{secrets.token_hex(8)}",
+        lambda: {"requested": True},
+        decision_id=decision_id,
+        is_new=True,
+    )
+
+
+def has_anonymous_voters(community_id: int) -> bool:
+    """Whether live results could give somebody's vote away; then whoever creates a decision is told so."""
+    return Membership.objects.filter(community=community_id, is_anonymous=True, left_at=None).exists()
+
+
+def _managed(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
+    decision = Decision.objects.filter(pk=decision_id).first()
+    if decision is None:
+        raise PermissionDenied
+    return decision, access.require_manager(viewer, decision.community_id)

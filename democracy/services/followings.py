@@ -1,0 +1,72 @@
+"""Commands on followings: whom a member trusts, on what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import Max
+
+from democracy import access, eventlog, ledger
+from democracy.access import Viewer
+from democracy.errors import InvalidInput, PermissionDenied, SelfFollowing, TooManyFollowings
+from democracy.models import MAX_FOLLOWINGS, Following, Membership
+from democracy.tags import normalise_tags
+
+
+def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order: int | None = None) -> Following:
+    """Follow a member of one's community on these tags (none: on everything), or change the tags and order of a following.
+
+    Raises PermissionDenied (also for members whose identity the viewer may not know), SelfFollowing, TooManyFollowings, InvalidTag.
+    """
+    followee, follower = _pair(viewer, followee_id)
+    wanted = normalise_tags(tags)
+    if order is not None and not 0 <= order <= MAX_FOLLOWINGS:
+        raise InvalidInput(f"The order is a number from 0 to {MAX_FOLLOWINGS}.", field="order")
+    with ledger.recording(follower.community_id, actor=follower.user):
+        followee.refresh_from_db()
+        follower.refresh_from_db()
+        if not follower.is_current or not followee.is_current or followee.is_anonymous:
+            raise PermissionDenied
+        mine = Following.objects.filter(follower=follower)
+        following = mine.filter(followee=followee).first()
+        if following is None:
+            if mine.count() >= MAX_FOLLOWINGS:
+                raise TooManyFollowings(f"You follow {MAX_FOLLOWINGS} members already; that is the most.")
+            last = mine.aggregate(last=Max("order"))["last"] or 0
+            following = Following(follower=follower, followee=followee, order=last + 1)
+        following.tags = wanted
+        if order is not None:
+            following.order = order
+        following.save()
+        name, whom = access.display_name(follower), followee.user.handle
+        transaction.on_commit(lambda: eventlog.now_following(name, whom, wanted), robust=True)
+    return following
+
+
+def unfollow(viewer: Viewer, followee_id: int) -> None:
+    """Stop following a member. Raises PermissionDenied where there is nothing to stop."""
+    following = (
+        Following.objects.select_related("follower__user", "followee__user")
+        .filter(followee=followee_id, follower__user=access.require_user(viewer).pk, follower__left_at=None)
+        .first()
+    )
+    if following is None:
+        raise PermissionDenied
+    with ledger.recording(following.follower.community_id, actor=following.follower.user):
+        if not Following.objects.filter(pk=following.pk).exists():
+            raise PermissionDenied
+        name, whom = access.display_name(following.follower), access.display_name(following.followee)
+        following.delete()
+        transaction.on_commit(lambda: eventlog.stopped_following(name, whom), robust=True)
+
+
+def _pair(viewer: Viewer, followee_id: int) -> tuple[Membership, Membership]:
+    """The followee and the viewer's own membership in the same community. Raises PermissionDenied, SelfFollowing."""
+    followee = Membership.objects.select_related("user").filter(pk=followee_id).first()
+    if followee is None:
+        raise PermissionDenied
+    follower = access.require_member(viewer, followee.community_id)
+    if follower.pk == followee.pk:
+        raise SelfFollowing("You cannot follow yourself.")
+    return followee, follower

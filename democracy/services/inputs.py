@@ -1,0 +1,153 @@
+"""Reading the inputs of a community's calculation, exactly as they stood at one revision.
+
+# Note [Revision first]
+The revision is read first, the rows second, the ledger entries after that revision third. Rows may already show some of those entries;
+contents in the ledger are absolute, so laying them over the rows gives the inputs exactly as of the last entry read, without a
+transaction that would hold writers up. The inputs at an earlier revision come about the same way, from the entries' `before`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from democracy import ledger
+from democracy.ledger import Content
+from democracy.models import Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
+from graph import CastBallot, DelegationGraph
+
+Pair = tuple[int, int]
+
+
+@dataclass
+class DecisionInputs:
+    """One decision's choices, in order, and every ballot cast in it, those of former members included."""
+
+    choices: tuple[int, ...]
+    lots: tuple[int, ...]
+    ballots: dict[int, CastBallot] = field(default_factory=dict)
+
+    def cast_ballot(self, content: Mapping[str, Any]) -> CastBallot:
+        stars = content["stars"]
+        return CastBallot(
+            stars=tuple(stars.get(str(choice), 0) for choice in self.choices),
+            tags=frozenset(content["tags"]),
+            abstain=content["abstain"],
+        )
+
+    def apply(self, membership_id: int, content: Content) -> CastBallot | None:
+        """Take over a ballot's new content; None withdraws it. Returns the ballot as the engine takes it."""
+        if content is None:
+            self.ballots.pop(membership_id, None)
+            return None
+        ballot = self.ballots[membership_id] = self.cast_ballot(content)
+        return ballot
+
+
+@dataclass
+class CommunityInputs:
+    """Members (current ones: id -> counted) and followings (all, also of former members) of a community at `revision`."""
+
+    revision: int
+    members: dict[int, bool]
+    followings: dict[Pair, frozenset[str]]
+    decisions: dict[int, DecisionInputs]
+
+    def graph(self) -> DelegationGraph:
+        return DelegationGraph.build(
+            revision=self.revision,
+            members=self.members.items(),
+            followings=((*pair, tags) for pair, tags in self.followings.items()),
+        )
+
+    def dormant(self) -> dict[Pair, frozenset[str]]:
+        """The followings that a former member is an end of: they count again if that member comes back."""
+        members = self.members
+        return {p: tags for p, tags in self.followings.items() if p[0] not in members or p[1] not in members}
+
+    def apply(self, subject: str, content: Content) -> None:
+        kind, *ids = subject.split(":")
+        match kind:
+            case "membership":
+                if content is not None and content["active"]:
+                    self.members[int(ids[0])] = is_counted(content)
+                else:
+                    self.members.pop(int(ids[0]), None)
+            case "following":
+                pair = (int(ids[0]), int(ids[1]))
+                if content is None:
+                    self.followings.pop(pair, None)
+                else:
+                    self.followings[pair] = frozenset(content["tags"])
+            case "ballot" if (decision := self.decisions.get(int(ids[0]))) is not None:
+                decision.apply(int(ids[1]), content)
+
+
+def is_counted(content: Mapping[str, Any]) -> bool:
+    return bool(content["role"] == Membership.Role.VOTER)
+
+
+def current_inputs(community_id: int, decision_ids: Iterable[int]) -> CommunityInputs:
+    """The inputs of these decisions now, with the revision that they stand for."""
+    revision = Community.objects.values_list("revision", flat=True).get(pk=community_id)
+    inputs = _rows(community_id, decision_ids, revision)
+    for entry in ledger.entries_after(community_id, revision):
+        inputs.apply(entry.subject, entry.after)
+        inputs.revision = entry.revision
+    return inputs
+
+
+def inputs_at(community_id: int, decision_ids: Iterable[int], revision: int) -> CommunityInputs:
+    """The inputs of these decisions as they stood at an earlier revision."""
+    inputs = _rows(community_id, decision_ids, revision)
+    for subject, content in ledger.contents_at(community_id, revision).items():
+        inputs.apply(subject, content)
+    return inputs
+
+
+def closing_revision(decision: Decision) -> int:
+    """The revision of a closed decision's inputs: every change before `closes_at` counts, none later."""
+    assert decision.closes_at is not None
+    return ledger.revision_before(decision.community_id, decision.closes_at)
+
+
+def _rows(community_id: int, decision_ids: Iterable[int], revision: int) -> CommunityInputs:
+    memberships = Membership.objects.filter(community=community_id, left_at=None).values_list("pk", "role")
+    members = {pk: role == Membership.Role.VOTER for pk, role in memberships}
+    # Most followings share few sets of tags; keeping one object per set saves most of the memory.
+    tag_sets: dict[tuple[str, ...], frozenset[str]] = {}
+    followings = {
+        (follower, followee): tag_sets.setdefault(tuple(tags), frozenset(tags))
+        for follower, followee, tags in Following.objects.filter(follower__community=community_id).values_list(
+            "follower_id", "followee_id", "tags"
+        )
+    }
+    return CommunityInputs(revision, members, followings, decision_inputs(decision_ids))
+
+
+def decision_inputs(decision_ids: Iterable[int]) -> dict[int, DecisionInputs]:
+    """The choices and ballots of these decisions as the rows show them now."""
+    choices: defaultdict[int, list[Choice]] = defaultdict(list)
+    for choice in Choice.objects.filter(decision__in=decision_ids):
+        choices[choice.decision_id].append(choice)
+    inputs = {}
+    for decision_id, of_decision in choices.items():
+        ids = tuple(choice.pk for choice in of_decision)
+        one = DecisionInputs(ids, tuple(choice.lot or 0 for choice in of_decision))
+        column = {choice: index for index, choice in enumerate(ids)}
+        stars: defaultdict[int, list[int]] = defaultdict(lambda width=len(ids): [0] * width)  # type: ignore[misc]
+        votes = Vote.objects.filter(ballot__decision=decision_id).values_list("ballot__membership_id", "choice_id", "stars")
+        for membership, choice_id, count in votes.iterator(10_000):
+            stars[membership][column[choice_id]] = count
+        ballots = Ballot.objects.filter(decision=decision_id).values_list("membership_id", "tags", "abstain")
+        for membership, tags, abstain in ballots.iterator(10_000):
+            one.ballots[membership] = CastBallot(tuple(stars[membership]), frozenset(tags), abstain)
+        inputs[decision_id] = one
+    return inputs
+
+
+def is_input(entry: LedgerEntry) -> bool:
+    """Whether the calculation sees this kind of change."""
+    return entry.kind in {LedgerEntry.Kind.MEMBERSHIP, LedgerEntry.Kind.FOLLOWING, LedgerEntry.Kind.BALLOT}

@@ -1,0 +1,39 @@
+"""Checking texts and rows before they are written: bad input becomes an error that names its field."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from democracy.errors import InvalidInput
+
+
+def line(value: str, *, field: str) -> str:
+    """A one-line text, trimmed. Raises InvalidInput where nothing is left or where it has control characters."""
+    cleaned = " ".join(value.split())
+    if not cleaned:
+        raise InvalidInput("This must not be empty.", field=field)
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in cleaned):
+        raise InvalidInput("This must not have control characters.", field=field)
+    return cleaned
+
+
+def text(value: str, *, field: str) -> str:
+    """A text of any number of lines, trimmed. Raises InvalidInput for control characters other than line breaks and tabs."""
+    cleaned = value.replace("\r\n", "\n").strip()
+    if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t" for character in cleaned):
+        raise InvalidInput("This must not have control characters.", field=field)
+    return cleaned
+
+
+def check(row: models.Model) -> None:
+    """Check a row's own fields (lengths, choices). Raises InvalidInput naming the first field at fault."""
+    # Relations were found by the command itself; checking them again would cost a query each.
+    relations = {field.name for field in row._meta.fields if field.is_relation}
+    try:
+        row.clean_fields(exclude=relations)
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise InvalidInput(messages[0], field=field) from error
