@@ -1,0 +1,84 @@
+# CrowdVote from a fresh clone: `make run` serves a demo community, `make test` tests. The README says how to do each without make.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+PYTEST_ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+
+# Addresses of the services that `make test-services` uses, where the environment names none.
+SERVICES_DATABASE_URL := $(or $(DATABASE_URL),postgres://postgres@127.0.0.1:5432/crowdvote)
+SERVICES_REDIS_URL := $(or $(REDIS_URL),redis://127.0.0.1:6379/15)
+
+MAIL_DIR := $(or $(CROWDVOTE_DATA_DIR),var)/mail
+LOG_FILE := $(if $(CROWDVOTE_DATA_DIR),$(CROWDVOTE_DATA_DIR)/,)logs/crowdvote.log
+
+.PHONY: help setup run test test-services check format schema bench lock
+
+help: ## list what can be done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
+
+setup: .venv/base ## create .venv with what CrowdVote needs to run
+
+.venv/pyvenv.cfg:
+	@command -v $(PYTHON) >/dev/null || { echo "CrowdVote needs Python 3.11 or newer; there is no $(PYTHON). Try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "CrowdVote needs Python 3.11 or newer, $(PYTHON) is %s. Try: make PYTHON=python3.12 ..." % sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+
+# One file per set of requirements, as old as its last installation: a changed lock file is installed again, and only then.
+.venv/%: requirements/%.txt | .venv/pyvenv.cfg
+	$(PIP) -r $<
+	@touch $@
+
+run: export PORT := $(PORT)
+run: export CROWDVOTE_DEMO_SIGN_IN ?= 1
+run: setup ## serve a demo community on http://localhost:PORT (8000), on the embedded default
+	$(BIN)/python manage.py migrate --no-input --verbosity 0
+	$(BIN)/python manage.py collectstatic --no-input --verbosity 0
+	$(BIN)/python manage.py load_demo
+	@printf '\n  CrowdVote   http://localhost:%s/\n  GraphiQL    http://localhost:%s/graphql/\n  Mails       here, and in %s/\n  Log         %s\n  Stop        Ctrl-C\n\n' \
+		$(PORT) $(PORT) '$(MAIL_DIR)' '$(LOG_FILE)'
+	@exec $(BIN)/python -m uvicorn crowdvote.asgi:application --host $(HOST) --port $(PORT) --lifespan on \
+		--no-proxy-headers --no-server-header --no-access-log --timeout-graceful-shutdown 3
+
+test: .venv/dev ## run the tests on the embedded default; what is skipped is listed with the reason
+	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-services: export DATABASE_URL := $(SERVICES_DATABASE_URL)
+test-services: export REDIS_URL := $(SERVICES_REDIS_URL)
+test-services: .venv/all ## run the tests on PostgreSQL and Redis (DATABASE_URL, REDIS_URL)
+	$(BIN)/python -m tests.services
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: .venv/dev ## format, lint, types, import contracts, migrations, schema drift
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py export_schema crowdvote.schema | diff -u schema.graphql - || \
+		{ echo 'schema.graphql is not what the code says; see above, then: make schema' >&2; exit 1; }
+
+format: .venv/dev ## format the code and mend what the linter can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+schema: .venv/base ## write schema.graphql
+	$(BIN)/python manage.py export_schema crowdvote.schema --path schema.graphql
+
+bench: setup ## measure what the design promises
+	$(BIN)/python manage.py bench
+
+# Everything together first, then each part within it: Celery pins a package that the rest alone would resolve newer.
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade) pyproject.toml
+
+lock: .venv/dev ## pin the requirements again (UPGRADE=1: to the newest)
+	$(UV_COMPILE) --extra scaled --extra dev --output-file requirements/all.txt
+	$(UV_COMPILE) --constraints requirements/all.txt --output-file requirements/base.txt
+	$(UV_COMPILE) --constraints requirements/all.txt --extra dev --output-file requirements/dev.txt

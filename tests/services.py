@@ -1,0 +1,67 @@
+"""The services the tests can use: which are asked for, and whether they answer.
+
+`python -m tests.services` says so for all of them and fails when one that is asked for does not answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from urllib.parse import urlsplit
+
+
+def _postgres() -> str | None:
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith(("postgres://", "postgresql://")):
+        return "DATABASE_URL names no PostgreSQL"
+    if find_spec("psycopg") is None:
+        return "psycopg is not installed (requirements/all.txt)"
+    import psycopg
+
+    try:
+        # The database itself need not exist: the tests make their own beside it.
+        psycopg.connect(urlsplit(url)._replace(path="/postgres").geturl(), connect_timeout=3).close()
+    except psycopg.OperationalError as error:
+        return f"PostgreSQL does not answer: {str(error).strip().splitlines()[0]}"
+    return None
+
+
+def _redis() -> str | None:
+    url = os.environ.get("REDIS_URL", "")
+    if not url:
+        return "REDIS_URL is not set"
+    if find_spec("redis") is None:
+        return "redis is not installed (requirements/all.txt)"
+    import redis
+
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=3) as client:
+            client.ping()
+    except redis.RedisError as error:
+        return f"Redis does not answer: {error}"
+    return None
+
+
+def _celery() -> str | None:
+    if find_spec("celery") is None:
+        return "Celery is not installed (requirements/all.txt)"
+    return _redis()
+
+
+SERVICES: dict[str, Callable[[], str | None]] = {"postgres": _postgres, "redis": _redis, "celery": _celery}
+
+
+@cache
+def missing(name: str) -> str | None:
+    """Why the service can't be used in this run; None when it can."""
+    return SERVICES[name]()
+
+
+if __name__ == "__main__":
+    problems = {name: missing(name) for name in SERVICES}
+    for service, problem in problems.items():
+        sys.stdout.write(f"{service}: {problem or 'answers'}\n")
+    sys.exit(1 if any(problems.values()) else 0)

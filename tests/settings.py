@@ -1,0 +1,23 @@
+"""The settings tests run with: CrowdVote's own, in a data directory that is made for the run and removed after it."""
+
+import os
+import tempfile
+import uuid
+
+_data_dir = tempfile.TemporaryDirectory(prefix="crowdvote-tests-", ignore_cleanup_errors=True)
+
+# What somebody has in their shell decides nothing here, except which database and Redis the tests use.
+for _name in [name for name in os.environ if name.startswith("CROWDVOTE_")]:
+    del os.environ[_name]
+os.environ["CROWDVOTE_DATA_DIR"] = _data_dir.name
+# Wake-ups do nothing: a test that wants a calculation asks for one.
+os.environ["CROWDVOTE_EXECUTOR"] = "off"
+
+from crowdvote.settings import *  # noqa: E402
+from crowdvote.settings import STORAGES  # noqa: E402
+
+# Pages name static files as they are; hashed names need collectstatic, which the browser tests' server runs.
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+WHITENOISE_AUTOREFRESH = True
+# Names one run's things in services it shares with others.
+TEST_RUN = uuid.uuid4().hex
