@@ -1,0 +1,81 @@
+"""People, communities and decisions for tests, made through the same commands that everybody uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.models import User
+from democracy import services
+from democracy.models import Choice, Community, Decision, Following, Membership
+
+_numbers = count(1)
+
+
+def person(handle: str | None = None, **fields: Any) -> User:
+    """Somebody who can sign in; `handle` defaults to a new one."""
+    handle = handle or f"person_{next(_numbers)}"
+    fields.setdefault("name", handle.replace("_", " ").title())
+    return User.objects.create_user(f"{handle}@example.org", handle=handle, **fields)
+
+
+def community(*handles: str, name: str | None = None, **fields: Any) -> tuple[Community, dict[str, Membership]]:
+    """A community that "manager" manages, with these further voters. Memberships by handle, their users loaded."""
+    number = next(_numbers)
+    manager = person(f"manager_{number}")
+    made = services.create_community(manager, name=name or f"Community {number}", auto_approve=True, **fields)
+    members = {"manager": member_of(made, manager)}
+    for handle in handles:
+        members[handle] = join(made, person(f"{handle}_{number}"))
+    return made, members
+
+
+def join(to: Community, user: User) -> Membership:
+    """Apply to a community that approves automatically."""
+    services.apply_to_community(user, to.pk)
+    return member_of(to, user)
+
+
+def member_of(of: Community, user: User) -> Membership:
+    return Membership.objects.select_related("user", "community").get(community=of, user=user)
+
+
+def draft(of: Community, by: User, *titles: str, title: str | None = None, **fields: Any) -> Decision:
+    choices = [services.ChoiceInput(choice) for choice in titles or ("Ash", "Birch", "Cedar")]
+    fields.setdefault("closes_at", timezone.now() + timedelta(days=7))
+    return services.create_decision(by, of.pk, title=title or f"Decision {next(_numbers)}", choices=choices, **fields)
+
+
+def decision(of: Community, by: User, *titles: str, **fields: Any) -> Decision:
+    """A published decision, open for a week, between Ash, Birch and Cedar or the given titles."""
+    return services.publish_decision(by, draft(of, by, *titles, **fields).pk)
+
+
+def choices(of: Decision) -> dict[str, Choice]:
+    return {choice.title: choice for choice in of.choices.all()}
+
+
+def vote(by: Membership, on: Decision, tags: Iterable[str] | None = None, **stars: int) -> services.Receipt:
+    """Cast `Ash=5, Birch=0`; without stars, abstain."""
+    ids = {title: choice.pk for title, choice in choices(on).items()}
+    rated: Mapping[int, int] = {ids[title]: number for title, number in stars.items()}
+    return services.cast_ballot(by.user, on.pk, stars=rated, tags=tags, abstain=not stars)
+
+
+def follow(follower: Membership, followee: Membership, *tags: str) -> Following:
+    return services.follow(follower.user, followee.pk, tags=tags)
+
+
+def close(one: Decision, at: datetime | None = None) -> Decision:
+    """Move a decision's whole life into the past, as if it had been opened and closed before now.
+
+    Ledger entries keep their times: `at` (default: now) is when it closed.
+    """
+    at = at or timezone.now()
+    Decision.objects.filter(pk=one.pk).update(opens_at=at - timedelta(days=1), closes_at=at)
+    one.refresh_from_db()
+    return one
