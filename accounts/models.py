@@ -22,7 +22,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=self.normalize_email(username))
 
     def create_user(self, email: str | None, *, name: str, handle: str, **fields: Any) -> User:
-        """A person who signs in by magic link; without an e-mail address, one who cannot sign in (an imported member)."""
+        """A person who signs in by magic link; without an e-mail address, one who cannot sign in (imported)."""
         user = self.model(email=self.normalize_email(email) if email else None, name=name, handle=handle, **fields)
         user.set_unusable_password()
         user.full_clean()
@@ -45,7 +45,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     handle = models.CharField(
         max_length=40,
         unique=True,
-        validators=[RegexValidator(r"\A[a-z0-9_]{2,40}\Z", "2 to 40 of a-z, 0-9 and _.")],
+        validators=[
+            RegexValidator(r"\A[a-z0-9_]{2,40}\Z", "2 to 40 of a-z, 0-9 and _."),
+            # The event log and the pages use these for what no person did and for those who are anonymous.
+            RegexValidator(r"\A(system\Z|anonymous)", "This handle is reserved.", inverse_match=True),
+        ],
         help_text="2 to 40 of a-z, 0-9 and _; public.",
     )
     is_staff = models.BooleanField(default=False)
@@ -54,7 +58,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_demo = models.BooleanField(default=False)
     date_joined = models.DateTimeField(default=timezone.now)
 
-    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+    objects: ClassVar[UserManager] = UserManager()
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"

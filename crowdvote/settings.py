@@ -1,12 +1,13 @@
 """Settings of CrowdVote, all of them from the environment. The README's settings table explains each variable.
 
-Secure by default: DEBUG is off unless asked for, the secret key is made on first run and kept in the data directory, hosts and origins
-are named, and links in mails are built from CROWDVOTE_SITE_URL, never from a request's Host header.
+Secure by default: DEBUG is off unless asked for, the secret key is made on first run and kept in the data directory,
+hosts and origins are named, and links in mails are built from CROWDVOTE_SITE_URL, never from a request's Host header.
 """
 
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -113,6 +114,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.bearer_tokens",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -144,7 +146,8 @@ DATABASES = {
 }
 EMBEDDED = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 if EMBEDDED:
-    # IMMEDIATE lets writers queue instead of failing; WAL lets readers go on; FULL keeps an acknowledged vote through a power cut.
+    # IMMEDIATE lets writers queue instead of failing; WAL lets readers go on; FULL keeps an acknowledged vote through a
+    # power cut.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -161,12 +164,19 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- People -----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "sesame.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.backends.SignInLinkBackend", "accounts.backends.DemoBackend"]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
 SESAME_MAX_AGE = 15 * 60
 SESAME_ONE_TIME = True
+SESAME_INVALIDATE_ON_EMAIL_CHANGE = True
+SESAME_TOKENS = ["sesame.tokens_v2"]
+SESAME_SIGNATURE_SIZE = 16
+# Sign-in links asked for within RATE_LIMIT_SECONDS, and tokens that failed (per client).
+SIGN_IN_LIMIT_PER_ADDRESS = int(_number("CROWDVOTE_SIGN_IN_PER_ADDRESS", 5))
+SIGN_IN_LIMIT_PER_CLIENT = int(_number("CROWDVOTE_SIGN_IN_PER_CLIENT", 30))
+RATE_LIMIT_SECONDS = 15 * 60
 # Accounts of the demo communities can be entered without a mail; only ever in the embedded default.
 DEMO_SIGN_IN = EMBEDDED and _flag("CROWDVOTE_DEMO_SIGN_IN")
 
@@ -177,6 +187,21 @@ EMAIL_HOST_USER = os.environ.get("CROWDVOTE_EMAIL_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("CROWDVOTE_EMAIL_PASSWORD", "")
 EMAIL_USE_TLS = _flag("CROWDVOTE_EMAIL_TLS")
 DEFAULT_FROM_EMAIL = os.environ.get("CROWDVOTE_EMAIL_FROM", "CrowdVote <noreply@localhost>")
+
+# --- Cache ------------------------------------------------------------------------------------------------------------
+
+# Holds nothing that may not be lost, such as the counters of rate limits. Without Redis each process has its own.
+REDIS_URL = os.environ.get("REDIS_URL", "")
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "crowdvote",
+    }
+    if REDIS_URL
+    # The default of 300 entries would let somebody push counters out by making up addresses.
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}
+}
 
 # --- Language, time, files --------------------------------------------------------------------------------------------
 
@@ -208,10 +233,26 @@ STRAWBERRY_DJANGO = {"MAP_AUTO_ID_AS_GLOBAL_ID": True, "MUTATIONS_DEFAULT_HANDLE
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 
+# Events go to the file, and warnings among them to the console too, where everything else goes.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"console": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "console"}},
+    "formatters": {
+        "console": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "events": {"()": "democracy.logfile.EventFormatter"},
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "console", "level": "WARNING"},
+        "events": {
+            "class": "democracy.logfile.SharedDailyFileHandler",
+            "formatter": "events",
+            "filename": LOG_DIR / "crowdvote.log",
+            "when": "midnight",
+            "utc": True,
+            "backupCount": 30,
+            "delay": True,
+        },
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"crowdvote.events": {"handlers": ["events"], "level": "INFO"}},
 }

@@ -2,11 +2,12 @@
 
     [2025-09-15 14:30:25] [INFO] [VOTE_CAST] [alice_user] - Vote cast on decision 'Springfield Budget 2025'
 
-Everything here takes plain strings: the actor's handle and the titles and names of things. For an anonymous member the caller passes
-the pseudonym in place of the handle, everywhere, also where a manager acts on that member: the log is read by more people than may know.
+Everything here takes plain strings: the actor's handle and the titles and names of things. For an anonymous member the
+caller passes the pseudonym in place of the handle, everywhere, also where a manager acts on that member: the log is
+read by more people than may know.
 
-Names are cleaned of what could break or fake a line, a log that can't be written fails nothing (`democracy.logfile`), and lines about
-something that may be rolled back are written by the caller after the commit.
+Names are cleaned of what could break or fake a line, a log that can't be written fails nothing (`democracy.logfile`),
+and lines about something that may be rolled back are written by the caller after the commit.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ _WAYS = {"accounts.backends.DemoBackend": "the demo page"}
 
 
 def log_event(event: str, actor: str, message: str, level: int = logging.INFO) -> None:
-    """Write one line. Line breaks, control characters and, in the first fields, brackets are replaced; very long messages are cut."""
+    """Write one line.
+
+    Line breaks, control characters and, in the first fields, brackets are replaced; very long messages are cut.
+    """
     text = single_line(message)
     if len(text) > _LONGEST_MESSAGE:
         text = text[: _LONGEST_MESSAGE - 1] + "…"
@@ -74,7 +78,9 @@ def left(actor: str, community: str, *, removed: bool = False) -> None:
 
 
 def role_changed(actor: str, community: str, role: str, *, is_manager: bool = False) -> None:
-    log_event("MEMBERSHIP_CHANGE", actor, f"Now {role}{' and manager' if is_manager else ''} in community '{community}'")
+    log_event(
+        "MEMBERSHIP_CHANGE", actor, f"Now {role}{' and manager' if is_manager else ''} in community '{community}'"
+    )
 
 
 def now_following(actor: str, followee: str, tags: Iterable[str]) -> None:
@@ -100,11 +106,17 @@ def vote_withdrawn(actor: str, decision: str) -> None:
 
 def staging_started(*, decisions: int, communities: int) -> None:
     what = _some(decisions, "decision", "decisions")
-    log_event("STAGE_BALLOTS_START", SYSTEM, f"Staging ballots for {what} across {_some(communities, 'community', 'communities')}")
+    log_event(
+        "STAGE_BALLOTS_START",
+        SYSTEM,
+        f"Staging ballots for {what} across {_some(communities, 'community', 'communities')}",
+    )
 
 
 def staging_completed(*, ballots: int, seconds: float) -> None:
-    log_event("STAGE_BALLOTS_COMPLETE", SYSTEM, f"Staged {_some(ballots, 'ballot', 'ballots')} in {seconds:.1f} seconds")
+    log_event(
+        "STAGE_BALLOTS_COMPLETE", SYSTEM, f"Staged {_some(ballots, 'ballot', 'ballots')} in {seconds:.1f} seconds"
+    )
 
 
 def tally_started(*, decisions: int) -> None:

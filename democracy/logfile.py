@@ -1,11 +1,12 @@
 """The file behind the event log: one line an event, a new file each day, whatever else writes to it or fails.
 
 # Note [Several processes, one log]
-Every process appends whole lines with single writes to a file opened for appending, so lines never mix. A file belongs to the (UTC) day of
-its first line. Before each line a process looks whether the name still points at the file it has open, and opens it anew if not;
-if that file belongs to an earlier day, it renames it, holding a lock on the file itself, so that one process renames and the
-others, who then find that the name moved on, don't. A line that another process writes between the two lands in the renamed file, not
-nowhere; and a file is never renamed over another. So rotation loses no line, and it needs no process to be running at midnight.
+Every process appends whole lines with single writes to a file opened for appending, so lines never mix. A file belongs
+to the (UTC) day of its first line. Before each line a process looks whether the name still points at the file it has
+open, and opens it anew if not; if that file belongs to an earlier day, it renames it, holding a lock on the file
+itself, so that one process renames and the others, who then find that the name moved on, don't. A line that another
+process writes between the two lands in the renamed file, not nowhere; and a file is never renamed over another. So
+rotation loses no line, and it needs no process to be running at midnight.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _DAY = re.compile(rb"\[(\d{4}-\d\d-\d\d)")
 class EventFormatter(logging.Formatter):
     """`[2025-09-15 14:30:25] [INFO] [VOTE_CAST] [alice_user] - ...` in UTC; one line whatever the record holds."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self) -> None:
         super().__init__(
@@ -45,7 +46,10 @@ class EventFormatter(logging.Formatter):
 
 
 class SharedDailyFileHandler(TimedRotatingFileHandler):
-    """A daily rotated file that several processes may write to and whose failures fail nothing. See Note [Several processes, one log]."""
+    """A daily rotated file that several processes may write to and whose failures fail nothing.
+
+    See Note [Several processes, one log].
+    """
 
     def __init__(self, filename: str | os.PathLike[str], **options: Any) -> None:
         super().__init__(filename, **options)

@@ -1,0 +1,45 @@
+"""How somebody may enter: by a link in a mail or, in a demonstration, as one of its people. There are no passwords."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.backends import BaseBackend
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from sesame import backends, tokens
+
+from accounts.models import User
+
+
+class SignInLinkBackend(backends.ModelBackend):
+    """Accepts django-sesame's tokens of active people who have an e-mail address."""
+
+    def authenticate(
+        self, request: HttpRequest | None, sesame: str, scope: str = "", max_age: int | None = None
+    ) -> User | None:
+        user: User | None = tokens.parse_token(sesame, self._get_addressee, scope, max_age)
+        return user
+
+    def _get_addressee(self, user_id: Any) -> User | None:
+        # A token names its user before its signature is checked, and sesame signs the address: who has none has no
+        # token.
+        user: User | None = self.get_user(user_id)
+        return user if user is not None and user.email else None
+
+
+class DemoBackend(BaseBackend):
+    """Lets anybody enter as a person of the demo communities, while DEMO_SIGN_IN is on; its sessions end with that."""
+
+    def authenticate(self, request: HttpRequest | None, demo_handle: str) -> User | None:  # type: ignore[override]
+        return _demo_people().filter(handle=demo_handle).first()
+
+    def get_user(self, user_id: int) -> User | None:
+        return _demo_people().filter(pk=user_id).first()
+
+
+def _demo_people() -> QuerySet[User]:
+    if not settings.DEMO_SIGN_IN:
+        return User.objects.none()
+    return User.objects.filter(is_demo=True, is_active=True, is_staff=False, is_superuser=False)

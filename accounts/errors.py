@@ -1,0 +1,85 @@
+"""What people can mend, in words of the domain: which input, what is wrong, and what to do about it."""
+
+
+class DomainError(Exception):
+    """A refused command. Nothing was written.
+
+    `field` names the input at fault ("" where no single one is), `code` is for programs, `message` is for people.
+    """
+
+    code = "INVALID"
+    field = ""
+
+    def __init__(self, message: str, *, field: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = self.field if field is None else field
+        self.code = self.code if code is None else code
+
+
+class AccountError(DomainError):
+    """A refused command of this app."""
+
+
+class InvalidEmail(AccountError):
+    code = "INVALID_EMAIL"
+    field = "email"
+
+
+class InvalidLink(AccountError):
+    """A sign-in link that was used, expired or never made: one error, so that it tells nothing about accounts."""
+
+    code = "INVALID_LINK"
+    field = "token"
+
+    def __init__(self, message: str = "This sign-in link no longer works. Ask for a new one.") -> None:
+        super().__init__(message)
+
+
+class MailNotSent(AccountError):
+    code = "MAIL_NOT_SENT"
+    field = "email"
+
+
+class TooManyRequests(AccountError):
+    code = "TOO_MANY_REQUESTS"
+
+
+class NotADemoAccount(AccountError):
+    code = "NOT_A_DEMO_ACCOUNT"
+    field = "handle"
+
+
+class InvalidName(AccountError):
+    code = "INVALID_NAME"
+    field = "name"
+
+
+class InvalidHandle(AccountError):
+    code = "INVALID_HANDLE"
+    field = "handle"
+
+
+class HandleTaken(AccountError):
+    code = "HANDLE_TAKEN"
+    field = "handle"
+
+
+class TooManyTokens(AccountError):
+    code = "TOO_MANY_TOKENS"
+
+
+class NotYourToken(AccountError):
+    """The same for somebody else's token and for one that does not exist."""
+
+    code = "NOT_YOUR_TOKEN"
+    field = "id"
+
+
+class InvalidToken(AccountError):
+    """A bearer token that is unknown, revoked, or of an account that was closed."""
+
+    code = "INVALID_TOKEN"
+
+    def __init__(self, message: str = "This API token is not valid.") -> None:
+        super().__init__(message)

@@ -1,0 +1,95 @@
+"""Rate limits as counters in the cache, and who the client is that they count.
+
+A window begins with its first hit and forgets everything at its end, so nobody is locked out for longer than one
+window.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+
+from accounts.errors import TooManyRequests
+from accounts.signals import limit_reached
+
+UNKNOWN_CLIENT = "unknown"
+
+
+def hit(kind: str, key: str, *, limit: int) -> None:
+    """Count one more of `kind` by `key`. Raises TooManyRequests beyond `limit` within the window."""
+    number = count(kind, key)
+    if number == limit + 1:
+        _tell(kind, limit)
+    if number > limit:
+        raise _refusal()
+
+
+def check(kind: str, key: str, *, limit: int) -> None:
+    """Raises TooManyRequests where `fail` has reached `limit` within the window; counts nothing."""
+    if cache.get(_name(kind, key), 0) >= limit:
+        raise _refusal()
+
+
+def fail(kind: str, key: str, *, limit: int) -> None:
+    """Count one more failure of `kind` by `key`; from the one that reaches `limit` on, `check` refuses."""
+    if count(kind, key) == limit:
+        _tell(kind, limit)
+
+
+def count(kind: str, key: str) -> int:
+    """Count one more of `kind` by `key`; returns how many there are in the window now."""
+    name = _name(kind, key)
+    cache.add(name, 0, timeout=settings.RATE_LIMIT_SECONDS)
+    try:
+        return int(cache.incr(name))
+    except ValueError:  # the window ended between the two calls
+        cache.set(name, 1, timeout=settings.RATE_LIMIT_SECONDS)
+        return 1
+
+
+def client_of(request: HttpRequest) -> str:
+    """The network address that limits count: the peer's or, behind `TRUSTED_PROXIES` = n proxies, the n-th from the
+    right of X-Forwarded-For.
+
+    What stands further left in that header is the client's own claim. An IPv6 client commands a whole /64, which counts
+    as one.
+    """
+    peer = request.META.get("REMOTE_ADDR", "")
+    proxies = settings.TRUSTED_PROXIES
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    named = forwarded[-proxies] if 0 < proxies <= len(forwarded) else ""
+    return _network(named) or _network(peer) or UNKNOWN_CLIENT
+
+
+def _network(address: str) -> str:
+    try:
+        ip = ipaddress.ip_address(address.strip().strip("[]"))
+    except ValueError:
+        return ""
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((int(ip), 64), strict=False))
+
+
+def _name(kind: str, key: str) -> str:
+    # Hashed: a cache key has a limited alphabet, and addresses of people do not belong in a shared cache.
+    return f"ratelimit:{hashlib.sha256(f'{kind}:{key}'.encode('utf-8', 'replace')).hexdigest()}"
+
+
+def _tell(kind: str, limit: int) -> None:
+    # Once a window, when the limit bites first: whoever goes on knocking does not fill the log.
+    limit_reached.send_robust(sender=None, message=f"{kind.capitalize()}: {limit} in {_minutes()} minutes")
+
+
+def _refusal() -> TooManyRequests:
+    return TooManyRequests(f"Too many attempts. Try again in {_minutes()} minutes.")
+
+
+def _minutes() -> int:
+    return max(1, round(settings.RATE_LIMIT_SECONDS / 60))

@@ -1,0 +1,276 @@
+"""Commands: signing in, the profile, API tokens. Pages and GraphQL call these and nothing beneath them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth import authenticate, login
+from django.contrib.auth.signals import user_logged_in
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.core.mail import send_mail
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.encoding import punycode
+from django.utils.http import urlencode
+from sesame.utils import get_token, get_user
+
+from accounts import ratelimit
+from accounts.errors import (
+    HandleTaken,
+    InvalidEmail,
+    InvalidHandle,
+    InvalidLink,
+    InvalidName,
+    MailNotSent,
+    NotADemoAccount,
+    NotYourToken,
+    TooManyTokens,
+)
+from accounts.models import ApiToken, User, UserManager
+from accounts.signals import sign_in_failed
+from accounts.text import clean_name
+
+LINK_BACKEND = "accounts.backends.SignInLinkBackend"
+MAX_TOKENS = 20
+_FAILURES = "sign-in links that failed for one client"
+_SIGN_UP_SALT = "accounts.sign-up"
+_SIGN_UP_ATTEMPTS = 10
+_TOKEN_PREFIX = "cv_"
+_LAST_USE_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class SignInLink:
+    """What a link that still works stands for: an address, and the person it belongs to if they have an account."""
+
+    email: str
+    user: User | None
+
+
+# Note [Signing up is signing in]
+# Whoever proves that they read an address's mail may have an account, so an unknown address gets a link too: there is
+# nothing to find out by asking. Its link is no django-sesame token, which needs a row: making rows for addresses that
+# anybody can type in would fill the table and reserve people's handles. It is the signed address, and it works once
+# because the account that it creates is unique by its address.
+
+
+def request_sign_in_link(email: str, *, client: str, next_path: str = "") -> None:
+    """Mail a link to `email` that signs in or, for an unknown address, signs up.
+
+    The caller does not learn who has an account. `client` comes from `ratelimit.client_of`; `next_path` is where the
+    person wants to go, checked by whoever redirects there. Raises InvalidEmail, TooManyRequests, MailNotSent.
+    """
+    address = _address(email)
+    ratelimit.hit("sign-in links for one client", client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
+    ratelimit.hit("sign-in links for one address", address, limit=settings.SIGN_IN_LIMIT_PER_ADDRESS)
+    user = User.objects.filter(email=address).first()
+    token = get_token(user) if user is not None else signing.dumps(address, salt=_SIGN_UP_SALT)
+    url = settings.SITE_URL + reverse("sign-in-link", args=[token])
+    if next_path:
+        url += "?" + urlencode({"next": next_path})
+    text = render_to_string(
+        "accounts/mail/sign_in.txt",
+        {
+            "url": url,
+            "minutes": settings.SESAME_MAX_AGE // 60,
+            "site": settings.SITE_URL,
+            "is_closed": user is not None and not user.is_active,
+        },
+    )
+    try:
+        send_mail("Your sign-in link for CrowdVote", text, None, [address])
+    except OSError as error:  # smtplib's errors are OSErrors too
+        raise MailNotSent("The mail could not be sent. Try again in a few minutes.") from error
+
+
+def peek_sign_in(token: str, *, client: str) -> SignInLink:
+    """What the link stands for, without using it up:
+
+    Mail programs open links, too. Raises InvalidLink, TooManyRequests.
+    """
+    _check_failures(client)
+    link = _read(token)
+    if link is None:
+        raise _failure(client)
+    return link
+
+
+def sign_in(token: str, request: HttpRequest | None = None) -> User:
+    """Use up the link: sign its person in, creating the account at first. Without a request no session begins.
+
+    Raises InvalidLink (used, expired, never made, account closed), TooManyRequests.
+    """
+    client = ratelimit.client_of(request) if request is not None else ratelimit.UNKNOWN_CLIENT
+    _check_failures(client)
+    link = _read(token)
+    user = None if link is None else _claim(link.user) if link.user is not None else _sign_up(link.email)
+    if user is None:
+        raise _failure(client)
+    if request is not None:
+        login(request, user, backend=LINK_BACKEND)
+    else:
+        user_logged_in.send(sender=User, request=None, user=user)
+    return user
+
+
+def sign_in_demo(handle: str, request: HttpRequest) -> User:
+    """Enter as a person of the demo communities; only where DEMO_SIGN_IN is on. Raises NotADemoAccount."""
+    user = authenticate(request, demo_handle=handle)
+    if not isinstance(user, User):
+        raise NotADemoAccount("There is no such demo account.")
+    login(request, user)
+    return user
+
+
+def _read(token: str) -> SignInLink | None:
+    try:
+        email = signing.loads(token, salt=_SIGN_UP_SALT, max_age=settings.SESAME_MAX_AGE)
+    except (signing.BadSignature, UnicodeError):
+        user = get_user(token, update_last_login=False)
+        return SignInLink(user.email, user) if isinstance(user, User) and user.email else None
+    return None if User.objects.filter(email=email).exists() else SignInLink(email, None)
+
+
+def _claim(user: User) -> User | None:
+    """The signature covers `last_login`, so changing it uses up the link; of two at once one finds the old value."""
+    now = timezone.now()
+    if not User.objects.filter(pk=user.pk, last_login=user.last_login, is_active=True).update(last_login=now):
+        return None
+    user.last_login = now
+    return user
+
+
+def _sign_up(email: str) -> User | None:
+    for _ in range(_SIGN_UP_ATTEMPTS):
+        if User.objects.filter(email=email).exists():
+            return None
+        handle = _suggested_handle(email)
+        try:
+            with transaction.atomic():
+                return User.objects.create_user(email, name=handle, handle=handle, last_login=timezone.now())
+        except (ValidationError, IntegrityError):
+            # Somebody else got the handle in between (try the next one), or this link was used twice at once (give up).
+            continue
+    return None
+
+
+def _suggested_handle(email: str) -> str:
+    """A free handle made from what stands before the @ (and before a +)."""
+    base = re.sub(r"[^a-z0-9]+", "_", email.split("@", maxsplit=1)[0].split("+", maxsplit=1)[0]).strip("_")[:30]
+    if not _is_allowed_handle(base):
+        base = "member"
+    taken = set(User.objects.filter(handle__startswith=base).values_list("handle", flat=True))
+    handle, number = base, 1
+    while handle in taken:
+        number += 1
+        handle = f"{base}_{number}"
+    return handle
+
+
+def _is_allowed_handle(handle: str) -> bool:
+    try:
+        User._meta.get_field("handle").run_validators(handle)
+    except ValidationError:
+        return False
+    return bool(handle)
+
+
+def _address(email: str) -> str:
+    """The address as accounts know it. Mail goes to this form only, never to another spelling of it."""
+    local, at, domain = UserManager.normalize_email(email).rpartition("@")
+    try:
+        address = f"{local}{at}{punycode(domain)}"
+        validate_email(address)
+    except (ValidationError, UnicodeError):
+        address = ""
+    if not address.isascii() or not 0 < len(address) <= 254:
+        raise InvalidEmail("This is not an e-mail address.")
+    return address
+
+
+def _check_failures(client: str) -> None:
+    ratelimit.check(_FAILURES, client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
+
+
+def _failure(client: str) -> InvalidLink:
+    ratelimit.fail(_FAILURES, client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
+    sign_in_failed.send_robust(sender=None)
+    return InvalidLink()
+
+
+def update_profile(user: User, *, name: str | None = None, handle: str | None = None) -> User:
+    """Change what is given. Raises InvalidName, InvalidHandle, HandleTaken."""
+    new_name = (
+        user.name if name is None else _checked_name(name, "Say how you want to be called, in at most 80 characters.")
+    )
+    new_handle = user.handle if handle is None else handle.strip().removeprefix("@").lower()
+    if new_handle != user.handle:
+        try:
+            User._meta.get_field("handle").clean(new_handle, user)
+        except ValidationError as error:
+            raise InvalidHandle(" ".join(error.messages)) from error
+    try:
+        with transaction.atomic():
+            User.objects.filter(pk=user.pk).update(name=new_name, handle=new_handle)
+    except IntegrityError as error:
+        raise HandleTaken("Somebody else has this handle; choose another.") from error
+    user.name, user.handle = new_name, new_handle
+    return user
+
+
+def _checked_name(text: str, otherwise: str) -> str:
+    name = clean_name(text)
+    if not 0 < len(name) <= 80 or not any(character.isprintable() and not character.isspace() for character in name):
+        raise InvalidName(otherwise)
+    return name
+
+
+def create_api_token(user: User, name: str) -> tuple[ApiToken, str]:
+    """Make a bearer token.
+
+    The second value is the token itself: it can't be had again. Raises InvalidName, TooManyTokens.
+    """
+    name = _checked_name(name, "Give the token a name that says what it is for, in at most 80 characters.")
+    if user.api_tokens.filter(revoked_at=None).count() >= MAX_TOKENS:
+        raise TooManyTokens(f"You have {MAX_TOKENS} API tokens already. Revoke one that you no longer need.")
+    raw = _TOKEN_PREFIX + secrets.token_urlsafe(32)
+    return ApiToken.objects.create(user=user, name=name, digest=_digest(raw)), raw
+
+
+def revoke_api_token(user: User, token_id: int) -> None:
+    """From now on the token is refused; revoking it again changes nothing. Raises NotYourToken."""
+    mine = ApiToken.objects.filter(pk=token_id, user=user)
+    if not mine.filter(revoked_at=None).update(revoked_at=timezone.now()) and not mine.exists():
+        raise NotYourToken("You have no such API token.")
+
+
+def user_for_token(raw: str) -> User | None:
+    """Whose bearer token this is; None where it is unknown, revoked or its person's account closed.
+
+    Notes the use once a minute.
+    """
+    usable = ApiToken.objects.filter(digest=_digest(raw), revoked_at=None, user__is_active=True)
+    token = usable.select_related("user").first()
+    if token is None:
+        return None
+    now = timezone.now()
+    if token.last_used_at is None or token.last_used_at <= now - _LAST_USE_EVERY:
+        unused = Q(last_used_at=None) | Q(last_used_at__lte=now - _LAST_USE_EVERY)
+        ApiToken.objects.filter(unused, pk=token.pk).update(last_used_at=now)
+    return token.user
+
+
+def _digest(raw: str) -> str:
+    # The token has 256 random bits, so a plain hash can't be searched and needs neither salt nor stretching.
+    return hashlib.sha256(raw.encode("utf-8", "replace")).hexdigest()

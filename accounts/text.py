@@ -1,0 +1,34 @@
+"""Text that people typed, made safe to show on one line."""
+
+import re
+import unicodedata
+
+_TERMINAL_SEQUENCE = re.compile("(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]")
+# Zero-width joiner and non-joiner are invisible too, but scripts and emoji need them.
+_JOINERS = "\u200c\u200d"
+
+
+def single_line(text: str) -> str:
+    """`text` without what breaks lines, steers terminals or reorders what is read.
+
+    Line breaks and control characters become spaces; terminal sequences and invisible format characters (bidirectional
+    overrides among them) go; lone surrogates, which no file could hold, become U+FFFD.
+    """
+    return "".join(map(_safe, _TERMINAL_SEQUENCE.sub("", text))).strip()
+
+
+def clean_name(text: str) -> str:
+    """A name as it is kept: one line, inner white space collapsed."""
+    return " ".join(single_line(unicodedata.normalize("NFC", text)).split())
+
+
+def _safe(character: str) -> str:
+    match unicodedata.category(character):
+        case "Cc" | "Zl" | "Zp":
+            return " "
+        case "Cs":
+            return "\ufffd"
+        case "Cf" if character not in _JOINERS:
+            return ""
+        case _:
+            return character

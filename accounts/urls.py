@@ -1,0 +1,14 @@
+from django.urls import path
+
+from accounts import views
+
+urlpatterns = [
+    path("sign-in/", views.sign_in, name="sign-in"),
+    path("sign-in/sent/", views.sign_in_sent, name="sign-in-sent"),
+    path("sign-in/demo/", views.demo_sign_in, name="demo-sign-in"),
+    path("sign-in/<str:token>/", views.sign_in_link, name="sign-in-link"),
+    path("sign-out/", views.sign_out, name="sign-out"),
+    path("profile/", views.profile, name="profile"),
+    path("profile/tokens/", views.create_token, name="create-token"),
+    path("profile/tokens/<int:token_id>/revoke/", views.revoke_token, name="revoke-token"),
+]

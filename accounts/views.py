@@ -1,0 +1,166 @@
+"""Pages for signing in and for one's own account.
+
+They translate errors of the commands into a message beside the field.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts import services
+from accounts.errors import AccountError, TooManyRequests
+from accounts.models import User
+from accounts.ratelimit import client_of
+
+
+def _status(error: AccountError) -> int:
+    return 429 if isinstance(error, TooManyRequests) else 400
+
+
+def _next_path(request: HttpRequest) -> str:
+    """Where the person wanted to go: a path of this site, or ""."""
+    path = request.POST.get("next") or request.GET.get("next") or ""
+    is_ours = path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
+    return path if is_ours else ""
+
+
+def _onward(request: HttpRequest) -> HttpResponse:
+    return redirect(_next_path(request) or resolve_url(settings.LOGIN_REDIRECT_URL))
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Ask for a link by mail. The answer is the same whether or not the address has an account."""
+    if request.method != "POST":
+        if request.user.is_authenticated:
+            return _onward(request)
+        return render(request, "accounts/sign_in.html", {"next": _next_path(request)})
+    email = request.POST.get("email", "")
+    try:
+        services.request_sign_in_link(email, client=client_of(request), next_path=_next_path(request))
+    except AccountError as error:
+        context = {"error": error, "email": email, "next": _next_path(request)}
+        return render(request, "accounts/sign_in.html", context, status=_status(error))
+    return redirect("sign-in-sent")
+
+
+@require_GET
+def sign_in_sent(request: HttpRequest) -> HttpResponse:
+    is_local = settings.EMAIL_BACKEND == "accounts.mail.ConsoleAndFileBackend"
+    return render(
+        request, "accounts/sign_in_sent.html", {"minutes": settings.SESAME_MAX_AGE // 60, "is_local": is_local}
+    )
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
+    """The page behind the mailed link:
+
+    A button, because mail programs open links too. Only the button uses the link up.
+    """
+    try:
+        if request.method == "POST":
+            services.sign_in(token, request)
+            response = _onward(request)
+        else:
+            link = services.peek_sign_in(token, client=client_of(request))
+            response = render(request, "accounts/sign_in_link.html", {"link": link, "next": _next_path(request)})
+    except AccountError as error:
+        response = render(request, "accounts/sign_in_link.html", {"error": error}, status=_status(error))
+    # The address of this page is a key. "no-referrer" would hide it too, but browsers then send "Origin: null" with the
+    # form, which the CSRF check refuses.
+    response["Referrer-Policy"] = "strict-origin"
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+@require_POST
+def demo_sign_in(request: HttpRequest) -> HttpResponse:
+    try:
+        services.sign_in_demo(request.POST.get("handle", ""), request)
+    except AccountError as error:
+        raise Http404 from error
+    return _onward(request)
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return redirect(resolve_url(settings.LOGOUT_REDIRECT_URL or "/"))
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    """Name, handle and API tokens of whoever is signed in."""
+    if request.method != "POST":
+        return _profile(request)
+    name, handle = request.POST.get("name", ""), request.POST.get("handle", "")
+    try:
+        services.update_profile(_person(request), name=name, handle=handle)
+    except AccountError as error:
+        return _profile(request, error=error, name=name, handle=handle)
+    messages.success(request, "Your profile was saved.")
+    return redirect("profile")
+
+
+@never_cache
+@login_required
+@require_POST
+def create_token(request: HttpRequest) -> HttpResponse:
+    """Answers with the page itself, not a redirection: the token is shown this once and kept nowhere."""
+    try:
+        _, raw = services.create_api_token(_person(request), request.POST.get("token_name", ""))
+    except AccountError as error:
+        return _profile(request, token_error=error, token_name=request.POST.get("token_name", ""))
+    return _profile(request, raw_token=raw)
+
+
+@login_required
+@require_POST
+def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
+    try:
+        services.revoke_api_token(_person(request), token_id)
+    except AccountError as error:
+        raise Http404 from error
+    messages.success(request, "The API token was revoked.")
+    return redirect("profile")
+
+
+def _person(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # behind login_required
+    return request.user
+
+
+def _profile(request: HttpRequest, **context: object) -> HttpResponse:
+    person = _person(request)
+    tokens = person.api_tokens.filter(revoked_at=None).order_by("-created_at", "-pk")
+    error = context.get("error") or context.get("token_error")
+    context = {"tokens": tokens, "name": person.name, "handle": person.handle} | context
+    return render(
+        request, "accounts/profile.html", context, status=_status(error) if isinstance(error, AccountError) else 200
+    )
+
+
+def admin_login(request: HttpRequest, extra_context: object = None) -> HttpResponse:
+    """In place of the admin's password form:
+
+    To the sign-in page, or 403 for whoever is signed in and no administrator.
+    """
+    if request.user.is_authenticated:
+        if request.user.is_active and request.user.is_staff:
+            return redirect("admin:index")
+        return render(request, "403.html", status=403)
+    wanted = _next_path(request) or resolve_url("admin:index")
+    return redirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': wanted})}")
