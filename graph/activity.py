@@ -63,7 +63,7 @@ def find_activity(
     ballots = _words([_encode(tags, alphabet) | ballot_bit for tags in distinct], words)
 
     if len(graph.tags) > 1:
-        useful = masks.any(axis=1)[tag_sets]
+        useful = np.any(masks, axis=1)[tag_sets]
         followers, followees, tag_sets = followers[useful], followees[useful], tag_sets[useful]
     bits: Bits = np.zeros((size, words), dtype=np.uint64)
     bits[cast] = ballots[np.fromiter((distinct[tags] for tags in cast_tags), dtype=np.int64, count=len(cast))]
@@ -72,8 +72,8 @@ def find_activity(
     handed = bits[followees]
     if len(graph.tags) > 1:
         handed &= masks[tag_sets]
-    active = handed.any(axis=1)
-    holders = bits.any(axis=1)
+    active: npt.NDArray[np.bool_] = np.any(handed, axis=1)
+    holders: npt.NDArray[np.bool_] = np.any(bits, axis=1)
     if alphabet:
         tags = _decode(bits, alphabet)
         for row, its_tags in zip(cast.tolist(), cast_tags, strict=True):

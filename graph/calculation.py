@@ -44,6 +44,11 @@ class Calculation:
     """
 
     graph: DelegationGraph
+    _base: Staging
+    _since: dict[Member, Staged | None]
+    _groups: Counter[tuple[str, bool]]
+    _totals: Totals
+    _result: Result | None
 
     def __init__(
         self, graph: DelegationGraph, lots: tuple[int, ...], ballots: dict[Member, CastBallot], staging: Staging
@@ -334,16 +339,16 @@ class Calculation:
     def _rest(self, staging: Staging) -> None:
         """Rest on a full staging."""
         self._base = staging
-        self._since: dict[Member, Staged | None] = {}
-        self._groups: Counter[tuple[str, bool]] = Counter()
+        self._since = {}
+        self._groups = Counter()
         for code, kind in enumerate(KIND_NAMES):
             if kind is not None:
                 voters = staging.graph.counted[staging.kinds == code]
                 self._groups[kind, True] = int(np.count_nonzero(voters))
                 self._groups[kind, False] = len(voters) - self._groups[kind, True]
         holding = (staging.kinds == CAST) | (staging.kinds == INHERITED)
-        self._totals: Totals = tally(staging.microstars[holding & staging.graph.counted])
-        self._result: Result | None = None
+        self._totals = tally(staging.microstars[holding & staging.graph.counted])
+        self._result = None
 
     def _lookup(self, member: Member) -> Staged | None:
         if member in self._since:

@@ -294,6 +294,6 @@ def _settle(
         return None if member in ballots else active_followees(graph, now, member)
 
     for member, (microstars, fixed) in settle(unsure, active, lambda member: ballots[member].stars).items():
-        before = fresh[member]  # type: ignore[index]
+        before = fresh[member]
         assert before is not None
-        fresh[member] = Staged("inherited", microstars, before.tags, fixed, (1.0,) * len(fixed))  # type: ignore[index]
+        fresh[member] = Staged("inherited", microstars, before.tags, fixed, (1.0,) * len(fixed))

@@ -13,20 +13,19 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from fractions import Fraction
 from heapq import heapify, heappop, heappush
 from typing import Any
 
 from graph.fixedpoint import UNIT
-from graph.values import STAR
+from graph.values import STAR, Member
 
-Node = Hashable
 Number = Any
 """`Fraction` or `Decimal`; never both in one calculation."""
 
-Closure = dict[Node, Sequence[Node]]
+Closure = dict[Member, Sequence[Member]]
 """Everybody that some members' ballots rest on, with their active followees; those who cast are no keys."""
 
 FEW = 100
@@ -39,7 +38,7 @@ _TELL = Decimal(2) ** -200
 
 
 def closure(
-    members: Iterable[Node], followees: Callable[[Node], Sequence[Node] | None], *, limit: int | None = None
+    members: Iterable[Member], followees: Callable[[Member], Sequence[Member] | None], *, limit: int | None = None
 ) -> Closure | None:
     """Collect whom the members' ballots rest on; None if they are more than `limit`.
 
@@ -60,8 +59,8 @@ def closure(
 
 
 def exact_values(
-    whom: Closure, stars: Callable[[Node], Sequence[int]], wanted: Iterable[Node]
-) -> dict[Node, tuple[tuple[int, ...], tuple[int, ...]]]:
+    whom: Closure, stars: Callable[[Member], Sequence[int]], wanted: Iterable[Member]
+) -> dict[Member, tuple[tuple[int, ...], tuple[int, ...]]]:
     """Microstars, and fixed-point values within one unit, of the wanted members.
 
     Notes
@@ -77,7 +76,7 @@ def exact_values(
         return {member: _publish(decimals[member], _round_decimal) for member in wanted}
 
 
-def exact_sources(whom: Closure, member: Node) -> dict[Node, Fraction]:
+def exact_sources(whom: Closure, member: Member) -> dict[Member, Fraction]:
     """The weights of the cast ballots that the member's ballot rests on; they sum to 1."""
     rows = {one: dict.fromkeys(active, Fraction(1)) for one, active in whom.items()}
     _eliminate(rows, {one: [] for one in rows}, keep=member)
@@ -88,12 +87,12 @@ def exact_sources(whom: Closure, member: Node) -> dict[Node, Fraction]:
 
 
 def _solve(
-    whom: Closure, stars: Callable[[Node], Sequence[int]], number: Callable[[int], Number]
-) -> dict[Node, list[Number]]:
+    whom: Closure, stars: Callable[[Member], Sequence[int]], number: Callable[[int], Number]
+) -> dict[Member, list[Number]]:
     """Everybody's stars, by elimination and back substitution."""
-    rows: dict[Node, dict[Node, Number]] = {}
+    rows: dict[Member, dict[Member, Number]] = {}
     # Where the askers go who reach a cast ballot at once: how many, and the stars they bring home.
-    leaving: dict[Node, list[Number]] = {}
+    leaving: dict[Member, list[Number]] = {}
     for member, active in whom.items():
         rows[member] = {one: number(1) for one in active if one in whom}
         cast = [stars(one) for one in active if one not in whom]
@@ -101,7 +100,7 @@ def _solve(
     choices = max(map(len, leaving.values())) - 1
     for numbers in leaving.values():
         numbers.extend(number(0) for _ in range(choices + 1 - len(numbers)))
-    values: dict[Node, list[Number]] = {}
+    values: dict[Member, list[Number]] = {}
     for member in reversed(_eliminate(rows, leaving)):
         mass, *own = leaving[member]
         for one, weight in rows[member].items():
@@ -112,10 +111,10 @@ def _solve(
 
 
 def _eliminate(
-    rows: dict[Node, dict[Node, Number]], leaving: dict[Node, list[Number]], *, keep: Node | None = None
-) -> list[Node]:
+    rows: dict[Member, dict[Member, Number]], leaving: dict[Member, list[Number]], *, keep: Member | None = None
+) -> list[Member]:
     """Eliminate all members but `keep` in place, least connected first; their order."""
-    followers: dict[Node, set[Node]] = {member: set() for member in rows}
+    followers: dict[Member, set[Member]] = {member: set() for member in rows}
     for member, row in rows.items():
         for one in row:
             if one in followers:
@@ -123,8 +122,8 @@ def _eliminate(
     number = {member: at for at, member in enumerate(rows)}
     heap = [(len(followers[member]) * len(rows[member]), number[member], member) for member in rows]
     heapify(heap)
-    order: list[Node] = []
-    gone: set[Node] = set()
+    order: list[Member] = []
+    gone: set[Member] = set()
     while heap:
         cost, at, member = heappop(heap)
         if member == keep or member in gone:

@@ -17,12 +17,12 @@ Active = Callable[[Member], Sequence[Member] | None]
 
 
 def find_sources(member: Member, active: Active) -> tuple[Source, ...]:
-    """The sources of an inherited ballot, heaviest first, then by member.
+    """The sources of a ballot, heaviest first, then by member.
 
     Parameters
     ----------
     member : Member
-        Somebody with an inherited ballot.
+        Somebody with a ballot, cast or inherited.
     active : callable
         A member's active followees; None for a member with a cast ballot.
 
@@ -31,7 +31,9 @@ def find_sources(member: Member, active: Active) -> tuple[Source, ...]:
     Weights are fractions where the ballot rests on up to `graph.exact.FEW` inheriting members, floats where on more.
     """
     whom = closure([member], active) or {}
-    weights: Mapping[Member, Fraction | float]
+    weights: Mapping[Member, Fraction] | Mapping[Member, float]
+    if member not in whom:
+        return (Source(member, Fraction(1), (member,)),)
     weights = exact_sources(whom, member) if len(whom) <= FEW else _float_weights(whom, {member: 1.0})
     paths = _strongest_paths(member, whom)
     sources = [Source(source, weight, paths[source]) for source, weight in weights.items()]
@@ -78,7 +80,7 @@ def _float_weights(whom: Closure, askers: Mapping[Member, float]) -> dict[Member
     for share, active in zip(np.maximum(asked[:, 0], 0.0).tolist(), whom.values(), strict=True):
         for one in active:
             if one not in index:
-                weights[one] = weights.get(one, 0.0) + share  # type: ignore[index, arg-type]
+                weights[one] = weights.get(one, 0.0) + share
     return weights
 
 
@@ -94,7 +96,7 @@ def _strongest_paths(member: Member, whom: Closure) -> dict[Member, tuple[Member
         if here in came:
             continue
         came[here] = before
-        active: Sequence[Member] = whom.get(here, ())  # type: ignore[assignment]
+        active: Sequence[Member] = whom.get(here, ())
         for one in active:
             if one not in came:
                 heappush(heap, (product * len(active), length + 1, here, one))

@@ -23,11 +23,16 @@ from graph.fixedpoint import MOST_UNITS, Floats, Ints
 # Up to this size a dense inverse is quicker than anything clever.
 _DENSE = 250
 
-# Iteration is tried first, because factors of a large random loop fill up; a loop that mixes slower than this is
-# close to a chain or a trap, whose factors stay sparse.
-_ITERATIONS = 300
+# Iteration comes first, because the factors of a large random loop fill up; a loop that mixes slower than these allow
+# is close to a chain or a trap, whose factors stay sparse.
+_SWEEPS = 600
+_KRYLOV_STEPS = 300
 
-_REDUCTION = 1e-10
+# With fewer inner followings per member than this, loops are little more than rings.
+_RINGS = 1.3
+
+# Good to the last bit of a 53-bit number below 2**51, within a unit.
+_ALL_DIGITS = 1e-15
 
 
 class LinearSystem:
@@ -46,7 +51,9 @@ class LinearSystem:
         self.inside = inside
         self._k = followees.astype(np.float64)[:, None]
         self._inside = inside.astype(np.float64)
+        self._shares = self._inside.multiply(1 / self._k).tocsr()
         self._direct: Callable[[Floats], Floats] | None = None
+        self._slow = False
 
     def times(self, x: Floats) -> Floats:
         """K x in floating point."""
@@ -58,13 +65,20 @@ class LinearSystem:
         left: Ints = boundary + self.inside @ x - self.followees[:, None] * x
         return left
 
-    def solve(self, b: Floats) -> Floats:
-        """About K^-1 b (b: rows x right-hand sides): many digits where the system is tame, without promise."""
-        if self._direct is None:
-            if len(self.followees) > _DENSE:
-                x = self._iterate(b / self._k)
+    def solve(self, b: Floats, *, accuracy: float = _ALL_DIGITS) -> Floats:
+        """About K^-1 b (b: rows x right-hand sides): `accuracy` where the system is tame, without promise."""
+        if self._direct is None and len(self.followees) > _DENSE:
+            scaled = b / self._k
+            if not self._slow:
+                x = self._sweep(scaled, accuracy)
                 if x is not None:
                     return x
+                self._slow = True
+            if self._inside.nnz > _RINGS * len(self.followees):
+                x = self._iterate(scaled)
+                if x is not None:
+                    return x
+        if self._direct is None:
             self._direct = self._factors()
         return self._direct(b)
 
@@ -77,10 +91,9 @@ class LinearSystem:
         x = _grid(self.solve(boundary.astype(np.float64)))
         left = self.residual(x, boundary)
         for _ in range(4):
-            step = np.rint(np.nan_to_num(self.solve(left.astype(np.float64))))
-            if not step.any():
+            if (np.abs(left) <= self.followees[:, None]).all():
                 break
-            closer = _grid(x + step)
+            closer = _grid(x + np.nan_to_num(self.solve(left.astype(np.float64), accuracy=1e-8)))
             left_closer = self.residual(closer, boundary)
             if np.abs(left_closer).sum() >= np.abs(left).sum():
                 break
@@ -89,27 +102,30 @@ class LinearSystem:
 
     def bound(self, right: Floats) -> Floats:
         """An upper bound of K^-1 right for a non-negative `right`; infinite where none can be proven."""
-        steps = self.solve(self._k.copy())
+        steps = self.solve(self._k.copy(), accuracy=1e-2)
         drop = self.times(steps)
         infinite = np.full(right.shape, np.inf)
-        # With `steps` near the expected number of questions until somebody voted, `drop` is near k.
+        # With `steps` near the expected number of questions until somebody voted, `drop` is near k; what `guess` lacks
+        # is made up for by as many `steps` as it takes.
         proven = np.isfinite(steps).all() and steps.min() >= 0.5 and steps.max() < 2.0**36
         if not proven or (drop < self._k / 2).any() or not np.isfinite(right).all():
             return infinite
-        guess = np.maximum(self.solve(right), 0.0)
+        guess = np.maximum(self.solve(right, accuracy=1e-2), 0.0)
         if not np.isfinite(guess).all():
             return infinite
         missing = right - self.times(guess)
         # The last term covers the rounding of `missing`: a few k ulp of the largest guess.
         excess = np.maximum((missing / drop).max(axis=0), 0.0) + 1e-11 * guess.max(axis=0)
-        return (guess + excess * steps) * (1 + 1e-9)
+        bound: Floats = (guess + excess * steps) * (1 + 1e-9)
+        return bound
 
     def transposed(self) -> LinearSystem:
         """The system of K transposed, for `solve` only."""
         other = LinearSystem.__new__(LinearSystem)
         other.followees, other._k = self.followees, self._k
         other.inside = other._inside = self._inside.T.tocsr()
-        other._direct = None
+        other._shares = other._inside.multiply(1 / self._k).tocsr()
+        other._direct, other._slow = None, self._slow
         return other
 
     def _factors(self) -> Callable[[Floats], Floats]:
@@ -128,6 +144,28 @@ class LinearSystem:
             return lambda b: np.full(b.shape, np.nan)
         return lambda b: factors.solve(np.ascontiguousarray(b))
 
+    def _sweep(self, b: Floats, accuracy: float) -> Floats | None:
+        """Take means over and over; None as soon as that turns out slow. The rows of b have been divided by k."""
+        x = b
+        last = np.inf
+        checks = 0
+        for sweep in range(_SWEEPS):
+            following = self._shares @ x
+            following += b
+            if sweep % 8 == 7:
+                change = np.abs(following - x).max(axis=0)
+                if (change <= accuracy * np.abs(following).max(axis=0)).all():
+                    return following
+                checks += 1
+                relative = float((change / np.maximum(np.abs(following).max(axis=0), 1e-300)).max())
+                if checks > 2:
+                    gain = np.log(max(last / max(relative, 1e-300), 1.0)) / 8
+                    if gain * (_SWEEPS - sweep) < np.log(max(relative / accuracy, 1.0)):
+                        return None
+                last = relative
+            x = following
+        return None
+
     def _iterate(self, b: Floats) -> Floats | None:
         """Stabilised bi-conjugate gradients on all right-hand sides at once [1]_; None if they don't converge.
 
@@ -139,7 +177,7 @@ class LinearSystem:
         """
 
         def times(v: Floats) -> Floats:
-            product: Floats = v - (self._inside @ v) / self._k
+            product: Floats = v - self._shares @ v
             return product
 
         def dot(u: Floats, v: Floats) -> Floats:
@@ -155,9 +193,9 @@ class LinearSystem:
         p = np.zeros_like(b)
         v = np.zeros_like(b)
         rho = alpha = omega = np.ones(b.shape[1])
-        goal = _REDUCTION * np.abs(b).max(axis=0)
+        goal = 1e-10 * np.abs(b).max(axis=0)
         with np.errstate(all="ignore"):
-            for _ in range(_ITERATIONS):
+            for _ in range(_KRYLOV_STEPS):
                 size = np.abs(r).max(axis=0)
                 if (size <= goal).all():
                     return x
@@ -180,4 +218,5 @@ class LinearSystem:
 
 def _grid(x: Floats) -> Ints:
     """The nearest fixed-point values within the scale of stars."""
-    return np.rint(np.clip(np.nan_to_num(x), 0.0, float(MOST_UNITS))).astype(np.int64)
+    whole: Ints = np.rint(np.clip(np.nan_to_num(x), 0.0, float(MOST_UNITS))).astype(np.int64)
+    return whole

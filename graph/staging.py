@@ -171,5 +171,7 @@ class _Means:
             shape=(len(rows), len(self.done)),
         ).tocsr()
         system = LinearSystem(counts, inside)
-        self.fixed[rows], self.errors[rows] = system.settle(outer @ self.fixed, outer @ self.errors)
+        boundary: Ints = outer @ self.fixed
+        errors: Floats = outer @ self.errors
+        self.fixed[rows], self.errors[rows] = system.settle(boundary, errors)
         self.done[rows] = True

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from graph.exact import Closure, Node, closure, exact_values
+from graph.exact import Closure, closure, exact_values
 from graph.fixedpoint import BITS, STAR_UNITS, Floats, Ints
 from graph.linear import LinearSystem
+from graph.values import Member
 
 # Up to this many members are eliminated one by one.
 _SOME = 2_000
@@ -21,13 +22,13 @@ _FEW = 200
 # A value this near (in microstars) to a rounding boundary, and not told apart from it, counts as on it.
 _TELL_BITS = 90
 
-Settled = dict[Hashable, tuple[tuple[int, ...], tuple[int, ...]]]
+Settled = dict[Member, tuple[tuple[int, ...], tuple[int, ...]]]
 
 
 def settle(
-    wanted: Iterable[Node],
-    followees: Callable[[Node], Sequence[Node] | None],
-    stars: Callable[[Node], Sequence[int]],
+    wanted: Iterable[Member],
+    followees: Callable[[Member], Sequence[Member] | None],
+    stars: Callable[[Member], Sequence[int]],
 ) -> Settled:
     """Microstars, rounded half to even from the exact value, and fixed-point values within one unit.
 
@@ -46,7 +47,7 @@ def settle(
     """
     wanted = list(wanted)
     settled: Settled = {}
-    together: list[Node] = []
+    together: list[Member] = []
     for member in wanted:
         if member not in settled:
             whom = closure([member], followees, limit=_FEW)
@@ -72,12 +73,12 @@ def settle_exactly(
 ) -> None:
     """`settle` the given rows of a whole staging, in place. Active followees of row i: ``starts[i]:starts[i + 1]``."""
 
-    def active(row: Node) -> list[int] | None:
-        assert isinstance(row, int)
+    def active(row: Member) -> list[int] | None:
         return None if cast[row] else followees[starts[row] : starts[row + 1]].tolist()
 
-    def stars(row: Node) -> list[int]:
-        return (fixed[row] // STAR_UNITS).tolist()  # type: ignore[no-any-return]
+    def stars(row: Member) -> list[int]:
+        ints: list[int] = (fixed[row] // STAR_UNITS).tolist()
+        return ints
 
     for row, (values, near) in settle(rows.tolist(), active, stars).items():
         microstars[row] = values
@@ -85,7 +86,7 @@ def settle_exactly(
         errors[row] = 1.0
 
 
-def _more_digits(whom: Closure, stars: Callable[[Node], Sequence[int]], wanted: Sequence[Node]) -> Settled | None:
+def _more_digits(whom: Closure, stars: Callable[[Member], Sequence[int]], wanted: Sequence[Member]) -> Settled | None:
     """Settle by refinement: each round finds some forty more binary places, with an exact integer residual.
 
     None where the system is too close to a trap for floating point to gain anything.

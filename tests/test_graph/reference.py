@@ -1,0 +1,137 @@
+"""The judge of the engine: staging and tally as the rules say them, with sets and fractions, slow and plain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from graph import CastBallot, GraphChange, StagedBallot
+from graph.values import FollowingRemoved, FollowingSet, Member, MemberRemoved, MemberSet
+
+
+@dataclass
+class Community:
+    """Plain inputs that a test can change."""
+
+    roles: dict[Member, bool]
+    followings: dict[tuple[Member, Member], frozenset[str]]
+
+    def apply(self, change: GraphChange) -> None:
+        match change:
+            case MemberSet(member, counted):
+                self.roles[member] = counted
+            case MemberRemoved(member):
+                self.roles.pop(member, None)
+                self.followings = {pair: tags for pair, tags in self.followings.items() if member not in pair}
+            case FollowingSet(follower, followee, tags):
+                if follower != followee and follower in self.roles and followee in self.roles:
+                    self.followings[follower, followee] = tags
+            case FollowingRemoved(follower, followee):
+                self.followings.pop((follower, followee), None)
+
+
+@dataclass
+class Reference:
+    """What the rules say of one decision."""
+
+    staged: dict[Member, StagedBallot]
+    active: dict[Member, list[Member]]
+    weights: dict[Member, dict[Member, Fraction]]
+
+
+def calculate(community: Community, ballots: Mapping[Member, CastBallot]) -> Reference:
+    """Stage everybody's ballot."""
+    written = {member: ballot for member, ballot in ballots.items() if member in community.roles}
+    cast = {member: ballot for member, ballot in written.items() if not ballot.abstain}
+    tags = {member: set(ballot.tags) for member, ballot in cast.items()}
+    growing = True
+    while growing:
+        growing = False
+        for (follower, followee), topics in community.followings.items():
+            if follower not in written and followee in tags:
+                shared = tags[followee] & topics if topics else tags[followee]
+                if (shared or not topics) and not (follower in tags and shared <= tags[follower]):
+                    tags[follower] = tags.get(follower, set()) | shared
+                    growing = True
+    active: dict[Member, list[Member]] = {member: [] for member in tags if member not in written}
+    for (follower, followee), topics in community.followings.items():
+        if follower in active and followee in tags and (not topics or topics & tags[followee]):
+            active[follower].append(followee)
+    weights = solve(active, cast)
+    staged = {}
+    for member, counted in community.roles.items():
+        if member in written:
+            ballot = written[member]
+            microstars = tuple(star * 1_000_000 for star in ballot.stars)
+            kind = "abstained" if ballot.abstain else "cast"
+            staged[member] = StagedBallot(
+                member, kind, microstars, ballot.tags, counted and not ballot.abstain
+            )
+        elif member in active:
+            rows = [(cast[source].stars, weight) for source, weight in weights[member].items()]
+            choices = range(len(rows[0][0]))
+            means = [sum((weight * stars[c] for stars, weight in rows), Fraction(0)) for c in choices]
+            microstars = tuple(round(mean * 1_000_000) for mean in means)
+            staged[member] = StagedBallot(member, "inherited", microstars, frozenset(tags[member]), counted)
+    return Reference(staged, active, weights)
+
+
+def solve(active: Mapping[Member, Sequence[Member]], cast: Iterable[Member]) -> dict[Member, dict[Member, Fraction]]:
+    """The weights of the cast ballots in everybody's, by Gaussian elimination."""
+    sources = sorted(cast)
+    members = sorted(active)
+    column = {member: at for at, member in enumerate(members)}
+    answer = {source: len(members) + at for at, source in enumerate(sources)}
+    width = len(members) + len(sources)
+    rows = []
+    for member in members:
+        row = [Fraction(0)] * width
+        row[column[member]] += 1
+        for followee in active[member]:
+            share = Fraction(1, len(active[member]))
+            if followee in column:
+                row[column[followee]] -= share
+            else:
+                row[answer[followee]] += share
+        rows.append(row)
+    for at in range(len(members)):
+        pivot = next(other for other in range(at, len(members)) if rows[other][at])
+        rows[at], rows[pivot] = rows[pivot], rows[at]
+        scale = rows[at][at]
+        rows[at] = [value / scale for value in rows[at]]
+        for other in range(len(members)):
+            if other != at and rows[other][at]:
+                factor = rows[other][at]
+                rows[other] = [mine - factor * its for mine, its in zip(rows[other], rows[at], strict=True)]
+    return {
+        member: {source: rows[at][answer[source]] for source in sources if rows[at][answer[source]]}
+        for at, member in enumerate(members)
+    }
+
+
+def totals(ballots: Iterable[StagedBallot], choices: int) -> dict[str, object]:
+    """Scores, preferences, five-star counts and number of counted ballots."""
+    counted = [ballot.microstars for ballot in ballots if ballot.counted]
+    return {
+        "scores": tuple(sum(ballot[c] for ballot in counted) for c in range(choices)),
+        "preferences": tuple(
+            tuple(sum(ballot[a] > ballot[b] for ballot in counted) for b in range(choices)) for a in range(choices)
+        ),
+        "five_stars": tuple(sum(ballot[c] == 5_000_000 for ballot in counted) for c in range(choices)),
+        "counted": len(counted),
+    }
+
+
+def participation(community: Community, staged: Mapping[Member, StagedBallot]) -> dict[str, int]:
+    """Who took part."""
+    kinds = [staged[member].kind if member in staged else "none" for member, voter in community.roles.items() if voter]
+    groups = {kind: kinds.count(kind) for kind in ("cast", "inherited", "abstained", "none")}
+    lobbyists = sum(
+        ballot.kind == "cast" and not community.roles[member] for member, ballot in staged.items()
+    )
+    return groups | {
+        "eligible": len(kinds),
+        "lobbyists": lobbyists,
+        "counted": groups["cast"] + groups["inherited"],
+    }

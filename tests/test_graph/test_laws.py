@@ -1,0 +1,173 @@
+"""Laws that hold on any community: both paths of the engine against the reference."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from graph import Calculation, CastBallot, Member, Result, StagedBallot
+from graph import calculation as calculation_module
+from tests.test_graph.reference import Community, Reference, calculate, participation, totals
+from tests.test_graph.strategies import CHOICES, LOTS, build, communities, events
+
+Setting = tuple[Community, dict[Member, CastBallot]]
+laws = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+
+
+def staged(calculation: Calculation) -> dict[Member, StagedBallot]:
+    return {ballot.member: ballot for ballot in calculation.staged_ballots()}
+
+
+def from_scratch(community: Community, ballots: dict[Member, CastBallot]) -> Calculation:
+    return Calculation.from_scratch(build(community), lots=LOTS, ballots=ballots)
+
+
+def assert_result_follows(result: Result, community: Community, reference: Reference) -> None:
+    expected = totals(reference.staged.values(), CHOICES)
+    assert (result.scores, result.preferences, result.five_stars) == (
+        expected["scores"],
+        expected["preferences"],
+        expected["five_stars"],
+    )
+    who = {name: getattr(result.participation, name) for name in result.participation.__slots__}
+    assert who == participation(community, reference.staged)
+
+
+@laws
+@given(communities())
+def test_staging_from_scratch_is_what_the_rules_say(setting: Setting) -> None:
+    community, ballots = setting
+    reference = calculate(community, ballots)
+    calculation = from_scratch(community, ballots)
+    assert staged(calculation) == reference.staged
+    assert list(calculation.active_followings()) == sorted(
+        (follower, followee) for follower, followees in reference.active.items() for followee in followees
+    )
+    assert_result_follows(calculation.result, community, reference)
+
+
+@pytest.mark.parametrize("large_cone", [1_000, 0], ids=["incremental", "restaging beyond a cone"])
+@laws
+@given(setting=communities(), history=st.lists(events(), min_size=1, max_size=5))
+def test_an_update_leads_where_a_new_calculation_leads(
+    setting: Setting, history: list[list[Any]], large_cone: int
+) -> None:
+    community, ballots = setting
+    calculation = from_scratch(community, ballots)
+    ballots = dict(ballots)
+    kept = calculation_module._LARGE_CONE
+    calculation_module._LARGE_CONE = large_cone
+    try:
+        for changes, new_ballots in history:
+            before = staged(calculation)
+            for change in changes:
+                community.apply(change)
+            ballots = {m: b for m, b in (ballots | new_ballots).items() if b is not None and m in community.roles}
+            graph = calculation.graph.updated(changes, revision=calculation.graph.revision + 1)
+            changed = calculation.update(graph, changes=changes, ballots=new_ballots)
+            reference = calculate(community, ballots)
+            assert staged(calculation) == reference.staged
+            everybody = before.keys() | reference.staged.keys()
+            assert changed == {m for m in everybody if before.get(m) != reference.staged.get(m)}
+            assert calculation.result == from_scratch(community, ballots).result
+            assert_result_follows(calculation.result, community, reference)
+            for member in range(14):
+                assert calculation.staged(member) == reference.staged.get(member)
+    finally:
+        calculation_module._LARGE_CONE = kept
+
+
+@laws
+@given(communities())
+def test_sources_are_the_exact_weights_and_reproduce_the_stars(setting: Setting) -> None:
+    community, ballots = setting
+    reference = calculate(community, ballots)
+    calculation = from_scratch(community, ballots)
+    for member in community.roles:
+        sources = calculation.sources(member)
+        ballot = reference.staged.get(member)
+        if ballot is None or ballot.kind == "abstained":
+            assert sources == ()
+        elif ballot.kind == "cast":
+            assert [(one.member, one.weight, one.path) for one in sources] == [(member, 1, (member,))]
+        else:
+            assert {one.member: one.weight for one in sources} == reference.weights[member]
+            assert sum(one.weight for one in sources) == 1
+            assert [(-one.weight, one.member) for one in sources] == sorted((-o.weight, o.member) for o in sources)
+            for one in sources:
+                assert (one.path[0], one.path[-1]) == (member, one.member)
+                steps = zip(one.path, one.path[1:], strict=False)
+                assert all(followee in reference.active[follower] for follower, followee in steps)
+                share = math.prod(Fraction(1, len(reference.active[step])) for step in one.path[:-1])
+                assert share <= one.weight
+
+
+@laws
+@given(communities())
+def test_influence_distributes_every_counted_ballot(setting: Setting) -> None:
+    community, ballots = setting
+    reference = calculate(community, ballots)
+    expected = {m: 0.0 for m, b in reference.staged.items() if b.kind == "cast"}
+    for member, ballot in reference.staged.items():
+        if ballot.counted:
+            for source, weight in reference.weights.get(member, {member: Fraction(1)}).items():
+                expected[source] += float(weight)
+    influence = from_scratch(community, ballots).influence()
+    assert influence == pytest.approx(expected)
+    assert sum(influence.values()) == pytest.approx(sum(b.counted for b in reference.staged.values()))
+
+
+@laws
+@given(communities(), st.randoms(use_true_random=False))
+def test_names_and_order_of_members_and_followings_do_not_matter(setting: Setting, random: Any) -> None:
+    community, ballots = setting
+    names = list(community.roles)
+    random.shuffle(names)
+    name = dict(zip(community.roles, names, strict=True))
+    roles = [(name[m], counted) for m, counted in community.roles.items()]
+    pairs = [((name[a], name[b]), tags) for (a, b), tags in community.followings.items()]
+    cast = [(name[m], ballot) for m, ballot in ballots.items() if m in name]
+    for rows in (roles, pairs, cast):
+        random.shuffle(rows)
+    renamed = from_scratch(Community(dict(roles), dict(pairs)), dict(cast))
+    original = from_scratch(community, ballots)
+    assert renamed.result == original.result
+    for member in community.roles:
+        here, there = original.staged(member), renamed.staged(name[member])
+        assert (here is None) == (there is None)
+        if here is not None and there is not None:
+            assert (here.kind, here.microstars, here.tags, here.counted) == (
+                there.kind,
+                there.microstars,
+                there.tags,
+                there.counted,
+            )
+
+
+@laws
+@given(communities(), events())
+def test_a_copy_and_an_older_graph_stay_as_they_were(setting: Setting, batch: list[Any]) -> None:
+    community, ballots = setting
+    changes, new_ballots = batch
+    calculation = from_scratch(community, ballots)
+    graph = calculation.graph
+    edges, nodes = sorted(graph.digraph.edges(data="tags")), sorted(graph.digraph.nodes(data="counted"))
+    back = sorted((a, b) for b in graph.digraph for a in graph.digraph.pred[b])
+    before, result = staged(calculation), calculation.result
+    copy = calculation.copy()
+    copy.update(graph.updated(changes, revision=2), changes=changes, ballots=new_ballots)
+    assert (staged(calculation), calculation.result) == (before, result)
+    calculation.update(graph, changes=[], ballots={0: CastBallot((5, 0, 5))})
+    after = copy.graph
+    for change in changes:
+        community.apply(change)
+    assert sorted(after.digraph.nodes(data="counted")) == sorted(community.roles.items())
+    assert {(a, b): tags for a, b, tags in after.digraph.edges(data="tags")} == community.followings
+    assert sorted(graph.digraph.edges(data="tags")) == edges
+    assert sorted(graph.digraph.nodes(data="counted")) == nodes
+    assert sorted((a, b) for b in graph.digraph for a in graph.digraph.pred[b]) == back
