@@ -137,6 +137,8 @@ class _Committed:
 
     def __init__(self, community_id: int, last: LedgerEntry) -> None:
         self.community_id, self.last = community_id, last
+        # Django names a callback that failed by its function's name.
+        self.__qualname__ = type(self).__qualname__
 
     def __call__(self) -> None:
         committed.send(sender=LedgerEntry, community_id=self.community_id, revision=self.last.revision)
