@@ -11,6 +11,7 @@ from typing import Any
 
 import dj_database_url
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -24,7 +25,11 @@ def _list(name: str, default: str = "") -> list[str]:
 
 
 def _number(name: str, default: float) -> float:
-    return float(os.environ.get(name, default))
+    value = os.environ.get(name, default)
+    try:
+        return float(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is a number, not {value!r}.") from None
 
 
 # --- Where things live ------------------------------------------------------------------------------------------------
@@ -35,7 +40,7 @@ LOG_DIR = DATA_DIR / "logs" if _data_dir else BASE_DIR / "logs"
 MAIL_DIR = DATA_DIR / "mail"
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 
-PORT = int(os.environ.get("PORT", "8000"))
+PORT = int(_number("PORT", 8000))
 SITE_URL = os.environ.get("CROWDVOTE_SITE_URL", f"http://localhost:{PORT}").rstrip("/")
 
 
@@ -218,7 +223,10 @@ STORAGES = {
 
 # --- Recalculation ----------------------------------------------------------------------------------------------------
 
+# threads: in daemon threads of this process; celery: by workers; off: only when asked for (tests).
 CROWDVOTE_EXECUTOR = os.environ.get("CROWDVOTE_EXECUTOR", "threads")
+if CROWDVOTE_EXECUTOR not in {"threads", "celery", "off"}:
+    raise ImproperlyConfigured(f"CROWDVOTE_EXECUTOR is threads, celery or off, not {CROWDVOTE_EXECUTOR!r}.")
 RECALCULATION_DEBOUNCE = _number("CROWDVOTE_DEBOUNCE", 0.2)
 RECALCULATION_DEBOUNCE_BOUND = _number("CROWDVOTE_DEBOUNCE_BOUND", 2.0)
 RECALCULATION_CONCURRENCY = int(_number("CROWDVOTE_CONCURRENCY", 2))

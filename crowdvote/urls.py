@@ -1,6 +1,17 @@
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from django.views.decorators.csrf import ensure_csrf_cookie
+
+from crowdvote import views
+from crowdvote.graphql_view import GraphQLView
+from crowdvote.schema import schema
 
 urlpatterns = [
+    path("", views.home, name="home"),
+    path("healthz", views.healthz, name="healthz"),
+    path(
+        "graphql/", ensure_csrf_cookie(GraphQLView.as_view(schema=schema, allow_queries_via_get=True)), name="graphql"
+    ),
+    path("", include("accounts.urls")),
     path("admin/", admin.site.urls),
 ]

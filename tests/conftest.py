@@ -6,7 +6,7 @@ import shutil
 import uuid
 
 import pytest
-from django.conf import settings as django_settings
+from pytest_django import Settings
 
 from tests import services
 
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def empty_cache(settings: django_settings) -> None:
+def empty_cache(settings: Settings) -> None:
     """Counters of one test, rate limits say, are not seen by the next, in whichever cache is configured."""
     default = {**settings.CACHES["default"], "KEY_PREFIX": f"test-{uuid.uuid4().hex}"}
     settings.CACHES = {**settings.CACHES, "default": default}

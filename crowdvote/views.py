@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.models import User
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """What CrowdVote is and how to get in; in a demo, whom to enter as."""
+    demo_people = User.objects.filter(is_demo=True, is_active=True).order_by("name", "handle")
+    return render(request, "home.html", {"demo_people": demo_people if settings.DEMO_SIGN_IN else demo_people.none()})
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """For load balancers: 200 when this process reaches its database, 503 when it doesn't."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return JsonResponse({"database": "unreachable"}, status=503)
+    return JsonResponse({"database": "ok"})

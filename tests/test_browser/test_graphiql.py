@@ -1,0 +1,53 @@
+"""GraphiQL, served from the project's own files, in a browser."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page, expect
+
+
+async def run(page: Page, operation: str) -> None:
+    """Replace what the editor holds with an operation without a name, and run it."""
+    editor = page.get_by_role("region", name="Query Editor").locator(".CodeMirror").first
+    await editor.evaluate("(element, text) => element.CodeMirror.setValue(text)", operation)
+    # GraphiQL reads the operations a moment after the typing; before that it would ask for the one that was there.
+    await page.wait_for_function(
+        """(text) => {
+          const state = JSON.parse(localStorage.getItem("graphiql:tabState"));
+          const tab = state?.tabs[state.activeTabIndex];
+          return tab?.query === text && !tab.operationName;
+        }""",
+        arg=operation,
+    )
+    await page.get_by_role("button", name="Execute query (Ctrl-Enter)").click()
+
+
+async def test_the_default_query_explains_itself_and_runs(page: Page) -> None:
+    await page.goto("/graphql/")
+    await expect(page.get_by_text("Everything that CrowdVote's pages can do")).to_be_visible()
+    await page.get_by_role("button", name="Execute query (Ctrl-Enter)").click()
+    await expect(page.get_by_label("Result Window")).to_contain_text('"queryType"')
+
+
+async def test_a_typed_query_is_answered(page: Page) -> None:
+    await page.goto("/graphql/")
+    await run(page, "{ kind: __typename }")
+    await expect(page.get_by_label("Result Window")).to_contain_text('"kind": "Query"')
+
+
+async def test_the_documentation_and_the_explorer_open(page: Page) -> None:
+    await page.goto("/graphql/")
+    await page.get_by_role("button", name="Show Documentation Explorer").click()
+    await expect(page.get_by_role("region", name="Documentation Explorer")).to_contain_text("Root Types")
+    await page.get_by_role("button", name="Show GraphiQL Explorer").click()
+    await expect(page.locator(".docExplorerWrap")).to_be_visible()
+
+
+async def test_the_page_says_who_acts(page: Page) -> None:
+    await page.goto("/graphql/")
+    await expect(page.get_by_text("You act as a visitor")).to_be_visible()
+    await page.goto("/")
+    person = page.get_by_role("region", name="Try the demo").get_by_role("button").first
+    name = await person.locator("strong").inner_text()
+    await person.click()
+    await page.goto("/graphql/")
+    await expect(page.get_by_text(f"You act as {name}")).to_be_visible()

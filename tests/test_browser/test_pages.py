@@ -1,0 +1,61 @@
+"""The start page and the frame around every page, in a browser."""
+
+from playwright.async_api import Page, expect
+
+
+async def test_a_visitor_enters_the_demo_with_one_click_and_leaves_it_again(page: Page) -> None:
+    await page.goto("/")
+    await expect(page).to_have_title("CrowdVote: decide together")
+    person = page.get_by_role("region", name="Try the demo").get_by_role("button").first
+    name = await person.locator("strong").inner_text()
+    await person.click()
+    await page.goto("/")
+    await expect(page.get_by_role("navigation").get_by_role("link", name=name)).to_be_visible()
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("navigation").get_by_role("link", name="Sign in")).to_be_visible()
+
+
+async def test_the_keyboard_reaches_the_content_first(page: Page) -> None:
+    await page.goto("/")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("main")).to_be_focused()
+
+
+async def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await page.goto("/")
+    assert await page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+async def test_the_frame_is_readable_in_light_and_dark(page: Page) -> None:
+    """Text against its ground, by the contrast formula of WCAG 2.2: at least 4.5."""
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        await page.goto("/")
+        contrasts = await page.evaluate(CONTRASTS)
+        assert contrasts
+        assert {text: ratio for text, ratio in contrasts.items() if ratio < 4.5} == {}, scheme
+
+
+CONTRASTS = """() => {
+  const channels = (text) => text.match(/[\\d.]+/g).map(Number);
+  const luminance = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const ground = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = channels(getComputedStyle(e).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0) return colour;
+    }
+  };
+  const found = {};
+  for (const element of document.querySelectorAll("p, a, button, h1, h2, span, strong")) {
+    const colours = [channels(getComputedStyle(element).color), ground(element)];
+    const [light, dark] = colours.map(luminance).sort((a, b) => b - a);
+    found[element.tagName + " " + element.textContent.trim().slice(0, 20)] = (light + 0.05) / (dark + 0.05);
+  }
+  return found;
+}"""

@@ -1,0 +1,78 @@
+"""The start page: what CrowdVote is, and, in a demo only, whom to enter as."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def people() -> list[User]:
+    """Two of the demo, and two bystanders who are not on offer: one who isn't of the demo, one who was switched off."""
+    return [
+        User.objects.create_user(None, name="Zoe", handle="zoe", is_demo=True),
+        User.objects.create_user(None, name="Ann <b>", handle="ann", is_demo=True),
+        User.objects.create_user("real@example.org", name="Real", handle="real"),
+        User.objects.create_user(None, name="Gone", handle="gone", is_demo=True, is_active=False),
+    ]
+
+
+def test_a_demo_offers_its_people_by_name(client: Client, people: list[User], settings) -> None:
+    settings.DEMO_SIGN_IN = True
+    response = client.get(reverse("home"))
+    assert [person.handle for person in response.context["demo_people"]] == ["ann", "zoe"]
+    assert "Ann &lt;b&gt;" in response.content.decode()
+
+
+def test_anywhere_else_nobody_is_offered(client: Client, people: list[User], settings) -> None:
+    settings.DEMO_SIGN_IN = False
+    response = client.get(reverse("home"))
+    assert list(response.context["demo_people"]) == []
+    assert "Try the demo" not in response.content.decode()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_number_of_people_costs_no_queries(client: Client, settings, django_assert_num_queries, count: int) -> None:
+    settings.DEMO_SIGN_IN = True
+    for number in range(count):
+        User.objects.create_user(None, name=f"P{number}", handle=f"p{number}", is_demo=True)
+    with django_assert_num_queries(1):
+        client.get(reverse("home"))
+
+
+def test_who_is_signed_in_sees_their_name_and_the_way_out(client: Client, people: list[User]) -> None:
+    client.force_login(people[2])
+    page = client.get(reverse("home")).content.decode()
+    assert reverse("sign-out") in page
+    assert "Real" in page
+    assert "Sign in with your e-mail address" not in page
+
+
+def test_only_reading_is_allowed(client: Client) -> None:
+    assert client.post(reverse("home")).status_code == 405
+    assert client.head(reverse("home")).status_code == 200
+
+
+def test_there_is_a_page_for_what_is_not_there(client: Client) -> None:
+    response = client.get("/nothing/here/")
+    assert response.status_code == 404
+    assert "There is nothing at this address" in response.content.decode()
+
+
+def test_a_form_without_its_token_is_refused_with_what_to_do(settings) -> None:
+    response = Client(enforce_csrf_checks=True).post(reverse("sign-in"), {"email": "a@example.org"})
+    assert response.status_code == 403
+    assert "load the page again" in response.content.decode()
+
+
+def test_a_failure_shows_a_page_and_no_traceback(settings) -> None:
+    settings.ROOT_URLCONF = "tests.test_crowdvote.failing_urls"
+    response = Client(raise_request_exception=False).get("/fails")
+    assert response.status_code == 500
+    assert "Something went wrong" in response.content.decode()
+    assert "secret detail" not in response.content.decode()

@@ -1,0 +1,77 @@
+"""Settings come from the environment: what it says is taken, and what makes no sense is refused in words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def settings_with(tmp_path: Path, expression: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Read the settings in a fresh process with exactly this environment."""
+    code = f"from crowdvote import settings; print(({expression}))"
+    environment = {"PATH": os.environ["PATH"], "CROWDVOTE_DATA_DIR": str(tmp_path), **environment}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_data_directory_holds_everything_that_is_written(tmp_path: Path) -> None:
+    places = "settings.DATABASES['default']['NAME'], settings.LOG_DIR, settings.MAIL_DIR, settings.STATIC_ROOT"
+    read = settings_with(tmp_path / "made", f"[str(place) for place in ({places})]")
+    names = ("crowdvote.sqlite3", "logs", "mail", "static")
+    assert read.stdout.strip() == str([str(tmp_path / "made" / name) for name in names])
+
+
+def test_the_secret_key_is_made_once_and_is_for_its_owner_only(tmp_path: Path) -> None:
+    first, second = (settings_with(tmp_path, "settings.SECRET_KEY").stdout for _ in range(2))
+    assert len(first.strip()) >= 50
+    assert first == second
+    assert (tmp_path / "secret-key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_environment_key_is_taken_and_not_written_down(tmp_path: Path) -> None:
+    read = settings_with(tmp_path, "settings.SECRET_KEY", CROWDVOTE_SECRET_KEY="from the environment")
+    assert read.stdout.strip() == "from the environment"
+    assert not (tmp_path / "secret-key").exists()
+
+
+def test_nothing_is_open_unless_asked_for(tmp_path: Path) -> None:
+    read = settings_with(tmp_path, "settings.DEBUG, settings.DEMO_SIGN_IN, settings.ALLOWED_HOSTS")
+    assert read.stdout.strip() == "(False, False, ['localhost', '127.0.0.1', '[::1]'])"
+
+
+@pytest.mark.parametrize(
+    ("url", "offered"),
+    [("", True), ("postgres://postgres@127.0.0.1:5432/crowdvote", False)],
+    ids=["embedded", "scaled"],
+)
+def test_the_demo_can_be_entered_only_on_the_embedded_default(tmp_path: Path, url: str, offered: bool) -> None:
+    environment = {"CROWDVOTE_DEMO_SIGN_IN": "1"} | ({"DATABASE_URL": url} if url else {})
+    assert settings_with(tmp_path, "settings.DEMO_SIGN_IN", **environment).stdout.strip() == str(offered)
+
+
+@pytest.mark.parametrize(("site", "secure"), [("https://vote.example", True), ("http://localhost:8000", False)])
+def test_cookies_are_for_https_where_the_site_is(tmp_path: Path, site: str, secure: bool) -> None:
+    cookies = "settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE"
+    read = settings_with(tmp_path, cookies, CROWDVOTE_SITE_URL=site)
+    assert read.stdout.strip() == str((secure, secure))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("PORT", "eight", "PORT is a number, not 'eight'."),
+        ("CROWDVOTE_DEBOUNCE", "soon", "CROWDVOTE_DEBOUNCE is a number, not 'soon'."),
+        ("CROWDVOTE_EXECUTOR", "thread", "CROWDVOTE_EXECUTOR is threads, celery or off, not 'thread'."),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(tmp_path: Path, name: str, value: str, complaint: str) -> None:
+    read = settings_with(tmp_path, "settings.PORT", **{name: value})
+    assert read.returncode == 1
+    assert read.stderr.strip().splitlines()[-1].endswith(complaint)
