@@ -1,0 +1,3 @@
+from tests.recalculation import live_recalculation
+
+__all__ = ["live_recalculation"]

@@ -1,0 +1,186 @@
+"""kill -9 at the worst moments, then a restart: nothing acknowledged is lost, and every result becomes current with nobody asking."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+PRELUDE = """
+    import os, signal, sys, time
+    import django
+    django.setup()
+    from democracy import recalculation
+    from democracy.models import Decision, DecisionSnapshot, Membership
+    from tests import factories
+    def die():
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+SCENE = """
+    community, members = factories.community("ada", "ben")
+    decision = factories.decision(community, members["manager"].user)
+    factories.follow(members["ben"], members["ada"])
+    recalculation.recalculate_community(community.pk)
+"""
+# What a server does after a restart, until the decision is current; prints its winner and how many ballots count.
+RESTART = """
+    recalculation.scheduler.start()
+    started = time.monotonic()
+    decision = Decision.objects.get()
+    while decision.calculation_status != "current" and time.monotonic() < started + 30:
+        time.sleep(0.02)
+        decision.refresh_from_db()
+    result = DecisionSnapshot.objects.order_by("-is_final", "-revision")[0].result
+    winner = result["winner"] and decision.choices.get(pk=result["winner"]).title
+    print(decision.calculation_status, winner, result["participation"]["counted"], time.monotonic() - started < 10)
+    recalculation.scheduler.stop()
+"""
+
+
+class Machine:
+    """A data directory, and processes that work on it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}},
+            "CROWDVOTE_DATA_DIR": str(directory),
+            "CROWDVOTE_EXECUTOR": "threads",
+            "DJANGO_SETTINGS_MODULE": "crowdvote.settings",
+        }
+
+    def migrate(self) -> None:
+        command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+        subprocess.run(command, cwd=PROJECT, env=self.environment, check=True, timeout=120)
+
+    def start(self, *parts: str) -> subprocess.Popen[str]:
+        program = "\n".join(textwrap.dedent(part) for part in (PRELUDE, *parts))
+        command = [sys.executable, "-c", program]
+        return subprocess.Popen(
+            command, cwd=PROJECT, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def run(self, *parts: str) -> tuple[int, str]:
+        process = self.start(*parts)
+        output, errors = process.communicate(timeout=120)
+        assert "Traceback" not in errors, errors
+        return process.returncode, output.strip()
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("machine")
+    machine = Machine(directory)
+    machine.migrate()
+    assert machine.run(SCENE) == (0, "")
+    return directory
+
+
+@pytest.fixture
+def machine(prepared: Path, tmp_path: Path) -> Machine:
+    """A copy of a machine with a community whose only decision is current."""
+    for file in prepared.glob("crowdvote.sqlite3*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return Machine(tmp_path)
+
+
+VOTE = """
+    decision = Decision.objects.get()
+    ada = Membership.objects.select_related("user").get(user__handle__startswith="ada")
+    factories.vote(ada, decision, Birch=5)
+"""
+
+
+def test_killed_after_the_vote_and_before_its_calculation(machine):
+    assert machine.run("recalculation.scheduler.start()", VOTE, "die()") == (-signal.SIGKILL, "")
+    assert machine.run(RESTART) == (0, "current Birch 2 True")
+
+
+def test_killed_in_the_middle_of_a_calculation_that_holds_the_claim(machine):
+    hang = """
+        from democracy.services.calculation import Tally
+        Tally.process = lambda self, staged: die()
+    """
+    code, _ = machine.run(hang, VOTE, "recalculation.recalculate_community(decision.community_id)")
+    assert code == -signal.SIGKILL
+    assert machine.run(RESTART) == (0, "current Birch 2 True")
+
+
+def test_killed_inside_the_storing_transaction(machine):
+    die_before_commit = """
+        from democracy.services import storing
+        write = storing._write
+        def write_and_die(rows):
+            write(rows)
+            die()
+        storing._write = write_and_die
+    """
+    code, _ = machine.run(die_before_commit, VOTE, "recalculation.recalculate_community(decision.community_id)")
+    assert code == -signal.SIGKILL
+    assert machine.run(RESTART) == (0, "current Birch 2 True")
+
+
+def test_killed_inside_the_votes_transaction(machine):
+    die_in_transaction = """
+        from democracy import ledger
+        from django.db import transaction
+        with transaction.atomic():
+            decision = Decision.objects.get()
+            ada = Membership.objects.select_related("user").get(user__handle__startswith="ada")
+            factories.vote(ada, decision, Birch=5)
+            die()
+    """
+    assert machine.run(die_in_transaction) == (-signal.SIGKILL, "")
+    check = """
+        from democracy import ledger
+        from democracy.models import Ballot, Community
+        print(Ballot.objects.count(), list(ledger.faults(Community.objects.get())))
+    """
+    assert machine.run(check) == (0, "0 []")
+    assert machine.run(RESTART) == (0, "current None 0 True")
+
+
+def test_killed_while_it_was_closed_the_decision_gets_its_final_result(machine):
+    close = """
+        from datetime import timedelta
+        from django.utils import timezone
+        Decision.objects.update(closes_at=timezone.now() + timedelta(seconds=0.5))
+        decision.refresh_from_db()
+        die()
+    """
+    assert machine.run(VOTE, close)[0] == -signal.SIGKILL
+    time.sleep(0.5)
+    assert machine.run(RESTART) == (0, "current Birch 2 True")
+    assert machine.run("print(DecisionSnapshot.objects.get(is_final=True).result['participation']['counted'])") == (0, "2")
+
+
+def test_two_processes_calculate_side_by_side_without_overlapping(machine):
+    """Both sweep the same database; every run is taken by one of them, and the result is right."""
+    many_votes = """
+        from tests.recalculation import until_current
+        recalculation.scheduler.start()
+        decision = Decision.objects.get()
+        for stars in (1, 2, 3, 4, 5):
+            for member in Membership.objects.select_related("user"):
+                factories.vote(member, decision, Cedar=stars)
+        until_current(decision)
+        recalculation.scheduler.stop()
+        print("done")
+    """
+    processes = [machine.start(many_votes) for _ in range(2)]
+    for process in processes:
+        output, errors = process.communicate(timeout=120)
+        assert (process.returncode, output.strip()) == (0, "done"), errors
+    assert machine.run(RESTART) == (0, "current Cedar 3 True")
+    check = """
+        from democracy import ledger
+        from democracy.models import Community
+        print(list(ledger.faults(Community.objects.get())))
+    """
+    assert machine.run(check) == (0, "[]")
