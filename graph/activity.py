@@ -167,7 +167,11 @@ def _number(row: Bits) -> int:
 
 def _decode(bits: Bits, alphabet: dict[str, int]) -> list[frozenset[str]]:
     """Every row's tags; equal ones are one object."""
-    distinct, which = np.unique(bits, axis=0, return_inverse=True)
+    if bits.shape[1] == 1:
+        distinct, which = np.unique(bits[:, 0], return_inverse=True)
+        distinct = distinct[:, None]
+    else:
+        distinct, which = np.unique(bits, axis=0, return_inverse=True)
     sets = [
         frozenset(tag for tag, bit in alphabet.items() if number >> bit & 1) or NO_TAGS
         for number in map(_number, distinct)

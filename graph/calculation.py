@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from graph.cone import Staged, active_followees, find_cone, restage, written
+from graph.book import Book, Staged, changed_rows, is_counted, same_ballot, written
+from graph.cone import active_followees, find_cone, restage
 from graph.delegation import DelegationGraph
 from graph.explain import find_influence, find_sources
-from graph.staging import ABSTAINED, CAST, INHERITED, KIND_NAMES, NONE, Staging, stage
+from graph.staging import CAST, INHERITED, KIND_NAMES, Staging, stage
 from graph.tally import Totals, star, tally
 from graph.values import (
     CastBallot,
@@ -38,14 +39,13 @@ class Calculation:
     date by `update`; both lead to the same, to the last microstar. After an exception from `update` it is of no
     further use.
 
-    Notes
-    -----
-    The last full staging stays as it was made; members staged since then are kept beside it. So a copy is cheap.
+    See Also
+    --------
+    graph.book.Book : where the staged ballots are.
     """
 
     graph: DelegationGraph
-    _base: Staging
-    _since: dict[Member, Staged | None]
+    _book: Book
     _groups: Counter[tuple[str, bool]]
     _totals: Totals
     _result: Result | None
@@ -102,32 +102,27 @@ class Calculation:
         frozenset of Member
             Whose staged ballot (kind, microstars or tags) or its being counted changed, appeared or vanished.
         """
-        sources, asking, roles, fresh = self._take(graph, changes, ballots)
-        previous = self.graph
+        before: dict[Member, Staged | None] = {}
+        sources, asking = self._take(graph, changes, ballots, before)
+        previous, self.graph = self.graph, graph
         limit = max(_LARGE_CONE, len(graph) // 10)
         cone = None
-        if len(sources) + len(asking) + len(self._since) <= limit * 2:
-            cone = find_cone(graph, self._ballots, self._lookup, sources=sources, asking=asking, limit=limit)
-        self.graph = graph
+        if len(asking) + len(self._book.since) <= 2 * limit:
+            cone = find_cone(graph, self._ballots, self._book, sources=sources, asking=asking, limit=limit)
         if cone is None:
-            return self._restage_all(previous)
-
-        def lookup(member: Member) -> Staged | None:
-            return fresh[member] if member in fresh else self._lookup(member)
-
+            return self._restage_all(previous, before)
+        for member in cone:
+            before.setdefault(member, self._book.look_up(member))
         if cone:
-            fresh.update(restage(graph, self._ballots, lookup, cone))
-        for member in roles:
-            fresh.setdefault(member, self._lookup(member))
-        return self._apply(fresh, previous)
+            restage(graph, self._ballots, self._book, cone)
+        return self._compare(before, previous)
 
     def copy(self) -> Calculation:
         """An independent calculation in the same state."""
         other = Calculation.__new__(Calculation)
-        other.graph, other._lots, other._ballots = self.graph, self._lots, self._ballots.copy()
-        other._base, other._since = self._base, self._since.copy()
-        other._totals, other._groups = self._totals.copy(), self._groups.copy()
-        other._result = self._result
+        other.graph, other._lots = self.graph, self._lots
+        other._ballots, other._book = self._ballots.copy(), self._book.copy()
+        other._totals, other._groups, other._result = self._totals.copy(), self._groups.copy(), self._result
         return other
 
     @property
@@ -154,12 +149,11 @@ class Calculation:
 
     def staged(self, member: Member) -> StagedBallot | None:
         """The member's staged ballot; None if there is none."""
-        staged = self._lookup(member)
+        staged = self._book.look_up(member)
         if staged is None:
             return None
-        return StagedBallot(
-            member, staged.kind, staged.microstars, staged.tags, _is_counted(self.graph, member, staged)
-        )
+        counted = is_counted(self.graph, member, staged)
+        return StagedBallot(member, staged.kind, staged.microstars, staged.tags, counted)
 
     def staged_ballots(self, members: Iterable[Member] | None = None) -> Iterator[StagedBallot]:
         """The staged ballots of these members, in this order; without `members` all, in member order."""
@@ -173,43 +167,14 @@ class Calculation:
 
     def staged_columns(self) -> StagedColumns:
         """All staged ballots in columns, for storing them in bulk."""
-        base, graph = self._base, self._base.graph
-        keep = base.kinds != NONE
-        keep[[graph.index[member] for member in self._since if member in graph.index]] = False
-        rows = np.flatnonzero(keep)
-        at = rows.tolist()
-        counted = graph.counted[rows] & (base.kinds[rows] != ABSTAINED)
-        columns = StagedColumns(
-            [graph.members[row] for row in at],
-            [kind for kind in map(KIND_NAMES.__getitem__, base.kinds[rows].tolist()) if kind is not None],
-            base.microstars[rows],
-            [base.tags[row] for row in at],
-            counted,
-        )
-        later = [(member, staged) for member, staged in self._since.items() if staged is not None]
-        if not later:
-            return columns
-        members = columns.members + [member for member, _ in later]
-        kinds = columns.kinds + [staged.kind for _, staged in later]
-        tags = columns.tags + [staged.tags for _, staged in later]
-        microstars = np.array([staged.microstars for _, staged in later], dtype=np.int32)
-        flags = np.array([_is_counted(self.graph, member, staged) for member, staged in later])
-        order = sorted(range(len(members)), key=members.__getitem__)
-        return StagedColumns(
-            [members[row] for row in order],
-            [kinds[row] for row in order],
-            np.concatenate((columns.microstars, microstars))[order],
-            [tags[row] for row in order],
-            np.concatenate((counted, flags))[order],
-        )
+        return self._book.columns(self.graph)
 
     def sources(self, member: Member) -> tuple[Source, ...]:
         """What the member's ballot rests on, heaviest first, then by member; empty without a ballot with stars.
 
         A ballot that the member cast rests on itself.
         """
-        staged = self._lookup(member)
-        if staged is None or staged.kind == "abstained":
+        if self._book.tags(member) is None:
             return ()
         return find_sources(member, self._active)
 
@@ -229,108 +194,84 @@ class Calculation:
         columns = self.staged_columns()
         for member, kind in zip(columns.members, columns.kinds, strict=True):
             if kind == "inherited":
-                for followee in sorted(active_followees(self.graph, self._lookup, member)):
+                for followee in sorted(active_followees(self.graph, self._book, member)):
                     yield member, followee
 
     def _take(
-        self, graph: DelegationGraph, changes: Sequence[GraphChange], ballots: Mapping[Member, CastBallot | None]
-    ) -> tuple[dict[Member, frozenset[str]], set[Member], set[Member], dict[Member, Staged | None]]:
-        """Take the new inputs over.
+        self,
+        graph: DelegationGraph,
+        changes: Sequence[GraphChange],
+        ballots: Mapping[Member, CastBallot | None],
+        before: dict[Member, Staged | None],
+    ) -> tuple[dict[Member, frozenset[str]], set[Member]]:
+        """Take the new inputs over, and into `before` the staged ballots of whoever is changed by that itself.
 
-        Returns whose written ballot changed (with all tags it had or has), who has to ask anew, whose role may have
-        changed, and the staged ballots that follow at once.
+        Returns whose written ballot changed, with all tags it had or has, and who has to ask anew.
         """
         sources: dict[Member, frozenset[str]] = {}
         asking: set[Member] = set()
-        roles: set[Member] = set()
-        fresh: dict[Member, Staged | None] = {}
         for change in changes:
             match change:
                 case FollowingSet(follower, _) | FollowingRemoved(follower, _):
                     asking.add(follower)
-                case MemberSet(member):
-                    roles.add(member)
-                    if member not in self.graph:
+                case MemberSet(member) | MemberRemoved(member):
+                    before[member] = self._book.look_up(member)
+                    if isinstance(change, MemberRemoved) or member not in self.graph:
                         asking.add(member)
-                case MemberRemoved(member):
-                    roles.add(member)
-                    asking.add(member)
-                    asking.update(self.graph.followers.get(member, ()))
-        for member in roles:
+                        asking.update(self.graph.followers.get(member, ()))
+        for member, staged in before.items():
+            # Even an unchanged ballot may be counted differently now, so the full staging no longer speaks for it.
+            self._book.since[member] = staged if member in graph else None
             if member not in graph:
-                fresh[member] = None
                 self._ballots.pop(member, None)
         for member, ballot in ballots.items():
             if member not in graph or self._ballots.get(member) == ballot:
                 continue
+            staged = before.setdefault(member, self._book.look_up(member))
             if ballot is None:
                 del self._ballots[member]
                 asking.add(member)
             else:
                 _check(member, ballot, len(self._lots))
-                before = self._lookup(member)
                 self._ballots[member] = ballot
-                sources[member] = ballot.tags if before is None else ballot.tags | before.tags
-                fresh[member] = written(ballot)
-        return sources, {member for member in asking if member in graph}, roles, fresh
+                self._book.since[member] = written(ballot)
+                sources[member] = ballot.tags if staged is None else ballot.tags | staged.tags
+        return sources, {member for member in asking if member in graph}
 
-    def _apply(self, fresh: Mapping[Member, Staged | None], previous: DelegationGraph) -> frozenset[Member]:
-        """Take new staged ballots over into totals and participation; the members that changed."""
+    def _compare(self, before: Mapping[Member, Staged | None], previous: DelegationGraph) -> frozenset[Member]:
+        """Take changed ballots over into totals and participation; the members that changed."""
         changed: list[Member] = []
         leaving: list[tuple[int, ...]] = []
         coming: list[tuple[int, ...]] = []
-        for member, after in fresh.items():
-            before = self._lookup(member)
-            self._since[member] = after
-            was = before is not None and _is_counted(previous, member, before)
-            is_ = after is not None and _is_counted(self.graph, member, after)
-            voted, votes = previous.counts(member), self.graph.counts(member)
-            if before is not None:
-                self._groups[before.kind, voted] -= 1
-            if after is not None:
-                self._groups[after.kind, votes] += 1
-            same = _published(before) == _published(after)
-            if same and was == is_:
+        for member, old in before.items():
+            new = self._book.look_up(member)
+            was, is_ = is_counted(previous, member, old), is_counted(self.graph, member, new)
+            if old is not None:
+                self._groups[old.kind, previous.counts(member)] -= 1
+            if new is not None:
+                self._groups[new.kind, self.graph.counts(member)] += 1
+            if was == is_ and same_ballot(old, new):
                 continue
             changed.append(member)
-            if was and before is not None:
-                leaving.append(before.microstars)
-            if is_ and after is not None:
-                coming.append(after.microstars)
+            if was and old is not None:
+                leaving.append(old.microstars)
+            if is_ and new is not None:
+                coming.append(new.microstars)
         self._totals.count(leaving, -1)
         self._totals.count(coming)
         self._result = None
         return frozenset(changed)
 
-    def _restage_all(self, previous: DelegationGraph) -> frozenset[Member]:
+    def _restage_all(self, previous: DelegationGraph, before: Mapping[Member, Staged | None]) -> frozenset[Member]:
         """Calculate from scratch and compare; the members that changed."""
-        base, since = self._base, self._since
-        lookup_before = {member: self._lookup(member) for member in since}
+        old = self._book
+        earlier = {member: before[member] if member in before else old.look_up(member) for member in old.since}
         self._rest(stage(self.graph.arrays, self._ballots, len(self._lots)))
-        old, new = base.graph, self._base.graph
-        changed = {member for member in old.index if member not in new.index and base.kinds[old.index[member]] != NONE}
-        came = [old.index.get(member, -1) for member in new.members]
-        where = np.array(came, dtype=np.int64)
-        rows = np.flatnonzero(where >= 0)
-        were = where[rows]
-        kinds, kinds_before = self._base.kinds[rows], base.kinds[were]
-        differs = kinds != kinds_before
-        differs |= (self._base.microstars[rows] != base.microstars[were]).any(axis=1)
-        differs |= (new.counted[rows] != old.counted[were]) & ((kinds == CAST) | (kinds == INHERITED))
-        pairs = zip(rows.tolist(), were.tolist(), strict=True)
-        differs |= np.fromiter(
-            (self._base.tags[a] is not base.tags[b] and self._base.tags[a] != base.tags[b] for a, b in pairs),
-            dtype=np.bool_,
-            count=len(rows),
-        ) & (kinds != NONE)
-        changed.update(new.members[row] for row in rows[differs].tolist())
-        joined = np.flatnonzero((where < 0) & (self._base.kinds != NONE))
-        changed.update(new.members[row] for row in joined.tolist())
-        for member, before in lookup_before.items():
-            after = self._lookup(member)
-            was = before is not None and _is_counted(previous, member, before)
-            is_ = after is not None and _is_counted(self.graph, member, after)
-            if _published(before) == _published(after) and was == is_:
+        changed = changed_rows(old.base, self._book.base)
+        for member, staged in {**earlier, **before}.items():
+            now = self._book.look_up(member)
+            was, is_ = is_counted(previous, member, staged), is_counted(self.graph, member, now)
+            if was == is_ and same_ballot(staged, now):
                 changed.discard(member)
             else:
                 changed.add(member)
@@ -338,8 +279,7 @@ class Calculation:
 
     def _rest(self, staging: Staging) -> None:
         """Rest on a full staging."""
-        self._base = staging
-        self._since = {}
+        self._book = Book(staging)
         self._groups = Counter()
         for code, kind in enumerate(KIND_NAMES):
             if kind is not None:
@@ -350,36 +290,10 @@ class Calculation:
         self._totals = tally(staging.microstars[holding & staging.graph.counted])
         self._result = None
 
-    def _lookup(self, member: Member) -> Staged | None:
-        if member in self._since:
-            return self._since[member]
-        base = self._base
-        row = base.graph.index.get(member)
-        if row is None:
-            return None
-        kind = KIND_NAMES[base.kinds[row]]
-        if kind is None:
-            return None
-        return Staged(
-            kind,
-            tuple(base.microstars[row].tolist()),
-            base.tags[row],
-            tuple(base.fixed[row].tolist()),
-            tuple(base.errors[row].tolist()),
-        )
-
     def _active(self, member: Member) -> Sequence[Member] | None:
-        return None if member in self._ballots else active_followees(self.graph, self._lookup, member)
+        return None if member in self._ballots else active_followees(self.graph, self._book, member)
 
 
 def _check(member: Member, ballot: CastBallot, choices: int) -> None:
     if len(ballot.stars) != choices:
         raise ValueError(f"the ballot of member {member} rates {len(ballot.stars)} choices, not {choices}")
-
-
-def _is_counted(graph: DelegationGraph, member: Member, staged: Staged) -> bool:
-    return staged.kind != "abstained" and graph.counts(member)
-
-
-def _published(staged: Staged | None) -> tuple[object, ...] | None:
-    return None if staged is None else (staged.kind, staged.microstars, staged.tags)

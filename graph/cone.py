@@ -6,55 +6,26 @@ changed, directly or through others. It never goes past a cast ballot, nor along
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import numpy as np
 from scipy import sparse
 
+from graph.book import Book, Staged
 from graph.delegation import DelegationGraph
-from graph.fixedpoint import MOST_FOLLOWEES, mean, rounded, units
+from graph.fixedpoint import MOST_FOLLOWEES, SLACK, rounded
 from graph.linear import LinearSystem
 from graph.uncertain import settle
-from graph.values import NO_TAGS, STAR, CastBallot, Kind, Member
+from graph.values import NO_TAGS, CastBallot, Member
 
-
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """One member's staged ballot with its fixed-point values and their error bounds."""
-
-    kind: Kind
-    microstars: tuple[int, ...]
-    tags: frozenset[str]
-    fixed: tuple[int, ...]
-    errors: tuple[float, ...]
-
-
-Lookup = Callable[[Member], Staged | None]
-
-
-def written(ballot: CastBallot) -> Staged:
-    """The staged form of a ballot that its member wrote."""
-    return Staged(
-        "abstained" if ballot.abstain else "cast",
-        tuple(star * STAR for star in ballot.stars),
-        ballot.tags,
-        units(ballot.stars),
-        (0.0,) * len(ballot.stars),
-    )
-
-
-def hands_on(following: frozenset[str], staged: Staged | None) -> frozenset[str] | None:
-    """The tags that a following hands on; None if it is not active."""
-    if staged is None or staged.kind == "abstained":
-        return None
-    return _shared(following, staged.tags)
+Value = tuple[tuple[int, ...], float]
+"""Fixed-point values by choice, and an error bound for all of them."""
 
 
 def find_cone(
     graph: DelegationGraph,
-    ballots: Mapping[Member, CastBallot],
-    lookup: Lookup,
+    ballots: Container[Member],
+    book: Book,
     *,
     sources: Mapping[Member, frozenset[str]],
     asking: Iterable[Member],
@@ -64,151 +35,152 @@ def find_cone(
 
     Parameters
     ----------
-    graph, ballots : the new inputs
-    lookup : callable
-        A member's staged ballot before the change.
+    graph : DelegationGraph
+        The new one.
+    ballots : container of members
+        Who has a written ballot now.
+    book : Book
+        As it was before the change, except for `sources`.
     sources : mapping from member to frozenset of str
-        Whose written ballot changed, with all tags it had or has.
+        Whose written ballot changed, with all tags that the member's ballot had or has.
     asking : iterable of members
-        Who have no written ballot now and whose ballot or followings changed.
+        Who have no written ballot now, and whose ballot or followings changed.
     limit : int
     """
     # For each member of the cone, all tags its ballot can have before or after.
     reach: dict[Member, frozenset[str]] = {}
     queue: list[tuple[Member, frozenset[str]]] = list(sources.items())
-
-    def enter(member: Member, tags: frozenset[str]) -> None:
-        before = reach.get(member)
-        if before is None:
-            staged = lookup(member)
-            tags = tags | staged.tags if staged is not None else tags
-        elif tags <= before:
-            return
-        else:
-            tags = before | tags
-        reach[member] = tags
-        queue.append((member, tags))
-
     for member in asking:
         if member not in ballots:
-            possible = [NO_TAGS]
+            tags = book.tags(member) or NO_TAGS
             for followee, edge in graph.followees[member].items():
-                shared = hands_on(edge["tags"], lookup(followee))
+                shared = hands_on(edge["tags"], book.tags(followee))
                 if shared:
-                    possible.append(shared)
-            enter(member, NO_TAGS.union(*possible))
+                    tags |= shared
+            reach[member] = tags
+            queue.append((member, tags))
     while queue:
         member, tags = queue.pop()
-        for follower, edge in graph.followers.get(member, {}).items():
-            if follower not in ballots:
-                shared = _shared(edge["tags"], tags)
-                if shared is not None:
-                    enter(follower, shared)
+        for follower, edge in graph.followers[member].items():
+            if follower in ballots:
+                continue
+            shared = hands_on(edge["tags"], tags)
+            if shared is None:
+                continue
+            before = reach.get(follower)
+            if before is None:
+                before = book.tags(follower) or NO_TAGS
+            elif shared <= before:
+                continue
+            reach[follower] = shared = before | shared
+            queue.append((follower, shared))
         if len(reach) > limit:
             return None
     return set(reach)
 
 
 def restage(
-    graph: DelegationGraph, ballots: Mapping[Member, CastBallot], lookup: Lookup, cone: set[Member]
+    graph: DelegationGraph, ballots: Mapping[Member, CastBallot], book: Book, cone: set[Member]
 ) -> dict[Member, Staged | None]:
-    """Stage the members of a cone anew, all others as they are.
-
-    `lookup` gives the staged ballots outside the cone after the change.
-    """
-    tags, active = _find_activity(graph, lookup, cone)
-    values = _means(active, lookup)
+    """Stage the members of a cone anew and write them into the book, whose other ballots are right already."""
+    tags, active = _find_activity(graph, book, cone)
+    values = _means(active, book)
     fresh: dict[Member, Staged | None] = dict.fromkeys(cone)
     unsure: list[Member] = []
-    for member, (fixed, errors) in values.items():
-        microstars = tuple(map(rounded, fixed, errors))
+    for member, (fixed, error) in values.items():
+        microstars = tuple([rounded(value, error) for value in fixed])
         if None in microstars:
             unsure.append(member)
-        fresh[member] = Staged("inherited", microstars, tags[member], fixed, errors)  # type: ignore[arg-type]
+        fresh[member] = Staged("inherited", microstars, tags[member], fixed, error)  # type: ignore[arg-type]
+    book.since.update(fresh)
     if unsure:
-        _settle(fresh, unsure, graph, ballots, lookup)
+
+        def followees(member: Member) -> list[Member] | None:
+            return None if member in ballots else active_followees(graph, book, member)
+
+        for member, (exact, near) in settle(unsure, followees, lambda member: ballots[member].stars).items():
+            fresh[member] = book.since[member] = Staged("inherited", exact, tags[member], near, 1.0)
     return fresh
 
 
-def active_followees(graph: DelegationGraph, lookup: Lookup, member: Member) -> list[Member]:
+def active_followees(graph: DelegationGraph, book: Book, member: Member) -> list[Member]:
     """Whom a member who inherits follows actively."""
     edges = graph.followees[member].items()
-    return [followee for followee, edge in edges if hands_on(edge["tags"], lookup(followee)) is not None]
+    return [followee for followee, edge in edges if hands_on(edge["tags"], book.tags(followee)) is not None]
 
 
-def _shared(following: frozenset[str], tags: frozenset[str]) -> frozenset[str] | None:
-    if not following:
+def hands_on(following: frozenset[str], tags: frozenset[str] | None) -> frozenset[str] | None:
+    """The tags that a following hands on of a ballot with these tags; None if it is not active."""
+    if not following or tags is None:
         return tags
     return (following & tags) or None
 
 
 def _find_activity(
-    graph: DelegationGraph, lookup: Lookup, cone: set[Member]
+    graph: DelegationGraph, book: Book, cone: set[Member]
 ) -> tuple[dict[Member, frozenset[str]], dict[Member, list[Member]]]:
     """The least fixed point within the cone: the tags of all who have ballots, and their active followees."""
     tags: dict[Member, frozenset[str]] = {}
     active: dict[Member, list[Member]] = {}
+    inner: list[tuple[Member, Member, frozenset[str]]] = []
     for member in cone:
         active[member] = outside = []
+        mine: frozenset[str] | None = None
         for followee, edge in graph.followees[member].items():
-            if followee not in cone:
-                handed = hands_on(edge["tags"], lookup(followee))
-                if handed is not None:
-                    outside.append(followee)
-                    tags[member] = tags[member] | handed if member in tags else handed
-    queue = list(tags)
+            if followee in cone:
+                inner.append((member, followee, edge["tags"]))
+                continue
+            handed = hands_on(edge["tags"], book.tags(followee))
+            if handed is not None:
+                outside.append(followee)
+                mine = mine | handed if mine else handed
+        if mine is not None:
+            tags[member] = mine
+    followers: dict[Member, list[tuple[Member, frozenset[str]]]] = {}
+    for follower, followee, topics in inner:
+        followers.setdefault(followee, []).append((follower, topics))
+    queue = list(tags) if inner else []
     while queue:
         member = queue.pop()
         mine = tags[member]
-        for follower, edge in graph.followers[member].items():
-            if follower in cone:
-                handed = _shared(edge["tags"], mine)
-                if handed is not None:
-                    before = tags.get(follower)
-                    if before is None:
-                        tags[follower] = handed
-                        queue.append(follower)
-                    elif not handed <= before:
-                        tags[follower] = before | handed
-                        queue.append(follower)
-    for member in cone:
-        if member not in tags:
-            del active[member]
-            continue
-        for followee, edge in graph.followees[member].items():
-            if followee in tags and _shared(edge["tags"], tags[followee]) is not None:
-                active[member].append(followee)
-        if len(active[member]) > MOST_FOLLOWEES:
-            raise ValueError(f"a member has more than {MOST_FOLLOWEES} active followings")
-    return tags, active
+        for follower, topics in followers.get(member, ()):
+            handed = hands_on(topics, mine)
+            if handed is not None:
+                before = tags.get(follower)
+                if before is None:
+                    tags[follower] = handed
+                    queue.append(follower)
+                elif not handed <= before:
+                    tags[follower] = before | handed
+                    queue.append(follower)
+    for follower, followee, topics in inner:
+        if hands_on(topics, tags.get(followee)) is not None:
+            active[follower].append(followee)
+    if any(len(followees) > MOST_FOLLOWEES for followees in active.values()):
+        raise ValueError(f"a member has more than {MOST_FOLLOWEES} active followings")
+    return tags, {member: followees for member, followees in active.items() if followees}
 
 
-Values = tuple[tuple[int, ...], tuple[float, ...]]
-
-
-def _means(active: Mapping[Member, list[Member]], lookup: Lookup) -> dict[Member, Values]:
+def _means(active: Mapping[Member, list[Member]], book: Book) -> dict[Member, Value]:
     """Fixed-point values of all members in `active`: one by one where followees come first, loops together."""
     waiting: dict[Member, int] = {}
     followers: dict[Member, list[Member]] = {}
+    values: dict[Member, Value] = {}
     for member, followees in active.items():
-        inner = [one for one in followees if one in active]
-        waiting[member] = len(inner)
-        for one in inner:
-            followers.setdefault(one, []).append(member)
-    values: dict[Member, Values] = {}
-
-    def value(member: Member) -> Values:
-        if member in active:
-            return values[member]
-        staged = lookup(member)
-        assert staged is not None, "an active followee has a ballot"
-        return staged.fixed, staged.errors
+        count = 0
+        for one in followees:
+            if one in active:
+                count += 1
+                followers.setdefault(one, []).append(member)
+            elif one not in values:
+                values[one] = book.value(one)
+        waiting[member] = count
 
     def follow(ready: list[Member]) -> None:
         while ready:
             member = ready.pop()
             if member not in values:
-                values[member] = _mean([value(one) for one in active[member]])
+                values[member] = _mean([values[one] for one in active[member]])
             for follower in followers.get(member, ()):
                 waiting[follower] -= 1
                 if not waiting[follower] and follower not in values:
@@ -218,20 +190,26 @@ def _means(active: Mapping[Member, list[Member]], lookup: Lookup) -> dict[Member
     left = {member for member in active if member not in values}
     if left:
         loops = _needed(left, active, followers)
-        values.update(_solve_loops(loops, active, value))
+        values.update(_solve_loops(loops, active, values))
         follow(list(loops))
-    return values
+    return {member: values[member] for member in active}
 
 
-def _mean(rows: list[Values]) -> Values:
+def _mean(rows: Sequence[Value]) -> Value:
     """The mean of some members' values, choice by choice."""
-    if len(rows) == 1:
-        return rows[0]
     count = len(rows)
-    totals = map(sum, zip(*(row[0] for row in rows), strict=True))
-    errors = map(sum, zip(*(row[1] for row in rows), strict=True))
-    fixed, bounds = zip(*(mean(total, error, count) for total, error in zip(totals, errors, strict=True)), strict=True)
-    return fixed, bounds
+    if count == 1:
+        return rows[0]
+    values: list[int] = []
+    most = 0
+    for column in zip(*[fixed for fixed, _ in rows], strict=True):
+        total = sum(column)
+        value = (2 * total + count) // (2 * count)
+        off = abs(total - count * value)
+        most = max(most, off)
+        values.append(value)
+    error = (most + sum([error for _, error in rows])) / count * SLACK
+    return tuple(values), error
 
 
 def _needed(
@@ -253,47 +231,26 @@ def _needed(
 
 
 def _solve_loops(
-    loops: list[Member], active: Mapping[Member, list[Member]], value: Callable[[Member], Values]
-) -> dict[Member, Values]:
+    loops: list[Member], active: Mapping[Member, list[Member]], values: Mapping[Member, Value]
+) -> dict[Member, Value]:
     """Solve members who follow each other, and others with known values, as one linear system."""
     index = {member: at for at, member in enumerate(loops)}
     owners: list[int] = []
     columns: list[int] = []
+    outside = [[values[one] for one in active[member] if one not in index] for member in loops]
+    choices = max(len(rows[0][0]) for rows in outside if rows)
     boundary: list[list[int]] = []
     errors: list[list[float]] = []
-    outside = [[value(one) for one in active[member] if one not in index] for member in loops]
-    choices = max(len(rows[0][0]) for rows in outside if rows)
     for at, member in enumerate(loops):
         inner = [index[one] for one in active[member] if one in index]
         owners.extend([at] * len(inner))
         columns.extend(inner)
         rows = outside[at]
-        boundary.append([sum(column) for column in zip(*(row[0] for row in rows), strict=True)] or [0] * choices)
-        errors.append([sum(column) for column in zip(*(row[1] for row in rows), strict=True)] or [0.0] * choices)
+        boundary.append([sum(column) for column in zip(*(fixed for fixed, _ in rows), strict=True)] or [0] * choices)
+        errors.append([sum(error for _, error in rows)] * choices)
     shape = (len(loops), len(loops))
     inside = sparse.coo_array((np.ones(len(owners), dtype=np.int64), (owners, columns)), shape=shape).tocsr()
     count = np.array([len(active[member]) for member in loops], dtype=np.int64)
     fixed, bounds = LinearSystem(count, inside).settle(np.array(boundary, dtype=np.int64), np.array(errors))
-    rows_ = zip(loops, fixed.tolist(), bounds.tolist(), strict=True)
-    return {member: (tuple(row), tuple(bound)) for member, row, bound in rows_}
-
-
-def _settle(
-    fresh: dict[Member, Staged | None],
-    unsure: list[Member],
-    graph: DelegationGraph,
-    ballots: Mapping[Member, CastBallot],
-    lookup: Lookup,
-) -> None:
-    """Settle the values that fixed-point arithmetic left open, in place."""
-
-    def now(member: Member) -> Staged | None:
-        return fresh[member] if member in fresh else lookup(member)
-
-    def active(member: Member) -> list[Member] | None:
-        return None if member in ballots else active_followees(graph, now, member)
-
-    for member, (microstars, fixed) in settle(unsure, active, lambda member: ballots[member].stars).items():
-        before = fresh[member]
-        assert before is not None
-        fresh[member] = Staged("inherited", microstars, before.tags, fixed, (1.0,) * len(fixed))
+    found = zip(loops, fixed.tolist(), bounds.max(axis=1).tolist(), strict=True)
+    return {member: (tuple(row), bound) for member, row, bound in found}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, count
+from operator import itemgetter
 from typing import Any
 
 import networkx as nx
@@ -121,23 +123,19 @@ class DelegationGraph:
         """The graph in arrays; made once, O(members + followings)."""
         members = sorted(self.roles)
         index = dict(zip(members, range(len(members)), strict=True))
-        rows = [self.followees[member] for member in members]
+        rows = list(map(self.followees.__getitem__, members))
         starts = np.zeros(len(members) + 1, dtype=np.int64)
         np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)), out=starts[1:])
         total = int(starts[-1])
+        # Chained iterators rather than comprehensions: this runs once per following.
         followees = np.fromiter(map(index.__getitem__, chain.from_iterable(rows)), dtype=np.int64, count=total)
-        tags: list[frozenset[str]] = [frozenset()]
-        positions = {tags[0]: 0}
-        tag_sets = np.empty(total, dtype=np.int64)
-        for at, edge in enumerate(chain.from_iterable(map(dict.values, rows))):
-            wanted = edge["tags"]
-            position = positions.get(wanted)
-            if position is None:
-                position = positions[wanted] = len(tags)
-                tags.append(wanted)
-            tag_sets[at] = position
-        counted = np.fromiter((self.roles[member]["counted"] for member in members), dtype=np.bool_, count=len(members))
-        return GraphArrays(members, index, counted, starts, followees, tag_sets, tags)
+        positions: defaultdict[frozenset[str], int] = defaultdict(count().__next__)
+        positions[frozenset()]  # the untagged come first, as 0
+        tags = map(itemgetter("tags"), chain.from_iterable(map(dict.values, rows)))
+        tag_sets = np.fromiter(map(positions.__getitem__, tags), dtype=np.int64, count=total)
+        roles = map(itemgetter("counted"), map(self.roles.__getitem__, members))
+        counted = np.fromiter(roles, dtype=np.bool_, count=len(members))
+        return GraphArrays(members, index, counted, starts, followees, tag_sets, list(positions))
 
 
 class _Attributes:

@@ -120,7 +120,8 @@ def _eliminate(
             if one in followers:
                 followers[one].add(member)
     number = {member: at for at, member in enumerate(rows)}
-    heap = [(len(followers[member]) * len(rows[member]), number[member], member) for member in rows]
+    # Whoever nobody follows any more costs nothing: without loops, nothing ever is handed on.
+    heap = [(len(followers[member]) * (len(rows[member]) + 1), number[member], member) for member in rows]
     heapify(heap)
     order: list[Member] = []
     gone: set[Member] = set()
@@ -129,7 +130,7 @@ def _eliminate(
         if member == keep or member in gone:
             continue
         row, out = rows[member], leaving[member]
-        now = len(followers[member]) * len(row)
+        now = len(followers[member]) * (len(row) + 1)
         if now > cost:
             heappush(heap, (now, at, member))
             continue
@@ -141,6 +142,7 @@ def _eliminate(
         for one in row:
             if one in followers:
                 followers[one].discard(member)
+                heappush(heap, (len(followers[one]) * (len(rows[one]) + 1), number[one], one))
         for follower in followers[member]:
             theirs = rows[follower]
             share = theirs.pop(member) / mass
@@ -149,7 +151,7 @@ def _eliminate(
                 if one in followers:
                     followers[one].add(follower)
             leaving[follower] = [mine + share * more for mine, more in zip(leaving[follower], out, strict=True)]
-            heappush(heap, (len(followers[follower]) * len(theirs), number[follower], follower))
+            heappush(heap, (len(followers[follower]) * (len(theirs) + 1), number[follower], follower))
     return order
 
 

@@ -1,7 +1,7 @@
 """Fixed-point arithmetic with proven error bounds.
 
-A value is held as an integer X in units of 2**-28 microstars together with e, an upper bound of its distance from the
-exact rational value in the same units. e is 0 only where X is exact. Five stars are below 2**51 units, so sums over
+A value is held as an integer X, `UNIT` to a microstar, together with e, an upper bound of its distance from the exact
+rational value in the same units. e is 0 only where X is exact. Five stars are below 2**50 units, so sums over
 `MOST_FOLLOWEES` values stay within 64 bits.
 """
 
@@ -17,27 +17,20 @@ from graph.values import FIVE_STARS, STAR
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-BITS = 28
-"""Binary places below a microstar."""
+UNIT = 2**13 * 3**6 * 5 * 7
+"""Parts of a microstar (about 2**28). Means of 2 to 10 are exact over several steps, and so are their ties."""
 
-UNIT = 1 << BITS
 STAR_UNITS = STAR * UNIT
 MOST_UNITS = FIVE_STARS * UNIT
 MOST_FOLLOWEES = 4_000
-HALF = UNIT >> 1
+HALF = UNIT // 2
 
 # Bounds are sums and quotients of at most MOST_FOLLOWEES positive floats: this covers their rounding many times over.
 SLACK = 1 + 1e-11
 
 
-def mean(total: int, error: float, followees: int) -> tuple[int, float]:
-    """The mean of `followees` values with sum `total` and summed error bound `error`, and its own bound."""
-    value = (2 * total + followees) // (2 * followees)
-    return value, (abs(total - followees * value) + error) / followees * SLACK
-
-
 def means(totals: Ints, errors: Floats, followees: Ints) -> tuple[Ints, Floats]:
-    """`mean`, row by row."""
+    """Rounded means of `followees` values with these sums and summed error bounds, row by row, and their own bounds."""
     k = followees[:, None]
     values = (2 * totals + k) // (2 * k)
     return values, (np.abs(totals - k * values) + errors) / k * SLACK
@@ -45,7 +38,7 @@ def means(totals: Ints, errors: Floats, followees: Ints) -> tuple[Ints, Floats]:
 
 def rounded(value: int, error: float) -> int | None:
     """The exact value rounded half to even to a microstar; None where `error` leaves that open."""
-    whole, part = value >> BITS, value & (UNIT - 1)
+    whole, part = divmod(value, UNIT)
     if error and abs(part - HALF) <= error:
         return None
     return whole + (part > HALF or (part == HALF and whole & 1))
@@ -53,7 +46,8 @@ def rounded(value: int, error: float) -> int | None:
 
 def rounded_all(values: Ints, errors: Floats) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
     """`rounded`, elementwise: the microstars, and where they are certain."""
-    whole, part = values >> BITS, values & (UNIT - 1)
+    whole = values // UNIT
+    part = values - whole * UNIT
     up = (part > HALF) | ((part == HALF) & ((whole & 1) == 1))
     certain = (np.abs(part - HALF) > errors) | (errors == 0)
     return (whole + up).astype(np.int32), certain

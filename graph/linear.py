@@ -13,8 +13,10 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
@@ -216,7 +218,7 @@ class LinearSystem:
         return None
 
 
-def _grid(x: Floats) -> Ints:
+def _grid(x: npt.NDArray[Any]) -> Ints:
     """The nearest fixed-point values within the scale of stars."""
     whole: Ints = np.rint(np.clip(np.nan_to_num(x), 0.0, float(MOST_UNITS))).astype(np.int64)
     return whole

@@ -171,7 +171,7 @@ class _Means:
             shape=(len(rows), len(self.done)),
         ).tocsr()
         system = LinearSystem(counts, inside)
-        boundary: Ints = outer @ self.fixed
-        errors: Floats = outer @ self.errors
+        boundary: Ints = np.asarray(outer @ self.fixed)
+        errors: Floats = np.asarray(outer @ self.errors)
         self.fixed[rows], self.errors[rows] = system.settle(boundary, errors)
         self.done[rows] = True

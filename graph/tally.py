@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -56,15 +57,17 @@ class Totals:
         if len(ballots) * choices * choices > _FEW:
             self.add(tally(np.array(ballots, dtype=np.int32)), sign)
             return
+        pairs = list(combinations(range(choices), 2))
         for ballot in ballots:
             for a, mine in enumerate(ballot):
                 self.scores[a] += sign * mine
                 if mine == FIVE_STARS:
                     self.five_stars[a] += sign
-                row = self.preferences[a]
-                for b, other in enumerate(ballot):
-                    if mine > other:
-                        row[b] += sign
+            for a, b in pairs:
+                if ballot[a] > ballot[b]:
+                    self.preferences[a][b] += sign
+                elif ballot[a] < ballot[b]:
+                    self.preferences[b][a] += sign
         self.counted += sign * len(ballots)
 
 

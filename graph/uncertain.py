@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from graph.exact import Closure, closure, exact_values
-from graph.fixedpoint import BITS, STAR_UNITS, Floats, Ints
+from graph.fixedpoint import STAR_UNITS, UNIT, Floats, Ints
 from graph.linear import LinearSystem
 from graph.values import Member
 
@@ -125,17 +125,17 @@ def _more_digits(whom: Closure, stars: Callable[[Member], Sequence[int]], wanted
         errors = system.bound(np.abs(left).astype(np.float64))
     return {
         member: (
-            tuple(_round(v, BITS + scale, e) for v, e in zip(row, errors[i].tolist(), strict=True)),
+            tuple(_round(v, UNIT << scale, e) for v, e in zip(row, errors[i].tolist(), strict=True)),
             tuple(v >> scale for v in row),
         )
         for member, row, i in zip(wanted, values, at, strict=True)
     }
 
 
-def _round(value: int, places: int, error: float) -> int:
-    """A value with binary places, rounded half to even; on the boundary if that is within the error."""
-    whole, part = value >> places, value & ((1 << places) - 1)
-    half = 1 << (places - 1)
+def _round(value: int, unit: int, error: float) -> int:
+    """A value in units of a microstar, rounded half to even; on the boundary if that is within the error."""
+    whole, part = divmod(value, unit)
+    half = unit // 2
     if abs(part - half) <= error:
         return whole + (whole & 1)
     return whole + (part > half)

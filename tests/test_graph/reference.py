@@ -65,9 +65,7 @@ def calculate(community: Community, ballots: Mapping[Member, CastBallot]) -> Ref
             ballot = written[member]
             microstars = tuple(star * 1_000_000 for star in ballot.stars)
             kind = "abstained" if ballot.abstain else "cast"
-            staged[member] = StagedBallot(
-                member, kind, microstars, ballot.tags, counted and not ballot.abstain
-            )
+            staged[member] = StagedBallot(member, kind, microstars, ballot.tags, counted and not ballot.abstain)
         elif member in active:
             rows = [(cast[source].stars, weight) for source, weight in weights[member].items()]
             choices = range(len(rows[0][0]))
@@ -127,9 +125,7 @@ def participation(community: Community, staged: Mapping[Member, StagedBallot]) -
     """Who took part."""
     kinds = [staged[member].kind if member in staged else "none" for member, voter in community.roles.items() if voter]
     groups = {kind: kinds.count(kind) for kind in ("cast", "inherited", "abstained", "none")}
-    lobbyists = sum(
-        ballot.kind == "cast" and not community.roles[member] for member, ballot in staged.items()
-    )
+    lobbyists = sum(ballot.kind == "cast" and not community.roles[member] for member, ballot in staged.items())
     return groups | {
         "eligible": len(kinds),
         "lobbyists": lobbyists,

@@ -1,0 +1,135 @@
+"""The book of staged ballots: the last full staging, and beside it what was staged since."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from graph.delegation import DelegationGraph
+from graph.fixedpoint import units
+from graph.staging import ABSTAINED, CAST, INHERITED, KIND_NAMES, NONE, Staging
+from graph.values import STAR, CastBallot, Kind, Member, StagedColumns
+
+
+class Staged(NamedTuple):
+    """One member's staged ballot, with its fixed-point values and an error bound for all of them."""
+
+    kind: Kind
+    microstars: tuple[int, ...]
+    tags: frozenset[str]
+    fixed: tuple[int, ...]
+    error: float
+
+
+def written(ballot: CastBallot) -> Staged:
+    """The staged form of a ballot that its member wrote."""
+    kind: Kind = "abstained" if ballot.abstain else "cast"
+    return Staged(kind, tuple(star * STAR for star in ballot.stars), ballot.tags, units(ballot.stars), 0.0)
+
+
+def is_counted(graph: DelegationGraph, member: Member, staged: Staged | None) -> bool:
+    """Whether a staged ballot is a voter's and no abstention."""
+    return staged is not None and staged.kind != "abstained" and graph.counts(member)
+
+
+def same_ballot(one: Staged | None, other: Staged | None) -> bool:
+    """Whether two staged ballots are published alike, or both are none."""
+    if one is None or other is None:
+        return one is other
+    return one[:3] == other[:3]
+
+
+class Book:
+    """Every member's staged ballot. The full staging is never written, so a copy is cheap."""
+
+    def __init__(self, base: Staging, since: dict[Member, Staged | None] | None = None) -> None:
+        self.base = base
+        self.since: dict[Member, Staged | None] = {} if since is None else since
+        self._index = base.graph.index
+        self._kinds = base.kinds.tobytes()
+
+    def copy(self) -> Book:
+        return Book(self.base, self.since.copy())
+
+    def look_up(self, member: Member) -> Staged | None:
+        """The member's staged ballot, if there is one."""
+        if member in self.since:
+            return self.since[member]
+        row = self._index.get(member)
+        kind = KIND_NAMES[self._kinds[row]] if row is not None else None
+        if row is None or kind is None:
+            return None
+        base = self.base
+        fixed, error = self._value(row)
+        return Staged(kind, tuple(base.microstars[row].tolist()), base.tags[row], fixed, error)
+
+    def tags(self, member: Member) -> frozenset[str] | None:
+        """The tags of the member's ballot; None without a ballot with stars."""
+        if member in self.since:
+            staged = self.since[member]
+            return None if staged is None or staged.kind == "abstained" else staged.tags
+        row = self._index.get(member)
+        if row is None or self._kinds[row] in (NONE, ABSTAINED):
+            return None
+        return self.base.tags[row]
+
+    def value(self, member: Member) -> tuple[tuple[int, ...], float]:
+        """The fixed-point values of a staged ballot, and their error bound."""
+        staged = self.since.get(member)
+        return (staged.fixed, staged.error) if staged is not None else self._value(self._index[member])
+
+    def columns(self, graph: DelegationGraph) -> StagedColumns:
+        """All staged ballots, in member order; `graph` is the present one."""
+        base, index = self.base, self._index
+        keep = base.kinds != NONE
+        keep[[index[member] for member in self.since if member in index]] = False
+        rows = np.flatnonzero(keep)
+        at = rows.tolist()
+        columns = StagedColumns(
+            [base.graph.members[row] for row in at],
+            [kind for kind in map(KIND_NAMES.__getitem__, base.kinds[rows].tolist()) if kind is not None],
+            base.microstars[rows],
+            [base.tags[row] for row in at],
+            base.graph.counted[rows] & (base.kinds[rows] != ABSTAINED),
+        )
+        later = [(member, staged) for member, staged in self.since.items() if staged is not None]
+        if not later:
+            return columns
+        members = columns.members + [member for member, _ in later]
+        kinds = columns.kinds + [staged.kind for _, staged in later]
+        tags = columns.tags + [staged.tags for _, staged in later]
+        microstars = np.array([staged.microstars for _, staged in later], dtype=np.int32)
+        counted = np.array([is_counted(graph, member, staged) for member, staged in later])
+        order = sorted(range(len(members)), key=members.__getitem__)
+        return StagedColumns(
+            [members[row] for row in order],
+            [kinds[row] for row in order],
+            np.concatenate((columns.microstars, microstars))[order],
+            [tags[row] for row in order],
+            np.concatenate((columns.counted, counted))[order],
+        )
+
+    def _value(self, row: int) -> tuple[tuple[int, ...], float]:
+        base = self.base
+        return tuple(base.fixed[row].tolist()), float(base.errors[row].max(initial=0.0))
+
+
+def changed_rows(old: Staging, new: Staging) -> set[Member]:
+    """The members whose ballot, or its being counted, differs between two full stagings."""
+    before, after = old.graph, new.graph
+    changed = {member for member, row in before.index.items() if member not in after.index and old.kinds[row] != NONE}
+    where = np.array([before.index.get(member, -1) for member in after.members], dtype=np.int64)
+    rows = np.flatnonzero(where >= 0)
+    were = where[rows]
+    kinds = new.kinds[rows]
+    differs = kinds != old.kinds[were]
+    differs |= (new.microstars[rows] != old.microstars[were]).any(axis=1)
+    differs |= (after.counted[rows] != before.counted[were]) & ((kinds == CAST) | (kinds == INHERITED))
+    pairs = zip(map(new.tags.__getitem__, rows.tolist()), map(old.tags.__getitem__, were.tolist()), strict=True)
+    retagged = np.fromiter((a is not b and a != b for a, b in pairs), dtype=np.bool_, count=len(rows))
+    differs |= retagged & (kinds != NONE)
+    changed.update(after.members[row] for row in rows[differs].tolist())
+    joined = np.flatnonzero((where < 0) & (new.kinds != NONE))
+    changed.update(after.members[row] for row in joined.tolist())
+    return changed
