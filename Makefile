@@ -15,9 +15,6 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 SERVICES_DATABASE_URL := $(or $(DATABASE_URL),postgres://postgres@127.0.0.1:5432/crowdvote)
 SERVICES_REDIS_URL := $(or $(REDIS_URL),redis://127.0.0.1:6379/15)
 
-MAIL_DIR := $(or $(CROWDVOTE_DATA_DIR),var)/mail
-LOG_FILE := $(if $(CROWDVOTE_DATA_DIR),$(CROWDVOTE_DATA_DIR)/,)logs/crowdvote.log
-
 .PHONY: help setup run test test-services check format schema bench lock
 
 help: ## list what can be done
@@ -41,10 +38,7 @@ run: setup ## serve a demo community on http://localhost:PORT (8000), on the emb
 	$(BIN)/python manage.py migrate --no-input --verbosity 0
 	$(BIN)/python manage.py collectstatic --no-input --verbosity 0
 	$(BIN)/python manage.py load_demo
-	@printf '\n  CrowdVote   http://localhost:%s/\n  GraphiQL    http://localhost:%s/graphql/\n  Mails       here, and in %s/\n  Log         %s\n  Stop        Ctrl-C\n\n' \
-		$(PORT) $(PORT) '$(MAIL_DIR)' '$(LOG_FILE)'
-	@exec $(BIN)/python -m uvicorn crowdvote.asgi:application --host $(HOST) --port $(PORT) --lifespan on \
-		--no-proxy-headers --no-server-header --no-access-log --timeout-graceful-shutdown 3
+	@exec $(BIN)/python manage.py serve --host $(HOST)
 
 test: .venv/dev ## run the tests on the embedded default; what is skipped is listed with the reason
 	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -59,11 +59,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             env=environment,
             check=True,
         )
-    options = f"crowdvote.asgi:application --port {port} --lifespan on --no-proxy-headers --log-level warning"
     output = data_dir / "server.txt"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", *options.split()], cwd=PROJECT, env=environment, stdout=file, stderr=file
+            [sys.executable, "manage.py", "serve"], cwd=PROJECT, env=environment, stdout=file, stderr=file
         )
         try:
             _wait_until_answering(f"http://localhost:{port}/healthz", process, output)

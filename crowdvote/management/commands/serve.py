@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+# A subscription's operation is small; a larger message is a mistake or an attack.
+LARGEST_WEBSOCKET_MESSAGE = 1024 * 1024
+
+
+class Command(BaseCommand):
+    help = "Serve CrowdVote in one process on PORT (8000), with recalculation in the background."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+
+    def handle(self, *args: Any, host: str, **options: Any) -> None:
+        to_files = settings.EMAIL_BACKEND == "accounts.mail.ConsoleAndFileBackend"
+        mails = f"below, and in {settings.MAIL_DIR}" if to_files else f"by {settings.EMAIL_BACKEND}"
+        self.stdout.write(
+            f"""
+  CrowdVote  {settings.SITE_URL}/
+  GraphiQL   {settings.SITE_URL}/graphql/
+  Mails      {mails}
+  Log        {settings.LOG_DIR / "crowdvote.log"}
+  Stop       Ctrl-C
+"""
+        )
+        self.stdout.flush()
+        uvicorn.run(
+            "crowdvote.asgi:application",
+            host=host,
+            port=settings.PORT,
+            lifespan="on",
+            # Who the client is behind proxies is decided once, by TRUSTED_PROXIES; uvicorn would believe any header.
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_level="warning",
+            # Open subscriptions would otherwise keep a server that ends waiting for ever.
+            timeout_graceful_shutdown=3,
+            ws_max_size=LARGEST_WEBSOCKET_MESSAGE,
+        )
