@@ -200,7 +200,7 @@ class Scheduler:
         next_sweep = time.monotonic()
         while not self._stopping:
             if time.monotonic() >= next_sweep:
-                self._sweep()
+                self._sweep_safely()
                 next_sweep = time.monotonic() + settings.RECALCULATION_SWEEP_INTERVAL
             until_due = self.start_due()
             with self._changed:
@@ -209,10 +209,18 @@ class Scheduler:
                     self._changed.wait(until_sweep if until_due is None else min(until_due, until_sweep))
         connection.close()
 
-    def _sweep(self) -> None:
+    def sweep(self) -> list[int]:
+        """Wake every community that has something to calculate. Returns their ids."""
+        stale = counters.stale_decisions(timezone.now())
+        communities = list(stale.order_by("community").values_list("community", flat=True).distinct())
+        for community_id in communities:
+            self.wake(community_id)
+        return communities
+
+    def _sweep_safely(self) -> None:
         try:
             close_old_connections()
-            sweep()
+            self.sweep()
             publishing.catch_up()
         except Exception as error:
             eventlog.thread_error(error)
@@ -230,9 +238,5 @@ def wake(community_id: int) -> None:
 
 
 def sweep() -> list[int]:
-    """Wake every community that has something to calculate. Returns their ids."""
-    stale = counters.stale_decisions(timezone.now())
-    communities = list(stale.order_by("community").values_list("community", flat=True).distinct())
-    for community_id in communities:
-        scheduler.wake(community_id)
-    return communities
+    """Find what no wake-up told of, at once instead of at the next regular sweep. Returns the communities woken."""
+    return scheduler.sweep()
