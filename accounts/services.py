@@ -126,7 +126,7 @@ def sign_in(token: str, request: HttpRequest | None = None) -> User:
 
 def sign_in_demo(handle: str, request: HttpRequest) -> User:
     """Enter as a person of the demo communities; only where DEMO_SIGN_IN is on. Raises NotADemoAccount."""
-    user = authenticate(request, demo_handle=handle)
+    user = authenticate(request, demo_handle=handle) if _is_allowed_handle(handle) else None
     if not isinstance(user, User):
         raise NotADemoAccount("There is no such demo account.")
     login(request, user)

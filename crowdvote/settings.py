@@ -242,7 +242,7 @@ STRAWBERRY_DJANGO = {"MAP_AUTO_ID_AS_GLOBAL_ID": True, "MUTATIONS_DEFAULT_HANDLE
 # --- Logging ----------------------------------------------------------------------------------------------------------
 
 # Events go to the file, and warnings among them to the console too, where everything else goes.
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {

@@ -1,0 +1,19 @@
+"""What stands in the mails that were sent."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit, urlunsplit
+
+from django.core.mail import EmailMessage
+
+
+def link_in(mail: EmailMessage) -> str:
+    """The path, and query if any, of the one link in the mail."""
+    (link,) = re.findall(r"^https?://\S+$", str(mail.body), re.MULTILINE)
+    parts = urlsplit(link)
+    return urlunsplit(("", "", parts.path, parts.query, ""))
+
+
+def token_in(mail: EmailMessage) -> str:
+    return link_in(mail).partition("?")[0].removeprefix("/sign-in/").removesuffix("/")
