@@ -1,8 +1,9 @@
-"""Who may see and do what. Every function takes the viewer; pages, GraphQL, commands and exports share them, and nothing else decides.
+"""Who may see and do what. Every function takes the viewer; pages, GraphQL, commands and exports share them, and
+nothing else decides.
 
-A community is listed for everybody. Its decisions, results and members are read by its current members, or by everybody where it is
-public; drafts by its managers. Who an anonymous member is, is known to that member and, on the roll, to the managers; how that member
-voted is known to that member alone.
+A community is listed for everybody. Its decisions, results and members are read by its current members, or by everybody
+where it is public; drafts by its managers. Who an anonymous member is, is known to that member and, on the roll, to the
+managers; how that member voted is known to that member alone.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def decisions_visible_to(viewer: Viewer) -> QuerySet[Decision]:
 
 
 def memberships_visible_to(viewer: Viewer) -> QuerySet[Membership]:
-    """Current members whose identity the viewer may know: all but the anonymous; those too for themselves and for managers."""
+    """Current members whose identity the viewer may know: all but the anonymous; those too for themselves and for
+    managers.
+    """
     managed = _memberships(viewer, community=OuterRef("community"), is_manager=True)
     user_id = viewer.pk if viewer.is_authenticated else None
     known = Q(is_anonymous=False, community__in=communities_readable_by(viewer))
@@ -62,7 +65,9 @@ def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
 
 
 def shows_ballots(decision: Decision) -> bool:
-    """Whether ballots and everything derived from single ballots may be shown: always where results are live, else once it is over."""
+    """Whether ballots and everything derived from single ballots may be shown: always where results are live, else once
+    it is over.
+    """
     return (
         decision.results_visibility == Decision.Visibility.LIVE or decision.status == Decision.Status.CLOSED
     ) and decision.status != Decision.Status.DRAFT
@@ -74,7 +79,9 @@ def snapshots_visible_to(viewer: Viewer) -> QuerySet[DecisionSnapshot]:
 
 
 def pseudonym(decision_id: int, membership_id: int) -> str:
-    """An anonymous member's name in one decision: stable there, and without relation to the same member's name elsewhere."""
+    """An anonymous member's name in one decision: stable there, and without relation to the same member's name
+    elsewhere.
+    """
     digest = salted_hmac("democracy.pseudonym", f"{decision_id}:{membership_id}", algorithm="sha256").hexdigest()
     return f"{ANONYMOUS} {digest[:12]}"
 
@@ -121,5 +128,3 @@ def require_decision(viewer: Viewer, decision_id: int) -> Decision:
     if decision is None:
         raise PermissionDenied
     return decision
-
-

@@ -1,11 +1,13 @@
 """What the ledger says of each kind of input: its subject and its whole content, as JSON.
 
-The calculation reads these contents back (`democracy.services.inputs`); their keys are a contract with every ledger ever written.
+The calculation reads these contents back (`democracy.services.inputs`); their keys are a contract with every ledger
+ever written.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from democracy.ledger import Change, Content
 from democracy.models import Application, Ballot, Community, Decision, Following, LedgerEntry, Membership
@@ -20,17 +22,21 @@ def _time(moment: datetime | None) -> str | None:
 def community_change(community: Community) -> Change:
     def content() -> Content:
         row = Community.objects.filter(pk=community.pk).first()
-        return row and {
-            "name": row.name,
-            "description": row.description,
-            "visibility": row.visibility,
-            "auto_approve": row.auto_approve,
-        }
+        return (
+            None
+            if row is None
+            else {
+                "name": row.name,
+                "description": row.description,
+                "visibility": row.visibility,
+                "auto_approve": row.auto_approve,
+            }
+        )
 
     return Change(Kind.COMMUNITY, "community", content)
 
 
-def membership_content(membership: Membership) -> dict[str, object]:
+def membership_content(membership: Membership) -> dict[str, Any]:
     return {
         "user": membership.user_id,
         "active": membership.is_current,
@@ -44,7 +50,7 @@ def membership_content(membership: Membership) -> dict[str, object]:
 def membership_change(membership: Membership, *, is_new: bool = False) -> Change:
     def content() -> Content:
         row = membership if is_new else Membership.objects.filter(pk=pk).first()
-        return row and membership_content(row)
+        return None if row is None else membership_content(row)
 
     pk = membership.pk
     return Change(Kind.MEMBERSHIP, f"membership:{pk}", content, membership_id=pk, is_new=is_new)
@@ -55,7 +61,7 @@ def application_change(application: Application) -> Change:
 
     def content() -> Content:
         row = Application.objects.filter(pk=pk).first()
-        return row and {"user": row.user_id, "status": row.status, "message": row.message}
+        return None if row is None else {"user": row.user_id, "status": row.status, "message": row.message}
 
     return Change(Kind.APPLICATION, f"application:{pk}", content)
 
@@ -64,7 +70,7 @@ def following_subject(follower_id: int, followee_id: int) -> str:
     return f"following:{follower_id}:{followee_id}"
 
 
-def following_content(following: Following) -> dict[str, object]:
+def following_content(following: Following) -> dict[str, Any]:
     return {
         "follower": following.follower_id,
         "followee": following.followee_id,
@@ -78,7 +84,7 @@ def following_change(following: Following, *, is_new: bool = False) -> Change:
 
     def content() -> Content:
         row = following if is_new else Following.objects.filter(follower=follower, followee=followee).first()
-        return row and following_content(row)
+        return None if row is None else following_content(row)
 
     subject = following_subject(follower, followee)
     return Change(Kind.FOLLOWING, subject, content, membership_id=follower, is_new=is_new)
@@ -89,18 +95,22 @@ def decision_change(decision: Decision) -> Change:
 
     def content() -> Content:
         row = Decision.objects.prefetch_related("choices").filter(pk=pk).first()
-        return row and {
-            "title": row.title,
-            "description": row.description,
-            "results_visibility": row.results_visibility,
-            "published": _time(row.published_at),
-            "opens_at": _time(row.opens_at),
-            "closes_at": _time(row.closes_at),
-            "choices": [
-                {"id": choice.pk, "title": choice.title, "description": choice.description, "lot": choice.lot}
-                for choice in row.choices.all()
-            ],
-        }
+        return (
+            None
+            if row is None
+            else {
+                "title": row.title,
+                "description": row.description,
+                "results_visibility": row.results_visibility,
+                "published": _time(row.published_at),
+                "opens_at": _time(row.opens_at),
+                "closes_at": _time(row.closes_at),
+                "choices": [
+                    {"id": choice.pk, "title": choice.title, "description": choice.description, "lot": choice.lot}
+                    for choice in row.choices.all()
+                ],
+            }
+        )
 
     return Change(Kind.DECISION, f"decision:{pk}", content, decision_id=pk)
 
@@ -109,7 +119,7 @@ def ballot_subject(decision_id: int, membership_id: int) -> str:
     return f"ballot:{decision_id}:{membership_id}"
 
 
-def ballot_content(ballot: Ballot, stars: dict[int, int]) -> dict[str, object]:
+def ballot_content(ballot: Ballot, stars: dict[int, int]) -> dict[str, Any]:
     """`stars` by choice id; unrated choices are left out."""
     return {
         "stars": {str(choice): count for choice, count in sorted(stars.items())},
@@ -127,7 +137,7 @@ def ballot_change(ballot: Ballot, *, stars: dict[int, int] | None = None) -> Cha
         if stars is not None:
             return ballot_content(ballot, stars)
         row = Ballot.objects.prefetch_related("votes").filter(decision=decision, membership=membership).first()
-        return row and ballot_content(row, {vote.choice_id: vote.stars for vote in row.votes.all()})
+        return None if row is None else ballot_content(row, {vote.choice_id: vote.stars for vote in row.votes.all()})
 
     subject = ballot_subject(decision, membership)
     return Change(Kind.BALLOT, subject, content, decision, membership, is_new=stars is not None)

@@ -1,7 +1,7 @@
 """The two counters: which decisions a change affects, and which are stale.
 
-`Decision.input_revision` is raised in the transaction of the change; `Decision.calculated_revision` says which inputs the stored result
-reflects. Nothing else decides whether a result is current.
+`Decision.input_revision` is raised in the transaction of the change; `Decision.calculated_revision` says which inputs
+the stored result reflects. Nothing else decides whether a result is current.
 """
 
 from __future__ import annotations
@@ -41,13 +41,20 @@ def stale_decisions(time: datetime) -> QuerySet[Decision]:
 
 
 def raise_counters(entries: Sequence[LedgerEntry]) -> None:
-    """Mark the decisions that these changes, of one community and one transaction, affect as stale, in that transaction."""
+    """Mark the decisions that these changes, of one community and one transaction, affect as stale, in that
+    transaction.
+    """
     if sum(entry.kind == LedgerEntry.Kind.FOLLOWING for entry in entries) > _MANY_FOLLOWINGS:
-        # An import: one statement for all live decisions instead of a question per following. Staler than needed is safe.
+        # An import: one statement for all live decisions instead of a question per following. Staler than needed is
+        # safe.
         _raise_to(live_decisions(entries[-1].community_id, entries[-1].time), entries[-1].revision)
         return
-    newest_ballots = {e.decision_id: e for e in entries if e.kind == LedgerEntry.Kind.BALLOT and _differs(e, _BALLOT_MATTERS)}
-    newest_membership = [e for e in entries if e.kind == LedgerEntry.Kind.MEMBERSHIP and _differs(e, _MEMBERSHIP_MATTERS)][-1:]
+    newest_ballots = {
+        e.decision_id: e for e in entries if e.kind == LedgerEntry.Kind.BALLOT and _differs(e, _BALLOT_MATTERS)
+    }
+    newest_membership = [
+        e for e in entries if e.kind == LedgerEntry.Kind.MEMBERSHIP and _differs(e, _MEMBERSHIP_MATTERS)
+    ][-1:]
     for entry in (*newest_ballots.values(), *newest_membership):
         _raise_to(_reached(entry), entry.revision)
     for entry in entries:
@@ -78,8 +85,8 @@ def _differs(entry: LedgerEntry, keys: Iterable[str]) -> bool:
 def _affected_by_following(entry: LedgerEntry) -> QuerySet[Decision]:
     """The live decisions on which the follower has no cast ballot and the following's old or new form can be active.
 
-    A following can be active only where somebody cast a ballot and, if it has tags, only where a cast ballot bears one of them: the tags
-    of inherited ballots are tags of cast ones.
+    A following can be active only where somebody cast a ballot and, if it has tags, only where a cast ballot bears one
+    of them: the tags of inherited ballots are tags of cast ones.
     """
     live = live_decisions(entry.community_id, entry.time)
     if not _differs(entry, ("tags", "follower")):
@@ -91,5 +98,7 @@ def _affected_by_following(entry: LedgerEntry) -> QuerySet[Decision]:
     if any(not tags for tags in forms):
         return reachable
     wanted = {tag for tags in forms for tag in tags}
-    ballot_tags = Ballot.objects.filter(decision__in=reachable, abstain=False).values_list("decision", "tags").distinct()
+    ballot_tags = (
+        Ballot.objects.filter(decision__in=reachable, abstain=False).values_list("decision", "tags").distinct()
+    )
     return live.filter(pk__in={decision for decision, tags in ballot_tags if wanted.intersection(tags)})

@@ -1,12 +1,13 @@
 """The ledger: every change of a community's inputs, in order, chained by hash. Append-only.
 
-Commands open `recording(community_id, actor=...)`: one transaction that holds the community's row, reads the clock and, at its end, writes
-one entry for each thing that changed and raises the counters, so that all of it commits together or not at all. The receivers in
-`democracy.signals` say what changed by calling `changed`; however often they do so for one ballot, it becomes one entry.
+Commands open `recording(community_id, actor=...)`: one transaction that holds the community's row, reads the clock and,
+at its end, writes one entry for each thing that changed and raises the counters, so that all of it commits together or
+not at all. The receivers in `democracy.signals` say what changed by calling `changed`; however often they do so for one
+ballot, it becomes one entry.
 
 # Note [Before comes from the ledger]
-An entry's `before` is the `after` of the last entry with the same subject, not what some code remembers to have read. So the ledger
-replays and undoes by construction, even where rows were saved outside a command.
+An entry's `before` is the `after` of the last entry with the same subject, not what some code remembers to have read.
+So the ledger replays and undoes by construction, even where rows were saved outside a command.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ _BATCH = 1_000
 
 Content = dict[str, Any] | None
 
-# Sent after each commit that appended entries, with community_id and revision. A hint: whoever misses it sees the counters.
+# Sent after each commit that appended entries, with community_id and revision. A hint: whoever misses it sees the
+# counters.
 committed = Signal()
 
 
@@ -67,7 +69,9 @@ class Recording:
         self._changes.setdefault(change.subject, change)
 
     def receipt(self, subject: str) -> str:
-        """The hash of the newest entry about `subject`: what was just written, or already stood; once the recording has ended."""
+        """The hash of the newest entry about `subject`: what was just written, or already stood; once the recording has
+        ended.
+        """
         for entry in self.entries:
             if entry.subject == subject:
                 return entry.hash
@@ -117,9 +121,10 @@ class Recording:
         return dict(rows.values_list("subject", "after"))
 
     def _fold(self) -> bool:
-        """Fold a further save into the entry that the same ballot got earlier in this transaction, if that is the newest entry."""
+        """Fold a further save into the entry that its subject got earlier in this transaction, if that is the newest."""
         (change,) = self._changes.values()
-        written = next((f for _, f, _ in reversed(connection.run_on_commit) if isinstance(f, _Committed)), None)
+        hooks = (hook[1] for hook in reversed(connection.run_on_commit))
+        written = next((hook for hook in hooks if isinstance(hook, _Committed)), None)
         if written is None or written.community_id != self.community.pk or written.last.subject != change.subject:
             return False
         head = self.head
@@ -133,7 +138,9 @@ class Recording:
 
 
 class _Committed:
-    """What happens on commit, and, until then, the mark by which `_fold` knows its own transaction (a rollback removes it)."""
+    """What happens on commit, and, until then, the mark by which `_fold` knows its own transaction (a rollback removes
+    it).
+    """
 
     def __init__(self, community_id: int, last: LedgerEntry) -> None:
         self.community_id, self.last = community_id, last
@@ -149,9 +156,11 @@ _recording: ContextVar[Recording | None] = ContextVar("recording", default=None)
 
 @contextmanager
 def recording(community_id: int, *, actor: User | None = None, fold: bool = False) -> Iterator[Recording]:
-    """A transaction that holds the community, and at its end appends what changed. Within one for the same community: that one.
+    """A transaction that holds the community, and at its end appends what changed. Within one for the same community:
+    that one.
 
-    Raises Community.DoesNotExist. The clock is read after the lock is held, and never runs backwards within a community.
+    Raises Community.DoesNotExist. The clock is read after the lock is held, and never runs backwards within a
+    community.
     """
     outer = _recording.get()
     if outer is not None and outer.community.pk == community_id:
@@ -202,7 +211,10 @@ def _head(community_id: int) -> LedgerEntry | None:
 
 def head_hash(community_id: int, revision: int) -> str:
     """The hash of the entry numbered `revision`; GENESIS for 0."""
-    return LedgerEntry.objects.values_list("hash", flat=True).filter(community=community_id, revision=revision).first() or GENESIS
+    return (
+        LedgerEntry.objects.values_list("hash", flat=True).filter(community=community_id, revision=revision).first()
+        or GENESIS
+    )
 
 
 def entries_after(community_id: int, revision: int) -> Sequence[LedgerEntry]:
@@ -217,7 +229,7 @@ def revision_before(community_id: int, time: datetime) -> int:
 
 
 def contents_at(community_id: int, revision: int) -> dict[str, Content]:
-    """For every subject changed after `revision`: its content as it was then. What is not named has not changed since."""
+    """For every subject changed after `revision`: its content as it was then. What is not named has not changed."""
     contents: dict[str, Content] = {}
     for entry in entries_after(community_id, revision):
         contents.setdefault(entry.subject, entry.before)

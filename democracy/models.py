@@ -1,7 +1,8 @@
 """The tables: inputs that people write, the ledger of their changes, and what the calculation derives from them.
 
-Inputs (Community ... Vote) are written by the commands in `democracy.services` and nowhere else; every change of one appends a
-`LedgerEntry`. Derived rows (`StagedBallot`, `DecisionSnapshot`) and the bookkeeping beside them are written by the calculation, in bulk.
+Inputs (Community ... Vote) are written by the commands in `democracy.services` and nowhere else; every change of one
+appends a `LedgerEntry`. Derived rows (`StagedBallot`, `DecisionSnapshot`) and the bookkeeping beside them are written
+by the calculation, in bulk.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Community(models.Model):
 
 
 class Membership(models.Model):
-    """One person in one community. Somebody who left keeps the row, with `left_at`, so that closed decisions stay explained."""
+    """One person in one community. Somebody who left keeps the row, with `left_at`, so that closed decisions stay
+    explained.
+    """
 
     class Role(models.TextChoices):
         VOTER = "voter", "Voter"
@@ -131,8 +134,9 @@ class Following(models.Model):
 class Decision(models.Model):
     """A question put to a community, with 2 to 50 choices.
 
-    Two counters say whether its stored result is current. They are revisions of the community's ledger: `input_revision` of the last
-    change that affects the decision, `calculated_revision` of the inputs that the stored result reflects. Stale: calculated < input.
+    Two counters say whether its stored result is current. They are revisions of the community's ledger:
+    `input_revision` of the last change that affects the decision, `calculated_revision` of the inputs that the stored
+    result reflects. Stale: calculated < input.
     """
 
     class Visibility(models.TextChoices):
@@ -227,7 +231,7 @@ class Decision(models.Model):
 
 
 class Choice(models.Model):
-    """One of the things a decision is between. `lot`: its public last tie-break, drawn when the decision is published."""
+    """One of the things a decision is between. `lot`: its public last tie-break, drawn when it is published."""
 
     decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="choices")
     title = models.CharField(max_length=200)
@@ -284,8 +288,9 @@ class Vote(models.Model):
 class LedgerEntry(models.Model):
     """One change of the inputs of a community: number `revision`, without gaps, chained by hash, never changed.
 
-    `subject` names what changed ("ballot:12:7"); `before` and `after` are its whole content, null where it did not or does not exist.
-    Decision, membership and actor are plain numbers without a database constraint: the entry outlives what it speaks of.
+    `subject` names what changed ("ballot:12:7"); `before` and `after` are its whole content, null where it did not or
+    does not exist. Decision, membership and actor are plain numbers without a database constraint: the entry outlives
+    what it speaks of.
     """
 
     class Kind(models.TextChoices):
@@ -333,7 +338,8 @@ class LedgerEntry(models.Model):
 class StagedBallot(models.Model):
     """Derived: what a member's ballot comes to, cast or inherited.
 
-    A member who had a staged ballot and has none any more keeps a row of kind NONE, so that `changed_revision` tells every change.
+    A member who had a staged ballot and has none any more keeps a row of kind NONE, so that `changed_revision` tells
+    every change.
     """
 
     class Kind(models.TextChoices):
@@ -362,7 +368,9 @@ class StagedBallot(models.Model):
 
 
 class DecisionSnapshot(models.Model):
-    """Derived: a result of a decision as it was published; together they are its history, the newest is its present result."""
+    """Derived: a result of a decision as it was published; together they are its history, the newest is its present
+    result.
+    """
 
     decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="snapshots")
     revision = models.PositiveBigIntegerField()
@@ -385,7 +393,8 @@ class DecisionSnapshot(models.Model):
 class CalculationClaim(models.Model):
     """Who may calculate a community now: at most one run, in all processes together.
 
-    A claim is a lease that its holder renews; `fence` grows with every claim, and a run stores only under the fence it was given.
+    A claim is a lease that its holder renews; `fence` grows with every claim, and a run stores only under the fence it
+    was given.
     """
 
     community = models.OneToOneField(Community, on_delete=models.CASCADE, primary_key=True, related_name="claim")

@@ -1,8 +1,8 @@
 """Telling whoever watches, moments after a commit: results, calculation status and community activity.
 
-A hub inside the process carries the newest value of a topic from any thread to the event loops of its subscribers. What it carries is
-a hint with a convenience: the database holds the truth, a lost message is made up for by the next `catch_up`, which the sweep calls.
-A slow subscriber gets the newest value, not all of them.
+A hub inside the process carries the newest value of a topic from any thread to the event loops of its subscribers. What
+it carries is a hint with a convenience: the database holds the truth, a lost message is made up for by the next
+`catch_up`, which the sweep calls. A slow subscriber gets the newest value, not all of them.
 """
 
 from __future__ import annotations

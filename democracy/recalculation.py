@@ -1,7 +1,7 @@
 """Recalculation in the background: wake-ups, the scheduler, runs and the sweep.
 
-A wake-up is a hint. The counters in the database say what is stale; the scheduler only makes that be calculated soon, and its sweep finds
-whatever no wake-up told of: after a crash, at closing time, from another process.
+A wake-up is a hint. The counters in the database say what is stale; the scheduler only makes that be calculated soon,
+and its sweep finds whatever no wake-up told of: after a crash, at closing time, from another process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class CalculationTimeout(Exception):
 def recalculate_community_decisions_async(community_id: int) -> None:
     """The body of a background thread: calculate the stale decisions of one community, and never let an error escape.
 
-    Does nothing where another run, in any process, holds the community: what that run does not see is found by the next sweep.
+    Does nothing where another run, in any process, holds the community: what that run does not see is found by the next
+    sweep.
     """
     try:
         close_old_connections()
@@ -45,7 +46,9 @@ def recalculate_community_decisions_async(community_id: int) -> None:
 
 
 def recalculate_community(community_id: int) -> bool:
-    """Calculate the stale decisions of one community in this thread until none is left. False where another run holds it."""
+    """Calculate the stale decisions of one community in this thread until none is left. False where another run holds
+    it.
+    """
     claim = Claim.take(community_id)
     if claim is None:
         return False
@@ -116,10 +119,11 @@ class _Due:
 
 
 class Scheduler:
-    """Starts at most one thread per community and RECALCULATION_CONCURRENCY in all, a short debounce after the wake-up, and sweeps.
+    """Starts at most one thread per community and RECALCULATION_CONCURRENCY in all, a short debounce after the wake-up,
+    and sweeps.
 
-    One per process, started by the server (`crowdvote.asgi`). Until then wake-ups are dropped: management commands and tests calculate
-    in the foreground, or leave it to the server's sweep.
+    One per process, started by the server (`crowdvote.asgi`). Until then wake-ups are dropped: management commands and
+    tests calculate in the foreground, or leave it to the server's sweep.
     """
 
     def __init__(self) -> None:
@@ -160,7 +164,9 @@ class Scheduler:
             self._changed.notify_all()
 
     def start_due(self) -> float | None:
-        """Start a thread for each community that is due and free. Seconds until the next is due, None when nothing waits."""
+        """Start a thread for each community that is due and free. Seconds until the next is due, None when nothing
+        waits.
+        """
         with self._changed:
             now = time.monotonic()
             for community_id, due in sorted(self._due.items(), key=lambda item: item[1].at):

@@ -1,4 +1,6 @@
-"""Reading: questions to the database that pages, GraphQL and publishing share. Who may ask is decided in `democracy.access`."""
+"""Reading: questions to the database that pages, GraphQL and publishing share. Who may ask is decided in
+`democracy.access`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The commands: every change of an input goes through one of these, whoever asks (pages, GraphQL, admin, imports).
 
-Each checks the rules, writes in one transaction that holds the community's ledger, and raises a `DomainError` with nothing written
-where a rule says no. `StageBallots` and `Tally` calculate; they change no input.
+Each checks the rules, writes in one transaction that holds the community's ledger, and raises a `DomainError` with
+nothing written where a rule says no. `StageBallots` and `Tally` calculate; they change no input.
 """
 
 from democracy.services.ballots import Receipt, cast_ballot, tag_ballot, withdraw_ballot

@@ -1,4 +1,6 @@
-"""Commands on ballots. All of them need a current member and an open decision, judged by the clock read under the community's lock."""
+"""Commands on ballots. All of them need a current member and an open decision, judged by the clock read under the
+community's lock.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ def cast_ballot(
     comment: str | None = None,
     abstain: bool = False,
 ) -> Receipt:
-    """Cast or change one's ballot. `stars`: 0 to 5 per choice id, unnamed choices are unrated; tags and comment: None keeps what is there.
+    """Cast or change one's ballot. `stars`: 0 to 5 per choice id, unnamed choices are unrated; tags and comment: None
+    keeps what is there.
 
     An abstention stops inheritance, hands nothing on, and rates nothing.
     Raises PermissionDenied, DecisionNotOpen, DecisionClosed, InvalidStars, EmptyBallot, InvalidTag, InvalidInput.
@@ -75,7 +78,9 @@ def _write_votes(ballot: Ballot, stars: Mapping[int, int]) -> None:
 
 
 def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> Receipt:
-    """Change the tags of one's cast ballot. Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot, InvalidTag."""
+    """Change the tags of one's cast ballot. Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot,
+    InvalidTag.
+    """
     decision, member = _voter(viewer, decision_id)
     wanted = normalise_tags(tags)
     with ledger.recording(decision.community_id, actor=member.user) as recording:
@@ -87,7 +92,9 @@ def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> Rece
 
 
 def withdraw_ballot(viewer: Viewer, decision_id: int) -> Receipt:
-    """Take one's ballot back and return to inheriting. Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot."""
+    """Take one's ballot back and return to inheriting. Raises PermissionDenied, DecisionNotOpen, DecisionClosed,
+    NoBallot.
+    """
     decision, member = _voter(viewer, decision_id)
     with ledger.recording(decision.community_id, actor=member.user) as recording:
         _require_open(decision, member, recording)

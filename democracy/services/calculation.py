@@ -1,7 +1,9 @@
-"""From inputs to results: `StageBallots` brings the staged ballots of a community's decisions up to date, `Tally` counts them.
+"""From inputs to results: `StageBallots` brings the staged ballots of a community's decisions up to date, `Tally`
+counts them.
 
-A process keeps, for the communities it calculated last, the delegation graph and the calculations of the open decisions, and catches up
-from the ledger; losing them costs time, never correctness. Both services read inputs and write nothing.
+A process keeps, for the communities it calculated last, the delegation graph and the calculations of the open
+decisions, and catches up from the ledger; losing them costs time, never correctness. Both services read inputs and
+write nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from democracy import ledger
 from democracy.models import Decision, LedgerEntry
@@ -36,13 +38,16 @@ _KEPT = 32
 # Catching up on more entries than this costs more than reading the rows again.
 _TOO_FAR_BEHIND = 5_000
 
+# Changed ballots by decision and member; None: withdrawn.
+Ballots: TypeAlias = dict[int, dict[int, CastBallot | None]]
+
 
 @dataclass(frozen=True)
 class StagedDecision:
     """What one staging of a decision gives to count and to store: frozen, taken at `revision`.
 
-    `ballots`: the staged ballots that changed since the decision was last staged for storing, None for a member who has none any more;
-    where it was calculated from scratch, all of them as `columns` instead.
+    `ballots`: the staged ballots that changed since the decision was last staged for storing, None for a member who has
+    none any more; where it was calculated from scratch, all of them as `columns` instead.
     """
 
     revision: int
@@ -89,7 +94,9 @@ class _Kept:
             for decision_id in wanted & self.inputs.keys() - self.calculations.keys():
                 one = self.inputs[decision_id]
                 assert self.graph is not None
-                self.calculations[decision_id] = Calculation.from_scratch(self.graph, lots=one.lots, ballots=one.ballots)
+                self.calculations[decision_id] = Calculation.from_scratch(
+                    self.graph, lots=one.lots, ballots=one.ballots
+                )
                 self.changed[decision_id] = None
         except BaseException:
             self.forget()
@@ -113,12 +120,14 @@ class _Kept:
                 for decision_id in [entry.decision_id] if entry.decision_id else list(self.inputs):
                     self.calculations.pop(decision_id, None)
         changes: list[GraphChange] = []
-        ballots: dict[int, dict[int, CastBallot | None]] = {}
+        ballots: Ballots = {}
         for entry in entries:
             if entry.kind == LedgerEntry.Kind.MEMBERSHIP:
-                # A member's comings and goings move followings between the graph and the dormant ones: settle what came before.
+                # A member's comings and goings move followings between the graph and the dormant ones: settle what came
+                # before.
                 self._apply(changes, ballots, entry.revision)
-                changes, ballots = self._membership(entry)
+                self._apply(*self._membership(entry), entry.revision)
+                changes, ballots = [], {}
             elif entry.kind == LedgerEntry.Kind.FOLLOWING:
                 changes.extend(self._following(entry))
             elif entry.kind == LedgerEntry.Kind.BALLOT and (one := self.inputs.get(entry.decision_id or 0)):
@@ -129,7 +138,7 @@ class _Kept:
         if entries:
             self._apply(changes, ballots, entries[-1].revision)
 
-    def _membership(self, entry: LedgerEntry) -> tuple[list[GraphChange], dict[int, dict[int, CastBallot | None]]]:
+    def _membership(self, entry: LedgerEntry) -> tuple[list[GraphChange], Ballots]:
         assert self.graph is not None
         member = entry.membership_id
         assert member is not None
@@ -137,17 +146,17 @@ class _Kept:
         if entry.after is None or not entry.after["active"]:
             if present:
                 digraph = self.graph.digraph
-                self.dormant.update({(a, b): tags for a, b, tags in digraph.out_edges(member, data="tags")})
-                self.dormant.update({(a, b): tags for a, b, tags in digraph.in_edges(member, data="tags")})
+                edges = (*digraph.out_edges(member, data=True), *digraph.in_edges(member, data=True))
+                self.dormant.update({(follower, followee): data["tags"] for follower, followee, data in edges})
             return [MemberRemoved(member)] if present else [], {}
         changes: list[GraphChange] = [MemberSet(member, inputs.is_counted(entry.after))]
         if present:
             return changes, {}
         digraph = self.graph.digraph
-        for pair in [p for p in self.dormant if member in p and all(end == member or end in digraph for end in p)]:
-            changes.append(FollowingSet(*pair, self.dormant.pop(pair)))
-        ballots = {d: {member: one.ballots[member]} for d, one in self.inputs.items() if member in one.ballots}
-        return changes, dict(ballots)
+        awake = [p for p in self.dormant if member in p and all(end == member or end in digraph for end in p)]
+        changes.extend(FollowingSet(*pair, self.dormant.pop(pair)) for pair in awake)
+        ballots: Ballots = {d: {member: one.ballots[member]} for d, one in self.inputs.items() if member in one.ballots}
+        return changes, ballots
 
     def _following(self, entry: LedgerEntry) -> list[GraphChange]:
         assert self.graph is not None
@@ -162,9 +171,7 @@ class _Kept:
         self.dormant[pair] = tags
         return []
 
-    def _apply(
-        self, changes: list[GraphChange], ballots: dict[int, dict[int, CastBallot | None]], revision: int
-    ) -> None:
+    def _apply(self, changes: list[GraphChange], ballots: Ballots, revision: int) -> None:
         assert self.graph is not None
         graph = self.graph.updated(changes, revision=revision)
         for decision_id, calculation in self.calculations.items():
@@ -217,13 +224,15 @@ def forget_everything() -> None:
 
 
 class StageBallots:
-    """Stages the ballots of decisions of one community: inheritance along active followings, exactly, at one revision."""
+    """Stages the ballots of decisions of one community: exact inheritance along active followings, at one revision."""
 
     def __init__(self, community_id: int) -> None:
         self._keeper = _keeper(community_id)
 
     def process(self, decision_ids: Iterable[int], *, live: Iterable[int]) -> list[tuple[int, StagedDecision]]:
-        """Stage these decisions at the newest revision, in order of id; let go of decisions that are not `live` any more."""
+        """Stage these decisions at the newest revision, in order of id; let go of decisions that are not `live` any
+        more.
+        """
         wanted = sorted(decision_ids)
         with self._keeper.lock:
             self._keeper.drop_except({*wanted, *live})
@@ -262,7 +271,8 @@ def _closed_calculation(decision: Decision) -> LiveCalculation:
 
 @contextmanager
 def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
-    """The calculation behind a published decision as its inputs stand now (closed: at closing), to explain it or to ask what if.
+    """The calculation behind a published decision as its inputs stand now (closed: at closing), to explain it or to ask
+    what if.
 
     It is held while it is used, so read quickly, or copy it.
     """
@@ -278,7 +288,9 @@ def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
 
 
 class Tally:
-    """Counts staged ballots by STAR and says the result in the form of a bundle's `result`: ids as text, microstars, names of tie-breaks."""
+    """Counts staged ballots by STAR and says the result in the form of a bundle's `result`: ids as text, microstars,
+    names of tie-breaks.
+    """
 
     def process(self, staged: StagedDecision) -> dict[str, Any]:
         return result_content(staged.result, staged.choices)

@@ -1,7 +1,7 @@
 """Claims: at most one run per community at a time, in all processes together.
 
-A claim is a lease in the database. Its holder renews it while it works; when a process dies, its claims are free once the lease has
-run out. Every claim raises the fence, and a run may store only while the fence is still its own.
+A claim is a lease in the database. Its holder renews it while it works; when a process dies, its claims are free once
+the lease has run out. Every claim raises the fence, and a run may store only while the fence is still its own.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Claim:
         return None
 
     def hold(self) -> None:
-        """Renew the lease; inside a transaction this also keeps others from claiming until it ends. Raises ClaimLost."""
+        """Renew the lease; inside a transaction it also keeps others from claiming until the end. Raises ClaimLost."""
         if not self._mine().update(expires_at=_lease_end(), fence=F("fence")):
             raise ClaimLost(f"community {self.community_id} has been claimed by another run")
 

@@ -227,7 +227,8 @@ def update_membership(
 def set_anonymity(viewer: Viewer, community_id: int, *, anonymous: bool, confirmed: bool = False) -> Membership:
     """Become anonymous, or give it up. Becoming anonymous ends the followings that point at the member.
 
-    Raises PermissionDenied; InvalidInput for lobbyists; AnonymityNeedsConfirmation, counting those followings, unless confirmed.
+    Raises PermissionDenied; InvalidInput for lobbyists; AnonymityNeedsConfirmation, counting those followings, unless
+    confirmed.
     """
     member = access.require_member(viewer, community_id)
     with ledger.recording(community_id, actor=member.user):
@@ -240,7 +241,7 @@ def set_anonymity(viewer: Viewer, community_id: int, *, anonymous: bool, confirm
             if count and not confirmed:
                 people = "1 member follows" if count == 1 else f"{count} members follow"
                 raise AnonymityNeedsConfirmation(
-                    f"{people} you and would stop doing so, because a follower sees your exact ballot. Confirm to go on."
+                    f"{people} you and would stop doing so, because a follower sees your ballot. Confirm to go on."
                 )
             for following in followers:
                 following.delete()

@@ -38,7 +38,7 @@ def create_decision(
     closes_at: datetime | None = None,
     results_visibility: str = Decision.Visibility.LIVE,
 ) -> Decision:
-    """Draft a decision; choices and times may still be missing. Managers only. Raises PermissionDenied, InvalidInput."""
+    """Draft a decision; choices and times may be missing yet. Managers only. Raises PermissionDenied, InvalidInput."""
     manager = access.require_manager(viewer, community_id)
     with ledger.recording(community_id, actor=manager.user) as recording:
         decision = Decision(community=recording.community, title=validation.line(title, field="title"))
@@ -65,8 +65,8 @@ def update_decision(
 ) -> Decision:
     """Change what is given. Managers only.
 
-    Once published, choices, opening and visibility of results are fixed (people vote relying on them) and closing may only move later.
-    Raises PermissionDenied, InvalidInput, ChoicesFrozen, ClosingMovesLaterOnly, DecisionClosed.
+    Once published, choices, opening and visibility of results are fixed (people vote relying on them) and closing may
+    only move later. Raises PermissionDenied, InvalidInput, ChoicesFrozen, ClosingMovesLaterOnly, DecisionClosed.
     """
     decision, manager = _managed(viewer, decision_id)
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
@@ -140,7 +140,8 @@ def _set_choices(decision: Decision, wanted: Sequence[ChoiceInput]) -> None:
 
 
 def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
-    """Publish a draft: its choices get their lots and are frozen; voting opens at `opens_at`, or now if that has passed.
+    """Publish a draft: its choices get their lots and are frozen; voting opens at `opens_at`, or now if that has
+    passed.
 
     Managers only. Raises PermissionDenied, InvalidInput.
     """
@@ -165,14 +166,17 @@ def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
 
 
 def draw_lots(decision: Decision, choices: Sequence[Choice]) -> None:
-    """Give each choice its lot: the rank of SHA-256(decision id + ":" + choice id). Nobody can steer it, everybody can check it."""
+    """Give each choice its lot: the rank of SHA-256(decision id + ":" + choice id). Nobody can steer it, everybody can
+    check it.
+    """
     drawn = sorted(choices, key=lambda choice: hashlib.sha256(f"{decision.pk}:{choice.pk}".encode()).digest())
     for lot, choice in enumerate(drawn, start=1):
         choice.lot = lot
 
 
 def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
-    """Have a decision calculated from scratch in the background. Managers only; the final result of a closed one never changes.
+    """Have a decision calculated from scratch in the background. Managers only; the final result of a closed one never
+    changes.
 
     Raises PermissionDenied, DecisionClosed.
     """

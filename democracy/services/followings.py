@@ -15,9 +15,11 @@ from democracy.tags import normalise_tags
 
 
 def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order: int | None = None) -> Following:
-    """Follow a member of one's community on these tags (none: on everything), or change the tags and order of a following.
+    """Follow a member of one's community on these tags (none: on everything), or change the tags and order of a
+    following.
 
-    Raises PermissionDenied (also for members whose identity the viewer may not know), SelfFollowing, TooManyFollowings, InvalidTag.
+    Raises PermissionDenied (also for members whose identity the viewer may not know), SelfFollowing, TooManyFollowings,
+    InvalidTag.
     """
     followee, follower = _pair(viewer, followee_id)
     wanted = normalise_tags(tags)

@@ -1,9 +1,10 @@
 """Reading the inputs of a community's calculation, exactly as they stood at one revision.
 
 # Note [Revision first]
-The revision is read first, the rows second, the ledger entries after that revision third. Rows may already show some of those entries;
-contents in the ledger are absolute, so laying them over the rows gives the inputs exactly as of the last entry read, without a
-transaction that would hold writers up. The inputs at an earlier revision come about the same way, from the entries' `before`.
+The revision is read first, the rows second, the ledger entries after that revision third. Rows may already show some of
+those entries; contents in the ledger are absolute, so laying them over the rows gives the inputs exactly as of the last
+entry read, without a transaction that would hold writers up. The inputs at an earlier revision come about the same way,
+from the entries' `before`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class DecisionInputs:
 
 @dataclass
 class CommunityInputs:
-    """Members (current ones: id -> counted) and followings (all, also of former members) of a community at `revision`."""
+    """Members (current ones: id -> counted) and followings (of former members too) of a community at `revision`."""
 
     revision: int
     members: dict[int, bool]
@@ -137,13 +138,16 @@ def decision_inputs(decision_ids: Iterable[int]) -> dict[int, DecisionInputs]:
         ids = tuple(choice.pk for choice in of_decision)
         one = DecisionInputs(ids, tuple(choice.lot or 0 for choice in of_decision))
         column = {choice: index for index, choice in enumerate(ids)}
-        stars: defaultdict[int, list[int]] = defaultdict(lambda width=len(ids): [0] * width)  # type: ignore[misc]
-        votes = Vote.objects.filter(ballot__decision=decision_id).values_list("ballot__membership_id", "choice_id", "stars")
+        unrated = [0] * len(ids)
+        stars: dict[int, list[int]] = {}
+        votes = Vote.objects.filter(ballot__decision=decision_id).values_list(
+            "ballot__membership_id", "choice_id", "stars"
+        )
         for membership, choice_id, count in votes.iterator(10_000):
-            stars[membership][column[choice_id]] = count
+            stars.setdefault(membership, [0] * len(ids))[column[choice_id]] = count
         ballots = Ballot.objects.filter(decision=decision_id).values_list("membership_id", "tags", "abstain")
         for membership, tags, abstain in ballots.iterator(10_000):
-            one.ballots[membership] = CastBallot(tuple(stars[membership]), frozenset(tags), abstain)
+            one.ballots[membership] = CastBallot(tuple(stars.get(membership, unrated)), frozenset(tags), abstain)
         inputs[decision_id] = one
     return inputs
 

@@ -1,8 +1,9 @@
 """Storing what the calculation derived: result, changed staged ballots and counters, in one transaction.
 
 # Note [Older never overwrites newer]
-A run stores under the fence of its claim and only where `calculated_revision` is lower than the revision it staged. Both are conditional
-updates judged by their row counts, so a run that was frozen and comes back, in whatever process, stores nothing.
+A run stores under the fence of its claim and only where `calculated_revision` is lower than the revision it staged.
+Both are conditional updates judged by their row counts, so a run that was frozen and comes back, in whatever process,
+stores nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ _UPDATED_FIELDS = ["kind", "microstars", "tags", "is_counted", "changed_revision
 Row = tuple[str, bytes, list[str], bool]
 
 
-def store(decision: Decision, staged: StagedDecision, result: dict[str, Any], claim: Claim, *, final: bool = False) -> int | None:
+def store(
+    decision: Decision, staged: StagedDecision, result: dict[str, Any], claim: Claim, *, final: bool = False
+) -> int | None:
     """Store a calculation and publish the result if it is new. Returns how many staged ballots were written.
 
     None where nothing was stored because a newer calculation, or the final one, is there already. Raises ClaimLost.
@@ -63,7 +66,9 @@ def _advance(decision: Decision, revision: int, *, final: bool) -> bool:
 
 
 def _is_due(decision: Decision, revision: int, result: dict[str, Any]) -> bool:
-    """Whether an interim result is published: if it differs from the last one shown, and as the decision's visibility allows."""
+    """Whether an interim result is published: if it differs from the last one shown, and as the decision's visibility
+    allows.
+    """
     if decision.results_visibility == Decision.Visibility.AFTER_CLOSE:
         return False
     shown = DecisionSnapshot.objects.filter(decision=decision).order_by("-revision").first()
@@ -137,7 +142,9 @@ def _write(rows: Iterable[StagedBallot]) -> None:
 
 
 def record_failure(decision: Decision, revision: int, message: str) -> None:
-    """Remember that this decision could not be calculated from its inputs at `revision`; the stored result stays as it is."""
+    """Remember that this decision could not be calculated from its inputs at `revision`; the stored result stays as it
+    is.
+    """
     Decision.objects.filter(pk=decision.pk).update(
         failed_revision=revision, failed_at=timezone.now(), calculation_error=message[:500]
     )

@@ -21,7 +21,9 @@ def line(value: str, *, field: str) -> str:
 
 
 def text(value: str, *, field: str) -> str:
-    """A text of any number of lines, trimmed. Raises InvalidInput for control characters other than line breaks and tabs."""
+    """A text of any number of lines, trimmed. Raises InvalidInput for control characters other than line breaks and
+    tabs.
+    """
     cleaned = value.replace("\r\n", "\n").strip()
     if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t" for character in cleaned):
         raise InvalidInput("This must not have control characters.", field=field)
@@ -37,3 +39,8 @@ def check(row: models.Model) -> None:
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
         raise InvalidInput(messages[0], field=field) from error
+    # Django leaves the length of a text of many lines to its forms.
+    for column in row._meta.fields:
+        most = column.max_length if isinstance(column, models.TextField) else None
+        if most and len(getattr(row, column.name)) > most:
+            raise InvalidInput(f"This has at most {most:,} characters.", field=column.name)

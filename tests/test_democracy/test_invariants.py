@@ -1,10 +1,11 @@
-"""The eight invariants of the reactive core, each tested under its number. Longer walks are in tests/test_integration."""
+"""The eight invariants of the reactive core, each under its number. Longer walks are in tests/test_integration."""
 
 from __future__ import annotations
 
 import random
 import threading
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -58,9 +59,7 @@ def stage(decision: Decision):
 
 def staged_rows(decision: Decision) -> dict[int, tuple[Any, ...]]:
     rows = StagedBallot.objects.filter(decision=decision).exclude(kind="none")
-    return {
-        row.membership_id: (row.kind, bytes(row.microstars), tuple(row.tags), row.is_counted) for row in rows
-    }
+    return {row.membership_id: (row.kind, bytes(row.microstars), tuple(row.tags), row.is_counted) for row in rows}
 
 
 def test_invariant_1_calculation_writes_derived_rows_only_and_fires_no_signal(scene):
@@ -90,7 +89,8 @@ def test_invariant_1_calculation_writes_derived_rows_only_and_fires_no_signal(sc
         if query["sql"].startswith(f'{verb} "{table}"')
     }
     assert written == set()
-    # The claim and the snapshot are single rows of bookkeeping and result; no input, and no receiver of ours listens to them.
+    # The claim and the snapshot are single rows of bookkeeping and result; no input, and no receiver of ours listens to
+    # them.
     assert set(fired) <= {"CalculationClaim", "DecisionSnapshot"}
 
 
@@ -151,7 +151,9 @@ def test_invariant_3_the_revision_is_read_first_and_stored_so_a_change_in_betwee
     forget_everything()
     monkeypatch.setattr(Tally, "process", change_while_counting)
     recalculate_community(community.pk)
-    revisions = [snapshot.revision for snapshot in DecisionSnapshot.objects.filter(decision=decision).order_by("revision")]
+    revisions = [
+        snapshot.revision for snapshot in DecisionSnapshot.objects.filter(decision=decision).order_by("revision")
+    ]
     casts = [s.result["participation"]["cast"] for s in DecisionSnapshot.objects.order_by("revision")]
     community.refresh_from_db()
     assert (revisions, casts) == ([community.revision - 1, community.revision], [2, 3])
@@ -174,7 +176,7 @@ def test_invariant_4_an_older_run_never_overwrites_a_newer_one(scene):
 
 
 def test_invariant_5_a_lost_wake_up_loses_nothing(scene, settings):
-    community, members, decision = scene
+    _, members, decision = scene
     # No scheduler runs here: every wake-up so far was lost.
     factories.vote(members["ben"], decision, Birch=5)
     settings.CROWDVOTE_EXECUTOR = "threads"
@@ -270,7 +272,7 @@ def test_invariant_7_incremental_equals_from_scratch_and_an_unchanged_result_is_
         }
         assert Tally().process(afresh) == shown
     results = [s.result for s in DecisionSnapshot.objects.filter(decision=decision).order_by("revision")]
-    assert all(earlier != later for earlier, later in zip(results, results[1:], strict=False))
+    assert all(earlier != later for earlier, later in pairwise(results))
 
 
 def test_invariant_8_no_request_waits_for_a_calculation_and_none_fails_with_it(

@@ -1,4 +1,6 @@
-"""From a change to its result with nothing in between but the real threads: vote, signal, calculation, published result."""
+"""From a change to its result with nothing in between but the real threads: vote, signal, calculation, published
+result.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,9 @@ class TestAutomaticCalculation:
         assert stars(decision, members["ben"]) == (5.0, 0.0, 0.0)
         services.update_membership(members["manager"].user, members["ada"].pk, role="lobbyist")
         until_current(decision)
-        participation = DecisionSnapshot.objects.filter(decision=decision).order_by("-revision")[0].result["participation"]
+        participation = (
+            DecisionSnapshot.objects.filter(decision=decision).order_by("-revision")[0].result["participation"]
+        )
         assert participation == {
             "eligible": 4, "cast": 0, "inherited": 1, "abstained": 0, "none": 3, "lobbyists": 1, "counted": 1,
         }  # fmt: skip
@@ -179,7 +183,9 @@ class TestManyAtOnce:
         forget_everything()
         with services.calculation_of(decision) as afresh:
             assert services.calculation.result_content(afresh.calculation.result, afresh.choices) == result
-        revisions = LedgerEntry.objects.filter(community=community).order_by("revision").values_list("revision", flat=True)
+        revisions = (
+            LedgerEntry.objects.filter(community=community).order_by("revision").values_list("revision", flat=True)
+        )
         assert list(revisions) == list(range(1, len(revisions) + 1))
 
 

@@ -1,4 +1,6 @@
-"""kill -9 at the worst moments, then a restart: nothing acknowledged is lost, and every result becomes current with nobody asking."""
+"""kill -9 at the worst moments, then a restart: nothing acknowledged is lost, and every result becomes current with
+nobody asking.
+"""
 
 from __future__ import annotations
 
@@ -157,7 +159,10 @@ def test_killed_while_it_was_closed_the_decision_gets_its_final_result(machine):
     assert machine.run(VOTE, close)[0] == -signal.SIGKILL
     time.sleep(0.5)
     assert machine.run(RESTART) == (0, "current Birch 2 True")
-    assert machine.run("print(DecisionSnapshot.objects.get(is_final=True).result['participation']['counted'])") == (0, "2")
+    assert machine.run("print(DecisionSnapshot.objects.get(is_final=True).result['participation']['counted'])") == (
+        0,
+        "2",
+    )
 
 
 def test_two_processes_calculate_side_by_side_without_overlapping(machine):

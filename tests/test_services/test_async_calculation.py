@@ -71,7 +71,7 @@ class TestWhatIsCalculated:
         assert not StagedBallot.objects.filter(decision=theirs).exists()
 
     def test_drafts_and_current_decisions_are_left_alone(self, scene, caplog):
-        community, members, decision = scene
+        community, members, _ = scene
         draft = factories.draft(community, members["manager"].user)
         recalculate_community_decisions_async(community.pk)
         before = Decision.objects.values().order_by("pk")
