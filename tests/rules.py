@@ -1,0 +1,82 @@
+"""What tests of the rules share: all that people wrote, refusals that write nothing, and a clock that can be set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import models
+from django.utils import timezone
+
+from democracy.models import (
+    Application,
+    Ballot,
+    Choice,
+    Community,
+    Decision,
+    Following,
+    LedgerEntry,
+    Membership,
+    Vote,
+)
+
+# Every table of inputs, and the ledger, with the way to the community a row belongs to.
+WRITTEN: dict[type[models.Model], str] = {
+    Community: "pk",
+    Membership: "community",
+    Application: "community",
+    Following: "follower__community",
+    Decision: "community",
+    Choice: "decision__community",
+    Ballot: "decision__community",
+    Vote: "ballot__decision__community",
+    LedgerEntry: "community",
+}
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def written(of: Community | None = None) -> Rows:
+    """All that stands in the tables of inputs and in the ledger, of one community or of all."""
+    return {
+        model.__name__: list(
+            model._default_manager.filter(**({path: of.pk} if of else {})).order_by("pk").values()  # type: ignore[arg-type]
+        )
+        for model, path in WRITTEN.items()
+    }
+
+
+@contextmanager
+def refused(error: type[Exception]) -> Iterator[pytest.ExceptionInfo[Exception]]:
+    """What is done here is refused with exactly this error, and nothing was written."""
+    before = written()
+    with pytest.raises(error) as caught:
+        yield caught
+    assert type(caught.value) is error
+    assert written() == before
+
+
+def entries(of: Community, *, after: int = 0) -> list[LedgerEntry]:
+    return list(LedgerEntry.objects.filter(community=of, revision__gt=after).order_by("revision"))
+
+
+def revision(of: Community) -> int:
+    return Community.objects.values_list("revision", flat=True).get(pk=of.pk)
+
+
+class Clock:
+    """The time that everybody reads, once `set` or `advance` has stopped it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self.now = timezone.now()
+
+    def set(self, moment: datetime) -> None:
+        self.now = moment
+        self._monkeypatch.setattr(timezone, "now", lambda: self.now)
+
+    def advance(self, **delta: float) -> None:
+        self.set(self.now + timedelta(**delta))
