@@ -1,0 +1,78 @@
+"""The delegation graph as a value."""
+
+from __future__ import annotations
+
+import networkx as nx
+import pytest
+
+from graph import DelegationGraph, FollowingRemoved, FollowingSet, MemberRemoved, MemberSet
+
+ROADS = frozenset({"roads"})
+EVERYTHING = frozenset[str]()
+
+
+def example() -> DelegationGraph:
+    return DelegationGraph.build(
+        revision=7,
+        members=[(1, True), (2, False), (3, True)],
+        followings=[(1, 2, ROADS), (2, 3, EVERYTHING), (3, 3, ROADS), (1, 9, ROADS), (9, 1, ROADS)],
+    )
+
+
+def content(graph: DelegationGraph) -> tuple[object, ...]:
+    return sorted(graph.digraph.nodes(data="counted")), sorted(graph.digraph.edges(data="tags"))
+
+
+def test_it_holds_members_and_their_followings_of_each_other_only() -> None:
+    graph = example()
+    assert content(graph) == ([(1, True), (2, False), (3, True)], [(1, 2, ROADS), (2, 3, EVERYTHING)])
+    assert (graph.revision, len(graph), graph.voters, 9 in graph) == (7, 3, 2, False)
+    assert [graph.counts(member) for member in (1, 2, 9)] == [True, False, False]
+
+
+def test_changes_make_a_new_value_in_their_order() -> None:
+    graph = example()
+    before = content(graph)
+    later = graph.updated(
+        [
+            MemberSet(4, True),
+            FollowingSet(4, 1, ROADS),
+            FollowingSet(4, 8),
+            FollowingSet(4, 4),
+            FollowingSet(1, 2),
+            FollowingRemoved(2, 3),
+            FollowingRemoved(2, 1),
+            MemberRemoved(3),
+            MemberSet(3, False),
+            MemberRemoved(8),
+        ],
+        revision=8,
+    )
+    assert content(later) == (
+        [(1, True), (2, False), (3, False), (4, True)],
+        [(1, 2, EVERYTHING), (4, 1, ROADS)],
+    )
+    assert sorted(later.digraph.pred[1]) == [4]
+    assert (later.revision, later.voters) == (8, 2)
+    assert (content(graph), graph.revision, graph.voters) == (before, 7, 2)
+
+
+def test_without_changes_only_the_revision_differs_and_the_rest_is_shared() -> None:
+    graph = example()
+    arrays = graph.arrays
+    later = graph.updated([], revision=9)
+    assert (later.revision, graph.revision) == (9, 7)
+    assert later.digraph is graph.digraph
+    assert later.arrays is arrays
+
+
+def test_what_a_change_does_not_touch_is_shared() -> None:
+    graph = example()
+    later = graph.updated([FollowingSet(1, 3)], revision=8)
+    assert later.followees[2] is graph.followees[2]
+    assert later.followees[1] is not graph.followees[1]
+
+
+def test_its_digraph_is_frozen() -> None:
+    with pytest.raises(nx.NetworkXError):
+        example().digraph.add_edge(1, 3)
