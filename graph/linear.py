@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from graph.fixedpoint import MOST_UNITS, Floats, Ints
+from graph.fixedpoint import MOST_UNITS, Floats, Ints, rounded_all
 
 # Up to this size a dense inverse is quicker than anything clever.
 _DENSE = 250
@@ -92,15 +92,19 @@ class LinearSystem:
         """
         x = _grid(self.solve(boundary.astype(np.float64)))
         left = self.residual(x, boundary)
-        for _ in range(4):
-            if (np.abs(left) <= self.followees[:, None]).all():
-                break
+        found: tuple[Ints, Floats] | None = None
+        for _ in range(5):
+            if found is None and (np.abs(left) <= self.followees[:, None]).all():
+                found = x, self.bound(np.abs(left).astype(np.float64) + errors)
+                if rounded_all(*found)[1].all():
+                    return found
+                # Going on may show that a value on a rounding boundary is exact.
             closer = _grid(x + np.nan_to_num(self.solve(left.astype(np.float64), accuracy=1e-8)))
             left_closer = self.residual(closer, boundary)
             if np.abs(left_closer).sum() >= np.abs(left).sum():
                 break
-            x, left = closer, left_closer
-        return x, self.bound(np.abs(left).astype(np.float64) + errors)
+            x, left, found = closer, left_closer, None
+        return found or (x, self.bound(np.abs(left).astype(np.float64) + errors))
 
     def bound(self, right: Floats) -> Floats:
         """An upper bound of K^-1 right for a non-negative `right`; infinite where none can be proven."""
@@ -109,15 +113,15 @@ class LinearSystem:
         infinite = np.full(right.shape, np.inf)
         # With `steps` near the expected number of questions until somebody voted, `drop` is near k; what `guess` lacks
         # is made up for by as many `steps` as it takes.
-        proven = np.isfinite(steps).all() and steps.min() >= 0.5 and steps.max() < 2.0**36
+        proven = np.isfinite(steps).all() and steps.min() >= 0.5 and steps.max() < 2.0**30
         if not proven or (drop < self._k / 2).any() or not np.isfinite(right).all():
             return infinite
         guess = np.maximum(self.solve(right, accuracy=1e-2), 0.0)
         if not np.isfinite(guess).all():
             return infinite
         missing = right - self.times(guess)
-        # The last term covers the rounding of `missing`: a few k ulp of the largest guess.
-        excess = np.maximum((missing / drop).max(axis=0), 0.0) + 1e-11 * guess.max(axis=0)
+        # The factor covers the rounding of `drop`, the last term that of `missing`: k ulp of the largest guess.
+        excess = 1.01 * np.maximum((missing / drop).max(axis=0), 0.0) + 1e-11 * guess.max(axis=0)
         bound: Floats = (guess + excess * steps) * (1 + 1e-9)
         return bound
 

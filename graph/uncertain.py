@@ -14,7 +14,7 @@ from graph.linear import LinearSystem
 from graph.values import Member
 
 # Up to this many members are eliminated one by one.
-_SOME = 2_000
+_SOME = 400
 
 # Members who rest on no more than these are settled each alone.
 _FEW = 200

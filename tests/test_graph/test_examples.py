@@ -90,11 +90,7 @@ def test_lobbyists_hand_on_and_inherit_but_are_never_counted() -> None:
 def halvings(steps: int, *, first: Member, start: Member, nothing: Member) -> list[Following]:
     """Members first, first + 1, ...: each the mean of the one before (at first `start`) and `nothing`."""
     chain = [start, *range(first, first + steps)]
-    return [
-        following
-        for before, member in pairwise(chain)
-        for following in ((member, before), (member, nothing))
-    ]
+    return [following for before, member in pairwise(chain) for following in ((member, before), (member, nothing))]
 
 
 @pytest.mark.parametrize(("stars", "expected"), [(5, 39_062), (3, 23_438), (1, 7_812)])
@@ -109,12 +105,14 @@ def test_a_loop_of_three_thousand_on_a_tie_is_rounded_half_to_even() -> None:
     ring = list(zip(loop, [*loop[1:], loop[0]], strict=True))
     followings = halvings(7, first=2, start=0, nothing=1) + ring + [(member, 8) for member in loop]
     calculation = calculation_of(3009, followings, {0: CastBallot((5,)), 1: CastBallot((0,))})
-    assert {microstars(calculation)[member] for member in loop} == {39_062}
+    staged = microstars(calculation)
+    assert {staged[member] for member in loop} == {39_062}
     calculation.update(calculation.graph, changes=[], ballots={0: CastBallot((3,))})
-    assert {microstars(calculation)[member] for member in loop} == {23_438}
+    staged = microstars(calculation)
+    assert {staged[member] for member in loop} == {23_438}
 
 
-@pytest.mark.parametrize("size", [20, 700, 1_300], ids=["fractions", "decimals", "more digits"])
+@pytest.mark.parametrize("size", [15, 100, 700], ids=["fractions", "decimals", "more digits"])
 @pytest.mark.parametrize(("above", "expected"), [(False, 39_062), (True, 39_063)])
 def test_a_tie_that_rests_on_two_mirrored_loops(size: int, above: bool, expected: int) -> None:
     """What one loop lacks to five stars the other has, so a mean of both is 2.5, though neither's values are dyadic.
@@ -200,9 +198,9 @@ def test_more_than_sixty_four_tags() -> None:
     assert {ballot.member: ballot for ballot in calculation.staged_ballots()} == reference.staged
 
 
-def test_a_large_community_agrees_with_floating_point_and_updates_with_a_new_calculation() -> None:
+def test_a_larger_community_agrees_with_floating_point_and_updates_with_a_new_calculation() -> None:
     chance = random.Random(11)
-    size, choices = 3_000, 3
+    size, choices = 2_000, 3
     followings: list[Following] = [(chance.randrange(size), chance.randrange(size)) for _ in range(3 * size)]
     ballots = {member: CastBallot(tuple(chance.choices(range(6), k=choices))) for member in range(0, size, 6)}
     graph = graph_of(size, followings)
@@ -225,7 +223,7 @@ def test_a_large_community_agrees_with_floating_point_and_updates_with_a_new_cal
     staged = np.array([calculation.staged(member).microstars for member in inherited])  # type: ignore[union-attr]
     assert np.abs(staged - floats).max() < 0.5001
 
-    for _ in range(25):
+    for _ in range(15):
         member = chance.randrange(size)
         changed = {member: chance.choice([None, CastBallot(tuple(chance.choices(range(6), k=choices)))])}
         changes: list[GraphChange] = [FollowingSet(chance.randrange(size), chance.randrange(size))]
