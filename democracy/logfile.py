@@ -25,6 +25,7 @@ from django.core.files import locks
 
 from accounts.text import single_line
 
+_NOT_LOGGED, _NOT_ROTATED = "events are not being logged", "the log cannot be rotated"
 _DAY = re.compile(rb"\[(\d{4}-\d\d-\d\d)")
 
 
@@ -57,19 +58,19 @@ class SharedDailyFileHandler(TimedRotatingFileHandler):
         self._file: BinaryIO | None = None
         self._day: str | None = None
         self._torn = False
-        self._failing = False
+        self._complaints: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record).encode("utf-8", "backslashreplace") + b"\n"
             self._write(self._file_of_today(), line)
-            self._failing = False
+            self._complaints.discard(_NOT_LOGGED)
         except Exception:
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Say once, until it works again, that events are not being logged; never raise."""
-        self._complain("events are not being logged")
+        self._complain(_NOT_LOGGED)
 
     def close(self) -> None:
         with self.lock or contextlib.nullcontext():
@@ -77,19 +78,20 @@ class SharedDailyFileHandler(TimedRotatingFileHandler):
         super().close()
 
     def _complain(self, what: str) -> None:
-        if not self._failing and sys.stderr is not None:
+        if what not in self._complaints and sys.stderr is not None:
             with contextlib.suppress(Exception):
                 sys.stderr.write(f"{self._path.name}: {what}: {sys.exc_info()[1]}\n")
-        self._failing = True
+        self._complaints.add(what)
 
     def _file_of_today(self) -> BinaryIO:
         file = self._named_file()
         if self._day is not None and self._day < _today():
             try:
                 self._rotate(self._day)
+                self._complaints.discard(_NOT_ROTATED)
             except OSError:
                 # Better a line in yesterday's file than none.
-                self._complain("the log cannot be rotated")
+                self._complain(_NOT_ROTATED)
             file = self._named_file()
         return file
 

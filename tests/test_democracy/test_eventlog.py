@@ -357,6 +357,19 @@ class TestRotation:
         assert sorted(messages) == sorted([*everything, "User logged in via magic link"])
         assert {file.name for file in path.parent.iterdir()} == {"crowdvote.log", f"crowdvote.log.{day}"}
 
+    def test_a_log_that_cannot_be_rotated_is_said_once_and_goes_on(self, tmp_path, capsys):
+        # With a date behind it this name is longer than file systems allow.
+        path = tmp_path / ("x" * 250)
+        path.write_text(self.old_line(1)[1])
+        handler = handler_for(path)
+        for message in ("one", "two"):
+            write(handler, message)
+        handler.close()
+        assert [text.partition(" - ")[2] for text in path.read_text().splitlines()[1:]] == ["one", "two"]
+        complaint = capsys.readouterr().err
+        assert complaint.startswith(f"{path.name}: the log cannot be rotated: ")
+        assert complaint.count("\n") == 1
+
     def test_a_log_that_somebody_moved_away_is_begun_anew(self, path):
         handler = handler_for(path)
         write(handler, "before")
