@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts.models import User
-from democracy import access, eventlog, ledger
+from democracy import access, contents, eventlog, ledger
 from democracy.access import Viewer
 from democracy.errors import (
     AlreadyDecided,
@@ -39,8 +39,10 @@ def create_community(
     validation.check(community)
     with transaction.atomic():
         _require_free_name(community)
-        community.save()
-        with ledger.recording(community.pk, actor=user):
+        # In bulk, which fires no signal: a receiver's entry of its own would not say who founded it.
+        Community.objects.bulk_create([community])
+        with ledger.recording(community.pk, actor=user) as recording:
+            recording.add(contents.community_change(community))
             Membership.objects.create(community=community, user=user, is_manager=True)
         transaction.on_commit(lambda: eventlog.community_created(user.handle, community.name), robust=True)
     return community
@@ -147,13 +149,14 @@ def _approve(application: Application, recording: ledger.Recording, *, decided_b
     membership = Membership.objects.filter(community=recording.community, user=application.user).first()
     if membership is None:
         membership = Membership(community=recording.community, user=application.user)
-    # Somebody who comes back starts as a plain, named voter; their followings and ballots count again.
+    # Somebody who comes back starts as a plain voter; their followings and ballots count again. Whoever was anonymous still
+    # is: the ballots of before would bear their name otherwise.
     membership.left_at, membership.was_removed = None, False
-    membership.role, membership.is_manager, membership.is_anonymous = Membership.Role.VOTER, False, False
+    membership.role, membership.is_manager = Membership.Role.VOTER, False
     membership.joined_at = recording.time
     membership.save()
-    handle, name = application.user.handle, recording.community.name
-    transaction.on_commit(lambda: eventlog.joined(handle, name, "Voter"), robust=True)
+    name, community = access.display_name(membership), recording.community.name
+    transaction.on_commit(lambda: eventlog.joined(name, community, "Voter"), robust=True)
 
 
 def leave_community(viewer: Viewer, community_id: int) -> Membership:

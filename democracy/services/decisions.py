@@ -123,9 +123,12 @@ def _set_choices(decision: Decision, wanted: Sequence[ChoiceInput]) -> None:
     if len({title.casefold() for title in titles}) < len(titles):
         raise InvalidInput("Each choice needs a title of its own.", field="choices")
     present = {choice.pk: choice for choice in decision.choices.all()}
-    kept = {choice.id for choice in wanted if choice.id is not None}
+    named = [choice.id for choice in wanted if choice.id is not None]
+    kept = set(named)
     if not kept <= present.keys():
         raise InvalidInput("A choice with an id must be one of this decision.", field="choices")
+    if len(kept) < len(named):
+        raise InvalidInput("Each choice is named once.", field="choices")
     for pk in present.keys() - kept:
         present[pk].delete()
     for pk in kept:
