@@ -4,8 +4,10 @@ Secure by default: DEBUG is off unless asked for, the secret key is made on firs
 hosts and origins are named, and links in mails are built from CROWDVOTE_SITE_URL, never from a request's Host header.
 """
 
+import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +51,13 @@ def _secret_key() -> str:
     if key := os.environ.get("CROWDVOTE_SECRET_KEY"):
         return key
     path = DATA_DIR / "secret-key"
-    try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    if not path.exists():
+        # Linked into place when it is complete: of several processes that start at once all read the same whole key.
+        with tempfile.NamedTemporaryFile("w", dir=DATA_DIR, prefix="secret-key-") as file:
             file.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass
+            file.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, path)
     return path.read_text().strip()
 
 

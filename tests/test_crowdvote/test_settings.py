@@ -32,6 +32,7 @@ def test_the_secret_key_is_made_once_and_is_for_its_owner_only(tmp_path: Path) -
     first, second = (settings_with(tmp_path, "settings.SECRET_KEY").stdout for _ in range(2))
     assert len(first.strip()) >= 50
     assert first == second
+    assert [path.name for path in tmp_path.iterdir()] == ["secret-key"]
     assert (tmp_path / "secret-key").stat().st_mode & 0o777 == 0o600
 
 
