@@ -6,4 +6,6 @@ class DemocracyConfig(AppConfig):
 
     def ready(self) -> None:
         # Importing the module connects its receivers.
-        from democracy import signals  # noqa: F401
+        from democracy import eventlog, signals  # noqa: F401
+
+        eventlog.connect()
