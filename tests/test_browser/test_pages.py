@@ -1,6 +1,8 @@
 """The start page and the frame around every page, in a browser."""
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
+
+from tests.test_browser.conftest import Server
 
 
 async def test_a_visitor_enters_the_demo_with_one_click_and_leaves_it_again(page: Page) -> None:
@@ -13,6 +15,16 @@ async def test_a_visitor_enters_the_demo_with_one_click_and_leaves_it_again(page
     await expect(page.get_by_role("navigation").get_by_role("link", name=name)).to_be_visible()
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_role("navigation").get_by_role("link", name="Sign in")).to_be_visible()
+
+
+async def test_without_scripts_the_demo_can_be_entered_too(chromium: Browser, server: Server) -> None:
+    context = await chromium.new_context(base_url=server.url, java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto("/")
+    await page.get_by_role("region", name="Try the demo").get_by_role("button").first.click()
+    await page.goto("/")
+    await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    await context.close()
 
 
 async def test_the_keyboard_reaches_the_content_first(page: Page) -> None:
