@@ -28,16 +28,8 @@ def written(ballot: CastBallot) -> Staged:
     return Staged(kind, tuple(star * STAR for star in ballot.stars), ballot.tags, units(ballot.stars), 0.0)
 
 
-def is_counted(graph: DelegationGraph, member: Member, staged: Staged | None) -> bool:
-    """Whether a staged ballot is a voter's and no abstention."""
-    return staged is not None and staged.kind != "abstained" and graph.counts(member)
-
-
-def same_ballot(one: Staged | None, other: Staged | None) -> bool:
-    """Whether two staged ballots are published alike, or both are none."""
-    if one is None or other is None:
-        return one is other
-    return one[:3] == other[:3]
+Published = tuple[Kind, tuple[int, ...], frozenset[str]]
+"""What is published of a staged ballot: kind, microstars and tags."""
 
 
 class Book:
@@ -63,6 +55,17 @@ class Book:
         base = self.base
         fixed, error = self._value(row)
         return Staged(kind, tuple(base.microstars[row].tolist()), base.tags[row], fixed, error)
+
+    def published(self, member: Member) -> Published | None:
+        """What is published of the member's staged ballot, if there is one."""
+        if member in self.since:
+            staged = self.since[member]
+            return None if staged is None else staged[:3]
+        row = self._index.get(member)
+        kind = KIND_NAMES[self._kinds[row]] if row is not None else None
+        if row is None or kind is None:
+            return None
+        return kind, tuple(self.base.microstars[row].tolist()), self.base.tags[row]
 
     def tags(self, member: Member) -> frozenset[str] | None:
         """The tags of the member's ballot; None without a ballot with stars."""
@@ -100,7 +103,7 @@ class Book:
         kinds = columns.kinds + [staged.kind for _, staged in later]
         tags = columns.tags + [staged.tags for _, staged in later]
         microstars = np.array([staged.microstars for _, staged in later], dtype=np.int32)
-        counted = np.array([is_counted(graph, member, staged) for member, staged in later])
+        counted = np.array([staged.kind != "abstained" and graph.counts(member) for member, staged in later])
         order = sorted(range(len(members)), key=members.__getitem__)
         return StagedColumns(
             [members[row] for row in order],
@@ -112,7 +115,7 @@ class Book:
 
     def _value(self, row: int) -> tuple[tuple[int, ...], float]:
         base = self.base
-        return tuple(base.fixed[row].tolist()), float(base.errors[row].max(initial=0.0))
+        return tuple(base.fixed[row].tolist()), max(base.errors[row].tolist(), default=0.0)
 
 
 def changed_rows(old: Staging, new: Staging) -> set[Member]:

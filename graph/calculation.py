@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from graph.book import Book, Staged, changed_rows, is_counted, same_ballot, written
+from graph.book import Book, Published, changed_rows, written
 from graph.cone import active_followees, find_cone, restage
 from graph.delegation import DelegationGraph
 from graph.explain import find_influence, find_sources
@@ -102,7 +102,7 @@ class Calculation:
         frozenset of Member
             Whose staged ballot (kind, microstars or tags) or its being counted changed, appeared or vanished.
         """
-        before: dict[Member, Staged | None] = {}
+        before: dict[Member, Published | None] = {}
         sources, asking = self._take(graph, changes, ballots, before)
         previous, self.graph = self.graph, graph
         limit = max(_LARGE_CONE, len(graph) // 10)
@@ -112,7 +112,8 @@ class Calculation:
         if cone is None:
             return self._restage_all(previous, before)
         for member in cone:
-            before.setdefault(member, self._book.look_up(member))
+            if member not in before:
+                before[member] = self._book.published(member)
         if cone:
             restage(graph, self._ballots, self._book, cone)
         return self._compare(before, previous)
@@ -152,7 +153,7 @@ class Calculation:
         staged = self._book.look_up(member)
         if staged is None:
             return None
-        counted = is_counted(self.graph, member, staged)
+        counted = staged.kind != "abstained" and self.graph.counts(member)
         return StagedBallot(member, staged.kind, staged.microstars, staged.tags, counted)
 
     def staged_ballots(self, members: Iterable[Member] | None = None) -> Iterator[StagedBallot]:
@@ -202,7 +203,7 @@ class Calculation:
         graph: DelegationGraph,
         changes: Sequence[GraphChange],
         ballots: Mapping[Member, CastBallot | None],
-        before: dict[Member, Staged | None],
+        before: dict[Member, Published | None],
     ) -> tuple[dict[Member, frozenset[str]], set[Member]]:
         """Take the new inputs over, and into `before` the staged ballots of whoever is changed by that itself.
 
@@ -215,19 +216,19 @@ class Calculation:
                 case FollowingSet(follower, _) | FollowingRemoved(follower, _):
                     asking.add(follower)
                 case MemberSet(member) | MemberRemoved(member):
-                    before[member] = self._book.look_up(member)
+                    before[member] = self._book.published(member)
                     if isinstance(change, MemberRemoved) or member not in self.graph:
                         asking.add(member)
                         asking.update(self.graph.followers.get(member, ()))
-        for member, staged in before.items():
+        for member in before:
             # Even an unchanged ballot may be counted differently now, so the full staging no longer speaks for it.
-            self._book.since[member] = staged if member in graph else None
+            self._book.since[member] = self._book.look_up(member) if member in graph else None
             if member not in graph:
                 self._ballots.pop(member, None)
         for member, ballot in ballots.items():
             if member not in graph or self._ballots.get(member) == ballot:
                 continue
-            staged = before.setdefault(member, self._book.look_up(member))
+            old = before.setdefault(member, self._book.published(member))
             if ballot is None:
                 del self._ballots[member]
                 asking.add(member)
@@ -235,43 +236,43 @@ class Calculation:
                 _check(member, ballot, len(self._lots))
                 self._ballots[member] = ballot
                 self._book.since[member] = written(ballot)
-                sources[member] = ballot.tags if staged is None else ballot.tags | staged.tags
+                sources[member] = ballot.tags if old is None else ballot.tags | old[2]
         return sources, {member for member in asking if member in graph}
 
-    def _compare(self, before: Mapping[Member, Staged | None], previous: DelegationGraph) -> frozenset[Member]:
+    def _compare(self, before: Mapping[Member, Published | None], previous: DelegationGraph) -> frozenset[Member]:
         """Take changed ballots over into totals and participation; the members that changed."""
         changed: list[Member] = []
         leaving: list[tuple[int, ...]] = []
         coming: list[tuple[int, ...]] = []
         for member, old in before.items():
-            new = self._book.look_up(member)
-            was, is_ = is_counted(previous, member, old), is_counted(self.graph, member, new)
+            new = self._book.published(member)
+            voted, votes = previous.counts(member), self.graph.counts(member)
             if old is not None:
-                self._groups[old.kind, previous.counts(member)] -= 1
+                self._groups[old[0], voted] -= 1
             if new is not None:
-                self._groups[new.kind, self.graph.counts(member)] += 1
-            if was == is_ and same_ballot(old, new):
+                self._groups[new[0], votes] += 1
+            was, is_ = _is_counted(old, voted), _is_counted(new, votes)
+            if was == is_ and old == new:
                 continue
             changed.append(member)
             if was and old is not None:
-                leaving.append(old.microstars)
+                leaving.append(old[1])
             if is_ and new is not None:
-                coming.append(new.microstars)
-        self._totals.count(leaving, -1)
-        self._totals.count(coming)
+                coming.append(new[1])
+        self._totals.replace(leaving, coming)
         self._result = None
         return frozenset(changed)
 
-    def _restage_all(self, previous: DelegationGraph, before: Mapping[Member, Staged | None]) -> frozenset[Member]:
+    def _restage_all(self, previous: DelegationGraph, before: Mapping[Member, Published | None]) -> frozenset[Member]:
         """Calculate from scratch and compare; the members that changed."""
         old = self._book
-        earlier = {member: before[member] if member in before else old.look_up(member) for member in old.since}
+        earlier = {member: before[member] if member in before else old.published(member) for member in old.since}
         self._rest(stage(self.graph.arrays, self._ballots, len(self._lots)))
         changed = changed_rows(old.base, self._book.base)
-        for member, staged in {**earlier, **before}.items():
-            now = self._book.look_up(member)
-            was, is_ = is_counted(previous, member, staged), is_counted(self.graph, member, now)
-            if was == is_ and same_ballot(staged, now):
+        for member, published in {**earlier, **before}.items():
+            now = self._book.published(member)
+            was = _is_counted(published, previous.counts(member))
+            if was == _is_counted(now, self.graph.counts(member)) and published == now:
                 changed.discard(member)
             else:
                 changed.add(member)
@@ -297,3 +298,7 @@ class Calculation:
 def _check(member: Member, ballot: CastBallot, choices: int) -> None:
     if len(ballot.stars) != choices:
         raise ValueError(f"the ballot of member {member} rates {len(ballot.stars)} choices, not {choices}")
+
+
+def _is_counted(published: Published | None, voter: bool) -> bool:
+    return voter and published is not None and published[0] != "abstained"

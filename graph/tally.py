@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -20,8 +19,9 @@ from graph.values import FIVE_STARS, RULES, Participation, Result, TieBreak
 # Rows per block: ten int32 columns of this length stay in the second-level cache while every pair is compared.
 _BLOCK = 1 << 14
 
-# Below this many comparisons, plain Python is done before numpy has started.
-_FEW = 2_000
+# Up to so many ballots, plain Python is done before numpy has started; from so many comparisons, blocks are better.
+_FEW = 3
+_MANY = 100_000
 
 
 @dataclass(slots=True)
@@ -51,24 +51,38 @@ class Totals:
                 mine[b] += sign * count
         self.counted += sign * other.counted
 
-    def count(self, ballots: Sequence[Sequence[int]], sign: int = 1) -> None:
-        """Count ballots (microstars by choice), or take them away (`sign` = -1)."""
+    def replace(self, leaving: Sequence[Sequence[int]], coming: Sequence[Sequence[int]]) -> None:
+        """Take some ballots (microstars by choice) away and count others."""
         choices = len(self.scores)
-        if len(ballots) * choices * choices > _FEW:
-            self.add(tally(np.array(ballots, dtype=np.int32)), sign)
-            return
-        pairs = list(combinations(range(choices), 2))
-        for ballot in ballots:
-            for a, mine in enumerate(ballot):
-                self.scores[a] += sign * mine
-                if mine == FIVE_STARS:
-                    self.five_stars[a] += sign
-            for a, b in pairs:
-                if ballot[a] > ballot[b]:
-                    self.preferences[a][b] += sign
-                elif ballot[a] < ballot[b]:
-                    self.preferences[b][a] += sign
-        self.counted += sign * len(ballots)
+        number = len(leaving) + len(coming)
+        if number * choices * choices > _MANY:
+            for ballots, sign in ((leaving, -1), (coming, 1)):
+                if ballots:
+                    self.add(tally(np.array(ballots, dtype=np.int32)), sign)
+        elif number > _FEW:
+            rows = np.array([*leaving, *coming], dtype=np.int64)
+            signs = np.ones(number, dtype=np.int64)
+            signs[: len(leaving)] = -1
+            above = (rows[:, :, None] > rows[:, None, :]).reshape(number, choices * choices)
+            preferences = (signs @ above).reshape(choices, choices).tolist()
+            five_stars = (signs @ (rows == FIVE_STARS)).tolist()
+            self.add(Totals((signs @ rows).tolist(), preferences, five_stars, len(coming) - len(leaving)))
+        else:
+            for ballot in leaving:
+                self._count(ballot, -1)
+            for ballot in coming:
+                self._count(ballot, 1)
+
+    def _count(self, ballot: Sequence[int], sign: int) -> None:
+        for a, mine in enumerate(ballot):
+            self.scores[a] += sign * mine
+            if mine == FIVE_STARS:
+                self.five_stars[a] += sign
+            row = self.preferences[a]
+            for b, other in enumerate(ballot):
+                if mine > other:
+                    row[b] += sign
+        self.counted += sign
 
 
 def tally(microstars: npt.NDArray[np.int32]) -> Totals:

@@ -32,9 +32,14 @@ def test_a_tally_of_many_blocks_equals_its_parts() -> None:
     parts = tally(microstars[:17_000])
     parts.add(tally(np.asfortranarray(microstars[17_000:])))
     assert parts == whole
-    parts.count(microstars[:3].tolist(), -1)
-    parts.count(microstars[3:1_000].tolist(), -1)
-    assert parts == tally(microstars[1_000:])
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 4, 50, 20_000])
+def test_totals_follow_ballots_that_leave_and_come(number: int) -> None:
+    microstars = np.random.default_rng(number).integers(0, 6, (number + 45, 4), dtype=np.int32) * 1_000_000
+    totals = tally(microstars[: number + 5])
+    totals.replace(microstars[:number].tolist(), microstars[number + 5 : number + 5 + number % 40].tolist())
+    assert totals == tally(microstars[number : number + 5 + number % 40])
 
 
 def test_the_two_highest_scores_meet_in_the_runoff_and_the_more_preferred_wins() -> None:
