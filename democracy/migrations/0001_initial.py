@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,329 +17,488 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Ballot',
+            name="Ballot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tags', models.JSONField(blank=True, default=list)),
-                ('comment', models.TextField(blank=True, max_length=2000)),
-                ('abstain', models.BooleanField(default=False)),
-                ('cast_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("tags", models.JSONField(blank=True, default=list)),
+                ("comment", models.TextField(blank=True, max_length=2000)),
+                ("abstain", models.BooleanField(default=False)),
+                ("cast_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='Community',
+            name="Community",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
-                ('description', models.TextField(blank=True, max_length=5000)),
-                ('visibility', models.CharField(choices=[('public', 'Everybody may read its decisions and results'), ('members', 'Only members may read its decisions and results')], default='members', max_length=10)),
-                ('auto_approve', models.BooleanField(default=False, help_text='Applications are approved at once.')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('revision', models.PositiveBigIntegerField(default=0, editable=False)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=120)),
+                ("description", models.TextField(blank=True, max_length=5000)),
+                (
+                    "visibility",
+                    models.CharField(
+                        choices=[
+                            ("public", "Everybody may read its decisions and results"),
+                            ("members", "Only members may read its decisions and results"),
+                        ],
+                        default="members",
+                        max_length=10,
+                    ),
+                ),
+                ("auto_approve", models.BooleanField(default=False, help_text="Applications are approved at once.")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("revision", models.PositiveBigIntegerField(default=0, editable=False)),
             ],
             options={
-                'verbose_name_plural': 'communities',
+                "verbose_name_plural": "communities",
             },
         ),
         migrations.CreateModel(
-            name='Choice',
+            name="Choice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('title', models.CharField(max_length=200)),
-                ('description', models.TextField(blank=True, max_length=5000)),
-                ('position', models.PositiveSmallIntegerField(default=0)),
-                ('lot', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('file_id', models.CharField(blank=True, max_length=80)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("title", models.CharField(max_length=200)),
+                ("description", models.TextField(blank=True, max_length=5000)),
+                ("position", models.PositiveSmallIntegerField(default=0)),
+                ("lot", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("file_id", models.CharField(blank=True, max_length=80)),
             ],
             options={
-                'ordering': ['position', 'pk'],
+                "ordering": ["position", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Decision',
+            name="Decision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('title', models.CharField(max_length=200)),
-                ('description', models.TextField(blank=True, max_length=20000)),
-                ('results_visibility', models.CharField(choices=[('live', 'Results are shown live'), ('batched', 'Results are shown after every five changed ballots'), ('after_close', 'Results are shown after closing')], default='live', max_length=12)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('published_at', models.DateTimeField(blank=True, null=True)),
-                ('opens_at', models.DateTimeField(blank=True, null=True)),
-                ('closes_at', models.DateTimeField(blank=True, null=True)),
-                ('file_id', models.CharField(blank=True, max_length=80)),
-                ('input_revision', models.PositiveBigIntegerField(default=0, editable=False)),
-                ('calculated_revision', models.PositiveBigIntegerField(default=0, editable=False)),
-                ('last_calculated', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('failed_revision', models.PositiveBigIntegerField(default=0, editable=False)),
-                ('failed_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('calculation_error', models.CharField(blank=True, editable=False, max_length=500)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("title", models.CharField(max_length=200)),
+                ("description", models.TextField(blank=True, max_length=20000)),
+                (
+                    "results_visibility",
+                    models.CharField(
+                        choices=[
+                            ("live", "Results are shown live"),
+                            ("batched", "Results are shown after every five changed ballots"),
+                            ("after_close", "Results are shown after closing"),
+                        ],
+                        default="live",
+                        max_length=12,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("published_at", models.DateTimeField(blank=True, null=True)),
+                ("opens_at", models.DateTimeField(blank=True, null=True)),
+                ("closes_at", models.DateTimeField(blank=True, null=True)),
+                ("file_id", models.CharField(blank=True, max_length=80)),
+                ("input_revision", models.PositiveBigIntegerField(default=0, editable=False)),
+                ("calculated_revision", models.PositiveBigIntegerField(default=0, editable=False)),
+                ("last_calculated", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("failed_revision", models.PositiveBigIntegerField(default=0, editable=False)),
+                ("failed_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("calculation_error", models.CharField(blank=True, editable=False, max_length=500)),
             ],
         ),
         migrations.CreateModel(
-            name='DecisionSnapshot',
+            name="DecisionSnapshot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('revision', models.PositiveBigIntegerField()),
-                ('calculated_at', models.DateTimeField()),
-                ('is_final', models.BooleanField(default=False)),
-                ('result', models.JSONField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("revision", models.PositiveBigIntegerField()),
+                ("calculated_at", models.DateTimeField()),
+                ("is_final", models.BooleanField(default=False)),
+                ("result", models.JSONField()),
             ],
             options={
-                'ordering': ['decision', '-is_final', '-revision'],
+                "ordering": ["decision", "-is_final", "-revision"],
             },
         ),
         migrations.CreateModel(
-            name='Following',
+            name="Following",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tags', models.JSONField(blank=True, default=list)),
-                ('order', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("tags", models.JSONField(blank=True, default=list)),
+                ("order", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='LedgerEntry',
+            name="LedgerEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('revision', models.PositiveBigIntegerField()),
-                ('time', models.DateTimeField()),
-                ('kind', models.CharField(choices=[('community', 'Community'), ('application', 'Application'), ('membership', 'Membership'), ('following', 'Following'), ('decision', 'Decision'), ('ballot', 'Ballot'), ('recalculation', 'Recalculation')], max_length=16)),
-                ('subject', models.CharField(max_length=64)),
-                ('before', models.JSONField(null=True)),
-                ('after', models.JSONField(null=True)),
-                ('salt', models.CharField(max_length=32)),
-                ('previous_hash', models.CharField(max_length=64)),
-                ('hash', models.CharField(max_length=64)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("revision", models.PositiveBigIntegerField()),
+                ("time", models.DateTimeField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("community", "Community"),
+                            ("application", "Application"),
+                            ("membership", "Membership"),
+                            ("following", "Following"),
+                            ("decision", "Decision"),
+                            ("ballot", "Ballot"),
+                            ("recalculation", "Recalculation"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("subject", models.CharField(max_length=64)),
+                ("before", models.JSONField(null=True)),
+                ("after", models.JSONField(null=True)),
+                ("salt", models.CharField(max_length=32)),
+                ("previous_hash", models.CharField(max_length=64)),
+                ("hash", models.CharField(max_length=64)),
             ],
             options={
-                'verbose_name_plural': 'ledger entries',
-                'ordering': ['community', 'revision'],
+                "verbose_name_plural": "ledger entries",
+                "ordering": ["community", "revision"],
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('voter', 'Voter'), ('lobbyist', 'Lobbyist')], default='voter', max_length=10)),
-                ('is_manager', models.BooleanField(default=False)),
-                ('is_anonymous', models.BooleanField(default=False)),
-                ('joined_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('left_at', models.DateTimeField(blank=True, null=True)),
-                ('was_removed', models.BooleanField(default=False)),
-                ('file_id', models.CharField(blank=True, max_length=80)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("voter", "Voter"), ("lobbyist", "Lobbyist")], default="voter", max_length=10
+                    ),
+                ),
+                ("is_manager", models.BooleanField(default=False)),
+                ("is_anonymous", models.BooleanField(default=False)),
+                ("joined_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("left_at", models.DateTimeField(blank=True, null=True)),
+                ("was_removed", models.BooleanField(default=False)),
+                ("file_id", models.CharField(blank=True, max_length=80)),
             ],
         ),
         migrations.CreateModel(
-            name='StagedBallot',
+            name="StagedBallot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('cast', 'Cast'), ('inherited', 'Inherited'), ('abstained', 'Abstained'), ('none', 'None')], max_length=10)),
-                ('microstars', models.BinaryField()),
-                ('tags', models.JSONField(default=list)),
-                ('is_counted', models.BooleanField(default=False)),
-                ('changed_revision', models.PositiveBigIntegerField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("cast", "Cast"),
+                            ("inherited", "Inherited"),
+                            ("abstained", "Abstained"),
+                            ("none", "None"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("microstars", models.BinaryField()),
+                ("tags", models.JSONField(default=list)),
+                ("is_counted", models.BooleanField(default=False)),
+                ("changed_revision", models.PositiveBigIntegerField()),
             ],
         ),
         migrations.CreateModel(
-            name='Vote',
+            name="Vote",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('stars', models.PositiveSmallIntegerField(validators=[django.core.validators.MaxValueValidator(5)])),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("stars", models.PositiveSmallIntegerField(validators=[django.core.validators.MaxValueValidator(5)])),
             ],
         ),
         migrations.CreateModel(
-            name='Application',
+            name="Application",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('message', models.TextField(blank=True, max_length=2000)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn')], default='pending', max_length=10)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('decided_at', models.DateTimeField(blank=True, null=True)),
-                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='applications', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("message", models.TextField(blank=True, max_length=2000)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("approved", "Approved"),
+                            ("rejected", "Rejected"),
+                            ("withdrawn", "Withdrawn"),
+                        ],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("decided_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="applications",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CalculationClaim',
+            name="CalculationClaim",
             fields=[
-                ('community', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='claim', serialize=False, to='democracy.community')),
-                ('fence', models.PositiveBigIntegerField(default=0)),
-                ('holder', models.CharField(blank=True, max_length=120)),
-                ('expires_at', models.DateTimeField()),
+                (
+                    "community",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="claim",
+                        serialize=False,
+                        to="democracy.community",
+                    ),
+                ),
+                ("fence", models.PositiveBigIntegerField(default=0)),
+                ("holder", models.CharField(blank=True, max_length=120)),
+                ("expires_at", models.DateTimeField()),
             ],
         ),
         migrations.AddConstraint(
-            model_name='community',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('name'), name='community_name_unique'),
+            model_name="community",
+            constraint=models.UniqueConstraint(
+                django.db.models.functions.text.Lower("name"), name="community_name_unique"
+            ),
         ),
         migrations.AddField(
-            model_name='application',
-            name='community',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='applications', to='democracy.community'),
+            model_name="application",
+            name="community",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="applications", to="democracy.community"
+            ),
         ),
         migrations.AddField(
-            model_name='decision',
-            name='community',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='decisions', to='democracy.community'),
+            model_name="decision",
+            name="community",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="decisions", to="democracy.community"
+            ),
         ),
         migrations.AddField(
-            model_name='choice',
-            name='decision',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='choices', to='democracy.decision'),
+            model_name="choice",
+            name="decision",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="choices", to="democracy.decision"
+            ),
         ),
         migrations.AddField(
-            model_name='ballot',
-            name='decision',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='ballots', to='democracy.decision'),
+            model_name="ballot",
+            name="decision",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="ballots", to="democracy.decision"
+            ),
         ),
         migrations.AddField(
-            model_name='decisionsnapshot',
-            name='decision',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='democracy.decision'),
+            model_name="decisionsnapshot",
+            name="decision",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="snapshots", to="democracy.decision"
+            ),
         ),
         migrations.AddField(
-            model_name='ledgerentry',
-            name='actor',
-            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="ledgerentry",
+            name="actor",
+            field=models.ForeignKey(
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='ledgerentry',
-            name='community',
-            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='ledger_entries', to='democracy.community'),
+            model_name="ledgerentry",
+            name="community",
+            field=models.ForeignKey(
+                db_constraint=False,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="ledger_entries",
+                to="democracy.community",
+            ),
         ),
         migrations.AddField(
-            model_name='ledgerentry',
-            name='decision',
-            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='democracy.decision'),
+            model_name="ledgerentry",
+            name="decision",
+            field=models.ForeignKey(
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="democracy.decision",
+            ),
         ),
         migrations.AddField(
-            model_name='membership',
-            name='community',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='democracy.community'),
+            model_name="membership",
+            name="community",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="memberships", to="democracy.community"
+            ),
         ),
         migrations.AddField(
-            model_name='membership',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL),
+            model_name="membership",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="memberships", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='ledgerentry',
-            name='membership',
-            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='democracy.membership'),
+            model_name="ledgerentry",
+            name="membership",
+            field=models.ForeignKey(
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="democracy.membership",
+            ),
         ),
         migrations.AddField(
-            model_name='following',
-            name='followee',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='followers', to='democracy.membership'),
+            model_name="following",
+            name="followee",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="followers", to="democracy.membership"
+            ),
         ),
         migrations.AddField(
-            model_name='following',
-            name='follower',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='followings', to='democracy.membership'),
+            model_name="following",
+            name="follower",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="followings", to="democracy.membership"
+            ),
         ),
         migrations.AddField(
-            model_name='ballot',
-            name='membership',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='ballots', to='democracy.membership'),
+            model_name="ballot",
+            name="membership",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="ballots", to="democracy.membership"
+            ),
         ),
         migrations.AddField(
-            model_name='stagedballot',
-            name='decision',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='staged_ballots', to='democracy.decision'),
+            model_name="stagedballot",
+            name="decision",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="staged_ballots", to="democracy.decision"
+            ),
         ),
         migrations.AddField(
-            model_name='stagedballot',
-            name='membership',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='staged_ballots', to='democracy.membership'),
+            model_name="stagedballot",
+            name="membership",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="staged_ballots", to="democracy.membership"
+            ),
         ),
         migrations.AddField(
-            model_name='vote',
-            name='ballot',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='votes', to='democracy.ballot'),
+            model_name="vote",
+            name="ballot",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="votes", to="democracy.ballot"
+            ),
         ),
         migrations.AddField(
-            model_name='vote',
-            name='choice',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='votes', to='democracy.choice'),
+            model_name="vote",
+            name="choice",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="votes", to="democracy.choice"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='application',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'pending')), fields=('community', 'user'), name='application_one_pending'),
+            model_name="application",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "pending")), fields=("community", "user"), name="application_one_pending"
+            ),
         ),
         migrations.AddIndex(
-            model_name='decision',
-            index=models.Index(fields=['community', 'closes_at'], name='democracy_d_communi_a886ee_idx'),
+            model_name="decision",
+            index=models.Index(fields=["community", "closes_at"], name="democracy_d_communi_a886ee_idx"),
         ),
         migrations.AddIndex(
-            model_name='decision',
-            index=models.Index(fields=['closes_at'], name='democracy_d_closes__d2a987_idx'),
+            model_name="decision",
+            index=models.Index(fields=["closes_at"], name="democracy_d_closes__d2a987_idx"),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(('published_at', None), models.Q(('opens_at__isnull', False), ('closes_at__gt', models.F('opens_at'))), _connector='OR'), name='decision_published_has_times'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("published_at", None),
+                    models.Q(("opens_at__isnull", False), ("closes_at__gt", models.F("opens_at"))),
+                    _connector="OR",
+                ),
+                name="decision_published_has_times",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='choice',
-            constraint=models.UniqueConstraint(fields=('decision', 'lot'), name='choice_lot_unique'),
+            model_name="choice",
+            constraint=models.UniqueConstraint(fields=("decision", "lot"), name="choice_lot_unique"),
         ),
         migrations.AddConstraint(
-            model_name='choice',
-            constraint=models.UniqueConstraint(fields=('decision', 'title'), name='choice_title_unique'),
+            model_name="choice",
+            constraint=models.UniqueConstraint(fields=("decision", "title"), name="choice_title_unique"),
         ),
         migrations.AddConstraint(
-            model_name='decisionsnapshot',
-            constraint=models.UniqueConstraint(fields=('decision', 'revision', 'is_final'), name='snapshot_unique'),
+            model_name="decisionsnapshot",
+            constraint=models.UniqueConstraint(fields=("decision", "revision", "is_final"), name="snapshot_unique"),
         ),
         migrations.AddConstraint(
-            model_name='decisionsnapshot',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_final', True)), fields=('decision',), name='snapshot_one_final'),
+            model_name="decisionsnapshot",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_final", True)), fields=("decision",), name="snapshot_one_final"
+            ),
         ),
         migrations.AddIndex(
-            model_name='membership',
-            index=models.Index(fields=['community', 'left_at'], name='democracy_m_communi_90f83d_idx'),
+            model_name="membership",
+            index=models.Index(fields=["community", "left_at"], name="democracy_m_communi_90f83d_idx"),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('community', 'user'), name='membership_unique'),
+            model_name="membership",
+            constraint=models.UniqueConstraint(fields=("community", "user"), name="membership_unique"),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(('is_anonymous', False), ('role', 'voter'), _connector='OR'), name='membership_only_voters_are_anonymous'),
+            model_name="membership",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("is_anonymous", False), ("role", "voter"), _connector="OR"),
+                name="membership_only_voters_are_anonymous",
+            ),
         ),
         migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(fields=['community', 'subject', 'revision'], name='democracy_l_communi_89be7a_idx'),
+            model_name="ledgerentry",
+            index=models.Index(fields=["community", "subject", "revision"], name="democracy_l_communi_89be7a_idx"),
         ),
         migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.UniqueConstraint(fields=('community', 'revision'), name='ledger_no_fork'),
+            model_name="ledgerentry",
+            constraint=models.UniqueConstraint(fields=("community", "revision"), name="ledger_no_fork"),
         ),
         migrations.AddConstraint(
-            model_name='following',
-            constraint=models.UniqueConstraint(fields=('follower', 'followee'), name='following_unique'),
+            model_name="following",
+            constraint=models.UniqueConstraint(fields=("follower", "followee"), name="following_unique"),
         ),
         migrations.AddConstraint(
-            model_name='following',
-            constraint=models.CheckConstraint(condition=models.Q(('follower', models.F('followee')), _negated=True), name='following_not_oneself'),
+            model_name="following",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("follower", models.F("followee")), _negated=True), name="following_not_oneself"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ballot',
-            constraint=models.UniqueConstraint(fields=('decision', 'membership'), name='ballot_unique'),
+            model_name="ballot",
+            constraint=models.UniqueConstraint(fields=("decision", "membership"), name="ballot_unique"),
         ),
         migrations.AddIndex(
-            model_name='stagedballot',
-            index=models.Index(fields=['decision', 'changed_revision'], name='democracy_s_decisio_35b232_idx'),
+            model_name="stagedballot",
+            index=models.Index(fields=["decision", "changed_revision"], name="democracy_s_decisio_35b232_idx"),
         ),
         migrations.AddConstraint(
-            model_name='stagedballot',
-            constraint=models.UniqueConstraint(fields=('decision', 'membership'), name='staged_ballot_unique'),
+            model_name="stagedballot",
+            constraint=models.UniqueConstraint(fields=("decision", "membership"), name="staged_ballot_unique"),
         ),
         migrations.AddConstraint(
-            model_name='vote',
-            constraint=models.UniqueConstraint(fields=('ballot', 'choice'), name='vote_unique'),
+            model_name="vote",
+            constraint=models.UniqueConstraint(fields=("ballot", "choice"), name="vote_unique"),
         ),
         migrations.AddConstraint(
-            model_name='vote',
-            constraint=models.CheckConstraint(condition=models.Q(('stars__gte', 0), ('stars__lte', 5)), name='vote_stars_0_to_5'),
+            model_name="vote",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("stars__gte", 0), ("stars__lte", 5)), name="vote_stars_0_to_5"
+            ),
         ),
     ]
