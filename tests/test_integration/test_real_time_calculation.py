@@ -15,8 +15,9 @@ import pytest
 from django.utils import timezone
 
 from democracy import publishing, recalculation, services
+from democracy.errors import DecisionClosed
 from democracy.models import Community, Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
-from democracy.services.calculation import Tally, forget_everything
+from democracy.services.calculation import Tally, forget_everything, result_content
 from tests import factories
 from tests.recalculation import until, until_current
 
@@ -182,7 +183,7 @@ class TestManyAtOnce:
         assert result["participation"]["cast"] == 200
         forget_everything()
         with services.calculation_of(decision) as afresh:
-            assert services.calculation.result_content(afresh.calculation.result, afresh.choices) == result
+            assert result_content(afresh.calculation.result, afresh.choices) == result
         revisions = (
             LedgerEntry.objects.filter(community=community).order_by("revision").values_list("revision", flat=True)
         )
@@ -264,7 +265,7 @@ class TestFinality:
         final = DecisionSnapshot.objects.get(decision=decision, is_final=True)
         services.unfollow(members["ben"].user, members["ada"].pk)
         services.leave_community(members["ada"].user, members["ada"].community_id)
-        with pytest.raises(services.ballots.DecisionClosed):
+        with pytest.raises(DecisionClosed):
             factories.vote(members["cleo"], decision, Ash=5)
         open_one = scene[2]
         until_current(open_one)
