@@ -7,7 +7,7 @@ by the calculation, in bulk.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
@@ -21,7 +21,24 @@ MAX_STARS = 5
 MAX_FOLLOWINGS = 1_000
 
 
-class Community(models.Model):
+class KeepsCounters(models.Model):
+    """A row whose non-editable columns belong to the ledger and the calculation: saving it otherwise leaves them alone.
+
+    Else whoever saves a row they read a while ago would turn its counters back.
+    """
+
+    class Meta:
+        abstract = True
+
+    def save(self, **kwargs: Any) -> None:
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            kwargs["update_fields"] = [
+                field.name for field in self._meta.concrete_fields if field.editable and not field.primary_key
+            ]
+        super().save(**kwargs)
+
+
+class Community(KeepsCounters):
     """People who decide together. Nothing in one community affects another."""
 
     class Visibility(models.TextChoices):
@@ -131,7 +148,7 @@ class Following(models.Model):
         return f"following {self.pk}"
 
 
-class Decision(models.Model):
+class Decision(KeepsCounters):
     """A question put to a community, with 2 to 50 choices.
 
     Two counters say whether its stored result is current. They are revisions of the community's ledger:
