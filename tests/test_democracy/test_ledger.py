@@ -1,0 +1,394 @@
+"""The ledger: one entry per change, in one order, chained by hash; it replays to the present and undoes to the past."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from democracy import contents, ledger, services
+from democracy.models import Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
+from tests import factories, histories, rules
+
+pytestmark = pytest.mark.django_db
+
+
+def faults(community: Community) -> list[str]:
+    community.refresh_from_db()
+    return list(ledger.faults(community))
+
+
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+@pytest.fixture
+def town(request: pytest.FixtureRequest, db: None) -> tuple[Community, dict[str, Membership], Decision]:
+    community, members = factories.community("ada", "ben", "cleo")
+    return community, members, factories.decision(community, members["manager"].user)
+
+
+Town = tuple[Community, dict[str, Membership], Decision]
+
+
+class TestRandomHistories:
+    @pytest.mark.parametrize("seed", range(6))
+    def test_the_ledger_replays_to_the_present_and_undoes_to_every_earlier_moment(self, seed: int) -> None:
+        bystander, _ = factories.community("dora")
+        untouched = rules.written(bystander)
+        history = histories.History(seed)
+        moments: dict[int, histories.Contents] = {}
+        for _ in range(60):
+            moments[rules.revision(history.community)] = histories.contents(history.community)
+            history.step()
+        present = histories.contents(history.community)
+        assert histories.replayed(history.community) == present
+        for revision, then in moments.items():
+            undone = {**present, **ledger.contents_at(history.community.pk, revision)}
+            subjects = {
+                subject: content
+                for subject, content in undone.items()
+                if content is not None and not subject.startswith("recalculation:")
+            }
+            assert subjects == then
+        assert faults(history.community) == []
+        assert rules.written(bystander) == untouched
+
+    def test_every_entry_changes_something_and_starts_where_the_last_one_about_it_ended(self) -> None:
+        history = histories.History(99)
+        history.steps(60)
+        news = rules.entries(history.community)
+        assert [entry.revision for entry in news] == list(range(1, len(news) + 1))
+        known: dict[str, Any] = {}
+        for entry in news:
+            assert entry.before == known.get(entry.subject) != entry.after
+            known[entry.subject] = entry.after
+        assert [entry.time for entry in news] == sorted(entry.time for entry in news)
+
+
+class TestOneTransaction:
+    def test_several_changes_share_time_and_actor_and_commit_together(self, town: Town) -> None:
+        community, members, _ = town
+        factories.follow(members["ada"], members["cleo"])
+        factories.follow(members["ben"], members["cleo"])
+        before = rules.revision(community)
+        services.set_anonymity(members["cleo"].user, community.pk, anonymous=True, confirmed=True)
+        news = rules.entries(community, after=before)
+        assert [entry.revision for entry in news] == [before + 1, before + 2, before + 3]
+        assert {(entry.time, entry.actor_id) for entry in news} == {(news[0].time, members["cleo"].user_id)}
+
+    def test_a_recording_inside_a_recording_of_the_same_community_is_that_recording(self, town: Town) -> None:
+        community, members, _ = town
+        before = rules.revision(community)
+        with ledger.recording(community.pk, actor=members["manager"].user) as outer:
+            with ledger.recording(community.pk, actor=members["ada"].user) as inner:
+                assert inner is outer
+            factories.follow(members["ada"], members["ben"])
+            factories.follow(members["ada"], members["ben"], "parks")
+        (entry,) = rules.entries(community, after=before)
+        assert (entry.actor_id, entry.before, entry.after["tags"]) == (members["manager"].user_id, None, ["parks"])
+
+    def test_what_is_undone_within_a_recording_leaves_no_entry(self, town: Town) -> None:
+        community, members, _ = town
+        before = rules.written()
+        with ledger.recording(community.pk):
+            factories.follow(members["ada"], members["ben"])
+            services.unfollow(members["ada"].user, members["ben"].pk)
+        assert rules.written() == before
+
+    def test_there_is_no_recording_of_a_community_that_does_not_exist(self) -> None:
+        with rules.refused(Community.DoesNotExist), ledger.recording(10**9):
+            pass
+
+    def test_time_never_runs_backwards(self, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+        community, members, decision = town
+        clock = rules.Clock(monkeypatch)
+        clock.advance(minutes=5)
+        factories.vote(members["ada"], decision, Ash=1)
+        ahead = clock.now
+        clock.advance(minutes=-3)
+        factories.vote(members["ada"], decision, Ash=2)
+        clock.advance(minutes=4)
+        factories.vote(members["ada"], decision, Ash=3)
+        times = [entry.time for entry in rules.entries(community)][-3:]
+        assert times == [ahead, ahead, ahead + timedelta(minutes=1)]
+        assert faults(community) == []
+
+    def test_the_revision_before_a_moment_is_that_of_the_last_earlier_entry(
+        self, town: Town, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        community, members, decision = town
+        start = rules.revision(community)
+        clock = rules.Clock(monkeypatch)
+        clock.advance(minutes=1)
+        factories.vote(members["ada"], decision, Ash=1)
+        factories.vote(members["ada"], decision, Ash=2)
+        moment = timedelta(microseconds=1)
+        assert ledger.revision_before(community.pk, clock.now) == start
+        assert ledger.revision_before(community.pk, clock.now + moment) == start + 2
+        assert ledger.revision_before(community.pk, community.created_at - timedelta(days=1)) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+class TestRowsSavedPastTheCommands:
+    def test_a_ballot_saved_with_its_votes_is_one_entry(self, town: Town) -> None:
+        community, members, decision = town
+        before = rules.revision(community)
+        with transaction.atomic():
+            ballot = Ballot.objects.create(decision=decision, membership=members["ada"], tags=["parks"])
+            for number, choice in enumerate(decision.choices.all()):
+                Vote.objects.create(ballot=ballot, choice=choice, stars=number)
+        (entry,) = rules.entries(community, after=before)
+        assert (entry.before, entry.after["tags"], list(entry.after["stars"].values())) == (None, ["parks"], [0, 1, 2])
+        assert (histories.replayed(community), faults(community)) == (histories.contents(community), [])
+
+    def test_the_next_transaction_is_a_new_entry(self, town: Town) -> None:
+        community, members, decision = town
+        before = rules.revision(community)
+        ballot = Ballot.objects.create(decision=decision, membership=members["ada"])
+        for choice in decision.choices.all()[:2]:
+            Vote.objects.create(ballot=ballot, choice=choice, stars=4)
+        assert [len(entry.after["stars"]) for entry in rules.entries(community, after=before)] == [0, 1, 2]
+        assert faults(community) == []
+
+    def test_a_save_folds_only_into_the_newest_entry(self, town: Town) -> None:
+        community, members, decision = town
+        choice = decision.choices.all()[0]
+        before = rules.revision(community)
+        with transaction.atomic():
+            first = Ballot.objects.create(decision=decision, membership=members["ada"])
+            second = Ballot.objects.create(decision=decision, membership=members["ben"])
+            Vote.objects.create(ballot=second, choice=choice, stars=1)
+            Vote.objects.create(ballot=first, choice=choice, stars=2)
+        news = rules.entries(community, after=before)
+        assert [(entry.membership_id, list(entry.after["stars"].values())) for entry in news] == [
+            (members["ada"].pk, []),
+            (members["ben"].pk, [1]),
+            (members["ada"].pk, [2]),
+        ]
+        assert (histories.replayed(community), faults(community)) == (histories.contents(community), [])
+
+    def test_a_save_after_a_savepoint_that_was_rolled_back_does_not_fold_into_what_is_gone(self, town: Town) -> None:
+        community, members, decision = town
+        choice = decision.choices.all()[0]
+        before = rules.revision(community)
+        with transaction.atomic():
+            ballot = Ballot.objects.create(decision=decision, membership=members["ada"])
+            with transaction.atomic():
+                Vote.objects.create(ballot=ballot, choice=choice, stars=1)
+                factories.follow(members["ben"], members["ada"])
+                transaction.set_rollback(True)
+            Vote.objects.create(ballot=ballot, choice=choice, stars=3)
+        assert histories.replayed(community) == histories.contents(community)
+        assert [entry.subject for entry in rules.entries(community, after=before)] == [
+            f"ballot:{decision.pk}:{members['ada'].pk}"
+        ]
+        assert faults(community) == []
+
+    def test_deleting_a_person_is_recorded_in_each_of_their_communities(self, town: Town) -> None:
+        community, members, decision = town
+        other, others = factories.community("dora")
+        ada = members["ada"].user
+        elsewhere = factories.join(other, ada)
+        factories.follow(elsewhere, others["dora"])
+        factories.follow(members["ben"], members["ada"])
+        factories.vote(members["ada"], decision, Ash=5)
+        ada.delete()
+        for one in (community, other):
+            assert (histories.replayed(one), faults(one)) == (histories.contents(one), [])
+
+    def test_a_saved_community_or_decision_keeps_the_counters_of_the_database(self, town: Town) -> None:
+        community, members, decision = town
+        stale_community, stale_decision = Community.objects.get(pk=community.pk), Decision.objects.get(pk=decision.pk)
+        factories.vote(members["ada"], decision, Ash=5)
+        revision = rules.revision(community)
+        stale_community.save()
+        stale_decision.save()
+        assert rules.revision(community) == revision
+        assert Decision.objects.get(pk=decision.pk).input_revision == revision
+        assert faults(community) == []
+
+
+@pytest.mark.django_db(transaction=True)
+class TestConcurrency:
+    def test_revisions_have_no_gaps_under_eight_threads(self, town: Town) -> None:
+        community, _, decision = town
+        people = [factories.join(community, factories.person()) for _ in range(8)]
+        start = rules.revision(community)
+        ready = threading.Barrier(8)
+
+        def busy(member: Membership, neighbour: Membership) -> None:
+            ready.wait()
+            for number in range(3):
+                factories.vote(member, decision, Ash=number, Birch=5 - number)
+                factories.follow(member, neighbour, f"tag {number}")
+
+        pairs = zip(people, [*people[1:], people[0]], strict=True)
+        for thread in [in_thread(lambda pair=pair: busy(*pair)) for pair in pairs]:  # type: ignore[misc]
+            thread.join()
+        assert rules.revision(community) == start + 8 * 6
+        assert faults(community) == []
+        assert histories.replayed(community) == histories.contents(community)
+
+    def test_a_change_that_is_rolled_back_leaves_no_trace(self, town: Town) -> None:
+        community, members, decision = town
+        heard: list[int] = []
+
+        def listen(sender: object, revision: int, **kwargs: object) -> None:
+            heard.append(revision)
+
+        ledger.committed.connect(listen)
+        try:
+            before = rules.written()
+            with transaction.atomic():
+                factories.vote(members["ada"], decision, Ash=5)
+                factories.follow(members["ben"], members["ada"])
+                transaction.set_rollback(True)
+            assert (rules.written(), heard) == (before, [])
+            factories.vote(members["ada"], decision, Ash=5)
+            assert heard == [rules.revision(community)]
+        finally:
+            ledger.committed.disconnect(listen)
+
+
+def _different(entry: LedgerEntry, column: str) -> Any:
+    now = getattr(entry, column)
+    match column:
+        case "time":
+            return now + timedelta(microseconds=1)
+        case "community_id" | "revision" | "actor_id" | "decision_id" | "membership_id":
+            return (now or 0) + 1_000
+        case "before" | "after":
+            return {} if now is None else {**now, "tags": ["forged"]}
+        case "hash" | "previous_hash" | "salt":
+            return now[:-1] + ("1" if now[-1] == "0" else "0")
+        case "kind":
+            return "ballot" if now != "ballot" else "following"
+    return f"{now}1"
+
+
+COLUMNS = [field.attname for field in LedgerEntry._meta.fields if not field.primary_key]
+
+
+class TestTampering:
+    @pytest.fixture
+    def chain(self, town: Town) -> Iterator[tuple[Community, Community]]:
+        community, members, decision = town
+        other, _ = factories.community()
+        factories.follow(members["ben"], members["ada"], "parks")
+        factories.vote(members["ada"], decision, ["parks"], Ash=5)
+        factories.vote(members["ada"], decision, Ash=4)
+        services.withdraw_ballot(members["ada"].user, decision.pk)
+        yield community, other
+        assert faults(community) == []
+
+    @pytest.mark.parametrize("column", COLUMNS)
+    def test_a_changed_column_of_any_row_is_found(self, chain: tuple[Community, Community], column: str) -> None:
+        community, _ = chain
+        for entry in rules.entries(community):
+            with transaction.atomic():
+                LedgerEntry.objects.filter(pk=entry.pk).update(**{column: _different(entry, column)})
+                assert faults(community) != [], f"{column} of {entry}"
+                transaction.set_rollback(True)
+
+    def test_a_removed_row_is_found_wherever_it_stood(self, chain: tuple[Community, Community]) -> None:
+        community, _ = chain
+        for entry in rules.entries(community):
+            with transaction.atomic():
+                LedgerEntry.objects.filter(pk=entry.pk).delete()
+                assert faults(community) != [], f"{entry}"
+                transaction.set_rollback(True)
+
+    def test_a_removed_row_is_found_where_the_later_ones_were_renumbered(
+        self, chain: tuple[Community, Community]
+    ) -> None:
+        community, _ = chain
+        *_, gone, last = rules.entries(community)
+        with transaction.atomic():
+            gone.delete()
+            LedgerEntry.objects.filter(pk=last.pk).update(revision=gone.revision)
+            Community.objects.filter(pk=community.pk).update(revision=gone.revision)
+            assert faults(community) != []
+            transaction.set_rollback(True)
+
+    def test_two_rows_in_each_others_place_are_found(self, chain: tuple[Community, Community]) -> None:
+        community, _ = chain
+        rows = rules.entries(community)
+        for first, second in pairwise(rows):
+            with transaction.atomic():
+                for entry, revision in ((first, 10**6), (second, first.revision), (first, second.revision)):
+                    LedgerEntry.objects.filter(pk=entry.pk).update(revision=revision)
+                assert faults(community) != []
+                transaction.set_rollback(True)
+
+    def test_a_forged_row_at_the_end_is_found(self, chain: tuple[Community, Community]) -> None:
+        community, _ = chain
+        last = rules.entries(community)[-1]
+        with transaction.atomic():
+            forged = LedgerEntry(
+                community=community,
+                revision=last.revision + 1,
+                time=timezone.now(),
+                kind="ballot",
+                subject=last.subject,
+                before=None,
+                after={"stars": {}},
+                salt="",
+                previous_hash=last.hash,
+            )
+            forged.hash = ledger.entry_hash(forged)
+            forged.save()
+            assert faults(community) != []
+            transaction.set_rollback(True)
+
+    def test_a_forged_row_that_does_not_start_from_what_was_is_found(self, chain: tuple[Community, Community]) -> None:
+        community, _ = chain
+        last = rules.entries(community)[-1]
+        with transaction.atomic():
+            last.before = {"stars": {}}
+            last.hash = ledger.entry_hash(last)
+            last.save()
+            assert faults(community) == [
+                f"entry {last.revision} does not start from what entry before it left of {last.subject}"
+            ]
+            transaction.set_rollback(True)
+
+    def test_other_communities_are_not_blamed(self, chain: tuple[Community, Community]) -> None:
+        community, other = chain
+        with transaction.atomic():
+            LedgerEntry.objects.filter(community=community).update(salt="")
+            assert (faults(community) != [], faults(other)) == (True, [])
+            transaction.set_rollback(True)
+
+
+def test_bulk_changes_say_themselves_what_changed(town: Town) -> None:
+    community, members, _ = town
+    before = rules.revision(community)
+    following = Following(follower=members["ada"], followee=members["ben"], tags=["parks"])
+    with ledger.recording(community.pk) as recording:
+        Following.objects.bulk_create([following])
+        recording.add(contents.following_change(following, is_new=True))
+    assert [entry.after["tags"] for entry in rules.entries(community, after=before)] == [["parks"]]
+    assert histories.replayed(community) == histories.contents(community)
+    assert faults(community) == []
+
+
+def test_a_deleted_choice_of_a_draft_changes_its_decision(town: Town) -> None:
+    community, members, _ = town
+    draft = factories.draft(community, members["manager"].user)
+    Choice.objects.get(decision=draft, title="Birch").delete()
+    assert histories.replayed(community) == histories.contents(community)
