@@ -128,7 +128,7 @@ class DelegationGraph:
         np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)), out=starts[1:])
         total = int(starts[-1])
         # Chained iterators rather than comprehensions: this runs once per following.
-        followees = np.fromiter(map(index.__getitem__, chain.from_iterable(rows)), dtype=np.int64, count=total)
+        followees = _positions(members, np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=total))
         positions: defaultdict[frozenset[str], int] = defaultdict(count().__next__)
         positions[frozenset()]  # the untagged come first, as 0
         tags = map(itemgetter("tags"), chain.from_iterable(map(dict.values, rows)))
@@ -212,3 +212,14 @@ def _digraph(
     digraph._adj = succ  # type: ignore[attr-defined]
     digraph._pred = pred  # type: ignore[attr-defined]
     return nx.freeze(digraph)  # type: ignore[no-any-return]
+
+
+def _positions(members: list[Member], wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Where the wanted members are among all, who ascend."""
+    numbers = np.array(members, dtype=np.int64)
+    if len(members) and numbers[-1] - numbers[0] < 4 * len(members):
+        table = np.zeros(int(numbers[-1] - numbers[0]) + 1, dtype=np.int64)
+        table[numbers - numbers[0]] = np.arange(len(members))
+        positions: npt.NDArray[np.int64] = table[wanted - numbers[0]]
+        return positions
+    return np.searchsorted(numbers, wanted)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Member = int
-"""A membership's number. Anything hashable that can be ordered would do."""
+"""A membership's number, within 64 bits."""
 
 Kind = Literal["cast", "inherited", "abstained"]
 

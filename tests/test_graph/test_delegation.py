@@ -76,3 +76,17 @@ def test_what_a_change_does_not_touch_is_shared() -> None:
 def test_its_digraph_is_frozen() -> None:
     with pytest.raises(nx.NetworkXError):
         example().digraph.add_edge(1, 3)
+
+
+@pytest.mark.parametrize("far", [4, 10**12])
+def test_its_arrays_hold_the_same_in_member_order(far: int) -> None:
+    graph = DelegationGraph.build(
+        revision=1,
+        members=[(far, False), (1, True), (3, True)],
+        followings=[(far, 1, ROADS), (1, far, EVERYTHING), (far, 3, ROADS)],
+    )
+    arrays = graph.arrays
+    assert (arrays.members, arrays.index) == ([1, 3, far], {1: 0, 3: 1, far: 2})
+    assert (arrays.starts.tolist(), arrays.followees.tolist()) == ([0, 1, 1, 3], [2, 0, 1])
+    assert [arrays.tags[at] for at in arrays.tag_sets] == [EVERYTHING, ROADS, ROADS]
+    assert arrays.counted.tolist() == [True, True, False]

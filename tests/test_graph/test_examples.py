@@ -238,6 +238,36 @@ def test_a_larger_community_agrees_with_floating_point_and_updates_with_a_new_ca
         assert moved == {m for m in before.keys() | after.keys() if before.get(m) != after.get(m)}
 
 
+def test_staged_ballots_come_in_the_order_asked_for() -> None:
+    calculation = calculation_of(4, [(A, C)], FIVE_AND_NONE)
+    assert [ballot.member for ballot in calculation.staged_ballots([D, B, A])] == [D, A]
+
+
+def test_the_sources_of_many_share_all_of_a_ballot() -> None:
+    size = 300
+    chance = random.Random(2)
+    followings: list[Following] = [(chance.randrange(size), chance.randrange(size)) for _ in range(4 * size)]
+    ballots = {member: CastBallot((chance.randint(0, 5),)) for member in range(0, size, 10)}
+    calculation = calculation_of(size, followings, ballots)
+    staged = calculation.staged(1)
+    sources = calculation.sources(1)
+    assert staged is not None
+    assert staged.kind == "inherited"
+    assert sum(source.weight for source in sources) == pytest.approx(1)
+    mean = sum(float(source.weight) * ballots[source.member].stars[0] for source in sources)
+    assert mean * 1_000_000 == pytest.approx(staged.microstars[0], abs=0.6)
+
+
+def test_who_hangs_on_a_loop_follows_it_through_a_changed_vote() -> None:
+    """0 and 1 follow each other and C and D; 4, 5 and 6 hang on them one behind the other."""
+    followings: list[Following] = [(A, B), (B, A), (A, C), (B, D), (4, A), (5, 4), (6, 5), (6, B)]
+    calculation = calculation_of(7, followings, FIVE_AND_NONE)
+    changed = calculation.update(calculation.graph, changes=[], ballots={C: CastBallot((2,)), D: CastBallot((5,))})
+    assert changed == set(range(7))
+    expected = {A: 3_000_000, B: 4_000_000, C: 2_000_000, D: 5_000_000, 4: 3_000_000, 5: 3_000_000, 6: 3_500_000}
+    assert microstars(calculation) == expected
+
+
 def test_a_ballot_with_too_few_ratings_is_refused() -> None:
     with pytest.raises(ValueError, match="member 2 rates 1 choices, not 2"):
         Calculation.from_scratch(graph_of(4, []), lots=[1, 2], ballots={C: CastBallot((5,))})
