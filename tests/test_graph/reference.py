@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from graph import CastBallot, GraphChange, StagedBallot
-from graph.values import FollowingRemoved, FollowingSet, Member, MemberRemoved, MemberSet
+from graph.values import FollowingRemoved, FollowingSet, Kind, Member, MemberRemoved, MemberSet
 
 
 @dataclass
@@ -64,7 +64,7 @@ def calculate(community: Community, ballots: Mapping[Member, CastBallot]) -> Ref
         if member in written:
             ballot = written[member]
             microstars = tuple(star * 1_000_000 for star in ballot.stars)
-            kind = "abstained" if ballot.abstain else "cast"
+            kind: Kind = "abstained" if ballot.abstain else "cast"
             staged[member] = StagedBallot(member, kind, microstars, ballot.tags, counted and not ballot.abstain)
         elif member in active:
             rows = [(cast[source].stars, weight) for source, weight in weights[member].items()]

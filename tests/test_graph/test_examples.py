@@ -52,7 +52,7 @@ def test_a_ballot_on_roads_does_not_reach_who_follows_on_budget() -> None:
     calculation = calculation_of(3, [(A, B, "budget"), (B, C)], ballots)
     inherited = calculation.staged(B)
     assert inherited is not None
-    assert (inherited.microstars, inherited.tags) == ((5_000_000,), {"roads"})
+    assert (inherited.microstars, inherited.tags) == ((5_000_000,), frozenset({"roads"}))
     assert calculation.staged(A) is None
 
 
