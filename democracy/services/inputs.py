@@ -9,17 +9,32 @@ from the entries' `before`.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
+
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from democracy import ledger
 from democracy.ledger import Content
-from democracy.models import Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
+from democracy.models import Ballot, Choice, Community, Decision, Following, Membership, Vote
 from graph import CastBallot, DelegationGraph
 
 Pair = tuple[int, int]
+
+_ROWS = 10_000
+# Tags as the database's own text: most rows share few sets of tags, so each text is parsed once and each set kept once.
+TAGS_TEXT = Cast("tags", TextField())
+
+
+@lru_cache(maxsize=100_000)
+def tag_set(text: str) -> frozenset[str]:
+    """The tags in a JSON list, as one shared object per text."""
+    return frozenset(json.loads(text))
 
 
 @dataclass
@@ -111,20 +126,18 @@ def inputs_at(community_id: int, decision_ids: Iterable[int], revision: int) -> 
 def closing_revision(decision: Decision) -> int:
     """The revision of a closed decision's inputs: every change before `closes_at` counts, none later."""
     assert decision.closes_at is not None
+    # Whoever read the clock in time may still be writing: wait for them. Whoever comes after them reads a later time.
+    with ledger.recording(decision.community_id):
+        pass
     return ledger.revision_before(decision.community_id, decision.closes_at)
 
 
 def _rows(community_id: int, decision_ids: Iterable[int], revision: int) -> CommunityInputs:
     memberships = Membership.objects.filter(community=community_id, left_at=None).values_list("pk", "role")
     members = {pk: role == Membership.Role.VOTER for pk, role in memberships}
-    # Most followings share few sets of tags; keeping one object per set saves most of the memory.
-    tag_sets: dict[tuple[str, ...], frozenset[str]] = {}
-    followings = {
-        (follower, followee): tag_sets.setdefault(tuple(tags), frozenset(tags))
-        for follower, followee, tags in Following.objects.filter(follower__community=community_id).values_list(
-            "follower_id", "followee_id", "tags"
-        )
-    }
+    rows = Following.objects.filter(follower__community=community_id).annotate(tags_text=TAGS_TEXT)
+    columns = rows.values_list("follower_id", "followee_id", "tags_text")
+    followings = {(follower, followee): tag_set(text) for follower, followee, text in columns.iterator(_ROWS)}
     return CommunityInputs(revision, members, followings, decision_inputs(decision_ids))
 
 
@@ -143,15 +156,10 @@ def decision_inputs(decision_ids: Iterable[int]) -> dict[int, DecisionInputs]:
         votes = Vote.objects.filter(ballot__decision=decision_id).values_list(
             "ballot__membership_id", "choice_id", "stars"
         )
-        for membership, choice_id, count in votes.iterator(10_000):
+        for membership, choice_id, count in votes.iterator(_ROWS):
             stars.setdefault(membership, [0] * len(ids))[column[choice_id]] = count
-        ballots = Ballot.objects.filter(decision=decision_id).values_list("membership_id", "tags", "abstain")
-        for membership, tags, abstain in ballots.iterator(10_000):
-            one.ballots[membership] = CastBallot(tuple(stars.get(membership, unrated)), frozenset(tags), abstain)
+        ballots = Ballot.objects.filter(decision=decision_id).annotate(tags_text=TAGS_TEXT)
+        for membership, text, abstain in ballots.values_list("membership_id", "tags_text", "abstain").iterator(_ROWS):
+            one.ballots[membership] = CastBallot(tuple(stars.get(membership, unrated)), tag_set(text), abstain)
         inputs[decision_id] = one
     return inputs
-
-
-def is_input(entry: LedgerEntry) -> bool:
-    """Whether the calculation sees this kind of change."""
-    return entry.kind in {LedgerEntry.Kind.MEMBERSHIP, LedgerEntry.Kind.FOLLOWING, LedgerEntry.Kind.BALLOT}

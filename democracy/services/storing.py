@@ -9,24 +9,33 @@ stores nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from democracy import publishing
 from democracy.models import Decision, DecisionSnapshot, StagedBallot
 from democracy.services.calculation import StagedDecision
 from democracy.services.claims import Claim
+from democracy.services.inputs import TAGS_TEXT, tag_set
 
 # Counted ballots that must have changed before a BATCHED decision shows a new interim result.
 BATCH_OF_BALLOTS = 5
 _ROWS = 5_000
-_UPDATED_FIELDS = ["kind", "microstars", "tags", "is_counted", "changed_revision"]
+_UPSERT = """
+    INSERT INTO democracy_stagedballot
+        (decision_id, membership_id, kind, microstars, tags, is_counted, changed_revision)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (decision_id, membership_id) DO UPDATE SET
+        kind = excluded.kind, microstars = excluded.microstars, tags = excluded.tags,
+        is_counted = excluded.is_counted, changed_revision = excluded.changed_revision
+"""
 
-Row = tuple[str, bytes, list[str], bool]
+# Kind, packed microstars, tags, whether it is counted.
+Row = tuple[str, bytes, frozenset[str], bool]
 
 
 def store(
@@ -36,13 +45,13 @@ def store(
 
     None where nothing was stored because a newer calculation, or the final one, is there already. Raises ClaimLost.
     """
-    rows = list(_changed_rows(decision, staged))
+    rows = dict(_changed_rows(decision, staged))
     now = timezone.now()
     with transaction.atomic():
         claim.hold()
         if not _advance(decision, staged.revision, final=final):
             return None
-        _write(rows)
+        _write(decision, rows, staged.revision)
         if final or _is_due(decision, staged.revision, result):
             snapshot = DecisionSnapshot.objects.create(
                 decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result
@@ -55,7 +64,8 @@ def store(
 def _advance(decision: Decision, revision: int, *, final: bool) -> bool:
     row = Decision.objects.filter(pk=decision.pk)
     if final:
-        row = row.exclude(snapshots__is_final=True)
+        # Prolonged in the meantime, it is not closed.
+        row = row.filter(closes_at=decision.closes_at).exclude(snapshots__is_final=True)
     else:
         row = row.filter(calculated_revision__lt=revision, closes_at__gt=timezone.now())
     return bool(
@@ -83,62 +93,65 @@ def _is_due(decision: Decision, revision: int, result: dict[str, Any]) -> bool:
     return changed.count() >= BATCH_OF_BALLOTS
 
 
-def _changed_rows(decision: Decision, staged: StagedDecision) -> Iterator[StagedBallot]:
-    if staged.columns is not None:
-        yield from _rows_from_scratch(decision, staged)
-        return
+def _changed_rows(decision: Decision, staged: StagedDecision) -> Iterator[tuple[int, Row]]:
+    """Every staged ballot that differs from the stored one; a stored one that is gone becomes a row of kind NONE."""
+    rows = dict(_staged_rows(staged))
+    stored = _stored_rows(decision, None if staged.columns is not None else rows.keys())
+    for member in rows.keys() | stored.keys():
+        before, row = stored.get(member), rows.get(member)
+        if row is None and before is not None and before[0] != StagedBallot.Kind.NONE:
+            # Whether it was counted stays, so that its disappearance is told as that of a counted ballot or another.
+            row = (StagedBallot.Kind.NONE, b"", frozenset(), before[3])
+        if row is not None and row != before:
+            yield member, row
+
+
+def _staged_rows(staged: StagedDecision) -> Iterator[tuple[int, Row | None]]:
+    """The row that each member's staged ballot comes to, None for no ballot."""
     for member, ballot in staged.ballots.items():
         if ballot is None:
-            row: Row = (StagedBallot.Kind.NONE, b"", [], True)
+            yield member, None
         else:
             packed = np.asarray(ballot.microstars, dtype="<i4").tobytes()
-            row = (ballot.kind, packed, sorted(ballot.tags), ballot.counted)
-        yield _row(decision, member, row, staged.revision)
-
-
-def _rows_from_scratch(decision: Decision, staged: StagedDecision) -> Iterator[StagedBallot]:
-    """Every staged ballot that differs from the stored one; a stored one that is gone becomes a row of kind NONE."""
-    assert staged.columns is not None
-    stored: dict[int, Row] = {
-        member: (kind, bytes(packed), tags, counted)
-        for member, kind, packed, tags, counted in StagedBallot.objects.filter(decision=decision)
-        .values_list("membership_id", "kind", "microstars", "tags", "is_counted")
-        .iterator(_ROWS)
-    }
+            yield member, (ballot.kind, packed, ballot.tags, ballot.counted)
+    if staged.columns is None:
+        return
     columns = staged.columns
     packed_rows = np.ascontiguousarray(columns.microstars, dtype="<i4")
-    sorted_tags: dict[frozenset[str], list[str]] = {}
-    for index, member in enumerate(columns.members):
-        tags = sorted_tags.setdefault(columns.tags[index], sorted(columns.tags[index]))
-        row: Row = (columns.kinds[index], packed_rows[index].tobytes(), tags, bool(columns.counted[index]))
-        if stored.pop(member, None) != row:
-            yield _row(decision, member, row, staged.revision)
-    for member, (kind, _, _, counted) in stored.items():
-        if kind != StagedBallot.Kind.NONE:
-            yield _row(decision, member, (StagedBallot.Kind.NONE, b"", [], counted), staged.revision)
+    data, width = packed_rows.tobytes(), packed_rows.itemsize * packed_rows.shape[1]
+    all_packed = [data[start : start + width] for start in range(0, len(data), width)]
+    rows = zip(columns.kinds, all_packed, columns.tags, columns.counted.tolist(), strict=True)
+    yield from zip(columns.members, rows, strict=True)
 
 
-def _row(decision: Decision, member: int, row: Row, revision: int) -> StagedBallot:
-    kind, packed, tags, counted = row
-    return StagedBallot(
-        decision_id=decision.pk,
-        membership_id=member,
-        kind=kind,
-        microstars=packed,
-        tags=tags,
-        is_counted=counted,
-        changed_revision=revision,
-    )
+def _stored_rows(decision: Decision, members: Collection[int] | None) -> dict[int, Row]:
+    """The stored rows of these members, of all without `members`."""
+    rows = StagedBallot.objects.filter(decision=decision).annotate(tags_text=TAGS_TEXT)
+    if members is not None and len(members) <= _ROWS:
+        rows = rows.filter(membership__in=members)
+    columns = ("membership_id", "kind", "microstars", "tags_text", "is_counted")
+    return {
+        member: (kind, bytes(packed), tag_set(text), counted)
+        for member, kind, packed, text, counted in rows.values_list(*columns).iterator(_ROWS)
+        if members is None or member in members
+    }
 
 
-def _write(rows: Iterable[StagedBallot]) -> None:
-    StagedBallot.objects.bulk_create(
-        rows,
-        batch_size=_ROWS,
-        update_conflicts=True,
-        unique_fields=["decision", "membership"],
-        update_fields=_UPDATED_FIELDS,
-    )
+def _write(decision: Decision, rows: Mapping[int, Row], revision: int) -> None:
+    """Insert or replace staged ballots.
+
+    In plain SQL, the same on SQLite and PostgreSQL: a large community's first calculation writes 100,000 rows while it
+    holds the database's one writer on SQLite, and bulk_create takes ten times as long over them.
+    """
+    tags = {row[2]: json.dumps(sorted(row[2])) for row in rows.values()}
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _UPSERT,
+            [
+                (decision.pk, member, str(kind), packed, tags[row_tags], counted, revision)
+                for member, (kind, packed, row_tags, counted) in rows.items()
+            ],
+        )
 
 
 def record_failure(decision: Decision, revision: int, message: str) -> None:
