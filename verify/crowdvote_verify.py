@@ -50,7 +50,8 @@ SHOWN = 20  # differences listed for one decision
 EXACT_LOOP = 40  # members of a loop up to which it is solved in fractions
 EXACT_BITS = 512  # length of a denominator up to which a value stays a fraction
 ELIMINATION_STEPS = 400_000  # effort up to which a larger loop is solved by elimination rather than iteration
-SWEEPS = 2_000  # rounds after which an iteration gives up
+SWEEPS = 8  # of an iteration, between checks
+CHECKS = 250  # after which an iteration gives up
 SCALE = 128
 ONE = 1 << SCALE
 CLOSE_TO_HALF = 1 << (SCALE - 90)
@@ -561,47 +562,64 @@ def _eliminate(rows: list[Row], choices: int, quotient: Callable[[int, int], Any
 
 
 def _iterate(rows: list[Row], choices: int, error: int) -> list[Value]:
-    """Solve by repeated averaging in whole numbers, rounded down, until no number changes. Raises TooLong.
+    """Solve by repeated averaging in whole numbers (unit 2**-128), until the solution is proven close. Raises TooLong.
 
-    All choices of a member are lanes of one long integer, so that one addition adds them all. Multiplying by
-    2**shift // k and masking divides each lane by k, at most 2 units too low; sums from outside add one unit more.
-    Where nothing changes any more each equation therefore holds within 3 units. How far the solution can be off is
-    that times the expected number of steps out of the loop. Lane 0 solves for this number too, with 1 added per step
-    (unit 2**-100): what it reaches fulfils its inequality to more than one half, so twice its maximum is a bound.
+    All choices of a member are lanes of one long integer, so that one addition adds them all; multiplying by
+    2**shift // k and masking divides each lane by k, a little too low.
+
+    Before every few sweeps each equation is checked. How far the solution can be off is at most what the worst equation
+    lacks times the expected number of steps out of the loop. Lane 0 holds that number (unit 2**-100), with 1 added per
+    step: where each of its equations holds to one half, twice its maximum is a bound (the matrix is an M-matrix).
+    Then all members are moved together by what the equations lack in total, which averaging alone would take as many
+    sweeps for as the loop holds its members steps.
     """
     most = max(len(row.inside) + row.outside for row in rows)
-    bits = SCALE + 24 + most.bit_length()  # a lane's sum; 5,000,000 < 2**24
-    shift, width = bits, 2 * bits
+    bits = SCALE + 24 + most.bit_length()  # the sum of a lane; 5,000,000 < 2**23
+    shift, width, highest = bits, 2 * bits, 1 << (SCALE + 23)
     lane = (1 << bits) - 1
-    mask = sum(lane << (width * number) for number in range(choices + 1))
-    fixed = []
+    lanes = [width * number for number in range(choices + 1)]
+    mask = sum(lane << place for place in lanes)
+    fixed, followed = [], []
     for row in rows:
-        followed = len(row.inside) + row.outside
-        packed = followed << 100
-        for number, numerator in enumerate(row.total[0] if row.total else (), start=1):
-            packed += (numerator * ONE // row.total[1] if row.total else 0) << (width * number)
-        fixed.append((packed, row.inside, (1 << shift) // followed))
-    order = [(position, *fixed[position]) for position in _outwards(rows)]
+        followed.append(len(row.inside) + row.outside)
+        packed = followed[-1] << 100
+        if row.total:
+            numerators, denominator, _ = row.total
+            packed += sum(
+                number * ONE // denominator << place for number, place in zip(numerators, lanes[1:], strict=True)
+            )
+        fixed.append(packed)
+    order = [(n, fixed[n], rows[n].inside, (1 << shift) // followed[n]) for n in _outwards(rows)]
+    leaving = sum(row.outside for row in rows)
     numbers = [0] * len(rows)
-    for _ in range(SWEEPS):
-        changed = False
-        for position, packed, inside, inverse in order:
-            total = packed
-            for followee in inside:
-                total += numbers[followee]
-            total = (total * inverse >> shift) & mask
-            if total != numbers[position]:
-                numbers[position] = total
-                changed = True
-        if not changed:
-            break
-    else:
-        raise TooLong
-    steps = 2 * (max(packed & lane for packed in numbers) + 1 >> 100) + 2
-    return [
-        Value(tuple(packed >> (width * number) & lane for number in range(1, choices + 1)), ONE, error + 3 * steps)
-        for packed in numbers
-    ]
+    for _ in range(CHECKS):
+        lacking = []  # of each equation by lane: the sum it asks for, less what stands there
+        for position, packed, inside, _ in sorted(order):
+            total, own = packed + sum(numbers[followee] for followee in inside), numbers[position]
+            lacking.append([(total >> place & lane) - followed[position] * (own >> place & lane) for place in lanes])
+        if all(lacks[0] <= k << 99 for lacks, k in zip(lacking, followed, strict=True)):
+            steps = 2 * (max(own & lane for own in numbers) >> 100) + 2
+            worst = (
+                max(max(map(abs, lacks[1:]), default=0) // k for lacks, k in zip(lacking, followed, strict=True)) + 2
+            )
+            if worst * steps < CLOSE_TO_HALF >> 8:
+                return [
+                    Value(tuple(own >> place & lane for place in lanes[1:]), ONE, error + worst * steps)
+                    for own in numbers
+                ]
+        moves = [
+            (place, sum(column) // leaving) for place, column in zip(lanes, zip(*lacking, strict=True), strict=True)
+        ]
+        numbers = [
+            sum(min(max((own >> place & lane) + move, 0), highest) << place for place, move in moves) for own in numbers
+        ]
+        for _ in range(SWEEPS):
+            for position, packed, inside, inverse in order:
+                total = packed
+                for followee in inside:
+                    total += numbers[followee]
+                numbers[position] = (total * inverse >> shift) & mask
+    raise TooLong
 
 
 def _outwards(rows: list[Row]) -> list[int]:
