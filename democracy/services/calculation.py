@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from democracy import ledger
@@ -203,7 +204,8 @@ class _Kept:
 
 
 _kept: OrderedDict[int, _Kept] = OrderedDict()
-_final: OrderedDict[int, LiveCalculation] = OrderedDict()
+# By decision and closing time: until that has passed for good, a manager may move it.
+_final: OrderedDict[tuple[int, datetime | None], LiveCalculation] = OrderedDict()
 _registry_lock = threading.Lock()
 
 
@@ -254,8 +256,9 @@ class StageBallots:
 
 
 def _closed_calculation(decision: Decision) -> LiveCalculation:
+    key = (decision.pk, decision.closes_at)
     with _registry_lock:
-        closed = _final.get(decision.pk)
+        closed = _final.get(key)
     if closed is None:
         revision = inputs.closing_revision(decision)
         then = inputs.inputs_at(decision.community_id, [decision.pk], revision)
@@ -263,7 +266,7 @@ def _closed_calculation(decision: Decision) -> LiveCalculation:
         calculation = Calculation.from_scratch(then.graph(), lots=one.lots, ballots=one.ballots)
         closed = LiveCalculation(revision, one.choices, calculation)
         with _registry_lock:
-            _final[decision.pk] = closed
+            _final[key] = closed
             while len(_final) > _KEPT:
                 _final.popitem(last=False)
     return closed

@@ -10,7 +10,6 @@ from the entries' `before`.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -143,8 +142,9 @@ def _rows(community_id: int, decision_ids: Iterable[int], revision: int) -> Comm
 
 def decision_inputs(decision_ids: Iterable[int]) -> dict[int, DecisionInputs]:
     """The choices and ballots of these decisions as the rows show them now."""
-    choices: defaultdict[int, list[Choice]] = defaultdict(list)
-    for choice in Choice.objects.filter(decision__in=decision_ids):
+    # One that lost its choices is there, too: passed over, it would stay stale and be tried without end.
+    choices: dict[int, list[Choice]] = {decision_id: [] for decision_id in decision_ids}
+    for choice in Choice.objects.filter(decision__in=choices):
         choices[choice.decision_id].append(choice)
     inputs = {}
     for decision_id, of_decision in choices.items():
