@@ -1,0 +1,366 @@
+"""Storing: what a calculation leaves in the database, when a result is shown, and what never overwrites what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from democracy import services
+from democracy.models import CalculationClaim, Community, Decision, DecisionSnapshot, Membership, StagedBallot
+from democracy.recalculation import recalculate_community
+from democracy.services.calculation import StageBallots, StagedDecision, Tally, forget_everything
+from democracy.services.claims import Claim, ClaimLost
+from democracy.services.storing import record_failure, store
+from tests import factories, rules
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> Iterator[None]:
+    forget_everything()
+    yield
+    forget_everything()
+
+
+class Scene:
+    """A community in which the tests calculate by hand, under one claim."""
+
+    def __init__(self, **fields: Any) -> None:
+        handles = ("ada", "ben", "cleo", "dan", "eve", "fay")
+        self.community, self.members = factories.community(*handles)
+        self.manager = self.members["manager"].user
+        self.decision = factories.decision(self.community, self.manager, **fields)
+        claim = Claim.take(self.community.pk)
+        assert claim is not None
+        self.claim = claim
+
+    def __getitem__(self, handle: str) -> Membership:
+        return self.members[handle]
+
+    def vote(self, handle: str, **stars: int) -> None:
+        factories.vote(self.members[handle], self.decision, **stars)
+
+    def withdraw(self, handle: str) -> None:
+        services.withdraw_ballot(self.members[handle].user, self.decision.pk)
+
+    def stage(self) -> StagedDecision:
+        ((_, staged),) = StageBallots(self.community.pk).process([self.decision.pk], live=[self.decision.pk])
+        return staged
+
+    def store(self, staged: StagedDecision, *, final: bool = False) -> int | None:
+        return store(self.decision, staged, Tally().process(staged), self.claim, final=final)
+
+    def calculate(self) -> int | None:
+        return self.store(self.stage())
+
+    def shown(self) -> list[tuple[int, bool]]:
+        """(revision, is final) of each result ever shown, oldest first."""
+        rows = DecisionSnapshot.objects.filter(decision=self.decision).order_by("pk")
+        return list(rows.values_list("revision", "is_final"))
+
+    def ballots(self) -> dict[str, tuple[str, bool, int]]:
+        """(kind, counted, changed revision) of each staged ballot, by handle."""
+        handles = {member.pk: handle for handle, member in self.members.items()}
+        rows = StagedBallot.objects.filter(decision=self.decision)
+        return {handles[row.membership_id]: (row.kind, row.is_counted, row.changed_revision) for row in rows}
+
+    @property
+    def revision(self) -> int:
+        return rules.revision(self.community)
+
+    def derived(self) -> list[Any]:
+        decision = Decision.objects.filter(pk=self.decision.pk).values("calculated_revision", "last_calculated")
+        return [*decision, *StagedBallot.objects.order_by("pk").values(), *DecisionSnapshot.objects.values()]
+
+
+@pytest.fixture
+def scene(db: None) -> Scene:
+    return Scene()
+
+
+class TestOrder:
+    def test_an_older_run_never_overwrites_a_newer_one(self, scene: Scene) -> None:
+        scene.vote("ada", Ash=5)
+        older = scene.stage()
+        scene.vote("ada", Ash=1)
+        scene.vote("ben", Birch=5)
+        assert scene.calculate() == 2
+        before = scene.derived()
+        assert scene.store(older) is None
+        assert scene.derived() == before
+
+    def test_the_same_revision_is_stored_once(self, scene: Scene) -> None:
+        scene.vote("ada", Ash=5)
+        staged = scene.stage()
+        scene.store(staged)
+        before = scene.derived()
+        assert scene.store(staged) is None
+        assert scene.derived() == before
+
+    def test_a_run_whose_claim_was_taken_over_stores_nothing(self, scene: Scene) -> None:
+        scene.vote("ada", Ash=5)
+        staged = scene.stage()
+        CalculationClaim.objects.update(expires_at=timezone.now())
+        taken_over = Claim.take(scene.community.pk)
+        assert taken_over is not None
+        before = scene.derived()
+        with pytest.raises(ClaimLost):
+            scene.store(staged)
+        with pytest.raises(ClaimLost):
+            scene.store(staged, final=True)
+        assert scene.derived() == before
+        scene.claim = taken_over
+        assert scene.store(staged) == 1
+
+    def test_an_interim_result_is_not_stored_once_the_decision_has_closed(self, scene: Scene) -> None:
+        scene.vote("ada", Ash=5)
+        staged = scene.stage()
+        scene.decision = factories.close(scene.decision)
+        assert scene.store(staged) is None
+        assert (scene.shown(), scene.ballots()) == ([], {})
+        assert scene.store(StageBallots.final(scene.decision), final=True) == 1
+
+    def test_storing_clears_a_failure(self, scene: Scene) -> None:
+        scene.vote("ada", Ash=5)
+        record_failure(scene.decision, scene.revision, "x" * 900)
+        row = Decision.objects.get(pk=scene.decision.pk)
+        assert (row.failed_revision, len(row.calculation_error), row.calculated_revision) == (scene.revision, 500, 0)
+        scene.calculate()
+        row.refresh_from_db()
+        assert (row.failed_revision, row.calculation_error, row.calculated_revision) == (0, "", scene.revision)
+
+
+class TestStagedBallots:
+    def test_each_has_the_revision_at_which_it_last_changed(self, scene: Scene) -> None:
+        factories.follow(scene["ben"], scene["ada"])
+        scene.vote("ada", Ash=5)
+        scene.vote("cleo")
+        first = scene.revision
+        assert scene.calculate() == 3
+        assert scene.ballots() == {
+            "ada": ("cast", True, first),
+            "ben": ("inherited", True, first),
+            "cleo": ("abstained", False, first),
+        }
+        scene.vote("ben", Ash=1)
+        assert scene.calculate() == 1
+        assert scene.ballots()["ben"] == ("cast", True, first + 1)
+        assert scene.ballots()["ada"] == ("cast", True, first)
+
+    @pytest.mark.parametrize("kept", [True, False], ids=["incrementally", "from scratch"])
+    def test_one_that_is_gone_stays_as_a_row_of_kind_none(self, scene: Scene, kept: bool) -> None:
+        services.update_membership(scene.manager, scene["cleo"].pk, role=Membership.Role.LOBBYIST)
+        for handle in ("ada", "ben", "cleo"):
+            scene.vote(handle, Ash=5)
+        first = scene.revision
+        scene.calculate()
+        scene.withdraw("ada")
+        scene.withdraw("cleo")
+        if not kept:
+            forget_everything()
+        assert scene.calculate() == 2
+        expected = {
+            "ada": ("none", True, first + 2),
+            "ben": ("cast", True, first),
+            "cleo": ("none", False, first + 2),
+        }
+        assert scene.ballots() == expected
+        scene.vote("dan", Birch=1)
+        forget_everything()
+        assert scene.calculate() == 1
+        assert {**scene.ballots(), "dan": None} == {**expected, "dan": None}
+
+    def test_equal_ones_are_not_written_again(self, scene: Scene) -> None:
+        for handle in ("ada", "ben"):
+            scene.vote(handle, Ash=5)
+        scene.calculate()
+        before = scene.ballots()
+        services.request_recalculation(scene.manager, scene.decision.pk)
+        assert scene.calculate() == 0
+        assert scene.ballots() == before
+        scene.vote("ada", Ash=1)
+        scene.stage()  # by another run, which stores nothing
+        scene.vote("ada", Ash=5)
+        StageBallots(scene.community.pk).not_stored([scene.decision.pk])
+        assert scene.calculate() == 0
+
+    def test_they_are_written_in_few_statements_however_many_they_are(self, scene: Scene) -> None:
+        scene.vote("ada", Ash=5)
+        few, many = scene.stage(), 0
+        with CaptureQueriesContext(connection) as queries:
+            scene.store(few)
+            many = len(queries)
+        for handle in ("ben", "cleo", "dan", "eve", "fay"):
+            scene.vote(handle, Ash=4)
+        staged = scene.stage()
+        with CaptureQueriesContext(connection) as queries:
+            assert scene.store(staged) == 5
+        assert len(queries) == many
+
+
+class TestLive:
+    def test_every_new_result_is_shown(self, scene: Scene) -> None:
+        scene.vote("ada", Ash=5)
+        first = scene.revision
+        scene.calculate()
+        scene.vote("ben", Ash=4)
+        scene.calculate()
+        assert scene.shown() == [(first, False), (first + 1, False)]
+
+    def test_an_unchanged_result_advances_the_counter_and_shows_nothing_new(self, scene: Scene) -> None:
+        scene.vote("ada", Ash=5)
+        scene.calculate()
+        before = scene.shown()
+        services.request_recalculation(scene.manager, scene.decision.pk)
+        assert Decision.objects.get(pk=scene.decision.pk).is_stale
+        scene.calculate()
+        row = Decision.objects.get(pk=scene.decision.pk)
+        assert (row.calculated_revision, row.is_stale, scene.shown()) == (scene.revision, False, before)
+
+    def test_a_join_changes_participation_and_so_the_result(self, scene: Scene) -> None:
+        scene.vote("ada", Ash=5)
+        scene.calculate()
+        factories.join(scene.community, factories.person())
+        scene.calculate()
+        assert len(scene.shown()) == 2
+        eligible = DecisionSnapshot.objects.order_by("pk").values_list("result__participation__eligible", flat=True)
+        assert list(eligible) == [7, 8]
+
+
+class TestBatched:
+    @pytest.fixture
+    def scene(self, db: None) -> Scene:
+        return Scene(results_visibility=Decision.Visibility.BATCHED)
+
+    def test_nothing_is_shown_before_five_counted_ballots_have_changed(self, scene: Scene) -> None:
+        for handle in ("ada", "ben", "cleo", "dan"):
+            scene.vote(handle, Ash=5)
+            scene.calculate()
+        assert scene.shown() == []
+        scene.vote("eve", Ash=5)
+        scene.calculate()
+        first = scene.revision
+        assert scene.shown() == [(first, False)]
+        for handle in ("ada", "ben", "cleo", "dan"):
+            scene.vote(handle, Birch=1)
+            scene.calculate()
+        assert scene.shown() == [(first, False)]
+        scene.vote("fay", Birch=1)
+        scene.calculate()
+        assert scene.shown() == [(first, False), (scene.revision, False)]
+
+    def test_a_ballot_that_changes_five_times_is_one_ballot(self, scene: Scene) -> None:
+        for number in range(6):
+            scene.vote("ada", Ash=number)
+            scene.calculate()
+        assert scene.shown() == []
+
+    def test_abstentions_and_lobbyists_ballots_are_not_counted_ones(self, scene: Scene) -> None:
+        for handle in ("dan", "eve"):
+            services.update_membership(scene.manager, scene[handle].pk, role=Membership.Role.LOBBYIST)
+        for handle in ("ada", "ben", "cleo", "dan", "eve"):
+            scene.vote(handle, Ash=5)
+        scene.vote("fay")
+        scene.calculate()
+        assert scene.shown() == []
+        # Nor when they are gone.
+        for handle in ("dan", "eve", "fay"):
+            scene.withdraw(handle)
+        scene.calculate()
+        assert scene.shown() == []
+        scene.vote("fay", Ash=1)
+        scene.vote("manager", Ash=1)
+        scene.calculate()
+        assert scene.shown() == [(scene.revision, False)]
+
+    def test_inherited_and_withdrawn_ballots_are(self, scene: Scene) -> None:
+        for handle in ("ben", "cleo", "dan", "eve"):
+            factories.follow(scene[handle], scene["ada"])
+        scene.vote("ada", Ash=5)
+        scene.calculate()
+        first = scene.revision
+        assert scene.shown() == [(first, False)]
+        scene.withdraw("ada")
+        scene.calculate()
+        assert scene.shown() == [(first, False), (scene.revision, False)]
+
+    def test_a_request_for_recalculation_shows_nothing_more(self, scene: Scene) -> None:
+        for handle in ("ada", "ben", "cleo", "dan"):
+            scene.vote(handle, Ash=5)
+        for _ in range(2):
+            services.request_recalculation(scene.manager, scene.decision.pk)
+            forget_everything()
+            scene.calculate()
+        assert scene.shown() == []
+
+
+class TestAfterClose:
+    def test_nothing_is_shown_before_closing(self, db: None) -> None:
+        scene = Scene(results_visibility=Decision.Visibility.AFTER_CLOSE)
+        for handle in ("ada", "ben", "cleo", "dan", "eve", "fay"):
+            scene.vote(handle, Ash=5)
+            scene.calculate()
+        assert scene.shown() == []
+        assert not Decision.objects.get(pk=scene.decision.pk).is_stale
+        scene.decision = factories.close(scene.decision)
+        scene.store(StageBallots.final(scene.decision), final=True)
+        assert scene.shown() == [(scene.revision, True)]
+
+
+class TestFinal:
+    @pytest.mark.parametrize("visibility", Decision.Visibility.values)
+    def test_the_final_result_is_stored_exactly_once(self, db: None, visibility: str) -> None:
+        scene = Scene(results_visibility=visibility)
+        scene.vote("ada", Ash=5)
+        scene.calculate()
+        scene.decision = factories.close(scene.decision)
+        final = StageBallots.final(scene.decision)
+        assert scene.store(final, final=True) is not None
+        before = scene.derived()
+        assert scene.store(final, final=True) is None
+        assert scene.derived() == before
+        assert [is_final for _, is_final in scene.shown()].count(True) == 1
+        assert Decision.objects.get(pk=scene.decision.pk).is_final_calculation
+
+    def test_an_equal_interim_result_does_not_stand_in_for_the_final_one(self, scene: Scene) -> None:
+        scene.vote("ada", Ash=5)
+        scene.calculate()
+        scene.decision = factories.close(scene.decision)
+        scene.store(StageBallots.final(scene.decision), final=True)
+        assert scene.shown() == [(scene.revision, False), (scene.revision, True)]
+
+    def test_a_decision_that_was_prolonged_meanwhile_gets_no_final_result(self, scene: Scene) -> None:
+        scene.vote("ada", Ash=5)
+        final = StageBallots.final(scene.decision)
+        assert scene.decision.closes_at is not None
+        later = scene.decision.closes_at + timedelta(days=1)
+        services.update_decision(scene.manager, scene.decision.pk, closes_at=later)
+        assert scene.store(final, final=True) is None
+        assert scene.shown() == []
+
+
+def test_a_run_ends_even_for_a_decision_that_lost_its_choices(scene: Scene) -> None:
+    scene.claim.release()
+    Decision.objects.get(pk=scene.decision.pk).choices.all().delete()
+    sibling = factories.decision(scene.community, scene.manager)
+    assert recalculate_community(scene.community.pk)
+    assert not Decision.objects.get(pk=sibling.pk).is_stale
+
+
+def test_other_communities_are_left_alone(scene: Scene) -> None:
+    other, others = factories.community("zoe")
+    decision = factories.decision(other, others["manager"].user)
+    factories.vote(others["zoe"], decision, Ash=5)
+    before = Decision.objects.filter(pk=decision.pk).values().get()
+    scene.vote("ada", Ash=5)
+    scene.calculate()
+    assert Decision.objects.filter(pk=decision.pk).values().get() == before
+    assert not StagedBallot.objects.filter(decision=decision).exists()
+    assert Community.objects.get(pk=other.pk).revision == rules.revision(other)

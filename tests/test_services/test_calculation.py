@@ -1,0 +1,307 @@
+"""Staging from the ledger: what a process keeps equals what is read afresh; a final result stands on closing time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from democracy import ledger, services
+from democracy.models import Decision, Membership
+from democracy.services import calculation, inputs
+from democracy.services.calculation import StageBallots, StagedDecision, Tally, calculation_of, forget_everything
+from graph import Calculation, CastBallot, StagedBallot
+from tests import factories, histories, rules
+from tests.test_services.conftest import Town
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> Iterator[None]:
+    forget_everything()
+    yield
+    forget_everything()
+
+
+Staged = dict[int, StagedBallot]
+
+
+def ballots(staged: StagedDecision) -> Staged:
+    """All staged ballots of a staging from scratch."""
+    assert staged.columns is not None
+    columns = staged.columns
+    return {
+        member: StagedBallot(
+            member,
+            columns.kinds[row],
+            tuple(columns.microstars[row].tolist()),
+            columns.tags[row],
+            bool(columns.counted[row]),
+        )
+        for row, member in enumerate(columns.members)
+    }
+
+
+def stage(decision: Decision) -> StagedDecision:
+    ((_, staged),) = StageBallots(decision.community_id).process([decision.pk], live=[decision.pk])
+    return staged
+
+
+def afresh(decision: Decision) -> tuple[int, Any, Staged]:
+    """(revision, result, staged ballots) of a decision, from nothing but the tables."""
+    now = inputs.current_inputs(decision.community_id, [decision.pk])
+    one = now.decisions[decision.pk]
+    made = Calculation.from_scratch(now.graph(), lots=one.lots, ballots=one.ballots)
+    return now.revision, made.result, {ballot.member: ballot for ballot in made.staged_ballots()}
+
+
+class TestCatchingUp:
+    @pytest.mark.parametrize("seed", range(8))
+    def test_what_a_process_keeps_equals_reading_everything_afresh(self, seed: int) -> None:
+        history = histories.History(seed)
+        known: dict[int, Staged] = {}
+        for _ in range(25):
+            history.steps(history.random.choice([0, 1, 1, 2, 5]))
+            live = [decision.pk for decision in history.decisions]
+            # Not every decision is stale each time; those that are not are kept up to date all the same.
+            wanted = history.random.sample(live, history.random.randint(1, len(live)))
+            for pk, staged in StageBallots(history.community.pk).process(wanted, live=live):
+                if staged.columns is not None:
+                    known[pk] = ballots(staged)
+                for member, ballot in staged.ballots.items():
+                    known[pk].pop(member, None)
+                    if ballot is not None:
+                        known[pk][member] = ballot
+                decision = Decision.objects.get(pk=pk)
+                assert (staged.revision, staged.result, known[pk]) == afresh(decision)
+
+    @pytest.mark.parametrize("seed", range(100, 103))
+    def test_the_kept_graph_equals_the_one_built_from_the_tables(self, seed: int) -> None:
+        history = histories.History(seed)
+        for _ in range(15):
+            history.steps(3)
+            with calculation_of(history.decisions[0]) as kept:
+                then = inputs.current_inputs(history.community.pk, []).graph()
+                graph = kept.calculation.graph
+                assert kept.revision == graph.revision == then.revision
+                assert dict(graph.digraph.nodes(data="counted")) == dict(then.digraph.nodes(data="counted"))
+                assert set(graph.digraph.edges(data="tags")) == set(then.digraph.edges(data="tags"))
+
+    def test_only_what_changed_is_handed_on_for_storing(self, town: Town) -> None:
+        factories.follow(town.ben, town.ada)
+        factories.vote(town.ada, town.decision, Ash=5)
+        factories.vote(town.cleo, town.decision, Birch=1)
+        assert set(ballots(stage(town.decision))) == {town.ada.pk, town.ben.pk, town.cleo.pk}
+        factories.vote(town.ada, town.decision, Ash=4)
+        assert set(stage(town.decision).ballots) == {town.ada.pk, town.ben.pk}
+        services.withdraw_ballot(town.ada.user, town.decision.pk)
+        assert dict(stage(town.decision).ballots) == {town.ada.pk: None, town.ben.pk: None}
+        assert dict(stage(town.decision).ballots) == {}
+
+    def test_what_was_not_stored_is_handed_on_again_with_everything_else(self, town: Town) -> None:
+        factories.vote(town.ada, town.decision, Ash=5)
+        stage(town.decision)
+        factories.vote(town.ben, town.decision, Ash=1)
+        stage(town.decision)
+        StageBallots(town.community.pk).not_stored([town.decision.pk])
+        assert set(ballots(stage(town.decision))) == {town.ada.pk, town.ben.pk}
+
+    def test_a_request_for_recalculation_calculates_that_decision_from_scratch(self, town: Town) -> None:
+        sibling = factories.decision(town.community, town.manager)
+        both = [town.decision.pk, sibling.pk]
+        StageBallots(town.community.pk).process(both, live=both)
+        services.request_recalculation(town.manager, town.decision.pk)
+        staged = dict(StageBallots(town.community.pk).process(both, live=both))
+        assert {pk: one.columns is not None for pk, one in staged.items()} == {
+            town.decision.pk: True,
+            sibling.pk: False,
+        }
+
+    def test_too_many_entries_are_not_caught_up_with_but_read_afresh(
+        self, town: Town, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stage(town.decision)
+        monkeypatch.setattr(calculation, "_TOO_FAR_BEHIND", 2)
+        for member in (town.ada, town.ben, town.cleo):
+            factories.vote(member, town.decision, Ash=5)
+        staged = stage(town.decision)
+        assert (staged.revision, staged.result, ballots(staged)) == afresh(town.decision)
+
+    def test_after_an_error_everything_is_read_afresh(self, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+        factories.vote(town.ada, town.decision, Ash=5)
+        stage(town.decision)
+        factories.vote(town.ben, town.decision, Ash=1)
+        with monkeypatch.context() as broken:
+            broken.setattr(Calculation, "update", lambda *args, **kwargs: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                stage(town.decision)
+        staged = stage(town.decision)
+        assert (staged.revision, staged.result, ballots(staged)) == afresh(town.decision)
+
+    def test_a_decision_that_is_no_longer_live_is_let_go(self, town: Town) -> None:
+        sibling = factories.decision(town.community, town.manager)
+        both = [town.decision.pk, sibling.pk]
+        StageBallots(town.community.pk).process(both, live=both)
+        StageBallots(town.community.pk).process([sibling.pk], live=[sibling.pk])
+        assert stage(town.decision).columns is not None
+
+
+class TestWhatCounts:
+    def result(self, decision: Decision) -> dict[str, Any]:
+        return Tally().process(stage(decision))
+
+    def test_whoever_left_counts_for_nothing_and_hands_nothing_on_until_they_are_back(self, town: Town) -> None:
+        factories.follow(town.ben, town.ada)
+        factories.vote(town.ada, town.decision, Ash=5)
+        there = self.result(town.decision)
+        assert there["participation"] == {
+            "eligible": 5, "cast": 1, "inherited": 1, "abstained": 0, "none": 3, "lobbyists": 0, "counted": 2,
+        }  # fmt: skip
+        services.leave_community(town.ada.user, town.community.pk)
+        assert self.result(town.decision)["participation"] == {
+            "eligible": 4, "cast": 0, "inherited": 0, "abstained": 0, "none": 4, "lobbyists": 0, "counted": 0,
+        }  # fmt: skip
+        services.apply_to_community(town.ada.user, town.community.pk)
+        assert self.result(town.decision) == there
+
+    def test_a_lobbyist_is_never_counted_but_hands_on(self, town: Town) -> None:
+        services.update_membership(town.manager, town.ada.pk, role=Membership.Role.LOBBYIST)
+        factories.follow(town.ben, town.ada)
+        factories.vote(town.ada, town.decision, Ash=5)
+        result = self.result(town.decision)
+        ash = str(factories.choices(town.decision)["Ash"].pk)
+        assert (result["winner"], result["scores"][ash]) == (ash, 5_000_000)
+        assert result["participation"] == {
+            "eligible": 4, "cast": 0, "inherited": 1, "abstained": 0, "none": 3, "lobbyists": 1, "counted": 1,
+        }  # fmt: skip
+
+    def test_an_abstention_is_counted_as_one_and_stops_inheritance(self, town: Town) -> None:
+        factories.follow(town.ben, town.ada)
+        factories.follow(town.cleo, town.ben)
+        factories.vote(town.ada, town.decision, Ash=5)
+        factories.vote(town.ben, town.decision)
+        assert self.result(town.decision)["participation"] == {
+            "eligible": 5, "cast": 1, "inherited": 0, "abstained": 1, "none": 3, "lobbyists": 0, "counted": 1,
+        }  # fmt: skip
+
+    def test_withdrawing_returns_the_member_to_inheriting(self, town: Town) -> None:
+        factories.follow(town.ben, town.ada)
+        factories.vote(town.ada, town.decision, Ash=5)
+        before = self.result(town.decision)
+        factories.vote(town.ben, town.decision, Birch=5)
+        assert self.result(town.decision) != before
+        services.withdraw_ballot(town.ben.user, town.decision.pk)
+        assert self.result(town.decision) == before
+
+
+class TestEarlierRevisions:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_inputs_at_a_revision_are_those_that_stood_then(self, seed: int) -> None:
+        history = histories.History(seed)
+        decisions = {decision.pk: decision for decision in history.decisions}
+        moments: dict[int, histories.Contents] = {}
+        for _ in range(40):
+            moments[rules.revision(history.community)] = histories.contents(history.community)
+            history.step()
+        for revision, then in moments.items():
+            found = inputs.inputs_at(history.community.pk, decisions, revision)
+            assert found.revision == revision
+            assert found.members == {
+                int(subject.split(":")[1]): content["role"] == "voter"
+                for subject, content in then.items()
+                if subject.startswith("membership:") and content["active"]
+            }
+            assert found.followings == {
+                (content["follower"], content["followee"]): frozenset(content["tags"])
+                for subject, content in then.items()
+                if subject.startswith("following:")
+            }
+            for pk in decisions:
+                choices = found.decisions[pk].choices
+                assert found.decisions[pk].ballots == {
+                    int(subject.split(":")[2]): CastBallot(
+                        tuple(content["stars"].get(str(choice), 0) for choice in choices),
+                        frozenset(content["tags"]),
+                        content["abstain"],
+                    )
+                    for subject, content in then.items()
+                    if subject.startswith(f"ballot:{pk}:")
+                }
+
+
+class TestFinal:
+    def test_every_change_before_closing_counts_and_none_later(self, town: Town, clock: rules.Clock) -> None:
+        closes = town.decision.closes_at
+        assert closes is not None
+        clock.set(closes - timedelta(hours=1))
+        factories.follow(town.ben, town.ada)
+        factories.follow(town.cleo, town.ada)
+        factories.vote(town.ada, town.decision, Ash=5)
+        factories.vote(town.dan, town.decision, Birch=4)
+        services.leave_community(town.dan.user, town.community.pk)
+        clock.set(closes - timedelta(microseconds=1))
+        services.unfollow(town.cleo.user, town.ada.pk)
+        revision, result, staged = afresh(town.decision)
+
+        clock.set(closes)
+        services.unfollow(town.ben.user, town.ada.pk)
+        factories.follow(town.cleo, town.ada)
+        services.update_membership(town.manager, town.ben.pk, role=Membership.Role.LOBBYIST)
+        services.apply_to_community(town.dan.user, town.community.pk)
+        services.apply_to_community(factories.person(), town.community.pk)
+        services.leave_community(town.ada.user, town.community.pk)
+        final = StageBallots.final(Decision.objects.get(pk=town.decision.pk))
+        assert (final.revision, final.result, ballots(final)) == (revision, result, staged)
+        assert afresh(town.decision)[1:] != (result, staged)
+        with calculation_of(Decision.objects.get(pk=town.decision.pk)) as explained:
+            assert (explained.revision, explained.calculation.result) == (revision, result)
+
+    def test_a_prolonged_decision_is_final_at_its_later_closing(self, town: Town, clock: rules.Clock) -> None:
+        closes = town.decision.closes_at
+        assert closes is not None
+        early = Decision.objects.get(pk=town.decision.pk)
+        factories.vote(town.ada, town.decision, Ash=5)
+        # Somebody asks by a clock that is ahead, and what they get is kept.
+        StageBallots.final(early)
+        services.update_decision(town.manager, town.decision.pk, closes_at=closes + timedelta(hours=1))
+        clock.set(closes + timedelta(minutes=30))
+        factories.vote(town.ben, town.decision, Ash=1)
+        expected = afresh(town.decision)
+        clock.set(closes + timedelta(hours=1))
+        final = StageBallots.final(Decision.objects.get(pk=town.decision.pk))
+        assert (final.revision, final.result, ballots(final)) == expected
+
+
+@pytest.mark.django_db(transaction=True)
+class TestLastMoment:
+    def test_a_vote_that_was_in_time_counts_even_while_it_is_still_being_written(
+        self, transactional_db: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        community, members = factories.community("ada", "ben")
+        decision = factories.decision(community, members["manager"].user)
+        factories.vote(members["ben"], decision, Ash=1)
+        assert decision.closes_at is not None
+        clock = rules.Clock(monkeypatch)
+        clock.set(decision.closes_at - timedelta(seconds=1))
+        found: list[StagedDecision] = []
+
+        def calculate() -> None:
+            try:
+                found.append(StageBallots.final(decision))
+            finally:
+                connection.close()
+
+        sweep = threading.Thread(target=calculate)
+        with ledger.recording(community.pk):
+            factories.follow(members["manager"], members["ben"])
+            clock.set(decision.closes_at)
+            sweep.start()
+            # A calculation that does not wait for the writer has ended by now, without the writer's change.
+            sweep.join(0.5)
+        sweep.join()
+        assert set(ballots(found[0])) == {members["ben"].pk, members["manager"].pk}
