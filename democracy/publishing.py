@@ -140,8 +140,7 @@ def catch_up() -> None:
         for community_id, revision in selectors.revisions(communities):
             _tell(community_topic(community_id), revision)
     # Forget topics that nobody watches any more.
-    live = {*hub.topics("")}
-    for topic in [topic for topic in _told if topic not in live]:
+    for topic in set(_told).difference(hub.topics("")):
         _told.pop(topic, None)
 
 
