@@ -13,5 +13,6 @@ urlpatterns = [
         "graphql/", ensure_csrf_cookie(GraphQLView.as_view(schema=schema, allow_queries_via_get=True)), name="graphql"
     ),
     path("", include("accounts.urls")),
+    path("", include("democracy.urls")),
     path("admin/", admin.site.urls),
 ]

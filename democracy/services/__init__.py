@@ -24,7 +24,8 @@ from democracy.services.decisions import (
     request_recalculation,
     update_decision,
 )
-from democracy.services.followings import follow, unfollow
+from democracy.services.followings import follow, reorder_followings, unfollow
+from democracy.services.previews import preview_following
 
 __all__ = [
     "ChoiceInput",
@@ -39,8 +40,10 @@ __all__ = [
     "decide_application",
     "follow",
     "leave_community",
+    "preview_following",
     "publish_decision",
     "remove_member",
+    "reorder_followings",
     "request_recalculation",
     "set_anonymity",
     "tag_ballot",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 from django.db.models import Max
@@ -21,7 +21,7 @@ def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order:
     Raises PermissionDenied (also for members whose identity the viewer may not know), SelfFollowing, TooManyFollowings,
     InvalidTag.
     """
-    followee, follower = _pair(viewer, followee_id)
+    followee, follower = require_pair(viewer, followee_id)
     wanted = normalise_tags(tags)
     if order is not None and not 0 <= order <= MAX_FOLLOWINGS:
         raise InvalidInput(f"The order is a number from 0 to {MAX_FOLLOWINGS}.", field="order")
@@ -63,7 +63,24 @@ def unfollow(viewer: Viewer, followee_id: int) -> None:
         transaction.on_commit(lambda: eventlog.stopped_following(name, whom), robust=True)
 
 
-def _pair(viewer: Viewer, followee_id: int) -> tuple[Membership, Membership]:
+def reorder_followings(viewer: Viewer, community_id: int, followee_ids: Sequence[int]) -> None:
+    """Put one's followings in a community in this order; those not named come after, as they were. For display only.
+
+    Raises PermissionDenied for somebody whom the viewer does not follow.
+    """
+    follower = access.require_member(viewer, community_id)
+    with ledger.recording(community_id, actor=follower.user):
+        mine = {row.followee_id: row for row in Following.objects.filter(follower=follower).order_by("order", "pk")}
+        if not mine.keys() >= set(followee_ids):
+            raise PermissionDenied
+        for place, followee_id in enumerate(dict.fromkeys((*followee_ids, *mine)), start=1):
+            following = mine[followee_id]
+            if following.order != place:
+                following.order = place
+                following.save(update_fields=["order"])
+
+
+def require_pair(viewer: Viewer, followee_id: int) -> tuple[Membership, Membership]:
     """The followee and the viewer's own membership in the same community. Raises PermissionDenied, SelfFollowing."""
     followee = Membership.objects.select_related("user").filter(pk=followee_id).first()
     if followee is None:

@@ -1,0 +1,202 @@
+"""Communities and their members, as a viewer may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from democracy import access
+from democracy.access import Viewer
+from democracy.errors import PermissionDenied
+from democracy.models import Application, Ballot, Community, Decision, Following, Membership
+from democracy.network import counted, followings_shown
+
+# A member's tags are taken from their newest ballots; topics of long ago suggest little.
+_BALLOTS_FOR_TAGS = 100
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where the viewer stands towards a community. `application`: their pending one. `may_read`: decisions, members."""
+
+    membership: Membership | None
+    application: Application | None
+    may_read: bool
+    was_removed: bool
+    is_last_manager: bool
+
+    @property
+    def is_manager(self) -> bool:
+        return self.membership is not None and self.membership.is_manager
+
+
+def _user_id(viewer: Viewer) -> int | None:
+    return viewer.pk if viewer.is_authenticated else None
+
+
+# --- Communities ------------------------------------------------------------------------------------------------------
+
+
+def communities_listed(viewer: Viewer, *, search: str = "", mine: bool = False) -> QuerySet[Community]:
+    """All communities by name, with `member_count`, `is_mine` and `has_applied`; those found in name or description."""
+    own = Membership.objects.filter(community=OuterRef("pk"), user=_user_id(viewer), left_at=None)
+    waiting = Application.objects.filter(
+        community=OuterRef("pk"), user=_user_id(viewer), status=Application.Status.PENDING
+    )
+    members = Membership.objects.filter(community=OuterRef("pk"), left_at=None)
+    listed = Community.objects.annotate(
+        member_count=counted(members, "community"), is_mine=Exists(own), has_applied=Exists(waiting)
+    )
+    if mine:
+        listed = listed.filter(is_mine=True)
+    for word in search.split():
+        listed = listed.filter(Q(name__icontains=word) | Q(description__icontains=word))
+    return listed.order_by("name", "pk")
+
+
+def community_listed(viewer: Viewer, community_id: int) -> Community:
+    """One community. Raises PermissionDenied where there is none."""
+    community = communities_listed(viewer).filter(pk=community_id).first()
+    if community is None:
+        raise PermissionDenied
+    return community
+
+
+def readable_community(viewer: Viewer, community_id: int) -> Community:
+    """A community whose decisions and members the viewer may read. Raises PermissionDenied."""
+    community = access.communities_readable_by(viewer).filter(pk=community_id).first()
+    if community is None:
+        raise PermissionDenied
+    return community
+
+
+def standing(viewer: Viewer, community: Community) -> Standing:
+    latest = Membership.objects.filter(community=community, user=_user_id(viewer)).first()
+    current = latest if latest is not None and latest.is_current else None
+    waiting = Application.objects.filter(
+        community=community, user=_user_id(viewer), status=Application.Status.PENDING
+    ).first()
+    return Standing(
+        membership=current,
+        application=waiting,
+        may_read=current is not None or community.visibility == Community.Visibility.PUBLIC,
+        was_removed=latest is not None and latest.was_removed,
+        is_last_manager=current is not None and current.is_manager and not _other_managers(current).exists(),
+    )
+
+
+def _other_managers(member: Membership) -> QuerySet[Membership]:
+    managers = Membership.objects.filter(community=member.community_id, is_manager=True, left_at=None)
+    return managers.exclude(pk=member.pk)
+
+
+def decisions_of(viewer: Viewer, community: Community) -> QuerySet[Decision]:
+    """The decisions of a community that the viewer may see, those that close next first, with `has_ballot`: the
+    viewer's own.
+    """
+    own = Ballot.objects.filter(decision=OuterRef("pk"), membership__user=_user_id(viewer))
+    return (
+        access.decisions_visible_to(viewer)
+        .filter(community=community)
+        .annotate(has_ballot=Exists(own))
+        .order_by("closes_at", "pk")
+    )
+
+
+# --- Members ----------------------------------------------------------------------------------------------------------
+
+
+def members_of(
+    viewer: Viewer, community: Community, *, search: str = "", role: str = "", follower: Membership | None = None
+) -> QuerySet[Membership]:
+    """The members of a community whose identity the viewer may know, by name; with their users, `follower_count`,
+    `following_count` and `is_followed` (by `follower`).
+
+    `role`: a Role, "manager", or "" for all.
+    """
+    followers = followings_shown(viewer).filter(followee=OuterRef("pk"))
+    followings = followings_shown(viewer).filter(follower=OuterRef("pk"))
+    followed = Following.objects.filter(follower=follower, followee=OuterRef("pk"))
+    members = (
+        access.memberships_visible_to(viewer)
+        .filter(community=community)
+        .select_related("user")
+        .annotate(
+            follower_count=counted(followers, "followee"),
+            following_count=counted(followings, "follower"),
+            is_followed=Exists(followed),
+        )
+    )
+    if role == "manager":
+        members = members.filter(is_manager=True)
+    elif role:
+        members = members.filter(role=role)
+    for word in search.split():
+        members = members.filter(Q(user__name__icontains=word) | Q(user__handle__icontains=word.removeprefix("@")))
+    return members.order_by("user__name", "user__handle")
+
+
+def member(viewer: Viewer, community_id: int, membership_id: int) -> Membership:
+    """A member whose identity the viewer may know, with user and community. Raises PermissionDenied."""
+    found = (
+        access.memberships_visible_to(viewer)
+        .select_related("user", "community")
+        .filter(pk=membership_id, community=community_id)
+        .first()
+    )
+    if found is None:
+        raise PermissionDenied
+    return found
+
+
+def unnamed_membercounted(viewer: Viewer, community: Community) -> int:
+    """How many members there are whose identity the viewer may not know."""
+    current = Membership.objects.filter(community=community, left_at=None)
+    return current.exclude(pk__in=access.memberships_visible_to(viewer).values("pk")).count()
+
+
+def pending_applications(viewer: Viewer, community: Community) -> QuerySet[Application]:
+    """Oldest first, with the people."""
+    return (
+        access.applications_visible_to(viewer)
+        .filter(community=community, status=Application.Status.PENDING)
+        .select_related("user")
+        .order_by("created_at", "pk")
+    )
+
+
+def require_application(viewer: Viewer, community_id: int, application_id: int) -> Application:
+    """An application to this community. Raises PermissionDenied."""
+    application = access.applications_visible_to(viewer).filter(pk=application_id, community=community_id).first()
+    if application is None:
+        raise PermissionDenied
+    return application
+
+
+def ballots_shown(viewer: Viewer, of: Membership) -> list[Ballot]:
+    """The newest ballots that a member cast in decisions whose ballots the viewer may see, newest first, with decision;
+    none of an anonymous member, except to that member.
+    """
+    if of.is_anonymous and not access.is_self(viewer, of):
+        return []
+    ballots = (
+        Ballot.objects.filter(membership=of, decision__in=access.decisions_visible_to(viewer))
+        .select_related("decision")
+        .order_by("-cast_at", "-pk")
+    )
+    return [
+        ballot
+        for ballot in ballots[:_BALLOTS_FOR_TAGS]
+        if access.is_self(viewer, of) or access.shows_ballots(ballot.decision)
+    ]
+
+
+def tags_of(ballots: Iterable[Ballot]) -> list[str]:
+    """The tags on these ballots, the most used first."""
+    uses: dict[str, int] = {}
+    for ballot in ballots:
+        for tag in ballot.tags:
+            uses[tag] = uses.get(tag, 0) + 1
+    return sorted(uses, key=lambda tag: (-uses[tag], tag))

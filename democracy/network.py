@@ -1,0 +1,195 @@
+"""Who follows whom, as a viewer may see it.
+
+Anonymous members are left out of every list and count of followings, for managers too: whom somebody follows tells how
+they vote. What a viewer knows of their own is always there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models.functions import Coalesce, RowNumber
+
+from democracy import access
+from democracy.access import Viewer
+from democracy.errors import PermissionDenied, SelfFollowing
+from democracy.models import Community, Following, Membership
+
+
+def _user_id(viewer: Viewer) -> int | None:
+    return viewer.pk if viewer.is_authenticated else None
+
+
+def counted(rows: QuerySet[Any], group: str) -> Coalesce:
+    """How many rows there are for each outer row, as a subquery: joins would multiply one count by another."""
+    numbers = rows.order_by().values(group).annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(numbers, output_field=IntegerField()), 0)
+
+
+def followings_shown(viewer: Viewer) -> QuerySet[Following]:
+    """The followings between current members that the viewer may know of: those of readable communities whose follower
+    is not anonymous, and the viewer's own.
+    """
+    known = Q(follower__is_anonymous=False, follower__community__in=access.communities_readable_by(viewer))
+    return Following.objects.filter(
+        known | Q(follower__user=_user_id(viewer)), follower__left_at=None, followee__left_at=None
+    )
+
+
+def followings_of_community(
+    viewer: Viewer, community: Community, *, search: str = "", tag: str = ""
+) -> QuerySet[Following]:
+    """Who follows whom, by name, with the people; those where one of the two is found and that count for `tag`."""
+    followings = (
+        followings_shown(viewer)
+        .filter(follower__community=community)
+        .select_related("follower__user", "followee__user")
+    )
+    for word in search.split():
+        name = word.removeprefix("@")
+        followings = followings.filter(
+            Q(follower__user__name__icontains=name)
+            | Q(follower__user__handle__icontains=name)
+            | Q(followee__user__name__icontains=name)
+            | Q(followee__user__handle__icontains=name)
+        )
+    if tag:
+        # Few kinds of tag lists are in use; comparing them here works alike on every database.
+        lists = [tags for tags in _tag_lists(followings) if not tags or tag in tags]
+        followings = followings.filter(tags__in=lists) if lists else followings.none()
+    return followings.order_by("follower__user__name", "follower__user__handle", "order", "pk")
+
+
+def _tag_lists(followings: QuerySet[Following]) -> list[list[str]]:
+    return list(followings.order_by().values_list("tags", flat=True).distinct())
+
+
+def following_tags(viewer: Viewer, community: Community) -> list[str]:
+    """The tags that followings of a community bear, in order."""
+    shown = followings_shown(viewer).filter(follower__community=community)
+    return sorted({tag for tags in _tag_lists(shown) for tag in tags})
+
+
+def neighbours(viewer: Viewer, member: Membership) -> tuple[QuerySet[Following], QuerySet[Following]]:
+    """Whom a member follows, in the member's order, and who follows the member, by name; with the people."""
+    shown = followings_shown(viewer).select_related("follower__user", "followee__user")
+    return (
+        shown.filter(follower=member).order_by("order", "pk"),
+        shown.filter(followee=member).order_by("follower__user__name", "follower__user__handle"),
+    )
+
+
+def picture(viewer: Viewer, community: Community) -> dict[str, Any]:
+    """The members that the viewer may know and the followings between them, by position, for drawing.
+
+    `members`: [membership id, handle, name, mark] with mark "manager", "lobbyist" or ""; `topics`: lists of tags;
+    `followings`: [follower, followee, topic]; `me`: the viewer's own position or None.
+    """
+    rows = list(
+        access.memberships_visible_to(viewer)
+        .filter(community=community)
+        .order_by("user__handle")
+        .values_list("pk", "user__handle", "user__name", "is_manager", "role", "user")
+    )
+    place = {row[0]: index for index, row in enumerate(rows)}
+    topics: dict[tuple[str, ...], int] = {(): 0}
+    followings = [
+        [place[follower], place[followee], topics.setdefault(tuple(tags), len(topics))]
+        for follower, followee, tags in followings_shown(viewer)
+        .filter(follower__community=community)
+        .order_by("follower", "order", "pk")
+        .values_list("follower_id", "followee_id", "tags")
+        if follower in place and followee in place
+    ]
+    own = _user_id(viewer)
+    return {
+        "members": [
+            [pk, handle, name, "manager" if manager else "lobbyist" if role == Membership.Role.LOBBYIST else ""]
+            for pk, handle, name, manager, role, _ in rows
+        ],
+        "topics": list(topics),
+        "followings": followings,
+        "me": next((index for index, row in enumerate(rows) if row[5] == own), None) if own is not None else None,
+    }
+
+
+# --- One's own --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OwnNetwork:
+    """Whom one follows in a community, and the newest of who follows one there. Somebody who left is still among the
+    followings: they count again when they come back.
+    """
+
+    membership: Membership
+    followings: list[Following]
+    followers: list[Following]
+    follower_count: int
+
+
+def own_network(viewer: Viewer, *, most_followers: int) -> list[OwnNetwork]:
+    """One's followings and followers in all one's communities, by name of the community."""
+    followings: defaultdict[int, list[Following]] = defaultdict(list)
+    for following in own_followings(viewer):
+        followings[following.follower_id].append(following)
+    followers: defaultdict[int, list[Following]] = defaultdict(list)
+    for following in _own_followers(viewer, most=most_followers):
+        followers[following.followee_id].append(following)
+    shown = followings_shown(viewer).filter(followee=OuterRef("pk"))
+    memberships = (
+        Membership.objects.filter(user=_user_id(viewer), left_at=None)
+        .select_related("community")
+        .annotate(follower_count=counted(shown, "followee"))
+        .order_by("community__name", "pk")
+    )
+    return [OwnNetwork(one, followings[one.pk], followers[one.pk], one.follower_count) for one in memberships]
+
+
+def own_followings(viewer: Viewer) -> QuerySet[Following]:
+    """Whom the viewer follows, by community and in the viewer's order. Somebody who left is still there."""
+    return (
+        Following.objects.filter(follower__user=_user_id(viewer), follower__left_at=None)
+        .select_related("followee__user", "follower")
+        .order_by("follower__community", "order", "pk")
+    )
+
+
+def _own_followers(viewer: Viewer, *, most: int) -> QuerySet[Following]:
+    """Who follows the viewer, by community, the newest `most` in each."""
+    newest = Window(RowNumber(), partition_by=F("followee"), order_by=(F("created_at").desc(), F("pk").desc()))
+    return (
+        followings_shown(viewer)
+        .filter(followee__user=_user_id(viewer))
+        .select_related("follower__user")
+        .annotate(place=newest)
+        .filter(place__lte=most)
+        .order_by("followee__community", "place")
+    )
+
+
+def order_after_moving(viewer: Viewer, community_id: int, followee_id: int, *, steps: int) -> list[int]:
+    """One's followees in a community, in order, after moving one of them `steps` down (negative: up)."""
+    order = list(own_followings(viewer).filter(follower__community=community_id).values_list("followee_id", flat=True))
+    if followee_id not in order:
+        raise PermissionDenied
+    place = order.index(followee_id)
+    order.insert(max(place + steps, 0), order.pop(place))
+    return order
+
+
+def followable(viewer: Viewer, community_id: int, membership_id: int) -> Membership:
+    """A member of the viewer's community whom the viewer could follow, with user. Raises PermissionDenied,
+    SelfFollowing.
+    """
+    own = access.require_member(viewer, community_id)
+    if own.pk == membership_id:
+        raise SelfFollowing("You cannot follow yourself.")
+    members = Membership.objects.filter(community=community_id, left_at=None, is_anonymous=False)
+    found = members.select_related("user").filter(pk=membership_id).first()
+    if found is None:
+        raise PermissionDenied
+    return found

@@ -1,0 +1,109 @@
+"""What a following would change, before it is saved: one's own ballot in each open decision. Writes nothing.
+
+Where a decision's ballots are hidden nothing is calculated: whoever could try out followings would read every ballot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.utils import timezone
+
+from democracy import access
+from democracy.access import Viewer
+from democracy.errors import PermissionDenied
+from democracy.models import Ballot, Choice, Decision, Membership
+from democracy.services.calculation import LiveCalculation, calculation_of
+from democracy.services.followings import require_pair
+from democracy.tags import normalise_tags
+from graph import FollowingRemoved, FollowingSet, StagedBallot
+
+# Each of them is calculated while somebody waits.
+_MOST_DECISIONS = 20
+
+
+class Outcome(StrEnum):
+    VOTED = "voted"
+    HIDDEN = "hidden"
+    SAME = "same"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True)
+class ChoicePreview:
+    """One choice on one's own ballot, in microstars; None: no ballot, or an abstention."""
+
+    title: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
+class BallotPreview:
+    """One open decision. `choices` are given where one's ballot changes; `others`: how many other members' ballots
+    change with it, because they inherit from the viewer.
+    """
+
+    decision: Decision
+    outcome: Outcome
+    choices: tuple[ChoicePreview, ...] = ()
+    others: int = 0
+
+
+def preview_following(viewer: Viewer, followee_id: int, *, tags: Iterable[str] | None) -> list[BallotPreview]:
+    """The viewer's own ballot in each open decision if they followed this member on these tags (none: everything; None:
+    not at all).
+
+    Raises PermissionDenied, SelfFollowing, InvalidTag.
+    """
+    followee, follower = require_pair(viewer, followee_id)
+    if followee.is_anonymous or not followee.is_current:
+        raise PermissionDenied
+    change: FollowingSet | FollowingRemoved
+    if tags is None:
+        change = FollowingRemoved(follower.pk, followee.pk)
+    else:
+        change = FollowingSet(follower.pk, followee.pk, frozenset(normalise_tags(tags)))
+    return [_preview(decision, follower, change) for decision in _open_decisions(viewer, follower)]
+
+
+def _open_decisions(viewer: Viewer, follower: Membership) -> list[Decision]:
+    now = timezone.now()
+    decisions = access.decisions_visible_to(viewer).filter(
+        community=follower.community_id, published_at__isnull=False, opens_at__lte=now, closes_at__gt=now
+    )
+    return list(decisions.order_by("closes_at", "pk")[:_MOST_DECISIONS])
+
+
+def _preview(decision: Decision, follower: Membership, change: FollowingSet | FollowingRemoved) -> BallotPreview:
+    if Ballot.objects.filter(decision=decision, membership=follower).exists():
+        return BallotPreview(decision, Outcome.VOTED)
+    if not access.shows_ballots(decision):
+        return BallotPreview(decision, Outcome.HIDDEN)
+    with calculation_of(decision) as live:
+        before, after, others = _what_if(live, follower.pk, change)
+        order = live.choices
+    if before == after:
+        return BallotPreview(decision, Outcome.SAME, others=others)
+    titles = dict(Choice.objects.filter(decision=decision).values_list("pk", "title"))
+    nothing = (None,) * len(order)
+    rows = zip(order, before or nothing, after or nothing, strict=True)
+    choices = tuple(ChoicePreview(titles[choice], was, becomes) for choice, was, becomes in rows)
+    return BallotPreview(decision, Outcome.CHANGED, choices, others)
+
+
+def _what_if(
+    live: LiveCalculation, member: int, change: FollowingSet | FollowingRemoved
+) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None, int]:
+    """The member's microstars before and after the change, and how many others' ballots change with it."""
+    calculation = live.calculation.copy()
+    before = _microstars(calculation.staged(member))
+    graph = calculation.graph.updated([change], revision=live.revision)
+    changed = calculation.update(graph, changes=[change], ballots={})
+    return before, _microstars(calculation.staged(member)), len(changed - {member})
+
+
+def _microstars(ballot: StagedBallot | None) -> tuple[int, ...] | None:
+    return None if ballot is None or ballot.kind == "abstained" else ballot.microstars

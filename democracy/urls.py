@@ -1,0 +1,50 @@
+"""The addresses of communities, followings and decisions."""
+
+from django.urls import URLPattern, path
+
+from democracy.views import communities, followings, ledger, manage, members, network
+
+urlpatterns: list[URLPattern] = [
+    # --- Communities, members, followings -----------------------------------------------------------------------------
+    path("communities/", communities.communities, name="communities"),
+    path("communities/create/", communities.community_create, name="community-create"),
+    path("communities/<int:community_id>/", communities.community, name="community"),
+    path("communities/<int:community_id>/apply/", communities.apply_to_community, name="community-apply"),
+    path("communities/<int:community_id>/leave/", communities.community_leave, name="community-leave"),
+    path("applications/<int:application_id>/withdraw/", communities.application_withdraw, name="application-withdraw"),
+    path("communities/<int:community_id>/members/", members.community_members, name="community-members"),
+    path("communities/<int:community_id>/members/<int:membership_id>/", members.member, name="member"),
+    path("communities/<int:community_id>/anonymity/", members.anonymity, name="anonymity"),
+    path(
+        "communities/<int:community_id>/members/<int:membership_id>/follow/", followings.follow_user, name="follow_user"
+    ),
+    path(
+        "communities/<int:community_id>/members/<int:membership_id>/follow/preview/",
+        followings.follow_preview,
+        name="follow-preview",
+    ),
+    path(
+        "communities/<int:community_id>/members/<int:membership_id>/unfollow/",
+        followings.unfollow_user,
+        name="unfollow_user",
+    ),
+    path("following/", followings.followings, name="followings"),
+    path("following/<int:community_id>/reorder/", followings.followings_reorder, name="followings-reorder"),
+    path("communities/<int:community_id>/network/", network.community_network, name="community-network"),
+    path("communities/<int:community_id>/network/data/", network.community_network_data, name="community-network-data"),
+    path("communities/<int:community_id>/ledger/", ledger.community_ledger, name="community-ledger"),
+    path("communities/<int:community_id>/manage/", manage.community_manage, name="community-manage"),
+    path("communities/<int:community_id>/settings/", manage.community_settings, name="community-settings"),
+    path(
+        "communities/<int:community_id>/applications/<int:application_id>/",
+        manage.application_decide,
+        name="application-decide",
+    ),
+    path(
+        "communities/<int:community_id>/members/<int:membership_id>/role/", manage.member_update, name="member-update"
+    ),
+    path(
+        "communities/<int:community_id>/members/<int:membership_id>/remove/", manage.member_remove, name="member-remove"
+    ),
+    # --- Decisions, ballots, results ----------------------------------------------------------------------------------
+]

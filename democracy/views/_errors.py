@@ -1,0 +1,98 @@
+"""From a command's refusal to a page: the one place where pages translate domain errors.
+
+A view decorated with `answered` may let any `DomainError` pass. What a form can mend is caught by `submitted`, which
+puts the error beside its field.
+
+- PermissionDenied is 404, the same for "may not" and "does not exist"; a guest is asked to sign in, whatever it was.
+- On managers' pages (`managers_only`) it is 403: communities are listed for everybody, so there is nothing to hide.
+- Any other refusal becomes a message on the page that the form stood on.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts.errors import DomainError
+from democracy import access
+from democracy.errors import PermissionDenied
+from democracy.models import Community
+
+P = ParamSpec("P")
+T = TypeVar("T")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def answered(view: View[P]) -> View[P]:
+    """Answer a refused command or question."""
+
+    @functools.wraps(view)
+    def wrapper(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except PermissionDenied as error:
+            if not request.user.is_authenticated:
+                return _sign_in(request)
+            raise Http404 from error
+        except DomainError as error:
+            messages.error(request, error.message)
+            return redirect(back(request))
+
+    return wrapper
+
+
+def managers_only(view: View[Concatenate[int, P]]) -> View[Concatenate[int, P]]:
+    """A page of a community's managers: 404 where there is no such community, 403 for everybody else."""
+
+    @functools.wraps(view)
+    def wrapper(request: HttpRequest, community_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not Community.objects.filter(pk=community_id).exists():
+            raise Http404
+        if not request.user.is_authenticated:
+            return _sign_in(request)
+        try:
+            access.require_manager(request.user, community_id)
+        except PermissionDenied:
+            return render(request, "403.html", status=403)
+        return answered(view)(request, community_id, *args, **kwargs)
+
+    return wrapper
+
+
+def submitted(form: Form, command: Callable[[Mapping[str, Any]], T]) -> T | None:
+    """Run a command on a form's cleaned data; None where the form or the command says no, the reason beside its field.
+
+    Raises PermissionDenied.
+    """
+    if not form.is_valid():
+        return None
+    try:
+        return command(form.cleaned_data)
+    except PermissionDenied:
+        raise
+    except DomainError as error:
+        form.add_error(error.field if error.field in form.fields else None, error.message)
+        return None
+
+
+def back(request: HttpRequest, *, otherwise: str = "/") -> str:
+    """The page of this site that a form says it wants to return to, or stood on."""
+    for path in (request.POST.get("next"), request.headers.get("Referer")):
+        if path and url_has_allowed_host_and_scheme(
+            path, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+        ):
+            return path
+    return otherwise
+
+
+def _sign_in(request: HttpRequest) -> HttpResponse:
+    wanted = request.get_full_path() if request.method in {"GET", "HEAD"} else back(request)
+    return redirect_to_login(wanted)

@@ -1,0 +1,40 @@
+"""Rendering: a page and its fragment from one context, and lists a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+
+Row = TypeVar("Row", bound=Model)
+
+PER_PAGE = 25
+
+
+def page_of(
+    request: HttpRequest, rows: QuerySet[Row], *, per_page: int = PER_PAGE, parameter: str = "page"
+) -> Page[Row]:
+    """The page that the address asks for; the nearest there is where it asks for none or for nonsense."""
+    return Paginator(rows, per_page).get_page(request.GET.get(parameter))
+
+
+def render_page(
+    request: HttpRequest, template: str, context: Mapping[str, Any], *, fragments: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """The page, or one of its `fragments` (id of the element: template) where htmx wants to replace just that.
+
+    A page with a refused form is 400. A fragment is always 200, because htmx shows nothing else.
+    """
+    is_restored = request.headers.get("HX-History-Restore-Request") == "true"
+    target = request.headers.get("HX-Target", "") if request.headers.get("HX-Request") and not is_restored else ""
+    fragment = (fragments or {}).get(target)
+    form = context.get("form")
+    status = 400 if fragment is None and form is not None and form.is_bound and form.errors else 200
+    response = render(request, fragment or template, dict(context), status=status)
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response

@@ -1,0 +1,110 @@
+"""Communities: finding them, joining, leaving, and the page of one."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from democracy import access, directory, services
+from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
+from democracy.models import Application, Decision
+from democracy.views._errors import answered, submitted
+from democracy.views._frames import open_frame
+from democracy.views._pages import page_of, render_page
+
+WATCH = (
+    "Watch for the spinning indicator beside a result while it is recalculated; this can take 30-60 seconds for large "
+    "communities."
+)
+
+
+@require_safe
+def communities(request: HttpRequest) -> HttpResponse:
+    """All communities, or one's own (`?mine=1`), found by name or description."""
+    form, is_mine = SearchForm(request.GET), request.GET.get("mine") == "1" and request.user.is_authenticated
+    found = directory.communities_listed(request.user, search=form.value("q"), mine=is_mine)
+    context = {"q": form.value("q"), "is_mine": is_mine, "page": page_of(request, found)}
+    fragments = {"community-list": "democracy/_community_list.html"}
+    return render_page(request, "democracy/communities.html", context, fragments=fragments)
+
+
+@require_safe
+@answered
+def community(request: HttpRequest, community_id: int) -> HttpResponse:
+    """One community: its decisions and, in short, its members; whoever may not read these sees how to join."""
+    context = open_frame(request.user, community_id, tab="overview")
+    if not context["standing"].may_read:
+        return render_page(request, "democracy/community_closed.html", context | {"form": ApplicationForm()})
+    decisions = list(directory.decisions_of(request.user, context["community"]))
+    groups = {status: [one for one in decisions if one.status == status] for status in Decision.Status}
+    return render_page(
+        request,
+        "democracy/community.html",
+        context
+        | {
+            "open": groups[Decision.Status.OPEN],
+            "scheduled": groups[Decision.Status.SCHEDULED],
+            "drafts": groups[Decision.Status.DRAFT],
+            "closed": groups[Decision.Status.CLOSED][::-1],
+            "managers": directory.members_of(request.user, context["community"], role="manager"),
+            "form": ApplicationForm(),
+        },
+    )
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@answered
+def community_create(request: HttpRequest) -> HttpResponse:
+    form = CommunityForm(request.POST if request.method == "POST" else None)
+    made = submitted(form, lambda data: services.create_community(request.user, **data))
+    if made is None:
+        return render_page(request, "democracy/community_create.html", {"form": form})
+    messages.success(request, f"{made.name} is founded, and you are its manager.")
+    return redirect("community", made.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@answered
+def apply_to_community(request: HttpRequest, community_id: int) -> HttpResponse:
+    """Apply to join. Where the community lets everybody in, that recalculates its decisions: the message says so."""
+    context = open_frame(request.user, community_id, tab="")
+    form = ApplicationForm(request.POST if request.method == "POST" else None)
+    application = submitted(form, lambda data: services.apply_to_community(request.user, community_id, **data))
+    if application is None:
+        return render_page(request, "democracy/community_closed.html", context | {"form": form})
+    name = context["community"].name
+    if application.status == Application.Status.APPROVED:
+        welcome = f"Welcome to {name}! Your participation will be reflected in all active decision results."
+        messages.success(request, f"{welcome} {WATCH}")
+    else:
+        messages.success(request, f"Your application was sent. A manager of {name} will look at it.")
+    return redirect("community", community_id)
+
+
+@require_POST
+@login_required
+@answered
+def application_withdraw(request: HttpRequest, application_id: int) -> HttpResponse:
+    application = services.withdraw_application(request.user, application_id)
+    messages.success(request, "Your application was withdrawn.")
+    return redirect("community", application.community_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@answered
+def community_leave(request: HttpRequest, community_id: int) -> HttpResponse:
+    """Ask first, then leave. The last manager can't."""
+    member = access.require_member(request.user, community_id)
+    if request.method != "POST":
+        return render_page(request, "democracy/community_leave.html", open_frame(request.user, community_id, tab=""))
+    services.leave_community(request.user, community_id)
+    messages.success(
+        request, f"You left {member.community.name}. Your ballots and followings count for nothing there now."
+    )
+    return redirect("communities")

@@ -1,0 +1,93 @@
+"""Following: whom a member trusts, on what; what that would change; and all of one's followings in one place."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from democracy import access, directory, network, services
+from democracy.forms.followings import FollowForm, MoveForm
+from democracy.views._errors import answered, submitted
+from democracy.views._frames import frame
+from democracy.views._pages import render_page
+from democracy.views.communities import WATCH
+
+UPDATED = (
+    "Following updated! Keep an eye on decision results as they recalculate based on your new delegation. " + WATCH
+)
+_MOST_FOLLOWERS = 20
+_FRAGMENTS = {"follow-dialog": "democracy/_follow_form.html", "follow-preview": "democracy/_follow_preview.html"}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@answered
+def follow_user(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+    """Follow a member on some topics or on everything, or change on what. Saving recalculates what it affects."""
+    context = _follow_context(request, community_id, membership_id)
+    form = FollowForm(request.POST) if request.method == "POST" else FollowForm.of(context["following"])
+    if submitted(form, lambda data: services.follow(request.user, membership_id, **data)) is None:
+        return render_page(
+            request, "democracy/follow.html", context | {"form": form}, fragments=_FRAGMENTS, status=status
+        )
+    messages.success(request, UPDATED)
+    return redirect("followings")
+
+
+@require_safe
+@login_required
+@answered
+def follow_preview(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+    """What the following would change, before it is saved."""
+    context, form = _follow_context(request, community_id, membership_id), FollowForm(request.GET)
+    previews = submitted(form, lambda data: services.preview_following(request.user, membership_id, tags=data["tags"]))
+    context |= {"form": form, "previews": previews}
+    return render_page(request, "democracy/follow.html", context, fragments=_FRAGMENTS)
+
+
+def _follow_context(request: HttpRequest, community_id: int, membership_id: int) -> dict[str, object]:
+    context = frame(request.user, community_id, tab="members")
+    followee = network.followable(request.user, community_id, membership_id)
+    return context | {
+        "member": followee,
+        "following": network.own_followings(request.user).filter(followee=followee).first(),
+        "suggestions": directory.tags_of(directory.ballots_shown(request.user, followee)),
+    }
+
+
+@require_POST
+@login_required
+@answered
+def unfollow_user(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+    access.require_member(request.user, community_id)
+    services.unfollow(request.user, membership_id)
+    messages.success(request, UPDATED)
+    return redirect("followings")
+
+
+@require_safe
+@login_required
+def followings(request: HttpRequest) -> HttpResponse:
+    """Whom one follows and who follows one, in all communities."""
+    groups = network.own_network(request.user, most_followers=_MOST_FOLLOWERS)
+    return render_page(request, "democracy/followings.html", {"groups": groups})
+
+
+@require_POST
+@login_required
+@answered
+def followings_reorder(request: HttpRequest, community_id: int) -> HttpResponse:
+    """Move one following up or down in one's list (`up` or `down`: the followee's membership)."""
+    form = MoveForm(request.POST)
+    if form.is_valid():
+        followee_id, steps = form.move()
+        order = network.order_after_moving(request.user, community_id, followee_id, steps=steps)
+        services.reorder_followings(request.user, community_id, order)
+    if not request.headers.get("HX-Request"):
+        return redirect("followings")
+    groups = network.own_network(request.user, most_followers=_MOST_FOLLOWERS)
+    group = next(one for one in groups if one.membership.community_id == community_id)
+    return render_page(request, "democracy/_followings_list.html", {"group": group})

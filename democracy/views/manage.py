@@ -1,0 +1,95 @@
+"""Managers: applications, the roll, roles, removing members, settings."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from democracy import directory, services
+from democracy.forms.communities import CommunityForm, DecideApplicationForm, MemberSearchForm, MembershipForm
+from democracy.models import Application, Membership
+from democracy.views._errors import back, managers_only, submitted
+from democracy.views._frames import frame
+from democracy.views._pages import page_of, render_page
+
+
+@require_safe
+@managers_only
+def community_manage(request: HttpRequest, community_id: int) -> HttpResponse:
+    """Applications that wait, and the roll with everybody's role; who is anonymous is known here."""
+    form, context = MemberSearchForm(request.GET), frame(request.user, community_id, tab="manage")
+    found = directory.members_of(request.user, context["community"], search=form.value("q"), role=form.value("role"))
+    waiting = directory.pending_applications(request.user, context["community"])
+    context |= {
+        "q": form.value("q"),
+        "role": form.value("role"),
+        "member_roles": Membership.Role.choices,
+        "page": page_of(request, found),
+        "applications": page_of(request, waiting, parameter="applications"),
+    }
+    fragments = {"roll": "democracy/_roll.html", "applications": "democracy/_applications.html"}
+    return render_page(request, "democracy/manage.html", context, fragments=fragments)
+
+
+@require_POST
+@managers_only
+def application_decide(request: HttpRequest, community_id: int, application_id: int) -> HttpResponse:
+    """Approve or reject an application of this community."""
+    directory.require_application(request.user, community_id, application_id)
+    form = DecideApplicationForm(request.POST)
+    decided = submitted(form, lambda data: services.decide_application(request.user, application_id, **data))
+    if decided is None:
+        messages.error(request, _first_error(form))
+    elif decided.status == Application.Status.APPROVED:
+        messages.success(request, f"{decided.user.name} is a member now.")
+    else:
+        messages.success(request, f"The application of {decided.user.name} was rejected.")
+    return redirect("community-manage", community_id)
+
+
+@require_POST
+@managers_only
+def member_update(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+    """Change a member's role and whether they manage."""
+    shown = directory.member(request.user, community_id, membership_id)
+    form = MembershipForm(request.POST)
+    saved = submitted(form, lambda data: services.update_membership(request.user, membership_id, **data))
+    if saved is None:
+        messages.error(request, _first_error(form))
+    else:
+        manager = " and manager" if saved.is_manager else ""
+        messages.success(request, f"{shown.user.name} is {saved.get_role_display().lower()}{manager} now.")
+    if saved is not None and saved.user_id == request.user.pk and not saved.is_manager:
+        return redirect("community", community_id)
+    return redirect(back(request))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@managers_only
+def member_remove(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+    """Ask first, then remove."""
+    shown = directory.member(request.user, community_id, membership_id)
+    if request.method != "POST":
+        context = frame(request.user, community_id, tab="manage") | {"member": shown}
+        return render_page(request, "democracy/member_remove.html", context)
+    services.remove_member(request.user, membership_id)
+    messages.success(request, f"{shown.user.name} was removed. Only a manager can let them come back.")
+    return redirect("community-manage", community_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@managers_only
+def community_settings(request: HttpRequest, community_id: int) -> HttpResponse:
+    context = frame(request.user, community_id, tab="settings")
+    form = CommunityForm(request.POST) if request.method == "POST" else CommunityForm.of(context["community"])
+    saved = submitted(form, lambda data: services.update_community(request.user, community_id, **data))
+    if saved is None:
+        return render_page(request, "democracy/community_settings.html", context | {"form": form})
+    messages.success(request, "The settings were saved.")
+    return redirect("community-settings", community_id)
+
+
+def _first_error(form: DecideApplicationForm | MembershipForm) -> str:
+    return str(next(iter(form.errors.values()))[0])

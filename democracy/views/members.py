@@ -1,0 +1,82 @@
+"""Members of a community, as far as the viewer may know them, and one's own anonymity."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_safe
+
+from democracy import access, directory, network, services
+from democracy.errors import AnonymityNeedsConfirmation
+from democracy.forms.communities import AnonymityForm, MemberSearchForm
+from democracy.views._errors import answered
+from democracy.views._frames import frame, open_frame
+from democracy.views._pages import page_of, render_page
+
+_MOST_SHOWN = 12
+
+
+@require_safe
+@answered
+def community_members(request: HttpRequest, community_id: int) -> HttpResponse:
+    """The members whose identity the viewer may know, found by name or handle and role."""
+    form, context = MemberSearchForm(request.GET), frame(request.user, community_id, tab="members")
+    community, own = context["community"], context["standing"].membership
+    found = directory.members_of(request.user, community, search=form.value("q"), role=form.value("role"), follower=own)
+    context |= {
+        "q": form.value("q"),
+        "role": form.value("role"),
+        "roles": form.fields["role"].choices,  # type: ignore[attr-defined]
+        "page": page_of(request, found),
+        "unnamed": directory.unnamed_member_count(request.user, community),
+    }
+    fragments = {"member-list": "democracy/_member_list.html"}
+    return render_page(request, "democracy/members.html", context, fragments=fragments)
+
+
+@require_safe
+@answered
+def member(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+    """A member's profile: role, ballots that may be seen, whom they follow and who follows them."""
+    context = frame(request.user, community_id, tab="members")
+    shown = directory.member(request.user, community_id, membership_id)
+    following, followers = network.neighbours(request.user, shown)
+    ballots = directory.ballots_shown(request.user, shown)
+    context |= {
+        "member": shown,
+        "is_self": access.is_self(request.user, shown),
+        "following": page_of(request, following, per_page=_MOST_SHOWN, parameter="following"),
+        "followers": page_of(request, followers, per_page=_MOST_SHOWN, parameter="followers"),
+        "own_following": network.own_followings(request.user).filter(followee=shown).first(),
+        "ballots": ballots[:_MOST_SHOWN],
+        "tags": directory.tags_of(ballots),
+    }
+    fragments = {
+        "member-followers": "democracy/_member_followers.html",
+        "member-following": "democracy/_member_following.html",
+    }
+    return render_page(request, "democracy/member.html", context, fragments=fragments)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@answered
+def anonymity(request: HttpRequest, community_id: int) -> HttpResponse:
+    """Become anonymous in one community, or give it up. What that ends is counted and confirmed first."""
+    context = open_frame(request.user, community_id, tab="") | {
+        "member": access.require_member(request.user, community_id)
+    }
+    if request.method != "POST":
+        return render_page(request, "democracy/anonymity.html", context)
+    form = AnonymityForm(request.POST)
+    if not form.is_valid():
+        return render_page(request, "democracy/anonymity.html", context | {"form": form})
+    try:
+        saved = services.set_anonymity(request.user, community_id, **form.cleaned_data)
+    except AnonymityNeedsConfirmation as warning:
+        return render_page(request, "democracy/anonymity.html", context | {"warning": warning.message})
+    now = "You are anonymous in" if saved.is_anonymous else "You are no longer anonymous in"
+    messages.success(request, f"{now} {context['community'].name}.")
+    return redirect("community", community_id)

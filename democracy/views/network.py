@@ -1,0 +1,40 @@
+"""Who follows whom: as a picture that is laid out in the browser, and as a list."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.cache import patch_cache_control
+from django.views.decorators.http import require_safe
+
+from democracy import directory, network
+from democracy.forms.communities import NetworkSearchForm
+from democracy.views._errors import answered
+from democracy.views._frames import frame
+from democracy.views._pages import page_of, render_page
+
+
+@require_safe
+@answered
+def community_network(request: HttpRequest, community_id: int) -> HttpResponse:
+    form, context = NetworkSearchForm(request.GET), frame(request.user, community_id, tab="network")
+    found = network.followings_of_community(
+        request.user, context["community"], search=form.value("q"), tag=form.value("tag")
+    )
+    context |= {
+        "q": form.value("q"),
+        "tag": form.value("tag"),
+        "tags": network.following_tags(request.user, context["community"]),
+        "page": page_of(request, found),
+    }
+    fragments = {"following-list": "democracy/_network_list.html"}
+    return render_page(request, "democracy/network.html", context, fragments=fragments)
+
+
+@require_safe
+@answered
+def community_network_data(request: HttpRequest, community_id: int) -> HttpResponse:
+    """The members that the viewer may know and the followings between them, for the picture."""
+    community = directory.readable_community(request.user, community_id)
+    response = JsonResponse(network.picture(request.user, community))
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
