@@ -195,7 +195,8 @@ class Decision(KeepsCounters):
         indexes: ClassVar = [models.Index(fields=["community", "closes_at"]), models.Index(fields=["closes_at"])]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(published_at=None) | (Q(opens_at__isnull=False) & Q(closes_at__gt=F("opens_at"))),
+                condition=Q(published_at=None)
+                | Q(opens_at__isnull=False, closes_at__isnull=False, closes_at__gt=F("opens_at")),
                 name="decision_published_has_times",
             )
         ]

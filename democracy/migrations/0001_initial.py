@@ -422,7 +422,11 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("published_at", None),
-                    models.Q(("opens_at__isnull", False), ("closes_at__gt", models.F("opens_at"))),
+                    models.Q(
+                        ("closes_at__gt", models.F("opens_at")),
+                        ("closes_at__isnull", False),
+                        ("opens_at__isnull", False),
+                    ),
                     _connector="OR",
                 ),
                 name="decision_published_has_times",
