@@ -1,0 +1,92 @@
+// Pages that follow what happens on the server.
+//
+// An element with data-live-source="ADDRESS" listens to the server-sent events there, for as long as it is on the page.
+// An event named N refreshes every fragment with data-live-on="N" (or several names), which asks for itself by htmx:
+//   <div id="result" data-live-on="result" hx-get="..." hx-trigger="live, every 5s" hx-swap="outerHTML">
+// The polling in that trigger is for when events don't come through.
+const FIRST_WAIT = 1_000;
+const LONGEST_WAIT = 30_000;
+
+const refresh = (name) => {
+  for (const part of document.querySelectorAll("[data-live-on]")) {
+    if (!name || part.dataset.liveOn.split(" ").includes(name)) part.dispatchEvent(new CustomEvent("live"));
+  }
+};
+const names = () => new Set([...document.querySelectorAll("[data-live-on]")].flatMap((part) => part.dataset.liveOn.split(" ")));
+
+function follow(place) {
+  let events = null;
+  let wait = FIRST_WAIT;
+  let timer = 0;
+  let wasLost = false;
+
+  function connect() {
+    clearTimeout(timer);
+    if (!place.isConnected) return;
+    events = new EventSource(place.dataset.liveSource);
+    for (const name of names()) events.addEventListener(name, () => refresh(name));
+    events.addEventListener("open", () => {
+      place.dataset.liveState = "open";
+      wait = FIRST_WAIT;
+      // What happened while nobody listened is missing.
+      if (wasLost) refresh();
+      wasLost = false;
+    });
+    // The server says that there is nothing more to come, or nothing any more for this reader.
+    events.addEventListener("end", () => disconnect("ended"));
+    events.addEventListener("error", () => {
+      disconnect("lost");
+      wasLost = true;
+      // Spread out, so that a server that starts again isn't asked by everybody at once.
+      timer = setTimeout(connect, wait * (0.75 + Math.random() / 2));
+      wait = Math.min(wait * 2, LONGEST_WAIT);
+    });
+  }
+
+  function disconnect(state) {
+    clearTimeout(timer);
+    events?.close();
+    events = null;
+    place.dataset.liveState = state;
+  }
+
+  connect();
+  // Browsers allow few connections to one host: a page that nobody looks at gives its own back.
+  document.addEventListener("visibilitychange", () => {
+    if (place.dataset.liveState === "ended") return;
+    disconnect("paused");
+    if (document.hidden) return;
+    wasLost = true;
+    connect();
+  });
+  addEventListener("online", () => {
+    if (place.dataset.liveState === "lost") connect();
+  });
+}
+
+for (const place of document.querySelectorAll("[data-live-source]")) follow(place);
+
+// Only what changed is put on the page: where an answer has the data-version of what is shown, or is the same text as the
+// answer before, the fragment and what somebody does in it are left alone.
+const last = new Map();
+const version = (text) => /^\s*(?:<!--[^]*?-->\s*)*<[^>]*\sdata-version="([^"]*)"/.exec(text)?.[1];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { elt, target, serverResponse } = event.detail;
+  if (!elt.id || !elt.matches("[data-live-on]") || elt !== target) return;
+  const shown = target.dataset.version;
+  const isSame = shown === undefined ? last.get(elt.id) === serverResponse : version(serverResponse) === shown;
+  if (isSame) event.detail.shouldSwap = false;
+  last.set(elt.id, serverResponse);
+});
+
+// What was unfolded stays so in the fragment that comes in its place.
+let unfolded = new Set();
+document.addEventListener("htmx:beforeSwap", (event) => {
+  unfolded = new Set([...event.detail.target.querySelectorAll("details[id][open]")].map((details) => details.id));
+});
+document.addEventListener("htmx:load", (event) => {
+  for (const id of unfolded) {
+    const details = document.getElementById(id);
+    if (details && event.detail.elt.contains(details)) details.open = true;
+  }
+});

@@ -1,0 +1,54 @@
+// What every page does: menus that close, messages that can be put away, words for what went wrong on the way.
+
+addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = document.querySelector("details.menu[open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+
+const messages = document.getElementById("messages");
+
+function addClosers() {
+  for (const message of messages.querySelectorAll(".message:not(:has(> .dismiss))")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "button quiet small dismiss";
+    button.textContent = "Dismiss";
+    button.addEventListener("click", () => message.remove());
+    message.append(button);
+  }
+}
+
+function say(text) {
+  const message = document.createElement("div");
+  message.className = "message error";
+  const line = document.createElement("p");
+  line.textContent = text;
+  message.append(line);
+  messages.replaceChildren(message);
+}
+
+if (messages) {
+  addClosers();
+  new MutationObserver(addClosers).observe(messages, { childList: true });
+}
+
+// What only refreshes what is shown tries again by itself; what somebody did is answered.
+const isRefresh = (event) => event.detail.elt.matches("[data-live-on], [data-quiet]");
+document.addEventListener("htmx:sendError", (event) => {
+  if (!isRefresh(event)) say("The server could not be reached. Nothing was saved; try again in a moment.");
+});
+document.addEventListener("htmx:responseError", (event) => {
+  if (isRefresh(event)) return;
+  const { status } = event.detail.xhr;
+  if (status === 403) say("You may not do this, or you were signed out. Load the page again.");
+  else if (status === 404) say("This is no longer there. Load the page again.");
+  else say("Something went wrong on our side. Look whether it was saved before you try again.");
+});

@@ -1,0 +1,242 @@
+"""What templates show CrowdVote's things with: icons, avatars, stars, bars, times, numbers, states, links.
+
+Nothing here uses a style attribute, which the content security policy forbids: widths are attributes of SVG elements.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from django import template
+from django.http import QueryDict
+from django.template.context import RequestContext
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from crowdvote import avatars
+from crowdvote.icons import PATHS, STAR
+
+register = template.Library()
+
+MICROSTARS = 1_000_000
+MAX_STARS = 5
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """An icon by name; decoration unless `label` says what it means."""
+    meaning = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
+    return format_html('<svg class="icon" viewBox="0 0 24 24" {}><path d="{}"/></svg>', meaning, PATHS[name])
+
+
+@register.simple_tag
+def star_shape(kind: str = "") -> SafeString:
+    """A single star to be filled by the style sheet."""
+    return format_html(
+        '<svg {} viewBox="0 0 24 24" aria-hidden="true"><path d="{}"/></svg>',
+        format_html('class="{}"', kind) if kind else "",
+        STAR,
+    )
+
+
+@register.simple_tag
+def avatar(handle: str = "", size: int = 32) -> SafeString:
+    """The picture of a public handle; without one the neutral picture of everybody who is anonymous."""
+    return avatars.avatar(handle, size=size)
+
+
+# --- Numbers ----------------------------------------------------------------------------------------------------------
+
+
+@register.filter
+def as_stars(microstars: int | str | None) -> str:
+    """Microstars in stars: at most two decimals, none where there are none. 5000000 is "5", 3333333 is "3.33"."""
+    if microstars is None or microstars == "":
+        return "–"
+    hundredths = (Decimal(microstars) / MICROSTARS).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+    return f"{hundredths.normalize():,f}" if hundredths else "0"
+
+
+@register.filter
+def grouped(number: int | None) -> str:
+    """12345 is "12,345"."""
+    return "–" if number is None else f"{number:,}"
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """0.125 is "13%"; what is neither nothing nor all never reads so."""
+    if share is None:
+        return "–"
+    if 0 < share < 0.005:
+        return "<1%"
+    if 0.995 <= share < 1:
+        return ">99%"
+    return f"{share:.0%}"
+
+
+@register.filter
+def share_of(part: float, whole: float) -> float:
+    """`part / whole`, 0 of nothing: for bars and percentages."""
+    return part / whole if whole else 0.0
+
+
+# --- Stars and bars ---------------------------------------------------------------------------------------------------
+
+
+@register.simple_tag
+def stars(microstars: int | None) -> SafeString:
+    """Five stars filled as far as `microstars` says, and the number beside them."""
+    text = as_stars(microstars)
+    # The stars lie side by side in 120 x 24; a nested drawing shows only as much of the full ones as its width allows.
+    width = min(max((microstars or 0) / (MAX_STARS * MICROSTARS), 0), 1) * 120
+    return format_html(
+        '<span class="stars"><svg viewBox="0 0 120 24" aria-hidden="true">'
+        '<use href="#five-stars" class="empty-stars"/><svg width="{}" height="24">'
+        '<use href="#five-stars" class="full-stars"/></svg></svg><b>{}</b>'
+        '<span class="visually-hidden"> of 5 stars</span></span>',
+        f"{width:.2f}",
+        text,
+    )
+
+
+@register.simple_tag
+def bar(share: float, kind: str = "") -> SafeString:
+    """A horizontal bar, `share` (0 to 1) of it filled. Say the number beside it: this is decoration."""
+    filled = f"{min(max(share, 0), 1) * 100:.2f}%"
+    return format_html(
+        '<svg class="bar {}" aria-hidden="true"><rect class="track" width="100%" height="100%" rx="4"/>'
+        '<rect class="fill" width="{}" height="100%" rx="4"/></svg>',
+        kind,
+        filled,
+    )
+
+
+# --- Times ------------------------------------------------------------------------------------------------------------
+
+
+@register.simple_tag
+def when(moment: datetime | None, form: str = "datetime") -> SafeString:
+    """A point in time, in UTC; time.js turns it into the reader's zone.
+
+    `form` is datetime, date, time, relative ("3 minutes ago") or countdown ("2 days 4 hours").
+    """
+    if moment is None:
+        return mark_safe('<span class="muted">never</span>')
+    moment = moment.astimezone(timezone.get_default_timezone())
+    text = {"date": f"{moment:%-d %b %Y}", "time": f"{moment:%H:%M} UTC"}.get(form, f"{moment:%-d %b %Y, %H:%M} UTC")
+    return format_html('<time datetime="{}" data-time="{}">{}</time>', moment.isoformat(), form, text)
+
+
+# --- Links ------------------------------------------------------------------------------------------------------------
+
+
+@register.simple_tag
+def address(name: str, *args: object, **kwargs: object) -> str:
+    """The address of a named page, or "" where there is no such page."""
+    try:
+        return reverse(name, args=args, kwargs=kwargs)
+    except NoReverseMatch:
+        return ""
+
+
+@register.simple_tag(takes_context=True)
+def nav_link(context: RequestContext, name: str, text: str) -> SafeString:
+    """An item of the navigation, marked where the reader is; nothing where there is no such page."""
+    url = address(name)
+    if not url:
+        return mark_safe("")
+    request = context.get("request")
+    path = request.path if request is not None else ""
+    here = mark_safe(' aria-current="page"') if path == url else mark_safe(' aria-current="true"')
+    return format_html('<li><a href="{}"{}>{}</a></li>', url, here if path.startswith(url) else "", text)
+
+
+@register.simple_tag
+def breadcrumb(*steps: str) -> SafeString:
+    """The way to this page: text and address by turns, and at the end the text of the page itself."""
+    *way, here = steps
+    links = format_html_join("", '<li><a href="{}">{}</a></li>', zip(way[1::2], way[::2], strict=True))
+    return format_html(
+        '<nav class="breadcrumb" aria-label="Breadcrumb"><ol>{}<li aria-current="page">{}</li></ol></nav>', links, here
+    )
+
+
+@register.simple_tag(takes_context=True)
+def page_link(context: RequestContext, number: int, text: str, parameter: str = "", target: str = "") -> SafeString:
+    """A button to another page of a list; with `target` (an id) only that fragment is replaced."""
+    query = context["request"].GET.copy()
+    query[parameter or "page"] = str(number)
+    return format_html(
+        '<a class="button secondary small" href="?{0}"{1}>{2}</a>', query.urlencode(), _swaps(query, target), text
+    )
+
+
+@register.simple_tag(takes_context=True)
+def sort_header(context: RequestContext, key: str, text: str, target: str = "") -> SafeString:
+    """The head of a column that sorts a table by `?sort=key`, and the other way (`-key`) when it does so already."""
+    query = context["request"].GET.copy()
+    present = query.get("sort", "")
+    direction = {key: "ascending", f"-{key}": "descending"}.get(present, "none")
+    query["sort"] = f"-{key}" if present == key else key
+    query.pop("page", None)
+    return format_html(
+        '<th scope="col" aria-sort="{}"><a class="sort" href="?{}"{}>{}</a></th>',
+        direction,
+        query.urlencode(),
+        _swaps(query, target),
+        text,
+    )
+
+
+def _swaps(query: QueryDict, target: str) -> SafeString:
+    if not target:
+        return mark_safe("")
+    return format_html(
+        ' hx-get="?{}" hx-target="#{}" hx-swap="outerHTML" hx-push-url="true"', query.urlencode(), target
+    )
+
+
+# --- States -----------------------------------------------------------------------------------------------------------
+
+BADGES = {
+    "open": "Open",
+    "closed": "Closed",
+    "draft": "Draft",
+    "scheduled": "Opens soon",
+    "final": "FINAL",
+    "interim": "Interim",
+    "stale": "Stale",
+    "calculating": "Calculating",
+    "failed": "Calculation failed",
+    "current": "Up to date",
+}
+
+
+@register.simple_tag
+def badge(state: str) -> SafeString:
+    """A decision's state, or that of its result, as a word on a coloured ground."""
+    return format_html('<span class="badge {}">{}</span>', state, BADGES[state])
+
+
+@register.simple_tag
+def runoff_bar(ahead: int, behind: int, equal: int) -> SafeString:
+    """Ballots for one finalist from the left, for the other from the right, for neither between them.
+
+    The line is where half of the ballots with a preference are; the numbers are said beside it.
+    """
+    total = (ahead + behind + equal) or 1
+    left, right = ahead / total * 100, behind / total * 100
+    return format_html(
+        '<svg aria-hidden="true"><rect class="neither" width="100%" height="100%" rx="6"/>'
+        '<rect class="side-a" width="{0}%" height="100%" rx="6"/>'
+        '<rect class="side-b" x="{1}%" width="{2}%" height="100%" rx="6"/>'
+        '<line class="majority" x1="{3}%" x2="{3}%" y1="-4" y2="44"/></svg>',
+        f"{left:.2f}",
+        f"{100 - right:.2f}",
+        f"{right:.2f}",
+        f"{(ahead + behind) / total * 50:.2f}",
+    )
