@@ -22,6 +22,9 @@ def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order:
     InvalidTag.
     """
     followee, follower = require_pair(viewer, followee_id)
+    if not followee.is_current or followee.is_anonymous:
+        # Before anything else is judged: another refusal would tell them from somebody who does not exist.
+        raise PermissionDenied
     wanted = normalise_tags(tags)
     if order is not None and not 0 <= order <= MAX_FOLLOWINGS:
         raise InvalidInput(f"The order is a number from 0 to {MAX_FOLLOWINGS}.", field="order")
