@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from accounts.models import User
 from democracy import services
 from democracy.errors import InvalidInput, InvalidTag, PermissionDenied, SelfFollowing, TooManyFollowings
-from democracy.models import MAX_FOLLOWINGS, Following, Membership
+from democracy.models import MAX_FOLLOWINGS, Decision, Following, Membership
 from tests import factories, rules
 from tests.test_services.conftest import Town
 
@@ -85,6 +85,11 @@ class TestWhomOneMayFollow:
                 services.follow(viewer, followee)
             messages.add(str(caught.value))
         assert len(messages) == 1
+        for followee in (town.ben.pk, 10**9):
+            with rules.refused(PermissionDenied):
+                services.follow(town.ada.user, followee, tags=["a,b"])
+            with rules.refused(PermissionDenied):
+                services.follow(town.ada.user, followee, order=-1)
         services.set_anonymity(town.ben.user, town.community.pk, anonymous=False)
         services.follow(town.ada.user, town.ben.pk)
 
@@ -170,3 +175,38 @@ class TestUnfollowing:
         factories.vote(town.ada, town.decision)
         services.withdraw_ballot(town.ada.user, town.decision.pk)
         assert followings(town) == expected
+
+
+class TestReordering:
+    def test_those_named_come_first_in_their_order_and_the_others_after_as_they_were(self, town: Town) -> None:
+        for handle in ("ben", "cleo", "dan", "manager"):
+            factories.follow(town.ada, town.members[handle])
+        factories.follow(town.ben, town.cleo)
+        before = rules.revision(town.community)
+        services.reorder_followings(town.ada.user, town.community.pk, [town.dan.pk, town.ben.pk, town.dan.pk])
+        assert {(row[0], row[1]): row[3] for row in followings(town)} == {
+            ("ada", "dan"): 1,
+            ("ada", "ben"): 2,
+            ("ada", "cleo"): 3,
+            ("ada", "manager"): 4,
+            ("ben", "cleo"): 1,
+        }
+        assert len(rules.entries(town.community, after=before)) == 3
+
+    def test_only_ones_own_and_only_a_members(self, town: Town, bystander: Town) -> None:
+        factories.follow(town.ada, town.ben)
+        for followee in (town.cleo.pk, bystander.eve.pk, 10**9):
+            with rules.refused(PermissionDenied):
+                services.reorder_followings(town.ada.user, town.community.pk, [town.ben.pk, followee])
+        services.leave_community(town.ada.user, town.community.pk)
+        for viewer in (town.ada.user, bystander.manager, AnonymousUser()):
+            with rules.refused(PermissionDenied):
+                services.reorder_followings(viewer, town.community.pk, [])
+
+    def test_it_makes_no_decision_stale(self, town: Town) -> None:
+        factories.vote(town.ben, town.decision, Ash=5)
+        factories.follow(town.ada, town.ben)
+        factories.follow(town.ada, town.cleo)
+        before = Decision.objects.get(pk=town.decision.pk).input_revision
+        services.reorder_followings(town.ada.user, town.community.pk, [town.cleo.pk, town.ben.pk])
+        assert Decision.objects.get(pk=town.decision.pk).input_revision == before
