@@ -47,8 +47,8 @@ def create_decision(
         _check(decision)
         decision.save()
         _set_choices(decision, choices)
-        name = recording.community.name
-        transaction.on_commit(lambda: eventlog.decision_created(manager.user.handle, decision.title, name), robust=True)
+        actor, name = access.display_name(manager), recording.community.name
+        transaction.on_commit(lambda: eventlog.decision_created(actor, decision.title, name), robust=True)
     return decision
 
 
@@ -132,8 +132,8 @@ def _set_choices(decision: Decision, wanted: Sequence[ChoiceInput]) -> None:
     for pk in present.keys() - kept:
         present[pk].delete()
     for pk in kept:
-        # Out of the way first: two choices may swap their titles.
-        Choice.objects.filter(pk=pk).update(title=f"\x00{pk}")
+        # Out of the way first: two choices may swap their titles. No title can have a control character.
+        Choice.objects.filter(pk=pk).update(title=f"\x01{pk}")
     for position, (choice, title) in enumerate(zip(wanted, titles, strict=True)):
         row = present[choice.id] if choice.id is not None else Choice(decision=decision)
         row.title, row.position = title, position
@@ -164,7 +164,8 @@ def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
         Choice.objects.bulk_update(choices, ["lot"])
         decision.published_at = recording.time
         decision.save(update_fields=["published_at", "opens_at"])
-        transaction.on_commit(lambda: eventlog.decision_published(manager.user.handle, decision.title), robust=True)
+        actor = access.display_name(manager)
+        transaction.on_commit(lambda: eventlog.decision_published(actor, decision.title), robust=True)
     return decision
 
 
@@ -191,7 +192,8 @@ def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
         if decision.closes_at is not None and recording.time >= decision.closes_at:
             raise DecisionClosed("This decision is closed; its result is final.")
         recording.add(recalculation_change(decision.pk))
-        transaction.on_commit(lambda: eventlog.manual_recalculation(manager.user.handle, decision.title), robust=True)
+        actor = access.display_name(manager)
+        transaction.on_commit(lambda: eventlog.manual_recalculation(actor, decision.title), robust=True)
     return decision
 
 
