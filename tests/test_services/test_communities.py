@@ -387,3 +387,28 @@ class TestAnonymity:
         services.leave_community(town.ada.user, town.community.pk)
         with rules.refused(PermissionDenied):
             services.set_anonymity(town.ada.user, town.community.pk, anonymous=True)
+
+    def test_no_line_of_the_log_names_an_anonymous_member(
+        self, town: Town, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        services.set_anonymity(town.ada.user, town.community.pk, anonymous=True)
+        ada, pk = town.ada, town.community.pk
+        caplog.clear()
+        with caplog.at_level("DEBUG"), django_capture_on_commit_callbacks(execute=True):
+            factories.vote(ada, town.decision, Ash=5)
+            services.tag_ballot(ada.user, town.decision.pk, tags=["parks"])
+            services.withdraw_ballot(ada.user, town.decision.pk)
+            factories.follow(ada, town.ben)
+            services.unfollow(ada.user, town.ben.pk)
+            services.update_membership(town.manager, ada.pk, is_manager=True)
+            drafted = factories.decision(town.community, ada.user)
+            services.request_recalculation(ada.user, drafted.pk)
+            services.update_membership(town.manager, ada.pk, is_manager=False)
+            services.leave_community(ada.user, pk)
+            services.apply_to_community(ada.user, pk)
+            services.remove_member(town.manager, ada.pk)
+            factories.vote(town.ben, town.decision, Ash=1)
+        lines = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
+        told = [line for line in lines if town.ben.user.handle in line]
+        assert (len(lines), len(told)) == (13, 3)
+        assert [line for line in lines if ada.user.handle in line or ada.user.email in line] == []
