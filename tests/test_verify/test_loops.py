@@ -124,9 +124,46 @@ def test_a_loop_that_is_left_once_in_a_million_million_million_steps_is_exact(wa
     assert exact["r0"] < exact["r59"]  # the ends differ, so it is not one constant
 
 
-def test_half_a_microstar_in_a_loop_counts_as_half_in_each_way_of_solving():
-    halving = ["M1 > C", "M1 > D"] + [line for n in range(2, 8) for line in (f"M{n} > M{n - 1}", f"M{n} > D")]
-    loop = ["A > B", "B > A", "B > M7"]
-    record = bundle({"C": {"c1": 3}, "D": {"c1": 0}}, halving + loop)
-    answers = {way: (staged_by(way, record)["A"], staged_by(way, record)["B"]) for way in WAYS}
-    assert answers == dict.fromkeys(WAYS, ((23_438,), (23_438,)))
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("first", "third"), [({"C": 3, "E": 3}, 7_812), ({"C": 5, "E": 4}, 23_438)])
+def test_half_a_microstar_is_rounded_to_even_from_both_sides(way, first, third):
+    # M is (C + E) / 2, halved until B = M / 3 has half a microstar: 1/128 of a star, or 3/128.
+    halvings = 7 if first["C"] == first["E"] else 6
+    chain = ["M0 > C", "M0 > E"] + [line for n in range(halvings) for line in (f"M{n + 1} > M{n}", f"M{n + 1} > D")]
+    loop = ["A > B", "B > A", f"A > M{halvings}", "B > D"]
+    record = bundle({name: {"c1": stars} for name, stars in first.items()} | {"D": {"c1": 0}}, chain + loop)
+    numbers = staged_by(way, record)
+    assert numbers["B"] == (third,)
+
+
+@pytest.mark.parametrize("way", ["_iterate", "_eliminate_decimals"])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_an_inexact_solution_is_as_close_as_it_claims(way, data):
+    size = data.draw(st.integers(2, 30))
+    others = [[n for n in range(size) if n != position] for position in range(size)]
+    inside = [data.draw(st.lists(st.sampled_from(rest), unique=True, max_size=4)) for rest in others]
+    leavers = data.draw(st.sets(st.integers(0, size - 1), min_size=1, max_size=3))
+    rows = []
+    for position in range(size):
+        around = {*inside[position], (position + 1) % size}
+        ballots = [data.draw(st.integers(0, 5_000_000)) for _ in range(2)]
+        out = (ballots, data.draw(st.integers(1, 9)), 0) if position in leavers else None
+        rows.append(verifier.Row(sorted(around), out[1] if out else 0, out))
+    exact = verifier._solve_exactly(rows, 2, 0)
+    close = getattr(verifier, way)(rows, 2, 0, *([10**9] if way == "_eliminate_decimals" else []))
+    for value, other in zip(close, exact, strict=True):
+        assert value.error < 2**30
+        for number, true in zip(value.numerators, other.numerators, strict=True):
+            distance = abs(Fraction(number, value.denominator) - Fraction(true, other.denominator))
+            assert distance <= Fraction(value.error, 2**128) + Fraction(other.error, 2**128)
+
+
+def test_a_loop_too_slow_for_iteration_is_not_passed_off_as_solved(monkeypatch):
+    size = 60
+    rows = [verifier.Row([n + 1, 0] if n else [1], 0, None) for n in range(size - 1)]
+    rows.append(verifier.Row([0], 1, ([5_000_000], 1, 0)))
+    rows[30] = verifier.Row([31, 0], 1, ([0], 1, 0))
+    monkeypatch.setattr(verifier, "CHECKS", 20)
+    with pytest.raises(verifier.TooLong):
+        verifier._iterate(rows, 1, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.test_verify.bundles import bundle, staged_ballots, verifier
+from tests.test_verify.bundles import bundle, read, staged_ballots, verifier
 
 C_AND_D = {"C": {"c1": 5}, "D": {"c1": 0}}
 
@@ -98,3 +98,13 @@ def test_short_of_the_end_of_a_ladder_fractions_grow_too_long_and_the_numbers_st
     assert staged["m999"] == 2_500_000
     assert staged["m998"] == 1_250_000
     assert {staged[f"m{n}"] for n in range(900)} == {1_666_667}
+
+
+def test_almost_five_stars_are_not_five():
+    chain = ["M0 > D", "M0 > C"] + [line for n in range(22) for line in (f"M{n + 1} > M{n}", f"M{n + 1} > C")]
+    record = bundle({"C": {"c1": 5, "c2": 5}, "D": {"c1": 0, "c2": 5}, "L": {}}, chain, choices=["c1", "c2"])
+    assert staged_ballots(record)["M22"][1] == {"c1": 4_999_999, "c2": 5_000_000}
+    village = read(record)
+    staged = verifier.stage(village, village.decisions[0])
+    count = verifier.Count([ballot.microstars for ballot in staged.values()], 2)
+    assert count.fives == [1, len(staged) - 1]
