@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.utils import timezone
 
 from democracy import publishing
@@ -153,7 +153,8 @@ async def watching(*topics: str) -> AsyncIterator[Inbox]:
 
 
 def in_database(change: Callable[..., Any], *args: Any, **fields: Any) -> Any:
-    return sync_to_async(change)(*args, **fields)
+    # As the server does it: the thread gives its connection back.
+    return database_sync_to_async(change)(*args, **fields)
 
 
 def show(decision: Decision, revision: int, *, is_final: bool = False) -> DecisionSnapshot:
