@@ -1,0 +1,32 @@
+"""The demo communities: invented people with topics, chains and loops of trust, and decisions at every stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from democracy.demo import maple_court, riverside, springfield
+from democracy.models import Community
+from democracy.services.importing import Made, NewCommunity, import_community
+
+
+@dataclass(frozen=True)
+class DemoCommunity:
+    name: str
+    content: Callable[[datetime], NewCommunity]
+    newly: Callable[[Made, datetime], None] | None = None
+
+    def make(self, now: datetime) -> Community:
+        made = import_community(self.content(now))
+        if self.newly is not None:
+            self.newly(made, now)
+        return made.community
+
+
+# Maple Court first: somebody who lives there applies to Springfield.
+COMMUNITIES = (
+    DemoCommunity(maple_court.NAME, maple_court.community),
+    DemoCommunity(springfield.NAME, springfield.community, springfield.newly),
+    DemoCommunity(riverside.NAME, riverside.community),
+)

@@ -1,0 +1,39 @@
+"""`manage.py load_demo`: the demo communities, with accounts to enter them from the start page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils import timezone
+
+from democracy import demo
+from democracy.management import foreground
+from democracy.models import Community
+
+PATIENCE = 60.0
+
+
+class Command(BaseCommand):
+    help = "Make the demo communities that are not there yet, with results. Safe to repeat."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for one in demo.COMMUNITIES:
+            # The name decides: a community of that name is left alone, whoever made it.
+            community = Community.objects.filter(name__iexact=one.name).first()
+            if community is None:
+                with transaction.atomic():
+                    community = one.make(timezone.now())
+                self.stdout.write(f"made {community.name}: {community.memberships.count():,} members")
+            else:
+                self.stdout.write(f"{community.name} is there already")
+            # A first attempt may have been cut off before its results were calculated.
+            try:
+                outcome = foreground.calculate(community.pk, patience=PATIENCE)
+            except foreground.StillRunning:
+                raise CommandError(
+                    f"Another process has been calculating {community.name} for {PATIENCE:g} s."
+                ) from None
+            if outcome.failed:
+                raise CommandError(f"{community.name}: {outcome.failed[0].calculation_error}")

@@ -1,0 +1,50 @@
+"""Calculating in the foreground, for commands: return when everything is current, or say what is not."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from django.utils import timezone
+
+from democracy import counters, recalculation
+from democracy.models import Decision
+
+_POLL = 0.1
+
+
+class StillRunning(Exception):
+    """Another process has been calculating the community for longer than we wait."""
+
+
+@dataclass
+class Outcome:
+    """What a calculation of one community did; `failed` has the decisions it could not calculate, with the reason."""
+
+    calculated: list[Decision] = field(default_factory=list)
+    failed: list[Decision] = field(default_factory=list)
+
+
+def calculate(community_id: int, *, patience: float) -> Outcome:
+    """Calculate a community's stale decisions, those that failed a moment ago too.
+
+    Waits up to `patience` seconds for a run of another process. Raises StillRunning.
+    """
+    published = Decision.objects.filter(community=community_id, published_at__isnull=False)
+    # Somebody asks for it: no reason to leave a failed one alone for a while.
+    published.exclude(calculation_error="").update(failed_at=None)
+    before = {decision.pk: decision for decision in _stale(community_id)}
+    deadline = time.monotonic() + patience
+    while not recalculation.recalculate_community(community_id) or _stale(community_id):
+        if time.monotonic() > deadline:
+            raise StillRunning
+        time.sleep(_POLL)
+    outcome = Outcome()
+    for decision in Decision.objects.filter(pk__in=before).order_by("pk"):
+        done = decision.calculation_status == Decision.CalculationStatus.CURRENT
+        (outcome.calculated if done else outcome.failed).append(decision)
+    return outcome
+
+
+def _stale(community_id: int) -> list[Decision]:
+    return list(counters.stale_decisions(timezone.now()).filter(community=community_id))

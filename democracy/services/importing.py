@@ -1,0 +1,399 @@
+"""Writing many inputs at once, for imports and the demo: in bulk, with a ledger entry for each, in one transaction.
+
+Rows written in bulk fire no signal, so everything here says what changed itself. Texts, tags, stars and references are
+taken as checked by whoever read them from a file; people made here have no e-mail address and cannot sign in.
+
+# Note [Imported history]
+A file may hold decisions that closed long ago, and only changes with an earlier ledger time count for a closed
+decision. The entries of a community that is made by an import therefore carry the times at which things happened
+according to the file (the founding at the first opening, ballots before their closing), in order and never in the
+future. Nobody has seen a ledger before the transaction that makes it commits, so no entry is slipped in behind another.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.utils import timezone
+from tqdm import tqdm
+
+from accounts.models import User
+from democracy import contents, eventlog, ledger
+from democracy.errors import InvalidInput, NameTaken
+from democracy.ledger import Change, Recording
+from democracy.models import Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
+from democracy.services.decisions import draw_lots
+
+OPEN_FOR = timedelta(days=7)
+_BATCH = 5_000
+_INSTANT = timedelta(microseconds=1)
+_LONGEST_HANDLE = 40
+
+Row = TypeVar("Row")
+
+
+class Malformed(InvalidInput):
+    """What stands at a place of a file cannot be taken. `field` is the place: a line and column, or a path in JSON."""
+
+    code = "MALFORMED"
+
+    def __init__(self, place: str, message: str) -> None:
+        super().__init__(message, field=place)
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+
+@dataclass(frozen=True)
+class NewMember:
+    """`id` is the file's own. `handle`: of an account of the demo, which is used again where it exists."""
+
+    id: str
+    name: str
+    role: str = Membership.Role.VOTER
+    is_manager: bool = False
+    is_anonymous: bool = False
+    handle: str = ""
+    is_demo: bool = False
+
+
+@dataclass(frozen=True)
+class NewFollowing:
+    follower: str
+    followee: str
+    tags: Sequence[str] = ()
+    order: int = 1
+
+
+@dataclass(frozen=True)
+class NewChoice:
+    id: str
+    title: str
+    description: str = ""
+    lot: int | None = None
+
+
+@dataclass(frozen=True)
+class NewBallot:
+    """`stars` by choice id. `cast_at`: None for as late as it can have been."""
+
+    member: str
+    stars: Mapping[str, int]
+    tags: Sequence[str] = ()
+    abstain: bool = False
+    comment: str = ""
+    cast_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class NewDecision:
+    """A published decision. Its lots are kept where every choice has one, else drawn."""
+
+    id: str
+    title: str
+    choices: Sequence[NewChoice]
+    opens_at: datetime
+    closes_at: datetime
+    description: str = ""
+    results_visibility: str = Decision.Visibility.LIVE
+    ballots: Sequence[NewBallot] = ()
+
+
+@dataclass(frozen=True)
+class NewCommunity:
+    name: str
+    members: Sequence[NewMember]
+    description: str = ""
+    visibility: str = Community.Visibility.MEMBERS
+    auto_approve: bool = False
+    followings: Sequence[NewFollowing] = ()
+    decisions: Sequence[NewDecision] = ()
+
+
+@dataclass
+class Made:
+    """What an import made, by the file's ids."""
+
+    community: Community
+    members: dict[str, Membership] = field(default_factory=dict)
+    decisions: dict[str, Decision] = field(default_factory=dict)
+
+
+def import_community(new: NewCommunity) -> Made:
+    """Make a community with all that is in it, or nothing. Raises NameTaken, InvalidInput."""
+    if Community.objects.filter(name__iexact=new.name).exists():
+        raise NameTaken(f"There is a community named “{new.name}” already.")
+    with transaction.atomic():
+        now = timezone.now()
+        founded = min([now, *(decision.opens_at for decision in new.decisions)])
+        made = Made(found(new.name, new.description, new.visibility, auto_approve=new.auto_approve, at=founded))
+        with _recording_at(made.community, founded) as recording:
+            recording.add(contents.community_change(made.community))
+            members = add_members(recording, with_a_manager(new.members))
+            made.members = {row.file_id: row for row in members}
+            pks = {file_id: row.pk for file_id, row in made.members.items()}
+            add_followings(recording, [(pks[f.follower], pks[f.followee], f.tags, f.order) for f in new.followings])
+        for time, happen in sorted(_history(new, made, now), key=lambda event: event[0]):
+            with _recording_at(made.community, time) as recording:
+                happen(recording)
+        transaction.on_commit(lambda: eventlog.community_created(eventlog.SYSTEM, new.name), robust=True)
+    return made
+
+
+def _history(new: NewCommunity, made: Made, now: datetime) -> Iterator[tuple[datetime, Callable[[Recording], None]]]:
+    """What happened when after the founding: each decision's publication before its ballots."""
+
+    def publish(decision: NewDecision) -> Callable[[Recording], None]:
+        def happen(recording: Recording) -> None:
+            made.decisions[decision.id] = add_decision(recording, decision)
+
+        return happen
+
+    def cast(decision: NewDecision, ballots: list[NewBallot]) -> Callable[[Recording], None]:
+        return lambda recording: add_ballots(recording, made.decisions[decision.id], made.members, ballots)
+
+    for decision in new.decisions:
+        yield min(now, decision.opens_at), publish(decision)
+        by_time: dict[datetime, list[NewBallot]] = {}
+        for ballot in decision.ballots:
+            time = min(ballot.cast_at or now, now, decision.closes_at - _INSTANT)
+            by_time.setdefault(max(time, min(now, decision.opens_at)), []).append(ballot)
+        for time, ballots in by_time.items():
+            yield time, cast(decision, ballots)
+
+
+@contextmanager
+def _recording_at(community: Community, time: datetime) -> Iterator[Recording]:
+    """A recording whose entries carry this time, not earlier than the last one's (Note [Imported history])."""
+    with ledger.recording(community.pk) as recording:
+        recording.time = time
+        yield recording
+
+
+def found(
+    name: str,
+    description: str = "",
+    visibility: str = Community.Visibility.MEMBERS,
+    *,
+    auto_approve: bool = False,
+    at: datetime | None = None,
+) -> Community:
+    """A community without members, unknown to the ledger yet."""
+    community = Community(
+        name=name,
+        description=description,
+        visibility=visibility,
+        auto_approve=auto_approve,
+        created_at=at or timezone.now(),
+    )
+    # In bulk, which fires no signal: the receiver would write an entry of its own.
+    Community.objects.bulk_create([community])
+    return community
+
+
+def with_a_manager(members: Sequence[NewMember]) -> Sequence[NewMember]:
+    """Somebody has to be able to run a community: where a file names no manager, the first member everybody knows."""
+    if any(member.is_manager for member in members):
+        return members
+    known = next((member for member in members if not member.is_anonymous), None) or next(iter(members), None)
+    return [NewMember(**{**member.__dict__, "is_manager": True}) if member is known else member for member in members]
+
+
+def add_members(recording: Recording, members: Sequence[NewMember]) -> list[Membership]:
+    """New members, in this order."""
+    users = _accounts(members, recording.time)
+    memberships = [
+        Membership(
+            community=recording.community,
+            user=user,
+            role=member.role,
+            is_manager=member.is_manager,
+            is_anonymous=member.is_anonymous,
+            joined_at=recording.time,
+            file_id=member.id,
+        )
+        for member, user in zip(members, users, strict=True)
+    ]
+    _create(Membership, memberships, "members")
+    for membership in memberships:
+        recording.add(contents.membership_change(membership, is_new=True))
+    return memberships
+
+
+def add_followings(recording: Recording, rows: Iterable[tuple[int, int, Sequence[str], int]]) -> int:
+    """Followings as (follower, followee, tags, order). One that exists takes the new tags and keeps its order.
+
+    Returns how many were made or changed.
+    """
+    wanted = list(rows)
+    followers = {follower for follower, *_ in wanted}
+    community = Following.objects.filter(follower__community=recording.community)
+    present = {(row.follower_id, row.followee_id): row for row in community if row.follower_id in followers}
+    new: list[Following] = []
+    retagged: list[Following] = []
+    for follower, followee, tags, order in wanted:
+        row = present.get((follower, followee))
+        if row is None:
+            new.append(
+                Following(
+                    follower_id=follower,
+                    followee_id=followee,
+                    tags=list(tags),
+                    order=order,
+                    created_at=recording.time,
+                )
+            )
+        elif row.tags != list(tags):
+            row.tags = list(tags)
+            retagged.append(row)
+    _create(Following, new, "followings")
+    Following.objects.bulk_update(retagged, ["tags"], batch_size=_BATCH)
+    for row in new:
+        recording.add(contents.following_change(row, is_new=True))
+    for row in retagged:
+        recording.add(_retagged_change(row))
+    return len(new) + len(retagged)
+
+
+def _retagged_change(row: Following) -> Change:
+    subject = contents.following_subject(row.follower_id, row.followee_id)
+    return Change(
+        LedgerEntry.Kind.FOLLOWING, subject, lambda: contents.following_content(row), membership_id=row.follower_id
+    )
+
+
+def add_decision(recording: Recording, new: NewDecision) -> Decision:
+    """A published decision without ballots."""
+    decision = Decision(
+        community=recording.community,
+        title=new.title,
+        description=new.description,
+        results_visibility=new.results_visibility,
+        created_at=recording.time,
+        published_at=recording.time,
+        opens_at=new.opens_at,
+        closes_at=new.closes_at,
+        file_id=new.id,
+    )
+    Decision.objects.bulk_create([decision])
+    choices = [
+        Choice(
+            decision=decision,
+            title=choice.title,
+            description=choice.description,
+            position=position,
+            lot=choice.lot,
+            file_id=choice.id,
+        )
+        for position, choice in enumerate(new.choices)
+    ]
+    Choice.objects.bulk_create(choices)
+    if any(choice.lot is None for choice in choices):
+        draw_lots(decision, choices)
+        Choice.objects.bulk_update(choices, ["lot"])
+    recording.add(contents.decision_change(decision))
+    handle, title, community = eventlog.SYSTEM, new.title, recording.community.name
+    transaction.on_commit(lambda: eventlog.decision_created(handle, title, community), robust=True)
+    transaction.on_commit(lambda: eventlog.decision_published(handle, title), robust=True)
+    return decision
+
+
+def add_ballots(
+    recording: Recording, decision: Decision, members: Mapping[str, Membership], new: Sequence[NewBallot]
+) -> None:
+    """First ballots of these members in this decision."""
+    choices = {choice.file_id: choice.pk for choice in decision.choices.all()}
+    ballots = [
+        Ballot(
+            decision=decision,
+            membership=members[one.member],
+            tags=list(one.tags),
+            comment=one.comment,
+            abstain=one.abstain,
+            cast_at=recording.time,
+        )
+        for one in new
+    ]
+    _create(Ballot, ballots, "ballots")
+    stars = [{choices[choice]: count for choice, count in one.stars.items()} for one in new]
+    votes = [
+        Vote(ballot=ballot, choice_id=choice, stars=count)
+        for ballot, rated in zip(ballots, stars, strict=True)
+        for choice, count in rated.items()
+    ]
+    _create(Vote, votes, "votes")
+    for ballot, rated in zip(ballots, stars, strict=True):
+        recording.add(contents.ballot_change(ballot, stars=rated))
+
+
+# --- Accounts ---------------------------------------------------------------------------------------------------------
+
+
+def _accounts(members: Sequence[NewMember], joined: datetime) -> list[User]:
+    """An account for each member: the demo's own where it exists, else a new one without an e-mail address."""
+    wanted = [member.handle for member in members if member.handle]
+    present = {user.handle: user for user in User.objects.filter(handle__in=wanted, is_demo=True, email=None)}
+    new = [member for member in members if member.handle not in present]
+    made = [
+        User(name=member.name, handle=handle, is_demo=member.is_demo, date_joined=joined, password=make_password(None))
+        for member, handle in zip(new, _free_handles(new), strict=True)
+    ]
+    _create(User, made, "accounts")
+    accounts = iter(made)
+    return [present[member.handle] if member.handle in present else next(accounts) for member in members]
+
+
+def _free_handles(members: Sequence[NewMember]) -> list[str]:
+    """A handle for each, free and all different, made from its name."""
+    bases = [_base_of_handle(member) for member in members]
+    handles = [""] * len(bases)
+    used: set[str] = set()
+    numbers: dict[str, int] = {}
+    waiting = list(range(len(bases)))
+    while waiting:
+        for index in waiting:
+            handles[index] = _next_handle(bases[index], numbers, used)
+            used.add(handles[index])
+        taken: set[str] = set()
+        for start in range(0, len(waiting), _BATCH):
+            some = [handles[index] for index in waiting[start : start + _BATCH]]
+            taken.update(User.objects.filter(handle__in=some).values_list("handle", flat=True))
+        waiting = [index for index in waiting if handles[index] in taken]
+    return handles
+
+
+def _next_handle(base: str, numbers: dict[str, int], used: set[str]) -> str:
+    while True:
+        number = numbers[base] = numbers.get(base, 0) + 1
+        ending = f"_{number}" if number > 1 else ""
+        handle = base[: _LONGEST_HANDLE - len(ending)] + ending
+        if handle not in used:
+            return handle
+
+
+def _base_of_handle(member: NewMember) -> str:
+    plain = unicodedata.normalize("NFKD", member.handle or member.name).encode("ascii", "ignore").decode().lower()
+    base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[: _LONGEST_HANDLE - 8]
+    try:
+        User._meta.get_field("handle").run_validators(base)
+    except ValidationError:
+        base = f"member_{base}".rstrip("_")
+    return base or "member"
+
+
+def _create(model: type[models.Model], rows: Sequence[Any], what: str) -> None:
+    """Create rows in bulk, with a progress bar on a terminal."""
+    with tqdm(total=len(rows), desc=what, unit="", disable=None, leave=False) as bar:
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            model._default_manager.bulk_create(batch)
+            bar.update(len(batch))

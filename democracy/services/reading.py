@@ -1,0 +1,305 @@
+"""Reading a bundle (DESIGN section 9) strictly: from text to `NewCommunity`; what is wrong is named by its path.
+
+Keys that are not of the format are passed over, as are `result` and `staged`: an import calculates for itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, NoReturn, TypeVar, overload
+
+from django.utils import timezone
+
+from democracy.errors import InvalidInput
+from democracy.models import MAX_CHOICES, MAX_FOLLOWINGS, MAX_STARS, MIN_CHOICES, Community, Decision, Membership
+from democracy.services import validation
+from democracy.services.importing import (
+    OPEN_FOR,
+    Malformed,
+    NewBallot,
+    NewChoice,
+    NewCommunity,
+    NewDecision,
+    NewFollowing,
+    NewMember,
+)
+from democracy.tags import normalise_tags
+
+FORMAT, VERSION = "crowdvote-bundle", 1
+_LONGEST_ID = 80
+_LONGEST_TITLE = 200
+_LONGEST_TEXT = {"community": 5_000, "decision": 20_000, "choice": 5_000, "comment": 2_000}
+
+Value = TypeVar("Value", str, int, bool, list[Any], dict[str, Any])
+_KINDS: dict[type, str] = {
+    str: "text",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
+
+
+def parse(text: str) -> dict[str, Any]:
+    """The JSON object in a file. Raises Malformed with line and column."""
+    try:
+        found = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    except json.JSONDecodeError as error:
+        raise Malformed(f"line {error.lineno}, column {error.colno}", f"this is not JSON: {error.msg}.") from error
+    except RecursionError as error:
+        raise Malformed("", "This is nested too deeply to be a bundle.") from error
+    if not isinstance(found, dict):
+        raise Malformed("", "A bundle is a JSON object.")
+    return found
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        raise Malformed("", f"An object has the key {twice!r} twice.")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise Malformed("", f"{name} is no number of JSON.")
+
+
+def read_bundle(text: str) -> NewCommunity:
+    """The community in a bundle. Raises Malformed naming the path of what is wrong."""
+    bundle = _Place("", parse(text))
+    if bundle.value.get("format") != FORMAT:
+        raise Malformed("format", f"must be {FORMAT!r}.")
+    if bundle.take("version", int) != VERSION:
+        raise Malformed("version", f"only version {VERSION} is known here.")
+    community = bundle.inside("community")
+    members = list(_members(bundle))
+    by_id = {member.id: member for member in members}
+    followings = list(_followings(bundle, by_id))
+    visibility = community.one_of("visibility", Community.Visibility.values, Community.Visibility.MEMBERS)
+    return NewCommunity(
+        name=community.line("name", 120),
+        description=community.text("description", _LONGEST_TEXT["community"]),
+        visibility=visibility,
+        members=members,
+        followings=followings,
+        decisions=list(_decisions(bundle, by_id)),
+    )
+
+
+def _members(bundle: _Place) -> Iterator[NewMember]:
+    seen: set[str] = set()
+    for row in bundle.rows("members"):
+        member = NewMember(
+            id=row.new_id(seen),
+            name=row.line("name", 80),
+            role=row.one_of("role", Membership.Role.values, Membership.Role.VOTER),
+            is_manager=row.take("manager", bool, default=False),
+            is_anonymous=row.take("anonymous", bool, default=False),
+        )
+        if member.is_anonymous and member.role != Membership.Role.VOTER:
+            row.fail("anonymous", "only voters can be anonymous.")
+        yield member
+    if not seen:
+        raise Malformed("members", "a community has at least one member.")
+
+
+def _followings(bundle: _Place, members: Mapping[str, NewMember]) -> Iterator[NewFollowing]:
+    seen: set[tuple[str, str]] = set()
+    places: Counter[str] = Counter()
+    for row in bundle.rows("followings", default=[]):
+        follower, followee = row.known("follower", members), row.known("followee", members)
+        if follower == followee:
+            row.fail("followee", "nobody follows themselves.")
+        if (follower, followee) in seen:
+            row.fail("", f"{follower!r} follows {followee!r} twice.")
+        if members[followee].is_anonymous:
+            row.fail("followee", "an anonymous member cannot be followed.")
+        seen.add((follower, followee))
+        places[follower] += 1
+        if places[follower] > MAX_FOLLOWINGS:
+            row.fail("follower", f"nobody follows more than {MAX_FOLLOWINGS:,} members.")
+        order = row.take("order", int, default=places[follower])
+        if not 0 <= order <= MAX_FOLLOWINGS:
+            row.fail("order", f"must be a number from 0 to {MAX_FOLLOWINGS}.")
+        yield NewFollowing(follower, followee, row.tags(), order)
+
+
+def _decisions(bundle: _Place, members: Mapping[str, NewMember]) -> Iterator[NewDecision]:
+    seen: set[str] = set()
+    for row in bundle.rows("decisions", default=[]):
+        file_id = row.new_id(seen)
+        title = row.line("title", _LONGEST_TITLE)
+        choices = list(_choices(row))
+        opens_at, closes_at = _times(row)
+        choice_ids = {choice.id for choice in choices}
+        yield NewDecision(
+            id=file_id,
+            title=title,
+            description=row.text("description", _LONGEST_TEXT["decision"]),
+            choices=choices,
+            opens_at=opens_at,
+            closes_at=closes_at,
+            results_visibility=row.one_of("results_visibility", Decision.Visibility.values, Decision.Visibility.LIVE),
+            ballots=list(_ballots(row, members, choice_ids)),
+        )
+
+
+def _choices(decision: _Place) -> Iterator[NewChoice]:
+    seen: set[str] = set()
+    titles: set[str] = set()
+    rows = list(decision.rows("choices"))
+    if not MIN_CHOICES <= len(rows) <= MAX_CHOICES:
+        decision.fail("choices", f"a decision has {MIN_CHOICES} to {MAX_CHOICES} choices, not {len(rows)}.")
+    lots = [row.take("lot", int) for row in rows if row.value.get("lot") is not None]
+    if lots and sorted(lots) != list(range(1, len(rows) + 1)):
+        decision.fail("choices", f"either no choice has a lot, or they are the numbers 1 to {len(rows)}.")
+    for row in rows:
+        choice_id, title = row.new_id(seen), row.line("title", _LONGEST_TITLE)
+        if title.casefold() in titles:
+            row.fail("title", f"there is a choice {title!r} already.")
+        titles.add(title.casefold())
+        yield NewChoice(choice_id, title, row.text("description", _LONGEST_TEXT["choice"]), row.value.get("lot"))
+
+
+def _times(decision: _Place) -> tuple[datetime, datetime]:
+    """Without times a decision is open for a week from now; with one of them, for the week after or before it."""
+    opens_at, closes_at = decision.time("opens_at"), decision.time("closes_at")
+    if opens_at is None:
+        now = timezone.now()
+        opens_at = now if closes_at is None or closes_at > now else closes_at - OPEN_FOR
+    if closes_at is None:
+        closes_at = opens_at + OPEN_FOR
+    if closes_at <= opens_at:
+        decision.fail("closes_at", "a decision closes after it opens.")
+    return opens_at, closes_at
+
+
+def _ballots(decision: _Place, members: Mapping[str, NewMember], choices: set[str]) -> Iterator[NewBallot]:
+    seen: set[str] = set()
+    for row in decision.rows("ballots", default=[]):
+        member = row.known("member", members)
+        if member in seen:
+            row.fail("member", f"{member!r} has a ballot already.")
+        seen.add(member)
+        abstain = row.take("abstain", bool, default=False)
+        stars = row.inside("stars", default={})
+        for choice in stars.value:
+            if choice not in choices:
+                stars.fail(choice, "no such choice.")
+            if not 0 <= stars.take(choice, int) <= MAX_STARS:
+                stars.fail(choice, f"stars are whole numbers from 0 to {MAX_STARS}.")
+        if bool(stars.value) == abstain:
+            row.fail("stars", "rate at least one choice, or say abstain; not both.")
+        comment = row.text("comment", _LONGEST_TEXT["comment"])
+        yield NewBallot(member, stars.value, row.tags(), abstain, comment)
+
+
+class _Place:
+    """An object of the file and the path that leads to it."""
+
+    def __init__(self, path: str, value: dict[str, Any]) -> None:
+        self.path, self.value = path, value
+
+    def at(self, key: str) -> str:
+        return f"{self.path}.{key}" if self.path and key else self.path or key
+
+    def fail(self, key: str, message: str) -> NoReturn:
+        raise Malformed(self.at(key), message)
+
+    @overload
+    def take(self, key: str, kind: type[Value]) -> Value: ...
+    @overload
+    def take(self, key: str, kind: type[Value], *, default: Value) -> Value: ...
+    def take(self, key: str, kind: type, *, default: Any = None) -> Any:
+        """What stands at `key`, of exactly this kind (true is no number)."""
+        if key not in self.value and default is not None:
+            return default
+        if key not in self.value:
+            self.fail(key, "is missing.")
+        if type(self.value[key]) is not kind:
+            self.fail(key, f"must be {_KINDS[kind]}.")
+        return self.value[key]
+
+    def inside(self, key: str, *, default: dict[str, Any] | None = None) -> _Place:
+        found = self.take(key, dict) if default is None else self.take(key, dict, default=default)
+        return _Place(self.at(key), found)
+
+    def rows(self, key: str, *, default: list[Any] | None = None) -> Iterator[_Place]:
+        """The objects of a list."""
+        found = self.take(key, list) if default is None else self.take(key, list, default=default)
+        for index, row in enumerate(found):
+            path = self.at(f"{key}[{index}]")
+            if not isinstance(row, dict):
+                raise Malformed(path, "must be an object.")
+            yield _Place(path, row)
+
+    def line(self, key: str, longest: int) -> str:
+        try:
+            found = validation.line(self.take(key, str), field=key)
+        except Malformed:
+            raise
+        except InvalidInput as error:
+            self.fail(key, error.message)
+        if len(found) > longest:
+            self.fail(key, f"has more than {longest} characters.")
+        return found
+
+    def text(self, key: str, longest: int) -> str:
+        try:
+            found = validation.text(self.take(key, str, default=""), field=key)
+        except Malformed:
+            raise
+        except InvalidInput as error:
+            self.fail(key, error.message)
+        if len(found) > longest:
+            self.fail(key, f"has more than {longest:,} characters.")
+        return found
+
+    def new_id(self, seen: set[str]) -> str:
+        found = self.take("id", str)
+        if not 1 <= len(found) <= _LONGEST_ID or not found.isprintable():
+            self.fail("id", f"must be 1 to {_LONGEST_ID} printable characters.")
+        if found in seen:
+            self.fail("id", f"{found!r} is there twice.")
+        seen.add(found)
+        return found
+
+    def known(self, key: str, members: Mapping[str, NewMember]) -> str:
+        found = self.take(key, str)
+        if found not in members:
+            self.fail(key, f"no such member: {found!r}.")
+        return found
+
+    def one_of(self, key: str, values: Iterable[str], default: str) -> str:
+        found, allowed = self.take(key, str, default=default), list(values)
+        if found not in allowed:
+            self.fail(key, f"must be one of {', '.join(allowed)}.")
+        return found
+
+    def tags(self) -> list[str]:
+        found = self.take("tags", list, default=[])
+        for index, tag in enumerate(found):
+            if not isinstance(tag, str):
+                self.fail(f"tags[{index}]", "must be text.")
+        try:
+            return normalise_tags(found)
+        except InvalidInput as error:
+            self.fail("tags", error.message)
+
+    def time(self, key: str) -> datetime | None:
+        if self.value.get(key) is None:
+            return None
+        try:
+            found = datetime.fromisoformat(self.take(key, str))
+            if found.tzinfo is None:
+                raise ValueError
+            # Far enough from the ends of the calendar that a week can be added in any time zone.
+            if not 1900 <= found.year <= 9000:
+                raise ValueError
+        except ValueError:
+            self.fail(key, "must be a time with its zone, such as 2026-05-01T12:00:00+00:00.")
+        return found
