@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -47,6 +48,7 @@ _FAILURES = "sign-in links that failed for one client"
 _SIGN_UP_SALT = "accounts.sign-up"
 _SIGN_UP_ATTEMPTS = 10
 _TOKEN_PREFIX = "cv_"
+_TAKEN = "Somebody else has this handle; choose another."
 _LAST_USE_EVERY = timedelta(minutes=1)
 
 
@@ -167,7 +169,13 @@ def _sign_up(email: str) -> User | None:
 
 def _suggested_handle(email: str) -> str:
     """A free handle made from what stands before the @ (and before a +)."""
-    base = re.sub(r"[^a-z0-9]+", "_", email.split("@", maxsplit=1)[0].split("+", maxsplit=1)[0]).strip("_")[:30]
+    return _free_handle(email.split("@", maxsplit=1)[0].split("+", maxsplit=1)[0])
+
+
+def _free_handle(text: str) -> str:
+    """A handle like `text` that nobody has."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:30]
     if not _is_allowed_handle(base):
         base = "member"
     taken = set(User.objects.filter(handle__startswith=base).values_list("handle", flat=True))
@@ -209,12 +217,50 @@ def _failure(client: str) -> InvalidLink:
     return InvalidLink()
 
 
+@dataclass(frozen=True)
+class HandleCheck:
+    """Whether somebody may have a handle and, where not, why, and one they may have."""
+
+    handle: str
+    is_free: bool
+    problem: str = ""
+    suggestion: str = ""
+
+
+def is_unintroduced(user: User) -> bool:
+    """Nobody has said yet how this account wants to be called: its name is the handle made from the address."""
+    return user.name == user.handle
+
+
+def suggested_name(user: User) -> str:
+    """What the person may be called: mary_ann is "Mary Ann"."""
+    return user.handle.replace("_", " ").strip().title() if is_unintroduced(user) else user.name
+
+
+def check_handle(user: User, text: str) -> HandleCheck:
+    """What `update_profile` would say to this handle now."""
+    handle = _typed_handle(text)
+    if handle == user.handle:
+        return HandleCheck(handle, is_free=True)
+    try:
+        User._meta.get_field("handle").clean(handle, user)
+    except ValidationError as error:
+        return HandleCheck(handle, is_free=False, problem=" ".join(error.messages), suggestion=_free_handle(handle))
+    if User.objects.filter(handle=handle).exists():
+        return HandleCheck(handle, is_free=False, problem=_TAKEN, suggestion=_free_handle(handle))
+    return HandleCheck(handle, is_free=True)
+
+
+def _typed_handle(text: str) -> str:
+    return text.strip().removeprefix("@").lower()
+
+
 def update_profile(user: User, *, name: str | None = None, handle: str | None = None) -> User:
     """Change what is given. Raises InvalidName, InvalidHandle, HandleTaken."""
     new_name = (
         user.name if name is None else _checked_name(name, "Say how you want to be called, in at most 80 characters.")
     )
-    new_handle = user.handle if handle is None else handle.strip().removeprefix("@").lower()
+    new_handle = user.handle if handle is None else _typed_handle(handle)
     if new_handle != user.handle:
         try:
             User._meta.get_field("handle").clean(new_handle, user)
@@ -224,7 +270,7 @@ def update_profile(user: User, *, name: str | None = None, handle: str | None = 
         with transaction.atomic():
             User.objects.filter(pk=user.pk).update(name=new_name, handle=new_handle)
     except IntegrityError as error:
-        raise HandleTaken("Somebody else has this handle; choose another.") from error
+        raise HandleTaken(_TAKEN) from error
     user.name, user.handle = new_name, new_handle
     return user
 

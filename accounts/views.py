@@ -70,8 +70,7 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     """
     try:
         if request.method == "POST":
-            services.sign_in(token, request)
-            response = _onward(request)
+            response = _after_sign_in(request, services.sign_in(token, request))
         else:
             link = services.peek_sign_in(token, client=client_of(request))
             response = render(request, "accounts/sign_in_link.html", {"link": link, "next": _next_path(request)})
@@ -82,6 +81,42 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     response["Referrer-Policy"] = "strict-origin"
     response["X-Robots-Tag"] = "noindex"
     return response
+
+
+def _after_sign_in(request: HttpRequest, user: User) -> HttpResponse:
+    if not services.is_unintroduced(user):
+        return _onward(request)
+    path = _next_path(request)
+    return redirect(resolve_url("welcome") + (f"?{urlencode({'next': path})}" if path else ""))
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def welcome(request: HttpRequest) -> HttpResponse:
+    """The first visit: how somebody wants to be called. It can be skipped; the profile asks the same."""
+    person = _person(request)
+    context: dict[str, object] = {"next": _next_path(request)}
+    if request.method != "POST":
+        context |= {"name": services.suggested_name(person), "handle": person.handle}
+        return render(request, "accounts/welcome.html", context)
+    name, handle = request.POST.get("name", ""), request.POST.get("handle", "")
+    try:
+        services.update_profile(person, name=name, handle=handle)
+    except AccountError as error:
+        context |= {"name": name, "handle": handle, "error": error, "check": services.check_handle(person, handle)}
+        return render(request, "accounts/welcome.html", context, status=_status(error))
+    messages.success(request, f"Welcome, {person.name}!")
+    return _onward(request)
+
+
+@never_cache
+@login_required
+@require_GET
+def handle_status(request: HttpRequest) -> HttpResponse:
+    """Whether the handle being typed is free; a fragment beside its field."""
+    check = services.check_handle(_person(request), request.GET.get("handle", ""))
+    return render(request, "accounts/_handle_status.html", {"check": check})
 
 
 @require_POST
@@ -110,7 +145,8 @@ def profile(request: HttpRequest) -> HttpResponse:
     try:
         services.update_profile(_person(request), name=name, handle=handle)
     except AccountError as error:
-        return _profile(request, error=error, name=name, handle=handle)
+        check = services.check_handle(_person(request), handle)
+        return _profile(request, error=error, name=name, handle=handle, check=check)
     messages.success(request, "Your profile was saved.")
     return redirect("profile")
 

@@ -249,7 +249,7 @@ class TestThePage:
         page = client.post(reverse("create-token"), {"token_name": "My script"})
         assert page.status_code == 200
         assert "no-store" in page.headers["Cache-Control"]
-        (raw,) = re.findall(r'<code id="new-token">(\S+)</code>', page.text)
+        (raw,) = re.findall(r'<code id="new-token"[^>]*>(\S+)</code>', page.text)
         assert services.user_for_token(raw) == alice
         again = client.get(reverse("profile"))
         assert "My script" in again.text

@@ -13,6 +13,16 @@ addEventListener("keydown", (event) => {
   menu.querySelector("summary").focus();
 });
 
+// A suggestion put into its field: <button type="button" data-fill="field id" data-value="text">
+addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-fill]");
+  const field = button && document.getElementById(button.dataset.fill);
+  if (!field) return;
+  field.value = button.dataset.value;
+  field.focus();
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+});
+
 const messages = document.getElementById("messages");
 
 function addClosers() {

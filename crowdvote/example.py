@@ -1,0 +1,118 @@
+"""The example on the start page: how an open decision of the demo stands now or, without one, a worked example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
+
+from democracy import access, selectors
+from democracy.models import Decision, DecisionSnapshot
+
+COMMUNITY = "Springfield"
+MICROSTARS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One choice: its average in microstars, what share of five stars that is, and how far it got."""
+
+    title: str
+    microstars: int
+    share: float
+    is_winner: bool
+    is_finalist: bool
+
+
+@dataclass(frozen=True)
+class Example:
+    """A decision as a visitor sees it. `decision` and `snapshot` are None for the worked example."""
+
+    question: str
+    rows: tuple[Row, ...]
+    winner: str
+    runner_up: str
+    ahead: int
+    behind: int
+    equal: int
+    cast: int
+    inherited: int
+    decision: Decision | None = None
+    snapshot: DecisionSnapshot | None = None
+
+    @property
+    def counted(self) -> int:
+        return self.cast + self.inherited
+
+
+def live_example() -> Example | None:
+    """The newest open decision of the demo community that every visitor may see and that has a winner so far."""
+    now = timezone.now()
+    visible = access.decisions_visible_to(AnonymousUser()).filter(
+        community__name=COMMUNITY,
+        results_visibility=Decision.Visibility.LIVE,
+        opens_at__lte=now,
+        closes_at__gt=now,
+    )
+    decision = visible.select_related("community").order_by("-published_at", "-pk").first()
+    if decision is None:
+        return None
+    for snapshot in selectors.newest_snapshots([decision.pk]):
+        if snapshot.result["winner"] is not None:
+            titles = {str(choice.pk): choice.title for choice in decision.choices.all()}
+            return _example(decision.title, titles, snapshot.result, decision, snapshot)
+    return None
+
+
+def _example(
+    question: str,
+    titles: Mapping[str, str],
+    result: Mapping[str, Any],
+    decision: Decision | None = None,
+    snapshot: DecisionSnapshot | None = None,
+) -> Example:
+    """The panel for a `result` (keys as in a bundle) between choices with these titles."""
+    winner, runner_up = result["winner"], result["runner_up"]
+    counted = result["participation"]["counted"]
+    in_order = sorted(titles, key=lambda choice: (-result["scores"][choice], titles[choice]))
+    return Example(
+        question=question,
+        rows=tuple(
+            Row(
+                title=titles[choice],
+                microstars=round(Fraction(result["scores"][choice], counted)),
+                share=result["scores"][choice] / (counted * 5 * MICROSTARS),
+                is_winner=choice == winner,
+                is_finalist=choice in result["finalists"],
+            )
+            for choice in in_order
+        ),
+        winner=titles[winner],
+        runner_up=titles[runner_up],
+        ahead=result["runoff"]["for"][winner],
+        behind=result["runoff"]["for"][runner_up],
+        equal=result["runoff"]["equal"],
+        cast=result["participation"]["cast"],
+        inherited=result["participation"]["inherited"],
+        decision=decision,
+        snapshot=snapshot,
+    )
+
+
+# Twelve ballots: 6 give 1, 5 and 2 stars; 4 give 5, 3 and 0; 2 give 4, 4 and 1.
+WORKED = _example(
+    "What do we do about the roof?",
+    {"repair": "Repair it once more", "replace": "Replace it next summer", "wait": "Wait for two years"},
+    {
+        "winner": "replace",
+        "runner_up": "repair",
+        "finalists": ["replace", "repair"],
+        "scores": {"repair": 34_000_000, "replace": 50_000_000, "wait": 14_000_000},
+        "runoff": {"for": {"replace": 6, "repair": 4}, "equal": 2},
+        "participation": {"cast": 7, "inherited": 5, "counted": 12},
+    },
+)
