@@ -11,6 +11,7 @@ import pytest
 from django.db import models
 from django.utils import timezone
 
+from democracy import ledger
 from democracy.models import (
     Application,
     Ballot,
@@ -22,6 +23,7 @@ from democracy.models import (
     Membership,
     Vote,
 )
+from tests import factories
 
 # Every table of inputs, and the ledger, with the way to the community a row belongs to.
 WRITTEN: dict[type[models.Model], str] = {
@@ -65,6 +67,15 @@ def entries(of: Community, *, after: int = 0) -> list[LedgerEntry]:
 
 def revision(of: Community) -> int:
     return Community.objects.values_list("revision", flat=True).get(pk=of.pk)
+
+
+def found(*handles: str) -> tuple[Community, dict[str, Membership]]:
+    """What `factories.community` makes, in one recording and without applications: several times faster."""
+    community, members = factories.community()
+    with ledger.recording(community.pk):
+        for handle in handles:
+            members[handle] = Membership.objects.create(community=community, user=factories.person())
+    return community, members
 
 
 class Clock:

@@ -18,7 +18,7 @@ from democracy import access, services
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership
-from tests import factories
+from tests import factories, rules
 
 pytestmark = pytest.mark.django_db
 
@@ -47,8 +47,8 @@ class Scene:
 
 @pytest.fixture(params=[Community.Visibility.PUBLIC, Community.Visibility.MEMBERS])
 def scene(request: pytest.FixtureRequest, db: None) -> Scene:
-    community, members = factories.community("named", "hidden", "former", "removed")
-    _, others = factories.community("stranger")
+    community, members = rules.found("named", "hidden", "former", "removed")
+    _, others = rules.found("stranger")
     manager = members["manager"].user
     services.set_anonymity(members["hidden"].user, community.pk, anonymous=True)
     decisions = {
@@ -151,12 +151,13 @@ class TestDoing:
 
 
 class TestNames:
-    def test_a_named_member_bears_their_handle_everywhere(self, scene: Scene) -> None:
-        named = Membership.objects.select_related("user").get(pk=scene.members["named"].pk)
+    def test_a_named_member_bears_their_handle_everywhere(self) -> None:
+        named = rules.found("named")[1]["named"]
         assert access.display_name(named) == access.display_name(named, decision_id=7) == named.user.handle
 
-    def test_an_anonymous_member_has_a_pseudonym_of_their_own_in_each_decision(self, scene: Scene) -> None:
-        member = Membership.objects.select_related("user").get(pk=scene.members["hidden"].pk)
+    def test_an_anonymous_member_has_a_pseudonym_of_their_own_in_each_decision(self) -> None:
+        community, members = rules.found("hidden")
+        member = services.set_anonymity(members["hidden"].user, community.pk, anonymous=True)
         assert access.display_name(member) == "Anonymous"
         names = [access.display_name(member, decision_id=decision) for decision in range(1, 200)]
         assert len(set(names)) == len(names)
@@ -165,7 +166,7 @@ class TestNames:
         others = {access.pseudonym(1, number) for number in range(1, 200)}
         assert len(others) == 199
 
-    def test_pseudonyms_cannot_be_made_without_the_secret_key(self, scene: Scene, settings: Any) -> None:
+    def test_pseudonyms_cannot_be_made_without_the_secret_key(self, settings: Any) -> None:
         before = access.pseudonym(1, 2)
         settings.SECRET_KEY = "another"
         assert access.pseudonym(1, 2) != before

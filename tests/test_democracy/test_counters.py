@@ -51,8 +51,8 @@ class Scene:
 
 @pytest.fixture
 def scene() -> Scene:
-    community, members = factories.community("ada", "ben", "cleo", "dan")
-    other, others = factories.community("eve")
+    community, members = rules.found("ada", "ben", "cleo", "dan")
+    other, others = rules.found("eve")
     manager = members["manager"].user
     decisions = {name: factories.decision(community, manager) for name in ("first", "second", "closed")}
     soon = timezone.now() + timedelta(hours=1)

@@ -38,7 +38,7 @@ def in_thread(work: Callable[[], object]) -> threading.Thread:
 
 @pytest.fixture
 def town(request: pytest.FixtureRequest, db: None) -> tuple[Community, dict[str, Membership], Decision]:
-    community, members = factories.community("ada", "ben", "cleo")
+    community, members = rules.found("ada", "ben", "cleo")
     return community, members, factories.decision(community, members["manager"].user)
 
 

@@ -29,22 +29,25 @@ class Town:
         return Membership.objects.select_related("user", "community").get(pk=self.members[handle].pk)
 
 
+def found(*handles: str) -> Town:
+    community, members = rules.found(*handles)
+    return Town(community, members, factories.decision(community, members["manager"].user))
+
+
 @pytest.fixture
 def town(db: None) -> Town:
-    community, members = factories.community("ada", "ben", "cleo", "dan")
-    return Town(community, members, factories.decision(community, members["manager"].user))
+    return found("ada", "ben", "cleo", "dan")
 
 
 @pytest.fixture
 def bystander(town: Town) -> Iterator[Town]:
     """Another community, whose every row is the same when the test ends."""
-    community, members = factories.community("eve")
-    other = Town(community, members, factories.decision(community, members["manager"].user))
-    factories.follow(members["manager"], members["eve"])
-    factories.vote(members["eve"], other.decision, Ash=5)
-    before = rules.written(community)
+    other = found("eve")
+    factories.follow(other.members["manager"], other.members["eve"])
+    factories.vote(other.members["eve"], other.decision, Ash=5)
+    before = rules.written(other.community)
     yield other
-    assert rules.written(community) == before
+    assert rules.written(other.community) == before
 
 
 @pytest.fixture
