@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
-from democracy.models import Application, Ballot, Community, Decision, Following, Membership
+from democracy.models import Application, Ballot, Choice, Community, Decision, Following, Membership
 from democracy.network import counted, followings_shown
+from democracy.selectors import newest_snapshots
 
 # A member's tags are taken from their newest ballots; topics of long ago suggest little.
 _BALLOTS_FOR_TAGS = 100
@@ -92,17 +94,43 @@ def _other_managers(member: Membership) -> QuerySet[Membership]:
     return managers.exclude(pk=member.pk)
 
 
+@dataclass(frozen=True)
+class DecisionRow:
+    """A decision in a list. `winner`: of the final result, "" where there is none."""
+
+    decision: Decision
+    has_ballot: bool
+    winner: str
+
+
 def decisions_of(viewer: Viewer, community: Community) -> QuerySet[Decision]:
-    """The decisions of a community that the viewer may see, those that close next first, with `has_ballot`: the
-    viewer's own.
-    """
+    """The decisions of a community that the viewer may see, with `has_ballot`: the viewer's own."""
     own = Ballot.objects.filter(decision=OuterRef("pk"), membership__user=_user_id(viewer))
-    return (
-        access.decisions_visible_to(viewer)
-        .filter(community=community)
-        .annotate(has_ballot=Exists(own))
-        .order_by("closes_at", "pk")
-    )
+    return access.decisions_visible_to(viewer).filter(community=community).annotate(has_ballot=Exists(own))
+
+
+def living_decisions(viewer: Viewer, community: Community) -> dict[str, list[DecisionRow]]:
+    """Open and scheduled decisions, those that close next first, and drafts, the newest first, by status."""
+    decisions = decisions_of(viewer, community).exclude(published_at__isnull=False, closes_at__lte=timezone.now())
+    rows: dict[str, list[DecisionRow]] = {status: [] for status in Decision.Status}
+    for one in decisions.order_by("closes_at", "-pk"):
+        rows[one.status].append(DecisionRow(one, one.has_ballot, ""))
+    return rows
+
+
+def closed_decisions(viewer: Viewer, community: Community) -> QuerySet[Decision]:
+    """Those closed last first."""
+    closed = decisions_of(viewer, community).filter(published_at__isnull=False, closes_at__lte=timezone.now())
+    return closed.order_by("-closes_at", "-pk")
+
+
+def with_winners(decisions: Iterable[Decision]) -> list[DecisionRow]:
+    """These closed decisions with what won them, where the final result is there."""
+    rows = list(decisions)
+    won = {one.decision_id: one.result["winner"] for one in newest_snapshots(row.pk for row in rows) if one.is_final}
+    choices = Choice.objects.filter(pk__in=[int(winner) for winner in won.values() if winner is not None])
+    titles = {str(pk): title for pk, title in choices.values_list("pk", "title")}
+    return [DecisionRow(one, one.has_ballot, titles.get(won.get(one.pk) or "", "")) for one in rows]  # type: ignore[attr-defined]
 
 
 # --- Members ----------------------------------------------------------------------------------------------------------
@@ -151,7 +179,7 @@ def member(viewer: Viewer, community_id: int, membership_id: int) -> Membership:
     return found
 
 
-def unnamed_membercounted(viewer: Viewer, community: Community) -> int:
+def unnamed_member_count(viewer: Viewer, community: Community) -> int:
     """How many members there are whose identity the viewer may not know."""
     current = Membership.objects.filter(community=community, left_at=None)
     return current.exclude(pk__in=access.memberships_visible_to(viewer).values("pk")).count()

@@ -90,7 +90,7 @@ def picture(viewer: Viewer, community: Community) -> dict[str, Any]:
     """
     rows = list(
         access.memberships_visible_to(viewer)
-        .filter(community=community)
+        .filter(Q(is_anonymous=False) | Q(user=_user_id(viewer)), community=community)
         .order_by("user__handle")
         .values_list("pk", "user__handle", "user__name", "is_manager", "role", "user")
     )

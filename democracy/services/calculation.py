@@ -290,6 +290,20 @@ def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
         yield LiveCalculation(keeper.graph.revision, keeper.inputs[decision.pk].choices, calculation)
 
 
+@contextmanager
+def open_calculations(community_id: int, decision_ids: Iterable[int]) -> Iterator[dict[int, LiveCalculation]]:
+    """The same for several open decisions of one community at once, by id, all at one revision."""
+    wanted = list(decision_ids)
+    keeper = _keeper(community_id)
+    with keeper.lock:
+        keeper.bring_up_to_date(wanted)
+        assert keeper.graph is not None
+        yield {
+            pk: LiveCalculation(keeper.graph.revision, keeper.inputs[pk].choices, keeper.calculations[pk])
+            for pk in wanted
+        }
+
+
 class Tally:
     """Counts staged ballots by STAR and says the result in the form of a bundle's `result`: ids as text, microstars,
     names of tie-breaks.

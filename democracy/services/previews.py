@@ -5,7 +5,7 @@ Where a decision's ballots are hidden nothing is calculated: whoever could try o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Ballot, Choice, Decision, Membership
-from democracy.services.calculation import LiveCalculation, calculation_of
+from democracy.services.calculation import LiveCalculation, open_calculations
 from democracy.services.followings import require_pair
 from democracy.tags import normalise_tags
 from graph import FollowingRemoved, FollowingSet, StagedBallot
@@ -66,7 +66,17 @@ def preview_following(viewer: Viewer, followee_id: int, *, tags: Iterable[str] |
         change = FollowingRemoved(follower.pk, followee.pk)
     else:
         change = FollowingSet(follower.pk, followee.pk, frozenset(normalise_tags(tags)))
-    return [_preview(decision, follower, change) for decision in _open_decisions(viewer, follower)]
+    decisions = _open_decisions(viewer, follower)
+    voted = set(Ballot.objects.filter(decision__in=decisions, membership=follower).values_list("decision", flat=True))
+    asked = [one.pk for one in decisions if one.pk not in voted and access.shows_ballots(one)]
+    titles = dict(Choice.objects.filter(decision__in=asked).values_list("pk", "title"))
+    with open_calculations(follower.community_id, asked) as live:
+        return [
+            _preview(one, live[one.pk], titles, follower, change)
+            if one.pk in live
+            else BallotPreview(one, Outcome.VOTED if one.pk in voted else Outcome.HIDDEN)
+            for one in decisions
+        ]
 
 
 def _open_decisions(viewer: Viewer, follower: Membership) -> list[Decision]:
@@ -77,19 +87,18 @@ def _open_decisions(viewer: Viewer, follower: Membership) -> list[Decision]:
     return list(decisions.order_by("closes_at", "pk")[:_MOST_DECISIONS])
 
 
-def _preview(decision: Decision, follower: Membership, change: FollowingSet | FollowingRemoved) -> BallotPreview:
-    if Ballot.objects.filter(decision=decision, membership=follower).exists():
-        return BallotPreview(decision, Outcome.VOTED)
-    if not access.shows_ballots(decision):
-        return BallotPreview(decision, Outcome.HIDDEN)
-    with calculation_of(decision) as live:
-        before, after, others = _what_if(live, follower.pk, change)
-        order = live.choices
+def _preview(
+    decision: Decision,
+    live: LiveCalculation,
+    titles: Mapping[int, str],
+    follower: Membership,
+    change: FollowingSet | FollowingRemoved,
+) -> BallotPreview:
+    before, after, others = _what_if(live, follower.pk, change)
     if before == after:
         return BallotPreview(decision, Outcome.SAME, others=others)
-    titles = dict(Choice.objects.filter(decision=decision).values_list("pk", "title"))
-    nothing = (None,) * len(order)
-    rows = zip(order, before or nothing, after or nothing, strict=True)
+    nothing = (None,) * len(live.choices)
+    rows = zip(live.choices, before or nothing, after or nothing, strict=True)
     choices = tuple(ChoicePreview(titles[choice], was, becomes) for choice, was, becomes in rows)
     return BallotPreview(decision, Outcome.CHANGED, choices, others)
 

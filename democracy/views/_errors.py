@@ -84,13 +84,20 @@ def submitted(form: Form, command: Callable[[Mapping[str, Any]], T]) -> T | None
 
 
 def back(request: HttpRequest, *, otherwise: str = "/") -> str:
-    """The page of this site that a form says it wants to return to, or stood on."""
-    for path in (request.POST.get("next"), request.headers.get("Referer")):
-        if path and url_has_allowed_host_and_scheme(
-            path, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-        ):
-            return path
-    return otherwise
+    """The page of this site that a form stood on."""
+    return _ours(request, request.headers.get("Referer")) or otherwise
+
+
+def opened_from(request: HttpRequest) -> str:
+    """The page of this site over which a dialog was opened, which its form hands on; "" where there was none."""
+    return _ours(request, request.POST.get("next") or request.headers.get("HX-Current-URL"))
+
+
+def _ours(request: HttpRequest, address: str | None) -> str:
+    is_ours = url_has_allowed_host_and_scheme(
+        address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return address if address and is_ours else ""
 
 
 def _sign_in(request: HttpRequest) -> HttpResponse:

@@ -28,7 +28,7 @@ def render_page(
 ) -> HttpResponse:
     """The page, or one of its `fragments` (id of the element: template) where htmx wants to replace just that.
 
-    A page with a refused form is 400. A fragment is always 200, because htmx shows nothing else.
+    A page with a refused form is 400. A fragment is always 200: it tells something on the way, nothing was submitted.
     """
     is_restored = request.headers.get("HX-History-Restore-Request") == "true"
     target = request.headers.get("HX-Target", "") if request.headers.get("HX-Request") and not is_restored else ""

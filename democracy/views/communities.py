@@ -15,6 +15,7 @@ from democracy.views._errors import answered, submitted
 from democracy.views._frames import open_frame
 from democracy.views._pages import page_of, render_page
 
+_CLOSED_SHOWN = 10
 WATCH = (
     "Watch for the spinning indicator beside a result while it is recalculated; this can take 30-60 seconds for large "
     "communities."
@@ -38,21 +39,19 @@ def community(request: HttpRequest, community_id: int) -> HttpResponse:
     context = open_frame(request.user, community_id, tab="overview")
     if not context["standing"].may_read:
         return render_page(request, "democracy/community_closed.html", context | {"form": ApplicationForm()})
-    decisions = list(directory.decisions_of(request.user, context["community"]))
-    groups = {status: [one for one in decisions if one.status == status] for status in Decision.Status}
-    return render_page(
-        request,
-        "democracy/community.html",
-        context
-        | {
-            "open": groups[Decision.Status.OPEN],
-            "scheduled": groups[Decision.Status.SCHEDULED],
-            "drafts": groups[Decision.Status.DRAFT],
-            "closed": groups[Decision.Status.CLOSED][::-1],
-            "managers": directory.members_of(request.user, context["community"], role="manager"),
-            "form": ApplicationForm(),
-        },
-    )
+    decisions = directory.living_decisions(request.user, context["community"])
+    closed = page_of(request, directory.closed_decisions(request.user, context["community"]), per_page=_CLOSED_SHOWN)
+    context |= {
+        "open": decisions[Decision.Status.OPEN],
+        "scheduled": decisions[Decision.Status.SCHEDULED],
+        "drafts": decisions[Decision.Status.DRAFT],
+        "page": closed,
+        "closed": directory.with_winners(closed),
+        "managers": directory.members_of(request.user, context["community"], role="manager"),
+        "waiting": directory.pending_applications(request.user, context["community"]).count(),
+    }
+    fragments = {"closed-decisions": "democracy/_closed_decisions.html"}
+    return render_page(request, "democracy/community.html", context, fragments=fragments)
 
 
 @login_required

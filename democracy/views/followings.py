@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from democracy import access, directory, network, services
 from democracy.forms.followings import FollowForm, MoveForm
-from democracy.views._errors import answered, submitted
+from democracy.views._errors import answered, opened_from, submitted
 from democracy.views._frames import frame
 from democracy.views._pages import render_page
 from democracy.views.communities import WATCH
@@ -19,7 +21,7 @@ UPDATED = (
     "Following updated! Keep an eye on decision results as they recalculate based on your new delegation. " + WATCH
 )
 _MOST_FOLLOWERS = 20
-_FRAGMENTS = {"follow-dialog": "democracy/_follow_form.html", "follow-preview": "democracy/_follow_preview.html"}
+_FRAGMENTS = {"dialog-body": "democracy/_follow_form.html", "follow-preview": "democracy/_follow_preview.html"}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -30,11 +32,9 @@ def follow_user(request: HttpRequest, community_id: int, membership_id: int) -> 
     context = _follow_context(request, community_id, membership_id)
     form = FollowForm(request.POST) if request.method == "POST" else FollowForm.of(context["following"])
     if submitted(form, lambda data: services.follow(request.user, membership_id, **data)) is None:
-        return render_page(
-            request, "democracy/follow.html", context | {"form": form}, fragments=_FRAGMENTS, status=status
-        )
+        return render_page(request, "democracy/follow.html", context | {"form": form}, fragments=_FRAGMENTS)
     messages.success(request, UPDATED)
-    return redirect("followings")
+    return redirect(context["next"] or "followings")
 
 
 @require_safe
@@ -48,12 +48,13 @@ def follow_preview(request: HttpRequest, community_id: int, membership_id: int) 
     return render_page(request, "democracy/follow.html", context, fragments=_FRAGMENTS)
 
 
-def _follow_context(request: HttpRequest, community_id: int, membership_id: int) -> dict[str, object]:
+def _follow_context(request: HttpRequest, community_id: int, membership_id: int) -> dict[str, Any]:
     context = frame(request.user, community_id, tab="members")
     followee = network.followable(request.user, community_id, membership_id)
     return context | {
         "member": followee,
         "following": network.own_followings(request.user).filter(followee=followee).first(),
+        "next": opened_from(request),
         "suggestions": directory.tags_of(directory.ballots_shown(request.user, followee)),
     }
 
