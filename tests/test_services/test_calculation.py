@@ -169,6 +169,20 @@ class TestWhatCounts:
         services.apply_to_community(town.ada.user, town.community.pk)
         assert self.result(town.decision) == there
 
+    def test_a_following_that_changed_or_ended_while_its_followee_was_away_is_what_it_became(self, town: Town) -> None:
+        factories.follow(town.ben, town.ada)
+        factories.follow(town.cleo, town.ada, "roads")
+        factories.vote(town.ada, town.decision, ["parks"], Ash=5)
+        stage(town.decision)
+        services.leave_community(town.ada.user, town.community.pk)
+        stage(town.decision)
+        services.unfollow(town.ben.user, town.ada.pk)
+        stage(town.decision)
+        services.apply_to_community(town.ada.user, town.community.pk)
+        assert set(stage(town.decision).ballots) == {town.ada.pk}
+        factories.follow(town.cleo, town.ada)
+        assert set(stage(town.decision).ballots) == {town.cleo.pk}
+
     def test_a_lobbyist_is_never_counted_but_hands_on(self, town: Town) -> None:
         services.update_membership(town.manager, town.ada.pk, role=Membership.Role.LOBBYIST)
         factories.follow(town.ben, town.ada)
