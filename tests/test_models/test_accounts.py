@@ -5,6 +5,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts.models import ApiToken, User
+from democracy import services
+from democracy.models import Decision, LedgerEntry
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -65,3 +68,53 @@ class TestApiToken:
         ApiToken.objects.create(user=user, name="script", digest="0" * 64)
         user.delete()
         assert not ApiToken.objects.exists()
+
+
+class TestMembershipSignals:
+    """A membership that is saved or deleted tells the ledger and makes exactly the decisions stale that it can change."""
+
+    @pytest.fixture
+    def scene(self):
+        community, members = factories.community("ada", "ben")
+        return community, members, factories.decision(community, members["manager"].user)
+
+    def entries(self, community):
+        return [
+            (entry.subject, entry.before and entry.before["active"], entry.after and entry.after["active"])
+            for entry in LedgerEntry.objects.filter(community=community, kind="membership").order_by("revision")
+        ]
+
+    def counter(self, decision):
+        return Decision.objects.get(pk=decision.pk).input_revision
+
+    def test_joining_leaving_and_coming_back_are_recorded_and_change_the_open_decisions(self, scene):
+        community, members, decision = scene
+        newcomer = factories.join(community, factories.person())
+        joined = self.counter(decision)
+        services.leave_community(newcomer.user, community.pk)
+        left = self.counter(decision)
+        services.apply_to_community(newcomer.user, community.pk)
+        assert joined < left < self.counter(decision)
+        subject = f"membership:{newcomer.pk}"
+        assert self.entries(community)[-3:] == [(subject, None, True), (subject, True, False), (subject, False, True)]
+
+    def test_a_changed_role_changes_them_and_a_changed_right_does_not(self, scene):
+        _, members, decision = scene
+        before = self.counter(decision)
+        services.update_membership(members["manager"].user, members["ada"].pk, is_manager=True)
+        assert self.counter(decision) == before
+        services.update_membership(members["manager"].user, members["ada"].pk, role="lobbyist")
+        assert self.counter(decision) > before
+
+    def test_a_row_deleted_past_the_commands_is_recorded_too(self, scene):
+        community, members, decision = scene
+        before, pk = self.counter(decision), members["ben"].pk
+        members["ben"].delete()
+        assert self.entries(community)[-1] == (f"membership:{pk}", True, None)
+        assert self.counter(decision) > before
+
+    def test_another_communitys_decisions_stay_current(self, scene):
+        _, _, decision = scene
+        before = self.counter(decision)
+        factories.join(factories.community()[0], factories.person())
+        assert self.counter(decision) == before
