@@ -8,6 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
+from crowdvote.api_examples import api_examples
 from crowdvote.example import WORKED, live_example
 
 
@@ -35,7 +36,8 @@ def home_example(request: HttpRequest) -> HttpResponse:
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
     """How CrowdVote works: for newcomers, managers, sceptics and programmers."""
-    return render(request, "docs.html", {"site_url": settings.SITE_URL})
+    context = {"site_url": settings.SITE_URL, "examples": api_examples(settings.SITE_URL), "worked": WORKED}
+    return render(request, "docs.html", context)
 
 
 @never_cache
