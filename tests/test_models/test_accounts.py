@@ -71,7 +71,7 @@ class TestApiToken:
 
 
 class TestMembershipSignals:
-    """A membership that is saved or deleted tells the ledger and makes exactly the decisions stale that it can change."""
+    """A membership that is saved or deleted tells the ledger, and makes stale what it can change."""
 
     @pytest.fixture
     def scene(self):
@@ -88,7 +88,7 @@ class TestMembershipSignals:
         return Decision.objects.get(pk=decision.pk).input_revision
 
     def test_joining_leaving_and_coming_back_are_recorded_and_change_the_open_decisions(self, scene):
-        community, members, decision = scene
+        community, _, decision = scene
         newcomer = factories.join(community, factories.person())
         joined = self.counter(decision)
         services.leave_community(newcomer.user, community.pk)
