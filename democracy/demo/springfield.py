@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from accounts.models import User
 from democracy import services
 from democracy.demo.opinions import ballots
-from democracy.demo.people import account, named, neighbour
+from democracy.demo.people import ACCOUNTS, account, named, neighbour
 from democracy.models import Community, Decision, Membership
 from democracy.services.importing import (
     Made,
@@ -339,17 +339,15 @@ def _chair(now: datetime) -> NewDecision:
 
 def newly(made: Made, now: datetime) -> None:
     """What happens today, through the commands that everybody uses: a draft of the manager's, and an application."""
-    people = {user.handle: user for user in User.objects.filter(handle__in=("rosa_delgado", "samuel_brandt"))}
     services.create_decision(
-        people["rosa_delgado"],
+        made.members["rosa_delgado"].user,
         made.community.pk,
         title="Winter market: how many weekends?",
         description="A draft: only managers see it until it is published.",
         choices=[services.ChoiceInput(title) for title in ("One weekend", "Two weekends", "All of Advent")],
         closes_at=now + timedelta(days=30),
     )
-    services.apply_to_community(
-        people["samuel_brandt"],
-        made.community.pk,
-        message="I moved to Mill Lane last month and would like to take part.",
-    )
+    newcomer = User.objects.filter(name=ACCOUNTS["samuel_brandt"], is_demo=True).first()
+    if newcomer is not None:
+        message = "I moved to Mill Lane last month and would like to take part."
+        services.apply_to_community(newcomer, made.community.pk, message=message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -170,12 +170,16 @@ def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
 
 
 def draw_lots(decision: Decision, choices: Sequence[Choice]) -> None:
-    """Give each choice its lot: the rank of SHA-256(decision id + ":" + choice id). Nobody can steer it, everybody can
-    check it.
-    """
-    drawn = sorted(choices, key=lambda choice: hashlib.sha256(f"{decision.pk}:{choice.pk}".encode()).digest())
-    for lot, choice in enumerate(drawn, start=1):
-        choice.lot = lot
+    """Give each choice its lot. Nobody can steer it, everybody can check it."""
+    lots = lots_drawn(decision.pk, [choice.pk for choice in choices])
+    for choice in choices:
+        choice.lot = lots[choice.pk]
+
+
+def lots_drawn(decision_id: int, choice_ids: Iterable[int]) -> dict[int, int]:
+    """The lot of each choice: the rank of SHA-256(decision id + ":" + choice id)."""
+    drawn = sorted(choice_ids, key=lambda choice: hashlib.sha256(f"{decision_id}:{choice}".encode()).digest())
+    return {choice: lot for lot, choice in enumerate(drawn, start=1)}
 
 
 def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:

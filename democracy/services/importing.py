@@ -12,31 +12,26 @@ future. Nobody has seen a ledger before the transaction that makes it commits, s
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from django.contrib.auth.hashers import make_password
-from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 from tqdm import tqdm
 
-from accounts.models import User
 from democracy import contents, eventlog, ledger
 from democracy.errors import InvalidInput, NameTaken
 from democracy.ledger import Change, Recording
 from democracy.models import Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
 from democracy.services.decisions import draw_lots
+from democracy.services.imported_people import accounts_for
 
 OPEN_FOR = timedelta(days=7)
 _BATCH = 5_000
 _INSTANT = timedelta(microseconds=1)
-_LONGEST_HANDLE = 40
 
 Row = TypeVar("Row")
 
@@ -210,7 +205,7 @@ def with_a_manager(members: Sequence[NewMember]) -> Sequence[NewMember]:
 
 def add_members(recording: Recording, members: Sequence[NewMember]) -> list[Membership]:
     """New members, in this order."""
-    users = _accounts(members, recording.time)
+    users = accounts_for(members, recording.time)
     memberships = [
         Membership(
             community=recording.community,
@@ -333,61 +328,6 @@ def add_ballots(
     _create(Vote, votes, "votes")
     for ballot, rated in zip(ballots, stars, strict=True):
         recording.add(contents.ballot_change(ballot, stars=rated))
-
-
-# --- Accounts ---------------------------------------------------------------------------------------------------------
-
-
-def _accounts(members: Sequence[NewMember], joined: datetime) -> list[User]:
-    """An account for each member: the demo's own where it exists, else a new one without an e-mail address."""
-    wanted = [member.handle for member in members if member.handle]
-    present = {user.handle: user for user in User.objects.filter(handle__in=wanted, is_demo=True, email=None)}
-    new = [member for member in members if member.handle not in present]
-    made = [
-        User(name=member.name, handle=handle, is_demo=member.is_demo, date_joined=joined, password=make_password(None))
-        for member, handle in zip(new, _free_handles(new), strict=True)
-    ]
-    _create(User, made, "accounts")
-    accounts = iter(made)
-    return [present[member.handle] if member.handle in present else next(accounts) for member in members]
-
-
-def _free_handles(members: Sequence[NewMember]) -> list[str]:
-    """A handle for each, free and all different, made from its name."""
-    bases = [_base_of_handle(member) for member in members]
-    handles = [""] * len(bases)
-    used: set[str] = set()
-    numbers: dict[str, int] = {}
-    waiting = list(range(len(bases)))
-    while waiting:
-        for index in waiting:
-            handles[index] = _next_handle(bases[index], numbers, used)
-            used.add(handles[index])
-        taken: set[str] = set()
-        for start in range(0, len(waiting), _BATCH):
-            some = [handles[index] for index in waiting[start : start + _BATCH]]
-            taken.update(User.objects.filter(handle__in=some).values_list("handle", flat=True))
-        waiting = [index for index in waiting if handles[index] in taken]
-    return handles
-
-
-def _next_handle(base: str, numbers: dict[str, int], used: set[str]) -> str:
-    while True:
-        number = numbers[base] = numbers.get(base, 0) + 1
-        ending = f"_{number}" if number > 1 else ""
-        handle = base[: _LONGEST_HANDLE - len(ending)] + ending
-        if handle not in used:
-            return handle
-
-
-def _base_of_handle(member: NewMember) -> str:
-    plain = unicodedata.normalize("NFKD", member.handle or member.name).encode("ascii", "ignore").decode().lower()
-    base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[: _LONGEST_HANDLE - 8]
-    try:
-        User._meta.get_field("handle").run_validators(base)
-    except ValidationError:
-        base = f"member_{base}".rstrip("_")
-    return base or "member"
 
 
 def _create(model: type[models.Model], rows: Sequence[Any], what: str) -> None:

@@ -68,8 +68,8 @@ def _constant(name: str) -> NoReturn:
     raise Malformed("", f"{name} is no number of JSON.")
 
 
-def read_bundle(text: str) -> NewCommunity:
-    """The community in a bundle. Raises Malformed naming the path of what is wrong."""
+def read_bundle(text: str, *, name: str | None = None) -> NewCommunity:
+    """The community in a bundle, under another name if one is given. Raises Malformed naming the path at fault."""
     bundle = _Place("", parse(text))
     if bundle.value.get("format") != FORMAT:
         raise Malformed("format", f"must be {FORMAT!r}.")
@@ -79,6 +79,8 @@ def read_bundle(text: str) -> NewCommunity:
     members = list(_members(bundle))
     by_id = {member.id: member for member in members}
     followings = list(_followings(bundle, by_id))
+    if name is not None:
+        community.value["name"] = name
     visibility = community.one_of("visibility", Community.Visibility.values, Community.Visibility.MEMBERS)
     return NewCommunity(
         name=community.line("name", 120),

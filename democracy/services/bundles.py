@@ -1,0 +1,306 @@
+"""Bundles: one JSON file with everything that a decision's result rests on, for import, export and verification.
+
+# Note [What an export tells of anonymous members]
+An anonymous member goes by the decision's pseudonym, as id and as name, and everything is sorted by id, so that no
+order tells who joined when. Whether they manage is left out, as are comments. Of the followings that an anonymous
+member is an end of, only the active ones are there: the result rests on no other, and whom somebody follows is a
+fingerprint that would be the same in every decision's file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.errors import DomainError
+from democracy import access, ledger
+from democracy.models import Ballot, Choice, Decision, DecisionSnapshot, Following, Membership, StagedBallot
+from democracy.services.decisions import lots_drawn
+from democracy.services.importing import Made, import_community
+from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, inputs_at, tag_set
+from democracy.services.reading import FORMAT, VERSION, read_bundle
+
+# Kind, microstars and tags.
+StagedRow: TypeAlias = tuple[str, list[int], frozenset[str]]
+Staged: TypeAlias = Mapping[int, StagedRow]
+
+_ATTEMPTS = 3
+_ROWS = 10_000
+# The lists that are written with one entry a line, so that two files can be compared.
+_LISTS = ("members", "followings", "decisions", "choices", "ballots", "staged")
+
+
+class NothingToExport(DomainError):
+    """A draft, results that are not shown yet, or a decision that was never calculated."""
+
+    code = "NOTHING_TO_EXPORT"
+
+
+def import_bundle(text: str, *, name: str | None = None) -> Made:
+    """Make the community in a bundle, under another name if one is given. Raises Malformed, NameTaken."""
+    return import_community(read_bundle(text, name=name))
+
+
+def export(decision: Decision) -> dict[str, Any]:
+    """A decision with its stored result and the inputs as they stood for it, as a bundle that anybody may see.
+
+    Where changes since then are not calculated yet, it is still all of one revision. Raises NothingToExport.
+    """
+    for _ in range(_ATTEMPTS):
+        bundle, revision = _export(decision.pk)
+        # A calculation stored meanwhile would leave a mixture of two revisions.
+        if Decision.objects.filter(pk=decision.pk, calculated_revision=revision).exists():
+            return bundle
+    with transaction.atomic():
+        Decision.objects.select_for_update().get(pk=decision.pk)
+        return _export(decision.pk)[0]
+
+
+def _export(decision_id: int) -> tuple[dict[str, Any], int]:
+    decision = Decision.objects.select_related("community").get(pk=decision_id)
+    snapshot = _snapshot(decision)
+    revision = decision.calculated_revision
+    inputs = inputs_at(decision.community_id, [decision.pk], revision)
+    rows = Membership.objects.filter(community=decision.community_id).select_related("user")
+    members = {row.pk: row for row in rows.iterator(_ROWS) if row.pk in inputs.members}
+    staged = _staged(decision)
+    names = _member_ids(decision, members)
+    followings = list(_followings(decision.community_id, inputs, members, staged, names))
+    followed = {row["followee"] for row in followings}
+    bundle = {
+        "format": FORMAT,
+        "version": VERSION,
+        "exported_at": timezone.now().isoformat(),
+        "ledger": {"revision": revision, "hash": ledger.head_hash(decision.community_id, revision)},
+        "community": {
+            "name": decision.community.name,
+            "description": decision.community.description,
+            "visibility": decision.community.visibility,
+        },
+        "members": _by("id", _members(decision, inputs, members, names, followed)),
+        "followings": _by("follower", followings, "followee"),
+        "decisions": [_decision(decision, snapshot, inputs.decisions[decision.pk], members, staged, names)],
+    }
+    return bundle, revision
+
+
+def _snapshot(decision: Decision) -> DecisionSnapshot:
+    """The stored result. Raises NothingToExport."""
+    if decision.status == Decision.Status.DRAFT:
+        raise NothingToExport("A draft has no result yet.")
+    if not access.shows_ballots(decision):
+        raise NothingToExport("The ballots of this decision are shown after voting has closed, and exported then.")
+    snapshot = DecisionSnapshot.objects.filter(decision=decision).first()
+    is_closed = decision.status == Decision.Status.CLOSED
+    if snapshot is None or snapshot.is_final != is_closed:
+        raise NothingToExport("This decision is not calculated yet. Try again in a moment, or run recalculate.")
+    return snapshot
+
+
+def _by(key: str, rows: Iterable[dict[str, Any]], *further: str) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: tuple(row[name] for name in (key, *further)))
+
+
+def _member_ids(decision: Decision, members: Mapping[int, Membership]) -> dict[int, str]:
+    """Each member's id in the file: the one it came with, else its number; pseudonyms for the anonymous."""
+    wanted = {
+        pk: access.pseudonym(decision.pk, pk).lower().replace(" ", "-")
+        if member.is_anonymous
+        else member.file_id or str(pk)
+        for pk, member in members.items()
+    }
+    # Those with an id of their own keep it; another that would be the same gets a longer one.
+    return _all_different(wanted, first=[pk for pk, member in members.items() if member.file_id])
+
+
+def _all_different(wanted: Mapping[int, str], *, first: Iterable[int]) -> dict[int, str]:
+    names: dict[int, str] = {}
+    used: set[str] = set()
+    for pk in [*sorted(first), *sorted(wanted)]:
+        if pk not in names:
+            name = wanted[pk]
+            while name in used:
+                name += "~"
+            names[pk] = name
+            used.add(name)
+    return names
+
+
+def _members(
+    decision: Decision,
+    inputs: CommunityInputs,
+    members: Mapping[int, Membership],
+    names: Mapping[int, str],
+    followed: set[str],
+) -> Iterator[dict[str, Any]]:
+    for pk, member in members.items():
+        hidden = member.is_anonymous
+        yield {
+            "id": names[pk],
+            "name": access.pseudonym(decision.pk, pk) if hidden else member.user.name,
+            "role": "voter" if inputs.members[pk] else "lobbyist",
+            "manager": member.is_manager and not hidden,
+            # Somebody who became anonymous since was followed then; in this file they are not anonymous.
+            "anonymous": hidden and names[pk] not in followed,
+        }
+
+
+def _followings(
+    community_id: int,
+    inputs: CommunityInputs,
+    members: Mapping[int, Membership],
+    staged: Staged,
+    names: Mapping[int, str],
+) -> Iterator[dict[str, Any]]:
+    hidden = {pk for pk, member in members.items() if member.is_anonymous}
+    rows = Following.objects.filter(follower__community=community_id)
+    columns = rows.values_list("follower_id", "followee_id", "order")
+    orders = {(follower, followee): order for follower, followee, order in columns.iterator(_ROWS)}
+    for (follower, followee), tags in inputs.followings.items():
+        if follower not in members or followee not in members:
+            continue
+        if not hidden.isdisjoint((follower, followee)) and not _is_active(follower, followee, tags, staged):
+            continue
+        row: dict[str, Any] = {"follower": names[follower], "followee": names[followee], "tags": sorted(tags)}
+        if follower not in hidden and (follower, followee) in orders:
+            row["order"] = orders[follower, followee]
+        yield row
+
+
+def _is_active(
+    follower: int,
+    followee: int,
+    tags: frozenset[str],
+    staged: Staged,
+) -> bool:
+    if follower not in staged or followee not in staged or staged[follower][0] != StagedBallot.Kind.INHERITED:
+        return False
+    kind, _, theirs = staged[followee]
+    return kind != StagedBallot.Kind.ABSTAINED and (not tags or not tags.isdisjoint(theirs))
+
+
+def _staged(decision: Decision) -> dict[int, StagedRow]:
+    """Kind, microstars and tags of each stored staged ballot."""
+    rows = StagedBallot.objects.filter(decision=decision).exclude(kind=StagedBallot.Kind.NONE)
+    columns = rows.annotate(tags_text=TAGS_TEXT).values_list("membership_id", "kind", "microstars", "tags_text")
+    return {
+        member: (kind, np.frombuffer(packed, dtype="<i4").tolist(), tag_set(text))
+        for member, kind, packed, text in columns.iterator(_ROWS)
+    }
+
+
+def _decision(
+    decision: Decision,
+    snapshot: DecisionSnapshot,
+    inputs: DecisionInputs,
+    members: Mapping[int, Membership],
+    staged: Staged,
+    names: Mapping[int, str],
+) -> dict[str, Any]:
+    choices = list(decision.choices.all())
+    ids = _all_different({c.pk: c.file_id or str(c.pk) for c in choices}, first=[c.pk for c in choices if c.file_id])
+    columns = [ids[choice] for choice in inputs.choices]
+    assert decision.opens_at is not None
+    assert decision.closes_at is not None
+    return {
+        "id": decision.file_id or str(decision.pk),
+        "title": decision.title,
+        "description": decision.description,
+        "status": str(decision.status),
+        "results_visibility": decision.results_visibility,
+        "opens_at": decision.opens_at.isoformat(),
+        "closes_at": decision.closes_at.isoformat(),
+        "choices": [
+            {"id": ids[choice.pk], "title": choice.title, "description": choice.description, "lot": choice.lot}
+            for choice in choices
+        ],
+        **_lots(decision, choices, ids),
+        "ballots": _by("member", _ballots(decision, inputs, members, columns, names)),
+        "result": _result(snapshot.result, {str(pk): name for pk, name in ids.items()})
+        | {"revision": decision.calculated_revision, "final": snapshot.is_final},
+        "staged": _by(
+            "member",
+            (
+                {
+                    "member": names[member],
+                    "kind": kind,
+                    "microstars": dict(zip(columns, microstars, strict=True)),
+                    "tags": sorted(tags),
+                }
+                for member, (kind, microstars, tags) in staged.items()
+            ),
+        ),
+    }
+
+
+def _lots(decision: Decision, choices: list[Choice], ids: Mapping[int, str]) -> dict[str, Any]:
+    """Where the lots were drawn here, what they can be drawn from again; those of an imported file stand as given."""
+    if {choice.pk: choice.lot for choice in choices} != lots_drawn(decision.pk, [choice.pk for choice in choices]):
+        return {}
+    written = {name: str(pk) for pk, name in ids.items()}
+    return {"lots_from": "sha256", "lot_ids": {"decision": str(decision.pk), "choices": written}}
+
+
+def _ballots(
+    decision: Decision,
+    inputs: DecisionInputs,
+    members: Mapping[int, Membership],
+    columns: list[str],
+    names: Mapping[int, str],
+) -> Iterator[dict[str, Any]]:
+    commented = Ballot.objects.filter(decision=decision, membership__is_anonymous=False).exclude(comment="")
+    comments = dict(commented.values_list("membership_id", "comment"))
+    for pk, ballot in inputs.ballots.items():
+        if pk not in members:
+            continue
+        row = {
+            "member": names[pk],
+            # All of them: a ballot that gives every choice no star is a ballot, not an abstention.
+            "stars": {} if ballot.abstain else dict(zip(columns, ballot.stars, strict=True)),
+            "tags": sorted(ballot.tags),
+            "abstain": ballot.abstain,
+        }
+        if pk in comments:
+            row["comment"] = comments[pk]
+        yield row
+
+
+def _result(value: Any, ids: Mapping[str, str]) -> Any:
+    """A stored result with the file's ids of choices instead of the database's, wherever they stand."""
+    choice_keys = ("scores", "ranks", "five_stars", "numbers", "for")
+    if not isinstance(value, dict):
+        return value
+    found: dict[str, Any] = {}
+    for key, content in value.items():
+        if key in ("winner", "runner_up", "won"):
+            found[key] = None if content is None else ids[content]
+        elif key in ("finalists", "choices"):
+            found[key] = [ids[choice] for choice in content]
+        elif key in choice_keys:
+            found[key] = {ids[choice]: number for choice, number in content.items()}
+        elif key == "preferences":
+            found[key] = {ids[a]: {ids[b]: count for b, count in row.items()} for a, row in content.items()}
+        elif key == "tie_breaks":
+            found[key] = [_result(tie, ids) for tie in content]
+        else:
+            found[key] = _result(content, ids)
+    return found
+
+
+def dumps(bundle: Mapping[str, Any]) -> str:
+    """The bundle as text, one member, following, ballot or staged ballot a line."""
+    return _text(bundle) + "\n"
+
+
+def _text(value: Any, name: str = "") -> str:
+    if isinstance(value, dict) and (not name or name == "decisions"):
+        inside = ",\n".join(f"{json.dumps(key)}: {_text(content, key)}" for key, content in value.items())
+        return "{" + inside + "}"
+    if isinstance(value, list) and name in _LISTS and value:
+        return "[\n" + ",\n".join(_text(row, "decisions" if name == "decisions" else "row") for row in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
