@@ -1,8 +1,19 @@
 """The start page and the frame around every page, in a browser."""
 
+import pytest
 from playwright.async_api import Browser, Page, expect
 
+from tests.test_browser.axe import findings_in_all_looks
 from tests.test_browser.conftest import Server
+
+
+async def enter(page: Page) -> str:
+    """Sign in as the first of the demo people; returns their name."""
+    await page.goto("/")
+    person = page.get_by_role("region", name="Try the demo").get_by_role("button").first
+    name = await person.locator("strong").inner_text()
+    await person.click()
+    return name
 
 
 async def test_a_visitor_enters_the_demo_with_one_click_and_leaves_it_again(page: Page) -> None:
@@ -12,9 +23,10 @@ async def test_a_visitor_enters_the_demo_with_one_click_and_leaves_it_again(page
     name = await person.locator("strong").inner_text()
     await person.click()
     await page.goto("/")
-    await expect(page.get_by_role("navigation").get_by_role("link", name=name)).to_be_visible()
-    await page.get_by_role("button", name="Sign out").click()
-    await expect(page.get_by_role("navigation").get_by_role("link", name="Sign in")).to_be_visible()
+    navigation = page.get_by_role("navigation", name="Main")
+    await navigation.get_by_text(f"Your account: {name}").click()
+    await navigation.get_by_role("button", name="Sign out").click()
+    await expect(navigation.get_by_role("link", name="Sign in")).to_be_visible()
 
 
 async def test_without_scripts_the_demo_can_be_entered_too(chromium: Browser, server: Server) -> None:
@@ -23,6 +35,7 @@ async def test_without_scripts_the_demo_can_be_entered_too(chromium: Browser, se
     await page.goto("/")
     await page.get_by_role("region", name="Try the demo").get_by_role("button").first.click()
     await page.goto("/")
+    await page.get_by_role("navigation", name="Main").locator("summary").last.click()
     await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     await context.close()
 
@@ -33,6 +46,37 @@ async def test_the_keyboard_reaches_the_content_first(page: Page) -> None:
     await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.locator("main")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/docs/", "/sign-in/", "/sign-in/sent/", "/sign-in/no-such-link/", "/nothing/here/"]
+)
+async def test_axe_finds_nothing_on_what_visitors_see(chromium: Browser, server: Server, address: str) -> None:
+    # Not the page that listens to the console: a browser says there that a page was not found.
+    context = await chromium.new_context(base_url=server.url)
+    assert await findings_in_all_looks(await context.new_page(), address) == []
+    await context.close()
+
+
+@pytest.mark.parametrize("address", ["/", "/profile/", "/welcome/"])
+async def test_axe_finds_nothing_on_what_people_see(page: Page, address: str) -> None:
+    await enter(page)
+    assert await findings_in_all_looks(page, address) == []
+
+
+async def test_newcomers_see_while_typing_whether_a_handle_is_free(page: Page) -> None:
+    name = await enter(page)
+    await page.goto("/welcome/")
+    handle = page.get_by_role("textbox", name="Handle")
+    await handle.fill("somebody_new")
+    await expect(page.get_by_text("somebody_new can be yours.")).to_be_visible()
+    await handle.fill("x y")
+    await page.get_by_role("button", name="x_y").click()
+    await expect(handle).to_have_value("x_y")
+    await expect(page.get_by_text("x_y can be yours.")).to_be_visible()
+    await page.get_by_role("textbox", name="Name").fill(f"{name} the First")
+    await page.get_by_role("button", name="That's me").click()
+    await expect(page.get_by_text(f"Welcome, {name} the First!")).to_be_visible()
 
 
 async def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:

@@ -27,13 +27,15 @@ function lay(count, followings) {
     degree[followings[i]] += 1;
     degree[followings[i + 1]] += 1;
   }
+  // Few members get more room each: their names are to be read at a glance.
+  const room = count < 200 ? 3 : count < 800 ? 1.6 : 1;
   const simulation = d3
     .forceSimulation(nodes)
-    .force("links", d3.forceLink(links).distance(40))
-    .force("apart", d3.forceManyBody().strength((node) => -40 - 3 * Math.min(degree[node.index], 60)).theta(1.1).distanceMax(1500))
+    .force("links", d3.forceLink(links).distance(40 * room))
+    .force("apart", d3.forceManyBody().strength(({ index }) => -room * room * (40 + 3 * Math.min(degree[index], 60))).theta(1.1).distanceMax(1500))
     // Whoever neither follows nor is followed would drift away.
-    .force("x", d3.forceX().strength((node) => (degree[node.index] ? 0.04 : 0.12)))
-    .force("y", d3.forceY().strength((node) => (degree[node.index] ? 0.055 : 0.16)))
+    .force("x", d3.forceX().strength(({ index }) => (degree[index] ? 0.04 : 0.5)))
+    .force("y", d3.forceY().strength(({ index }) => (degree[index] ? 0.06 : 0.5)))
     .alphaDecay(1 - 0.001 ** (1 / TICKS))
     .stop();
   let shown = 0;

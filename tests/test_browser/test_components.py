@@ -1,0 +1,235 @@
+"""The parts that pages are made of, in a browser: how they look to axe, and what they do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import count
+
+import pytest_asyncio
+from playwright.async_api import Browser, Page, Route, expect
+
+from tests.test_browser.axe import findings, findings_in_all_looks
+from tests.test_browser.conftest import Server
+from tests.test_browser.gallery import DIALOG, gallery
+
+
+async def show_gallery(page: Page) -> None:
+    """Let this page find the gallery at /gallery, under the content security policy of all pages."""
+    policy = (await page.request.get("/")).headers["content-security-policy"]
+    html = gallery()
+
+    async def answer(route: Route) -> None:
+        await route.fulfill(
+            body=html, content_type="text/html; charset=utf-8", headers={"Content-Security-Policy": policy}
+        )
+
+    async def dialog(route: Route) -> None:
+        await route.fulfill(body=DIALOG, content_type="text/html")
+
+    async def nothing(route: Route) -> None:
+        await route.fulfill(body=": nothing happens\n\n", content_type="text/event-stream")
+
+    async def unchanged(route: Route) -> None:
+        await route.fulfill(status=204)
+
+    await page.route("**/gallery", answer)
+    await page.route("**/gallery-part", unchanged)
+    await page.route("**/gallery-dialog", dialog)
+    await page.route("**/gallery-events", nothing)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shown(page: Page) -> AsyncIterator[Page]:
+    await show_gallery(page)
+    await page.goto("/gallery")
+    yield page
+
+
+async def test_axe_finds_nothing_in_any_look(shown: Page) -> None:
+    assert await findings_in_all_looks(shown, "/gallery") == []
+
+
+async def test_it_fits_a_wide_screen(shown: Page) -> None:
+    await shown.set_viewport_size({"width": 1600, "height": 900})
+    assert await shown.evaluate("document.documentElement.scrollWidth") == 1600
+
+
+# Whether as many stars of the group have the colour of a full star.
+LIT = """([legend, wanted]) => {
+  const group = [...document.querySelectorAll("fieldset.rating")].find((g) => g.textContent.includes(legend));
+  const full = getComputedStyle(document.querySelector(".stars .full-stars")).fill;
+  const stars = [...group.querySelectorAll(".one-star > svg")];
+  return stars.filter((star) => getComputedStyle(star).fill === full).length === wanted;
+}"""
+
+
+class TestRating:
+    async def test_the_keyboard_gives_takes_and_clears_stars(self, shown: Page) -> None:
+        tiles = shown.get_by_role("group", name="Tiles")
+        await tiles.get_by_role("radio", name="0 stars").focus()
+        await shown.keyboard.press("ArrowRight")
+        await shown.keyboard.press("ArrowRight")
+        await expect(tiles.get_by_role("radio", name="2 stars")).to_be_checked()
+        await shown.keyboard.press("ArrowLeft")
+        await expect(tiles.get_by_role("radio", name="1 star")).to_be_checked()
+        for _ in range(2):
+            await shown.keyboard.press("ArrowLeft")
+        await expect(tiles.get_by_role("radio", name="Not rated")).to_be_checked()
+
+    async def test_the_stars_up_to_the_chosen_one_are_lit(self, shown: Page) -> None:
+        roof = shown.get_by_role("group", name="Green roof")
+        for number in (3, 5, 1):
+            await roof.get_by_role("radio", name=f"{number} star").check()
+            await shown.mouse.move(0, 0)
+            await shown.wait_for_function(LIT, arg=["Green roof", number])
+        await roof.get_by_role("radio", name="Not rated").check()
+        await shown.mouse.move(0, 0)
+        await shown.wait_for_function(LIT, arg=["Green roof", 0])
+
+    async def test_what_is_not_rated_is_sent_as_nothing(self, shown: Page) -> None:
+        sent = await shown.evaluate(
+            "Object.fromEntries([...new FormData(document.querySelector('form:has(.ratings)'))].slice(0, 3))"
+        )
+        assert sent == {"c1": "4", "c2": "0", "c3": ""}
+
+
+class TestTags:
+    async def test_what_is_typed_becomes_chips_and_is_sent_as_text(self, shown: Page) -> None:
+        field = shown.get_by_role("textbox", name="Tags")
+        sent = shown.locator("input[name=tags]")
+        await field.press_sequentially(" Water ,budget,")
+        await expect(sent).to_have_value("budget, roads, water")
+        await field.press("Backspace")
+        await expect(sent).to_have_value("budget, roads")
+        await shown.get_by_role("button", name="Remove budget").click()
+        await expect(sent).to_have_value("roads")
+        await expect(field).to_be_focused()
+        await shown.get_by_role("button", name="parks & trees").click()
+        await expect(sent).to_have_value("roads, parks & trees")
+        await expect(shown.get_by_role("button", name="parks & trees", exact=True)).to_have_attribute(
+            "aria-pressed", "true"
+        )
+
+    async def test_enter_adds_a_tag_and_sends_nothing(self, shown: Page) -> None:
+        await shown.get_by_role("textbox", name="Tags").fill("ＷＡＴＥＲ")  # full width
+        await shown.keyboard.press("Enter")
+        await expect(shown.locator("input[name=tags]")).to_have_value("budget, roads, water")
+        assert shown.url.endswith("/gallery")
+
+
+class TestDialog:
+    async def test_it_opens_takes_the_focus_and_gives_it_back(self, shown: Page) -> None:
+        opener = shown.get_by_role("button", name="Open the dialog")
+        await opener.click()
+        dialog = shown.get_by_role("dialog", name="Follow Ann")
+        await expect(dialog).to_be_visible()
+        assert await shown.evaluate("document.querySelector('dialog').contains(document.activeElement)")
+        assert await findings(shown) == []
+        await shown.keyboard.press("Escape")
+        await expect(dialog).to_be_hidden()
+        await expect(opener).to_be_focused()
+
+    async def test_its_button_closes_it(self, shown: Page) -> None:
+        await shown.get_by_role("button", name="Open the dialog").click()
+        await shown.get_by_role("dialog").get_by_role("button", name="Close").click()
+        await expect(shown.get_by_role("dialog")).to_be_hidden()
+
+
+class TestTheme:
+    async def test_a_chosen_one_stays_on_the_next_page_and_the_systems_comes_back(self, shown: Page) -> None:
+        await shown.emulate_media(color_scheme="light")
+        light = await shown.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        for address, choice, is_light in (("/gallery", "Dark", False), ("/", "As my system", True)):
+            await shown.goto(address)
+            await shown.locator("[data-theme-switch] summary").click()
+            await shown.get_by_role("button", name=choice, exact=True).click()
+            await shown.goto("/docs/")
+            ground = await shown.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+            assert (ground == light) == is_light
+
+    async def test_escape_closes_the_menu_and_returns_to_its_button(self, shown: Page) -> None:
+        summary = shown.locator("[data-theme-switch] summary")
+        await summary.click()
+        await shown.keyboard.press("Escape")
+        await expect(shown.get_by_role("button", name="Dark", exact=True)).to_be_hidden()
+        await expect(summary).to_be_focused()
+
+
+class TestTimes:
+    async def test_they_are_in_the_readers_zone_and_count_down(self, chromium: Browser, server: Server) -> None:
+        context = await chromium.new_context(base_url=server.url, timezone_id="Asia/Tokyo", locale="en-GB")
+        page = await context.new_page()
+        await show_gallery(page)
+        await page.goto("/gallery")
+        await expect(page.locator("time[data-time=countdown]")).to_have_text("2 days 4 hours")
+        await expect(page.locator("time[data-time=relative]")).to_have_text("3 minutes ago")
+        assert "GMT+9" in await page.locator("time[data-time=relative]").get_attribute("title")
+        await context.close()
+
+
+class TestLive:
+    async def test_an_event_refreshes_its_part_and_an_unchanged_answer_leaves_it_alone(self, page: Page) -> None:
+        await show_gallery(page)
+        versions, asked = iter(["1", "1", "2"]), asyncio.Semaphore(0)
+
+        async def events(route: Route) -> None:
+            # The answer ends after one event: what follows comes over new connections.
+            await route.fulfill(body="event: result\ndata: {}\n\n", content_type="text/event-stream")
+
+        async def part(route: Route) -> None:
+            version = next(versions, "2")
+            await route.fulfill(
+                body=f'<p id="part" data-live-on="result" data-version="{version}" hx-get="/gallery-part" '
+                f'hx-trigger="live" hx-swap="outerHTML">Version {version}</p>',
+                content_type="text/html",
+            )
+            asked.release()
+
+        await page.unroute("**/gallery-events")
+        await page.unroute("**/gallery-part")
+        await page.route("**/gallery-events", events)
+        await page.route("**/gallery-part", part)
+        await page.goto("/gallery")
+        await expect(page.locator("#part")).to_have_text("Version 1")
+        await page.evaluate("document.getElementById('part').dataset.mark = 'mine'")
+        await asyncio.wait_for(asked.acquire(), 20)
+        await asyncio.wait_for(asked.acquire(), 20)
+        await expect(page.locator("#part[data-mark=mine]")).to_have_text("Version 1")
+        await expect(page.locator("#part")).to_have_text("Version 2", timeout=20_000)
+        await expect(page.locator("#part[data-mark=mine]")).to_have_count(0)
+
+    async def test_a_lost_connection_is_made_again_and_what_was_missed_fetched(
+        self, chromium: Browser, server: Server
+    ) -> None:
+        # A page of its own: a server that is starting makes the browser complain in the console.
+        context = await chromium.new_context(base_url=server.url)
+        page = await context.new_page()
+        await show_gallery(page)
+        connections = count(1)
+
+        async def events(route: Route) -> None:
+            if next(connections) < 3:
+                await route.fulfill(status=503, body="starting")
+            else:
+                await route.fulfill(body=": connected\n\n", content_type="text/event-stream")
+
+        async def part(route: Route) -> None:
+            await route.fulfill(body='<p id="part">What was missed</p>', content_type="text/html")
+
+        await page.unroute("**/gallery-events")
+        await page.unroute("**/gallery-part")
+        await page.route("**/gallery-events", events)
+        await page.route("**/gallery-part", part)
+        await page.goto("/gallery")
+        await expect(page.locator("#part")).to_have_text("What was missed", timeout=20_000)
+        assert next(connections) > 3
+        await context.close()
+
+
+class TestPrint:
+    async def test_paper_gets_the_content_alone(self, shown: Page) -> None:
+        await shown.emulate_media(media="print")
+        await expect(shown.get_by_role("heading", name="Which roof should we build?")).to_be_visible()
+        for selector in ("header.site-header", "footer.site-footer", ".breadcrumb", ".actions"):
+            await expect(shown.locator(selector).first).to_be_hidden()
