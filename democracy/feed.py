@@ -15,7 +15,7 @@ from typing import Any
 from accounts.models import User
 from democracy import access
 from democracy.access import Viewer
-from democracy.models import Community, LedgerEntry, Membership
+from democracy.models import Choice, Community, LedgerEntry, Membership
 
 Kind = LedgerEntry.Kind
 SOMEBODY = "Somebody"
@@ -25,7 +25,9 @@ A_DECISION = "a decision that is not published yet"
 
 @dataclass(frozen=True)
 class FeedItem:
-    """One entry in words. `decision_id`: of a decision that the viewer may open."""
+    """One entry in words. `decision_id`: of a decision that the viewer may open. `before` and `after`: what the viewer
+    may know of its contents, with names in place of ids.
+    """
 
     revision: int
     time: datetime
@@ -33,6 +35,10 @@ class FeedItem:
     sentence: str
     decision_id: int | None
     hash: str
+    actor: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    previous_hash: str
 
 
 def feed(
@@ -44,7 +50,18 @@ def feed(
         rows = rows.filter(revision__lt=before)
     if kind:
         rows = rows.filter(kind=kind)
-    entries = list(rows.order_by("-revision")[:first])
+    return _told(viewer, community, list(rows.order_by("-revision")[:first]))
+
+
+def feed_after(viewer: Viewer, community: Community, revision: int, *, kind: str = "", first: int) -> list[FeedItem]:
+    """The `first` entries after `revision`, oldest first: to follow what happens without a gap."""
+    rows = LedgerEntry.objects.filter(community=community, revision__gt=revision)
+    if kind:
+        rows = rows.filter(kind=kind)
+    return _told(viewer, community, list(rows.order_by("revision")[:first]))
+
+
+def _told(viewer: Viewer, community: Community, entries: Sequence[LedgerEntry]) -> list[FeedItem]:
     names = _Names(viewer, community, entries)
     return [
         FeedItem(
@@ -54,6 +71,10 @@ def feed(
             sentence=_SENTENCES[Kind(entry.kind)](entry, names),
             decision_id=entry.decision_id if entry.decision_id in names.titles else None,
             hash=entry.hash,
+            actor=_actor(entry, names),
+            before=_content(entry, entry.before, names),
+            after=_content(entry, entry.after, names),
+            previous_hash=entry.previous_hash,
         )
         for entry in entries
     ]
@@ -77,7 +98,8 @@ class _Names:
         rows = {*memberships.filter(pk__in=members - {None}), *memberships.filter(user__in=user_ids)}
         self.members = {row.pk: row for row in rows}
         self.member_of_user = {row.user_id: row for row in rows}
-        self.handles = dict(User.objects.filter(pk__in=user_ids).values_list("pk", "handle"))
+        people = User.objects.filter(pk__in=user_ids).values_list("pk", "handle")
+        self.handles = {pk: f"@{handle}" for pk, handle in people}
         own = viewer.pk if viewer.is_authenticated else None
         self.is_manager = any(row.is_manager and row.is_current for row in rows if row.user_id == own) or (
             own is not None and memberships.filter(user=own, is_manager=True, left_at=None).exists()
@@ -85,16 +107,17 @@ class _Names:
         decisions = access.decisions_visible_to(viewer).filter(pk__in={entry.decision_id for entry in entries} - {None})
         self.decisions = {decision.pk: decision for decision in decisions}
         self.titles = {pk: f"“{decision.title}”" for pk, decision in self.decisions.items()}
+        self.choices = dict(Choice.objects.filter(decision__in=self.decisions).values_list("pk", "title"))
 
-    def _knows(self, member: Membership) -> bool:
-        return not member.is_anonymous or access.is_self(self.viewer, member)
+    def knows(self, member: Membership) -> bool:
+        return access.knows(self.viewer, member)
 
     def person(self, user_id: int | None) -> str:
         """Somebody acting on people or on the community; managers know who anonymous members are."""
         if user_id is None or user_id not in self.handles:
             return SOMEBODY
         member = self.member_of_user.get(user_id)
-        if member is not None and not self._knows(member) and not self.is_manager:
+        if member is not None and not self.knows(member) and not self.is_manager:
             return AN_ANONYMOUS_MEMBER
         return self.handles[user_id]
 
@@ -108,7 +131,7 @@ class _Names:
         member = self.members.get(membership_id or 0)
         if member is None:
             return SOMEBODY
-        return member.user.handle if self._knows(member) else AN_ANONYMOUS_MEMBER
+        return member.user.handle if self.knows(member) else AN_ANONYMOUS_MEMBER
 
     def voter(self, entry: LedgerEntry) -> str:
         """The caster of a ballot, under the name that the ballot has on the decision's page."""
@@ -117,8 +140,10 @@ class _Names:
         if member is None or decision is None:
             return SOMEBODY
         if access.is_self(self.viewer, member):
-            return member.user.handle
-        return access.display_name(member, decision_id=decision.pk) if access.shows_ballots(decision) else SOMEBODY
+            return f"@{member.user.handle}"
+        if not access.shows_ballots(decision):
+            return SOMEBODY
+        return access.pseudonym(decision.pk, member.pk) if member.is_anonymous else f"@{member.user.handle}"
 
     def decision(self, entry: LedgerEntry) -> str:
         return self.titles.get(entry.decision_id or 0, A_DECISION)
@@ -251,3 +276,49 @@ _SENTENCES = {
     Kind.BALLOT: _ballot,
     Kind.RECALCULATION: _recalculation,
 }
+
+
+# --- Contents ---------------------------------------------------------------------------------------------------------
+
+
+def _actor(entry: LedgerEntry, names: _Names) -> str:
+    """Who did it, under the name that the sentence has for them."""
+    content = entry.after or entry.before or {}
+    match entry.kind:
+        case Kind.APPLICATION if entry.actor_id == content.get("user"):
+            return names.applicant(entry.actor_id)
+        case Kind.FOLLOWING:
+            return names.follower(entry.membership_id)
+        case Kind.BALLOT:
+            return names.voter(entry)
+        case _:
+            return names.person(entry.actor_id)
+
+
+def _content(entry: LedgerEntry, content: dict[str, Any] | None, names: _Names) -> dict[str, Any] | None:
+    """What the viewer may know of an entry's content; None also where that is nothing."""
+    if content is None:
+        return None
+    rest = {key: value for key, value in content.items() if key not in {"user", "follower", "followee"}}
+    match entry.kind:
+        case Kind.APPLICATION:
+            who = names.applicant(content["user"])
+            return None if who == SOMEBODY else {"applicant": who, **rest}
+        case Kind.MEMBERSHIP:
+            who = names.person(content["user"])
+            return None if who in {SOMEBODY, AN_ANONYMOUS_MEMBER} else {"member": who, **rest}
+        case Kind.FOLLOWING:
+            who, whom = names.follower(content["follower"]), names.follower(content["followee"])
+            if who in {SOMEBODY, AN_ANONYMOUS_MEMBER}:
+                return None
+            return {"follower": who, "followee": whom, **rest}
+        case Kind.DECISION:
+            is_told = entry.decision_id in names.titles and (content["published"] or names.is_manager)
+            choices = [{key: one[key] for key in ("title", "description", "lot")} for one in content["choices"]]
+            return {**rest, "choices": choices} if is_told else None
+        case Kind.BALLOT:
+            who = names.voter(entry)
+            stars = {names.choices.get(int(choice), choice): count for choice, count in content["stars"].items()}
+            return None if who == SOMEBODY else {"voter": who, **rest, "stars": stars}
+        case _:
+            return rest

@@ -48,6 +48,7 @@ def community(request: HttpRequest, community_id: int) -> HttpResponse:
         "page": closed,
         "closed": directory.with_winners(closed),
         "managers": directory.members_of(request.user, context["community"], role="manager"),
+        "form": ApplicationForm(),
         "waiting": directory.pending_applications(request.user, context["community"]).count(),
     }
     fragments = {"closed-decisions": "democracy/_closed_decisions.html"}

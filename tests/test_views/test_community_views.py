@@ -1,0 +1,269 @@
+"""Finding communities, joining and leaving them, and the page of one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from democracy import services
+from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership
+from democracy.recalculation import recalculate_community
+from tests import factories
+from tests.test_views.browsing import as_, nothing_written, queries, text, told
+
+pytestmark = pytest.mark.django_db
+
+WELCOME = "Your participation will be reflected in all active decision results."
+
+
+@pytest.fixture
+def house() -> tuple[Community, dict[str, Membership]]:
+    """A members-only community whose managers look at applications."""
+    community, members = factories.community("ada", "ben", name="Maple Court", description="Forty flats.")
+    services.update_community(members["manager"].user, community.pk, auto_approve=False)
+    community.refresh_from_db()
+    return community, members
+
+
+@pytest.fixture
+def stranger() -> User:
+    return factories.person("sue")
+
+
+def test_communities_are_found_by_words_of_name_and_description(house, stranger: User) -> None:
+    factories.community(name="Chess Club", description="We play in the court.")
+    factories.community(name="Gardeners")
+    listed = {
+        words: [one.name for one in as_(stranger).get(reverse("communities"), {"q": words}).context["page"]]
+        for words in ("", "court", "court maple", "chess play", "nothing like it")
+    }
+    assert listed == {
+        "": ["Chess Club", "Gardeners", "Maple Court"],
+        "court": ["Chess Club", "Maple Court"],
+        "court maple": ["Maple Court"],
+        "chess play": ["Chess Club"],
+        "nothing like it": [],
+    }
+
+
+def test_ones_own_communities_can_be_shown_alone(house) -> None:
+    factories.community(name="Chess Club")
+    page = as_(house[1]["ada"].user).get(reverse("communities"), {"mine": "1"}).context["page"]
+    assert [(one.name, one.is_mine, one.member_count) for one in page] == [("Maple Court", True, 3)]
+
+
+def test_a_search_replaces_only_the_list(house) -> None:
+    whole = as_(None).get(reverse("communities"), {"q": "maple"})
+    part = as_(None).get(
+        reverse("communities"), {"q": "maple"}, headers={"HX-Request": "true", "HX-Target": "community-list"}
+    )
+    assert (
+        part.content in whole.content,
+        part.content.strip().startswith(b'<div class="stack" id="community-list">'),
+    ) == (
+        True,
+        True,
+    )
+    assert {"HX-Request", "HX-Target"} <= {name.strip() for name in part["Vary"].split(",")}
+
+
+def test_names_and_descriptions_are_escaped() -> None:
+    factories.community(name="<script>alert(1)</script>", description='<img src=x onerror="x()">')
+    page = text(as_(None).get(reverse("communities")))
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_the_list_of_communities_takes_as_many_queries_for_50_as_for_1(stranger: User) -> None:
+    client, address = as_(stranger), reverse("communities")
+    factories.community()
+    client.get(address)
+    few = queries(client, address)
+    Community.objects.bulk_create([Community(name=f"Many {number}") for number in range(50)])
+    assert queries(client, address) == few
+
+
+def test_a_members_only_community_tells_a_stranger_its_name_and_description_only(house, stranger: User) -> None:
+    community, members = house
+    factories.decision(community, members["manager"].user, title="Secret question")
+    for user in (stranger, None):
+        response = as_(user).get(reverse("community", args=[community.pk]))
+        page = text(response)
+        assert response.status_code == 200
+        assert "Maple Court" in page
+        assert "Forty flats." in page
+        assert "Secret question" not in page
+        assert members["ada"].user.handle not in page
+
+
+def test_an_application_waits_for_a_manager_and_can_be_changed_and_withdrawn(house, stranger: User) -> None:
+    community, _ = house
+    client, address = as_(stranger), reverse("community-apply", args=[community.pk])
+    assert "Message to the managers" in text(client.get(address))
+    response = client.post(address, {"message": "I moved in."})
+    assert told(response) == ["Your application was sent. A manager of Maple Court will look at it."]
+    client.post(address, {"message": "I moved in on Monday."})
+    application = Application.objects.get(user=stranger)
+    assert (application.status, application.message) == ("pending", "I moved in on Monday.")
+    assert "You applied" in text(client.get(reverse("community", args=[community.pk])))
+    client.post(reverse("application-withdraw", args=[application.pk]))
+    assert Application.objects.get(user=stranger).status == "withdrawn"
+    client.post(address, {"message": "Again."})
+    mine = Application.objects.filter(user=stranger)
+    assert sorted(mine.values_list("status", flat=True)) == ["pending", "withdrawn"]
+
+
+def test_whoever_joins_at_once_is_welcomed_and_told_to_watch_the_results(stranger: User) -> None:
+    community, members = factories.community(name="Open House")
+    decision = factories.decision(community, members["manager"].user)
+    before = decision.input_revision
+    response = as_(stranger).post(reverse("community-apply", args=[community.pk]), {"message": ""})
+    (message,) = told(response)
+    assert message.startswith(f"Welcome to Open House! {WELCOME}")
+    assert "spinning indicator" in message
+    assert "30-60 seconds" in message
+    assert Membership.objects.filter(user=stranger, community=community, left_at=None).exists()
+    decision.refresh_from_db()
+    assert decision.input_revision > before
+
+
+def test_whoever_was_removed_waits_for_a_manager_even_where_everybody_is_let_in() -> None:
+    community, members = factories.community("ada", name="Open House")
+    services.remove_member(members["manager"].user, members["ada"].pk)
+    client = as_(members["ada"].user)
+    assert "a manager has to let you back in" in text(client.get(reverse("community", args=[community.pk])))
+    response = client.post(reverse("community-apply", args=[community.pk]), {"message": "Sorry."})
+    assert told(response) == ["Your application was sent. A manager of Open House will look at it."]
+
+
+def test_a_member_who_applies_again_is_told_so_and_nothing_is_written(house) -> None:
+    community, members = house
+    with nothing_written():
+        response = as_(members["ada"].user).post(reverse("community-apply", args=[community.pk]), {"message": ""})
+    assert (response.status_code, "You are a member already." in text(response)) == (400, True)
+
+
+def test_another_persons_application_can_not_be_withdrawn(house, stranger: User) -> None:
+    community, members = house
+    application = services.apply_to_community(stranger, community.pk)
+    with nothing_written():
+        response = as_(members["ada"].user).post(reverse("application-withdraw", args=[application.pk]))
+    assert response.status_code == 404
+
+
+def test_whoever_founds_a_community_is_its_manager(stranger: User) -> None:
+    response = as_(stranger).post(
+        reverse("community-create"), {"name": "Rowers", "description": "", "visibility": "public", "auto_approve": "on"}
+    )
+    community = Community.objects.get(name="Rowers")
+    assert response.url == reverse("community", args=[community.pk])
+    assert (community.visibility, community.auto_approve) == ("public", True)
+    assert Membership.objects.get(community=community).is_manager
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "error"),
+    [
+        ({"name": "maple court"}, "name", "There is a community named “maple court” already."),
+        ({"name": ""}, "name", "This field is required."),
+        ({"name": "x" * 121}, "name", "Ensure this value has at most 120 characters (it has 121)."),
+        ({"name": "Rowers", "visibility": "secret"}, "visibility", "Select a valid choice"),
+    ],
+)
+def test_what_is_wrong_with_a_new_community_is_said_beside_the_field(house, stranger, fields, field, error) -> None:
+    with nothing_written():
+        response = as_(stranger).post(reverse("community-create"), {"visibility": "members", **fields})
+    assert response.status_code == 400
+    assert error in response.context["form"].errors[field][0]
+
+
+def test_a_member_leaves_after_being_asked(house) -> None:
+    community, members = house
+    client, address = as_(members["ada"].user), reverse("community-leave", args=[community.pk])
+    with nothing_written():
+        assert "count for nothing from now on" in text(client.get(address))
+    assert client.post(address).url == reverse("communities")
+    members["ada"].refresh_from_db()
+    assert not members["ada"].is_current
+
+
+def test_the_last_manager_can_not_leave(house) -> None:
+    community, members = house
+    client, address = as_(members["manager"].user), reverse("community-leave", args=[community.pk])
+    page = client.get(address)
+    assert "You are the last manager" in text(page)
+    assert '<button class="button danger">Leave' not in text(page)
+    with nothing_written():
+        response = client.post(address)
+    assert told(response) == ["You are the last manager: make somebody else a manager first."]
+    services.update_membership(members["manager"].user, members["ada"].pk, is_manager=True)
+    client.post(address)
+    members["manager"].refresh_from_db()
+    assert not members["manager"].is_current
+
+
+def test_decisions_are_listed_by_where_they_stand_and_drafts_for_managers_alone(house) -> None:
+    community, members = house
+    manager = members["manager"].user
+    later = timezone.now() + timedelta(days=1)
+    factories.draft(community, manager, title="Draft")
+    factories.decision(community, manager, title="Later", opens_at=later, closes_at=later + timedelta(days=1))
+    factories.decision(community, manager, title="Second", closes_at=later + timedelta(days=3))
+    factories.decision(community, manager, title="First", closes_at=later)
+    factories.close(factories.decision(community, manager, title="Over"))
+
+    def listed(user: User) -> dict[str, list[str]]:
+        context = as_(user).get(reverse("community", args=[community.pk])).context
+        return {
+            group: [row.decision.title for row in context[group]] for group in ("open", "scheduled", "drafts", "closed")
+        }
+
+    expected = {"open": ["First", "Second"], "scheduled": ["Later"], "drafts": [], "closed": ["Over"]}
+    assert listed(members["ada"].user) == expected
+    assert listed(manager) == {**expected, "drafts": ["Draft"]}
+
+
+def test_a_closed_decision_is_listed_with_what_won_it(house) -> None:
+    community, members = house
+    decision = factories.decision(community, members["manager"].user)
+    factories.vote(members["ada"], decision, Birch=5, Ash=1)
+    factories.close(decision)
+    recalculate_community(community.pk)
+    assert DecisionSnapshot.objects.get(decision=decision, is_final=True)
+    (row,) = as_(members["ben"].user).get(reverse("community", args=[community.pk])).context["closed"]
+    assert (row.decision, row.winner) == (decision, "Birch")
+
+
+def test_open_decisions_say_whether_one_has_voted(house) -> None:
+    community, members = house
+    decision = factories.decision(community, members["manager"].user)
+    factories.vote(members["ada"], decision, Ash=5)
+    address = reverse("community", args=[community.pk])
+    assert "You voted" in text(as_(members["ada"].user).get(address))
+    assert "You have not voted" in text(as_(members["ben"].user).get(address))
+
+
+def test_a_communitys_page_takes_as_many_queries_for_50_decisions_as_for_1(house) -> None:
+    community, members = house
+    client, address = as_(members["manager"].user), reverse("community", args=[community.pk])
+    closed = factories.close(factories.decision(community, members["manager"].user))
+    factories.decision(community, members["manager"].user)
+    client.get(address)
+    few = queries(client, address)
+    now = timezone.now()
+    Decision.objects.bulk_create(
+        Decision(
+            community=community,
+            title=f"Many {number}",
+            published_at=now,
+            opens_at=closed.opens_at,
+            closes_at=closed.closes_at if number % 2 else now + timedelta(days=1),
+        )
+        for number in range(50)
+    )
+    assert queries(client, address) == few

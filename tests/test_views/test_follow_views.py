@@ -1,0 +1,300 @@
+"""Following and unfollowing, what they would change, and one's followings in one place."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import User
+from democracy import services
+from democracy.models import Community, Decision, Following, LedgerEntry, Membership
+from tests import factories
+from tests.test_views.browsing import as_, nothing_written, queries, text, told
+
+pytestmark = pytest.mark.django_db
+
+UPDATED = (
+    "Following updated! Keep an eye on decision results as they recalculate based on your new delegation. "
+    "Watch for the spinning indicator beside a result while it is recalculated; this can take 30-60 seconds for large "
+    "communities."
+)
+
+Town = tuple[Community, dict[str, Membership], Decision]
+
+
+@pytest.fixture
+def town() -> Town:
+    """A community with an open decision; ben voted on trees, cleo on roads, ada did not."""
+    community, members = factories.community("ada", "ben", "cleo", "dan")
+    decision = factories.decision(community, members["manager"].user, title="Which tree?")
+    factories.vote(members["ben"], decision, tags=["trees"], Ash=5, Birch=1)
+    factories.vote(members["cleo"], decision, tags=["roads"], Ash=1, Birch=2)
+    return community, members, decision
+
+
+def address(name: str, town: Town, whom: str) -> str:
+    return reverse(name, args=[town[0].pk, town[1][whom].pk])
+
+
+def test_following_is_saved_with_its_topics_and_the_results_are_to_be_watched(town: Town) -> None:
+    _, members, decision = town
+    response = as_(members["ada"].user).post(address("follow_user", town, "ben"), {"tags": "Trees,  Budget "})
+    assert (response.url, told(response)) == (reverse("followings"), [UPDATED])
+    following = Following.objects.get()
+    assert (following.follower, following.followee, following.tags) == (
+        members["ada"],
+        members["ben"],
+        ["budget", "trees"],
+    )
+    before = decision.input_revision
+    decision.refresh_from_db()
+    assert decision.input_revision > before
+
+
+def test_following_and_unfollowing_reach_the_ledger_by_their_signals(town: Town) -> None:
+    _, members, _ = town
+    client = as_(members["ada"].user)
+    client.post(address("follow_user", town, "ben"), {"tags": ""})
+    response = client.post(address("unfollow_user", town, "ben"))
+    assert (response.url, told(response)[-1]) == (reverse("followings"), UPDATED)
+    entries = LedgerEntry.objects.filter(kind="following").order_by("revision")
+    assert [(entry.before is None, entry.after is None) for entry in entries] == [(True, False), (False, True)]
+    assert not Following.objects.exists()
+
+
+def test_a_dialog_returns_to_the_page_it_was_opened_over_and_never_to_another_site(town: Town) -> None:
+    _, members, _ = town
+    client = as_(members["ada"].user)
+    over = "http://testserver" + reverse("community-members", args=[town[0].pk]) + "?q=ben"
+    dialog = client.get(
+        address("follow_user", town, "ben"),
+        headers={"HX-Request": "true", "HX-Target": "dialog-body", "HX-Current-URL": over},
+    )
+    assert "<html" not in text(dialog)
+    assert dialog.context["next"] == over
+    assert client.post(address("follow_user", town, "ben"), {"tags": "", "next": over}).url == over
+    evil = client.post(address("follow_user", town, "ben"), {"tags": "", "next": "https://evil.example/"})
+    assert evil.url == reverse("followings")
+
+
+def test_the_form_shows_how_one_follows_now_and_the_topics_of_the_others_ballots(town: Town) -> None:
+    _, members, _ = town
+    factories.follow(members["ada"], members["ben"], "trees", "budget")
+    context = as_(members["ada"].user).get(address("follow_user", town, "ben")).context
+    assert (context["form"].initial["tags"], context["suggestions"]) == ("budget, trees", ["trees"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"tags": "x" * 51}, "tags"),
+        ({"tags": ",".join(f"t{number}" for number in range(21))}, "tags"),
+        ({"tags": "", "order": "0"}, "order"),
+        ({"tags": "", "order": "1001"}, "order"),
+        ({"tags": "", "order": "first"}, "order"),
+    ],
+)
+def test_what_is_wrong_with_a_following_is_said_beside_the_field(town: Town, fields, field) -> None:
+    with nothing_written():
+        response = as_(town[1]["ada"].user).post(address("follow_user", town, "ben"), fields)
+    assert (response.status_code, list(response.context["form"].errors)) == (400, [field])
+
+
+def test_who_may_not_be_followed_can_not_be_asked_for(town: Town) -> None:
+    community, members, _ = town
+    services.set_anonymity(members["dan"].user, community.pk, anonymous=True)
+    outsider = factories.community("eve")[1]["eve"]
+    ada = as_(members["ada"].user)
+    with nothing_written():
+        for name, method in (("follow_user", ada.get), ("follow_user", ada.post), ("follow-preview", ada.get)):
+            assert method(address(name, town, "dan")).status_code == 404
+            assert method(reverse(name, args=[community.pk, outsider.pk])).status_code == 404
+            assert told(method(address(name, town, "ada")))[-1] == "You cannot follow yourself."
+        assert as_(members["manager"].user).post(address("follow_user", town, "dan")).status_code == 404
+        assert as_(factories.person()).post(address("follow_user", town, "ben")).status_code == 404
+        assert as_(None).post(address("follow_user", town, "ben")).status_code == 302
+        assert ada.post(address("unfollow_user", town, "ben")).status_code == 404
+
+
+def previews(
+    town: Town, whom: str, tags: str, who: str = "ada"
+) -> list[tuple[str, list[tuple[int | None, int | None]]]]:
+    response = as_(town[1][who].user).get(address("follow-preview", town, whom), {"tags": tags})
+    return [
+        (str(one.outcome), [(choice.before, choice.after) for choice in one.choices])
+        for one in response.context["previews"]
+    ]
+
+
+def test_the_preview_says_what_ones_ballot_would_become(town: Town) -> None:
+    with nothing_written():
+        assert previews(town, "ben", "") == [("changed", [(None, 5_000_000), (None, 1_000_000), (None, 0)])]
+        assert previews(town, "ben", "trees") == previews(town, "ben", "")
+        assert previews(town, "ben", "roads") == [("same", [])]
+        assert previews(town, "cleo", "", who="ben") == [("voted", [])]
+
+
+def test_the_preview_averages_with_whom_one_follows_already_and_counts_those_behind(town: Town) -> None:
+    _, members, _ = town
+    factories.follow(members["ada"], members["ben"])
+    factories.follow(members["dan"], members["ada"])
+    response = as_(members["ada"].user).get(address("follow-preview", town, "cleo"), {"tags": ""})
+    (preview,) = response.context["previews"]
+    assert [(one.before, one.after) for one in preview.choices] == [
+        (5_000_000, 3_000_000),
+        (1_000_000, 1_500_000),
+        (0, 0),
+    ]
+    assert preview.others == 1
+
+
+def test_the_preview_is_what_following_then_brings(town: Town) -> None:
+    from democracy.recalculation import recalculate_community
+    from democracy.services import calculation_of
+
+    community, members, decision = town
+    ((_, foreseen),) = previews(town, "ben", "")
+    factories.follow(members["ada"], members["ben"])
+    recalculate_community(community.pk)
+    with calculation_of(decision) as live:
+        staged = live.calculation.staged(members["ada"].pk)
+    assert staged is not None
+    assert list(staged.microstars) == [after for _, after in foreseen]
+
+
+@pytest.mark.parametrize("visibility", [Decision.Visibility.AFTER_CLOSE, Decision.Visibility.BATCHED])
+def test_the_preview_tells_nothing_of_hidden_ballots(town: Town, visibility: str) -> None:
+    _, members, decision = town
+    Decision.objects.filter(pk=decision.pk).update(results_visibility=visibility)
+    pages = {
+        whom: as_(members["ada"].user).get(address("follow-preview", town, whom), {"tags": "trees"})
+        for whom in ("ben", "dan")
+    }
+    assert [one.outcome for one in pages["ben"].context["previews"]] == ["hidden"]
+    # Ben voted and dan did not: the answers do not differ.
+    assert [one.outcome for one in pages["dan"].context["previews"]] == ["hidden"]
+    assert pages["ben"].context["suggestions"] == []
+
+
+def test_a_preview_of_bad_topics_says_what_is_wrong_with_them(town: Town) -> None:
+    response = as_(town[1]["ada"].user).get(
+        address("follow-preview", town, "ben"),
+        {"tags": "x" * 51},
+        headers={"HX-Request": "true", "HX-Target": "follow-preview"},
+    )
+    assert response.status_code == 200
+    assert "A tag has at most 50 characters" in text(response)
+
+
+def test_the_preview_takes_as_many_queries_for_many_decisions_as_for_1(town: Town) -> None:
+    community, members, _ = town
+    client = as_(members["ada"].user)
+    page = address("follow-preview", town, "ben") + "?tags="
+    client.get(page)
+    few = queries(client, page)
+    for _ in range(5):
+        more = factories.decision(community, members["manager"].user)
+        factories.vote(members["ben"], more, Ash=3)
+    client.get(page)
+    assert queries(client, page) == few
+
+
+def test_ones_followings_and_followers_are_in_one_place(town: Town) -> None:
+    community, members, _ = town
+    other, others = factories.community("eve", name="A second community")
+    ada_there = factories.join(other, members["ada"].user)
+    factories.follow(members["ada"], members["ben"], "trees")
+    factories.follow(members["ada"], members["cleo"])
+    factories.follow(members["dan"], members["ada"])
+    factories.follow(ada_there, others["eve"])
+    groups = as_(members["ada"].user).get(reverse("followings")).context["groups"]
+    assert [
+        (
+            group.membership.community,
+            [(one.followee, one.tags) for one in group.followings],
+            [one.follower for one in group.followers],
+            group.follower_count,
+        )
+        for group in groups
+    ] == [
+        (other, [(others["eve"], [])], [], 0),
+        (community, [(members["ben"], ["trees"]), (members["cleo"], [])], [members["dan"]], 1),
+    ]
+
+
+def test_an_anonymous_follower_is_neither_listed_nor_counted(town: Town) -> None:
+    community, members, _ = town
+    services.set_anonymity(members["dan"].user, community.pk, anonymous=True)
+    factories.follow(members["dan"], members["ada"])
+    response = as_(members["ada"].user).get(reverse("followings"))
+    (group,) = response.context["groups"]
+    assert (group.followers, group.follower_count) == ([], 0)
+    assert members["dan"].user.handle not in text(response)
+
+
+def test_somebody_who_left_is_still_listed_and_can_be_unfollowed(town: Town) -> None:
+    community, members, _ = town
+    factories.follow(members["ada"], members["ben"])
+    services.leave_community(members["ben"].user, community.pk)
+    client = as_(members["ada"].user)
+    assert "left the community; counts again if they come back" in text(client.get(reverse("followings")))
+    client.post(address("unfollow_user", town, "ben"))
+    assert not Following.objects.exists()
+
+
+def test_followings_are_moved_up_and_down(town: Town) -> None:
+    community, members, decision = town
+    for whom in ("ben", "cleo", "dan"):
+        factories.follow(members["ada"], members[whom])
+    decision.refresh_from_db()
+    before = decision.input_revision
+    client, move = as_(members["ada"].user), reverse("followings-reorder", args=[community.pk])
+
+    def order() -> list[Membership]:
+        return [one.followee for one in Following.objects.order_by("order")]
+
+    client.post(move, {"up": members["dan"].pk})
+    assert order() == [members["ben"], members["dan"], members["cleo"]]
+    client.post(move, {"down": members["ben"].pk})
+    assert order() == [members["dan"], members["ben"], members["cleo"]]
+    client.post(move, {"up": members["dan"].pk})
+    assert order() == [members["dan"], members["ben"], members["cleo"]]
+    decision.refresh_from_db()
+    assert decision.input_revision == before
+
+
+def test_moving_answers_htmx_with_the_list_alone(town: Town) -> None:
+    community, members, _ = town
+    for whom in ("ben", "cleo"):
+        factories.follow(members["ada"], members[whom])
+    response = as_(members["ada"].user).post(
+        reverse("followings-reorder", args=[community.pk]), {"up": members["cleo"].pk}, headers={"HX-Request": "true"}
+    )
+    assert [one.followee for one in response.context["group"].followings] == [members["cleo"], members["ben"]]
+    assert "<html" not in text(response)
+
+
+def test_only_what_one_follows_can_be_moved(town: Town) -> None:
+    community, members, _ = town
+    factories.follow(members["ada"], members["ben"])
+    move = reverse("followings-reorder", args=[community.pk])
+    with nothing_written():
+        assert as_(members["ada"].user).post(move, {"up": members["cleo"].pk}).status_code == 404
+        assert as_(members["ada"].user).post(move, {"up": "x"}).status_code == 302
+        assert as_(factories.person()).post(move, {"up": members["ben"].pk}).status_code == 404
+
+
+def test_the_page_of_followings_takes_as_many_queries_for_50_as_for_1(town: Town) -> None:
+    community, members, _ = town
+    ada = members["ada"]
+    client = as_(ada.user)
+    factories.follow(ada, members["ben"])
+    factories.follow(members["ben"], ada)
+    page = reverse("followings")
+    client.get(page)
+    few = queries(client, page)
+    users = User.objects.bulk_create([User(name=f"Many {number}", handle=f"many_{number}") for number in range(50)])
+    more = Membership.objects.bulk_create([Membership(community=community, user=user) for user in users])
+    Following.objects.bulk_create([Following(follower=one, followee=ada) for one in more])
+    Following.objects.bulk_create([Following(follower=ada, followee=one) for one in more])
+    assert queries(client, page) == few
