@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from democracy.views import communities, followings, ledger, manage, members, network
+from democracy.views import ballots, communities, decisions, followings, ledger, live, manage, members, network, results
 
 urlpatterns: list[URLPattern] = [
     # --- Communities, members, followings -----------------------------------------------------------------------------
@@ -47,4 +47,90 @@ urlpatterns: list[URLPattern] = [
         "communities/<int:community_id>/members/<int:membership_id>/remove/", manage.member_remove, name="member-remove"
     ),
     # --- Decisions, ballots, results ----------------------------------------------------------------------------------
+    path("communities/<int:community_id>/decisions/create/", decisions.decision_create, name="decision-create"),
+    path("communities/<int:community_id>/decisions/<int:decision_id>/", decisions.decision, name="decision"),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/edit/",
+        decisions.decision_edit,
+        name="decision-edit",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/preview/",
+        decisions.decision_preview,
+        name="decision-preview",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/publish/",
+        decisions.decision_publish,
+        name="decision-publish",
+    ),
+    path("communities/<int:community_id>/decisions/<int:decision_id>/vote/", ballots.vote_submit, name="vote_submit"),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/withdraw/",
+        ballots.vote_withdraw,
+        name="vote-withdraw",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/sources/",
+        ballots.own_sources,
+        name="decision-sources",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/ballots/", ballots.ballots, name="decision-ballots"
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/ballots/<str:key>/",
+        ballots.ballot,
+        name="decision-ballot",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/results/",
+        results.decision_results,
+        name="decision-results",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/history/",
+        results.decision_history,
+        name="decision-history",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/delegation/",
+        results.decision_network,
+        name="decision-network",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/delegation/data/",
+        results.decision_network_data,
+        name="decision-network-data",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/influence/",
+        results.decision_influence,
+        name="decision-influence",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/recalculate/",
+        results.recalculate_results,
+        name="recalculate_results",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/export/",
+        results.decision_export,
+        name="decision-export",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/ballots.csv",
+        results.decision_csv,
+        name="decision-csv",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/status/",
+        live.decision_status,
+        name="decision-status",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/events/",
+        live.decision_events,
+        name="decision-events",
+    ),
 ]

@@ -1,0 +1,72 @@
+"""Where lines and columns of charts are drawn: numbers into coordinates of an SVG. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 720, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 12, 12, 28
+# A line of more points than pixels shows no more, and costs its readers' patience.
+MOST_POINTS = 240
+
+
+@dataclass(frozen=True)
+class Line:
+    """One series. `dots` are the ends of the line, or its only point."""
+
+    name: str
+    number: int
+    points: str
+    dots: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: str
+    text: str
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """A chart of `WIDTH` x `HEIGHT`; `baseline`, `left` and `right` bound the plot."""
+
+    lines: tuple[Line, ...]
+    ticks: tuple[Tick, ...]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _LEFT
+    right: int = WIDTH - _RIGHT
+    baseline: int = HEIGHT - _BOTTOM
+
+
+def thinned(rows: Sequence[int], most: int = MOST_POINTS) -> list[int]:
+    """At most so many of the rows, evenly spread, the first and the last among them."""
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[round(step * (len(rows) - 1) / (most - 1))] for step in range(most)]
+
+
+def line_chart(
+    names: Sequence[str], times: Sequence[float], values: Sequence[Sequence[float]], *, highest: int
+) -> LineChart:
+    """Lines that hold each value until the next one, as results do. `values[series][point]`, from 0 to `highest`."""
+    first, span = times[0], (times[-1] - times[0]) or 1.0
+    plot_width, plot_height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+    # A single result is in the middle.
+    xs = [_LEFT + (plot_width * (time - first) / span if len(times) > 1 else plot_width / 2) for time in times]
+
+    def y(value: float) -> float:
+        return _TOP + plot_height * (1 - value / highest)
+
+    lines = []
+    for number, (name, series) in enumerate(zip(names, values, strict=True), start=1):
+        corners: list[str] = []
+        for at, (x, value) in enumerate(zip(xs, series, strict=True)):
+            if at:
+                corners.append(f"{x:.1f},{y(series[at - 1]):.1f}")
+            corners.append(f"{x:.1f},{y(value):.1f}")
+        dots = ((f"{xs[-1]:.1f}", f"{y(series[-1]):.1f}"),)
+        lines.append(Line(name, number, " ".join(corners), dots))
+    ticks = tuple(Tick(f"{y(value):.1f}", str(value)) for value in range(highest + 1))
+    return LineChart(tuple(lines), ticks)

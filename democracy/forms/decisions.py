@@ -1,0 +1,222 @@
+"""Forms of decisions and ballots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+
+from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Ballot, Choice, Decision
+from democracy.services import ChoiceInput
+from democracy.tags import MAX_TAG_LENGTH, MAX_TAGS
+
+_STARS = [("", "Not rated"), *((str(stars), str(stars)) for stars in range(MAX_STARS + 1))]
+
+
+# --- Ballots ----------------------------------------------------------------------------------------------------------
+
+
+class BallotForm(forms.Form):
+    """Stars for each choice, tags and a comment. `abstain` is a button of its own; then the stars say nothing."""
+
+    tags = forms.CharField(required=False, max_length=MAX_TAGS * (MAX_TAG_LENGTH + 2))
+    comment = forms.CharField(
+        required=False,
+        max_length=Ballot._meta.get_field("comment").max_length,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Shown beside your ballot.",
+    )
+    abstain = forms.BooleanField(required=False)
+
+    def __init__(self, choices: Sequence[Choice], data: QueryDict | None = None, **options: Any) -> None:
+        super().__init__(data, **options)
+        self.rated = [(choice, f"choice-{choice.pk}") for choice in choices]
+        for choice, name in self.rated:
+            self.fields[name] = forms.TypedChoiceField(
+                label=choice.title, choices=_STARS, coerce=int, empty_value=None, required=False
+            )
+
+    @classmethod
+    def of(cls, choices: Sequence[Choice], ballot: Ballot | None) -> BallotForm:
+        """The form as the ballot stands; empty without one."""
+        if ballot is None:
+            return cls(choices)
+        stars = {f"choice-{vote.choice_id}": vote.stars for vote in ballot.votes.all()}
+        return cls(choices, initial={**stars, "tags": ", ".join(ballot.tags), "comment": ballot.comment})
+
+    def ratings(self) -> list[dict[str, Any]]:
+        """What the star inputs show: choice, name and value."""
+        rows = []
+        for choice, name in self.rated:
+            value = self[name].value()
+            rows.append({"choice": choice, "name": name, "value": None if value in (None, "") else int(value)})
+        return rows
+
+    def clean_tags(self) -> list[str]:
+        return [tag for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
+
+    @property
+    def stars(self) -> dict[int, int]:
+        """Stars by choice id, unrated ones left out; none for an abstention."""
+        if self.cleaned_data["abstain"]:
+            return {}
+        given = {choice.pk: self.cleaned_data[name] for choice, name in self.rated}
+        return {pk: stars for pk, stars in given.items() if stars is not None}
+
+
+# --- Decisions --------------------------------------------------------------------------------------------------------
+
+
+class ChoicesWidget(forms.Widget):
+    """Rows of texts, in parallel lists. The template draws them."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[dict[str, str]]:
+        columns = [data.getlist(f"{name}-{part}") for part in ("id", "title", "description")]
+        length = min(max(map(len, columns)), 2 * MAX_CHOICES)
+        padded = [column + [""] * (length - len(column)) for column in columns]
+        return [
+            {"id": pk, "title": title, "description": description}
+            for pk, title, description in zip(*(column[:length] for column in padded), strict=True)
+        ]
+
+
+class ChoicesField(forms.Field):
+    """Choices as a list of `ChoiceInput`; rows left blank are left out."""
+
+    widget = ChoicesWidget
+
+    def clean(self, value: Any) -> list[ChoiceInput]:
+        choices = []
+        for row in value or []:
+            title, description = row["title"].strip(), row["description"].strip()
+            if not title and not description:
+                continue
+            if not title:
+                raise ValidationError("A choice with a description needs a name, too.")
+            pk = int(row["id"]) if row["id"].isdecimal() else None
+            choices.append(ChoiceInput(title, description, pk))
+        return choices
+
+
+class MomentInput(forms.DateTimeInput):
+    """A date and time in UTC, which moments.js turns into the reader's zone."""
+
+    input_type = "datetime-local"
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"data-moment": "", "step": "60"}, format="%Y-%m-%dT%H:%M")
+
+
+class MomentField(forms.DateTimeField):
+    widget = MomentInput
+
+
+class PublishedDecisionForm(forms.Form):
+    """What can still be changed once people vote."""
+
+    title = forms.CharField(label="Question", max_length=Decision._meta.get_field("title").max_length)
+    description = forms.CharField(
+        max_length=Decision._meta.get_field("description").max_length,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text="What people should know before they vote.",
+    )
+    closes_at = MomentField(label="Voting closes", help_text="It can only move later. Times are in UTC.")
+
+    @classmethod
+    def of(cls, decision: Decision) -> PublishedDecisionForm:
+        return cls(initial=_initial(decision))
+
+
+class DecisionForm(forms.Form):
+    title = forms.CharField(
+        label="Question",
+        max_length=Decision._meta.get_field("title").max_length,
+        help_text="For example: Which contractor repairs the roof?",
+    )
+    description = forms.CharField(
+        max_length=Decision._meta.get_field("description").max_length,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text="What people should know before they vote.",
+    )
+    choices = ChoicesField(required=False)
+    opens_at = MomentField(
+        label="Voting opens", required=False, help_text="Leave it empty to open when you publish. Times are in UTC."
+    )
+    closes_at = MomentField(
+        label="Voting closes", required=False, help_text="Needed before you publish. Times are in UTC."
+    )
+    results_visibility = forms.ChoiceField(
+        label="When people see results",
+        choices=[
+            (Decision.Visibility.LIVE, "Live: after every vote"),
+            (Decision.Visibility.BATCHED, "In steps: after every five changed ballots"),
+            (Decision.Visibility.AFTER_CLOSE, "Only after voting has closed"),
+        ],
+        initial=Decision.Visibility.LIVE,
+        widget=forms.RadioSelect,
+        help_text="This can't be changed once people vote.",
+    )
+
+    @classmethod
+    def blank(cls) -> DecisionForm:
+        return cls(initial={"choices": [_row()] * MIN_CHOICES})
+
+    @classmethod
+    def of(cls, decision: Decision) -> DecisionForm:
+        rows = [_row(str(choice.pk), choice.title, choice.description) for choice in decision.choices.all()]
+        rows += [_row()] * (MIN_CHOICES - len(rows))
+        return cls(initial=_initial(decision) | {"choices": rows, "results_visibility": decision.results_visibility})
+
+
+def _initial(decision: Decision) -> dict[str, str | datetime | None]:
+    return {
+        "title": decision.title,
+        "description": decision.description,
+        "opens_at": decision.opens_at,
+        "closes_at": decision.closes_at,
+    }
+
+
+def _row(pk: str = "", title: str = "", description: str = "") -> dict[str, str]:
+    return {"id": pk, "title": title, "description": description}
+
+
+def with_choices_changed(form: DecisionForm, what: str) -> DecisionForm:
+    """The form as typed, unchecked, with a row of choices added ("add"), removed ("remove:2") or moved up ("up:2")."""
+    values: dict[str, Any] = {name: form[name].value() for name in form.fields}
+    rows = list(values["choices"])
+    verb, _, place = what.partition(":")
+    at = int(place) if place.isdecimal() else len(rows)
+    if verb == "add" and len(rows) < MAX_CHOICES:
+        rows.append(_row())
+    elif verb == "remove" and at < len(rows):
+        del rows[at]
+    elif verb == "up" and 0 < at < len(rows):
+        rows[at - 1], rows[at] = rows[at], rows[at - 1]
+    return DecisionForm(initial=values | {"choices": rows})
+
+
+class BallotSearch(forms.Form):
+    """What the list of ballots is narrowed by; what makes no sense is left out."""
+
+    KINDS: Mapping[str, str] = {
+        "": "All ballots",
+        "cast": "Cast",
+        "inherited": "Inherited",
+        "abstained": "Abstained",
+        "lobbyist": "Lobbyists'",
+    }
+    q = forms.CharField(required=False, max_length=100)
+    kind = forms.ChoiceField(required=False, choices=list(KINDS.items()))
+    tag = forms.CharField(required=False, max_length=MAX_TAG_LENGTH)
+    sort = forms.RegexField(r"\A-?(name|\d{1,2})\Z", required=False)
+
+    def value(self, name: str) -> str:
+        self.is_valid()
+        return str(self.cleaned_data.get(name, ""))

@@ -1,0 +1,232 @@
+"""Why a ballot is what it is, and what ballots carry, as pages show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from democracy import access, wording
+from democracy.access import Viewer
+from democracy.errors import PermissionDenied
+from democracy.models import Choice, Decision, Membership
+from democracy.services.calculation import LiveCalculation, calculation_of
+from democracy.services.questions import influence, network
+from democracy.services.rolls import Voter, member_behind, voters
+from democracy.wording import SourceWords
+from graph import DelegationGraph, Source, StagedBallot
+
+# A ballot can rest on thousands of others; the heaviest of them are read, the rest are counted.
+MOST_SOURCES = 12
+MOST_INFLUENTIAL = 10
+MOST_DRAWN = 7_000
+
+
+@dataclass(frozen=True)
+class SourceLine:
+    """A cast ballot that the explained one rests on, with the people between and the tags it came by first.
+    `microstars`: None where ballots are hidden.
+    """
+
+    voter: Voter
+    share: Fraction | float
+    microstars: tuple[int, ...] | None
+    via: tuple[Voter, ...]
+    tags: tuple[str, ...]
+
+    @property
+    def share_text(self) -> str:
+        return wording.share_text(self.share)
+
+
+@dataclass
+class TreeNode:
+    """Somebody on the way to the sources; `share` is "" for those who only pass on."""
+
+    name: str
+    handle: str
+    share: str = ""
+    note: str = ""
+    children: list[TreeNode] = field(default_factory=list)
+
+    def child(self, voter: Voter) -> TreeNode:
+        """The child that is this person, made where there is none yet."""
+        for node in self.children:
+            if (node.name, node.handle) == (voter.name, voter.handle):
+                return node
+        self.children.append(TreeNode(voter.name, voter.handle))
+        return self.children[-1]
+
+
+@dataclass(frozen=True)
+class ChoiceWords:
+    choice: Choice
+    microstars: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A member's ballot in one decision. `sources` are the heaviest; `others` more have `others_share` together."""
+
+    voter: Voter
+    kind: str
+    tags: tuple[str, ...]
+    choices: tuple[ChoiceWords, ...]
+    sources: tuple[SourceLine, ...]
+    others: int
+    others_share: str
+    tree: tuple[TreeNode, ...]
+
+
+def explain_own(viewer: Viewer, decision: Decision) -> Explanation | None:
+    """The viewer's own ballot; None for somebody without one. Where ballots are hidden, without the stars of others."""
+    membership = access.membership_of(viewer, decision.community_id)
+    return None if membership is None else _explain(viewer, decision, membership.pk)
+
+
+def explain_ballot(viewer: Viewer, decision: Decision, key: str) -> Explanation:
+    """The ballot that a key in the list of ballots names.
+
+    Raises PermissionDenied where ballots are not shown, where there is no such ballot, and for the ballot of somebody
+    anonymous: whom they follow is theirs to know.
+    """
+    membership = Membership.objects.filter(pk=member_behind(decision, key) or 0).first()
+    if membership is None or not access.shows_ballots(decision) or not access.knows(viewer, membership):
+        raise PermissionDenied
+    explanation = _explain(viewer, decision, membership.pk)
+    if explanation is None:
+        raise PermissionDenied
+    return explanation
+
+
+def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | None:
+    with calculation_of(decision) as live:
+        ballot = live.calculation.staged(member)
+        everything = live.calculation.sources(member)
+        sources = everything[:MOST_SOURCES]
+        shows = access.shows_ballots(decision)
+        stars = {source.member: _microstars(live, source.member) if shows else None for source in sources}
+        tags = {source.member: _tags(live, source) for source in sources}
+        order = live.choices
+    if ballot is None:
+        return None
+    people = voters(viewer, decision, [member, *{one for source in sources for one in source.path}])
+    lines = tuple(
+        SourceLine(
+            voter=people[source.member],
+            share=source.weight,
+            microstars=stars[source.member],
+            via=tuple(people[one] for one in source.path[1:-1]),
+            tags=tags[source.member],
+        )
+        for source in sources
+    )
+    rest = 1 - sum(source.weight for source in sources)
+    return Explanation(
+        voter=people[member],
+        kind=ballot.kind,
+        tags=tuple(sorted(ballot.tags)),
+        choices=_choices(decision, order, ballot, lines, rest, len(everything) - len(lines)),
+        sources=lines,
+        others=len(everything) - len(lines),
+        others_share=wording.percent_text(float(rest)),
+        tree=_tree(people[member], lines),
+    )
+
+
+def _microstars(live: LiveCalculation, member: int) -> tuple[int, ...]:
+    ballot = live.calculation.staged(member)
+    return ballot.microstars if ballot is not None else (0,) * len(live.choices)
+
+
+def _tags(live: LiveCalculation, source: Source) -> tuple[str, ...]:
+    """The tags by which the first following of the path is active; none where it is on everything."""
+    if len(source.path) < 2:
+        return ()
+    graph: DelegationGraph = live.calculation.graph
+    following = graph.followees[source.path[0]][source.path[1]]["tags"]
+    asked = live.calculation.staged(source.path[1])
+    return tuple(sorted(following & asked.tags)) if asked is not None else ()
+
+
+def _choices(
+    decision: Decision,
+    order: Sequence[int],
+    ballot: StagedBallot,
+    lines: Sequence[SourceLine],
+    rest: Fraction | float,
+    others: int,
+) -> tuple[ChoiceWords, ...]:
+    choices = {choice.pk: choice for choice in Choice.objects.filter(decision=decision)}
+    found = []
+    for at, pk in enumerate(order):
+        words = [
+            SourceWords(
+                name="you" if line.voter.is_self else line.voter.name,
+                share=line.share,
+                stars=line.microstars[at] if line.microstars is not None else None,
+                via=tuple(one.name for one in line.via),
+                tags=line.tags,
+            )
+            for line in lines
+        ]
+        sentence = wording.sources_sentence(ballot.microstars[at], words, others=others, others_share=rest)
+        found.append(ChoiceWords(choices[pk], ballot.microstars[at], sentence))
+    return tuple(found)
+
+
+def _tree(voter: Voter, lines: Iterable[SourceLine]) -> tuple[TreeNode, ...]:
+    """The strongest paths as a tree from the member whose ballot it is to the sources."""
+    root = TreeNode("You" if voter.is_self else voter.name, voter.handle)
+    for line in lines:
+        node = root
+        for one in (*line.via, line.voter):
+            node = node.child(one)
+        node.share = line.share_text
+    return (root,)
+
+
+# --- Everybody's ballots ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Influential:
+    """A cast ballot and how many counted ballots it carries, its own among them; `share`: of all counted ballots."""
+
+    voter: Voter
+    ballots: float
+    share: float
+
+
+def most_influential(viewer: Viewer, decision: Decision, *, counted: int) -> list[Influential]:
+    """The cast ballots that carry more than themselves, the weightiest first."""
+    carrying = [one for one in influence(decision) if one.ballots > 1][:MOST_INFLUENTIAL]
+    people = voters(viewer, decision, [one.member.pk for one in carrying])
+    return [Influential(people[one.member.pk], one.ballots, one.ballots / max(counted, 1)) for one in carrying]
+
+
+def picture(viewer: Viewer, decision: Decision) -> dict[str, Any]:
+    """Who passes a ballot on to whom, for drawing, in the form of `democracy.network.picture`: members whose identity
+    the viewer may know, and the active followings between them.
+    """
+    found = network(decision, most=MOST_DRAWN)
+    known = [at for at, (member, _) in enumerate(found.members) if access.knows(viewer, member)]
+    place = {at: index for index, at in enumerate(known)}
+    members = [found.members[at][0] for at in known]
+    topics: dict[tuple[str, ...], int] = {(): 0}
+    followings = [
+        [place[follower], place[followee], topics.setdefault(tags, len(topics))]
+        for follower, followee, tags in found.followings
+        if follower in place and followee in place
+    ]
+    lobbyist = Membership.Role.LOBBYIST
+    return {
+        "members": [
+            [one.pk, one.user.handle, one.user.name, "lobbyist" if one.role == lobbyist else ""] for one in members
+        ],
+        "topics": list(topics),
+        "followings": followings,
+        "me": next((at for at, one in enumerate(members) if access.is_self(viewer, one)), None),
+    }

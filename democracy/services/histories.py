@@ -1,0 +1,74 @@
+"""How a decision's result developed, calculation by calculation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from democracy import access, charts
+from democracy.access import Viewer
+from democracy.charts import LineChart
+from democracy.models import MAX_STARS, Choice, Decision, DecisionSnapshot
+from democracy.services.presenting import Outcome
+from democracy.wording import STAR
+
+# More lines than this can't be told apart.
+MOST_LINES = 6
+
+
+@dataclass(frozen=True)
+class Calculated:
+    """One stored result in short."""
+
+    calculated_at: datetime
+    revision: int
+    is_final: bool
+    winner: Choice | None
+    counted: int
+
+
+def calculations(viewer: Viewer, decision: Decision) -> QuerySet[DecisionSnapshot]:
+    """The stored results, newest first, without their long content."""
+    snapshots = access.snapshots_visible_to(viewer).filter(decision=decision).order_by("-is_final", "-revision", "-pk")
+    return snapshots.only("pk", "decision_id", "calculated_at", "is_final", "revision")
+
+
+def in_short(snapshots: Sequence[DecisionSnapshot], choices: Sequence[Choice]) -> list[Calculated]:
+    """These results, in this order."""
+    by_id = {str(choice.pk): choice for choice in choices}
+    columns = ("result__winner", "result__participation__counted")
+    rows = DecisionSnapshot.objects.filter(pk__in=[snapshot.pk for snapshot in snapshots])
+    found = {pk: (winner, counted) for pk, winner, counted in rows.values_list("pk", *columns)}
+    return [
+        Calculated(
+            calculated_at=snapshot.calculated_at,
+            revision=snapshot.revision,
+            is_final=snapshot.is_final,
+            winner=by_id.get(found[snapshot.pk][0] or ""),
+            counted=found[snapshot.pk][1],
+        )
+        for snapshot in snapshots
+    ]
+
+
+def history_chart(viewer: Viewer, decision: Decision, outcome: Outcome) -> LineChart | None:
+    """The average stars of the best choices over time; None before there is a result."""
+    rows = calculations(viewer, decision).order_by("calculated_at", "pk").values_list("pk", flat=True)
+    shown = charts.thinned(list(rows))
+    columns = ("calculated_at", "result__scores", "result__participation__counted")
+    points = list(DecisionSnapshot.objects.filter(pk__in=shown).order_by("calculated_at", "pk").values_list(*columns))
+    if not points:
+        return None
+    best = [row.choice for row in outcome.rows[:MOST_LINES]]
+    return charts.line_chart(
+        [choice.title for choice in best],
+        [at.timestamp() for at, _, _ in points],
+        [
+            [scores[str(choice.pk)] / STAR / counted if counted else 0.0 for _, scores, counted in points]
+            for choice in best
+        ],
+        highest=MAX_STARS,
+    )

@@ -1,0 +1,154 @@
+"""A stored result as pages show it: choices by name, bars, runoff, tie-breaks and sentences. Reads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from democracy import wording
+from democracy.models import MAX_STARS, Choice, DecisionSnapshot
+from democracy.services.margins import margin
+from democracy.wording import STAR, RunoffWords
+
+
+@dataclass(frozen=True)
+class ChoiceRow:
+    """One choice. `score` and `average` in microstars; `share` of the most stars there could be, 0 to 1; `beats` are
+    the cells of its row in the preference matrix, None for itself.
+    """
+
+    choice: Choice
+    rank: int
+    score: int
+    average: int
+    share: float
+    five_stars: int
+    is_winner: bool
+    is_finalist: bool
+    beats: tuple[Preference | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preference:
+    """How many ballots prefer the choice of this row to that of this column."""
+
+    over: str
+    count: int
+    against: int
+
+    @property
+    def is_ahead(self) -> bool:
+        return self.count > self.against
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A result for reading. `rows` have the best first: winner, runner-up, then by score; `columns` in the same order.
+
+    `participation` has the shares of eligible voters beside the counts.
+    """
+
+    title: str
+    winner: Choice | None
+    is_final: bool
+    explanation: str
+    upset: str
+    margin: str
+    rows: tuple[ChoiceRow, ...]
+    runoff: RunoffWords | None
+    tie_breaks: tuple[str, ...]
+    participation: Mapping[str, int]
+    counted: int
+    rules: str = ""
+    columns: tuple[Choice, ...] = field(default=())
+
+
+def outcome_of(snapshot: DecisionSnapshot, choices: Sequence[Choice]) -> Outcome:
+    return outcome(snapshot.result, choices, is_final=snapshot.is_final)
+
+
+def outcome(result: Mapping[str, Any], choices: Sequence[Choice], *, is_final: bool) -> Outcome:
+    """What a result (in the form of a bundle's `result`) says."""
+    by_id = {str(choice.pk): choice for choice in choices}
+    titles = {key: choice.title for key, choice in by_id.items()}
+    winner = by_id[result["winner"]] if result["winner"] is not None else None
+    runoff = _runoff(result, titles)
+    counted = result["participation"]["counted"]
+    order = _order(result, by_id)
+    return Outcome(
+        title=wording.outcome_title(winner.title if winner else None, is_final=is_final),
+        winner=winner,
+        is_final=is_final,
+        explanation=wording.runoff_sentence(runoff)
+        if runoff
+        else wording.no_winner_sentence(result.get("reason"), is_final=is_final),
+        upset=wording.upset_sentence(runoff) if runoff else "",
+        margin=_margin(result, titles),
+        rows=tuple(_row(result, by_id, key, order) for key in order),
+        runoff=runoff,
+        tie_breaks=tuple(
+            wording.tie_break_text(
+                tie["round"],
+                tie["kind"],
+                [titles[key] for key in tie["choices"]],
+                titles[tie["won"]],
+                [tie["numbers"][key] for key in tie["choices"]],
+            )
+            for tie in result["tie_breaks"]
+        ),
+        participation=result["participation"],
+        counted=counted,
+        rules=result["rules"],
+        columns=tuple(by_id[key] for key in order),
+    )
+
+
+def _order(result: Mapping[str, Any], choices: Mapping[str, Choice]) -> list[str]:
+    first = [result["winner"], result["runner_up"]]
+
+    def place(key: str) -> tuple[int, int, int]:
+        return (first.index(key) if key in first else 2, result["ranks"][key], choices[key].position)
+
+    return sorted(choices, key=place)
+
+
+def _row(result: Mapping[str, Any], choices: Mapping[str, Choice], key: str, order: Sequence[str]) -> ChoiceRow:
+    counted, score, preferences = result["participation"]["counted"], result["scores"][key], result["preferences"]
+    return ChoiceRow(
+        choice=choices[key],
+        rank=result["ranks"][key],
+        score=score,
+        average=round(score / counted) if counted else 0,
+        share=score / (counted * MAX_STARS * STAR) if counted else 0.0,
+        five_stars=result["five_stars"][key],
+        is_winner=key == result["winner"],
+        is_finalist=key in result["finalists"],
+        beats=tuple(
+            None if other == key else Preference(choices[other].title, preferences[key][other], preferences[other][key])
+            for other in order
+        ),
+    )
+
+
+def _runoff(result: Mapping[str, Any], titles: Mapping[str, str]) -> RunoffWords | None:
+    winner, runner_up = result["winner"], result["runner_up"]
+    if winner is None or runner_up is None:
+        return None
+    return RunoffWords(
+        winner=titles[winner],
+        runner_up=titles[runner_up],
+        ahead=result["runoff"]["for"][winner],
+        behind=result["runoff"]["for"][runner_up],
+        equal=result["runoff"]["equal"],
+        winner_score=result["scores"][winner],
+        runner_up_score=result["scores"][runner_up],
+    )
+
+
+def _margin(result: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    found = margin(result)
+    if found is None:
+        return ""
+    counted = result["participation"]["counted"]
+    return wording.margin_sentence(found.least, found.enough, counted, titles[result["runner_up"]])

@@ -1,0 +1,234 @@
+"""All ballots of a decision as they were staged: counted in several ways, and listed for a viewer.
+
+Who may see them is asked first (`access.shows_ballots`): every function here takes that for granted. What they give is
+never ordered by ids or times of anonymous members.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from democracy import access
+from democracy.access import Viewer
+from democracy.models import Ballot, Choice, Decision, Membership, StagedBallot
+from democracy.services.calculation import result_content
+from democracy.services.inputs import TAGS_TEXT, tag_set
+from graph import STAR, Participation, star, tally
+
+Kind = StagedBallot.Kind
+_KEPT = 8
+_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The staged ballots of one decision; row i of each column is the ballot of `members[i]`. Microstars: ballots x
+    choices, the choices in their order.
+    """
+
+    members: tuple[int, ...]
+    kinds: tuple[str, ...]
+    microstars: npt.NDArray[np.int32]
+    tags: tuple[frozenset[str], ...]
+    counted: npt.NDArray[np.bool_]
+
+
+_kept: OrderedDict[tuple[int, int, bool], Columns] = OrderedDict()
+_lock = threading.Lock()
+
+
+def columns_of(decision: Decision, choices: int, *, is_final: bool) -> Columns:
+    """The staged ballots as stored; kept until the decision is calculated again."""
+    key = (decision.pk, decision.calculated_revision, is_final)
+    with _lock:
+        columns = _kept.get(key)
+    if columns is None:
+        columns = _read(decision, choices)
+        with _lock:
+            _kept[key] = columns
+            while len(_kept) > _KEPT:
+                _kept.popitem(last=False)
+    return columns
+
+
+def _read(decision: Decision, choices: int) -> Columns:
+    rows = StagedBallot.objects.filter(decision=decision).exclude(kind=Kind.NONE).annotate(tags_text=TAGS_TEXT)
+    columns = rows.values_list("membership_id", "kind", "microstars", "tags_text", "is_counted")
+    found = list(columns.iterator(_ROWS))
+    width = 4 * choices
+    packed = b"".join(bytes(data) for _, _, data, _, _ in found)
+    return Columns(
+        members=tuple(row[0] for row in found),
+        kinds=tuple(row[1] for row in found),
+        microstars=np.frombuffer(packed, dtype="<i4").reshape(len(found), width // 4),
+        tags=tuple(tag_set(row[3]) for row in found),
+        counted=np.fromiter((row[4] for row in found), dtype=np.bool_, count=len(found)),
+    )
+
+
+# --- Counting ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How many counted ballots give a choice 0, 1 ... 5 stars, to the nearest whole star; `share` of the largest."""
+
+    choice: Choice
+    counts: tuple[int, ...]
+    shares: tuple[float, ...]
+
+
+def distributions(columns: Columns, choices: Sequence[Choice]) -> list[Distribution]:
+    whole = np.floor(columns.microstars[columns.counted] / STAR + 0.5).astype(np.int64)
+    counts = [np.bincount(whole[:, at], minlength=6).tolist() for at in range(len(choices))]
+    most = max((max(of_choice) for of_choice in counts), default=0) or 1
+    return [
+        Distribution(choice, tuple(of_choice), tuple(count / most for count in of_choice))
+        for choice, of_choice in zip(choices, counts, strict=True)
+    ]
+
+
+def cast_only(columns: Columns, choices: Sequence[Choice]) -> dict[str, Any]:
+    """The result that the ballots cast by voters alone would give, without inheritance."""
+    cast = np.fromiter((kind == Kind.CAST for kind in columns.kinds), dtype=np.bool_, count=len(columns.kinds))
+    ballots = columns.microstars[cast & columns.counted]
+    count = len(ballots)
+    participation = Participation(count, count, 0, 0, 0, 0, count)
+    result = star(tally(ballots), [choice.lot or 0 for choice in choices], participation)
+    return result_content(result, tuple(choice.pk for choice in choices))
+
+
+# --- Listing ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Voter:
+    """Whose ballot it is, as the viewer may know it. `key` names the ballot in addresses: it tells no more than the
+    name. `handle`: "" for somebody anonymous.
+    """
+
+    key: str
+    name: str
+    handle: str
+    is_lobbyist: bool
+    is_self: bool
+
+
+@dataclass(frozen=True)
+class BallotRow:
+    voter: Voter
+    kind: str
+    microstars: tuple[int, ...]
+    tags: tuple[str, ...]
+    is_counted: bool
+    comment: str = ""
+
+
+ANONYMOUS_KEY = "a-"
+MEMBER_KEY = "m-"
+
+
+def voters(viewer: Viewer, decision: Decision, member_ids: Sequence[int] | None = None) -> dict[int, Voter]:
+    """The people behind the ballots of a decision, or these members, as the viewer may know them."""
+    rows = Membership.objects.filter(community=decision.community_id)
+    if member_ids is not None:
+        rows = rows.filter(pk__in=member_ids)
+    own = viewer.pk if viewer.is_authenticated else None
+    people = rows.values_list("pk", "user_id", "user__name", "user__handle", "is_anonymous", "role")
+    found = {}
+    for pk, user_id, name, handle, is_anonymous, role in people.iterator(_ROWS):
+        is_lobbyist, is_self = role == Membership.Role.LOBBYIST, user_id == own
+        if is_anonymous:
+            name_here = access.pseudonym(decision.pk, pk)
+            found[pk] = Voter(_anonymous_key(name_here), name_here, "", is_lobbyist, is_self)
+        else:
+            found[pk] = Voter(f"{MEMBER_KEY}{pk}", name, handle, is_lobbyist, is_self)
+    return found
+
+
+def member_behind(decision: Decision, key: str) -> int | None:
+    """The membership that a ballot's key names in this decision."""
+    members = Membership.objects.filter(community=decision.community_id)
+    if key.startswith(MEMBER_KEY) and key.removeprefix(MEMBER_KEY).isdecimal():
+        known = members.filter(is_anonymous=False, pk=int(key.removeprefix(MEMBER_KEY)))
+        return known.values_list("pk", flat=True).first()
+    anonymous = members.filter(is_anonymous=True).values_list("pk", flat=True)
+    return next((pk for pk in anonymous if key == _anonymous_key(access.pseudonym(decision.pk, pk))), None)
+
+
+def _anonymous_key(pseudonym: str) -> str:
+    return ANONYMOUS_KEY + pseudonym.rsplit(" ", 1)[-1]
+
+
+def ballot_rows(
+    viewer: Viewer,
+    decision: Decision,
+    columns: Columns,
+    *,
+    search: str = "",
+    kind: str = "",
+    tag: str = "",
+    sort: str = "",
+) -> list[int]:
+    """Which rows of the columns are listed, in order: by name, the anonymous after all others by their pseudonyms; or
+    by the stars for the choice at a place (`sort` "2", the most last: "-2").
+    """
+    people = voters(viewer, decision)
+    words = [word.removeprefix("@").casefold() for word in search.split()]
+    rows = []
+    for row, member in enumerate(columns.members):
+        voter = people.get(member)
+        if (
+            voter is None
+            or (kind and _kind_shown(columns, row, voter) != kind)
+            or (tag and tag not in columns.tags[row])
+        ):
+            continue
+        if all(word in voter.name.casefold() or word in voter.handle for word in words):
+            rows.append(row)
+
+    def name(row: int) -> tuple[bool, str, str]:
+        voter = people[columns.members[row]]
+        return (not voter.handle, voter.name.casefold(), voter.handle)
+
+    rows.sort(key=name, reverse=sort == "-name")
+    place = sort.removeprefix("-")
+    if place.isdecimal() and 0 < int(place) <= columns.microstars.shape[1]:
+        stars = columns.microstars[:, int(place) - 1].tolist()
+        # A stable sort: ballots alike stay in the order of names.
+        rows.sort(key=lambda row: -stars[row] if sort.startswith("-") else stars[row])
+    return rows
+
+
+def _kind_shown(columns: Columns, row: int, voter: Voter) -> str:
+    return "lobbyist" if voter.is_lobbyist else columns.kinds[row]
+
+
+def read_rows(
+    viewer: Viewer, decision: Decision, columns: Columns, rows: Sequence[int], people: Mapping[int, Voter] | None = None
+) -> Iterator[BallotRow]:
+    """These rows with names, tags and comments."""
+    members = [columns.members[row] for row in rows]
+    people = voters(viewer, decision, members) if people is None else people
+    comments = dict(
+        Ballot.objects.filter(decision=decision, membership__in=members)
+        .exclude(comment="")
+        .values_list("membership_id", "comment")
+    )
+    for row in rows:
+        member = columns.members[row]
+        yield BallotRow(
+            voter=people[member],
+            kind=columns.kinds[row],
+            microstars=tuple(columns.microstars[row].tolist()),
+            tags=tuple(sorted(columns.tags[row])),
+            is_counted=bool(columns.counted[row]),
+            comment=comments.get(member, ""),
+        )

@@ -1,0 +1,45 @@
+"""Ballots as a table that can be opened in a spreadsheet without running anything."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from democracy.access import Viewer
+from democracy.models import Choice, Decision
+from democracy.services.rolls import Columns, ballot_rows, read_rows
+from democracy.wording import STAR
+
+# A cell that begins with one of these is taken for a formula by some spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# Without it, spreadsheets take UTF-8 for something else.
+BYTE_ORDER_MARK = "\ufeff"
+
+
+def safe_cell(text: str) -> str:
+    """The text, with an apostrophe before what could be taken for a formula."""
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+
+
+def ballots_as_csv(viewer: Viewer, decision: Decision, choices: Sequence[Choice], columns: Columns) -> str:
+    """One line for each ballot, in the order of the ballots page; stars to the last microstar."""
+    file = io.StringIO()
+    file.write(BYTE_ORDER_MARK)
+    writer = csv.writer(file)
+    titles = [safe_cell(choice.title) for choice in choices]
+    writer.writerow(["name", "handle", "kind", "role", "counted", "tags", "comment", *titles])
+    for row in read_rows(viewer, decision, columns, ballot_rows(viewer, decision, columns)):
+        writer.writerow(
+            [
+                safe_cell(row.voter.name),
+                row.voter.handle,
+                row.kind,
+                "lobbyist" if row.voter.is_lobbyist else "voter",
+                "yes" if row.is_counted else "no",
+                safe_cell(", ".join(row.tags)),
+                safe_cell(row.comment),
+                *(f"{microstars / STAR:.6f}" for microstars in row.microstars),
+            ]
+        )
+    return file.getvalue()

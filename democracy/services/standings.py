@@ -1,0 +1,67 @@
+"""Where somebody stands in a decision: the ballot they cast, or the one that others' ballots make for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from democracy import access, contents
+from democracy.access import Viewer
+from democracy.models import Ballot, Choice, Decision, LedgerEntry, Membership, StagedBallot
+from democracy.services.inputs import TAGS_TEXT, tag_set
+from democracy.wording import STAR
+
+Kind = StagedBallot.Kind
+# Suggestions come from so many of a community's different lists of tags.
+_LISTS_OF_TAGS = 200
+_SUGGESTIONS = 12
+
+
+@dataclass(frozen=True)
+class OwnBallot:
+    """A member's own ballot. `stars`: (choice, microstars); `receipt`: the hash of the newest ledger entry about it."""
+
+    kind: str
+    ballot: Ballot | None
+    stars: tuple[tuple[Choice, int], ...] = ()
+    tags: tuple[str, ...] = ()
+    receipt: str = ""
+
+
+def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Choice]) -> OwnBallot:
+    """The ballot as cast; else as it was inherited when the decision was last calculated."""
+    of_member = Ballot.objects.filter(decision=decision, membership=membership).prefetch_related("votes").first()
+    if of_member is not None:
+        cast = {vote.choice_id: vote.stars * STAR for vote in of_member.votes.all()}
+        return OwnBallot(
+            kind=Kind.ABSTAINED if of_member.abstain else Kind.CAST,
+            ballot=of_member,
+            stars=tuple((choice, cast.get(choice.pk, 0)) for choice in choices),
+            tags=tuple(of_member.tags),
+            receipt=_receipt(decision, membership),
+        )
+    row = StagedBallot.objects.filter(decision=decision, membership=membership, kind=Kind.INHERITED).first()
+    if row is None:
+        return OwnBallot(Kind.NONE, None)
+    microstars = np.frombuffer(bytes(row.microstars), dtype="<i4").tolist()
+    return OwnBallot(Kind.INHERITED, None, tuple(zip(choices, microstars, strict=True)), tuple(row.tags))
+
+
+def _receipt(decision: Decision, membership: Membership) -> str:
+    subject = contents.ballot_subject(decision.pk, membership.pk)
+    entries = LedgerEntry.objects.filter(community=decision.community_id, subject=subject)
+    return entries.order_by("-revision").values_list("hash", flat=True).first() or ""
+
+
+def suggested_tags(viewer: Viewer, decision: Decision) -> list[str]:
+    """Tags on ballots of this community that the viewer may see, the most widely used first."""
+    decisions = list(access.decisions_visible_to(viewer).filter(community=decision.community_id))
+    shown = [one.pk for one in decisions if access.shows_ballots(one)]
+    lists = Ballot.objects.filter(decision__in=shown).annotate(text=TAGS_TEXT).values_list("text", flat=True).distinct()
+    uses: dict[str, int] = {}
+    for text in lists.order_by("text")[:_LISTS_OF_TAGS]:
+        for tag in tag_set(text):
+            uses[tag] = uses.get(tag, 0) + 1
+    return sorted(uses, key=lambda tag: (-uses[tag], tag))[:_SUGGESTIONS]

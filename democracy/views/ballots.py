@@ -1,0 +1,116 @@
+"""Ballots: casting and withdrawing one's own, reading everybody's, and where each comes from."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from democracy import services
+from democracy.errors import PermissionDenied
+from democracy.forms.decisions import BallotForm, BallotSearch
+from democracy.services.explaining import explain_ballot, explain_own
+from democracy.services.rolls import ballot_rows, columns_of, read_rows
+from democracy.views._decisions import decision_frame, result_panel
+from democracy.views._errors import answered, submitted
+from democracy.views._pages import PER_PAGE, render_page
+from democracy.views.decisions import DETAIL_FRAGMENTS, voting
+
+RECORDED = "Vote recorded! Results are being recalculated - watch the live stats panel for updates."
+WITHDRAWN = (
+    "Your ballot is withdrawn. If you follow somebody who votes, you inherit again. Results are being recalculated."
+)
+
+
+@require_POST
+@login_required
+@answered
+def vote_submit(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """Cast or change one's ballot, or abstain. The result is recalculated in the background."""
+    context = decision_frame(request.user, community_id, decision_id, tab="vote")
+    form = BallotForm(context["choices"], request.POST)
+    receipt = submitted(
+        form,
+        lambda data: services.cast_ballot(
+            request.user,
+            decision_id,
+            stars=form.stars,
+            tags=data["tags"],
+            comment=data["comment"],
+            abstain=data["abstain"],
+        ),
+    )
+    if receipt is None:
+        context |= result_panel(context) | voting(request.user, context, form)
+        return render_page(request, "democracy/decision_detail.html", context, fragments=DETAIL_FRAGMENTS)
+    messages.success(request, RECORDED)
+    return _voted(request, community_id, decision_id)
+
+
+@require_POST
+@login_required
+@answered
+def vote_withdraw(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """Go back to inheriting."""
+    decision_frame(request.user, community_id, decision_id)
+    services.withdraw_ballot(request.user, decision_id)
+    messages.success(request, WITHDRAWN)
+    return _voted(request, community_id, decision_id)
+
+
+def _voted(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """The page again; where htmx asks, only one's own ballot and the messages, and the panel is told to look."""
+    if request.headers.get("HX-Target") != "voting":
+        return redirect("decision", community_id, decision_id)
+    context = decision_frame(request.user, community_id, decision_id, tab="vote")
+    context |= voting(request.user, context) | {"with_messages": True}
+    response = render(request, "democracy/_voting.html", context)
+    response["HX-Trigger"] = "voted"
+    return response
+
+
+@require_safe
+@answered
+def own_sources(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """Where one's own ballot comes from, in words and as a tree."""
+    context = decision_frame(request.user, community_id, decision_id)
+    context |= {"explanation": explain_own(request.user, context["decision"]), "is_own": True}
+    fragments = {"own-sources": "democracy/_own_sources.html"}
+    return render_page(request, "democracy/ballot.html", context, fragments=fragments)
+
+
+@require_safe
+@answered
+def ballots(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """All ballots, cast and inherited, where the decision shows them."""
+    context = decision_frame(request.user, community_id, decision_id, tab="ballots")
+    context |= result_panel(context) | {"search": BallotSearch(request.GET)}
+    if context["shows_ballots"]:
+        decision, search = context["decision"], context["search"]
+        columns = columns_of(decision, len(context["choices"]), is_final=context["state"].is_final)
+        wanted = {"search": search.value("q"), **{name: search.value(name) for name in ("kind", "tag", "sort")}}
+        found = ballot_rows(request.user, decision, columns, **wanted)
+        page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+        context |= wanted | {
+            "page": page,
+            "rows": list(read_rows(request.user, decision, columns, list(page))),
+            "kinds": BallotSearch.KINDS,
+            "all_tags": sorted({tag for tags in set(columns.tags) for tag in tags}),
+        }
+    fragments = {"ballots": "democracy/_ballots.html"}
+    return render_page(request, "democracy/decision_ballots.html", context, fragments=fragments)
+
+
+@require_safe
+@answered
+def ballot(request: HttpRequest, community_id: int, decision_id: int, key: str) -> HttpResponse:
+    """One ballot and where it comes from. The key is that of the list of ballots."""
+    context = decision_frame(request.user, community_id, decision_id)
+    if not context["shows_ballots"]:
+        raise PermissionDenied
+    context |= {"explanation": explain_ballot(request.user, context["decision"], key)}
+    fragments = {"dialog-body": "democracy/_ballot_dialog.html"}
+    return render_page(request, "democracy/ballot.html", context, fragments=fragments)

@@ -1,0 +1,124 @@
+"""A decision: reading it, and for managers drafting, previewing, publishing and prolonging it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from democracy import services
+from democracy.access import Viewer
+from democracy.forms.decisions import BallotForm, DecisionForm, PublishedDecisionForm, with_choices_changed
+from democracy.models import MIN_CHOICES, Decision
+from democracy.services.decisions import has_anonymous_voters
+from democracy.services.standings import own_ballot, suggested_tags
+from democracy.views._decisions import decision_frame, result_panel
+from democracy.views._errors import answered, managers_only, submitted
+from democracy.views._frames import frame
+from democracy.views._pages import render_page
+
+DETAIL_FRAGMENTS = {
+    "decision-phase": "democracy/_decision_phase.html",
+    "own-ballot": "democracy/_own_ballot.html",
+    "voting": "democracy/_voting.html",
+}
+
+
+def voting(viewer: Viewer, context: Mapping[str, Any], form: BallotForm | None = None) -> dict[str, Any]:
+    """The context of `democracy/_voting.html`: the viewer's own ballot, and the form to change it."""
+    decision, choices, membership = context["decision"], context["choices"], context["membership"]
+    own = own_ballot(membership, decision, choices) if membership is not None else None
+    can_vote = membership is not None and decision.status == Decision.Status.OPEN
+    return {
+        "own": own,
+        "can_vote": can_vote,
+        "form": (form or BallotForm.of(choices, own.ballot if own else None)) if can_vote else None,
+        "suggestions": suggested_tags(viewer, decision) if can_vote else [],
+    }
+
+
+@require_safe
+@answered
+def decision(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    context = decision_frame(request.user, community_id, decision_id, tab="vote")
+    if context["decision"].status == Decision.Status.DRAFT:
+        return redirect("decision-preview", community_id, decision_id)
+    context |= result_panel(context) | voting(request.user, context)
+    return render_page(request, "democracy/decision_detail.html", context, fragments=DETAIL_FRAGMENTS)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@managers_only
+def decision_create(request: HttpRequest, community_id: int) -> HttpResponse:
+    """Draft a decision. `do` adds, removes and moves choices on the form without saving anything."""
+    form = DecisionForm(request.POST) if request.method == "POST" else DecisionForm.blank()
+    if "do" in request.POST:
+        return _edited(request, community_id, with_choices_changed(form, request.POST["do"]))
+    made = submitted(form, lambda data: services.create_decision(request.user, community_id, **data))
+    if made is None:
+        return _edited(request, community_id, form)
+    messages.success(request, "Your draft is saved. Only managers see it until you publish it.")
+    return redirect("decision-preview", community_id, made.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@managers_only
+def decision_edit(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """Change a draft; of a published decision, its texts, and its closing to a later time."""
+    context = decision_frame(request.user, community_id, decision_id)
+    kind = DecisionForm if context["decision"].published_at is None else PublishedDecisionForm
+    form = kind(request.POST) if request.method == "POST" else kind.of(context["decision"])
+    if "do" in request.POST and isinstance(form, DecisionForm):
+        return _edited(request, community_id, with_choices_changed(form, request.POST["do"]), context)
+    saved = submitted(form, lambda data: services.update_decision(request.user, decision_id, **data))
+    if saved is None:
+        return _edited(request, community_id, form, context)
+    messages.success(request, "Your changes are saved.")
+    return redirect("decision-preview" if kind is DecisionForm else "decision", community_id, decision_id)
+
+
+def _edited(
+    request: HttpRequest,
+    community_id: int,
+    form: DecisionForm | PublishedDecisionForm,
+    context: Mapping[str, Any] | None = None,
+) -> HttpResponse:
+    context = {
+        **(context or frame(request.user, community_id, tab="")),
+        "form": form,
+        "has_anonymous_voters": has_anonymous_voters(community_id),
+    }
+    return render_page(
+        request, "democracy/decision_form.html", context, fragments={"choices": "democracy/_choices_field.html"}
+    )
+
+
+@require_safe
+@managers_only
+def decision_preview(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """A draft as voters will see it, and what is still missing."""
+    context = decision_frame(request.user, community_id, decision_id)
+    if context["decision"].published_at is not None:
+        return redirect("decision", community_id, decision_id)
+    context |= {"missing": _missing(context), "ratings": BallotForm(context["choices"]).ratings()}
+    return render_page(request, "democracy/decision_preview.html", context)
+
+
+def _missing(context: Mapping[str, Any]) -> list[str]:
+    few = MIN_CHOICES - len(context["choices"])
+    missing = [f"It needs at least {MIN_CHOICES} choices."] if few > 0 else []
+    return missing + (["Say when voting closes."] if context["decision"].closes_at is None else [])
+
+
+@require_POST
+@managers_only
+def decision_publish(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    decision_frame(request.user, community_id, decision_id)
+    published = services.publish_decision(request.user, decision_id)
+    opened = published.status == Decision.Status.OPEN
+    messages.success(request, "It is published; voting is open." if opened else "It is published; voting opens later.")
+    return redirect("decision", community_id, decision_id)

@@ -1,0 +1,137 @@
+"""Results: the winner and why, how it came about, who carries how much, and everything to check it with."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.cache import patch_cache_control
+from django.views.decorators.http import require_POST, require_safe
+
+from democracy import services
+from democracy.errors import PermissionDenied
+from democracy.services import bundles
+from democracy.services.explaining import most_influential, picture
+from democracy.services.histories import calculations, history_chart, in_short
+from democracy.services.presenting import outcome
+from democracy.services.rolls import cast_only, columns_of, distributions
+from democracy.services.sheets import ballots_as_csv
+from democracy.views._decisions import decision_frame, result_panel, tell_what_is_new
+from democracy.views._errors import answered, managers_only
+from democracy.views._pages import page_of, render_page
+
+STARTED = "Recalculation started - results will update shortly"
+
+
+@require_safe
+@answered
+def decision_results(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    context = decision_frame(request.user, community_id, decision_id, tab="results")
+    context |= result_panel(context)
+    if context["outcome"] is not None:
+        context["chart"] = history_chart(request.user, context["decision"], context["outcome"])
+    if context["outcome"] is not None and context["shows_ballots"]:
+        choices = context["choices"]
+        columns = columns_of(context["decision"], len(choices), is_final=context["state"].is_final)
+        context |= {
+            "distributions": distributions(columns, choices),
+            "direct": outcome(cast_only(columns, choices), choices, is_final=context["state"].is_final),
+        }
+    fragments = {"results": "democracy/_results.html"}
+    return render_page(request, "democracy/decision_results.html", context, fragments=fragments)
+
+
+@require_safe
+@answered
+def decision_history(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """Every calculation whose result was published."""
+    context = decision_frame(request.user, community_id, decision_id, tab="history")
+    context |= result_panel(context)
+    page = page_of(request, calculations(request.user, context["decision"]))
+    context |= {"page": page, "rows": in_short(list(page), context["choices"])}
+    if context["outcome"] is not None:
+        context["chart"] = history_chart(request.user, context["decision"], context["outcome"])
+    fragments = {"history": "democracy/_history.html"}
+    return render_page(request, "democracy/decision_history.html", context, fragments=fragments)
+
+
+@require_safe
+@answered
+def decision_network(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """Who passes a ballot on to whom in this decision."""
+    context = decision_frame(request.user, community_id, decision_id, tab="network")
+    context |= result_panel(context)
+    return render_page(request, "democracy/decision_network.html", context)
+
+
+@require_safe
+@answered
+def decision_network_data(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    context = decision_frame(request.user, community_id, decision_id)
+    if not context["shows_ballots"]:
+        raise PermissionDenied
+    response = JsonResponse(picture(request.user, context["decision"]))
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
+
+
+@require_safe
+@answered
+def decision_influence(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """The ballots that carry most others. Asked for by the results page once it is shown: it takes a calculation."""
+    context = decision_frame(request.user, community_id, decision_id, tab="network")
+    if not context["shows_ballots"]:
+        raise PermissionDenied
+    context |= result_panel(context)
+    counted = context["outcome"].counted if context["outcome"] is not None else 0
+    context |= {"influential": most_influential(request.user, context["decision"], counted=counted)}
+    fragments = {"influence": "democracy/_influence.html"}
+    return render_page(request, "democracy/decision_influence.html", context, fragments=fragments)
+
+
+# --- For managers -----------------------------------------------------------------------------------------------------
+
+
+@require_POST
+@managers_only
+def recalculate_results(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """Have the decision calculated from scratch in the background. The final result of a closed one never changes."""
+    context = decision_frame(request.user, community_id, decision_id)
+    services.request_recalculation(request.user, decision_id)
+    messages.success(request, STARTED)
+    if not request.headers.get("HX-Request"):
+        place = "decision-results" if request.POST.get("place") == "results" else "decision"
+        return redirect(place, community_id, decision_id)
+    context |= result_panel(context) | {"place": request.POST.get("place", ""), "with_messages": True}
+    return tell_what_is_new(request, render(request, "democracy/_decision_status.html", context), context["seen"])
+
+
+# --- To take away -----------------------------------------------------------------------------------------------------
+
+
+@require_safe
+@answered
+def decision_export(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """The bundle: everything that the result rests on, for the verifier."""
+    context = decision_frame(request.user, community_id, decision_id)
+    text = bundles.dumps(bundles.export(context["decision"]))
+    return _download(HttpResponse(text, content_type="application/json"), f"decision-{decision_id}.json")
+
+
+@require_safe
+@answered
+def decision_csv(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """All ballots as a table for spreadsheets."""
+    context = decision_frame(request.user, community_id, decision_id)
+    if not context["shows_ballots"]:
+        raise PermissionDenied
+    decision, choices = context["decision"], context["choices"]
+    columns = columns_of(decision, len(choices), is_final=result_panel(context)["state"].is_final)
+    text = ballots_as_csv(request.user, decision, choices, columns)
+    return _download(HttpResponse(text, content_type="text/csv; charset=utf-8"), f"decision-{decision.pk}-ballots.csv")
+
+
+def _download(response: HttpResponse, name: str) -> HttpResponse:
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    patch_cache_control(response, private=True, no_store=True)
+    return response

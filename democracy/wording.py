@@ -1,0 +1,182 @@
+"""Results and ballots in words that nobody needs to learn: pure functions of titles, names and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+
+STAR = 1_000_000
+_PARTS = dict(enumerate(("half", "third", "quarter", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"), start=2))
+_COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+# A sentence with more sources than this is not read any more.
+_MOST_SOURCES = 6
+
+
+def stars_text(microstars: int) -> str:
+    """Stars with at most two decimals: 3666667 is "3.67", 5000000 is "5"."""
+    hundredths = (Decimal(microstars) / STAR).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+    return f"{hundredths.normalize():,f}" if hundredths else "0"
+
+
+def share_text(share: Fraction | float) -> str:
+    """A part of a whole: "one third", "all"; where there is no such word, a percentage."""
+    if share == 1:
+        return "all"
+    if isinstance(share, Fraction) and share.denominator in _PARTS:
+        part = _PARTS[share.denominator]
+        if share.denominator == 2:
+            return "half"
+        return f"{_COUNTS[share.numerator]} {part}{'s' if share.numerator > 1 else ''}"
+    return percent_text(float(share))
+
+
+def percent_text(share: float) -> str:
+    """A whole percentage; what is neither nothing nor all never reads so."""
+    if 0 < share < 0.01:
+        return "less than 1%"
+    if 0.99 < share < 1:
+        return "more than 99%"
+    return f"{round(share * 100)}%"
+
+
+def count_text(number: int, one: str, many: str = "") -> str:
+    """ "1 ballot", "1,200 ballots"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """ "A, B and C"."""
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+# --- Where a ballot comes from ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SourceWords:
+    """One cast ballot that another ballot rests on: whose, its share, its stars for one choice (None: not shown), the
+    people between and the tags on which the first of them is followed.
+    """
+
+    name: str
+    share: Fraction | float
+    stars: int | None
+    via: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+def source_text(source: SourceWords) -> str:
+    """ "one third from Cy through Di (2), on budget"."""
+    through = f" through {', then '.join(source.via)}" if source.via else ""
+    topics = f", on {listed(source.tags)}" if source.tags else ""
+    stars = f" ({stars_text(source.stars)})" if source.stars is not None else ""
+    return f"{share_text(source.share)} from {source.name}{through}{stars}{topics}"
+
+
+def sources_sentence(
+    microstars: int, sources: Sequence[SourceWords], *, others: int = 0, others_share: Fraction | float = 0
+) -> str:
+    """ "3.67: one third from Ann (5), one third from Bo (4), one third from Cy through Di (2), on budget".
+
+    `others` more sources, not given, have `others_share` together.
+    """
+    shown = sources if len(sources) + others <= _MOST_SOURCES else sources[: _MOST_SOURCES - 1]
+    parts = [source_text(source) for source in shown]
+    rest = sources[len(shown) :]
+    if rest or others:
+        share = float(sum(source.share for source in rest) + others_share)
+        parts.append(f"{percent_text(share)} from {count_text(len(rest) + others, 'other', 'others')}")
+    return f"{stars_text(microstars)}: {', '.join(parts)}"
+
+
+# --- Results ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunoffWords:
+    """The runoff between the winner and the runner-up: ballots that prefer one, the other and neither, and the stars of
+    each in all (microstars).
+    """
+
+    winner: str
+    runner_up: str
+    ahead: int
+    behind: int
+    equal: int
+    winner_score: int
+    runner_up_score: int
+
+
+def outcome_title(winner: str | None, *, is_final: bool) -> str:
+    if winner is None:
+        return "No winner" if is_final else "No winner yet"
+    return f"{winner} won" if is_final else f"{winner} is ahead right now"
+
+
+def no_winner_sentence(reason: str | None, *, is_final: bool) -> str:
+    """Why there is none."""
+    if reason == "one_choice":
+        return "There is only one choice, so there is nothing to decide between."
+    if is_final:
+        return "Nobody rated the choices, so nothing was decided."
+    return "Nobody has rated the choices yet. The first ballot changes that."
+
+
+def runoff_sentence(runoff: RunoffWords) -> str:
+    """What the runoff says, as one would tell a child."""
+    if runoff.ahead == runoff.behind:
+        start = (
+            f"Between the two best rated, as many ballots prefer {runoff.winner} as prefer {runoff.runner_up}: "
+            f"{runoff.ahead:,} each"
+        )
+    else:
+        start = (
+            f"Between the two best rated, {count_text(runoff.ahead, 'ballot prefers', 'ballots prefer')} "
+            f"{runoff.winner} and {count_text(runoff.behind, 'prefers', 'prefer')} {runoff.runner_up}"
+        )
+    if not runoff.equal:
+        return f"{start}."
+    return f"{start}; {count_text(runoff.equal, 'rates', 'rate')} both the same."
+
+
+def upset_sentence(runoff: RunoffWords) -> str:
+    """Why the choice with the most stars did not win; "" where it did, or where both have as many."""
+    if runoff.winner_score >= runoff.runner_up_score:
+        return ""
+    return (
+        f"{runoff.runner_up} has more stars in all ({stars_text(runoff.runner_up_score)} against "
+        f"{stars_text(runoff.winner_score)}). But when only these two are left, more people prefer {runoff.winner}. "
+        "That decides: each ballot then counts once, for the one that it rates higher."
+    )
+
+
+def tie_break_text(round_: str, kind: str, titles: Sequence[str], won: str, numbers: Sequence[int]) -> str:
+    """One tie-break that was used, with its numbers; `titles` and `numbers` belong together."""
+    names = listed(titles)
+    pairs = listed([f"{title} {number:,}" for title, number in zip(titles, numbers, strict=True)])
+    end = f"so {won} {'went into the runoff' if round_ == 'score' else 'wins'}."
+    match kind:
+        case "head_to_head":
+            start = f"{names} have as many stars as each other, and only one of them could go into the runoff."
+            return f"{start} Ballots that prefer one to the other: {pairs}; {end}"
+        case "score":
+            pairs = listed([f"{title} {stars_text(number)}" for title, number in zip(titles, numbers, strict=True)])
+            return f"As many ballots prefer {titles[0]} as prefer {titles[1]}. Stars in all: {pairs}; {end}"
+        case "five_star":
+            return f"{names} were still tied. Ballots that give five stars: {pairs}; {end}"
+        case _:
+            start = f"{names} were still tied. The lot decides; it was drawn before anyone voted, for everybody to see"
+            return f"{start} (the lowest goes first): {pairs}; {end}"
+
+
+def margin_sentence(least: int, enough: int, counted: int, runner_up: str) -> str:
+    """How far the result is from another one, in ballots."""
+    if least == enough:
+        return f"If {count_text(least, 'ballot')} of the {counted:,} had been different, {runner_up} could have won."
+    return (
+        f"At least {count_text(least, 'ballot')} of the {counted:,} would have to be different before another choice "
+        f"could win; {enough:,} different ones would be enough for {runner_up}."
+    )
