@@ -131,7 +131,7 @@ class _Names:
         member = self.members.get(membership_id or 0)
         if member is None:
             return SOMEBODY
-        return member.user.handle if self.knows(member) else AN_ANONYMOUS_MEMBER
+        return f"@{member.user.handle}" if self.knows(member) else AN_ANONYMOUS_MEMBER
 
     def voter(self, entry: LedgerEntry) -> str:
         """The caster of a ballot, under the name that the ballot has on the decision's page."""

@@ -1,0 +1,129 @@
+"""Who follows whom: the data of the picture and the list beside it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import User
+from democracy import services
+from democracy.models import Community, Following, Membership
+from tests import factories
+from tests.test_views.browsing import as_, queries, text
+
+pytestmark = pytest.mark.django_db
+
+Town = tuple[Community, dict[str, Membership]]
+
+
+@pytest.fixture
+def town() -> Town:
+    """A public community: ada follows ben on roads and cleo on everything; dan is anonymous and follows ada."""
+    community, members = factories.community("ada", "ben", "cleo", "dan", visibility="public")
+    factories.follow(members["ada"], members["ben"], "roads")
+    factories.follow(members["ada"], members["cleo"])
+    factories.follow(members["dan"], members["ada"])
+    services.set_anonymity(members["dan"].user, community.pk, anonymous=True)
+    services.update_membership(members["manager"].user, members["cleo"].pk, role="lobbyist")
+    return community, members
+
+
+def picture(town: Town, user: User | None) -> dict[str, object]:
+    """The data with names in place of positions."""
+    community, members = town
+    data = json.loads(as_(user).get(reverse("community-network-data", args=[community.pk])).content)
+    by_id = {one.pk: name for name, one in members.items()}
+    names = [by_id[row[0]] for row in data["members"]]
+    return {
+        "members": {name: row[3] for name, row in zip(names, data["members"], strict=True)},
+        "followings": [(names[a], names[b], data["topics"][topic]) for a, b, topic in data["followings"]],
+        "me": None if data["me"] is None else names[data["me"]],
+    }
+
+
+def test_the_picture_has_members_and_followings_and_says_who_one_is(town: Town) -> None:
+    _, members = town
+    expected = {
+        "members": {"ada": "", "ben": "", "cleo": "lobbyist", "manager": "manager"},
+        "followings": [("ada", "ben", ["roads"]), ("ada", "cleo", [])],
+    }
+    assert picture(town, None) == {**expected, "me": None}
+    assert picture(town, factories.person()) == {**expected, "me": None}
+    assert picture(town, members["ben"].user) == {**expected, "me": "ben"}
+    # Not even the managers learn whom an anonymous member follows.
+    assert picture(town, members["manager"].user) == {**expected, "me": "manager"}
+
+
+def test_an_anonymous_member_sees_themselves_in_the_picture(town: Town) -> None:
+    _, members = town
+    own = picture(town, members["dan"].user)
+    assert own["me"] == "dan"
+    assert ("dan", "ada", []) in own["followings"]  # type: ignore[operator]
+
+
+def test_somebody_who_left_is_gone_from_the_picture_with_their_followings(town: Town) -> None:
+    community, members = town
+    services.leave_community(members["ben"].user, community.pk)
+    assert picture(town, None)["followings"] == [("ada", "cleo", [])]
+
+
+def listed(town: Town, user: User | None = None, **query: str) -> list[tuple[str, str]]:
+    community, members = town
+    by_id = {one.pk: name for name, one in members.items()}
+    page = as_(user).get(reverse("community-network", args=[community.pk]), query).context["page"]
+    return [(by_id[one.follower_id], by_id[one.followee_id]) for one in page]
+
+
+def test_the_list_is_searched_by_either_of_the_two_and_by_topic(town: Town) -> None:
+    _, members = town
+    assert listed(town) == [("ada", "ben"), ("ada", "cleo")]
+    assert listed(town, q=members["ben"].user.handle) == [("ada", "ben")]
+    assert listed(town, q="dan") == []
+    # Somebody who follows on everything follows on roads, too.
+    assert listed(town, tag="roads") == [("ada", "ben"), ("ada", "cleo")]
+    assert listed(town, tag="trees") == [("ada", "cleo")]
+    assert listed(town, tag="roads", q="cleo") == [("ada", "cleo")]
+
+
+def test_the_topics_of_anonymous_followers_are_not_offered(town: Town) -> None:
+    community, members = town
+    factories.follow(members["dan"], members["ben"], "very private")
+    page = as_(members["manager"].user).get(reverse("community-network", args=[community.pk]))
+    assert page.context["tags"] == ["roads"]
+    assert "very private" not in text(page)
+
+
+def test_names_and_topics_can_not_break_out_of_the_page() -> None:
+    community, members = factories.community("ada", "ben", visibility="public")
+    evil = '</script><img src=x onerror="x()">'
+    User.objects.filter(pk=members["ada"].user_id).update(name=evil)
+    factories.follow(members["ada"], members["ben"], "<b>bold</b>")
+    page = text(as_(None).get(reverse("community-network", args=[community.pk])))
+    assert "<img src=x" not in page
+    assert "<b>bold" not in page
+    data = as_(None).get(reverse("community-network-data", args=[community.pk]))
+    assert data["Content-Type"] == "application/json"
+    assert evil in [row[2] for row in json.loads(data.content)["members"]]
+
+
+def test_the_picture_of_one_reader_is_kept_for_nobody_else(town: Town) -> None:
+    response = as_(None).get(reverse("community-network-data", args=[town[0].pk]))
+    assert {part.strip() for part in response["Cache-Control"].split(",")} >= {"private", "no-cache"}
+
+
+def test_picture_and_list_take_as_many_queries_for_50_as_for_1(town: Town) -> None:
+    community, members = town
+    client = as_(members["ben"].user)
+    pages = [
+        reverse("community-network", args=[community.pk]),
+        reverse("community-network", args=[community.pk]) + "?tag=roads&q=a",
+        reverse("community-network-data", args=[community.pk]),
+    ]
+    client.get(pages[0])
+    few = [queries(client, page) for page in pages]
+    users = User.objects.bulk_create([User(name=f"Many {number}", handle=f"many_{number}") for number in range(50)])
+    more = Membership.objects.bulk_create([Membership(community=community, user=user) for user in users])
+    Following.objects.bulk_create([Following(follower=one, followee=members["ada"], tags=["roads"]) for one in more])
+    assert [queries(client, page) for page in pages] == few
