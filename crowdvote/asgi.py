@@ -17,14 +17,12 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 from django.urls import re_path
-from strawberry.channels import GraphQLWSConsumer
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crowdvote.settings")
 django_application = get_asgi_application()
 
 # Models can be imported only now that Django is set up.
-from crowdvote.schema import schema  # noqa: E402
+from crowdvote.graphql_view import GraphQLConsumer  # noqa: E402
 from democracy import recalculation  # noqa: E402
 
 # How long one thread may hold the interpreter while others wait, in seconds. Calculations are threads of this process,
@@ -46,7 +44,7 @@ _routes = URLRouter(
     [
         re_path(
             r"^graphql/?$",
-            GraphQLWSConsumer.as_asgi(schema=schema, subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,)),
+            GraphQLConsumer.as_asgi(),
         ),
         re_path(r"", refuse),  # type: ignore[arg-type]
     ]

@@ -1,11 +1,49 @@
-"""GraphQL over HTTP. Subscriptions over WebSocket are routed in `crowdvote.asgi`."""
+"""GraphQL over HTTP, with subscriptions as server-sent events, and over WebSocket: who asks, for each."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+from strawberry.channels import GraphQLWSConsumer
 from strawberry.django.views import AsyncGraphQLView
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types.unset import UNSET, UnsetType
 
+from accounts.api import Asking
+from accounts.errors import AccountError
+from accounts.middleware import user_for_scope
 from crowdvote.graphiql import graphiql_page
+from crowdvote.schema import schema
 
 
-class GraphQLView(AsyncGraphQLView):
+class GraphQLView(AsyncGraphQLView[Asking, None]):
+    """Queries by GET or POST, mutations by POST, subscriptions by either where the client accepts text/event-stream."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(subscription_protocols=(GRAPHQL_SSE_PROTOCOL,), **kwargs)
+
+    async def get_context(self, request: HttpRequest, response: HttpResponse) -> Asking:
+        return Asking(await request.auser(), request=request)
+
     async def render_graphql_ide(self, request: HttpRequest) -> HttpResponse:
         return await graphiql_page(request)
+
+
+class GraphQLConsumer(GraphQLWSConsumer[Asking, None]):
+    """Any operation over a WebSocket. Whoever opens it with a wrong token is refused, not taken for a visitor."""
+
+    def __init__(self) -> None:
+        super().__init__(schema=schema, subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,))
+
+    async def get_context(self, request: Any, response: Any) -> Asking:
+        return Asking(AnonymousUser(), scope=request.scope)
+
+    async def on_ws_connect(self, context: Asking) -> UnsetType:
+        try:
+            context.viewer = await user_for_scope(context.scope, context.connection_params)
+        except AccountError as error:
+            raise ConnectionRejectionError({"code": error.code}) from error
+        return UNSET

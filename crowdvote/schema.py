@@ -1,16 +1,99 @@
 """The GraphQL schema: the parts of every app, merged once."""
 
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+
 import strawberry
-from strawberry_django.optimizer import DjangoOptimizerExtension
+from graphql import GraphQLError
+from strawberry.extensions import MaskErrors, SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+import accounts.schema
+import democracy.schema.mutations
+import democracy.schema.queries
+import democracy.schema.subscriptions
+from accounts.api import Asking, camel
+from accounts.errors import DomainError
+from crowdvote.limits import Limits
+from democracy.schema.scalars import SCALARS
+
+logger = logging.getLogger(__name__)
 
 
 @strawberry.type
-class Query:
-    @strawberry.field(description="The address this CrowdVote is reached at; links in mails begin with it.")
-    def site_url(self) -> str:
-        from django.conf import settings
-
-        return settings.SITE_URL
+class Query(democracy.schema.queries.Query):
+    pass
 
 
-schema = strawberry.Schema(query=Query, extensions=[DjangoOptimizerExtension])
+@strawberry.type(
+    description="Every mutation answers a payload. Its `errors` say why nothing was written; they are empty where the "
+    "mutation did what it was asked."
+)
+class Mutation(accounts.schema.Mutation, democracy.schema.mutations.Mutation):
+    pass
+
+
+@strawberry.type(
+    description="Over WebSocket (graphql-transport-ws) or server-sent events. A subscription first yields the present "
+    "value, then every newer one; a slow client gets the newest, not all. It ends with PERMISSION_DENIED when its "
+    "viewer loses the right to see."
+)
+class Subscription(democracy.schema.subscriptions.Subscription):
+    pass
+
+
+def _is_foreign(error: GraphQLError) -> bool:
+    """Whether an error comes from our code, not from the operation."""
+    return error.original_error is not None and not isinstance(error.original_error, GraphQLError)
+
+
+class Refusals(MaskErrors):
+    """Errors as clients see them: refusals with their code, whatever was not foreseen without a word about it."""
+
+    def __init__(self) -> None:
+        super().__init__(should_mask_error=_is_foreign)
+
+    def anonymise_error(self, error: GraphQLError) -> GraphQLError:
+        refusal = error.original_error
+        if isinstance(refusal, DomainError):
+            message, extensions = refusal.message, {"code": refusal.code, "field": camel(refusal.field)}
+        else:
+            message, extensions = "Internal error", {"code": "INTERNAL"}
+        return GraphQLError(
+            message,
+            nodes=error.nodes,
+            source=error.source,
+            positions=error.positions,
+            path=error.path,
+            extensions=extensions,
+        )
+
+
+class Identity(SchemaExtension):
+    """Over a WebSocket every operation asks anew who is there: the socket outlives a sign-out."""
+
+    async def on_operation(self) -> AsyncIterator[None]:
+        asking = self.execution_context.context
+        if isinstance(asking, Asking) and asking.request is None:
+            await asking.identify()
+        yield
+
+
+class Schema(strawberry.Schema):
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Log what was not foreseen, and nothing that a client did."""
+        for error in errors:
+            if _is_foreign(error) and not isinstance(error.original_error, DomainError):
+                logger.error("GraphQL: %s", error, exc_info=error.original_error)
+
+
+schema = Schema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    extensions=[Limits, Identity, Refusals],
+    config=StrawberryConfig(scalar_map=SCALARS),
+)

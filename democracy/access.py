@@ -90,6 +90,13 @@ def is_self(viewer: Viewer, membership: Membership) -> bool:
     return viewer.is_authenticated and membership.user_id == viewer.pk
 
 
+def knows(viewer: Viewer, membership: Membership) -> bool:
+    """Whether the viewer may know whose ballots and followings these are: of an anonymous member only that member,
+    managers neither.
+    """
+    return not membership.is_anonymous or is_self(viewer, membership)
+
+
 def display_name(membership: Membership, *, decision_id: int | None = None) -> str:
     """The name under which others see a member, in log lines too; beside a ballot name the decision."""
     if not membership.is_anonymous:

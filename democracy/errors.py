@@ -41,6 +41,12 @@ class DecisionClosed(DecisionNotOpen):
     code = "DECISION_CLOSED"
 
 
+class BallotsHidden(DomainError):
+    """Whoever could ask what if, would read every ballot."""
+
+    code = "BALLOTS_HIDDEN"
+
+
 class ChoicesFrozen(DomainError):
     code = "CHOICES_FROZEN"
     field = "choices"

@@ -7,6 +7,7 @@ they vote. What a viewer knows of their own is always there.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +81,16 @@ def neighbours(viewer: Viewer, member: Membership) -> tuple[QuerySet[Following],
         shown.filter(follower=member).order_by("order", "pk"),
         shown.filter(followee=member).order_by("follower__user__name", "follower__user__handle"),
     )
+
+
+def followings_by(viewer: Viewer, followers: Sequence[int]) -> QuerySet[Following]:
+    """Whom these members follow, with the people."""
+    return followings_shown(viewer).filter(follower__in=followers).select_related("follower__user", "followee__user")
+
+
+def followings_of(viewer: Viewer, followees: Sequence[int]) -> QuerySet[Following]:
+    """Who follows these members, with the people."""
+    return followings_shown(viewer).filter(followee__in=followees).select_related("follower__user", "followee__user")
 
 
 def picture(viewer: Viewer, community: Community) -> dict[str, Any]:

@@ -34,6 +34,10 @@ def access_topic(user_id: int) -> str:
     return f"access:{user_id}"
 
 
+def readers_topic(community_id: int) -> str:
+    return f"readers:{community_id}"
+
+
 class Inbox:
     """A subscriber's newest unread value per topic. Belongs to one event loop."""
 
@@ -126,6 +130,11 @@ def inputs_changed(community_id: int, revision: int) -> None:
 def access_changed(user_id: int) -> None:
     """What this user may see may have changed (signed out, left, removed): their subscriptions look again."""
     hub.publish(access_topic(user_id), None)
+
+
+def readers_changed(community_id: int) -> None:
+    """Who may read this community may have changed: all who watch something of it look again."""
+    hub.publish(readers_topic(community_id), None)
 
 
 def catch_up() -> None:

@@ -4,14 +4,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from democracy.models import CalculationClaim, Community, Decision, DecisionSnapshot
+from democracy import access
+from democracy.access import Viewer
+from democracy.models import (
+    Application,
+    Ballot,
+    CalculationClaim,
+    Choice,
+    Community,
+    Decision,
+    DecisionSnapshot,
+    Membership,
+    StagedBallot,
+    Vote,
+)
+from graph import STAR
 
 
 @dataclass(frozen=True)
@@ -63,3 +80,183 @@ def newest_snapshots(decision_ids: Iterable[int]) -> list[DecisionSnapshot]:
 def revisions(community_ids: Iterable[int]) -> list[tuple[int, int]]:
     """(community id, revision) of these communities."""
     return list(Community.objects.filter(pk__in=community_ids).values_list("pk", F("revision")))
+
+
+# --- Lists of many parents at once ------------------------------------------------------------------------------------
+# Each takes the viewer and the ids of its parents, so that a list of lists costs as many queries as one list.
+
+
+def member_counts(communities: Iterable[int]) -> dict[int, int]:
+    """How many current members these communities have, the anonymous ones among them."""
+    current = Membership.objects.filter(community__in=communities, left_at=None).order_by().values("community")
+    return dict(current.annotate(number=Count("pk")).values_list("community", "number"))
+
+
+def decisions_of_communities(
+    viewer: Viewer, communities: Sequence[int], *, status: str | None = None
+) -> QuerySet[Decision]:
+    """The decisions that the viewer may see, in one status or in all."""
+    now = timezone.now()
+    decisions = access.decisions_visible_to(viewer).filter(community__in=communities)
+    published = decisions.filter(published_at__isnull=False)
+    match status:
+        case None:
+            return decisions
+        case Decision.Status.DRAFT:
+            return decisions.filter(published_at=None)
+        case Decision.Status.SCHEDULED:
+            return published.filter(opens_at__gt=now)
+        case Decision.Status.OPEN:
+            return published.filter(opens_at__lte=now, closes_at__gt=now)
+        case _:
+            return published.filter(closes_at__lte=now)
+
+
+def members_of_communities(
+    viewer: Viewer, communities: Sequence[int], *, search: str = "", role: str | None = None
+) -> QuerySet[Membership]:
+    """The members whose identity the viewer may know, with users; those found by name or handle."""
+    members = access.memberships_visible_to(viewer).filter(community__in=communities).select_related("user")
+    if role:
+        members = members.filter(role=role)
+    for word in search.split():
+        members = members.filter(Q(user__name__icontains=word) | Q(user__handle__icontains=word.removeprefix("@")))
+    return members
+
+
+def pending_applications_to(viewer: Viewer, communities: Sequence[int]) -> QuerySet[Application]:
+    """The pending applications that the viewer may see, with users: all for managers, else one's own."""
+    pending = access.applications_visible_to(viewer).filter(status=Application.Status.PENDING)
+    return pending.filter(community__in=communities).select_related("user")
+
+
+def own_memberships(viewer: Viewer, communities: Sequence[int] | None = None) -> QuerySet[Membership]:
+    """The viewer's current memberships, with community and user; of all communities or of these."""
+    user_id = viewer.pk if viewer.is_authenticated else None
+    mine = Membership.objects.filter(user=user_id, left_at=None).select_related("community", "user")
+    return mine if communities is None else mine.filter(community__in=communities)
+
+
+def own_applications(viewer: Viewer, communities: Sequence[int] | None = None) -> QuerySet[Application]:
+    """The viewer's applications, with community and user; of all communities, or the pending ones to these."""
+    user_id = viewer.pk if viewer.is_authenticated else None
+    mine = Application.objects.filter(user=user_id).select_related("community", "user")
+    if communities is None:
+        return mine
+    return mine.filter(community__in=communities, status=Application.Status.PENDING)
+
+
+def snapshots_of(viewer: Viewer, decisions: Sequence[int]) -> QuerySet[DecisionSnapshot]:
+    return access.snapshots_visible_to(viewer).filter(decision__in=decisions)
+
+
+# --- Ballots ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ShownBallot:
+    """A ballot that somebody may see. `microstars`: in the order of the decision's choices."""
+
+    decision: Decision
+    membership: Membership
+    kind: str
+    microstars: tuple[int, ...]
+    tags: tuple[str, ...]
+    is_counted: bool
+
+
+def choices_of(decisions: Iterable[int]) -> dict[int, list[Choice]]:
+    """The choices of these decisions, in order."""
+    choices: defaultdict[int, list[Choice]] = defaultdict(list)
+    for choice in Choice.objects.filter(decision__in=decisions):
+        choices[choice.decision_id].append(choice)
+    return choices
+
+
+def tags_of(decisions: Iterable[Decision]) -> dict[int, list[str]]:
+    """The tags on the cast ballots of these decisions, in order; decisions that hide their ballots are left out."""
+    shown = [decision.pk for decision in decisions if access.shows_ballots(decision)]
+    cast = StagedBallot.objects.filter(decision__in=shown, kind=StagedBallot.Kind.CAST)
+    tags: dict[int, set[str]] = {decision: set() for decision in shown}
+    for decision, on_ballot in cast.values_list("decision", "tags").order_by().distinct():
+        tags[decision].update(on_ballot)
+    return {decision: sorted(found) for decision, found in tags.items()}
+
+
+def _shown(staged: StagedBallot, decision: Decision) -> ShownBallot:
+    packed = bytes(staged.microstars)
+    microstars = struct.unpack(f"<{len(packed) // 4}i", packed)
+    return ShownBallot(
+        decision, staged.membership, staged.kind, microstars, tuple(sorted(staged.tags)), staged.is_counted
+    )
+
+
+def _staged(decisions: Iterable[Decision]) -> QuerySet[StagedBallot]:
+    shown = [decision for decision in decisions if access.shows_ballots(decision)]
+    return StagedBallot.objects.filter(decision__in=shown).exclude(kind=StagedBallot.Kind.NONE)
+
+
+def ballot_counts(decisions: Iterable[Decision]) -> dict[int, int]:
+    """How many ballots each of these decisions has, where its ballots are shown."""
+    counts = _staged(decisions).values("decision").annotate(number=Count("pk"))
+    return dict(counts.values_list("decision", "number"))
+
+
+def ballots_of(decisions: Sequence[Decision], *, start: int, stop: int) -> dict[int, list[ShownBallot]]:
+    """The ballots with these places in each decision: of known members by handle, then of anonymous ones by pseudonym.
+
+    Nothing where ballots are hidden. Always four queries.
+    """
+    by_id = {decision.pk: decision for decision in decisions}
+    staged = _staged(decisions).select_related("membership__user")
+    known = staged.filter(membership__is_anonymous=False)
+    place = Window(RowNumber(), partition_by=F("decision"), order_by="membership__user__handle")
+    pages: dict[int, list[ShownBallot]] = {pk: [] for pk in by_id}
+    for named in known.annotate(place=place).filter(place__gt=start, place__lte=stop).order_by("decision", "place"):
+        pages[named.decision_id].append(_shown(named, by_id[named.decision_id]))
+    numbers = dict(known.order_by().values("decision").annotate(number=Count("pk")).values_list("decision", "number"))
+    hidden: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
+    rest = staged.filter(membership__is_anonymous=True).values_list("decision", "membership", "pk")
+    for decision, membership, pk in rest:
+        hidden[decision].append((access.pseudonym(decision, membership), pk))
+    wanted = {
+        pk: (decision, name)
+        for decision, names in hidden.items()
+        for name, pk in sorted(names)[
+            max(0, start - numbers.get(decision, 0)) : max(0, stop - numbers.get(decision, 0))
+        ]
+    }
+    for row in sorted(staged.filter(pk__in=wanted), key=lambda one: wanted[one.pk]):
+        pages[row.decision_id].append(_shown(row, by_id[row.decision_id]))
+    return pages
+
+
+def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, ShownBallot]:
+    """The viewer's own ballot in each of these decisions: as cast, else as last calculated."""
+    members = {one.community_id: one for one in own_memberships(viewer, [one.community_id for one in decisions])}
+    by_id = {one.pk: one for one in decisions if one.community_id in members}
+    mine = {"decision__in": by_id, "membership__in": list(members.values())}
+    staged = StagedBallot.objects.filter(**mine, kind=StagedBallot.Kind.INHERITED).select_related("membership__user")
+    found = {row.decision_id: _shown(row, by_id[row.decision_id]) for row in staged}
+    cast = {row.decision_id: row for row in Ballot.objects.filter(**mine)}
+    votes = Vote.objects.filter(ballot__in=cast.values()).values_list("ballot", "choice", "stars")
+    stars = {(ballot, choice): count for ballot, choice, count in votes}
+    choices = choices_of(cast)
+    for decision_id, ballot in cast.items():
+        member = members[by_id[decision_id].community_id]
+        kind = StagedBallot.Kind.ABSTAINED if ballot.abstain else StagedBallot.Kind.CAST
+        microstars = tuple(stars.get((ballot.pk, choice.pk), 0) * STAR for choice in choices[decision_id])
+        counts = kind == StagedBallot.Kind.CAST and member.role == Membership.Role.VOTER
+        found[decision_id] = ShownBallot(
+            by_id[decision_id], member, kind, microstars, tuple(sorted(ballot.tags)), counts
+        )
+    return found
+
+
+def comments_of(ballots: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """The comments on cast ballots, by decision and membership."""
+    pairs = set(ballots)
+    rows = Ballot.objects.filter(
+        decision__in={decision for decision, _ in pairs}, membership__in={member for _, member in pairs}
+    )
+    return {(row.decision_id, row.membership_id): row.comment for row in rows}

@@ -12,6 +12,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
 from democracy import contents, eventlog, ledger, publishing, recalculation
@@ -88,6 +91,23 @@ def community_changed(sender: type[Community], instance: Community, **kwargs: An
     ledger.changed(instance.pk, contents.community_change(instance))
 
 
+def reader_changed(sender: type[Membership], instance: Membership, **kwargs: Any) -> None:
+    """Somebody joined or left: what they watch looks again whether they may."""
+    transaction.on_commit(lambda: publishing.access_changed(instance.user_id), robust=True)
+
+
+def readers_changed(sender: type[Community], instance: Community, **kwargs: Any) -> None:
+    """Who may read a community may have changed."""
+    transaction.on_commit(lambda: publishing.readers_changed(instance.pk), robust=True)
+
+
+def session_ended(sender: type[Session], instance: Session, **kwargs: Any) -> None:
+    """Somebody signed out. Django's own signal comes before the session is gone, which is too early to look again."""
+    user_id = instance.get_decoded().get(SESSION_KEY)
+    if user_id is not None:
+        transaction.on_commit(lambda: publishing.access_changed(int(user_id)), robust=True)
+
+
 def wake_recalculation(sender: type[LedgerEntry], community_id: int, revision: int, **kwargs: Any) -> None:
     """Changes of a community have committed: have its stale decisions calculated soon, and tell whoever watches."""
     recalculation.wake(community_id)
@@ -106,4 +126,8 @@ for _model, _receiver in (
     post_save.connect(_receiver, sender=_model, dispatch_uid=f"{_receiver.__name__}.save")
     post_delete.connect(_receiver, sender=_model, dispatch_uid=f"{_receiver.__name__}.delete")
 post_save.connect(community_changed, sender=Community, dispatch_uid="community_changed.save")
+post_save.connect(reader_changed, sender=Membership, dispatch_uid="reader_changed.save")
+post_delete.connect(reader_changed, sender=Membership, dispatch_uid="reader_changed.delete")
+post_save.connect(readers_changed, sender=Community, dispatch_uid="readers_changed.save")
+post_delete.connect(session_ended, sender=Session, dispatch_uid="session_ended.delete")
 ledger.committed.connect(wake_recalculation, dispatch_uid="wake_recalculation")

@@ -42,7 +42,7 @@ def cast_ballot(
     Raises PermissionDenied, DecisionNotOpen, DecisionClosed, InvalidStars, EmptyBallot, InvalidTag, InvalidInput.
     """
     decision, member = _voter(viewer, decision_id)
-    _check_stars(decision, stars, abstain=abstain)
+    check_stars(decision, stars, abstain=abstain)
     with ledger.recording(decision.community_id, actor=member.user) as recording:
         _require_open(decision, member, recording)
         ballot = Ballot.objects.filter(decision=decision, membership=member).first()
@@ -134,7 +134,8 @@ def _own_ballot(decision: Decision, member: Membership) -> Ballot:
     return ballot
 
 
-def _check_stars(decision: Decision, stars: Mapping[int, int], *, abstain: bool) -> None:
+def check_stars(decision: Decision, stars: Mapping[int, int], *, abstain: bool) -> None:
+    """Raises InvalidStars, EmptyBallot for stars per choice that are no ballot of this decision."""
     choices = set(decision.choices.values_list("pk", flat=True))
     for choice_id, count in stars.items():
         if choice_id not in choices:

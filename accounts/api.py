@@ -1,0 +1,184 @@
+"""What the parts of the GraphQL API share: who asks, the ids of things, mutations and how they refuse."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import typing
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import strawberry
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from strawberry.dataloader import DataLoader
+from strawberry.types.info import Info as StrawberryInfo
+
+from accounts.errors import AccountError, DomainError
+from accounts.middleware import user_for_scope
+from accounts.models import User
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+# Reads many things at once for a viewer; what is missing from its answer is None.
+Reader: TypeAlias = Callable[[User | AnonymousUser, list[Key]], Mapping[Key, Value]]
+
+
+class Asking:
+    """Who asks, and the reading that is done for them, together for everything that is wanted at the same time."""
+
+    def __init__(
+        self,
+        viewer: User | AnonymousUser,
+        *,
+        request: HttpRequest | None = None,
+        scope: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.viewer = viewer
+        # Over a WebSocket there is no request, and nobody can be signed in or out: its session cannot set a cookie.
+        self.request = request
+        self.connection_params: dict[str, Any] = {}
+        self.scope = _scope_of(request) if request is not None else scope or {}
+        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+
+    async def identify(self) -> User | AnonymousUser:
+        """Who is there now: a connection outlives a sign-out, a revoked token is nobody's."""
+        try:
+            self.viewer = await user_for_scope(self.scope, self.connection_params)
+        except AccountError:
+            self.viewer = AnonymousUser()
+        return self.viewer
+
+    async def load(self, read: Reader[Key, Value], key: Key) -> Value | None:
+        """What `read` finds for this key, read in one go with all other keys that are wanted now."""
+        loader = self._loaders.get(read)
+        if loader is None:
+
+            async def load(keys: list[Key]) -> Sequence[Value | None]:
+                found = await sync_to_async(read)(self.viewer, list(dict.fromkeys(keys)))
+                return [found.get(key) for key in keys]
+
+            # Without a cache: an asking over a WebSocket lasts, and its next event must not be shown the last one's
+            # rows.
+            loader = self._loaders[read] = DataLoader(load, cache=False)
+        value: Value | None = await loader.load(key)
+        return value
+
+
+def _scope_of(request: HttpRequest) -> Mapping[str, Any]:
+    """A request as `user_for_scope` wants it."""
+    headers = {b"authorization": "HTTP_AUTHORIZATION", b"x-forwarded-for": "HTTP_X_FORWARDED_FOR"}
+    present = [(name, request.META[key].encode("latin-1")) for name, key in headers.items() if key in request.META]
+    return {"headers": present, "client": (request.META.get("REMOTE_ADDR", ""),), "session": request.session}
+
+
+Info = StrawberryInfo[Asking, None]
+
+
+# --- Ids --------------------------------------------------------------------------------------------------------------
+
+
+class InvalidId(DomainError):
+    """Not an id, or one of another kind of thing. It says nothing of whether the thing exists."""
+
+    code = "INVALID_ID"
+    field = "id"
+
+
+def node_id(kind: str, pk: int) -> strawberry.ID:
+    """The opaque id of a thing: unique among all kinds."""
+    return strawberry.ID(base64.urlsafe_b64encode(f"{kind}:{pk}".encode()).decode())
+
+
+def read_id(text: str) -> tuple[str, int]:
+    """Kind and number of an id. Raises InvalidId."""
+    try:
+        kind, _, number = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True).decode().partition(":")
+    except (UnicodeError, binascii.Error, ValueError):
+        kind, number = "", ""
+    if not (kind.isalpha() and number.isascii() and number.isdigit() and len(number) < 19 and number[0] != "0"):
+        raise InvalidId("This is not an id.")
+    return kind, int(number)
+
+
+def pk_of(kind: str, text: str, *, field: str = "id") -> int:
+    """The number in the id of a thing of this kind. Raises InvalidId, naming the input `field`."""
+    try:
+        found, pk = read_id(text)
+    except InvalidId:
+        found, pk = "", 0
+    if found != kind:
+        raise InvalidId(f"This is not the id of a thing of type {kind}.", field=field)
+    return pk
+
+
+@strawberry.interface(description="A thing that can be asked for again by its id, with `node`.")
+class Node:
+    row: strawberry.Private[Any]
+
+    @strawberry.field(description="Opaque, and unique among all kinds of things.")
+    def id(self) -> strawberry.ID:
+        return node_id(type(self).__name__, self.row.pk)
+
+
+def of_row(description: str | None = None, *, name: str | None = None, attribute: str | None = None) -> Any:
+    """A field that is a column of the row behind the type: its own name, or `attribute`."""
+    return _RowField(description, name, attribute)
+
+
+class _RowField:
+    """Becomes a field when its class is made, which tells it its name."""
+
+    def __init__(self, description: str | None, name: str | None, attribute: str | None) -> None:
+        self.description, self.name, self.attribute = description, name, attribute
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        attribute = self.attribute or name
+
+        def resolver(root: Any) -> Any:
+            return getattr(root.row, attribute)
+
+        setattr(owner, name, strawberry.field(resolver=resolver, description=self.description, name=self.name))
+
+
+# --- Mutations --------------------------------------------------------------------------------------------------------
+
+
+@strawberry.type(description="Why a mutation was refused. Nothing was written.")
+class InputError:
+    field: str = strawberry.field(description="The input at fault; empty where no single one is.")
+    code: str = strawberry.field(
+        description="For programs, such as DECISION_CLOSED. PERMISSION_DENIED says that the thing does not exist or "
+        "that you may not do this, without saying which."
+    )
+    message: str = strawberry.field(description="For people: what is wrong, and what to do about it.")
+
+
+@strawberry.interface(description="What every mutation answers: `errors` is empty where it did what was asked.")
+class Payload:
+    errors: list[InputError] = strawberry.field(default_factory=list)
+
+
+def mutation(run: Callable[..., Any]) -> Any:
+    """A mutation from a function that calls a command: it runs in a thread, and a refusal becomes its payload's errors.
+
+    The function's docstring is its description, the return annotation its payload, whose fields must have defaults.
+    """
+
+    @functools.wraps(run)
+    async def resolver(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await sync_to_async(run)(*args, **kwargs)
+        except DomainError as error:
+            payload = typing.get_type_hints(run)["return"]
+            return payload(errors=[InputError(field=camel(error.field), code=error.code, message=error.message)])
+
+    return strawberry.mutation(resolver=resolver, description=" ".join((run.__doc__ or "").split()))
+
+
+def camel(name: str) -> str:
+    """A field's name as the API spells it."""
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)

@@ -1,0 +1,137 @@
+"""Accounts in the GraphQL API: signing in, the profile, API tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+from django.contrib.auth import logout
+from django.http import HttpRequest
+
+from accounts import models, services
+from accounts.api import Info, Node, Payload, mutation, of_row, pk_of
+from accounts.errors import DomainError
+from accounts.ratelimit import client_of
+
+
+class OnlyOverHttp(DomainError):
+    """A WebSocket cannot set the cookie that a session needs."""
+
+    code = "ONLY_OVER_HTTP"
+
+
+class SignInFirst(DomainError):
+    code = "PERMISSION_DENIED"
+
+
+def _request(info: Info) -> HttpRequest:
+    if info.context.request is None:
+        raise OnlyOverHttp("Signing in and out works over HTTP only.")
+    return info.context.request
+
+
+def _person(info: Info) -> models.User:
+    viewer = info.context.viewer
+    if not isinstance(viewer, models.User) or not viewer.is_active:
+        raise SignInFirst("Sign in first.")
+    return viewer
+
+
+@strawberry.type(description="An API token as its owner sees it. The token itself is shown once, when it is made.")
+class ApiToken(Node):
+    name: str = of_row("What it is for.")
+    created_at: datetime = of_row()
+    last_used_at: datetime | None = of_row("To the minute.")
+
+
+@strawberry.type(description="Your own account. Nobody else sees your e-mail address.")
+class Account:
+    row: strawberry.Private[models.User]
+    name: str = of_row("What you are called.")
+    handle: str = of_row("Public and unique.")
+    email: str | None = of_row("Only you see it.")
+
+
+def tokens_of(viewer: object, users: list[int]) -> dict[int, list[models.ApiToken]]:
+    """The tokens of these people that work, the newest first."""
+    tokens: dict[int, list[models.ApiToken]] = {user: [] for user in users}
+    for token in models.ApiToken.objects.filter(user__in=users, revoked_at=None).order_by("-pk"):
+        tokens[token.user_id].append(token)
+    return tokens
+
+
+@strawberry.input
+class UpdateProfileInput:
+    name: str | None = None
+    handle: str | None = None
+
+
+@strawberry.type
+class RequestSignInLinkPayload(Payload):
+    message: str | None = None
+
+
+@strawberry.type
+class SignInPayload(Payload):
+    account: Account | None = None
+
+
+@strawberry.type
+class SignOutPayload(Payload):
+    message: str | None = None
+
+
+@strawberry.type
+class UpdateProfilePayload(Payload):
+    account: Account | None = None
+
+
+@strawberry.type
+class CreateApiTokenPayload(Payload):
+    token: str | None = strawberry.field(default=None, description="The bearer token. It cannot be had again: keep it.")
+    api_token: ApiToken | None = None
+
+
+@strawberry.type
+class RevokeApiTokenPayload(Payload):
+    message: str | None = None
+
+
+@strawberry.type
+class Mutation:
+    @mutation
+    def request_sign_in_link(self, info: Info, email: str) -> RequestSignInLinkPayload:
+        """Mail a link that signs in or, for a new address, signs up. The answer is the same for both."""
+        services.request_sign_in_link(email, client=client_of(_request(info)))
+        return RequestSignInLinkPayload(message="If the address is right, a sign-in link is on its way to it.")
+
+    @mutation
+    def sign_in(self, info: Info, token: str) -> SignInPayload:
+        """Use up the token of a sign-in link: the part of its address after the last slash. Sets the session cookie."""
+        info.context.viewer = user = services.sign_in(token, _request(info))
+        return SignInPayload(account=Account(row=user))
+
+    @mutation
+    def sign_out(self, info: Info) -> SignOutPayload:
+        """End the session of this browser. Subscriptions that are open end, too."""
+        _person(info)
+        logout(_request(info))
+        return SignOutPayload(message="You are signed out.")
+
+    @mutation
+    def update_profile(self, info: Info, input: UpdateProfileInput) -> UpdateProfilePayload:
+        """Change your name or handle; what is left out stays."""
+        user = services.update_profile(_person(info), name=input.name, handle=input.handle)
+        return UpdateProfilePayload(account=Account(row=user))
+
+    @mutation
+    def create_api_token(self, info: Info, name: str) -> CreateApiTokenPayload:
+        """Make a bearer token for programs, which may do all that you may. It is shown this once."""
+        made, raw = services.create_api_token(_person(info), name)
+        return CreateApiTokenPayload(token=raw, api_token=ApiToken(row=made))
+
+    @mutation
+    def revoke_api_token(self, info: Info, id: strawberry.ID) -> RevokeApiTokenPayload:
+        """End an API token. From now on it is refused."""
+        services.revoke_api_token(_person(info), pk_of("ApiToken", id))
+        return RevokeApiTokenPayload(message="The API token was revoked.")

@@ -1,0 +1,1 @@
+"""Democracy in the GraphQL API. Resolvers ask who it is, call one service or selector, and return."""

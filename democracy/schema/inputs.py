@@ -1,0 +1,111 @@
+"""What mutations take. Every field is named: there is no way to set a column that is not here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from democracy.schema.scalars import CommunityVisibility, ResultsVisibility, Role
+from democracy.schema.types.whatif import StarsInput
+
+
+@strawberry.input
+class CreateCommunityInput:
+    name: str
+    description: str = ""
+    visibility: CommunityVisibility = CommunityVisibility.MEMBERS
+    auto_approve: bool = strawberry.field(default=False, description="Approve applications at once.")
+
+
+@strawberry.input(description="What is left out stays.")
+class UpdateCommunityInput:
+    community_id: strawberry.ID
+    name: str | None = None
+    description: str | None = None
+    visibility: CommunityVisibility | None = None
+    auto_approve: bool | None = None
+
+
+@strawberry.input
+class ApplyToCommunityInput:
+    community_id: strawberry.ID
+    message: str = ""
+
+
+@strawberry.input
+class DecideApplicationInput:
+    application_id: strawberry.ID
+    approve: bool
+
+
+@strawberry.input(description="What is left out stays.")
+class UpdateMembershipInput:
+    member_id: strawberry.ID
+    role: Role | None = None
+    is_manager: bool | None = None
+
+
+@strawberry.input
+class SetAnonymityInput:
+    community_id: strawberry.ID
+    anonymous: bool
+    confirmed: bool = strawberry.field(
+        default=False,
+        description="That followings of you end; ANONYMITY_NEEDS_CONFIRMATION asks for it.",
+    )
+
+
+@strawberry.input(description="With an id, a choice that is kept; its texts may change.")
+class ChoiceInput:
+    title: str
+    description: str = ""
+    id: strawberry.ID | None = None
+
+
+@strawberry.input(description="A draft: choices and times may be missing yet.")
+class CreateDecisionInput:
+    community_id: strawberry.ID
+    title: str
+    description: str = ""
+    choices: list[ChoiceInput] = strawberry.field(default_factory=list)
+    opens_at: datetime | None = strawberry.field(default=None, description="Left out: when it is published.")
+    closes_at: datetime | None = None
+    results_visibility: ResultsVisibility = ResultsVisibility.LIVE
+
+
+@strawberry.input(description="What is left out stays. Of a published decision, only texts and, later, closesAt.")
+class UpdateDecisionInput:
+    decision_id: strawberry.ID
+    title: str | None = None
+    description: str | None = None
+    choices: list[ChoiceInput] | None = strawberry.field(default=None, description="All of them, in order.")
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+    results_visibility: ResultsVisibility | None = None
+
+
+@strawberry.input
+class CastVoteInput:
+    decision_id: strawberry.ID
+    stars: list[StarsInput] = strawberry.field(
+        default_factory=list, description="Choices that are left out are unrated, which counts as 0 stars."
+    )
+    tags: list[str] | None = strawberry.field(default=None, description="Left out: as they were.")
+    comment: str | None = strawberry.field(default=None, description="Left out: as it was.")
+    abstain: bool = strawberry.field(
+        default=False, description="Rate nothing, inherit nothing, hand nothing on to followers."
+    )
+
+
+@strawberry.input
+class TagVoteInput:
+    decision_id: strawberry.ID
+    tags: list[str]
+
+
+@strawberry.input
+class FollowInput:
+    member_id: strawberry.ID
+    tags: list[str] = strawberry.field(default_factory=list, description="Empty: on everything.")
+    order: int | None = strawberry.field(default=None, description="For display, 0 to 1,000.")

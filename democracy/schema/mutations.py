@@ -1,0 +1,293 @@
+"""The mutations: each calls one command and says what stands now. A refusal is the payload's `errors`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import strawberry
+from django.utils import timezone
+
+from accounts.api import Info, Payload, mutation, pk_of
+from democracy import models, services
+from democracy.errors import InvalidInput
+from democracy.models import MAX_CHOICES
+from democracy.schema import inputs
+from democracy.schema.types.communities import Application, Community
+from democracy.schema.types.decisions import Decision
+from democracy.schema.types.people import Following, Member
+from democracy.schema.types.results import CalculationStatus
+from democracy.schema.types.whatif import read_stars
+from democracy.selectors import calculation_states
+from democracy.services import Receipt
+
+WITHDRAWN = "Vote withdrawn! Results are being recalculated - watch the live stats panel for updates."
+VOTED = "Vote recorded! Results are being recalculated - watch the live stats panel for updates."
+FOLLOWED = "Following updated! Keep an eye on decision results as they recalculate based on your new delegation."
+RECALCULATING = "Recalculation started - results will update shortly"
+
+
+@strawberry.type
+class CommunityPayload(Payload):
+    community: Community | None = None
+
+
+@strawberry.type
+class ApplicationPayload(Payload):
+    application: Application | None = None
+    message: str | None = None
+
+
+@strawberry.type
+class MembershipPayload(Payload):
+    member: Member | None = None
+
+
+@strawberry.type
+class LeavePayload(Payload):
+    community: Community | None = None
+
+
+@strawberry.type
+class DecisionPayload(Payload):
+    decision: Decision | None = None
+
+
+@strawberry.type
+class BallotPayload(Payload):
+    decision: Decision | None = None
+    receipt: str | None = strawberry.field(
+        default=None, description="The hash of the ledger entry: with it anybody sees that the ballot was recorded."
+    )
+    calculation: CalculationStatus | None = strawberry.field(
+        default=None, description="As it stands now; subscribe to calculationStatus or decisionResult for what follows."
+    )
+    message: str | None = None
+
+
+@strawberry.type
+class FollowPayload(Payload):
+    following: Following | None = None
+    message: str | None = None
+
+
+@strawberry.type
+class RecalculatePayload(Payload):
+    decision: Decision | None = None
+    calculation: CalculationStatus | None = None
+    message: str | None = None
+
+
+def _status(decision: models.Decision) -> CalculationStatus:
+    return CalculationStatus(state=calculation_states([decision.pk])[0])
+
+
+def _member(row: models.Membership) -> Member:
+    """With its user, who is read here: resolvers run in the event loop, which must not wait for the database."""
+    return Member(row=models.Membership.objects.select_related("user").get(pk=row.pk))
+
+
+def _application(row: models.Application) -> Application:
+    return Application(row=models.Application.objects.select_related("user").get(pk=row.pk))
+
+
+def _following(row: models.Following) -> Following:
+    return Following(row=models.Following.objects.select_related("follower__user", "followee__user").get(pk=row.pk))
+
+
+def _recorded(receipt: Receipt, message: str = VOTED) -> BallotPayload:
+    return BallotPayload(
+        decision=Decision(row=receipt.decision),
+        receipt=receipt.entry_hash,
+        calculation=_status(receipt.decision),
+        message=message,
+    )
+
+
+def _time(moment: datetime | None, field: str) -> datetime | None:
+    """A moment that cannot be mistaken. Raises InvalidInput where it has no time zone."""
+    if moment is not None and timezone.is_naive(moment):
+        raise InvalidInput("Give the time zone, too, such as 2026-01-31T18:00:00Z.", field=field)
+    return moment
+
+
+def _choices(choices: Sequence[inputs.ChoiceInput]) -> list[services.ChoiceInput]:
+    if len(choices) > MAX_CHOICES:
+        raise InvalidInput(f"A decision has at most {MAX_CHOICES} choices.", field="choices")
+    return [
+        services.ChoiceInput(one.title, one.description, pk_of("Choice", one.id, field="choices") if one.id else None)
+        for one in choices
+    ]
+
+
+def _value(choice: Any) -> Any:
+    return None if choice is None else choice.value
+
+
+@strawberry.type
+class Mutation:
+    @mutation
+    def create_community(self, info: Info, input: inputs.CreateCommunityInput) -> CommunityPayload:
+        """Found a community, as its first voter and manager."""
+        made = services.create_community(
+            info.context.viewer,
+            name=input.name,
+            description=input.description,
+            visibility=input.visibility.value,
+            auto_approve=input.auto_approve,
+        )
+        return CommunityPayload(community=Community(row=made))
+
+    @mutation
+    def update_community(self, info: Info, input: inputs.UpdateCommunityInput) -> CommunityPayload:
+        """Change a community. For managers."""
+        changed = services.update_community(
+            info.context.viewer,
+            pk_of("Community", input.community_id, field="community_id"),
+            name=input.name,
+            description=input.description,
+            visibility=_value(input.visibility),
+            auto_approve=input.auto_approve,
+        )
+        return CommunityPayload(community=Community(row=changed))
+
+    @mutation
+    def apply_to_community(self, info: Info, input: inputs.ApplyToCommunityInput) -> ApplicationPayload:
+        """Ask to join; where applications are approved at once, join."""
+        pk = pk_of("Community", input.community_id, field="community_id")
+        application = services.apply_to_community(info.context.viewer, pk, message=input.message)
+        return ApplicationPayload(application=_application(application), message=_welcome(application))
+
+    @mutation
+    def withdraw_application(self, info: Info, application_id: strawberry.ID) -> ApplicationPayload:
+        """Take your pending application back."""
+        pk = pk_of("Application", application_id, field="application_id")
+        application = services.withdraw_application(info.context.viewer, pk)
+        return ApplicationPayload(application=_application(application), message="Your application was withdrawn.")
+
+    @mutation
+    def decide_application(self, info: Info, input: inputs.DecideApplicationInput) -> ApplicationPayload:
+        """Approve or reject a pending application. For managers."""
+        pk = pk_of("Application", input.application_id, field="application_id")
+        application = services.decide_application(info.context.viewer, pk, approve=input.approve)
+        return ApplicationPayload(application=_application(application))
+
+    @mutation
+    def leave_community(self, info: Info, community_id: strawberry.ID) -> LeavePayload:
+        """Leave: your ballots and followings count for nothing from now on."""
+        pk = pk_of("Community", community_id, field="community_id")
+        member = services.leave_community(info.context.viewer, pk)
+        return LeavePayload(community=Community(row=member.community))
+
+    @mutation
+    def remove_member(self, info: Info, member_id: strawberry.ID) -> LeavePayload:
+        """Remove somebody, who needs a manager to come back. For managers."""
+        pk = pk_of("Member", member_id, field="member_id")
+        member = services.remove_member(info.context.viewer, pk)
+        return LeavePayload(community=Community(row=member.community))
+
+    @mutation
+    def update_membership(self, info: Info, input: inputs.UpdateMembershipInput) -> MembershipPayload:
+        """Change somebody's role or manager's right. For managers."""
+        pk = pk_of("Member", input.member_id, field="member_id")
+        changed = services.update_membership(
+            info.context.viewer, pk, role=_value(input.role), is_manager=input.is_manager
+        )
+        return MembershipPayload(member=_member(changed))
+
+    @mutation
+    def set_anonymity(self, info: Info, input: inputs.SetAnonymityInput) -> MembershipPayload:
+        """Become anonymous in a community, or give it up. An anonymous member cannot be followed."""
+        pk = pk_of("Community", input.community_id, field="community_id")
+        changed = services.set_anonymity(info.context.viewer, pk, anonymous=input.anonymous, confirmed=input.confirmed)
+        return MembershipPayload(member=_member(changed))
+
+    @mutation
+    def create_decision(self, info: Info, input: inputs.CreateDecisionInput) -> DecisionPayload:
+        """Draft a decision. For managers."""
+        made = services.create_decision(
+            info.context.viewer,
+            pk_of("Community", input.community_id, field="community_id"),
+            title=input.title,
+            description=input.description,
+            choices=_choices(input.choices),
+            opens_at=_time(input.opens_at, "opens_at"),
+            closes_at=_time(input.closes_at, "closes_at"),
+            results_visibility=input.results_visibility.value,
+        )
+        return DecisionPayload(decision=Decision(row=made))
+
+    @mutation
+    def update_decision(self, info: Info, input: inputs.UpdateDecisionInput) -> DecisionPayload:
+        """Change a decision. For managers."""
+        changed = services.update_decision(
+            info.context.viewer,
+            pk_of("Decision", input.decision_id, field="decision_id"),
+            title=input.title,
+            description=input.description,
+            choices=None if input.choices is None else _choices(input.choices),
+            opens_at=_time(input.opens_at, "opens_at"),
+            closes_at=_time(input.closes_at, "closes_at"),
+            results_visibility=_value(input.results_visibility),
+        )
+        return DecisionPayload(decision=Decision(row=changed))
+
+    @mutation
+    def publish_decision(self, info: Info, decision_id: strawberry.ID) -> DecisionPayload:
+        """Publish a draft: its choices are frozen and get their lots. For managers."""
+        pk = pk_of("Decision", decision_id, field="decision_id")
+        return DecisionPayload(decision=Decision(row=services.publish_decision(info.context.viewer, pk)))
+
+    @mutation
+    def cast_vote(self, info: Info, input: inputs.CastVoteInput) -> BallotPayload:
+        """Cast or change your ballot, while the decision is open."""
+        receipt = services.cast_ballot(
+            info.context.viewer,
+            pk_of("Decision", input.decision_id, field="decision_id"),
+            stars=read_stars(input.stars),
+            tags=input.tags,
+            comment=input.comment,
+            abstain=input.abstain,
+        )
+        return _recorded(receipt)
+
+    @mutation
+    def withdraw_vote(self, info: Info, decision_id: strawberry.ID) -> BallotPayload:
+        """Take your ballot back and return to inheriting."""
+        pk = pk_of("Decision", decision_id, field="decision_id")
+        return _recorded(services.withdraw_ballot(info.context.viewer, pk), WITHDRAWN)
+
+    @mutation
+    def tag_vote(self, info: Info, input: inputs.TagVoteInput) -> BallotPayload:
+        """Change the tags of the ballot that you cast."""
+        pk = pk_of("Decision", input.decision_id, field="decision_id")
+        return _recorded(services.tag_ballot(info.context.viewer, pk, tags=input.tags))
+
+    @mutation
+    def follow(self, info: Info, input: inputs.FollowInput) -> FollowPayload:
+        """Follow a member of your community on some tags or on everything, or change on which."""
+        pk = pk_of("Member", input.member_id, field="member_id")
+        made = services.follow(info.context.viewer, pk, tags=input.tags, order=input.order)
+        return FollowPayload(following=_following(made), message=FOLLOWED)
+
+    @mutation
+    def unfollow(self, info: Info, member_id: strawberry.ID) -> FollowPayload:
+        """Stop following a member."""
+        services.unfollow(info.context.viewer, pk_of("Member", member_id, field="member_id"))
+        return FollowPayload(message=FOLLOWED)
+
+    @mutation
+    def recalculate(self, info: Info, decision_id: strawberry.ID) -> RecalculatePayload:
+        """Have a decision calculated from scratch, in the background. For managers."""
+        decision = services.request_recalculation(
+            info.context.viewer, pk_of("Decision", decision_id, field="decision_id")
+        )
+        return RecalculatePayload(decision=Decision(row=decision), calculation=_status(decision), message=RECALCULATING)
+
+
+def _welcome(application: models.Application) -> str:
+    if application.status == models.Application.Status.APPROVED:
+        name = application.community.name
+        return f"Welcome to {name}! Your participation will be reflected in all active decision results."
+    return "Your application was sent; a manager decides on it."

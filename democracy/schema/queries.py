@@ -1,0 +1,105 @@
+"""The queries. What is asked for by an id that does not exist, or that the viewer may not see, is null."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import strawberry
+from asgiref.sync import sync_to_async
+
+from accounts.api import Info, Node, pk_of, read_id
+from accounts.models import User
+from democracy import access, models
+from democracy.access import Viewer
+from democracy.network import followings_shown
+from democracy.schema.paging import DEFAULT_PAGE, Connection, Page
+from democracy.schema.scalars import DecisionStatus, LedgerKind
+from democracy.schema.types.communities import COMMUNITIES, Application, Community, Me
+from democracy.schema.types.decisions import DECISIONS, Decision, decisions_by_id
+from democracy.schema.types.ledger import LedgerEntry, ledger_page
+from democracy.schema.types.people import Following, Member, communities_by_id, members_by_id
+from democracy.schema.types.whatif import ChangeInput, WhatIf, what_if
+
+
+def _applications_by_id(viewer: Viewer, ids: list[int]) -> Mapping[int, models.Application]:
+    rows = access.applications_visible_to(viewer).select_related("user").filter(pk__in=ids)
+    return {row.pk: row for row in rows}
+
+
+def _followings_by_id(viewer: Viewer, ids: list[int]) -> Mapping[int, models.Following]:
+    rows = followings_shown(viewer).select_related("follower__user", "followee__user").filter(pk__in=ids)
+    return {row.pk: row for row in rows}
+
+
+_NODES: dict[str, tuple[Callable[[Viewer, list[int]], Mapping[int, Any]], Callable[..., Node]]] = {
+    "Application": (_applications_by_id, Application),
+    "Community": (communities_by_id, Community),
+    "Decision": (decisions_by_id, Decision),
+    "Following": (_followings_by_id, Following),
+    "Member": (members_by_id, Member),
+}
+
+
+@strawberry.type
+class Query:
+    @strawberry.field(description="You; null for visitors.")
+    def me(self, info: Info) -> Me | None:
+        return Me(row=info.context.viewer) if isinstance(info.context.viewer, User) else None
+
+    @strawberry.field(description="Anything that has an id: null where there is no such thing, or you may not see it.")
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+        kind, pk = read_id(id)
+        read, of = _NODES.get(kind, (None, None))
+        row = await info.context.load(read, pk) if read else None
+        return of(row=row) if of and row is not None else None
+
+    @strawberry.field
+    async def community(self, info: Info, id: strawberry.ID) -> Community | None:
+        row = await info.context.load(communities_by_id, pk_of("Community", id))
+        return Community(row=row) if row is not None else None
+
+    @strawberry.field(description="All communities by name, or your own; those that have all words of `search`.")
+    async def communities(
+        self, info: Info, search: str = "", mine: bool = False, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[Community]:
+        return await COMMUNITIES.page(info, Page.of(first, after), Community.of, search=search, mine=mine)
+
+    @strawberry.field
+    async def decision(self, info: Info, id: strawberry.ID) -> Decision | None:
+        row = await info.context.load(decisions_by_id, pk_of("Decision", id))
+        return Decision(row=row) if row is not None else None
+
+    @strawberry.field(description="The decisions of a community that you may see, those that close last first.")
+    async def decisions(
+        self,
+        info: Info,
+        community_id: strawberry.ID,
+        status: DecisionStatus | None = None,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+    ) -> Connection[Decision]:
+        parent = pk_of("Community", community_id, field="community_id")
+        given = {"status": status.value if status else None}
+        return await DECISIONS.page(info, Page.of(first, after), Decision.of, parent=parent, **given)
+
+    @strawberry.field(
+        description="An open decision after changes that you might make, in their order. For members; not where "
+        "ballots are hidden."
+    )
+    async def what_if(self, info: Info, decision_id: strawberry.ID, changes: list[ChangeInput]) -> WhatIf:
+        return await sync_to_async(what_if)(info.context.viewer, decision_id, changes)
+
+    @strawberry.field(description="What happened in a community, oldest first: follow it with `after`.")
+    async def ledger(
+        self,
+        info: Info,
+        community_id: strawberry.ID,
+        kind: LedgerKind | None = None,
+        newest_first: bool = False,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+    ) -> Connection[LedgerEntry]:
+        pk, page = pk_of("Community", community_id, field="community_id"), Page.of(first, after)
+        read = sync_to_async(ledger_page)
+        return await read(info.context.viewer, pk, page, kind=kind.value if kind else "", newest_first=newest_first)

@@ -1,0 +1,108 @@
+"""Scalars and enums of the API."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NewType
+
+import strawberry
+from strawberry.types.scalar import ScalarDefinition
+
+from democracy import models
+
+BigInt = NewType("BigInt", int)
+SCALARS: dict[object, ScalarDefinition] = {
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="A whole number that may not fit into 32 bits, such as a sum of microstars; a number in JSON.",
+        serialize=int,
+        parse_value=int,
+    )
+}
+
+
+@strawberry.enum(description="Voters are counted; lobbyists may vote and be followed, but are never counted.")
+class Role(Enum):
+    VOTER = models.Membership.Role.VOTER.value
+    LOBBYIST = models.Membership.Role.LOBBYIST.value
+
+
+@strawberry.enum(description="Who may read a community's decisions, results and members.")
+class CommunityVisibility(Enum):
+    PUBLIC = models.Community.Visibility.PUBLIC.value
+    MEMBERS = models.Community.Visibility.MEMBERS.value
+
+
+@strawberry.enum
+class ApplicationStatus(Enum):
+    PENDING = models.Application.Status.PENDING.value
+    APPROVED = models.Application.Status.APPROVED.value
+    REJECTED = models.Application.Status.REJECTED.value
+    WITHDRAWN = models.Application.Status.WITHDRAWN.value
+
+
+@strawberry.enum(
+    description="LIVE: at once. BATCHED: an interim result when five or more ballots have changed since the last one. "
+    "AFTER_CLOSE: the final result only. Ballots are shown in LIVE decisions, and in all of them once they are closed."
+)
+class ResultsVisibility(Enum):
+    LIVE = models.Decision.Visibility.LIVE.value
+    BATCHED = models.Decision.Visibility.BATCHED.value
+    AFTER_CLOSE = models.Decision.Visibility.AFTER_CLOSE.value
+
+
+@strawberry.enum(description="SCHEDULED: published, voting has not opened yet.")
+class DecisionStatus(Enum):
+    DRAFT = models.Decision.Status.DRAFT.value
+    SCHEDULED = models.Decision.Status.SCHEDULED.value
+    OPEN = models.Decision.Status.OPEN.value
+    CLOSED = models.Decision.Status.CLOSED.value
+
+
+@strawberry.enum(
+    description="Whether the result shown is that of the newest inputs. STALE: it will be calculated soon. FAILED: it "
+    "could not be; it is tried again."
+)
+class CalculationStatusKind(Enum):
+    CURRENT = models.Decision.CalculationStatus.CURRENT.value
+    STALE = models.Decision.CalculationStatus.STALE.value
+    CALCULATING = models.Decision.CalculationStatus.CALCULATING.value
+    FAILED = models.Decision.CalculationStatus.FAILED.value
+
+
+@strawberry.enum(description="How a member came to a ballot.")
+class BallotKind(Enum):
+    CAST = models.StagedBallot.Kind.CAST.value
+    INHERITED = models.StagedBallot.Kind.INHERITED.value
+    ABSTAINED = models.StagedBallot.Kind.ABSTAINED.value
+
+
+@strawberry.enum(description="A round of STAR: Score, Then Automatic Runoff.")
+class Round(Enum):
+    SCORE = "score"
+    RUNOFF = "runoff"
+
+
+@strawberry.enum(description="What decided between tied choices.")
+class TieBreakKind(Enum):
+    HEAD_TO_HEAD = "head_to_head"
+    SCORE = "score"
+    FIVE_STAR = "five_star"
+    LOT = "lot"
+
+
+@strawberry.enum(description="Why there is no winner.")
+class NoWinnerReason(Enum):
+    NO_BALLOTS = "no_ballots"
+    ONE_CHOICE = "one_choice"
+
+
+@strawberry.enum
+class LedgerKind(Enum):
+    COMMUNITY = models.LedgerEntry.Kind.COMMUNITY.value
+    APPLICATION = models.LedgerEntry.Kind.APPLICATION.value
+    MEMBERSHIP = models.LedgerEntry.Kind.MEMBERSHIP.value
+    FOLLOWING = models.LedgerEntry.Kind.FOLLOWING.value
+    DECISION = models.LedgerEntry.Kind.DECISION.value
+    BALLOT = models.LedgerEntry.Kind.BALLOT.value
+    RECALCULATION = models.LedgerEntry.Kind.RECALCULATION.value

@@ -1,0 +1,151 @@
+"""The subscriptions: the present value first, then every newer one; whoever is slow gets the newest, not all.
+
+# Note [One value for all]
+What the hub carries is shared by all who watch: the next result costs a subscriber no query. Whether they may still see
+it is looked at again when something tells that this may have changed, and at least every RECHECK seconds: a session
+that expired and a token that was revoked tell nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, TypeVar
+
+import strawberry
+from asgiref.sync import sync_to_async
+
+from accounts.api import Info, node_id, pk_of
+from democracy import access, directory, models, selectors
+from democracy.access import Viewer
+from democracy.errors import PermissionDenied
+from democracy.publishing import access_topic, community_topic, hub, readers_topic, result_topic, status_topic
+from democracy.schema.scalars import BigInt
+from democracy.schema.types.results import CalculationStatus, Result
+
+RECHECK = 30.0
+
+T = TypeVar("T")
+
+
+@strawberry.type(description="That something happened in a community; what, is in its ledger.")
+class CommunityActivity:
+    community_pk: strawberry.Private[int]
+    revision: BigInt = strawberry.field(description="Of the ledger's newest entry.")
+
+    @strawberry.field
+    def community_id(self) -> strawberry.ID:
+        return node_id("Community", self.community_pk)
+
+
+async def _watch(
+    info: Info,
+    *,
+    topic: str,
+    community_id: int,
+    may: Callable[[Viewer], object],
+    read: Callable[[], T],
+    is_newer: Callable[[T, T], bool],
+) -> AsyncGenerator[T, None]:
+    """The values of a topic: what `read` finds, then what the hub carries. Ends with PermissionDenied once `may` raises
+    it, or once the viewer is somebody else: signed out.
+    """
+    asking = info.context
+    who = asking.viewer.pk
+    topics = [topic, readers_topic(community_id)] + ([access_topic(who)] if who is not None else [])
+    async with hub.subscribe(*topics) as inbox:
+        await sync_to_async(may)(asking.viewer)
+        last = await sync_to_async(read)()
+        yield last
+        recheck_at = time.monotonic() + RECHECK
+        while True:
+            news = await _next(inbox.next, recheck_at)
+            if news.keys() - {topic} or time.monotonic() >= recheck_at:
+                viewer = await asking.identify()
+                if viewer.pk != who:
+                    raise PermissionDenied("You are signed out.")
+                await sync_to_async(may)(viewer)
+                recheck_at = time.monotonic() + RECHECK
+            if topic in news and is_newer(news[topic], last):
+                last = news[topic]
+                yield last
+
+
+async def _next(wait: Callable[[], Any], until: float) -> dict[str, Any]:
+    """What comes next; nothing where nothing comes until then."""
+    try:
+        news: dict[str, Any] = await asyncio.wait_for(wait(), max(0.0, until - time.monotonic()))
+    except TimeoutError:
+        return {}
+    return news
+
+
+def _is_newer_status(new: selectors.CalculationState, old: selectors.CalculationState) -> bool:
+    revisions = (new.calculated_revision, new.input_revision)
+    return revisions >= (old.calculated_revision, old.input_revision) and new != old
+
+
+def _is_newer_result(new: models.DecisionSnapshot | None, old: models.DecisionSnapshot | None) -> bool:
+    if new is None or old is None:
+        return old is None and new is not None
+    return (new.is_final, new.revision) > (old.is_final, old.revision)
+
+
+def _newest_result(decision_id: int) -> models.DecisionSnapshot | None:
+    return next(iter(selectors.newest_snapshots([decision_id])), None)
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription(description="Whether a decision's result is current: now, and whenever that changes.")
+    async def calculation_status(
+        self, info: Info, decision_id: strawberry.ID
+    ) -> AsyncGenerator[CalculationStatus, None]:
+        pk = pk_of("Decision", decision_id, field="decision_id")
+        decision = await sync_to_async(access.require_decision)(info.context.viewer, pk)
+        states = _watch(
+            info,
+            topic=status_topic(pk),
+            community_id=decision.community_id,
+            may=lambda viewer: access.require_decision(viewer, pk),
+            read=lambda: selectors.calculation_states([pk])[0],
+            is_newer=_is_newer_status,
+        )
+        async for state in states:
+            yield CalculationStatus(state=state)
+
+    @strawberry.subscription(description="A decision's result: now, null where there is none, and every newer one.")
+    async def decision_result(self, info: Info, decision_id: strawberry.ID) -> AsyncGenerator[Result | None, None]:
+        pk = pk_of("Decision", decision_id, field="decision_id")
+        decision = await sync_to_async(access.require_decision)(info.context.viewer, pk)
+        snapshots = _watch(
+            info,
+            topic=result_topic(pk),
+            community_id=decision.community_id,
+            may=lambda viewer: access.require_decision(viewer, pk),
+            read=lambda: _newest_result(pk),
+            is_newer=_is_newer_result,
+        )
+        choices: list[models.Choice] = []
+        async for snapshot in snapshots:
+            # Results are of published decisions, whose choices are frozen: read once.
+            if snapshot is not None and not choices:
+                choices = (await sync_to_async(selectors.choices_of)([pk]))[pk]
+            yield None if snapshot is None else Result.of(snapshot, choices)
+
+    @strawberry.subscription(description="The revision of a community's ledger: now, and whenever something happens.")
+    async def community_activity(
+        self, info: Info, community_id: strawberry.ID
+    ) -> AsyncGenerator[CommunityActivity, None]:
+        pk = pk_of("Community", community_id, field="community_id")
+        revisions = _watch(
+            info,
+            topic=community_topic(pk),
+            community_id=pk,
+            may=lambda viewer: directory.readable_community(viewer, pk),
+            read=lambda: selectors.revisions([pk])[0][1],
+            is_newer=lambda new, old: new > old,
+        )
+        async for revision in revisions:
+            yield CommunityActivity(community_pk=pk, revision=BigInt(revision))

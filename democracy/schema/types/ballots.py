@@ -1,0 +1,155 @@
+"""Ballots, what they rest on, and what they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+import strawberry
+
+from accounts.api import Info
+from democracy import access, models, selectors
+from democracy.access import Viewer
+from democracy.schema.scalars import BallotKind
+from democracy.schema.types.people import Voter
+from democracy.schema.types.results import Choice, as_stars, choices_of
+from democracy.selectors import ShownBallot
+from democracy.services import questions
+
+
+@strawberry.type(description="What a ballot gives a choice.")
+class Rating:
+    choice: Choice
+    microstars: int = strawberry.field(description="0 to 5,000,000; 1,000,000 microstars are a star.")
+
+    @strawberry.field(description="The same in stars, a decimal number.")
+    def stars(self) -> str:
+        return as_stars(self.microstars)
+
+
+@strawberry.type(description="A cast ballot that another rests on.")
+class Source:
+    member: Voter
+    weight: float = strawberry.field(description="Its share; the weights of one ballot add up to 1.")
+    weight_fraction: str | None = strawberry.field(description='The same exactly, such as "1/3", where that is known.')
+    path: list[Voter] = strawberry.field(description="The strongest chain of followings to it, both ends included.")
+
+    @classmethod
+    def of(cls, source: questions.NamedSource, decision: models.Decision) -> Source:
+        weight = source.weight
+        return cls(
+            member=Voter(row=source.member, decision_pk=decision.pk),
+            weight=float(weight),
+            weight_fraction=str(weight) if isinstance(weight, Fraction) else None,
+            path=[Voter(row=member, decision_pk=decision.pk) for member in source.path],
+        )
+
+
+@strawberry.type(description="A member's ballot as it stands in a decision.")
+class Ballot:
+    shown: strawberry.Private[ShownBallot]
+
+    @strawberry.field
+    def voter(self) -> Voter:
+        return Voter(row=self.shown.membership, decision_pk=self.shown.decision.pk)
+
+    @strawberry.field
+    def kind(self) -> BallotKind:
+        return BallotKind(str(self.shown.kind))
+
+    @strawberry.field(description="Whether it counts: it is a voter's, and no abstention.")
+    def is_counted(self) -> bool:
+        return self.shown.is_counted
+
+    @strawberry.field(description="What it gives each choice, in their order; nothing for an abstention.")
+    async def stars(self, info: Info) -> list[Rating]:
+        choices = await info.context.load(choices_of, self.shown.decision.pk) or []
+        return _ratings(self.shown, choices)
+
+    @strawberry.field
+    def tags(self) -> list[str]:
+        return list(self.shown.tags)
+
+    @strawberry.field(description="What the member wrote; null for inherited ballots and where nothing was written.")
+    async def comment(self, info: Info) -> str | None:
+        key = (self.shown.decision.pk, self.shown.membership.pk)
+        return None if self.shown.kind == "inherited" else await info.context.load(_comments, key) or None
+
+    @strawberry.field(
+        description="The cast ballots that it rests on, heaviest first. Null where it is an anonymous member's: what "
+        "somebody rests on tells whom they follow."
+    )
+    async def sources(self, info: Info) -> list[Source] | None:
+        sources = await info.context.load(questions.explain, self.shown)
+        return None if sources is None else [Source.of(source, self.shown.decision) for source in sources]
+
+
+def _ratings(ballot: ShownBallot, choices: list[models.Choice]) -> list[Rating]:
+    if ballot.kind == "abstained":
+        return []
+    return [Rating(choice=Choice(row=one), microstars=n) for one, n in zip(choices, ballot.microstars, strict=True)]
+
+
+def _comments(viewer: Viewer, keys: list[tuple[int, int]]) -> Mapping[tuple[int, int], str]:
+    return selectors.comments_of(keys)
+
+
+def own_ballots(viewer: Viewer, decisions: list[models.Decision]) -> dict[models.Decision, Ballot]:
+    found = selectors.own_ballots(viewer, decisions)
+    return {one: Ballot(shown=found[one.pk]) for one in decisions if one.pk in found}
+
+
+@strawberry.type(description="What a cast ballot carries.")
+class Influence:
+    voter: Voter
+    ballots: float = strawberry.field(description="How many counted ballots, its own among them.")
+
+
+def influence_of(viewer: Viewer, decisions: list[models.Decision]) -> dict[models.Decision, list[Influence]]:
+    return {
+        decision: [
+            Influence(voter=Voter(row=one.member, decision_pk=decision.pk), ballots=one.ballots)
+            for one in questions.influence(decision)
+        ]
+        for decision in decisions
+        if access.shows_ballots(decision)
+    }
+
+
+@strawberry.type(description="A member in the delegation graph of a decision.")
+class DelegationNode:
+    voter: Voter
+    kind: BallotKind
+
+
+@strawberry.type(description="An active following: the follower inherits through it in this decision.")
+class DelegationEdge:
+    follower: int = strawberry.field(description="A position in `nodes`.")
+    followee: int = strawberry.field(description="A position in `nodes`.")
+    tags: list[str] = strawberry.field(description="Of the following. Empty: on everything.")
+
+
+@strawberry.type(description="Who hands on to whom in one decision. Anonymous followers have their pseudonyms.")
+class DelegationGraph:
+    nodes: list[DelegationNode]
+    edges: list[DelegationEdge]
+    is_complete: bool = strawberry.field(description="Whether these are all; else those with most followings.")
+
+
+def delegation_of(
+    viewer: Viewer, keys: list[tuple[models.Decision, int]]
+) -> dict[tuple[models.Decision, int], DelegationGraph]:
+    shown = [(decision, most) for decision, most in keys if access.shows_ballots(decision)]
+    return {(decision, most): _delegation(decision, most) for decision, most in shown}
+
+
+def _delegation(decision: models.Decision, most: int) -> DelegationGraph:
+    network = questions.network(decision, most=most)
+    return DelegationGraph(
+        nodes=[
+            DelegationNode(voter=Voter(row=member, decision_pk=decision.pk), kind=BallotKind(kind))
+            for member, kind in network.members
+        ],
+        edges=[DelegationEdge(follower=a, followee=b, tags=list(tags)) for a, b, tags in network.followings],
+        is_complete=network.is_complete,
+    )

@@ -1,0 +1,144 @@
+"""Decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, cast
+
+import strawberry
+from django.db.models import F
+
+from accounts.api import Info, Node, of_row
+from democracy import access, models, selectors
+from democracy.access import Viewer
+from democracy.errors import InvalidInput
+from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, connection, of_list
+from democracy.schema.scalars import DecisionStatus, ResultsVisibility
+from democracy.schema.types.ballots import Ballot, DelegationGraph, Influence, delegation_of, influence_of, own_ballots
+from democracy.schema.types.people import community_of
+from democracy.schema.types.results import CalculationStatus, Choice, Result, choices_of, results_of, statuses_of
+
+if TYPE_CHECKING:
+    from democracy.schema.types.communities import Community
+
+MOST_NODES = 1_000
+
+# Those that close last first; drafts without a closing before them.
+DECISIONS = Listing(
+    selectors.decisions_of_communities, (F("closes_at").desc(nulls_first=True), F("pk").desc()), "community_id"
+)
+HISTORY = Listing(selectors.snapshots_of, ("pk",), "decision_id")
+
+_BallotPage = tuple[models.Decision, int, int]
+
+
+@strawberry.type(description="A question put to a community. Drafts are seen by its managers.")
+class Decision(Node):
+    row: strawberry.Private[models.Decision]
+    title: str = of_row()
+    description: str = of_row()
+    opens_at: datetime | None = of_row("Voting is open from then on.")
+    closes_at: datetime | None = of_row("Until just before then.")
+    published_at: datetime | None = of_row()
+
+    @classmethod
+    def of(cls, row: models.Decision) -> Decision:
+        return cls(row=row)
+
+    @strawberry.field
+    def status(self) -> DecisionStatus:
+        return DecisionStatus(self.row.status.value)
+
+    @strawberry.field
+    def results_visibility(self) -> ResultsVisibility:
+        return ResultsVisibility(self.row.results_visibility)
+
+    @strawberry.field(description="Whether ballots, and all that is derived from single ballots, are shown now.")
+    def shows_ballots(self) -> bool:
+        return access.shows_ballots(self.row)
+
+    @strawberry.field
+    async def community(
+        self, info: Info
+    ) -> Annotated[Community, strawberry.lazy("democracy.schema.types.communities")]:
+        return await community_of(info, self.row.community_id)
+
+    @strawberry.field
+    async def choices(self, info: Info) -> list[Choice]:
+        return [Choice(row=row) for row in await info.context.load(choices_of, self.row.pk) or []]
+
+    @strawberry.field(description="The tags on the cast ballots. Null while ballots are hidden.")
+    async def tags(self, info: Info) -> list[str] | None:
+        return await info.context.load(_tags, self.row)
+
+    @strawberry.field
+    async def calculation(self, info: Info) -> CalculationStatus:
+        return cast(CalculationStatus, await info.context.load(statuses_of, self.row.pk))
+
+    @strawberry.field(description="The newest result that may be shown; null where there is none yet.")
+    async def result(self, info: Info) -> Result | None:
+        return await info.context.load(results_of, self.row.pk)
+
+    @strawberry.field(description="Your own ballot, as you cast it or as you inherit it; null where you have none.")
+    async def my_ballot(self, info: Info) -> Ballot | None:
+        return await info.context.load(own_ballots, self.row)
+
+    @strawberry.field(
+        description="All ballots: of known members by handle, then of anonymous ones by pseudonym. Null while they are "
+        "hidden."
+    )
+    async def ballots(
+        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[Ballot] | None:
+        return await _ballots(info, self.row, Page.of(first, after))
+
+    @strawberry.field(description="The results that were shown, oldest first.")
+    async def history(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Result]:
+        choices = await info.context.load(choices_of, self.row.pk) or []
+        return await HISTORY.page(info, Page.of(first, after), lambda row: Result.of(row, choices), parent=self.row.pk)
+
+    @strawberry.field(description="What each cast ballot carries, the most first. Null while ballots are hidden.")
+    async def influence(
+        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[Influence] | None:
+        found = await info.context.load(influence_of, self.row)
+        return None if found is None else of_list(Page.of(first, after), found)
+
+    @strawberry.field(description=f"At most {MOST_NODES:,} members. Null while ballots are hidden.")
+    async def delegation_graph(self, info: Info, first: int = 200) -> DelegationGraph | None:
+        if not 1 <= first <= MOST_NODES:
+            raise InvalidInput(f"The graph has 1 to {MOST_NODES:,} members.", field="first")
+        return await info.context.load(delegation_of, (self.row, first))
+
+
+async def _ballots(info: Info, decision: models.Decision, page: Page) -> Connection[Ballot] | None:
+    async def count() -> int:
+        return await info.context.load(_ballot_counts, decision) or 0
+
+    ballots = await info.context.load(_ballot_pages, (decision, page.after, page.stop))
+    return None if ballots is None else connection(page, [Ballot(shown=one) for one in ballots], count=count)
+
+
+def _ballot_pages(viewer: Viewer, keys: list[_BallotPage]) -> Mapping[_BallotPage, list[selectors.ShownBallot]]:
+    pages: dict[_BallotPage, list[selectors.ShownBallot]] = {}
+    for start, stop in {(start, stop) for _, start, stop in keys}:
+        decisions = [one for one, *place in keys if place == [start, stop] and access.shows_ballots(one)]
+        found = selectors.ballots_of(decisions, start=start, stop=stop)
+        pages |= {(one, start, stop): found[one.pk] for one in decisions}
+    return pages
+
+
+def _ballot_counts(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, int]:
+    counts = selectors.ballot_counts(decisions)
+    return {one: counts.get(one.pk, 0) for one in decisions}
+
+
+def _tags(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, list[str]]:
+    tags = selectors.tags_of(decisions)
+    return {one: tags[one.pk] for one in decisions if one.pk in tags}
+
+
+def decisions_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Decision]:
+    """Those that the viewer may see."""
+    return {row.pk: row for row in access.decisions_visible_to(viewer).filter(pk__in=ids)}

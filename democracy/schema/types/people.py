@@ -1,0 +1,130 @@
+"""Members as others see them, whom they follow, and the names on ballots."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, cast
+
+import strawberry
+
+from accounts.api import Info, Node, of_row
+from democracy import access, directory, models, network
+from democracy.access import Viewer
+from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
+from democracy.schema.scalars import Role
+
+if TYPE_CHECKING:
+    from democracy.schema.types.communities import Community
+
+FOLLOWINGS = Listing(network.followings_by, ("order", "pk"), "follower_id")
+# By name, never by the row's number: that would tell when somebody came.
+FOLLOWERS = Listing(network.followings_of, ("follower__user__name", "follower__user__handle"), "followee_id")
+
+
+@strawberry.type(
+    description="A member of a community, as far as you may know them. Anonymous members are seen by themselves and, "
+    "on the roll, by managers."
+)
+class Member(Node):
+    row: strawberry.Private[models.Membership]
+
+    @strawberry.field
+    def name(self) -> str:
+        return self.row.user.name
+
+    @strawberry.field(description="Public and unique.")
+    def handle(self) -> str:
+        return self.row.user.handle
+
+    @strawberry.field
+    def role(self) -> Role:
+        return Role(self.row.role)
+
+    is_manager: bool = of_row()
+    is_anonymous: bool = of_row()
+    joined_at: datetime = of_row()
+
+    @strawberry.field(description="Whether this is you.")
+    def is_me(self, info: Info) -> bool:
+        return access.is_self(info.context.viewer, self.row)
+
+    @strawberry.field
+    async def community(
+        self, info: Info
+    ) -> Annotated[Community, strawberry.lazy("democracy.schema.types.communities")]:
+        return await community_of(info, self.row.community_id)
+
+    @strawberry.field(description="Whom this member follows, in their order. Of anonymous members only they know.")
+    async def followings(
+        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[Following]:
+        return await FOLLOWINGS.page(info, Page.of(first, after), Following.of, parent=self.row.pk)
+
+    @strawberry.field(description="Who follows this member, by name; followers who are anonymous are left out.")
+    async def followers(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Following]:
+        return await FOLLOWERS.page(info, Page.of(first, after), Following.of, parent=self.row.pk)
+
+
+async def community_of(info: Info, pk: int) -> Community:
+    """A community by its number; every community is listed for everybody."""
+    from democracy.schema.types.communities import Community
+
+    return Community(row=cast(models.Community, await info.context.load(communities_by_id, pk)))
+
+
+def communities_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Community]:
+    return {row.pk: row for row in directory.communities_listed(viewer).filter(pk__in=ids)}
+
+
+def members_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Membership]:
+    """Those whose identity the viewer may know."""
+    rows = access.memberships_visible_to(viewer).select_related("user").filter(pk__in=ids)
+    return {row.pk: row for row in rows}
+
+
+@strawberry.type(description="A follower inherits from a followee, on some tags or on everything.")
+class Following(Node):
+    row: strawberry.Private[models.Following]
+
+    @classmethod
+    def of(cls, row: models.Following) -> Following:
+        return cls(row=row)
+
+    @strawberry.field
+    def follower(self) -> Member:
+        return Member(row=self.row.follower)
+
+    @strawberry.field
+    def followee(self) -> Member:
+        return Member(row=self.row.followee)
+
+    tags: list[str] = of_row("Empty: on everything.")
+    order: int = of_row("For display.")
+    created_at: datetime = of_row()
+
+
+@strawberry.type(
+    description="Whose a ballot is: a known member, or an anonymous one under a pseudonym that differs per decision."
+)
+class Voter:
+    row: strawberry.Private[models.Membership]
+    decision_pk: strawberry.Private[int]
+
+    @strawberry.field(description="The handle, or the pseudonym in this decision.")
+    def name(self) -> str:
+        return access.display_name(self.row, decision_id=self.decision_pk)
+
+    @strawberry.field
+    def is_anonymous(self) -> bool:
+        return self.row.is_anonymous
+
+    @strawberry.field(description="Whether this is you.")
+    def is_me(self, info: Info) -> bool:
+        return access.is_self(info.context.viewer, self.row)
+
+    @strawberry.field(description="Null for anonymous members (except to themselves) and for those who have left.")
+    async def member(self, info: Info) -> Member | None:
+        if not access.knows(info.context.viewer, self.row):
+            return None
+        row = await info.context.load(members_by_id, self.row.pk)
+        return Member(row=row) if row is not None else None

@@ -1,0 +1,238 @@
+"""Choices, results and whether they are current."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from accounts.api import Node, node_id, of_row
+from democracy import models, selectors
+from democracy.access import Viewer
+from democracy.schema.scalars import BigInt, CalculationStatusKind, NoWinnerReason, Round, TieBreakKind
+from graph import STAR
+
+
+def as_stars(microstars: int) -> str:
+    """Microstars as a decimal number of stars, exactly."""
+    whole, rest = divmod(microstars, STAR)
+    return f"{whole}.{rest:06}".rstrip("0").rstrip(".")
+
+
+@strawberry.type(description="One of the things a decision is between. Frozen once the decision is published.")
+class Choice(Node):
+    title: str = of_row()
+    description: str = of_row()
+    lot: int | None = of_row(
+        "The last tie-break: the lowest lot wins. Drawn when the decision is published, as the rank of "
+        "SHA-256(decision id + ':' + choice id) with the numbers in the ids."
+    )
+
+
+@strawberry.type(description="A choice in the score round.")
+class Score:
+    choice: Choice
+    score: BigInt = strawberry.field(description="The sum of its microstars; 1,000,000 microstars are a star.")
+    stars: str = strawberry.field(description="The same in stars, a decimal number.")
+    average: float = strawberry.field(description="Stars per counted ballot, for display; `score` is exact.")
+    rank: int = strawberry.field(description="By score: 1, 2, 2, 4.")
+    five_star_ballots: int
+
+
+@strawberry.type
+class PreferenceCount:
+    over: Choice
+    ballots: int = strawberry.field(description="Counted ballots that give the row's choice more than this one.")
+
+
+@strawberry.type(description="A row of the preference matrix.")
+class Preference:
+    choice: Choice
+    counts: list[PreferenceCount]
+
+
+@strawberry.type
+class RunoffCount:
+    choice: Choice
+    ballots: int
+
+
+@strawberry.type(description="The automatic runoff between the finalists.")
+class Runoff:
+    votes: list[RunoffCount] = strawberry.field(description="For each finalist, the ballots that prefer it.")
+    equal: int = strawberry.field(description="Ballots that give both finalists the same.")
+
+
+@strawberry.type
+class TieBreakNumber:
+    choice: Choice
+    number: BigInt = strawberry.field(description="What decided: ballots, microstars, five-star ballots, or the lot.")
+
+
+@strawberry.type(description="A tie-break that was used.")
+class TieBreak:
+    kind: TieBreakKind
+    round: Round
+    choices: list[Choice] = strawberry.field(description="Those that were still tied.")
+    won: Choice
+    numbers: list[TieBreakNumber]
+
+
+@strawberry.type(description="Who took part. Cast, inherited, abstained and none add up to eligible.")
+class Participation:
+    eligible: int = strawberry.field(description="Voters.")
+    cast: int
+    inherited: int
+    abstained: int
+    none: int = strawberry.field(description="Voters without a ballot.")
+    lobbyists: int = strawberry.field(description="Ballots that lobbyists cast; they are never counted.")
+    counted: int = strawberry.field(description="Cast and inherited.")
+
+
+@strawberry.type(description="A result of a decision, counted by STAR.")
+class Result:
+    content: strawberry.Private[Mapping[str, Any]]
+    by_id: strawberry.Private[Mapping[str, models.Choice]]
+    decision_pk: strawberry.Private[int]
+    revision: BigInt = strawberry.field(description="Of the community's ledger: the inputs that it reflects.")
+    calculated_at: datetime
+    is_final: bool = strawberry.field(description="The one of the inputs as they stood at closing; it never changes.")
+
+    @classmethod
+    def of(cls, snapshot: models.DecisionSnapshot, choices: Sequence[models.Choice]) -> Result:
+        return cls(
+            content=snapshot.result,
+            by_id={str(choice.pk): choice for choice in choices},
+            decision_pk=snapshot.decision_id,
+            revision=BigInt(snapshot.revision),
+            calculated_at=snapshot.calculated_at,
+            is_final=snapshot.is_final,
+        )
+
+    def _choice(self, key: str) -> Choice:
+        return Choice(row=self.by_id[key])
+
+    @strawberry.field
+    def decision_id(self) -> strawberry.ID:
+        return node_id("Decision", self.decision_pk)
+
+    @strawberry.field(description="The name of the counting rules.")
+    def rules(self) -> str:
+        return str(self.content["rules"])
+
+    @strawberry.field
+    def winner(self) -> Choice | None:
+        return self._choice(self.content["winner"]) if self.content["winner"] else None
+
+    @strawberry.field
+    def runner_up(self) -> Choice | None:
+        return self._choice(self.content["runner_up"]) if self.content["runner_up"] else None
+
+    @strawberry.field(description="Why there is no winner; null where there is one.")
+    def reason(self) -> NoWinnerReason | None:
+        return NoWinnerReason(self.content["reason"]) if self.content["reason"] else None
+
+    @strawberry.field(description="The two highest scores.")
+    def finalists(self) -> list[Choice]:
+        return [self._choice(key) for key in self.content["finalists"]]
+
+    @strawberry.field(description="In the order of the decision's choices.")
+    def scores(self) -> list[Score]:
+        counted = self.content["participation"]["counted"]
+        return [
+            Score(
+                choice=self._choice(key),
+                score=BigInt(score),
+                stars=as_stars(score),
+                average=score / STAR / counted if counted else 0.0,
+                rank=self.content["ranks"][key],
+                five_star_ballots=self.content["five_stars"][key],
+            )
+            for key, score in self.content["scores"].items()
+        ]
+
+    @strawberry.field(description="For each pair of choices, how many counted ballots prefer the one to the other.")
+    def preferences(self) -> list[Preference]:
+        return [
+            Preference(
+                choice=self._choice(key),
+                counts=[PreferenceCount(over=self._choice(over), ballots=count) for over, count in row.items()],
+            )
+            for key, row in self.content["preferences"].items()
+        ]
+
+    @strawberry.field
+    def runoff(self) -> Runoff:
+        runoff = self.content["runoff"]
+        votes = [RunoffCount(choice=self._choice(key), ballots=count) for key, count in runoff["for"].items()]
+        return Runoff(votes=votes, equal=runoff["equal"])
+
+    @strawberry.field(description="In the order in which they were used.")
+    def tie_breaks(self) -> list[TieBreak]:
+        return [
+            TieBreak(
+                kind=TieBreakKind(tie["kind"]),
+                round=Round(tie["round"]),
+                choices=[self._choice(key) for key in tie["choices"]],
+                won=self._choice(tie["won"]),
+                numbers=[TieBreakNumber(choice=self._choice(key), number=n) for key, n in tie["numbers"].items()],
+            )
+            for tie in self.content["tie_breaks"]
+        ]
+
+    @strawberry.field
+    def participation(self) -> Participation:
+        return Participation(**self.content["participation"])
+
+
+@strawberry.type(description="Whether a decision's result is that of the newest inputs.")
+class CalculationStatus:
+    state: strawberry.Private[selectors.CalculationState]
+
+    @strawberry.field
+    def decision_id(self) -> strawberry.ID:
+        return node_id("Decision", self.state.decision_id)
+
+    @strawberry.field
+    def status(self) -> CalculationStatusKind:
+        return CalculationStatusKind(self.state.status.value)
+
+    @strawberry.field(description="Of the last change that affects the decision.")
+    def input_revision(self) -> BigInt:
+        return BigInt(self.state.input_revision)
+
+    @strawberry.field(description="Of the inputs that the stored result reflects.")
+    def calculated_revision(self) -> BigInt:
+        return BigInt(self.state.calculated_revision)
+
+    @strawberry.field
+    def last_calculated(self) -> datetime | None:
+        return self.state.last_calculated
+
+    @strawberry.field
+    def is_final(self) -> bool:
+        return self.state.is_final
+
+    @strawberry.field
+    def is_calculating(self) -> bool:
+        return self.state.is_calculating
+
+    @strawberry.field(description="That the last calculation failed; what went wrong is in the server's log.")
+    def error(self) -> str | None:
+        return "The last calculation failed; it is tried again." if self.state.error else None
+
+
+def choices_of(viewer: Viewer, decisions: list[int]) -> dict[int, list[models.Choice]]:
+    return selectors.choices_of(decisions)
+
+
+def results_of(viewer: Viewer, decisions: list[int]) -> dict[int, Result]:
+    """The present results of decisions that the viewer has been shown."""
+    choices = selectors.choices_of(decisions)
+    return {one.decision_id: Result.of(one, choices[one.decision_id]) for one in selectors.newest_snapshots(decisions)}
+
+
+def statuses_of(viewer: Viewer, decisions: list[int]) -> dict[int, CalculationStatus]:
+    return {state.decision_id: CalculationStatus(state=state) for state in selectors.calculation_states(decisions)}

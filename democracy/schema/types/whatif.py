@@ -1,0 +1,136 @@
+"""What if: a decision after changes that are not made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import strawberry
+from asgiref.sync import sync_to_async
+from django.utils import timezone
+
+from accounts.api import Info, pk_of
+from democracy import models
+from democracy.access import Viewer
+from democracy.errors import InvalidInput, InvalidStars
+from democracy.models import MAX_CHOICES
+from democracy.schema.scalars import BigInt
+from democracy.schema.types.ballots import Ballot, Source
+from democracy.schema.types.decisions import Decision
+from democracy.schema.types.results import Result
+from democracy.selectors import ShownBallot, choices_of
+from democracy.services import questions
+
+
+@strawberry.input(description="Stars for one choice.")
+class StarsInput:
+    choice_id: strawberry.ID
+    stars: int = strawberry.field(description="0 to 5.")
+
+
+@strawberry.input(description="Follow this member, or follow them on other tags.")
+class WhatIfFollowInput:
+    member_id: strawberry.ID
+    tags: list[str] = strawberry.field(default_factory=list, description="Empty: on everything.")
+
+
+@strawberry.input(description="Follow this member no longer.")
+class WhatIfUnfollowInput:
+    member_id: strawberry.ID
+
+
+@strawberry.input(description="Cast this ballot.")
+class WhatIfVoteInput:
+    stars: list[StarsInput] = strawberry.field(default_factory=list)
+    abstain: bool = False
+    tags: list[str] = strawberry.field(default_factory=list)
+
+
+@strawberry.input(one_of=True, description="One change.")
+class ChangeInput:
+    follow: WhatIfFollowInput | None = strawberry.UNSET
+    unfollow: WhatIfUnfollowInput | None = strawberry.UNSET
+    vote: WhatIfVoteInput | None = strawberry.UNSET
+    withdraw: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Have no ballot of your own: give true."
+    )
+
+    def read(self) -> questions.Change:
+        if self.follow:
+            return questions.Follow(pk_of("Member", self.follow.member_id, field="member_id"), tuple(self.follow.tags))
+        if self.unfollow:
+            return questions.Unfollow(pk_of("Member", self.unfollow.member_id, field="member_id"))
+        if self.vote:
+            stars = read_stars(self.vote.stars)
+            return questions.Vote(tuple(stars.items()), tuple(self.vote.tags), self.vote.abstain)
+        if self.withdraw:
+            return questions.Withdraw()
+        raise InvalidInput("A change is to follow, to unfollow, to vote, or to withdraw: true.", field="changes")
+
+
+def read_stars(ratings: Sequence[StarsInput]) -> dict[int, int]:
+    """Stars by choice. Raises InvalidId, and InvalidStars where a choice is rated twice."""
+    if len(ratings) > MAX_CHOICES:
+        raise InvalidStars(f"A decision has at most {MAX_CHOICES} choices.")
+    stars = {pk_of("Choice", one.choice_id, field="stars"): one.stars for one in ratings}
+    if len(stars) < len(ratings):
+        raise InvalidStars("Each choice is rated once.")
+    return stars
+
+
+@strawberry.type(description="A decision as it stands, and as it would be after the changes. Nothing is written.")
+class WhatIf:
+    answer: strawberry.Private[questions.WhatIf]
+    choices: strawberry.Private[list[models.Choice]]
+    changes: strawberry.Private[list[questions.Change]]
+    others_changed: int = strawberry.field(description="How many other members' ballots would change with yours.")
+
+    @strawberry.field(description="The result as the inputs stand now.")
+    def before(self) -> Result:
+        return _result(self.answer, self.answer.before, self.choices)
+
+    @strawberry.field
+    def after(self) -> Result:
+        return _result(self.answer, self.answer.after, self.choices)
+
+    @strawberry.field
+    def my_ballot_before(self) -> Ballot | None:
+        return _ballot(self.answer.ballot_before)
+
+    @strawberry.field(description="Its sources are those of the ballot as it stands: ask for `mySourcesAfter`.")
+    def my_ballot_after(self) -> Ballot | None:
+        return _ballot(self.answer.ballot_after)
+
+    @strawberry.field(description="What your ballot would rest on, heaviest first.")
+    def my_sources_after(self) -> list[Source]:
+        return [Source.of(source, self.answer.decision) for source in self.answer.sources_after]
+
+    @strawberry.field(
+        description="The open decisions of the community, at most 20, in which your ballot would change if you "
+        "followed and unfollowed so; those whose ballots are hidden are left out."
+    )
+    async def decisions_changed(self, info: Info) -> list[Decision]:
+        changed = sync_to_async(questions.decisions_changed)
+        return [Decision.of(row) for row in await changed(info.context.viewer, self.answer.decision.pk, self.changes)]
+
+
+def _result(answer: questions.WhatIf, content: dict[str, object], choices: list[models.Choice]) -> Result:
+    return Result(
+        content=content,
+        by_id={str(choice.pk): choice for choice in choices},
+        decision_pk=answer.decision.pk,
+        revision=BigInt(answer.revision),
+        calculated_at=timezone.now(),
+        is_final=False,
+    )
+
+
+def _ballot(shown: ShownBallot | None) -> Ballot | None:
+    return None if shown is None else Ballot(shown=shown)
+
+
+def what_if(viewer: Viewer, decision_id: strawberry.ID, changes: Sequence[ChangeInput]) -> WhatIf:
+    """Raises what `questions.what_if` raises, and InvalidId."""
+    read = [change.read() for change in changes[: questions.MAX_CHANGES + 1]]
+    answer = questions.what_if(viewer, pk_of("Decision", decision_id, field="decision_id"), read)
+    choices = choices_of([answer.decision.pk])[answer.decision.pk]
+    return WhatIf(answer=answer, choices=choices, changes=read, others_changed=answer.others_changed)

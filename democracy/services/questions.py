@@ -1,0 +1,273 @@
+"""Questions to a calculation: what a ballot rests on, what a ballot carries, who hands on to whom, and what if.
+
+They are asked for a viewer, write nothing, and are answered only where the decision shows its ballots; one's own ballot
+is explained everywhere. The calculation is that of the inputs as they stand now (closed: at closing).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from django.utils import timezone
+
+from democracy import access
+from democracy.access import Viewer
+from democracy.errors import BallotsHidden, DecisionClosed, DecisionNotOpen, InvalidInput, PermissionDenied
+from democracy.models import Decision, Membership
+from democracy.selectors import ShownBallot
+from democracy.services.ballots import check_stars
+from democracy.services.calculation import LiveCalculation, calculation_of, result_content
+from democracy.services.followings import require_pair
+from democracy.tags import normalise_tags
+from graph import CastBallot, FollowingRemoved, FollowingSet, GraphChange, Source, StagedBallot
+
+MAX_CHANGES = 20
+# Each of them is calculated while somebody waits.
+_MOST_DECISIONS = 20
+# Up to here members are looked up by number, beyond it all of the community are read.
+_FEW_MEMBERS = 1_000
+
+
+# --- What a ballot rests on, and what it carries ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NamedSource:
+    """A cast ballot that another rests on: whose, its share, and the strongest chain to it, both ends included."""
+
+    member: Membership
+    weight: Fraction | float
+    path: tuple[Membership, ...]
+
+
+def explain(viewer: Viewer, ballots: Iterable[ShownBallot]) -> dict[ShownBallot, list[NamedSource]]:
+    """The sources of these ballots, heaviest first. None of somebody whose followings the viewer may not know."""
+    by_decision: defaultdict[Decision, list[ShownBallot]] = defaultdict(list)
+    for ballot in ballots:
+        is_own = access.is_self(viewer, ballot.membership)
+        if is_own or (access.shows_ballots(ballot.decision) and access.knows(viewer, ballot.membership)):
+            by_decision[ballot.decision].append(ballot)
+    sources: dict[ShownBallot, tuple[Source, ...]] = {}
+    for decision, of_decision in by_decision.items():
+        with calculation_of(decision) as live:
+            sources |= {ballot: live.calculation.sources(ballot.membership.pk) for ballot in of_decision}
+    members = _members({member for found in sources.values() for source in found for member in source.path})
+    return {ballot: [_named(source, members) for source in found] for ballot, found in sources.items()}
+
+
+def _named(source: Source, members: Mapping[int, Membership]) -> NamedSource:
+    return NamedSource(members[source.member], source.weight, tuple(members[one] for one in source.path))
+
+
+def _members(ids: Iterable[int], *, community_id: int | None = None) -> dict[int, Membership]:
+    """The members with these ids, and their users."""
+    wanted = set(ids)
+    rows = Membership.objects.select_related("user")
+    if community_id is not None and len(wanted) > _FEW_MEMBERS:
+        return {row.pk: row for row in rows.filter(community=community_id) if row.pk in wanted}
+    return {row.pk: row for row in rows.filter(pk__in=wanted)}
+
+
+@dataclass(frozen=True)
+class Influence:
+    """How many counted ballots a cast ballot carries, its own among them."""
+
+    member: Membership
+    ballots: float
+
+
+def influence(decision: Decision) -> list[Influence]:
+    """The cast ballots of a decision that shows them, those that carry most first, then by name."""
+    if not access.shows_ballots(decision):
+        return []
+    with calculation_of(decision) as live:
+        carried = live.calculation.influence()
+    members = _members(carried, community_id=decision.community_id)
+    found = [Influence(members[member], round(ballots, 6)) for member, ballots in carried.items()]
+    return sorted(found, key=lambda one: (-one.ballots, by_name(decision, one.member)))
+
+
+def by_name(decision: Decision, member: Membership) -> tuple[bool, str]:
+    """A key that tells nothing of anonymous members: the known by handle, then the others by pseudonym."""
+    return member.is_anonymous, access.display_name(member, decision_id=decision.pk)
+
+
+@dataclass(frozen=True)
+class Network:
+    """Who hands on to whom in one decision: `followings` are active ones, between positions in `members`."""
+
+    members: list[tuple[Membership, str]]
+    followings: list[tuple[int, int, tuple[str, ...]]]
+    is_complete: bool
+
+
+def network(decision: Decision, *, most: int) -> Network:
+    """The active followings of a decision that shows its ballots, among the `most` members whom most follow or who
+    follow most; with the kinds of their ballots.
+    """
+    if not access.shows_ballots(decision):
+        return Network([], [], is_complete=True)
+    with calculation_of(decision) as live:
+        pairs = list(live.calculation.active_followings())
+        ends = Counter(member for pair in pairs for member in pair)
+        staged = {member: live.calculation.staged(member) for member in ends}
+        tags = {pair: live.calculation.graph.followees[pair[0]][pair[1]]["tags"] for pair in pairs}
+    members = _members(ends, community_id=decision.community_id)
+    names = {member: by_name(decision, members[member]) for member in ends}
+    chosen = sorted(sorted(ends, key=lambda one: (-ends[one], names[one]))[:most], key=lambda one: names[one])
+    place = {member: index for index, member in enumerate(chosen)}
+    kinds = {member: ballot.kind if ballot else "none" for member, ballot in staged.items()}
+    return Network(
+        [(members[one], kinds[one]) for one in chosen],
+        sorted((place[a], place[b], tuple(sorted(tags[a, b]))) for a, b in pairs if a in place and b in place),
+        is_complete=len(chosen) == len(ends),
+    )
+
+
+# --- What if ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Follow:
+    member_id: int
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unfollow:
+    member_id: int
+
+
+@dataclass(frozen=True)
+class Vote:
+    """Stars per choice id, or an abstention; without tags the ballot has none."""
+
+    stars: tuple[tuple[int, int], ...]
+    tags: tuple[str, ...] = ()
+    abstain: bool = False
+
+
+@dataclass(frozen=True)
+class Withdraw:
+    """No ballot of one's own."""
+
+
+Change = Follow | Unfollow | Vote | Withdraw
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The result and one's own ballot as they stand and as they would be. Results as stored ones."""
+
+    decision: Decision
+    revision: int
+    before: dict[str, Any]
+    after: dict[str, Any]
+    ballot_before: ShownBallot | None
+    ballot_after: ShownBallot | None
+    sources_after: list[NamedSource]
+    others_changed: int
+
+
+def what_if(viewer: Viewer, decision_id: int, changes: Sequence[Change]) -> WhatIf:
+    """An open decision if the viewer followed, unfollowed, voted or withdrew, in this order. Writes nothing.
+
+    Members only. Raises PermissionDenied, BallotsHidden, DecisionNotOpen, DecisionClosed, and what the commands raise
+    for such a change.
+    """
+    decision, member = _asked(viewer, decision_id)
+    edges = _edges(viewer, member, changes)
+    votes = [change for change in changes if isinstance(change, Vote | Withdraw)]
+    for vote in votes:
+        if isinstance(vote, Vote):
+            check_stars(decision, dict(vote.stars), abstain=vote.abstain)
+    with calculation_of(decision) as live:
+        choices, calculation = live.choices, live.calculation.copy()
+        revision = live.revision
+    before, ballot_before = calculation.result, calculation.staged(member.pk)
+    graph = calculation.graph.updated(edges, revision=revision)
+    ballots = {member.pk: _cast(votes[-1], choices)} if votes else {}
+    changed = calculation.update(graph, changes=edges, ballots=ballots)
+    sources = calculation.sources(member.pk)
+    members = _members({one for source in sources for one in source.path})
+    return WhatIf(
+        decision=decision,
+        revision=revision,
+        before=result_content(before, choices),
+        after=result_content(calculation.result, choices),
+        ballot_before=_shown(decision, member, ballot_before),
+        ballot_after=_shown(decision, member, calculation.staged(member.pk)),
+        sources_after=[_named(source, members) for source in sources],
+        others_changed=len(changed - {member.pk}),
+    )
+
+
+def decisions_changed(viewer: Viewer, decision_id: int, changes: Sequence[Change]) -> list[Decision]:
+    """The open decisions of the community, at most 20, in which the viewer's own ballot would be another after these
+    followings; those that hide their ballots are left out.
+    """
+    decision, member = _asked(viewer, decision_id)
+    edges = _edges(viewer, member, changes)
+    now = timezone.now()
+    open_ones = access.decisions_visible_to(viewer).filter(
+        community=decision.community_id, published_at__isnull=False, opens_at__lte=now, closes_at__gt=now
+    )
+    changed = []
+    for one in open_ones.order_by("closes_at", "pk")[:_MOST_DECISIONS]:
+        if edges and access.shows_ballots(one):
+            with calculation_of(one) as live:
+                if _changes_ballot(live, member.pk, edges):
+                    changed.append(one)
+    return changed
+
+
+def _changes_ballot(live: LiveCalculation, member: int, edges: Sequence[GraphChange]) -> bool:
+    calculation = live.calculation.copy()
+    before = calculation.staged(member)
+    calculation.update(calculation.graph.updated(edges, revision=live.revision), changes=edges, ballots={})
+    return calculation.staged(member) != before
+
+
+def _asked(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
+    decision = access.require_decision(viewer, decision_id)
+    member = access.require_member(viewer, decision.community_id)
+    if decision.status == Decision.Status.CLOSED:
+        raise DecisionClosed("Voting has closed; the result is final.")
+    if decision.status != Decision.Status.OPEN:
+        raise DecisionNotOpen("Voting has not opened yet.")
+    if not access.shows_ballots(decision):
+        raise BallotsHidden("This decision shows its results after closing; until then nobody can try out changes.")
+    return decision, member
+
+
+def _edges(viewer: Viewer, member: Membership, changes: Sequence[Change]) -> list[GraphChange]:
+    if len(changes) > MAX_CHANGES:
+        raise InvalidInput(f"At most {MAX_CHANGES} changes at once.", field="changes")
+    return [_edge(viewer, member, change) for change in changes if isinstance(change, Follow | Unfollow)]
+
+
+def _edge(viewer: Viewer, member: Membership, change: Follow | Unfollow) -> GraphChange:
+    followee, follower = require_pair(viewer, change.member_id)
+    if followee.is_anonymous or not followee.is_current or follower.pk != member.pk:
+        raise PermissionDenied
+    if isinstance(change, Unfollow):
+        return FollowingRemoved(member.pk, followee.pk)
+    return FollowingSet(member.pk, followee.pk, frozenset(normalise_tags(change.tags)))
+
+
+def _cast(vote: Vote | Withdraw, choices: tuple[int, ...]) -> CastBallot | None:
+    if isinstance(vote, Withdraw):
+        return None
+    stars = dict(vote.stars)
+    rated = tuple(stars.get(choice, 0) for choice in choices)
+    return CastBallot(rated, frozenset(normalise_tags(vote.tags)), vote.abstain)
+
+
+def _shown(decision: Decision, member: Membership, ballot: StagedBallot | None) -> ShownBallot | None:
+    if ballot is None:
+        return None
+    return ShownBallot(decision, member, ballot.kind, ballot.microstars, tuple(sorted(ballot.tags)), ballot.counted)
