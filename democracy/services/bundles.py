@@ -270,26 +270,36 @@ def _ballots(
         yield row
 
 
-def _result(value: Any, ids: Mapping[str, str]) -> Any:
-    """A stored result with the file's ids of choices instead of the database's, wherever they stand."""
-    choice_keys = ("scores", "ranks", "five_stars", "numbers", "for")
-    if not isinstance(value, dict):
-        return value
-    found: dict[str, Any] = {}
-    for key, content in value.items():
-        if key in ("winner", "runner_up", "won"):
-            found[key] = None if content is None else ids[content]
-        elif key in ("finalists", "choices"):
-            found[key] = [ids[choice] for choice in content]
-        elif key in choice_keys:
-            found[key] = {ids[choice]: number for choice, number in content.items()}
-        elif key == "preferences":
-            found[key] = {ids[a]: {ids[b]: count for b, count in row.items()} for a, row in content.items()}
-        elif key == "tie_breaks":
-            found[key] = [_result(tie, ids) for tie in content]
-        else:
-            found[key] = _result(content, ids)
-    return found
+def _result(stored: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+    """A stored result with the file's ids of choices; only what can be verified, not what follows from it (ranks)."""
+
+    def named(numbers: Mapping[str, int]) -> dict[str, int]:
+        return {ids[choice]: number for choice, number in numbers.items()}
+
+    def name(choice: str | None) -> str | None:
+        return None if choice is None else ids[choice]
+
+    return {
+        "rules": stored["rules"],
+        "reason": stored["reason"],
+        "winner": name(stored["winner"]),
+        "runner_up": name(stored["runner_up"]),
+        "finalists": [ids[choice] for choice in stored["finalists"]],
+        "scores": named(stored["scores"]),
+        "preferences": {ids[choice]: named(row) for choice, row in stored["preferences"].items()},
+        "runoff": {"for": named(stored["runoff"]["for"]), "equal": stored["runoff"]["equal"]},
+        "tie_breaks": [
+            {
+                "round": tie["round"],
+                "kind": tie["kind"],
+                "choices": [ids[choice] for choice in tie["choices"]],
+                "won": ids[tie["won"]],
+                "numbers": named(tie["numbers"]),
+            }
+            for tie in stored["tie_breaks"]
+        ],
+        "participation": stored["participation"],
+    }
 
 
 def dumps(bundle: Mapping[str, Any]) -> str:

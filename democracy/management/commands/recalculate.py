@@ -66,7 +66,7 @@ class Command(BaseCommand):
             what = f"{len(outcome.calculated)} calculated in {seconds:.2f} s" if outcome.calculated else "was current"
             self.stdout.write(f"community {one.pk} “{one.name}”: {what}")
         if failed:
-            raise CommandError(f"{failed} calculations failed.")
+            raise CommandError(f"{failed:,} {'calculation' if failed == 1 else 'calculations'} failed.")
 
     def _chosen(self, community: int | None, decision: int | None) -> list[Community]:
         if decision is not None:

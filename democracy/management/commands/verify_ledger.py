@@ -34,4 +34,4 @@ class Command(BaseCommand):
             if not faults:
                 self.stdout.write(f"community {one.pk} “{one.name}”: {one.revision:,} entries, all as written")
         if total:
-            raise CommandError(f"{total:,} faults found.")
+            raise CommandError(f"{total:,} {'fault' if total == 1 else 'faults'} found.")

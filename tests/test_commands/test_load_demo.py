@@ -1,0 +1,113 @@
+"""The demo communities."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from democracy import demo, ledger
+from democracy.demo import riverside
+from democracy.models import Application, Community, Decision, DecisionSnapshot, LedgerEntry, Membership
+from democracy.services.inputs import current_inputs
+from tests import factories
+from tests.rules import written
+from tests.test_commands.running import exported, run
+from tests.test_verify.bundles import differences
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """The demo, with a small Riverside."""
+    for name, number in (("MEMBERS", 60), ("FOLLOWINGS", 200), ("BALLOTS", 20)):
+        monkeypatch.setattr(riverside, name, number)
+    return run("load_demo")
+
+
+def test_the_demo_is_lively_calculated_and_safe_to_load_again(loaded):
+    assert loaded == [
+        "made Maple Court: 14 members",
+        "made Springfield: 40 members",
+        "made Riverside Assembly: 62 members",
+    ]
+    springfield = Community.objects.get(name="Springfield")
+    assert springfield.visibility == Community.Visibility.PUBLIC
+    decisions = Decision.objects.filter(community=springfield)
+    assert {d.status for d in decisions} == {"draft", "open", "closed"}
+    assert {d.results_visibility for d in decisions if d.status == "open"} == {"live", "batched", "after_close"}
+    for decision in Decision.objects.exclude(published_at=None):
+        assert decision.calculation_status == "current"
+        shown = DecisionSnapshot.objects.filter(decision=decision, is_final=decision.status == "closed").count()
+        assert shown == (decision.results_visibility != "after_close")
+    members = Membership.objects.filter(community=springfield)
+    assert members.filter(is_anonymous=True).count() == 3
+    assert members.filter(role="lobbyist").count() == 2
+    assert Application.objects.get().community == springfield
+    for community in Community.objects.all():
+        assert list(ledger.faults(community)) == []
+
+    before = (written(), User.objects.count(), DecisionSnapshot.objects.count())
+    assert run("load_demo") == [f"{one.name} is there already" for one in demo.COMMUNITIES]
+    assert (written(), User.objects.count(), DecisionSnapshot.objects.count()) == before
+
+
+def test_a_few_people_can_be_entered_as_and_nobody_has_an_address(loaded):
+    accounts = User.objects.filter(is_demo=True)
+    assert 5 <= accounts.count() <= 8
+    assert not User.objects.exclude(email=None).exists()
+    roles = {(m.role, m.is_manager, m.is_anonymous) for m in Membership.objects.filter(user__is_demo=True)}
+    assert roles == {
+        ("voter", True, False),
+        ("voter", False, False),
+        ("voter", False, True),
+        ("lobbyist", False, False),
+    }
+
+
+def test_every_result_that_may_be_seen_is_accepted_by_the_verifier(loaded):
+    seen = [d for d in Decision.objects.exclude(published_at=None) if d.results_visibility == "live"]
+    assert len(seen) == 8
+    for decision in seen:
+        assert differences(exported(decision)) == []
+
+
+def test_springfield_has_a_chain_of_four_and_a_loop(loaded):
+    springfield = Community.objects.get(name="Springfield")
+    names = {m.pk: m.file_id for m in Membership.objects.filter(community=springfield)}
+    pairs = {(names[a], names[b]) for a, b in current_inputs(springfield.pk, []).followings}
+    chain = ["theo_lindqvist", "nadia_benali", "oskar_jensen", "mei_tanaka", "amara_okafor"]
+    loop = ["lucía_romero", "piotr_wrona", "hana_sato", "lucía_romero"]
+    for path in (chain, loop):
+        assert set(pairwise(path)) <= pairs
+
+
+def test_a_load_that_was_cut_off_is_made_up_for(loaded):
+    community = Community.objects.get(name="Maple Court")
+    # Django's own cascade would write ledger entries for what it deletes.
+    DecisionSnapshot.objects.filter(decision__community=community).delete()
+    Decision.objects.filter(community=community).update(calculated_revision=0)
+    run("load_demo")
+    for decision in Decision.objects.filter(community=community):
+        assert decision.calculation_status == "current"
+        assert decision.snapshots.count() == 1
+
+
+def test_a_real_community_and_a_real_person_of_the_same_name_are_left_alone(monkeypatch):
+    monkeypatch.setattr(demo, "COMMUNITIES", demo.COMMUNITIES[:2])
+    town, _ = factories.community("ann", name="springfield")
+    factories.person("mei_tanaka")
+    before = list(LedgerEntry.objects.filter(community=town).values())
+    assert run("load_demo")[1] == "springfield is there already"
+    assert list(LedgerEntry.objects.filter(community=town).values()) == before
+    mei = Membership.objects.select_related("user").get(community__name="Maple Court", file_id="mei_tanaka")
+    assert (mei.user.handle, mei.user.is_demo) == ("mei_tanaka_2", True)
+
+
+def test_the_large_community_is_as_large_as_it_says():
+    content = riverside.community(timezone.now())
+    assert (len(content.members), len(content.followings)) == (2_002, 10_001)
+    assert [len(decision.ballots) for decision in content.decisions] == [400, 200]
