@@ -118,8 +118,8 @@ def test_killed_inside_the_storing_transaction(machine):
     die_before_commit = """
         from democracy.services import storing
         write = storing._write
-        def write_and_die(rows):
-            write(rows)
+        def write_and_die(*arguments):
+            write(*arguments)
             die()
         storing._write = write_and_die
     """
