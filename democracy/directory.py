@@ -114,7 +114,7 @@ def living_decisions(viewer: Viewer, community: Community) -> dict[str, list[Dec
     decisions = decisions_of(viewer, community).exclude(published_at__isnull=False, closes_at__lte=timezone.now())
     rows: dict[str, list[DecisionRow]] = {status: [] for status in Decision.Status}
     for one in decisions.order_by("closes_at", "-pk"):
-        rows[one.status].append(DecisionRow(one, one.has_ballot, ""))
+        rows[one.status].append(DecisionRow(one, one.has_ballot, ""))  # type: ignore[attr-defined]
     return rows
 
 

@@ -85,7 +85,7 @@ class _Names:
 
     def __init__(self, viewer: Viewer, community: Community, entries: Sequence[LedgerEntry]) -> None:
         self.viewer = viewer
-        members = {entry.membership_id for entry in entries}
+        members = {entry.membership_id for entry in entries if entry.membership_id is not None}
         users: set[int | None] = {entry.actor_id for entry in entries}
         for entry in entries:
             for content in (entry.before, entry.after):
@@ -95,7 +95,7 @@ class _Names:
                     users.add(content["user"])
         user_ids = {user for user in users if user is not None}
         memberships = Membership.objects.filter(community=community).select_related("user")
-        rows = {*memberships.filter(pk__in=members - {None}), *memberships.filter(user__in=user_ids)}
+        rows = {*memberships.filter(pk__in=members), *memberships.filter(user__in=user_ids)}
         self.members = {row.pk: row for row in rows}
         self.member_of_user = {row.user_id: row for row in rows}
         people = User.objects.filter(pk__in=user_ids).values_list("pk", "handle")
@@ -104,7 +104,9 @@ class _Names:
         self.is_manager = any(row.is_manager and row.is_current for row in rows if row.user_id == own) or (
             own is not None and memberships.filter(user=own, is_manager=True, left_at=None).exists()
         )
-        decisions = access.decisions_visible_to(viewer).filter(pk__in={entry.decision_id for entry in entries} - {None})
+        decisions = access.decisions_visible_to(viewer).filter(
+            pk__in={entry.decision_id for entry in entries if entry.decision_id is not None}
+        )
         self.decisions = {decision.pk: decision for decision in decisions}
         self.titles = {pk: f"“{decision.title}”" for pk, decision in self.decisions.items()}
         self.choices = dict(Choice.objects.filter(decision__in=self.decisions).values_list("pk", "title"))

@@ -47,5 +47,6 @@ class MoveForm(forms.Form):
 
     def move(self) -> tuple[int, int]:
         """Whom, and by how many places."""
-        up, down = self.cleaned_data.get("up"), self.cleaned_data.get("down")
-        return (up, -1) if up else (down, 1)
+        up: int | None = self.cleaned_data["up"]
+        down: int | None = self.cleaned_data["down"]
+        return (up, -1) if up else (down or 0, 1)

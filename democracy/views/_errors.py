@@ -35,7 +35,7 @@ def answered(view: View[P]) -> View[P]:
     """Answer a refused command or question."""
 
     @functools.wraps(view)
-    def wrapper(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except PermissionDenied as error:
@@ -49,11 +49,14 @@ def answered(view: View[P]) -> View[P]:
     return wrapper
 
 
-def managers_only(view: View[Concatenate[int, P]]) -> View[Concatenate[int, P]]:
-    """A page of a community's managers: 404 where there is no such community, 403 for everybody else."""
+def managers_only(view: View[P]) -> View[P]:
+    """A page of a community's managers (`community_id` in its address): 404 where there is no such community, 403 for
+    everybody else.
+    """
 
     @functools.wraps(view)
-    def wrapper(request: HttpRequest, community_id: int, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        community_id: Any = kwargs["community_id"]
         if not Community.objects.filter(pk=community_id).exists():
             raise Http404
         if not request.user.is_authenticated:
@@ -62,7 +65,7 @@ def managers_only(view: View[Concatenate[int, P]]) -> View[Concatenate[int, P]]:
             access.require_manager(request.user, community_id)
         except PermissionDenied:
             return render(request, "403.html", status=403)
-        return answered(view)(request, community_id, *args, **kwargs)
+        return answered(view)(request, *args, **kwargs)
 
     return wrapper
 

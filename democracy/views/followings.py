@@ -37,12 +37,13 @@ def follow_user(request: HttpRequest, community_id: int, membership_id: int) -> 
     return redirect(context["next"] or "followings")
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @answered
 def follow_preview(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
-    """What the following would change, before it is saved."""
-    context, form = _follow_context(request, community_id, membership_id), FollowForm(request.GET)
+    """What the following would change, before it is saved. Posted to by the form's second button; writes nothing."""
+    context = _follow_context(request, community_id, membership_id)
+    form = FollowForm(request.POST if request.method == "POST" else request.GET)
     previews = submitted(form, lambda data: services.preview_following(request.user, membership_id, tags=data["tags"]))
     context |= {"form": form, "previews": previews}
     return render_page(request, "democracy/follow.html", context, fragments=_FRAGMENTS)

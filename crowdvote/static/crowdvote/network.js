@@ -1,6 +1,7 @@
 // Who follows whom, drawn on a canvas. Layout and reach come from a worker; without scripts the list below does it all.
 const LABELS = 60;
 const DRAWN_WHILE_MOVING = 12_000; // followings; more of them are thinned out until the picture stands still
+const ARROWS_TOLD = 80; // arrows in sight that say their topics
 const ARROWS = 2_500; // followings up to which each has its arrowhead at any zoom
 
 const place = document.querySelector("[data-network]");
@@ -157,8 +158,6 @@ async function start(place) {
     }
 
     if (focus !== null) {
-      context.globalAlpha = 1;
-      context.lineWidth = 1.6;
       const out = [new Path2D(), new Path2D()];
       const into = [new Path2D(), new Path2D()];
       const told = [];
@@ -168,15 +167,25 @@ async function start(place) {
         trace(from, to, ...(from === focus ? out : into));
         told.push(following);
       }
+      context.lineWidth = told.length > 60 ? 1 : 1.6;
+      context.globalAlpha = told.length > 60 ? 0.5 : 1;
       for (const [colour, [line, head]] of [[colours.accent, out], [colours["star-edge"], into]]) {
         context.strokeStyle = context.fillStyle = colour;
         context.stroke(line);
         context.fill(head);
       }
+      context.globalAlpha = 1;
       if (told.length <= 40) for (const [from, to, about] of told) tell(from, to, topics[about].join(", "));
     }
 
     context.globalAlpha = 1;
+    // Close enough, each arrow says what it is about.
+    if (focus === null && view.k > 1.5 && !isMoving) {
+      let room = ARROWS_TOLD;
+      for (const [from, to, about] of active) {
+        if (room > 0 && isVisible(from) && isVisible(to) && tell(from, to, topics[about].join(", "))) room -= 1;
+      }
+    }
     for (let i = 0; i < count; i += 1) {
       if (!isVisible(i)) continue;
       const x = sx(i);
@@ -237,10 +246,12 @@ async function start(place) {
   }
 
   function tell(from, to, text) {
-    if (!text) return;
-    context.font = `500 11px ${colours.font}`;
     const [x, y] = [sx(from) * 0.4 + sx(to) * 0.6, sy(from) * 0.4 + sy(to) * 0.6];
-    if (x > 0 && y > 0 && x < width && y < height) write(text, x, y, colours.muted, "center");
+    if (!text || x < 0 || y < 0 || x > width || y > height) return false;
+    context.font = `500 11px ${colours.font}`;
+    context.textBaseline = "middle";
+    write(text, x, y, colours.muted, "center");
+    return true;
   }
 
   // Names of those who matter most in sight, where they don't cover one another.
