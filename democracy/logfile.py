@@ -120,13 +120,14 @@ class SharedDailyFileHandler(TimedRotatingFileHandler):
             raise OSError("the disk is full")
 
     def _rotate(self, day: str) -> None:
+        assert self._file is not None
+        # The lock is on the file of the earlier day itself: by now the name may already stand for today's.
+        locks.lock(self._file, locks.LOCK_EX)
         try:
-            with open(self._path, "rb") as file:
-                locks.lock(file, locks.LOCK_EX)
-                if _is_at(file, self._path):
-                    self._path.rename(self._unused_name(day))
-        except FileNotFoundError:
-            return  # another process has just renamed it
+            if _is_at(self._file, self._path):
+                self._path.rename(self._unused_name(day))
+        finally:
+            locks.unlock(self._file)
         for expired in self.getFilesToDelete():
             Path(expired).unlink(missing_ok=True)
 
