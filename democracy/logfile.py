@@ -100,10 +100,10 @@ class SharedDailyFileHandler(TimedRotatingFileHandler):
         if self._file is None or not _is_at(self._file, self._path):
             self._close_file()
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115
+            self._file = open(self._path, "a+b", buffering=0)  # noqa: SIM115
             self._day, self._torn = None, False
         if self._day is None:
-            self._day = _day_of(self._path)
+            self._day = _day_of(self._file)
         return self._file
 
     def _close_file(self) -> None:
@@ -150,12 +150,12 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
         return False
 
 
-def _day_of(path: Path) -> str | None:
+def _day_of(file: BinaryIO) -> str | None:
     """The day of the file's first line; of its last change where that names none; None for an empty file."""
-    with open(path, "rb") as file:
-        start = file.read(11)
+    # Of the open file, not of its name, which another process may be moving on.
+    start = os.pread(file.fileno(), 11, 0)
     if not start:
         return None
     if day := _DAY.match(start):
         return day[1].decode()
-    return time.strftime("%Y-%m-%d", time.gmtime(path.stat().st_mtime))
+    return time.strftime("%Y-%m-%d", time.gmtime(os.fstat(file.fileno()).st_mtime))
