@@ -51,3 +51,47 @@ async def test_the_page_says_who_acts(page: Page) -> None:
     await person.click()
     await page.goto("/graphql/")
     await expect(page.get_by_text(f"You act as {name}")).to_be_visible()
+
+
+OPEN_DECISION = """
+{
+  communities(search: "Springfield") {
+    edges { node { decisions(status: OPEN, first: 20) { edges { node {
+      id title resultsVisibility calculation { status } result { revision } choices { id }
+    } } } } }
+  }
+}
+"""
+
+
+async def test_a_query_a_mutation_and_a_subscription_work_together(page: Page) -> None:
+    """A vote cast in one GraphiQL appears in another that watches the decision."""
+    await page.goto("/")
+    await page.get_by_role("region", name="Try the demo").get_by_role("button").first.click()
+    answer = await page.request.get("/graphql/", params={"query": OPEN_DECISION})
+    (community,) = (await answer.json())["data"]["communities"]["edges"]
+    decisions = [edge["node"] for edge in community["node"]["decisions"]["edges"]]
+    decision = next(decision for decision in decisions if decision["resultsVisibility"] == "LIVE")
+
+    await page.goto("/graphql/")
+    result = page.get_by_label("Result Window")
+    await run(page, f'{{ decision(id: "{decision["id"]}") {{ title }} }}')
+    await expect(result).to_contain_text(decision["title"])
+
+    await run(page, f'subscription {{ decisionResult(decisionId: "{decision["id"]}") {{ revision }} }}')
+    before = decision["result"]["revision"]
+    await expect(result).to_contain_text(f'"revision": {before}')
+
+    voter = await page.context.new_page()
+    await voter.goto("/graphql/")
+    stars = ", ".join(
+        f'{{choiceId: "{choice["id"]}", stars: {4 - position % 5}}}'
+        for position, choice in enumerate(decision["choices"])
+    )
+    cast = f'castVote(input: {{decisionId: "{decision["id"]}", stars: [{stars}]}})'
+    await run(voter, f"mutation {{ {cast} {{ receipt errors {{ code message }} }} }}")
+    outcome = voter.get_by_label("Result Window")
+    await expect(outcome).to_contain_text('"errors": []')
+    await expect(outcome).to_contain_text('"receipt": "')
+    await expect(result).not_to_contain_text(f'"revision": {before}', timeout=10_000)
+    await expect(result).to_contain_text('"revision": ')
