@@ -132,7 +132,9 @@ async function start(place) {
 
   const sx = (i) => places[2 * i] * view.k + view.x;
   const sy = (i) => places[2 * i + 1] * view.k + view.y;
-  const radius = (i) => (3 + 15 * Math.sqrt(reach[i] / count)) * Math.min(Math.max(view.k, 0.45), 2.5);
+  // The more circles, the smaller, or those of a large community would cover one another.
+  const largest = Math.min(Math.max(300 / Math.sqrt(count), 4), 15);
+  const radius = (i) => (3 + largest * Math.sqrt(reach[i] / count)) * Math.min(Math.max(view.k, 0.45), 2.5);
 
   function paint() {
     const ratio = devicePixelRatio || 1;
