@@ -1,0 +1,66 @@
+"""Asking the API as its clients do: over HTTP, through every middleware."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db import models
+from django.test import Client
+
+from accounts.api import node_id
+from accounts.models import ApiToken, User
+from democracy.models import (
+    Application,
+    Ballot,
+    Choice,
+    Community,
+    Decision,
+    Following,
+    LedgerEntry,
+    Membership,
+    Vote,
+)
+
+URL = "/graphql/"
+JSON = "application/json"
+INPUTS = [User, ApiToken, Community, Membership, Application, Following, Decision, Choice, Ballot, Vote, LedgerEntry]
+
+
+def client_of(viewer: User | None) -> Client:
+    client = Client()
+    if viewer is not None:
+        client.force_login(viewer, backend="accounts.backends.SignInLinkBackend")
+    return client
+
+
+def post(viewer: User | Client | None, query: str, **variables: Any) -> dict[str, Any]:
+    """The whole answer, errors included."""
+    client = viewer if isinstance(viewer, Client) else client_of(viewer)
+    response = client.post(URL, json.dumps({"query": query, "variables": variables}), content_type=JSON)
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def ask(viewer: User | Client | None, query: str, **variables: Any) -> dict[str, Any]:
+    """The data; there must be no errors."""
+    answer = post(viewer, query, **variables)
+    assert "errors" not in answer, answer["errors"]
+    data: dict[str, Any] = answer["data"]
+    return data
+
+
+def id_of(row: models.Model) -> str:
+    """The id that the API has for a row."""
+    kind = {Membership: "Member"}.get(type(row), type(row).__name__)
+    return node_id(kind, row.pk)
+
+
+def codes(answer: dict[str, Any]) -> list[str]:
+    """The codes of an answer's errors."""
+    return [error["extensions"]["code"] for error in answer["errors"]]
+
+
+def everything_written() -> dict[str, list[dict[str, Any]]]:
+    """All rows that people write, and the ledger."""
+    return {model.__name__: list(model.objects.order_by("pk").values()) for model in INPUTS}

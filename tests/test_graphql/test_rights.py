@@ -1,0 +1,180 @@
+"""Who may do what: every mutation for everybody, and that a refusal writes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from crowdvote.schema import schema
+from tests.test_graphql.api import client_of, everything_written, id_of, post
+from tests.test_graphql.scene import MEMBERS, PEOPLE, ROLES, Scene, build
+
+pytestmark = pytest.mark.django_db
+
+DENIED = "PERMISSION_DENIED"
+MANAGERS = frozenset({"manager"})
+EVERYBODY = frozenset(ROLES)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A mutation that `allowed` may do; the others are refused with DENIED, or with another code in `refused`."""
+
+    allowed: Collection[str]
+    arguments: Callable[[Scene, str], dict[str, Any]]
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def of_community(scene: Scene, role: str) -> dict[str, Any]:
+    return {"communityId": id_of(scene.community)}
+
+
+def of_decision(scene: Scene, role: str) -> dict[str, Any]:
+    return {"decisionId": id_of(scene.decision)}
+
+
+def of_draft(scene: Scene, role: str) -> dict[str, Any]:
+    return {"decisionId": id_of(scene.draft)}
+
+
+def of_leader(scene: Scene, role: str) -> dict[str, Any]:
+    return {"memberId": id_of(scene.leader)}
+
+
+def of_application(scene: Scene, role: str) -> dict[str, Any]:
+    return {"applicationId": id_of(scene.application)}
+
+
+def own_token(scene: Scene, role: str) -> dict[str, Any]:
+    return {"id": id_of(scene.tokens.get(role, scene.tokens["voter"]))}
+
+
+def with_input(arguments: Callable[[Scene, str], dict[str, Any]], **more: Any) -> Callable[..., dict[str, Any]]:
+    return lambda scene, role: {"input": arguments(scene, role) | more}
+
+
+def plain(**arguments: Any) -> Callable[..., dict[str, Any]]:
+    return lambda scene, role: arguments
+
+
+def stars(scene: Scene, role: str) -> dict[str, Any]:
+    return of_decision(scene, role) | {"stars": [{"choiceId": id_of(scene.decision.choices.all()[1]), "stars": 3}]}
+
+
+CASES = {
+    "requestSignInLink": Case(EVERYBODY, lambda scene, role: {"email": f"{role}@example.org"}),
+    "signIn": Case(EVERYBODY, lambda scene, role: {"token": scene.link}),
+    "signOut": Case(PEOPLE, plain()),
+    "updateProfile": Case(PEOPLE, plain(input={"name": "A New Name"})),
+    "createApiToken": Case(PEOPLE, plain(name="another token")),
+    "revokeApiToken": Case(PEOPLE, own_token),
+    "createCommunity": Case(PEOPLE, plain(input={"name": "A New Community"})),
+    "updateCommunity": Case(MANAGERS, with_input(of_community, description="Ours")),
+    "applyToCommunity": Case(
+        PEOPLE - MEMBERS, with_input(of_community, message="Please"), refused=dict.fromkeys(MEMBERS, "ALREADY_MEMBER")
+    ),
+    "withdrawApplication": Case({"applicant"}, of_application),
+    "decideApplication": Case(MANAGERS, with_input(of_application, approve=True)),
+    "leaveCommunity": Case(MEMBERS, of_community),
+    "removeMember": Case(MANAGERS, of_leader),
+    "updateMembership": Case(MANAGERS, with_input(of_leader, role="LOBBYIST")),
+    "setAnonymity": Case(
+        MEMBERS - {"lobbyist"}, with_input(of_community, anonymous=True), refused={"lobbyist": "INVALID"}
+    ),
+    "createDecision": Case(MANAGERS, with_input(of_community, title="Which way?")),
+    "updateDecision": Case(MANAGERS, with_input(of_draft, title="Which way?")),
+    "publishDecision": Case(MANAGERS, of_draft),
+    "castVote": Case(MEMBERS, with_input(stars)),
+    "withdrawVote": Case(MEMBERS, of_decision),
+    "tagVote": Case(MEMBERS, with_input(of_decision, tags=["roads"])),
+    "follow": Case(MEMBERS, with_input(of_leader, tags=["roads"])),
+    "unfollow": Case(MEMBERS, of_leader),
+    "recalculate": Case(MANAGERS, of_decision),
+}
+CHANGES_NO_ROW = {"requestSignInLink", "signOut"}
+IS_SO_ALREADY = {("setAnonymity", "anonymous")}
+
+
+def test_every_mutation_of_the_schema_is_in_the_table() -> None:
+    assert set(schema._schema.mutation_type.fields) == set(CASES)
+
+
+def document(name: str, arguments: dict[str, Any]) -> str:
+    """The mutation as an operation whose variables are its arguments."""
+    types = {arg: str(one.type) for arg, one in schema._schema.mutation_type.fields[name].args.items()}
+    declared = ", ".join(f"${arg}: {types[arg]}" for arg in arguments)
+    given = ", ".join(f"{arg}: ${arg}" for arg in arguments)
+    head, tail = (f"({declared})", f"({given})") if arguments else ("", "")
+    return f"mutation{head} {{ done: {name}{tail} {{ errors {{ field code message }} }} }}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    errors: tuple[str, ...]
+    wrote: bool
+
+
+def attempt(scene: Scene, name: str, role: str) -> Outcome:
+    """What comes of the mutation for this role; the database is put back after it."""
+    with transaction.atomic():
+        client = client_of(scene.people[role])
+        before = everything_written()
+        arguments = CASES[name].arguments(scene, role)
+        answer = post(client, document(name, arguments), **arguments)
+        errors = tuple(error["code"] for error in answer["data"]["done"]["errors"])
+        outcome = Outcome(errors, wrote=everything_written() != before)
+        transaction.set_rollback(True)
+    return outcome
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_who_may(name: str) -> None:
+    scene, case = build(), CASES[name]
+    assert {role: attempt(scene, name, role) for role in ROLES} == {
+        role: Outcome((), wrote=name not in CHANGES_NO_ROW and (name, role) not in IS_SO_ALREADY)
+        if role in case.allowed
+        else Outcome((case.refused.get(role, DENIED),), wrote=False)
+        for role in ROLES
+    }
+
+
+@pytest.mark.parametrize("name", ["decideApplication", "updateMembership", "removeMember", "createDecision"])
+def test_a_manager_of_another_community_is_a_stranger_here(name: str) -> None:
+    scene, other = build(), build()
+    client = client_of(other.people["manager"])
+    before = everything_written()
+    arguments = CASES[name].arguments(scene, "manager")
+    answer = post(client, document(name, arguments), **arguments)
+    assert [error["code"] for error in answer["data"]["done"]["errors"]] == [DENIED]
+    assert everything_written() == before
+
+
+def test_somebody_elses_token_is_as_good_as_none() -> None:
+    scene = build()
+    client = client_of(scene.people["stranger"])
+    before = everything_written()
+    query = document("revokeApiToken", {"id": ""})
+    for token in (id_of(scene.tokens["voter"]), "QXBpVG9rZW46OTk5OTk="):
+        answer = post(client, query, id=token)
+        assert [error["code"] for error in answer["data"]["done"]["errors"]] == ["NOT_YOUR_TOKEN"]
+    assert everything_written() == before
+
+
+@pytest.mark.parametrize("name", ["castVote", "follow", "leaveCommunity", "recalculate", "decideApplication"])
+def test_what_does_not_exist_is_refused_like_what_one_may_not(name: str) -> None:
+    """Byte for byte, so that nobody learns what there is."""
+    scene = build()
+    client = client_of(scene.people["stranger"])
+    arguments = CASES[name].arguments(scene, "stranger")
+    there = post(client, document(name, arguments), **arguments)
+    text = json.dumps(arguments)
+    for row in (scene.community, scene.decision, scene.leader, scene.application):
+        text = text.replace(id_of(row), id_of(type(row)(pk=999_999)))
+    nowhere = json.loads(text)
+    assert nowhere != arguments
+    assert post(client, document(name, nowhere), **nowhere) == there
