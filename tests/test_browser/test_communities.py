@@ -1,0 +1,104 @@
+"""Communities, following and the network in a browser: with the mouse, without scripts, and by axe."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.test_browser.axe import findings_in_all_looks
+from tests.test_browser.conftest import Server
+
+
+async def enter(page: Page) -> None:
+    """Sign in as the first person of the demo."""
+    await page.goto("/")
+    await page.get_by_role("region", name="Try the demo").get_by_role("button").first.click()
+
+
+async def open_springfield(page: Page, tab: str) -> None:
+    await page.goto("/communities/?q=springfield")
+    await page.get_by_role("link", name="Springfield").first.click()
+    await page.get_by_role("link", name=tab, exact=True).click()
+    await expect(page.get_by_role("link", name=tab, exact=True)).to_have_attribute("aria-current", "page")
+
+
+@pytest.mark.parametrize("tab", ["Decisions", "Members", "Who follows whom", "History"])
+async def test_axe_finds_nothing_on_the_pages_of_a_community(page: Page, tab: str) -> None:
+    await enter(page)
+    await open_springfield(page, tab)
+    assert await findings_in_all_looks(page, page.url) == []
+
+
+@pytest.mark.parametrize("address", ["/communities/", "/communities/create/", "/following/"])
+async def test_axe_finds_nothing_beside_the_communities(page: Page, address: str) -> None:
+    await enter(page)
+    assert await findings_in_all_looks(page, address) == []
+
+
+async def test_the_dialog_says_what_following_would_change_and_returns_to_the_list(page: Page) -> None:
+    await enter(page)
+    await open_springfield(page, "Members")
+    over = page.url
+    follow = page.get_by_role("link", name=re.compile("^Follow "))
+    name = (await follow.first.inner_text()).replace("Follow", "").strip()
+    await follow.first.click()
+    dialog = page.get_by_role("dialog", name=f"Follow {name}")
+    await expect(dialog.get_by_text(re.compile("What this would change|No decision is open"))).to_be_visible()
+    await dialog.get_by_role("button", name="Follow", exact=True).click()
+    await expect(page.locator("#messages")).to_contain_text("Following updated!")
+    assert page.url == over
+    await expect(page.get_by_role("link", name=f"Following {name}")).to_be_visible()
+
+
+async def test_the_dialog_closes_by_the_keyboard_and_gives_the_focus_back(page: Page) -> None:
+    await enter(page)
+    await open_springfield(page, "Members")
+    follow = page.get_by_role("link", name=re.compile("^Follow ")).last
+    await follow.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    await expect(follow).to_be_focused()
+
+
+async def test_without_scripts_following_works_and_the_network_is_a_list(chromium: Browser, server: Server) -> None:
+    context = await chromium.new_context(base_url=server.url, java_script_enabled=False)
+    page = await context.new_page()
+    await enter(page)
+    await open_springfield(page, "Members")
+    await page.get_by_role("link", name=re.compile("^Follow ")).last.click()
+    await page.get_by_label("Topics").fill("parks")
+    await page.get_by_role("button", name="See what changes first").click()
+    await expect(page.get_by_label("Topics")).to_have_value("parks")
+    await page.get_by_role("button", name="Follow", exact=True).click()
+    await expect(page.locator("#messages")).to_contain_text("Following updated!")
+    await open_springfield(page, "Who follows whom")
+    await expect(page.locator("canvas")).to_be_hidden()
+    await expect(page.get_by_role("table").get_by_role("row").nth(1)).to_be_visible()
+    await context.close()
+
+
+async def test_the_network_is_drawn_and_says_who_the_chosen_one_is(page: Page) -> None:
+    await enter(page)
+    await open_springfield(page, "Who follows whom")
+    await expect(page.locator("[data-network]")).to_have_attribute("data-state", "done", timeout=30_000)
+    drawn = await page.evaluate(
+        """() => {
+          const canvas = document.querySelector("canvas");
+          const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+          return pixels.some((value) => value > 0);
+        }"""
+    )
+    assert drawn
+    followed = page.get_by_role("table").get_by_role("row").nth(1).get_by_role("link").nth(1)
+    name = await followed.inner_text()
+    await page.get_by_label("Find somebody").fill(name)
+    await page.keyboard.press("Tab")
+    card = page.locator(".network-card")
+    await expect(card.get_by_role("link", name=name)).to_be_visible()
+    await expect(card).to_contain_text(re.compile(r"Followed by [1-9]"))
+    await page.get_by_role("button", name="Close").click()
+    await expect(card).to_be_hidden()
