@@ -1,0 +1,30 @@
+"""The tables: inputs that people write, the ledger of their changes, and what the calculation derives from them.
+
+Inputs (Community ... Vote) are written by the commands in `democracy.services` and nowhere else; every change of one
+appends a `LedgerEntry`. Derived rows (`StagedBallot`, `DecisionSnapshot`) and the bookkeeping beside them are written
+by the calculation, in bulk.
+"""
+
+from democracy.models.communities import MAX_FOLLOWINGS, Application, Community, Following, Membership
+from democracy.models.decisions import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Ballot, Choice, Decision, Vote
+from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
+from democracy.models.ledger import LedgerEntry
+
+__all__ = [
+    "MAX_CHOICES",
+    "MAX_FOLLOWINGS",
+    "MAX_STARS",
+    "MIN_CHOICES",
+    "Application",
+    "Ballot",
+    "CalculationClaim",
+    "Choice",
+    "Community",
+    "Decision",
+    "DecisionSnapshot",
+    "Following",
+    "LedgerEntry",
+    "Membership",
+    "StagedBallot",
+    "Vote",
+]

@@ -1,0 +1,140 @@
+"""Inputs: communities, who belongs to them, and who follows whom."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+MAX_FOLLOWINGS = 1_000
+
+
+class KeepsCounters(models.Model):
+    """A row whose non-editable columns belong to the ledger and the calculation: saving it otherwise leaves them alone.
+
+    Else whoever saves a row they read a while ago would turn its counters back.
+    """
+
+    class Meta:
+        abstract = True
+
+    def save(self, **kwargs: Any) -> None:
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            kwargs["update_fields"] = [
+                field.name for field in self._meta.concrete_fields if field.editable and not field.primary_key
+            ]
+        super().save(**kwargs)
+
+
+class Community(KeepsCounters):
+    """People who decide together. Nothing in one community affects another."""
+
+    class Visibility(models.TextChoices):
+        PUBLIC = "public", "Everybody may read its decisions and results"
+        MEMBERS = "members", "Only members may read its decisions and results"
+
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True, max_length=5_000)
+    visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.MEMBERS)
+    auto_approve = models.BooleanField(default=False, help_text="Applications are approved at once.")
+    created_at = models.DateTimeField(default=timezone.now)
+    # The number of its last ledger entry; the row lock taken to raise it puts the community's writers in order.
+    revision = models.PositiveBigIntegerField(default=0, editable=False)
+
+    class Meta:
+        verbose_name_plural = "communities"
+        constraints: ClassVar = [models.UniqueConstraint(Lower("name"), name="community_name_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """One person in one community. Somebody who left keeps the row, with `left_at`, so that closed decisions stay
+    explained.
+    """
+
+    class Role(models.TextChoices):
+        VOTER = "voter", "Voter"
+        LOBBYIST = "lobbyist", "Lobbyist"
+
+    community = models.ForeignKey(Community, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.VOTER)
+    is_manager = models.BooleanField(default=False)
+    is_anonymous = models.BooleanField(default=False)
+    joined_at = models.DateTimeField(default=timezone.now)
+    left_at = models.DateTimeField(null=True, blank=True)
+    # Whoever a manager removed needs a manager to come back.
+    was_removed = models.BooleanField(default=False)
+    # The name this member bears in imported and exported files; empty: the row's own id.
+    file_id = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["community", "user"], name="membership_unique"),
+            models.CheckConstraint(
+                condition=Q(is_anonymous=False) | Q(role="voter"), name="membership_only_voters_are_anonymous"
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["community", "left_at"])]
+
+    def __str__(self) -> str:
+        return f"membership {self.pk}"
+
+    @property
+    def is_current(self) -> bool:
+        return self.left_at is None
+
+
+class Application(models.Model):
+    """A person's wish to join a community."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Pending"
+        APPROVED = "approved", "Approved"
+        REJECTED = "rejected", "Rejected"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    community = models.ForeignKey(Community, on_delete=models.CASCADE, related_name="applications")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="applications")
+    message = models.TextField(blank=True, max_length=2_000)
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    created_at = models.DateTimeField(default=timezone.now)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["community", "user"], condition=Q(status="pending"), name="application_one_pending"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"application {self.pk}"
+
+
+class Following(models.Model):
+    """Follower inherits from followee, on the topics in `tags` (none = everything). `order` is for display only."""
+
+    follower = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="followings")
+    followee = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="followers")
+    tags = models.JSONField(default=list, blank=True)
+    order = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["follower", "followee"], name="following_unique"),
+            models.CheckConstraint(condition=~Q(follower=F("followee")), name="following_not_oneself"),
+        ]
+
+    def __str__(self) -> str:
+        return f"following {self.pk}"

@@ -1,0 +1,168 @@
+"""Inputs: decisions, their choices, and the ballots cast in them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from democracy.models.communities import Community, KeepsCounters, Membership
+
+MIN_CHOICES, MAX_CHOICES = 2, 50
+MAX_STARS = 5
+
+
+class Decision(KeepsCounters):
+    """A question put to a community, with 2 to 50 choices.
+
+    Two counters say whether its stored result is current. They are revisions of the community's ledger:
+    `input_revision` of the last change that affects the decision, `calculated_revision` of the inputs that the stored
+    result reflects. Stale: calculated < input.
+    """
+
+    class Visibility(models.TextChoices):
+        LIVE = "live", "Results are shown live"
+        BATCHED = "batched", "Results are shown after every five changed ballots"
+        AFTER_CLOSE = "after_close", "Results are shown after closing"
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        SCHEDULED = "scheduled", "Scheduled"
+        OPEN = "open", "Open"
+        CLOSED = "closed", "Closed"
+
+    class CalculationStatus(models.TextChoices):
+        CURRENT = "current", "Current"
+        STALE = "stale", "Stale"
+        CALCULATING = "calculating", "Calculating"
+        FAILED = "failed", "Failed"
+
+    community = models.ForeignKey(Community, on_delete=models.CASCADE, related_name="decisions")
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True, max_length=20_000)
+    results_visibility = models.CharField(max_length=12, choices=Visibility, default=Visibility.LIVE)
+    created_at = models.DateTimeField(default=timezone.now)
+    published_at = models.DateTimeField(null=True, blank=True)
+    opens_at = models.DateTimeField(null=True, blank=True)
+    closes_at = models.DateTimeField(null=True, blank=True)
+    file_id = models.CharField(max_length=80, blank=True)
+
+    input_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    calculated_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    last_calculated = models.DateTimeField(null=True, blank=True, editable=False)
+    # The input revision whose calculation failed, and why; cleared by the next calculation that succeeds.
+    failed_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    failed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    calculation_error = models.CharField(max_length=500, blank=True, editable=False)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["community", "closes_at"]), models.Index(fields=["closes_at"])]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(published_at=None)
+                | Q(opens_at__isnull=False, closes_at__isnull=False, closes_at__gt=F("opens_at")),
+                name="decision_published_has_times",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def status(self) -> Status:
+        """Where the decision stands by the clock: draft, scheduled (published, not open yet), open or closed."""
+        if self.published_at is None or self.opens_at is None or self.closes_at is None:
+            return self.Status.DRAFT
+        now = timezone.now()
+        if now >= self.closes_at:
+            return self.Status.CLOSED
+        return self.Status.OPEN if now >= self.opens_at else self.Status.SCHEDULED
+
+    @property
+    def is_stale(self) -> bool:
+        return self.calculated_revision < self.input_revision
+
+    @property
+    def is_calculating(self) -> bool:
+        """A run holds the community's claim and has this decision still to do."""
+        return self.calculation_status == self.CalculationStatus.CALCULATING
+
+    @property
+    def is_final_calculation(self) -> bool:
+        """The stored result is the one calculated once from the inputs as they stood at `closes_at`."""
+        return self.snapshots.filter(is_final=True).exists()
+
+    @property
+    def calculation_status(self) -> CalculationStatus:
+        claimed = Community.objects.filter(pk=self.community_id, claim__expires_at__gt=timezone.now())
+        return self.derive_calculation_status(is_final=self.is_final_calculation, is_claimed=claimed.exists())
+
+    def derive_calculation_status(self, *, is_final: bool, is_claimed: bool) -> CalculationStatus:
+        """The status from the counters and marks; `is_claimed`: a run holds the community."""
+        status = self.CalculationStatus
+        finished = is_final if self.status == self.Status.CLOSED else not self.is_stale
+        if finished or self.status == self.Status.DRAFT:
+            return status.CURRENT
+        if is_claimed:
+            return status.CALCULATING
+        if self.calculation_error and self.failed_revision >= self.input_revision:
+            return status.FAILED
+        return status.STALE
+
+
+class Choice(models.Model):
+    """One of the things a decision is between. `lot`: its public last tie-break, drawn when it is published."""
+
+    decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="choices")
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True, max_length=5_000)
+    position = models.PositiveSmallIntegerField(default=0)
+    lot = models.PositiveSmallIntegerField(null=True, blank=True)
+    file_id = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["position", "pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["decision", "lot"], name="choice_lot_unique"),
+            models.UniqueConstraint(fields=["decision", "title"], name="choice_title_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Ballot(models.Model):
+    """What a member cast in a decision: stars per choice (`Vote`), tags, a comment; or an abstention."""
+
+    decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="ballots")
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="ballots")
+    tags = models.JSONField(default=list, blank=True)
+    comment = models.TextField(blank=True, max_length=2_000)
+    abstain = models.BooleanField(default=False)
+    cast_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["decision", "membership"], name="ballot_unique")]
+
+    def __str__(self) -> str:
+        return f"ballot {self.pk}"
+
+
+class Vote(models.Model):
+    """The stars one ballot gives one choice. A choice without a row is unrated: 0 stars."""
+
+    ballot = models.ForeignKey(Ballot, on_delete=models.CASCADE, related_name="votes")
+    choice = models.ForeignKey(Choice, on_delete=models.CASCADE, related_name="votes")
+    stars = models.PositiveSmallIntegerField(validators=[MaxValueValidator(MAX_STARS)])
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["ballot", "choice"], name="vote_unique"),
+            models.CheckConstraint(condition=Q(stars__gte=0, stars__lte=MAX_STARS), name="vote_stars_0_to_5"),
+        ]
+
+    def __str__(self) -> str:
+        return f"vote {self.pk}"

@@ -1,0 +1,61 @@
+"""The ledger of all changes of inputs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from democracy.models.communities import Community, Membership
+from democracy.models.decisions import Decision
+
+
+class LedgerEntry(models.Model):
+    """One change of the inputs of a community: number `revision`, without gaps, chained by hash, never changed.
+
+    `subject` names what changed ("ballot:12:7"); `before` and `after` are its whole content, null where it did not or
+    does not exist. Decision, membership and actor are plain numbers without a database constraint: the entry outlives
+    what it speaks of.
+    """
+
+    class Kind(models.TextChoices):
+        COMMUNITY = "community", "Community"
+        APPLICATION = "application", "Application"
+        MEMBERSHIP = "membership", "Membership"
+        FOLLOWING = "following", "Following"
+        DECISION = "decision", "Decision"
+        BALLOT = "ballot", "Ballot"
+        RECALCULATION = "recalculation", "Recalculation"
+
+    community = models.ForeignKey(
+        Community, on_delete=models.DO_NOTHING, db_constraint=False, related_name="ledger_entries"
+    )
+    revision = models.PositiveBigIntegerField()
+    time = models.DateTimeField()
+    kind = models.CharField(max_length=16, choices=Kind)
+    subject = models.CharField(max_length=64)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    decision = models.ForeignKey(
+        Decision, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    membership = models.ForeignKey(
+        Membership, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    # Random, so that nobody can find a ballot by trying which stars give the published hash.
+    salt = models.CharField(max_length=32)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name_plural = "ledger entries"
+        ordering: ClassVar = ["community", "revision"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["community", "revision"], name="ledger_no_fork")]
+        indexes: ClassVar = [models.Index(fields=["community", "subject", "revision"])]
+
+    def __str__(self) -> str:
+        return f"entry {self.revision} of community {self.community_id}"
