@@ -14,7 +14,8 @@ from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Ballot, Choice
 from democracy.services import ChoiceInput
 from democracy.tags import MAX_TAG_LENGTH, MAX_TAGS
 
-_STARS = [("", "Not rated"), *((str(stars), str(stars)) for stars in range(MAX_STARS + 1))]
+_RATINGS = [str(stars) for stars in range(MAX_STARS + 1)]
+_STARS = [("", "Not rated"), *zip(_RATINGS, _RATINGS, strict=True)]
 
 
 # --- Ballots ----------------------------------------------------------------------------------------------------------
@@ -52,8 +53,8 @@ class BallotForm(forms.Form):
         """What the star inputs show: choice, name and value."""
         rows = []
         for choice, name in self.rated:
-            value = self[name].value()
-            rows.append({"choice": choice, "name": name, "value": None if value in (None, "") else int(value)})
+            value = str(self[name].value())
+            rows.append({"choice": choice, "name": name, "value": int(value) if value in _RATINGS else None})
         return rows
 
     def clean_tags(self) -> list[str]:

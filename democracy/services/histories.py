@@ -47,7 +47,8 @@ def in_short(snapshots: Sequence[DecisionSnapshot], choices: Sequence[Choice]) -
             calculated_at=snapshot.calculated_at,
             revision=snapshot.revision,
             is_final=snapshot.is_final,
-            winner=by_id.get(found[snapshot.pk][0] or ""),
+            # SQLite takes an id for a number.
+            winner=by_id.get(str(found[snapshot.pk][0])),
             counted=found[snapshot.pk][1],
         )
         for snapshot in snapshots
@@ -55,12 +56,12 @@ def in_short(snapshots: Sequence[DecisionSnapshot], choices: Sequence[Choice]) -
 
 
 def history_chart(viewer: Viewer, decision: Decision, outcome: Outcome) -> LineChart | None:
-    """The average stars of the best choices over time; None before there is a result."""
+    """The average stars of the best choices over time; None before there are two results."""
     rows = calculations(viewer, decision).order_by("calculated_at", "pk").values_list("pk", flat=True)
     shown = charts.thinned(list(rows))
     columns = ("calculated_at", "result__scores", "result__participation__counted")
     points = list(DecisionSnapshot.objects.filter(pk__in=shown).order_by("calculated_at", "pk").values_list(*columns))
-    if not points:
+    if len(points) < 2:
         return None
     best = [row.choice for row in outcome.rows[:MOST_LINES]]
     return charts.line_chart(

@@ -26,7 +26,8 @@ def margin(result: Mapping[str, Any]) -> Margin | None:
     Another choice wins by beating the winner in the runoff, which takes turning the winner's lead over it (by 2 for
     each ballot changed) and reaching the runoff; or by winning a runoff that the winner does not reach. Each of these
     is a bound from below. Changing one ballot more than half of the lead from "winner first" to "five stars for the
-    runner-up" makes the runner-up win: it only gains stars by that, so it stays in the runoff.
+    runner-up" makes the runner-up win: it only gains stars by that, so it stays in the runoff. (Where nobody prefers
+    the winner, a tie-break decided, and one ballot can turn it.)
     """
     winner, runner_up = result["winner"], result["runner_up"]
     if winner is None:

@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -40,13 +41,13 @@ class Columns:
     counted: npt.NDArray[np.bool_]
 
 
-_kept: OrderedDict[tuple[int, int, bool], Columns] = OrderedDict()
+_kept: OrderedDict[tuple[int, int, datetime | None], Columns] = OrderedDict()
 _lock = threading.Lock()
 
 
-def columns_of(decision: Decision, choices: int, *, is_final: bool) -> Columns:
+def columns_of(decision: Decision, choices: int) -> Columns:
     """The staged ballots as stored; kept until the decision is calculated again."""
-    key = (decision.pk, decision.calculated_revision, is_final)
+    key = (decision.pk, decision.calculated_revision, decision.last_calculated)
     with _lock:
         columns = _kept.get(key)
     if columns is None:
@@ -85,14 +86,18 @@ class Distribution:
     shares: tuple[float, ...]
 
 
-def distributions(columns: Columns, choices: Sequence[Choice]) -> list[Distribution]:
+def distributions(
+    columns: Columns, choices: Sequence[Choice], *, order: Sequence[Choice] | None = None
+) -> list[Distribution]:
+    """One for each choice, in `order`; the columns are in that of `choices`."""
     whole = np.floor(columns.microstars[columns.counted] / STAR + 0.5).astype(np.int64)
     counts = [np.bincount(whole[:, at], minlength=6).tolist() for at in range(len(choices))]
     most = max((max(of_choice) for of_choice in counts), default=0) or 1
-    return [
-        Distribution(choice, tuple(of_choice), tuple(count / most for count in of_choice))
+    found = {
+        choice: Distribution(choice, tuple(of_choice), tuple(count / most for count in of_choice))
         for choice, of_choice in zip(choices, counts, strict=True)
-    ]
+    }
+    return [found[choice] for choice in order or choices]
 
 
 def cast_only(columns: Columns, choices: Sequence[Choice]) -> dict[str, Any]:
@@ -156,8 +161,9 @@ def voters(viewer: Viewer, decision: Decision, member_ids: Sequence[int] | None 
 def member_behind(decision: Decision, key: str) -> int | None:
     """The membership that a ballot's key names in this decision."""
     members = Membership.objects.filter(community=decision.community_id)
-    if key.startswith(MEMBER_KEY) and key.removeprefix(MEMBER_KEY).isdecimal():
-        known = members.filter(is_anonymous=False, pk=int(key.removeprefix(MEMBER_KEY)))
+    number = key.removeprefix(MEMBER_KEY)
+    if key.startswith(MEMBER_KEY) and number.isascii() and number.isdecimal():
+        known = members.filter(is_anonymous=False, pk=int(number))
         return known.values_list("pk", flat=True).first()
     anonymous = members.filter(is_anonymous=True).values_list("pk", flat=True)
     return next((pk for pk in anonymous if key == _anonymous_key(access.pseudonym(decision.pk, pk))), None)

@@ -87,10 +87,10 @@ def own_sources(request: HttpRequest, community_id: int, decision_id: int) -> Ht
 def ballots(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
     """All ballots, cast and inherited, where the decision shows them."""
     context = decision_frame(request.user, community_id, decision_id, tab="ballots")
-    context |= result_panel(context) | {"search": BallotSearch(request.GET)}
+    context |= {"search": BallotSearch(request.GET)}
     if context["shows_ballots"]:
         decision, search = context["decision"], context["search"]
-        columns = columns_of(decision, len(context["choices"]), is_final=context["state"].is_final)
+        columns = columns_of(decision, len(context["choices"]))
         wanted = {"search": search.value("q"), **{name: search.value(name) for name in ("kind", "tag", "sort")}}
         found = ballot_rows(request.user, decision, columns, **wanted)
         page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_POST, require_safe
 
-from democracy import services
+from democracy import selectors, services
 from democracy.errors import PermissionDenied
 from democracy.services import bundles
 from democracy.services.explaining import most_influential, picture
@@ -32,9 +32,9 @@ def decision_results(request: HttpRequest, community_id: int, decision_id: int) 
         context["chart"] = history_chart(request.user, context["decision"], context["outcome"])
     if context["outcome"] is not None and context["shows_ballots"]:
         choices = context["choices"]
-        columns = columns_of(context["decision"], len(choices), is_final=context["state"].is_final)
+        columns = columns_of(context["decision"], len(choices))
         context |= {
-            "distributions": distributions(columns, choices),
+            "distributions": distributions(columns, choices, order=context["outcome"].columns),
             "direct": outcome(cast_only(columns, choices), choices, is_final=context["state"].is_final),
         }
     fragments = {"results": "democracy/_results.html"}
@@ -60,7 +60,8 @@ def decision_history(request: HttpRequest, community_id: int, decision_id: int) 
 def decision_network(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Who passes a ballot on to whom in this decision."""
     context = decision_frame(request.user, community_id, decision_id, tab="network")
-    context |= result_panel(context)
+    tags = selectors.tags_of([context["decision"]])
+    context |= result_panel(context) | {"all_tags": tags.get(decision_id, [])}
     return render_page(request, "democracy/decision_network.html", context)
 
 
@@ -126,7 +127,7 @@ def decision_csv(request: HttpRequest, community_id: int, decision_id: int) -> H
     if not context["shows_ballots"]:
         raise PermissionDenied
     decision, choices = context["decision"], context["choices"]
-    columns = columns_of(decision, len(choices), is_final=result_panel(context)["state"].is_final)
+    columns = columns_of(decision, len(choices))
     text = ballots_as_csv(request.user, decision, choices, columns)
     return _download(HttpResponse(text, content_type="text/csv; charset=utf-8"), f"decision-{decision.pk}-ballots.csv")
 

@@ -1,0 +1,161 @@
+"""Ballots and results in words."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from democracy import wording
+from democracy.wording import RunoffWords, SourceWords
+
+STAR = wording.STAR
+
+
+@pytest.mark.parametrize(
+    ("microstars", "text"),
+    [(0, "0"), (5_000_000, "5"), (3_666_667, "3.67"), (2_500_000, "2.5"), (1, "0"), (1_234_500_000, "1,234.5")],
+)
+def test_stars_have_two_decimals_at_most(microstars: int, text: str) -> None:
+    assert wording.stars_text(microstars) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (Fraction(1), "all"),
+        (1.0, "all"),
+        (Fraction(1, 2), "half"),
+        (Fraction(1, 3), "one third"),
+        (Fraction(2, 3), "two thirds"),
+        (Fraction(9, 10), "nine tenths"),
+        (Fraction(3, 16), "19%"),
+        (0.25, "25%"),
+        (Fraction(1, 1000), "less than 1%"),
+        (Fraction(999, 1000), "more than 99%"),
+    ],
+)
+def test_shares_are_said_as_people_say_them(share: Fraction | float, text: str) -> None:
+    assert wording.share_text(share) == text
+
+
+def test_an_inherited_ballot_is_explained_in_one_sentence() -> None:
+    third = Fraction(1, 3)
+    sources = [
+        SourceWords("Ann", third, 5 * STAR),
+        SourceWords("Bo", third, 4 * STAR),
+        SourceWords("Cy", third, 2 * STAR, via=("Di",), tags=("budget",)),
+    ]
+    assert (
+        wording.sources_sentence(3_666_667, sources)
+        == "3.67: one third from Ann (5), one third from Bo (4), one third from Cy through Di (2), on budget"
+    )
+
+
+def test_a_chain_and_several_tags_are_named_in_order() -> None:
+    source = SourceWords("Cy", Fraction(1), 4 * STAR, via=("Di", "Ed"), tags=("budget", "roads"))
+    assert wording.source_text(source) == "all from Cy through Di, then Ed (4), on budget and roads"
+
+
+def test_where_ballots_are_hidden_the_stars_of_the_sources_are_not_said() -> None:
+    assert wording.source_text(SourceWords("Cy", Fraction(1, 2), None, via=("Di",))) == "half from Cy through Di"
+
+
+def test_of_many_sources_the_lightest_are_counted_together() -> None:
+    sources = [SourceWords(name, Fraction(1, 10), STAR) for name in "ABCDEFGH"]
+    assert (
+        wording.sources_sentence(STAR, sources, others=4, others_share=Fraction(1, 5))
+        == "1: one tenth from A (1), one tenth from B (1), one tenth from C (1), one tenth from D (1), "
+        "one tenth from E (1), 50% from 7 others"
+    )
+
+
+def test_six_sources_are_all_named() -> None:
+    sources = [SourceWords(name, Fraction(1, 6), STAR) for name in "ABCDEF"]
+    assert wording.sources_sentence(STAR, sources).count("one sixth from") == 6
+
+
+def runoff(ahead: int, behind: int, equal: int = 0, scores: tuple[int, int] = (20, 18)) -> RunoffWords:
+    return RunoffWords("Ash", "Birch", ahead, behind, equal, scores[0] * STAR, scores[1] * STAR)
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (runoff(25, 14), "Between the two best rated, 25 ballots prefer Ash and 14 prefer Birch."),
+        (
+            runoff(2, 1, 1),
+            "Between the two best rated, 2 ballots prefer Ash and 1 prefers Birch; 1 rates both the same.",
+        ),
+        (
+            runoff(1, 0, 1200),
+            "Between the two best rated, 1 ballot prefers Ash and 0 prefer Birch; 1,200 rate both the same.",
+        ),
+        (runoff(3, 3), "Between the two best rated, as many ballots prefer Ash as prefer Birch: 3 each."),
+    ],
+)
+def test_the_runoff_is_one_sentence(said: RunoffWords, sentence: str) -> None:
+    assert wording.runoff_sentence(said) == sentence
+
+
+def test_a_top_scorer_who_lost_is_explained_and_nobody_else() -> None:
+    upset = wording.upset_sentence(runoff(9, 8, scores=(18, 20)))
+    assert upset.startswith("Birch has more stars in all (20 against 18). But when only these two are left,")
+    assert (wording.upset_sentence(runoff(9, 8)), wording.upset_sentence(runoff(9, 8, scores=(20, 20)))) == ("", "")
+
+
+def test_final_and_interim_winners_sound_different() -> None:
+    assert [
+        wording.outcome_title("Ash", is_final=True),
+        wording.outcome_title("Ash", is_final=False),
+        wording.outcome_title(None, is_final=True),
+        wording.outcome_title(None, is_final=False),
+    ] == ["Ash won", "Ash is ahead right now", "No winner", "No winner yet"]
+
+
+def test_why_there_is_no_winner() -> None:
+    assert [
+        wording.no_winner_sentence("no_ballots", is_final=True),
+        wording.no_winner_sentence("no_ballots", is_final=False),
+        wording.no_winner_sentence("one_choice", is_final=False),
+    ] == [
+        "Nobody rated the choices, so nothing was decided.",
+        "Nobody has rated the choices yet. The first ballot changes that.",
+        "There is only one choice, so there is nothing to decide between.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tie", "sentence"),
+    [
+        (
+            ("score", "head_to_head", ["Ash", "Birch"], "Ash", [5, 3]),
+            "Ash and Birch have as many stars as each other, and only one of them could go into the runoff. Ballots "
+            "that prefer one to the other: Ash 5 and Birch 3; so Ash went into the runoff.",
+        ),
+        (
+            ("score", "five_star", ["Ash", "Birch", "Cedar"], "Ash", [4, 2, 2]),
+            "Ash, Birch and Cedar were still tied. Ballots that give five stars: Ash 4, Birch 2 and Cedar 2; "
+            "so Ash went into the runoff.",
+        ),
+        (
+            ("runoff", "score", ["Ash", "Birch"], "Ash", [20 * STAR, 18_500_000]),
+            "As many ballots prefer Ash as prefer Birch. Stars in all: Ash 20 and Birch 18.5; so Ash wins.",
+        ),
+        (
+            ("runoff", "lot", ["Birch", "Ash"], "Birch", [1, 3]),
+            "Birch and Ash were still tied. The lot decides; it was drawn before anyone voted, for everybody to see "
+            "(the lowest goes first): Birch 1 and Ash 3; so Birch wins.",
+        ),
+    ],
+)
+def test_every_tie_break_is_told_with_its_numbers(tie: tuple, sentence: str) -> None:
+    assert wording.tie_break_text(*tie) == sentence
+
+
+def test_the_margin_says_what_is_certain() -> None:
+    assert [wording.margin_sentence(3, 3, 40, "Birch"), wording.margin_sentence(1, 5, 1200, "Birch")] == [
+        "If 3 ballots of the 40 had been different, Birch could have won.",
+        "At least 1 ballot of the 1,200 would have to be different before another choice could win; 5 different ones "
+        "would be enough for Birch.",
+    ]
