@@ -36,13 +36,18 @@ async def test_our_own_pages_may_open_a_websocket_to_graphql(path: str) -> None:
     [
         [(b"host", b"localhost:8000"), (b"origin", b"http://evil.example")],
         [(b"host", b"localhost:8000"), (b"origin", b"http://localhost:9999")],
-        [(b"host", b"localhost:8000")],
+        [(b"host", b"evil.example"), (b"origin", b"http://evil.example")],
     ],
-    ids=["another site", "another port", "no origin"],
+    ids=["another site", "another port", "another name for us"],
 )
-async def test_nobody_else_may(headers: list[tuple[bytes, bytes]]) -> None:
+async def test_no_other_page_may(headers: list[tuple[bytes, bytes]]) -> None:
     accepted, _ = await opened("/graphql/", headers)
     assert not accepted
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_program_which_names_no_origin_may() -> None:
+    assert await opened("/graphql/", [(b"host", b"localhost:8000")]) == (True, PROTOCOL)
 
 
 @pytest.mark.django_db(transaction=True)
