@@ -2,9 +2,11 @@
 
 from django.urls import URLPattern, path
 
-from democracy.views import ballots, communities, decisions, followings, ledger, live, manage, members, network, results
+from democracy.views import ballots, communities, decisions, followings, ledger, live, logs, manage, members, network, results
 
 urlpatterns: list[URLPattern] = [
+    # --- Administration -----------------------------------------------------------------------------------------------
+    path("admin/events/", logs.event_log, name="event-log"),
     # --- Communities, members, followings -----------------------------------------------------------------------------
     path("communities/", communities.communities, name="communities"),
     path("communities/create/", communities.community_create, name="community-create"),

@@ -22,6 +22,7 @@ from democracy.services.decisions import (
     create_decision,
     publish_decision,
     request_recalculation,
+    request_recalculation_as_operator,
     update_decision,
 )
 from democracy.services.followings import follow, reorder_followings, unfollow
@@ -45,6 +46,7 @@ __all__ = [
     "remove_member",
     "reorder_followings",
     "request_recalculation",
+    "request_recalculation_as_operator",
     "set_anonymity",
     "tag_ballot",
     "unfollow",

@@ -1,0 +1,313 @@
+"""The administration of communities, decisions and what was calculated.
+
+# Note [The admin writes nothing itself]
+Every rule holds for pages, GraphQL, imports and here alike, because only the commands write inputs. So all of this is
+to be read, except what has a command behind it: a community's settings, for its managers, and calculating a decision
+from scratch, for superusers. A row that the admin deleted or saved on its own would be in no ledger and break the
+undoing of later changes; derived rows belong to the calculation, the ledger to nobody.
+
+# Note [Operators know no more]
+Whoever administers the site is no manager of its communities. Rows of anonymous members (memberships, the applications
+by which they joined, ballots, followings they own) are not listed here, nor are ballots that nobody may see yet: a row
+number alone would tie a member's ballots together. The contents of the ledger are read on the community's own page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from accounts.errors import DomainError
+from democracy import access, services
+from democracy.models import (
+    Application,
+    Ballot,
+    CalculationClaim,
+    Choice,
+    Community,
+    Decision,
+    DecisionSnapshot,
+    Following,
+    LedgerEntry,
+    Membership,
+    StagedBallot,
+    Vote,
+)
+
+admin.site.site_header = admin.site.site_title = "CrowdVote administration"
+admin.site.index_template = "admin/index_with_log.html"
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """To be read. See Note [The admin writes nothing itself]."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(admin.TabularInline):
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class CommunityForm(forms.ModelForm):
+    def validate_constraints(self) -> None:
+        """Left to the command, which says it in words."""
+
+
+@admin.register(Community)
+class CommunityAdmin(ReadOnlyAdmin):
+    form = CommunityForm
+    list_display = ("name", "visibility", "auto_approve", "created_at", "revision")
+    list_filter = ("visibility", "auto_approve")
+    search_fields = ("name",)
+    ordering = ("name",)
+    fields = ("name", "description", "visibility", "auto_approve", "created_at", "revision", "pages")
+    readonly_fields = ("created_at", "revision", "pages")
+
+    @admin.display(description="On the site")
+    def pages(self, community: Community) -> str:
+        return format_html(
+            '<a href="{}">The community</a> · <a href="{}">Its ledger</a>',
+            reverse("community", args=[community.pk]),
+            reverse("community-ledger", args=[community.pk]),
+        )
+
+    def has_change_permission(self, request: HttpRequest, obj: Community | None = None) -> bool:
+        """Its managers, where they may change communities here at all; the command asks again."""
+        own = obj and access.membership_of(request.user, obj.pk)
+        return bool(own and own.is_manager) and admin.ModelAdmin.has_change_permission(self, request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Community, form: Any, change: bool) -> None:
+        services.update_community(
+            request.user,
+            obj.pk,
+            name=obj.name,
+            description=obj.description,
+            visibility=obj.visibility,
+            auto_approve=obj.auto_approve,
+        )
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except DomainError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+
+class ChoiceInline(ReadOnlyInline):
+    model = Choice
+    fields = ("position", "title", "description", "lot")
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnlyAdmin):
+    list_display = ("title", "community", "where", "opens_at", "closes_at", "counters", "last_calculated")
+    list_select_related = ("community",)
+    list_filter = ("results_visibility", ("calculation_error", admin.EmptyFieldListFilter))
+    search_fields = ("title", "community__name")
+    date_hierarchy = "closes_at"
+    ordering = ("-created_at", "-pk")
+    inlines = (ChoiceInline,)
+    actions = ("calculate_from_scratch",)
+
+    @admin.display(description="Status")
+    def where(self, decision: Decision) -> str:
+        return decision.status.label
+
+    @admin.display(description="Calculated / input revision")
+    def counters(self, decision: Decision) -> str:
+        return f"{decision.calculated_revision} / {decision.input_revision}"
+
+    def has_calculate_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    @admin.action(description="Calculate from scratch", permissions=["calculate"])
+    def calculate_from_scratch(self, request: HttpRequest, chosen: QuerySet[Decision]) -> None:
+        for decision in chosen.order_by("pk"):
+            try:
+                services.request_recalculation_as_operator(request.user, decision.pk)
+            except DomainError as refusal:
+                self.message_user(request, f"{decision.title}: {refusal}", messages.ERROR)
+            else:
+                self.message_user(request, f"{decision.title}: Recalculation started - results will update shortly")
+
+
+@admin.register(Membership)
+class MembershipAdmin(ReadOnlyAdmin):
+    """Who is where under their own name. See Note [Operators know no more]."""
+
+    list_display = ("user", "community", "role", "is_manager", "joined_at", "left_at")
+    list_select_related = ("user", "community")
+    list_filter = ("role", "is_manager", ("left_at", admin.EmptyFieldListFilter))
+    search_fields = ("user__handle", "community__name")
+    ordering = ("community", "user__handle")
+    exclude = ("is_anonymous",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        return super().get_queryset(request).filter(is_anonymous=False)
+
+
+@admin.register(Application)
+class ApplicationAdmin(ReadOnlyAdmin):
+    list_display = ("user", "community", "status", "created_at", "decided_at", "decided_by")
+    list_select_related = ("user", "community", "decided_by")
+    list_filter = ("status",)
+    search_fields = ("user__handle", "community__name")
+    ordering = ("-created_at", "-pk")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Application]:
+        anonymous = Membership.objects.filter(community=OuterRef("community"), user=OuterRef("user"), is_anonymous=True)
+        return super().get_queryset(request).exclude(Exists(anonymous))
+
+
+@admin.register(Following)
+class FollowingAdmin(ReadOnlyAdmin):
+    list_display = ("follower_name", "followee_name", "community", "tags", "created_at")
+    list_select_related = ("follower__user", "followee__user", "follower__community")
+    search_fields = ("follower__user__handle", "followee__user__handle", "follower__community__name")
+    ordering = ("-created_at", "-pk")
+    fields = ("follower_name", "followee_name", "community", "tags", "order", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Following]:
+        return super().get_queryset(request).filter(follower__is_anonymous=False, followee__is_anonymous=False)
+
+    @admin.display(description="Follower", ordering="follower__user__handle")
+    def follower_name(self, following: Following) -> str:
+        return access.display_name(following.follower)
+
+    @admin.display(description="Followee", ordering="followee__user__handle")
+    def followee_name(self, following: Following) -> str:
+        return access.display_name(following.followee)
+
+    @admin.display
+    def community(self, following: Following) -> str:
+        return following.follower.community.name
+
+
+def _open_ballots(rows: QuerySet[Any], *, member: str, decision: str) -> QuerySet[Any]:
+    """Those of members who are not anonymous, where ballots may be seen: as `access.shows_ballots` says of one."""
+    live = Q(**{f"{decision}__results_visibility": Decision.Visibility.LIVE})
+    closed = Q(**{f"{decision}__closes_at__lte": timezone.now()})
+    published = Q(**{f"{decision}__published_at__isnull": False})
+    return rows.filter(published & (live | closed), **{f"{member}__is_anonymous": False})
+
+
+class VoteInline(ReadOnlyInline):
+    model = Vote
+    fields = ("choice", "stars")
+
+
+@admin.register(Ballot)
+class BallotAdmin(ReadOnlyAdmin):
+    list_display = ("member", "decision", "tags", "abstain", "cast_at")
+    list_select_related = ("membership__user", "decision")
+    list_filter = ("abstain",)
+    search_fields = ("membership__user__handle", "decision__title")
+    ordering = ("-cast_at", "-pk")
+    fields = ("member", "decision", "tags", "comment", "abstain", "cast_at")
+    inlines = (VoteInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Ballot]:
+        return _open_ballots(super().get_queryset(request), member="membership", decision="decision")
+
+    @admin.display(ordering="membership__user__handle")
+    def member(self, ballot: Ballot) -> str:
+        return access.display_name(ballot.membership)
+
+
+@admin.register(StagedBallot)
+class StagedBallotAdmin(ReadOnlyAdmin):
+    """Derived."""
+
+    list_display = ("member", "decision", "kind", "tags", "is_counted", "changed_revision")
+    list_select_related = ("membership__user", "decision")
+    list_filter = ("kind", "is_counted")
+    search_fields = ("membership__user__handle", "decision__title")
+    ordering = ("-pk",)
+    fields = ("member", "decision", "kind", "stars", "tags", "is_counted", "changed_revision")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StagedBallot]:
+        return _open_ballots(super().get_queryset(request), member="membership", decision="decision")
+
+    @admin.display(ordering="membership__user__handle")
+    def member(self, staged: StagedBallot) -> str:
+        return access.display_name(staged.membership)
+
+    @admin.display(description="Microstars, choice by choice")
+    def stars(self, staged: StagedBallot) -> str:
+        packed = bytes(staged.microstars)
+        numbers = (int.from_bytes(packed[at : at + 4], "little") for at in range(0, len(packed), 4))
+        return ", ".join(f"{number:,}" for number in numbers)
+
+
+@admin.register(DecisionSnapshot)
+class DecisionSnapshotAdmin(ReadOnlyAdmin):
+    """Derived: results as they were published."""
+
+    list_display = ("decision", "revision", "is_final", "calculated_at")
+    list_select_related = ("decision",)
+    list_filter = ("is_final",)
+    search_fields = ("decision__title",)
+    date_hierarchy = "calculated_at"
+    ordering = ("-calculated_at", "-pk")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DecisionSnapshot]:
+        # Its result is not loaded for the list: that of a large decision is long.
+        rows = super().get_queryset(request)
+        return rows if request.resolver_match and "object_id" in request.resolver_match.kwargs else rows.defer("result")
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(ReadOnlyAdmin):
+    """The chain; not what its entries say. See Note [Operators know no more]."""
+
+    list_display = ("community", "revision", "time", "kind", "short_hash")
+    list_select_related = ("community",)
+    list_filter = ("kind",)
+    search_fields = ("community__name", "hash")
+    date_hierarchy = "time"
+    ordering = ("-time", "-pk")
+    fields = ("community", "revision", "time", "kind", "previous_hash", "hash")
+
+    @admin.display(description="Hash")
+    def short_hash(self, entry: LedgerEntry) -> str:
+        return entry.hash[:16]
+
+
+@admin.register(CalculationClaim)
+class CalculationClaimAdmin(ReadOnlyAdmin):
+    """Which runs hold which communities now."""
+
+    list_display = ("community", "fence", "holder", "expires_at", "is_running")
+    list_select_related = ("community",)
+    ordering = ("-expires_at",)
+
+    @admin.display(boolean=True)
+    def is_running(self, claim: CalculationClaim) -> bool:
+        return claim.is_live
