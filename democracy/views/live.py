@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user
+from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
@@ -18,9 +19,10 @@ from django.views.decorators.http import require_safe
 
 from accounts.errors import DomainError
 from accounts.middleware import bearer_token
+from accounts.services import user_for_token
 from democracy import access, selectors
 from democracy.access import Viewer
-from democracy.publishing import access_topic, hub, result_topic, status_topic
+from democracy.publishing import access_topic, hub, readers_topic, result_topic, status_topic
 from democracy.views._decisions import decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered
 
@@ -55,9 +57,9 @@ async def decision_events(request: HttpRequest, community_id: int, decision_id: 
 
 async def _events(request: HttpRequest, community_id: int, decision_id: int) -> AsyncIterator[str]:
     topics = {result_topic(decision_id): "result", status_topic(decision_id): "status"}
-    own_access = access_topic((await request.auser()).pk or 0)
+    rights = {readers_topic(community_id), access_topic((await request.auser()).pk or 0)}
     seen = request.GET.get("seen", "")
-    async with hub.subscribe(*topics, own_access) as inbox:
+    async with hub.subscribe(*topics, *rights) as inbox:
         # Subscribed first, looked second: what changed between the page and this is told.
         if seen and seen.partition(".")[2] != await sync_to_async(_present)(decision_id):
             yield _event("result")
@@ -65,9 +67,9 @@ async def _events(request: HttpRequest, community_id: int, decision_id: int) -> 
             try:
                 news = await asyncio.wait_for(inbox.next(), HEARTBEAT)
             except TimeoutError:
-                news = {own_access: None}
+                news = dict.fromkeys(rights)
                 yield ": still here\n\n"
-            if own_access in news and not await sync_to_async(_may_see)(request, community_id, decision_id):
+            if rights & news.keys() and not await sync_to_async(_may_see)(request, community_id, decision_id):
                 yield END
                 return
             for topic in topics.keys() & news.keys():
@@ -90,8 +92,9 @@ def _may_see(request: HttpRequest, community_id: int, decision_id: int) -> bool:
 
 def _viewer_now(request: HttpRequest) -> Viewer:
     """Who asks, by their session as it is now: an open connection outlives a sign-out."""
-    if bearer_token(request.headers.get("Authorization", "")) is not None:
-        return request.user
+    token = bearer_token(request.headers.get("Authorization", ""))
+    if token is not None:
+        return user_for_token(token) or AnonymousUser()
     now = HttpRequest()
     now.session = type(request.session)(request.session.session_key)
     return get_user(now)

@@ -212,6 +212,17 @@ async def test_a_stream_ends_when_its_viewer_loses_access(open_scene: Scene) -> 
         await stream.part()
 
 
+async def test_a_stream_of_a_visitor_ends_when_the_community_closes_its_doors(transactional_db: None) -> None:
+    scene = await sync_to_async(Scene)(visibility="public")
+    stream = Stream(await opened(scene, None))
+    first = asyncio.create_task(stream.event())
+    await until_subscribed(scene)
+    manager = scene.members["manager"].user
+    await sync_to_async(services.update_community)(manager, scene.community.pk, visibility="members")
+    assert await first == "end"
+    await stream.close()
+
+
 async def test_a_stream_ends_by_itself_soon_after_somebody_signed_out(
     open_scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,138 @@
+"""Decisions in a browser: voting by mouse, by keyboard and without scripts, pages that keep up, and axe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from tests.test_browser.axe import findings_in_all_looks
+from tests.test_browser.conftest import Server
+
+SURPLUS = "What do we do with the budget surplus?"
+CLOSED = "Street lights after midnight"
+RECORDED = "Vote recorded! Results are being recalculated - watch the live stats panel for updates."
+
+
+async def enter(page: Page, name: str) -> None:
+    await page.goto("/")
+    await page.get_by_role("region", name="Try the demo").get_by_role("button", name=re.compile(name)).click()
+
+
+async def open_decision(page: Page, title: str, tab: str = "Vote") -> None:
+    await page.goto("/communities/?q=springfield")
+    await page.get_by_role("link", name="Springfield").first.click()
+    await page.get_by_role("link", name=title).first.click()
+    await page.get_by_role("navigation", name="This decision").get_by_role("link", name=tab, exact=True).click()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def another(chromium: Browser, server: Server) -> AsyncIterator[Page]:
+    """A second person's browser."""
+    context = await chromium.new_context(base_url=server.url)
+    page = await context.new_page()
+    await enter(page, "Theo")
+    yield page
+    await context.close()
+
+
+@pytest.mark.parametrize("tab", ["Vote", "Results", "All ballots", "Who votes through whom", "Over time"])
+@pytest.mark.parametrize("title", [SURPLUS, CLOSED])
+async def test_axe_finds_nothing_on_the_pages_of_a_decision(page: Page, title: str, tab: str) -> None:
+    await enter(page, "Theo")
+    await open_decision(page, title, tab)
+    assert await findings_in_all_looks(page, page.url) == []
+
+
+async def test_axe_finds_nothing_where_managers_draft(page: Page) -> None:
+    await enter(page, "Rosa")
+    await page.goto("/communities/?q=springfield")
+    await page.get_by_role("link", name="Springfield").first.click()
+    await page.get_by_role("link", name="New decision").click()
+    assert await findings_in_all_looks(page, page.url) == []
+    await page.goto("/communities/?q=springfield")
+    await page.get_by_role("link", name="Springfield").first.click()
+    await page.get_by_role("link", name="Winter market: how many weekends?").click()
+    assert await findings_in_all_looks(page, page.url) == []
+
+
+async def test_a_vote_appears_on_another_open_page_without_a_jump(page: Page, another: Page) -> None:
+    await open_decision(another, SURPLUS, "Results")
+    await another.evaluate("scrollTo(0, 700)")
+    place = await another.evaluate("scrollY")
+    before = await another.locator("#result-scores").inner_text()
+    untouched = await another.locator("#verify").element_handle()
+    await enter(page, "Mei")
+    await open_decision(page, SURPLUS)
+    for rating, stars in zip(await page.locator("#vote .rating").all(), (1, 5, 2, 5, 0), strict=True):
+        await rating.locator("label").nth(stars).click()
+    await page.get_by_role("button", name="Cast my ballot").click()
+    await expect(page.locator("#messages")).to_contain_text(RECORDED)
+    await expect(another.locator("#result-scores")).not_to_have_text(before, timeout=5_000)
+    assert await another.evaluate("scrollY") == place
+    assert await untouched.evaluate("element => element.isConnected")
+    await page.get_by_role("button", name="Withdraw my ballot").click()
+    await expect(page.locator("#own-ballot .badge")).to_have_text("Inherited", timeout=5_000)
+
+
+async def test_the_keyboard_alone_votes_changes_and_abstains(page: Page) -> None:
+    await enter(page, "Amara")
+    await open_decision(page, "A new playground at Mill Pond")
+    rating = page.get_by_role("group").filter(has=page.get_by_role("radio")).first
+    await rating.get_by_role("radio", name="0 stars").focus()
+    await page.keyboard.press("Space")
+    for _ in range(4):
+        await page.keyboard.press("ArrowRight")
+    await expect(rating.get_by_role("radio", name="4 stars")).to_be_checked()
+    await page.get_by_role("button", name=re.compile("Cast my ballot|Save changes")).focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#messages")).to_contain_text(RECORDED)
+    await expect(page.locator("#own-ballot .ballot-lines li").first).to_contain_text("4")
+    await page.get_by_role("button", name="Abstain instead").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#own-ballot .badge")).to_have_text("You abstain")
+
+
+async def test_without_scripts_one_votes_and_reads_where_a_ballot_comes_from(chromium: Browser, server: Server) -> None:
+    context = await chromium.new_context(base_url=server.url, java_script_enabled=False)
+    page = await context.new_page()
+    await enter(page, "Mei")
+    await open_decision(page, SURPLUS)
+    await page.get_by_role("link", name="Where it comes from").click()
+    await expect(page.get_by_text(re.compile("all from Amara Okafor")).first).to_be_visible()
+    await page.go_back()
+    await page.locator("#vote .rating").first.locator("label").nth(3).click()
+    await page.get_by_role("button", name="Cast my ballot").click()
+    await expect(page.locator("#messages")).to_contain_text(RECORDED)
+    await page.get_by_role("button", name="Withdraw my ballot").click()
+    await expect(page.locator("#messages")).to_contain_text("Your ballot is withdrawn.")
+    await context.close()
+
+
+async def test_choices_are_added_and_removed_and_times_are_the_readers(chromium: Browser, server: Server) -> None:
+    context = await chromium.new_context(base_url=server.url, timezone_id="Asia/Tokyo")
+    page = await context.new_page()
+    await enter(page, "Rosa")
+    await page.goto("/communities/?q=springfield")
+    await page.get_by_role("link", name="Springfield").first.click()
+    await page.get_by_role("link", name="New decision").click()
+    await page.get_by_label("Question").fill("Which bench?")
+    await page.get_by_label("Choice 1", exact=True).fill("Oak")
+    await page.get_by_label("Choice 2", exact=True).fill("Steel")
+    await page.get_by_role("button", name="Add a choice").click()
+    await page.get_by_label("Choice 3", exact=True).fill("Stone")
+    await page.get_by_role("button", name="Remove choice 2").click()
+    await expect(page.get_by_label("Choice 2", exact=True)).to_have_value("Stone")
+    await page.get_by_label("Voting closes").fill("2099-01-02T09:00")
+    await page.get_by_role("button", name="Save and preview").click()
+    await expect(page.get_by_role("heading", name="Which bench?")).to_be_visible()
+    closing = page.locator("#publish-title ~ p time")
+    await expect(closing).to_have_attribute("datetime", "2099-01-02T00:00:00+00:00")
+    await expect(closing).to_contain_text("9:00")
+    await page.get_by_role("link", name="Edit").last.click()
+    await expect(page.get_by_label("Voting closes")).to_have_value("2099-01-02T09:00")
+    await expect(page.get_by_label("Question")).to_have_value("Which bench?")
+    await context.close()
