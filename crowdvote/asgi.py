@@ -54,10 +54,7 @@ class OurPagesAndPrograms(OriginValidator):
 
 _routes = URLRouter(
     [
-        re_path(
-            r"^graphql/?$",
-            GraphQLConsumer.as_asgi(),
-        ),
+        re_path(r"^graphql/?$", GraphQLConsumer.as_asgi()),
         re_path(r"", refuse),  # type: ignore[arg-type]
     ]
 )

@@ -24,7 +24,19 @@ from democracy.models import (
 
 URL = "/graphql/"
 JSON = "application/json"
-INPUTS = [User, ApiToken, Community, Membership, Application, Following, Decision, Choice, Ballot, Vote, LedgerEntry]
+INPUTS: list[Any] = [
+    User,
+    ApiToken,
+    Community,
+    Membership,
+    Application,
+    Following,
+    Decision,
+    Choice,
+    Ballot,
+    Vote,
+    LedgerEntry,
+]
 
 
 def client_of(viewer: User | None) -> Client:
