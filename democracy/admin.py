@@ -73,8 +73,9 @@ class ReadOnlyInline(admin.TabularInline):
 
 
 class CommunityForm(forms.ModelForm):
-    def validate_constraints(self) -> None:
-        """Left to the command, which says it in words."""
+    def _get_validation_exclusions(self) -> set[str]:
+        # Whether a name is free is left to the command, which says it in words.
+        return {*super()._get_validation_exclusions(), "name"}
 
 
 @admin.register(Community)

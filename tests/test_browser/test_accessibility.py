@@ -1,0 +1,46 @@
+"""What axe-core finds on a page of every kind, in light and dark, on a phone and on a desk."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page
+
+from tests.test_browser.axe import findings_in_all_looks
+from tests.test_browser.crawling import enter, kind, pages
+
+# A manager finds all of these by following links alone.
+EXPECTED = {
+    "/",
+    "/docs/",
+    "/communities/",
+    "/communities/create/",
+    "/communities/*/",
+    "/communities/*/members/",
+    "/communities/*/members/*/",
+    "/communities/*/members/*/follow/",
+    "/communities/*/network/",
+    "/communities/*/manage/",
+    "/communities/*/settings/",
+    "/communities/*/ledger/",
+    "/communities/*/leave/",
+    "/communities/*/anonymity/",
+    "/communities/*/decisions/create/",
+    "/communities/*/decisions/*/",
+    "/communities/*/decisions/*/edit/",
+    "/communities/*/decisions/*/results/",
+    "/communities/*/decisions/*/ballots/",
+    "/communities/*/decisions/*/ballots/*/",
+    "/communities/*/decisions/*/delegation/",
+    "/communities/*/decisions/*/history/",
+    "/following/",
+    "/profile/",
+}
+
+
+async def test_axe_finds_nothing_on_any_page_a_manager_sees(page: Page) -> None:
+    await enter(page, "Mei Tanaka")
+    reached, found = set(), []
+    async for address in pages(page, "/"):
+        reached.add(kind(address))
+        found += await findings_in_all_looks(page, address)
+    assert found == []
+    assert EXPECTED - reached == set()
