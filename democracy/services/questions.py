@@ -20,10 +20,10 @@ from democracy.errors import BallotsHidden, DecisionClosed, DecisionNotOpen, Inv
 from democracy.models import Decision, Membership
 from democracy.selectors import ShownBallot
 from democracy.services.ballots import check_stars
-from democracy.services.calculation import LiveCalculation, calculation_of, result_content
+from democracy.services.calculation import calculation_of, result_content
 from democracy.services.followings import require_pair
 from democracy.tags import normalise_tags
-from graph import CastBallot, FollowingRemoved, FollowingSet, GraphChange, Source, StagedBallot
+from graph import Calculation, CastBallot, FollowingRemoved, FollowingSet, GraphChange, Source, StagedBallot
 
 MAX_CHANGES = 20
 # Each of them is calculated while somebody waits.
@@ -53,10 +53,16 @@ def explain(viewer: Viewer, ballots: Iterable[ShownBallot]) -> dict[ShownBallot,
             by_decision[ballot.decision].append(ballot)
     sources: dict[ShownBallot, tuple[Source, ...]] = {}
     for decision, of_decision in by_decision.items():
-        with calculation_of(decision) as live:
-            sources |= {ballot: live.calculation.sources(ballot.membership.pk) for ballot in of_decision}
+        calculation = _copy_of(decision)
+        sources |= {ballot: calculation.sources(ballot.membership.pk) for ballot in of_decision}
     members = _members({member for found in sources.values() for source in found for member in source.path})
     return {ballot: [_named(source, members) for source in found] for ballot, found in sources.items()}
+
+
+def _copy_of(decision: Decision) -> Calculation:
+    """The calculation to ask at leisure: whoever held the community's own would keep its next run waiting."""
+    with calculation_of(decision) as live:
+        return live.calculation.copy()
 
 
 def _named(source: Source, members: Mapping[int, Membership]) -> NamedSource:
@@ -84,8 +90,7 @@ def influence(decision: Decision) -> list[Influence]:
     """The cast ballots of a decision that shows them, those that carry most first, then by name."""
     if not access.shows_ballots(decision):
         return []
-    with calculation_of(decision) as live:
-        carried = live.calculation.influence()
+    carried = _copy_of(decision).influence()
     members = _members(carried, community_id=decision.community_id)
     found = [Influence(members[member], round(ballots, 6)) for member, ballots in carried.items()]
     return sorted(found, key=lambda one: (-one.ballots, by_name(decision, one.member)))
@@ -111,11 +116,11 @@ def network(decision: Decision, *, most: int) -> Network:
     """
     if not access.shows_ballots(decision):
         return Network([], [], is_complete=True)
-    with calculation_of(decision) as live:
-        pairs = list(live.calculation.active_followings())
-        ends = Counter(member for pair in pairs for member in pair)
-        staged = {member: live.calculation.staged(member) for member in ends}
-        tags = {pair: live.calculation.graph.followees[pair[0]][pair[1]]["tags"] for pair in pairs}
+    calculation = _copy_of(decision)
+    pairs = list(calculation.active_followings())
+    ends = Counter(member for pair in pairs for member in pair)
+    staged = {member: calculation.staged(member) for member in ends}
+    tags = {pair: calculation.graph.followees[pair[0]][pair[1]]["tags"] for pair in pairs}
     members = _members(ends, community_id=decision.community_id)
     names = {member: by_name(decision, members[member]) for member in ends}
     chosen = sorted(sorted(ends, key=lambda one: (-ends[one], names[one]))[:most], key=lambda one: names[one])
@@ -218,17 +223,14 @@ def decisions_changed(viewer: Viewer, decision_id: int, changes: Sequence[Change
     )
     changed = []
     for one in open_ones.order_by("closes_at", "pk")[:_MOST_DECISIONS]:
-        if edges and access.shows_ballots(one):
-            with calculation_of(one) as live:
-                if _changes_ballot(live, member.pk, edges):
-                    changed.append(one)
+        if edges and access.shows_ballots(one) and _changes_ballot(_copy_of(one), member.pk, edges):
+            changed.append(one)
     return changed
 
 
-def _changes_ballot(live: LiveCalculation, member: int, edges: Sequence[GraphChange]) -> bool:
-    calculation = live.calculation.copy()
-    before = calculation.staged(member)
-    calculation.update(calculation.graph.updated(edges, revision=live.revision), changes=edges, ballots={})
+def _changes_ballot(calculation: Calculation, member: int, edges: Sequence[GraphChange]) -> bool:
+    before, graph = calculation.staged(member), calculation.graph
+    calculation.update(graph.updated(edges, revision=graph.revision), changes=edges, ballots={})
     return calculation.staged(member) != before
 
 

@@ -167,7 +167,7 @@ LISTS: dict[str, tuple[Grow, str]] = {
     "ballots of hidden members": (more_hidden_members, of_decision(page("ballots(first: 40)", BALLOT))),
     "ballots with sources": (
         more_inheriting_members,
-        of_decision(page("ballots(first: 40)", "sources { weight member { name member { id } } path { name } }")),
+        of_decision(page("ballots(first: 20)", "sources { weight member { name member { id } } path { name } }")),
     ),
     "influence": (more_members, of_decision(page("influence(first: 40)", f"ballots {VOTER}"))),
     "the delegation graph": (

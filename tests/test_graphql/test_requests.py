@@ -156,6 +156,14 @@ class TestLimits:
         assert "full pages" in self.refused(query, n=100)
         assert "errors" not in post(None, query, n=5)
 
+    def test_explanations_cost_more_than_rows(self) -> None:
+        """A page of 20 ballots with what they rest on is the most."""
+        query = """query($d: ID!, $n: Int = 20) { decision(id: $d) {
+          ballots(first: $n) { edges { node { sources { weight } } } } } }"""
+        decision = node_id("Decision", 1)
+        assert ask(None, query, d=decision, n=20) == {"decision": None}
+        assert "full pages" in self.refused(query, d=decision, n=23)
+
     def test_tokens(self) -> None:
         answer = post(None, "{" + " __typename" * limits.MAX_TOKENS + "}")
         assert "token" in answer["errors"][0]["message"].lower()

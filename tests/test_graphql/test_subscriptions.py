@@ -177,6 +177,17 @@ class TestValues:
         for socket in sockets:
             await socket.communicator.disconnect()
 
+    async def test_whoever_goes_is_forgotten(self, scene: Scene) -> None:
+        socket = await opened(scene.members["ann"].user)
+        await socket.start("a", RESULT, d=id_of(scene.decision))
+        await socket.start("b", STATUS, d=id_of(scene.decision))
+        for _ in range(2):
+            assert (await socket.next())["type"] == "next"
+        assert publishing.result_topic(scene.decision.pk) in publishing.hub.topics("")
+        await socket.communicator.send_json_to({"id": "a", "type": "complete"})
+        await socket.communicator.disconnect()
+        assert publishing.hub.topics("") == []
+
     async def test_queries_and_mutations_work_over_the_socket_too(self, scene: Scene) -> None:
         socket = await opened(scene.members["ann"].user)
         await socket.start("q", "{ me { handle } }")
