@@ -221,11 +221,11 @@ def decisions_changed(viewer: Viewer, decision_id: int, changes: Sequence[Change
     open_ones = access.decisions_visible_to(viewer).filter(
         community=decision.community_id, published_at__isnull=False, opens_at__lte=now, closes_at__gt=now
     )
-    changed = []
-    for one in open_ones.order_by("closes_at", "pk")[:_MOST_DECISIONS]:
-        if edges and access.shows_ballots(one) and _changes_ballot(_copy_of(one), member.pk, edges):
-            changed.append(one)
-    return changed
+    return [
+        one
+        for one in open_ones.order_by("closes_at", "pk")[:_MOST_DECISIONS]
+        if edges and access.shows_ballots(one) and _changes_ballot(_copy_of(one), member.pk, edges)
+    ]
 
 
 def _changes_ballot(calculation: Calculation, member: int, edges: Sequence[GraphChange]) -> bool:
