@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -138,7 +139,8 @@ def test_one_vote_changed_by_graphql_reaches_a_subscriber_and_equals_a_calculati
         ]
         revisions = []
         async with GraphQLWebsocketCommunicator(application, "/graphql/", headers=headers) as socket:
-            async for answer in socket.subscribe(WATCH, variables={"id": node_id("Decision", decision.pk)}):
+            answers: Any = socket.subscribe(WATCH, variables={"id": node_id("Decision", decision.pk)})
+            async for answer in answers:
                 assert not answer.errors, answer.errors
                 revisions.append(int(answer.data["decisionResult"]["revision"]))
                 if len(revisions) == 2:

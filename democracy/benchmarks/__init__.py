@@ -1,0 +1,28 @@
+"""What `manage.py bench` measures: the figures of one process, each beside a plain baseline in the same run.
+
+A case is a function of the scale (1: as named, less: smaller) that gives figures. Cases that need a database find an
+empty one of their own; the command sees to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from democracy.benchmarks import counting, incremental, live, stored, voters
+from democracy.benchmarks.figures import Figure
+
+Case: TypeAlias = Callable[[float], Iterator[Figure]]
+
+CASES: dict[str, Case] = {
+    "scratch": counting.scratch,
+    "staging": counting.staging,
+    "tally": counting.ballots,
+    "incremental": incremental.one_vote,
+    "stored": stored.load_calculate_store,
+    "latency": live.latency,
+    "subscribers": live.subscribers,
+    "mutation": live.mutation,
+    "voters": voters.concurrent_voters,
+}
+QUICK = 0.05

@@ -1,0 +1,68 @@
+"""Made-up communities in the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from democracy import ledger
+from democracy.benchmarks.networks import Town
+from democracy.models import Ballot, Choice, Community, Decision, Following, Membership, Vote
+from democracy.services.decisions import recalculation_change
+
+_BATCH = 10_000
+
+
+@dataclass(frozen=True)
+class StoredTown:
+    community: Community
+    decision: Decision
+    choices: list[Choice]
+    memberships: list[Membership]
+
+
+def store(name: str, town: Town) -> StoredTown:
+    """The town with one open decision, stale.
+
+    Written without ledger entries of its own, which would take ten times as long and are no part of what is measured;
+    one entry makes the decision stale.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        community = Community(name=name)
+        Community.objects.bulk_create([community])
+        users = [User(name=f"Member {n}", handle=f"{name}_{n}", password="!") for n in range(1, town.members + 1)]
+        User.objects.bulk_create(users, batch_size=_BATCH)
+        memberships = [Membership(community=community, user=user, is_manager=not n) for n, user in enumerate(users)]
+        Membership.objects.bulk_create(memberships, batch_size=_BATCH)
+        Following.objects.bulk_create(
+            [Following(follower=memberships[a - 1], followee=memberships[b - 1]) for a, b in town.followings],
+            batch_size=_BATCH,
+        )
+        decision = Decision(
+            community=community,
+            title="Which?",
+            published_at=now,
+            opens_at=now,
+            closes_at=now + timedelta(days=7),
+        )
+        Decision.objects.bulk_create([decision])
+        choices = [Choice(decision=decision, title=f"Choice {n}", position=n, lot=n + 1) for n in range(town.choices)]
+        Choice.objects.bulk_create(choices)
+        ballots = [Ballot(decision=decision, membership=memberships[voter - 1]) for voter in town.ballots]
+        Ballot.objects.bulk_create(ballots, batch_size=_BATCH)
+        Vote.objects.bulk_create(
+            [
+                Vote(ballot=ballot, choice=choice, stars=stars)
+                for ballot, cast in zip(ballots, town.ballots.values(), strict=True)
+                for choice, stars in zip(choices, cast.stars, strict=True)
+            ],
+            batch_size=_BATCH,
+        )
+        with ledger.recording(community.pk) as recording:
+            recording.add(recalculation_change(decision.pk))
+    return StoredTown(community, decision, choices, memberships)

@@ -1,0 +1,76 @@
+"""The benchmark: that it runs, on a database of its own, and says what it found."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from democracy.benchmarks import CASES, QUICK, counting, incremental, networks
+from democracy.benchmarks.figures import Figure, percentile, table
+
+
+def test_it_measures_in_a_database_of_its_own_and_writes_table_and_json(tmp_path):
+    file, data = tmp_path / "figures.json", tmp_path / "data"
+    environment = {**os.environ, "CROWDVOTE_DATA_DIR": str(data), "DATABASE_URL": "sqlite:////nowhere/at/all"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "bench", "--quick", "--only", "stored", "--only", "voters", "--json", str(file)],
+        cwd=Path(__file__).resolve().parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    written = json.loads(file.read_text())
+    assert [figure["case"] for figure in written["figures"]] == ["stored", "stored", "voters"]
+    assert written["figures"][2]["value"] == 0
+    assert "voters at once: errors and lost votes" in done.stdout
+    assert not (data / "crowdvote.sqlite3").exists()
+
+
+@pytest.mark.parametrize("case", [counting.scratch, counting.staging, counting.ballots, incremental.one_vote])
+def test_a_small_run_judges_no_target_that_needs_the_size(case):
+    figures = list(case(QUICK / 10))
+    assert figures
+    assert {figure.reached for figure in figures} == {None}
+
+
+@pytest.mark.parametrize("shape", networks.SHAPES)
+def test_networks_have_the_size_they_are_asked_for_and_are_the_same_each_time(shape):
+    town = networks.SHAPES[shape](1_000, 2_000)
+    assert abs(len(town.followings) - 2_000) < 60
+    assert len(set(town.followings)) == len(town.followings)
+    assert all(a != b and 1 <= a <= 1_000 and 1 <= b <= 1_000 for a, b in town.followings)
+    assert len(town.ballots) == 200
+    assert networks.SHAPES[shape](1_000, 2_000) == town
+
+
+def test_cases_have_names():
+    assert set(CASES) == {
+        "scratch", "staging", "tally", "incremental", "stored", "latency", "subscribers", "mutation", "voters",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("percent", "value"), [(0, 1), (50, 5), (95, 10), (99, 10), (100, 10)])
+def test_a_percentile_is_one_of_the_values(percent, value):
+    assert percentile(list(range(10, 0, -1)), percent) == value
+
+
+def test_the_table_says_what_was_missed():
+    lines = table(
+        [
+            Figure("a", "fast", 0.5, "s", target="1 s", reached=True, baseline=5.0, baseline_is="plain"),
+            Figure("b", "slow", 200, "ms", target="100 ms", reached=False, note="why"),
+        ]
+    ).splitlines()
+    assert [line.split() for line in lines[2:4]] == [
+        ["a", "fast", "0.5", "s", "5", "s", "(plain)", "10x", "1", "s", "ok"],
+        ["b", "slow", "200", "ms", "100", "ms", "MISSED"],
+    ]
+    assert lines[-1] == "b, slow: why"
