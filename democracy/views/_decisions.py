@@ -35,7 +35,7 @@ def decision_frame(viewer: Viewer, community_id: int, decision_id: int, *, tab: 
 def result_panel(context: dict[str, Any]) -> dict[str, Any]:
     """The context of a decision's calculation status and result, beside that of `decision_frame`.
 
-    `seen` names what is shown; a page sends it back to learn whether there is something newer.
+    `seen` names the result that is shown; a page sends it back to learn whether there is something newer.
     """
     decision = context["decision"]
     (state,) = selectors.calculation_states([decision.pk])

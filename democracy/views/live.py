@@ -37,7 +37,7 @@ def decision_status(request: HttpRequest, community_id: int, decision_id: int) -
     """The calculation status of a decision and, on its own page, the result in short."""
     context = decision_frame(request.user, community_id, decision_id)
     context |= result_panel(context) | {"place": request.GET.get("place", "")}
-    response = render(request, "democracy/_decision_status.html", context)
+    response = render(request, "democracy/_decision_panel.html", context)
     patch_cache_control(response, private=True, no_store=True)
     return tell_what_is_new(request, response, context["seen"])
 

@@ -104,7 +104,7 @@ def recalculate_results(request: HttpRequest, community_id: int, decision_id: in
         place = "decision-results" if request.POST.get("place") == "results" else "decision"
         return redirect(place, community_id, decision_id)
     context |= result_panel(context) | {"place": request.POST.get("place", ""), "with_messages": True}
-    return tell_what_is_new(request, render(request, "democracy/_decision_status.html", context), context["seen"])
+    return tell_what_is_new(request, render(request, "democracy/_decision_panel.html", context), context["seen"])
 
 
 # --- To take away -----------------------------------------------------------------------------------------------------

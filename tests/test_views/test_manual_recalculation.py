@@ -69,7 +69,7 @@ def test_htmx_gets_the_panel_with_the_spinner_and_the_message(scene) -> None:
     )
     page = text(response)
     assert response.status_code == 200
-    assert page.startswith('<section class="card live-panel" id="decision-status"')
+    assert page.startswith('<div class="stack tight" id="decision-panel">')
     assert "Calculating results..." in page
     assert f"<p>{STARTED}</p>" in page
     assert 'hx-swap-oob="innerHTML:#messages"' in page
