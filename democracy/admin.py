@@ -75,7 +75,7 @@ class ReadOnlyInline(admin.TabularInline):
 class CommunityForm(forms.ModelForm):
     def _get_validation_exclusions(self) -> set[str]:
         # Whether a name is free is left to the command, which says it in words.
-        return {*super()._get_validation_exclusions(), "name"}
+        return {*super()._get_validation_exclusions(), "name"}  # type: ignore[misc]
 
 
 @admin.register(Community)
