@@ -2,7 +2,19 @@
 
 from django.urls import URLPattern, path
 
-from democracy.views import ballots, communities, decisions, followings, ledger, live, logs, manage, members, network, results
+from democracy.views import (
+    ballots,
+    communities,
+    decisions,
+    followings,
+    ledger,
+    live,
+    logs,
+    manage,
+    members,
+    network,
+    results,
+)
 
 urlpatterns: list[URLPattern] = [
     # --- Administration -----------------------------------------------------------------------------------------------
