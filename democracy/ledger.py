@@ -128,7 +128,7 @@ class Recording:
         return known
 
     def _fold(self) -> bool:
-        """Fold a further save into the entry that its subject got earlier in this transaction, if that is the newest."""
+        """Fold a further save into the entry that its subject got earlier in this transaction, if it is the newest."""
         (change,) = self._changes.values()
         hooks = (hook[1] for hook in reversed(connection.run_on_commit))
         written = next((hook for hook in hooks if isinstance(hook, _Committed)), None)

@@ -149,8 +149,8 @@ def _approve(application: Application, recording: ledger.Recording, *, decided_b
     membership = Membership.objects.filter(community=recording.community, user=application.user).first()
     if membership is None:
         membership = Membership(community=recording.community, user=application.user)
-    # Somebody who comes back starts as a plain voter; their followings and ballots count again. Whoever was anonymous still
-    # is: the ballots of before would bear their name otherwise.
+    # Somebody who comes back starts as a plain voter; their followings and ballots count again. Whoever was anonymous
+    # still is: the ballots of before would bear their name otherwise.
     membership.left_at, membership.was_removed = None, False
     membership.role, membership.is_manager = Membership.Role.VOTER, False
     membership.joined_at = recording.time
