@@ -55,7 +55,8 @@ check: .venv/dev ## format, lint, types, import contracts, migrations, schema dr
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/python manage.py export_schema crowdvote.schema | diff -u schema.graphql - || \
+	@fresh=$$(mktemp) && trap 'rm -f "$$fresh"' EXIT && \
+		$(BIN)/python manage.py export_schema crowdvote.schema --path "$$fresh" && diff -u schema.graphql "$$fresh" || \
 		{ echo 'schema.graphql is not what the code says; see above, then: make schema' >&2; exit 1; }
 
 format: .venv/dev ## format the code and mend what the linter can
