@@ -13,6 +13,8 @@ from democracy import services
 from democracy.errors import PermissionDenied
 from democracy.forms.decisions import BallotForm, BallotSearch
 from democracy.services.explaining import explain_ballot, explain_own
+from democracy.services.presenting import outcome
+from democracy.services.questions import Vote, what_if
 from democracy.services.rolls import ballot_rows, columns_of, read_rows
 from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, submitted
@@ -48,6 +50,30 @@ def vote_submit(request: HttpRequest, community_id: int, decision_id: int) -> Ht
         return render_page(request, "democracy/decision_detail.html", context, fragments=DETAIL_FRAGMENTS)
     messages.success(request, RECORDED)
     return _voted(request, community_id, decision_id)
+
+
+@require_POST
+@login_required
+@answered
+def vote_what_if(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """What the result would be with the ballot as it is typed in. Nothing is saved."""
+    context = decision_frame(request.user, community_id, decision_id, tab="vote")
+    form = BallotForm(context["choices"], request.POST)
+    found = submitted(form, lambda data: what_if(request.user, decision_id, [_as_typed(form)]))
+    context |= result_panel(context) | voting(request.user, context, form)
+    if found is not None:
+        context |= {
+            "what_if": found,
+            "before": outcome(found.before, context["choices"], is_final=False),
+            "after": outcome(found.after, context["choices"], is_final=False),
+        }
+    fragments = {"what-if": "democracy/_what_if.html"}
+    return render_page(request, "democracy/decision_detail.html", context, fragments=fragments)
+
+
+def _as_typed(form: BallotForm) -> Vote:
+    data = form.cleaned_data
+    return Vote(tuple(form.stars.items()), tuple(data["tags"]), data["abstain"])
 
 
 @require_POST

@@ -195,6 +195,55 @@ def test_the_receipt_is_the_hash_of_the_newest_entry_about_the_ballot(scene: Sce
     assert receipt not in text(as_(scene.user("ben")).get(scene.address("decision")))
 
 
+# --- What if ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_ballot_would_change_is_told_and_nothing_saved(scene: Scene) -> None:
+    factories.vote(scene.members["ada"], scene.decision, Ash=5)
+    factories.follow(scene.members["cleo"], scene.members["ben"])
+    scene.calculate()
+    client = as_(scene.user("ben"))
+    headers = {"HX-Request": "true", "HX-Target": "what-if"}
+    with nothing_written():
+        page = text(client.post(scene.address("vote-what-if"), scene.stars(Birch=5), headers=headers))
+    assert page.startswith('<div id="what-if" role="status">')
+    assert "Birch would be ahead instead of Ash." in page
+    assert "1 other ballot would change, too: it inherits from yours." in page
+    assert "Nothing is saved yet." in page
+
+
+def test_without_scripts_the_typed_ballot_is_still_there_beside_the_answer(scene: Scene) -> None:
+    factories.vote(scene.members["ada"], scene.decision, Ash=5)
+    with nothing_written():
+        response = as_(scene.user("ben")).post(scene.address("vote-what-if"), scene.stars(Ash=2))
+    assert "Ash would stay ahead." in text(response)
+    assert response.context["form"].ratings()[0]["value"] == 2
+
+
+def test_an_empty_ballot_changes_nothing_and_says_why(scene: Scene) -> None:
+    with nothing_written():
+        response = as_(scene.user("ben")).post(scene.address("vote-what-if"), {})
+    assert list(response.context["form"].errors) == ["__all__"]
+
+
+def test_where_ballots_are_hidden_nobody_can_try_out_changes(scene: Scene) -> None:
+    hidden = factories.decision(scene.community, scene.manager, results_visibility="after_close")
+    client = as_(scene.user("ben"))
+    assert "What would this change?" not in text(client.get(scene.address("decision", hidden)))
+    ids = {f"choice-{choice.pk}": "5" for choice in hidden.choices.all()}
+    with nothing_written():
+        response = client.post(scene.address("vote-what-if", hidden), ids)
+    assert "would" not in response.context["form"].non_field_errors()[0]
+    assert "what_if" not in response.context
+
+
+@pytest.mark.parametrize("who", ["stranger", "visitor"])
+def test_only_members_ask_what_if(scene: Scene, who: str) -> None:
+    client = as_(factories.person("sue") if who == "stranger" else None)
+    answer = client.post(scene.address("vote-what-if"), scene.stars(Ash=5))
+    assert answer.status_code == (404 if who == "stranger" else 302)
+
+
 # --- One's own ballot -------------------------------------------------------------------------------------------------
 
 
