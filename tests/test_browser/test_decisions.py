@@ -96,6 +96,17 @@ async def test_the_keyboard_alone_votes_changes_and_abstains(page: Page) -> None
     await expect(page.locator("#own-ballot .badge")).to_have_text("You abstain")
 
 
+async def test_one_can_try_a_ballot_before_casting_it(page: Page) -> None:
+    await enter(page, "Mei")
+    await open_decision(page, SURPLUS)
+    for rating, stars in zip(await page.locator("#vote .rating").all(), (0, 0, 0, 0, 5), strict=True):
+        await rating.locator("label").nth(stars).click()
+    await page.get_by_role("button", name="What would this change?").click()
+    await expect(page.locator("#what-if")).to_contain_text("Nothing is saved yet.")
+    await expect(page.locator("#own-ballot .badge")).to_have_text("Inherited")
+    await expect(page.locator("#vote .rating").last.get_by_role("radio", name="5 stars")).to_be_checked()
+
+
 async def test_without_scripts_one_votes_and_reads_where_a_ballot_comes_from(chromium: Browser, server: Server) -> None:
     context = await chromium.new_context(base_url=server.url, java_script_enabled=False)
     page = await context.new_page()
