@@ -7,16 +7,20 @@ import unicodedata
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from accounts.text import clean_name
 from democracy.errors import InvalidInput
 
 
 def line(value: str, *, field: str) -> str:
-    """A one-line text, trimmed. Raises InvalidInput where nothing is left or where it has control characters."""
-    cleaned = " ".join(value.split())
-    if not cleaned:
-        raise InvalidInput("This must not be empty.", field=field)
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in cleaned):
+    """A one-line text: trimmed, without invisible characters that reorder or hide what is read.
+
+    Raises InvalidInput where nothing visible is left or where it has control characters.
+    """
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value if not character.isspace()):
         raise InvalidInput("This must not have control characters.", field=field)
+    cleaned = clean_name(value)
+    if all(unicodedata.category(character) in {"Cf", "Zs"} for character in cleaned):
+        raise InvalidInput("This must not be empty.", field=field)
     return cleaned
 
 
