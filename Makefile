@@ -48,7 +48,8 @@ test-services: export DATABASE_URL := $(SERVICES_DATABASE_URL)
 test-services: export REDIS_URL := $(SERVICES_REDIS_URL)
 test-services: .venv/all ## run the tests on PostgreSQL and Redis (DATABASE_URL, REDIS_URL)
 	$(BIN)/python -m tests.services
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@# The browser's server brings its own embedded default: `make test` has driven it.
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not browser"
 
 check: .venv/dev ## format, lint, types, import contracts, migrations, schema drift
 	$(BIN)/ruff format --check
