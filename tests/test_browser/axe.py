@@ -26,9 +26,9 @@ async def findings_in_all_looks(page: Page, address: str) -> list[str]:
     found = []
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
+        await page.goto(address)
         for width in WIDTHS:
             await page.set_viewport_size({"width": width, "height": 800})
-            await page.goto(address)
             look = f"{address} {scheme} {width}"
             found += [f"{look}: {finding}" for finding in await findings(page)]
             if await page.evaluate("document.documentElement.scrollWidth") > width:
