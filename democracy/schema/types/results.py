@@ -93,6 +93,7 @@ class Participation:
 
 @strawberry.type(description="A result of a decision, counted by STAR.")
 class Result:
+    # Its objects have no order: PostgreSQL keeps keys in one of its own. Lists are in that of `by_id`, the decision's.
     content: strawberry.Private[Mapping[str, Any]]
     by_id: strawberry.Private[Mapping[str, models.Choice]]
     decision_pk: strawberry.Private[int]
@@ -144,13 +145,13 @@ class Result:
         return [
             Score(
                 choice=self._choice(key),
-                score=BigInt(score),
+                score=BigInt(score := self.content["scores"][key]),
                 stars=as_stars(score),
                 average=score / STAR / counted if counted else 0.0,
                 rank=self.content["ranks"][key],
                 five_star_ballots=self.content["five_stars"][key],
             )
-            for key, score in self.content["scores"].items()
+            for key in self.by_id
         ]
 
     @strawberry.field(description="For each pair of choices, how many counted ballots prefer the one to the other.")
@@ -158,15 +159,20 @@ class Result:
         return [
             Preference(
                 choice=self._choice(key),
-                counts=[PreferenceCount(over=self._choice(over), ballots=count) for over, count in row.items()],
+                counts=[
+                    PreferenceCount(over=self._choice(over), ballots=self.content["preferences"][key][over])
+                    for over in self.by_id
+                    if over != key
+                ],
             )
-            for key, row in self.content["preferences"].items()
+            for key in self.by_id
         ]
 
     @strawberry.field
     def runoff(self) -> Runoff:
         runoff = self.content["runoff"]
-        votes = [RunoffCount(choice=self._choice(key), ballots=count) for key, count in runoff["for"].items()]
+        finalists = self.content["finalists"]
+        votes = [RunoffCount(choice=self._choice(key), ballots=runoff["for"][key]) for key in finalists]
         return Runoff(votes=votes, equal=runoff["equal"])
 
     @strawberry.field(description="In the order in which they were used.")
@@ -177,7 +183,9 @@ class Result:
                 round=Round(tie["round"]),
                 choices=[self._choice(key) for key in tie["choices"]],
                 won=self._choice(tie["won"]),
-                numbers=[TieBreakNumber(choice=self._choice(key), number=n) for key, n in tie["numbers"].items()],
+                numbers=[
+                    TieBreakNumber(choice=self._choice(key), number=tie["numbers"][key]) for key in tie["choices"]
+                ],
             )
             for tie in self.content["tie_breaks"]
         ]
