@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.core.management.color import no_style
+from django.db import connection
+from django.db.models import Model
 
 from accounts.models import User
 from democracy import access, recalculation, services
@@ -36,13 +39,22 @@ class Scene:
         return self.members["hidden"]
 
 
+def count_on_from_the_largest(model: type[Model]) -> None:
+    """Let the next row get the number after the largest: SQLite does so anyway, PostgreSQL only when told."""
+    with connection.cursor() as cursor:
+        for statement in connection.ops.sequence_reset_sql(no_style(), [model]):
+            cursor.execute(statement)
+
+
 @pytest.fixture(params=[Community.Visibility.PUBLIC, Community.Visibility.MEMBERS])
 def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
     forget_everything()
     # Numbers that no other number contains by chance.
     User.objects.create_user("far@example.org", handle="far", name="Far", pk=7_700_000)
+    count_on_from_the_largest(User)
     community, members = factories.community("ann", "ben", visibility=request.param)
     Membership.objects.create(pk=8_800_000, community=community, user=factories.person("last"))
+    count_on_from_the_largest(Membership)
     members["hidden"] = factories.join(community, factories.person("zoe_quux", name="Zoé Quux-Name"))
     manager, ann, ben, hidden = (members[name] for name in ("manager", "ann", "ben", "hidden"))
     cast, inherited = (factories.decision(community, manager.user) for _ in range(2))
