@@ -73,7 +73,7 @@ bench: setup ## measure what the design promises
 
 # Everything together first, then each part within it: Celery pins a package that the rest alone would resolve newer.
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade) pyproject.toml
+	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade) pyproject.toml
 
 lock: .venv/dev ## pin the requirements again (UPGRADE=1: to the newest)
 	$(UV_COMPILE) --extra scaled --extra dev --output-file requirements/all.txt
