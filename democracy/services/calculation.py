@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from democracy import ledger
 from democracy.models import Decision, LedgerEntry
+from democracy.models import StagedBallot as StoredBallot
 from democracy.services import inputs
 from democracy.services.inputs import DecisionInputs, Pair
 from graph import (
@@ -47,8 +48,9 @@ Ballots: TypeAlias = dict[int, dict[int, CastBallot | None]]
 class StagedDecision:
     """What one staging of a decision gives to count and to store: frozen, taken at `revision`.
 
-    `ballots`: the staged ballots that changed since the decision was last staged for storing, None for a member who has
-    none any more; where it was calculated from scratch, all of them as `columns` instead.
+    `ballots`: the staged ballots that may differ from the stored ones, since they changed, or another process stored
+    them, after this decision was last staged for storing here; None for a member who has none any more. Where it was
+    calculated from scratch, all of them as `columns` instead.
     """
 
     revision: int
@@ -79,6 +81,8 @@ class _Kept:
         self.calculations: dict[int, Calculation] = {}
         # Members whose staged ballot changed since they were last taken for storing; None: all may have.
         self.changed: dict[int, frozenset[int] | None] = {}
+        # At which revision a decision was last taken for storing.
+        self.taken: dict[int, int] = {}
 
     def forget(self) -> None:
         self.graph = None
@@ -185,7 +189,9 @@ class _Kept:
         """What is to be stored of a decision; from here on its changes are counted anew."""
         assert self.graph is not None
         calculation, changed = self.calculations[decision_id], self.changed[decision_id]
-        self.changed[decision_id] = frozenset()
+        if changed is not None:
+            changed |= _stored_since(decision_id, self.taken[decision_id])
+        self.changed[decision_id], self.taken[decision_id] = frozenset(), self.graph.revision
         return StagedDecision(
             self.graph.revision,
             self.inputs[decision_id].choices,
@@ -201,6 +207,17 @@ class _Kept:
             del self.inputs[decision_id]
             self.calculations.pop(decision_id, None)
             self.changed.pop(decision_id, None)
+            self.taken.pop(decision_id, None)
+
+
+def _stored_since(decision_id: int, revision: int) -> frozenset[int]:
+    """Whose staged ballot another process stored at a later revision than `revision`.
+
+    A ballot that changed and changed back in the meantime has not changed for this process, but is not what that other
+    process stored.
+    """
+    later = StoredBallot.objects.filter(decision=decision_id, changed_revision__gt=revision)
+    return frozenset(later.values_list("membership_id", flat=True))
 
 
 _kept: OrderedDict[int, _Kept] = OrderedDict()
