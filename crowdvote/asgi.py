@@ -25,7 +25,12 @@ django_application = get_asgi_application()
 
 # Models can be imported only now that Django is set up.
 from crowdvote.graphql_view import GraphQLConsumer  # noqa: E402
-from democracy import recalculation  # noqa: E402
+from democracy import publishing, recalculation  # noqa: E402
+from democracy.relay import relay  # noqa: E402
+
+if settings.CROWDVOTE_EXECUTOR == "celery":
+    # Makes the queue known that jobs are sent to.
+    import crowdvote.celery  # noqa: F401
 
 # How long one thread may hold the interpreter while others wait, in seconds. Calculations are threads of this process,
 # and with Python's default of 0.005 a request waits that long for each of them, again and again: with four busy threads
@@ -68,13 +73,15 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
-    """Start the scheduler with the server and stop it with the server."""
+    """Start the scheduler, and the exchange with other processes, with the server and stop them with it."""
     await receive()
     sys.setswitchinterval(SWITCH_INTERVAL)
+    publishing.start_relay()
     recalculation.scheduler.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await asyncio.to_thread(recalculation.scheduler.stop, GRACE)
+    await asyncio.to_thread(relay.stop)
     await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -5,6 +5,7 @@ hosts and origins are named, and links in mails are built from CROWDVOTE_SITE_UR
 """
 
 import contextlib
+import hashlib
 import os
 import secrets
 import tempfile
@@ -64,6 +65,8 @@ def _secret_key() -> str:
 # --- Security ---------------------------------------------------------------------------------------------------------
 
 SECRET_KEY = _secret_key()
+# Names what is this installation's in services that it may share with others; its processes share the key.
+INSTALLATION = hashlib.sha256(b"installation:" + SECRET_KEY.encode()).hexdigest()[:16]
 DEBUG = _flag("CROWDVOTE_DEBUG")
 ALLOWED_HOSTS = _list("CROWDVOTE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("CROWDVOTE_TRUSTED_ORIGINS")
@@ -199,17 +202,26 @@ DEFAULT_FROM_EMAIL = os.environ.get("CROWDVOTE_EMAIL_FROM", "CrowdVote <noreply@
 
 # --- Cache ------------------------------------------------------------------------------------------------------------
 
-# Holds nothing that may not be lost, such as the counters of rate limits. Without Redis each process has its own.
+# Hold nothing that may not be lost, such as the counters of rate limits. "default" is shared where there is Redis,
+# "process" never.
 REDIS_URL = os.environ.get("REDIS_URL", "")
+# Whatever waits for Redis gives up soon: what it is used for can be done without it for a while.
+_REDIS_PATIENCE = 2
+# The default of 300 entries would let somebody push counters out by making up addresses.
+_process_cache = {
+    "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+    "LOCATION": "process",
+    "OPTIONS": {"MAX_ENTRIES": 100_000},
+}
+_shared_cache = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": REDIS_URL,
+    "KEY_PREFIX": "crowdvote",
+    "OPTIONS": {"socket_connect_timeout": _REDIS_PATIENCE, "socket_timeout": _REDIS_PATIENCE},
+}
 CACHES: dict[str, dict[str, Any]] = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
-        "KEY_PREFIX": "crowdvote",
-    }
-    if REDIS_URL
-    # The default of 300 entries would let somebody push counters out by making up addresses.
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}
+    "default": _shared_cache if REDIS_URL else _process_cache | {"LOCATION": "default"},
+    "process": _process_cache,
 }
 
 # --- Language, time, files --------------------------------------------------------------------------------------------
@@ -231,6 +243,10 @@ STORAGES = {
 CROWDVOTE_EXECUTOR = os.environ.get("CROWDVOTE_EXECUTOR", "threads")
 if CROWDVOTE_EXECUTOR not in {"threads", "celery", "off"}:
     raise ImproperlyConfigured(f"CROWDVOTE_EXECUTOR is threads, celery or off, not {CROWDVOTE_EXECUTOR!r}.")
+if CROWDVOTE_EXECUTOR == "celery" and not REDIS_URL:
+    raise ImproperlyConfigured("CROWDVOTE_EXECUTOR=celery needs REDIS_URL: processes tell each other of results there.")
+# Where jobs for workers are queued; Redis, unless another broker is named.
+BROKER_URL = os.environ.get("CROWDVOTE_BROKER_URL", REDIS_URL)
 RECALCULATION_DEBOUNCE = _number("CROWDVOTE_DEBOUNCE", 0.2)
 RECALCULATION_DEBOUNCE_BOUND = _number("CROWDVOTE_DEBOUNCE_BOUND", 2.0)
 RECALCULATION_CONCURRENCY = int(_number("CROWDVOTE_CONCURRENCY", 2))

@@ -25,10 +25,9 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max
 from django.dispatch import Signal
-from django.utils import timezone
 
 from accounts.models import User
-from democracy import counters
+from democracy import clock, counters
 from democracy.models import Community, LedgerEntry
 
 GENESIS = "0" * 64
@@ -174,9 +173,10 @@ def recording(community_id: int, *, actor: User | None = None, fold: bool = Fals
         yield outer
         return
     with transaction.atomic():
-        community = Community.objects.select_for_update().get(pk=community_id)
+        # The weaker lock: rows that refer to the community, such as claims, can be written meanwhile.
+        community = Community.objects.select_for_update(no_key=True).get(pk=community_id)
         head = _head(community_id)
-        now = timezone.now()
+        now = clock.now()
         current = Recording(community, actor, max(now, head.time) if head else now, head)
         token = _recording.set(current)
         try:

@@ -1,21 +1,28 @@
 """Telling whoever watches, moments after a commit: results, calculation status and community activity.
 
-A hub inside the process carries the newest value of a topic from any thread to the event loops of its subscribers. What
-it carries is a hint with a convenience: the database holds the truth, a lost message is made up for by the next
-`catch_up`, which the sweep calls. A slow subscriber gets the newest value, not all of them.
+A hub inside the process carries the newest value of a topic from any thread to the event loops of its subscribers;
+other processes get a hint over the relay and read the value themselves. What is carried is a convenience: the database
+holds the truth, a lost message is made up for by the next `catch_up`, which the scheduler calls every few seconds. A
+slow subscriber gets the newest value, not all of them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ParamSpec
+
+from django.db import close_old_connections, connection
 
 from democracy import selectors
 from democracy.models import Decision, DecisionSnapshot
+from democracy.relay import Hint, relay
+
+P = ParamSpec("P")
 
 
 def result_topic(decision_id: int) -> str:
@@ -109,48 +116,108 @@ _told: dict[str, Any] = {}
 def result_stored(snapshot: DecisionSnapshot) -> None:
     """A new result is in the database."""
     _tell(result_topic(snapshot.decision_id), snapshot)
+    relay.send([("result", snapshot.decision_id)])
 
 
 def status_changed(decision_ids: Iterable[int]) -> None:
     """The calculation status of these decisions may have changed."""
-    watched = {int(topic.split(":")[1]) for topic in hub.topics("status:")}.intersection(decision_ids)
-    if watched:
-        for state in selectors.calculation_states(watched):
-            _tell(status_topic(state.decision_id), state)
+    changed = set(decision_ids)
+    _tell_statuses(changed)
+    relay.send(("status", decision_id) for decision_id in changed)
 
 
 def inputs_changed(community_id: int, revision: int) -> None:
     """A community's ledger has grown to `revision`; some of its decisions may have become stale."""
     _tell(community_topic(community_id), revision)
-    watched = [int(topic.split(":")[1]) for topic in hub.topics("status:")]
-    if watched:
-        status_changed(Decision.objects.filter(pk__in=watched, community=community_id).values_list("pk", flat=True))
+    _tell_statuses_in({community_id})
+    relay.send([("community", community_id)])
 
 
 def access_changed(user_id: int) -> None:
     """What this user may see may have changed (signed out, left, removed): their subscriptions look again."""
     hub.publish(access_topic(user_id), None)
+    relay.send([("access", user_id)])
 
 
 def readers_changed(community_id: int) -> None:
     """Who may read this community may have changed: all who watch something of it look again."""
     hub.publish(readers_topic(community_id), None)
+    relay.send([("readers", community_id)])
 
 
 def catch_up() -> None:
     """Read what is watched from the database and tell what is news: changes made by other processes, and lost hints."""
-    status_changed([int(topic.split(":")[1]) for topic in hub.topics("status:")])
-    results = {int(topic.split(":")[1]) for topic in hub.topics("result:")}
-    if results:
-        for snapshot in selectors.newest_snapshots(results):
-            _tell(result_topic(snapshot.decision_id), snapshot)
-    communities = {int(topic.split(":")[1]) for topic in hub.topics("community:")}
-    if communities:
-        for community_id, revision in selectors.revisions(communities):
-            _tell(community_topic(community_id), revision)
+    _tell_statuses(_watched("status"))
+    _tell_results(_watched("result"))
+    _tell_revisions(_watched("community"))
     # Forget topics that nobody watches any more.
     for topic in set(_told).difference(hub.topics("")):
         _told.pop(topic, None)
+
+
+def start_relay() -> None:
+    """Exchange hints with the other processes, where there is a Redis for it."""
+    relay.start(hear=_giving_back(_hear), catch_up=_giving_back(catch_up))
+
+
+def _hear(hints: set[Hint]) -> None:
+    """Look at what other processes say has changed, as far as somebody watches it here."""
+    rows: defaultdict[str, set[int]] = defaultdict(set)
+    for what, row in hints:
+        rows[what].add(row)
+    _tell_results(rows["result"] & _watched("result"))
+    _tell_statuses(rows["status"])
+    _tell_revisions(rows["community"] & _watched("community"))
+    _tell_statuses_in(rows["community"])
+    for user_id in rows["access"]:
+        hub.publish(access_topic(user_id), None)
+    for community_id in rows["readers"]:
+        hub.publish(readers_topic(community_id), None)
+
+
+def _giving_back(function: Callable[P, None]) -> Callable[P, None]:
+    """The function, for a thread of its own: with a connection that works, and none kept afterwards."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        close_old_connections()
+        try:
+            function(*args, **kwargs)
+        finally:
+            connection.close()
+
+    return wrapper
+
+
+def _watched(kind: str) -> set[int]:
+    """The rows that somebody in this process watches."""
+    return {int(topic.split(":")[1]) for topic in hub.topics(f"{kind}:")}
+
+
+def _tell_results(decision_ids: set[int]) -> None:
+    if decision_ids:
+        for snapshot in selectors.newest_snapshots(decision_ids):
+            _tell(result_topic(snapshot.decision_id), snapshot)
+
+
+def _tell_statuses(decision_ids: set[int]) -> None:
+    watched = _watched("status") & decision_ids
+    if watched:
+        for state in selectors.calculation_states(watched):
+            _tell(status_topic(state.decision_id), state)
+
+
+def _tell_statuses_in(community_ids: set[int]) -> None:
+    watched = _watched("status")
+    if watched and community_ids:
+        theirs = Decision.objects.filter(pk__in=watched, community__in=community_ids)
+        _tell_statuses(set(theirs.values_list("pk", flat=True)))
+
+
+def _tell_revisions(community_ids: set[int]) -> None:
+    if community_ids:
+        for community_id, revision in selectors.revisions(community_ids):
+            _tell(community_topic(community_id), revision)
 
 
 def _tell(topic: str, value: Any) -> None:

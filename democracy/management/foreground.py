@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from django.utils import timezone
-
-from democracy import counters, recalculation
+from democracy import clock, counters, recalculation
 from democracy.models import Decision
 
 _POLL = 0.1
@@ -47,4 +45,4 @@ def calculate(community_id: int, *, patience: float) -> Outcome:
 
 
 def _stale(community_id: int) -> list[Decision]:
-    return list(counters.stale_decisions(timezone.now()).filter(community=community_id))
+    return list(counters.stale_decisions(clock.now()).filter(community=community_id))

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
+from democracy import clock
 from democracy.models import CalculationClaim
 
 
@@ -33,7 +33,7 @@ class Claim:
     @classmethod
     def take(cls, community_id: int) -> Claim | None:
         """Claim the community; None while another run holds it."""
-        now = timezone.now()
+        now = clock.now()
         CalculationClaim.objects.get_or_create(community_id=community_id, defaults={"expires_at": now})
         free = CalculationClaim.objects.filter(community=community_id, expires_at__lte=now)
         # The fence is read under the same condition that claims it, so two takers can never both have the same one.
@@ -50,7 +50,7 @@ class Claim:
 
     def release(self) -> None:
         self._ended.set()
-        self._mine().update(expires_at=timezone.now())
+        self._mine().update(expires_at=clock.now())
 
     def keep_alive(self, seconds: float) -> None:
         """Renew from a thread of its own until released or `seconds` have passed: a run that hangs loses its claim."""
@@ -76,4 +76,4 @@ def _holder() -> str:
 
 
 def _lease_end() -> datetime:
-    return timezone.now() + timedelta(seconds=settings.RECALCULATION_LEASE)
+    return clock.now() + timedelta(seconds=settings.RECALCULATION_LEASE)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
-from django.utils import timezone
 
-from democracy import publishing
+from democracy import clock, publishing
 from democracy.models import Decision, DecisionSnapshot, StagedBallot
 from democracy.services.calculation import StagedDecision
 from democracy.services.claims import Claim
@@ -46,10 +46,10 @@ def store(
     None where nothing was stored because a newer calculation, or the final one, is there already. Raises ClaimLost.
     """
     rows = dict(_changed_rows(decision, staged))
-    now = timezone.now()
     with transaction.atomic():
         claim.hold()
-        if not _advance(decision, staged.revision, final=final):
+        now = clock.now()
+        if not _advance(decision, staged.revision, now, final=final):
             return None
         _write(decision, rows, staged.revision)
         if final or _is_due(decision, staged.revision, result):
@@ -61,18 +61,14 @@ def store(
     return len(rows)
 
 
-def _advance(decision: Decision, revision: int, *, final: bool) -> bool:
+def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -> bool:
     row = Decision.objects.filter(pk=decision.pk)
     if final:
         # Prolonged in the meantime, it is not closed.
         row = row.filter(closes_at=decision.closes_at).exclude(snapshots__is_final=True)
     else:
-        row = row.filter(calculated_revision__lt=revision, closes_at__gt=timezone.now())
-    return bool(
-        row.update(
-            calculated_revision=revision, last_calculated=timezone.now(), failed_revision=0, calculation_error=""
-        )
-    )
+        row = row.filter(calculated_revision__lt=revision, closes_at__gt=now)
+    return bool(row.update(calculated_revision=revision, last_calculated=now, failed_revision=0, calculation_error=""))
 
 
 def _is_due(decision: Decision, revision: int, result: dict[str, Any]) -> bool:
@@ -159,6 +155,6 @@ def record_failure(decision: Decision, revision: int, message: str) -> None:
     is.
     """
     Decision.objects.filter(pk=decision.pk).update(
-        failed_revision=revision, failed_at=timezone.now(), calculation_error=message[:500]
+        failed_revision=revision, failed_at=clock.now(), calculation_error=message[:500]
     )
     publishing.status_changed([decision.pk])

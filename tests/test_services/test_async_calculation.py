@@ -275,7 +275,7 @@ class TestTheScheduler:
         self.now = 1_000.0
         self.thread = Mock()
         monkeypatch.setattr(threading, "Thread", self.thread)
-        monkeypatch.setattr("democracy.recalculation.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("democracy.recalculation.scheduling.time.monotonic", lambda: self.now)
         scheduler = recalculation.Scheduler()
         scheduler.start()
         self.thread.reset_mock()
@@ -333,7 +333,7 @@ class TestTheScheduler:
         assert self.started() == [3]
 
     def test_it_starts_no_thread_of_its_own_where_another_executor_calculates(self, settings, monkeypatch):
-        settings.CROWDVOTE_EXECUTOR = "celery"
+        settings.CROWDVOTE_EXECUTOR = "off"
         monkeypatch.setattr(threading, "Thread", thread := Mock())
         scheduler = recalculation.Scheduler()
         scheduler.start()

@@ -47,6 +47,7 @@ def threads(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Mock:
     scheduler = recalculation.Scheduler()
     scheduler.start()
     mock.reset_mock()
+    monkeypatch.setattr("democracy.recalculation.scheduling.scheduler", scheduler)
     monkeypatch.setattr(recalculation, "scheduler", scheduler)
     return mock
 

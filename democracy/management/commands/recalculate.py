@@ -7,10 +7,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 from tqdm import tqdm
 
-from democracy import counters, ledger
+from democracy import clock, counters, ledger
 from democracy.management import foreground
 from democracy.models import Community, Decision
 from democracy.services.calculation import forget_everything
@@ -87,7 +86,7 @@ class Command(BaseCommand):
     def _ask(self, community: Community, decision: int | None) -> None:
         """Make what is asked for stale, in every process, and drop what this one keeps."""
         forget_everything()
-        live = counters.live_decisions(community.pk, timezone.now())
+        live = counters.live_decisions(community.pk, clock.now())
         if decision is not None and not live.filter(pk=decision).exists():
             raise CommandError(f"Decision {decision} is closed: its result is final.")
         if live.exists():

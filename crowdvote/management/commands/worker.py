@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from democracy import publishing, recalculation
+from democracy.relay import relay
+
+# How long a worker that ends waits for what its own sweep started, in seconds. What takes longer is found stale by the
+# sweep of another.
+GRACE = 2.0
+
+
+class Command(BaseCommand):
+    help = "Calculate what servers with CROWDVOTE_EXECUTOR=celery put on the queue, and what the sweep finds."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.CROWDVOTE_EXECUTOR != "celery":
+            raise CommandError(
+                "Workers are for CROWDVOTE_EXECUTOR=celery; with "
+                f"{settings.CROWDVOTE_EXECUTOR} the server calculates by itself."
+            )
+        # An optional package.
+        from crowdvote import celery
+
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        worker = celery.app.Worker(
+            hostname=f"crowdvote@{name}",
+            # Threads share the graphs that a process keeps; more processes are more workers.
+            pool="threads",
+            concurrency=settings.RECALCULATION_CONCURRENCY,
+            queues=[celery.QUEUE],
+            loglevel="WARNING",
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            quiet=True,
+        )
+        publishing.start_relay()
+        # Before the queue answers, and whether or not it ever does.
+        recalculation.start_in_worker()
+        self.stdout.write(
+            f"\n  CrowdVote worker {name}\n  Log   {settings.LOG_DIR / 'crowdvote.log'}\n  Stop  Ctrl-C\n"
+        )
+        self.stdout.flush()
+        try:
+            worker.start()
+        finally:
+            recalculation.scheduler.stop(GRACE)
+            relay.stop()
+        sys.exit(worker.exitcode)

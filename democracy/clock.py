@@ -1,0 +1,25 @@
+"""The one clock that decides: about ledger times, opening and closing, and leases.
+
+# Note [One clock]
+Web processes and workers may run on several machines, whose clocks differ. Were a vote judged by one clock and the
+closing by another, a vote could be accepted as of before `closes_at` after the final result was calculated without it.
+So wherever it matters, the clock is the database's: there is one of it. What pages show may go by the process's own.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import connection
+from django.utils import timezone
+
+
+def now() -> datetime:
+    """The time now, by the database's clock where it is a server of its own; not that of the transaction's start."""
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (time,) = cursor.fetchone()
+    assert isinstance(time, datetime)
+    return time

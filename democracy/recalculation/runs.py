@@ -1,0 +1,115 @@
+"""Runs: one calculation of a community, from its claim to its results."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db import close_old_connections, connection
+
+from democracy import clock, counters, eventlog, publishing
+from democracy.models import Decision
+from democracy.services.calculation import StageBallots, StagedDecision, Tally
+from democracy.services.claims import Claim, ClaimLost
+from democracy.services.storing import record_failure, store
+
+logger = logging.getLogger(__name__)
+
+
+class CalculationTimeout(Exception):
+    """A run took longer than RECALCULATION_TIMEOUT."""
+
+
+def recalculate_community_decisions_async(community_id: int) -> None:
+    """The body of a background thread: calculate the stale decisions of one community, and never let an error escape.
+
+    Does nothing where another run, in any process, holds the community: that run sees to it, or else the sweep.
+    """
+    try:
+        close_old_connections()
+        recalculate_community(community_id)
+    except Exception as error:
+        eventlog.thread_error(error)
+        logger.exception("calculation of community %s failed", community_id)
+    finally:
+        connection.close()
+
+
+def recalculate_community(community_id: int) -> bool:
+    """Calculate the stale decisions of one community in this thread until none is left. False where another run holds
+    it.
+    """
+    # Asked again after the run: whoever was woken while it was ending found the community claimed, and left it to it.
+    while _stale(community_id):
+        if not _run(community_id):
+            return False
+    return True
+
+
+def _run(community_id: int) -> bool:
+    claim = Claim.take(community_id)
+    if claim is None:
+        return False
+    deadline = time.monotonic() + settings.RECALCULATION_TIMEOUT
+    claim.keep_alive(settings.RECALCULATION_TIMEOUT)
+    try:
+        # A change that commits during a round is seen by the next; what failed is not stale again for a while.
+        while stale := _stale(community_id):
+            _round(community_id, stale, claim, deadline)
+    except ClaimLost as lost:
+        logger.warning("%s", lost)
+    finally:
+        claim.release()
+    # The claim's end changes the status of decisions that failed.
+    publishing.status_changed(counters.live_decisions(community_id, clock.now()).values_list("pk", flat=True))
+    return True
+
+
+def _stale(community_id: int) -> list[Decision]:
+    return list(counters.stale_decisions(clock.now()).filter(community=community_id).order_by("pk"))
+
+
+def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: float) -> None:
+    """Stage and tally each stale decision once."""
+    publishing.status_changed([decision.pk for decision in stale])
+    started = time.monotonic()
+    eventlog.staging_started(decisions=len(stale), communities=1)
+    by_id = {decision.pk: decision for decision in stale}
+    now = clock.now()
+    closed = {pk for pk, decision in by_id.items() if decision.closes_at is not None and decision.closes_at <= now}
+    stage = StageBallots(community_id)
+    staged: list[tuple[int, StagedDecision]] = []
+    try:
+        live = counters.live_decisions(community_id, now).values_list("pk", flat=True)
+        staged += stage.process(by_id.keys() - closed, live=live)
+        staged += [(pk, stage.final(by_id[pk])) for pk in sorted(closed)]
+    except Exception as error:
+        _record_failures(stale, error)
+        return
+    ballots = sum(len(one.columns.members) if one.columns else len(one.ballots) for _, one in staged)
+    eventlog.staging_completed(ballots=ballots, seconds=time.monotonic() - started)
+
+    started = time.monotonic()
+    eventlog.tally_started(decisions=len(staged))
+    for position, (pk, one) in enumerate(staged):
+        try:
+            if time.monotonic() > deadline:
+                eventlog.limit_reached(f"Calculation stopped after {settings.RECALCULATION_TIMEOUT:g} seconds")
+                raise CalculationTimeout(f"took longer than {settings.RECALCULATION_TIMEOUT:g} seconds")
+            store(by_id[pk], one, Tally().process(one), claim, final=pk in closed)
+        except ClaimLost:
+            stage.not_stored(other for other, _ in staged[position:])
+            raise
+        except Exception as error:
+            stage.not_stored([pk])
+            _record_failures([by_id[pk]], error)
+    eventlog.tally_completed(seconds=time.monotonic() - started)
+
+
+def _record_failures(decisions: Iterable[Decision], error: Exception) -> None:
+    eventlog.thread_error(error)
+    logger.error("calculation failed", exc_info=error)
+    for decision in decisions:
+        record_failure(decision, decision.input_revision, f"{type(error).__name__}: {error}")

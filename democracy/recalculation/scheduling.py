@@ -1,0 +1,187 @@
+"""The scheduler: when a woken community is due, and the sweep."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from django.conf import settings
+from django.db import close_old_connections, connection
+
+from democracy import clock, counters, eventlog, publishing
+from democracy.recalculation import executors
+from democracy.recalculation.executors import Executor
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Due:
+    """When a woken community's run starts: at `at`, moved back by further wake-ups, but not past `latest`."""
+
+    at: float
+    latest: float
+
+
+class Scheduler:
+    """Hands each woken community to the executor a short debounce after the wake-up, at most one run per community and
+    RECALCULATION_CONCURRENCY in all at a time, and sweeps.
+
+    One per process, started by the server (`crowdvote.asgi`) or the worker. Until then wake-ups are dropped: management
+    commands and tests calculate in the foreground, or leave it to the server's sweep.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._due: dict[int, _Due] = {}
+        self._running: set[int] = set()
+        self._thread: threading.Thread | None = None
+        self._executor: Executor | None = None
+        self._stopping = False
+        self._limit_logged = False
+
+    def start(self, executor: Executor | None = None) -> None:
+        """Start the scheduler's thread, once; with no executor named, that of a server by CROWDVOTE_EXECUTOR, and none
+        where that is off.
+        """
+        with self._changed:
+            executor = executor or executors.of_this_server()
+            if self._thread is None and executor is not None:
+                self._executor, self._stopping = executor, False
+                self._thread = threading.Thread(target=self._loop, name="recalculation-scheduler", daemon=True)
+                self._thread.start()
+
+    def stop(self, timeout: float = 10) -> None:
+        """Stop starting runs and wait for those under way."""
+        with self._changed:
+            thread, self._thread, self._stopping = self._thread, None, True
+            self._changed.notify_all()
+        if thread is not None:
+            thread.join(timeout)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, timeout)
+            self._due.clear()
+
+    def problem(self) -> str | None:
+        """Why nothing might be calculated now; None where all is well."""
+        with self._changed:
+            thread, executor = self._thread, self._executor
+        if thread is None or executor is None or not thread.is_alive():
+            return "the scheduler is not running"
+        return executor.problem()
+
+    def wake(self, community_id: int) -> None:
+        """Have the community's stale decisions calculated soon; wake-ups close together become one run."""
+        now = time.monotonic()
+        with self._changed:
+            if self._thread is None:
+                return
+            due = self._due.setdefault(community_id, _Due(now, now + settings.RECALCULATION_DEBOUNCE_BOUND))
+            due.at = min(now + settings.RECALCULATION_DEBOUNCE, due.latest)
+            self._changed.notify_all()
+
+    def start_due(self) -> float | None:
+        """Start a run of each community that is due and free. Seconds until the next is due; None: nothing waits."""
+        due, until_next = self._take_due()
+        # Without the lock: a queue may take its time to answer, and whoever wakes must not wait for it.
+        for community_id in due:
+            self._start_run(community_id)
+        return until_next
+
+    def _take_due(self) -> tuple[list[int], float | None]:
+        taken: list[int] = []
+        with self._changed:
+            now = time.monotonic()
+            for community_id, due in sorted(self._due.items(), key=lambda item: item[1].at):
+                if due.at > now:
+                    return taken, due.at - now
+                if community_id in self._running:
+                    continue
+                if len(self._running) >= settings.RECALCULATION_CONCURRENCY:
+                    if not self._limit_logged:
+                        eventlog.limit_reached(f"{len(self._running)} calculations are running, others wait")
+                        self._limit_logged = True
+                    return taken, None
+                del self._due[community_id]
+                self._running.add(community_id)
+                taken.append(community_id)
+            self._limit_logged = False
+            return taken, None
+
+    def _start_run(self, community_id: int) -> None:
+        assert self._executor is not None
+        try:
+            self._executor.start(community_id, partial(self._run_ended, community_id))
+        except RuntimeError as error:  # no thread to be had; the sweep tries again
+            self._run_ended(community_id)
+            eventlog.thread_error(error)
+
+    def _run_ended(self, community_id: int) -> None:
+        with self._changed:
+            self._running.discard(community_id)
+            self._changed.notify_all()
+
+    def _loop(self) -> None:
+        next_look = time.monotonic()
+        while not self._stopping:
+            if time.monotonic() >= next_look:
+                self._look_around()
+                next_look = time.monotonic() + settings.RECALCULATION_SWEEP_INTERVAL
+            until_due = self.start_due()
+            with self._changed:
+                if not self._stopping:
+                    until_look = max(0.0, next_look - time.monotonic())
+                    self._changed.wait(until_look if until_due is None else min(until_due, until_look))
+        connection.close()
+
+    def sweep(self) -> list[int]:
+        """Wake every community that has something to calculate. Returns their ids."""
+        stale = counters.stale_decisions(clock.now())
+        communities = list(stale.order_by("community").values_list("community", flat=True).distinct())
+        for community_id in communities:
+            self.wake(community_id)
+        return communities
+
+    def _look_around(self) -> None:
+        """Sweep, and tell whoever watches here what other processes did and no message told of."""
+        assert self._executor is not None
+        try:
+            close_old_connections()
+            if self._executor.sweeps:
+                self.sweep()
+            publishing.catch_up()
+        except Exception as error:
+            eventlog.thread_error(error)
+            logger.exception("the sweep failed")
+        finally:
+            connection.close()
+        if isinstance(self._executor, executors.Worker):
+            executors.give_sign_of_life()
+
+
+scheduler = Scheduler()
+
+
+def start_in_worker() -> None:
+    """Have this process, a worker of the queue, sweep, and calculate by itself while the queue does not answer."""
+    scheduler.start(executors.Worker())
+
+
+def executor_problem() -> str | None:
+    """Why nothing might be calculated now; None where all is well: this process's scheduler lives and, where workers
+    calculate, one of them gave a sign of life lately.
+    """
+    return scheduler.problem()
+
+
+def wake(community_id: int) -> None:
+    """Changes of a community have committed. A hint: losing it delays the result until the sweep."""
+    scheduler.wake(community_id)
+
+
+def sweep() -> list[int]:
+    """Find what no wake-up told of, at once instead of at the next regular sweep. Returns the communities woken."""
+    return scheduler.sweep()
