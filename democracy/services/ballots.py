@@ -14,6 +14,7 @@ from democracy.access import Viewer
 from democracy.errors import DecisionClosed, DecisionNotOpen, EmptyBallot, InvalidStars, NoBallot, PermissionDenied
 from democracy.models import MAX_STARS, Ballot, Decision, Membership, Vote
 from democracy.services import validation
+from democracy.services.commands import command
 from democracy.tags import normalise_tags
 
 
@@ -26,6 +27,7 @@ class Receipt:
     entry_hash: str
 
 
+@command
 def cast_ballot(
     viewer: Viewer,
     decision_id: int,
@@ -77,6 +79,7 @@ def _write_votes(ballot: Ballot, stars: Mapping[int, int]) -> None:
             existing.save(update_fields=["stars"])
 
 
+@command
 def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> Receipt:
     """Change the tags of one's cast ballot. Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot,
     InvalidTag.
@@ -91,6 +94,7 @@ def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> Rece
     return Receipt(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
 
 
+@command
 def withdraw_ballot(viewer: Viewer, decision_id: int) -> Receipt:
     """Take one's ballot back and return to inheriting. Raises PermissionDenied, DecisionNotOpen, DecisionClosed,
     NoBallot.

@@ -18,8 +18,10 @@ from democracy.errors import (
 )
 from democracy.models import Application, Community, Following, Membership
 from democracy.services import validation
+from democracy.services.commands import command
 
 
+@command
 def create_community(
     viewer: Viewer,
     *,
@@ -48,6 +50,7 @@ def create_community(
     return community
 
 
+@command
 def update_community(
     viewer: Viewer,
     community_id: int,
@@ -80,6 +83,7 @@ def _require_free_name(community: Community) -> None:
         raise NameTaken(f"There is a community named “{community.name}” already.")
 
 
+@command
 def apply_to_community(viewer: Viewer, community_id: int, *, message: str = "") -> Application:
     """Ask to join; where the community approves automatically, join at once.
 
@@ -104,6 +108,7 @@ def apply_to_community(viewer: Viewer, community_id: int, *, message: str = "") 
     return application
 
 
+@command
 def withdraw_application(viewer: Viewer, application_id: int) -> Application:
     """Take one's own pending application back. Raises PermissionDenied, AlreadyDecided."""
     user = access.require_user(viewer)
@@ -119,6 +124,7 @@ def withdraw_application(viewer: Viewer, application_id: int) -> Application:
     return application
 
 
+@command
 def decide_application(viewer: Viewer, application_id: int, *, approve: bool) -> Application:
     """Approve or reject a pending application. Managers only. Raises PermissionDenied, AlreadyDecided."""
     application = access.applications_visible_to(viewer).select_related("user").filter(pk=application_id).first()
@@ -159,6 +165,7 @@ def _approve(application: Application, recording: ledger.Recording, *, decided_b
     transaction.on_commit(lambda: eventlog.joined(name, community, "Voter"), robust=True)
 
 
+@command
 def leave_community(viewer: Viewer, community_id: int) -> Membership:
     """Leave. Ballots and followings count for nothing from now on. Raises PermissionDenied, LastManager."""
     member = access.require_member(viewer, community_id)
@@ -167,6 +174,7 @@ def leave_community(viewer: Viewer, community_id: int) -> Membership:
     return member
 
 
+@command
 def remove_member(viewer: Viewer, membership_id: int) -> Membership:
     """Remove somebody; only a manager can let them come back. Managers only. Raises PermissionDenied, LastManager."""
     member, manager = _managed(viewer, membership_id)
@@ -200,6 +208,7 @@ def _managed(viewer: Viewer, membership_id: int) -> tuple[Membership, Membership
     return member, access.require_manager(viewer, member.community_id)
 
 
+@command
 def update_membership(
     viewer: Viewer, membership_id: int, *, role: str | None = None, is_manager: bool | None = None
 ) -> Membership:
@@ -227,6 +236,7 @@ def update_membership(
     return member
 
 
+@command
 def set_anonymity(viewer: Viewer, community_id: int, *, anonymous: bool, confirmed: bool = False) -> Membership:
     """Become anonymous, or give it up. Becoming anonymous ends the followings that point at the member.
 

@@ -17,6 +17,7 @@ from democracy.errors import ChoicesFrozen, ClosingMovesLaterOnly, DecisionClose
 from democracy.ledger import Change
 from democracy.models import MAX_CHOICES, MIN_CHOICES, Choice, Decision, LedgerEntry, Membership
 from democracy.services import validation
+from democracy.services.commands import command
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class ChoiceInput:
     id: int | None = None
 
 
+@command
 def create_decision(
     viewer: Viewer,
     community_id: int,
@@ -53,6 +55,7 @@ def create_decision(
     return decision
 
 
+@command
 def update_decision(
     viewer: Viewer,
     decision_id: int,
@@ -143,6 +146,7 @@ def _set_choices(decision: Decision, wanted: Sequence[ChoiceInput]) -> None:
         row.save()
 
 
+@command
 def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
     """Publish a draft: its choices get their lots and are frozen; voting opens at `opens_at`, or now if that has
     passed.
@@ -183,6 +187,7 @@ def lots_drawn(decision_id: int, choice_ids: Iterable[int]) -> dict[int, int]:
     return {choice: lot for lot, choice in enumerate(drawn, start=1)}
 
 
+@command
 def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
     """Have a decision calculated from scratch in the background. Managers only; the final result of a closed one never
     changes.
@@ -193,6 +198,7 @@ def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
     return _recalculate(decision, manager.user, access.display_name(manager))
 
 
+@command
 def request_recalculation_as_operator(viewer: Viewer, decision_id: int) -> Decision:
     """The same for superusers, who need to manage nothing: it changes no input.
 

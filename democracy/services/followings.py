@@ -11,9 +11,11 @@ from democracy import access, eventlog, ledger
 from democracy.access import Viewer
 from democracy.errors import InvalidInput, PermissionDenied, SelfFollowing, TooManyFollowings
 from democracy.models import MAX_FOLLOWINGS, Following, Membership
+from democracy.services.commands import command
 from democracy.tags import normalise_tags
 
 
+@command
 def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order: int | None = None) -> Following:
     """Follow a member of one's community on these tags (none: on everything), or change the tags and order of a
     following.
@@ -49,6 +51,7 @@ def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order:
     return following
 
 
+@command
 def unfollow(viewer: Viewer, followee_id: int) -> None:
     """Stop following a member. Raises PermissionDenied where there is nothing to stop."""
     following = (
@@ -66,6 +69,7 @@ def unfollow(viewer: Viewer, followee_id: int) -> None:
         transaction.on_commit(lambda: eventlog.stopped_following(name, whom), robust=True)
 
 
+@command
 def reorder_followings(viewer: Viewer, community_id: int, followee_ids: Sequence[int]) -> None:
     """Put one's followings in a community in this order; those not named come after, as they were. For display only.
 
