@@ -1,22 +1,32 @@
 """Rate limits as counters in the cache, and who the client is that they count.
 
 A window begins with its first hit and forgets everything at its end, so nobody is locked out for longer than one
-window.
+window. While the shared cache does not answer, each process counts for itself: nobody is refused, and nothing let
+through without counting, for want of a counter.
 """
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
+import logging
+import time
+from collections.abc import Callable
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import BaseCache, caches
 from django.http import HttpRequest
 
 from accounts.errors import TooManyRequests
 from accounts.signals import limit_reached
 
+logger = logging.getLogger(__name__)
+
 UNKNOWN_CLIENT = "unknown"
+
+# Seconds in which a shared cache that did not answer is not asked again, so that not every request waits for it.
+_PAUSE = 5.0
+_asked_again_at = 0.0
 
 
 def hit(kind: str, key: str, *, limit: int) -> None:
@@ -30,7 +40,7 @@ def hit(kind: str, key: str, *, limit: int) -> None:
 
 def check(kind: str, key: str, *, limit: int) -> None:
     """Raises TooManyRequests where `fail` has reached `limit` within the window; counts nothing."""
-    if cache.get(_name(kind, key), 0) >= limit:
+    if _counting(lambda cache: cache.get(_name(kind, key), 0)) >= limit:
         raise _refusal()
 
 
@@ -43,12 +53,28 @@ def fail(kind: str, key: str, *, limit: int) -> None:
 def count(kind: str, key: str) -> int:
     """Count one more of `kind` by `key`; returns how many there are in the window now."""
     name = _name(kind, key)
-    cache.add(name, 0, timeout=settings.RATE_LIMIT_SECONDS)
-    try:
-        return int(cache.incr(name))
-    except ValueError:  # the window ended between the two calls
-        cache.set(name, 1, timeout=settings.RATE_LIMIT_SECONDS)
-        return 1
+
+    def one_more(cache: BaseCache) -> int:
+        cache.add(name, 0, timeout=settings.RATE_LIMIT_SECONDS)
+        try:
+            return int(cache.incr(name))
+        except ValueError:  # the window ended between the two calls
+            cache.set(name, 1, timeout=settings.RATE_LIMIT_SECONDS)
+            return 1
+
+    return _counting(one_more)
+
+
+def _counting(operation: Callable[[BaseCache], int]) -> int:
+    """Do it in the shared cache, or, while that does not answer, in this process's own."""
+    global _asked_again_at  # noqa: PLW0603
+    if time.monotonic() >= _asked_again_at:
+        try:
+            return operation(caches["default"])
+        except Exception as error:  # each cache raises errors of its own
+            logger.warning("rate limits are counted by each process for itself: %s", error)
+            _asked_again_at = time.monotonic() + _PAUSE
+    return operation(caches["process"])
 
 
 def client_of(request: HttpRequest) -> str:
