@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from django.core.cache import BaseCache, caches
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
@@ -148,3 +149,49 @@ class TestWhoTheClientIs:
             for number in range(3)
         ]
         assert statuses == [302, 302, 429]
+
+
+class Gone(BaseCache):
+    def __init__(self, location, params):
+        super().__init__(params)
+        self.asked = 0
+
+    def get(self, *args, **kwargs):
+        self.asked += 1
+        raise ConnectionError("gone")
+
+    add = incr = set = get
+
+
+class TestACacheThatDoesNotAnswer:
+    """A Redis that is gone: limits go on by each process's own counters, and nothing fails for want of one."""
+
+    @pytest.fixture(autouse=True)
+    def gone(self, settings, monkeypatch):
+        settings.CACHES = {
+            "default": {"BACKEND": f"{__name__}.Gone"},
+            "process": {**settings.CACHES["process"], "KEY_PREFIX": "test-gone"},
+        }
+        monkeypatch.setattr(ratelimit, "_asked_again_at", 0.0)
+        monkeypatch.setattr(ratelimit, "_PAUSE", 0.0)
+        yield
+        caches["process"].clear()
+
+    def test_limits_still_count(self):
+        for _ in range(3):
+            ratelimit.hit("votes", "ada", limit=3)
+        with pytest.raises(TooManyRequests):
+            ratelimit.hit("votes", "ada", limit=3)
+        ratelimit.hit("votes", "ben", limit=3)
+
+    def test_failures_still_lock_out(self):
+        ratelimit.check("tokens", "ada", limit=1)
+        ratelimit.fail("tokens", "ada", limit=1)
+        with pytest.raises(TooManyRequests):
+            ratelimit.check("tokens", "ada", limit=1)
+
+    def test_the_shared_cache_is_asked_again_only_after_a_while(self, monkeypatch):
+        monkeypatch.setattr(ratelimit, "_PAUSE", 60.0)
+        ratelimit.hit("votes", "ada", limit=3)
+        ratelimit.check("votes", "ada", limit=3)
+        assert caches["default"].asked == 1
