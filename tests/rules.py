@@ -11,7 +11,7 @@ import pytest
 from django.db import models
 from django.utils import timezone
 
-from democracy import ledger
+from democracy import clock, ledger
 from democracy.models import (
     Application,
     Ballot,
@@ -88,6 +88,7 @@ class Clock:
     def set(self, moment: datetime) -> None:
         self.now = moment
         self._monkeypatch.setattr(timezone, "now", lambda: self.now)
+        self._monkeypatch.setattr(clock, "now", lambda: self.now)
 
     def advance(self, **delta: float) -> None:
         self.set(self.now + timedelta(**delta))
