@@ -122,7 +122,7 @@ def latency(scale: float) -> Iterator[Figure]:
         for vote in range(_votes(scale)):
             start = time.perf_counter()
             voters[vote % len(voters)].vote(chance)
-            watchers.wait_for(_revision(town))
+            watchers.wait_for(towns.revision(town))
             times.append(time.perf_counter() - start)
         watchers.close()
     bound = 0.2 + settings.RECALCULATION_DEBOUNCE
@@ -139,11 +139,6 @@ def latency(scale: float) -> Iterator[Figure]:
     )
 
 
-def _revision(town: towns.StoredTown) -> int:
-    town.community.refresh_from_db(fields=["revision"])
-    return town.community.revision
-
-
 def subscribers(scale: float) -> Iterator[Figure]:
     """Until each of many subscribers of one decision has the new result, inside the process."""
     number = 1_000
@@ -157,7 +152,7 @@ def subscribers(scale: float) -> Iterator[Figure]:
         for _ in range(5):
             start = time.perf_counter()
             voter.vote(chance)
-            watchers.wait_for(_revision(town))
+            watchers.wait_for(towns.revision(town))
             times.append(time.perf_counter() - start)
         watchers.close()
     yield Figure(

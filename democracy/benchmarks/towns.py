@@ -66,3 +66,9 @@ def store(name: str, town: Town) -> StoredTown:
         with ledger.recording(community.pk) as recording:
             recording.add(recalculation_change(decision.pk))
     return StoredTown(community, decision, choices, memberships)
+
+
+def revision(town: StoredTown) -> int:
+    """The revision of the town's ledger now."""
+    town.community.refresh_from_db(fields=["revision"])
+    return town.community.revision

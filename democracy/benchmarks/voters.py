@@ -52,10 +52,10 @@ def concurrent_voters(scale: float) -> Iterator[Figure]:
         for thread in threads:
             thread.join()
         took = time.perf_counter() - start
-        _until_current(town.decision)
+        until_current(town.decision)
 
-    lost = sum(_stored(town, voter) != stars for voter, stars in wanted.items())
-    equal = _stored_result(town) == _from_scratch(town)
+    lost = sum(stored_stars(town, voter) != stars for voter, stars in wanted.items())
+    equal = equals_from_scratch(town)
     yield Figure(
         "voters",
         f"{number:,} voters at once: errors and lost votes",
@@ -70,7 +70,7 @@ def concurrent_voters(scale: float) -> Iterator[Figure]:
     )
 
 
-def _until_current(decision: Decision) -> None:
+def until_current(decision: Decision) -> None:
     deadline = time.monotonic() + _PATIENCE
     while Decision.objects.get(pk=decision.pk).calculation_status != Decision.CalculationStatus.CURRENT:
         if time.monotonic() > deadline:
@@ -78,19 +78,16 @@ def _until_current(decision: Decision) -> None:
         time.sleep(0.05)
 
 
-def _stored(town: towns.StoredTown, voter: int) -> tuple[int, ...]:
+def stored_stars(town: towns.StoredTown, voter: int) -> tuple[int, ...]:
     ballot = Ballot.objects.filter(decision=town.decision, membership=town.memberships[voter - 1]).first()
     votes = dict(Vote.objects.filter(ballot=ballot).values_list("choice_id", "stars")) if ballot else {}
     return tuple(votes.get(choice.pk, -1) for choice in town.choices)
 
 
-def _stored_result(town: towns.StoredTown) -> object:
+def equals_from_scratch(town: towns.StoredTown) -> bool:
+    """Whether the stored result is that of a calculation from nothing but the inputs."""
     snapshot = DecisionSnapshot.objects.filter(decision=town.decision).first()
-    return snapshot.result if snapshot else None
-
-
-def _from_scratch(town: towns.StoredTown) -> object:
     inputs = current_inputs(town.community.pk, [town.decision.pk])
     one = inputs.decisions[town.decision.pk]
     calculation = Calculation.from_scratch(inputs.graph(), lots=one.lots, ballots=one.ballots)
-    return result_content(calculation.result, one.choices)
+    return snapshot is not None and snapshot.result == result_content(calculation.result, one.choices)

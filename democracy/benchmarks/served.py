@@ -1,0 +1,197 @@
+"""An installation as people use it: servers in processes of their own, votes over HTTP, subscribers over WebSockets.
+
+Without Redis that is one server that calculates by itself, with Redis several servers and a worker.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from django.conf import settings
+from django.db import connection
+
+from democracy import recalculation
+from democracy.benchmarks import installation, networks, towns
+from democracy.benchmarks.figures import Figure, percentile, seconds
+from democracy.benchmarks.installation import Client, Watchers
+from democracy.benchmarks.voters import equals_from_scratch, stored_stars, until_current
+from democracy.models import Decision
+
+
+def latency(scale: float) -> Iterator[Figure]:
+    """From the beginning of a vote's request at one server until a subscriber of another has the new result."""
+    votes = max(20, int(100 * min(1.0, scale * 4)))
+    town = towns.store("served_latency", networks.preferential(1_000, 3_000))
+    recalculation.recalculate_community(town.community.pk)
+    chance = random.Random(4)
+    with installation.running() as running:
+        voters = [Client(running.first, town.memberships[n].user) for n in chance.sample(range(1_000), 20)]
+        watchers = Watchers(running.last, voters[0].token, town.decision.pk)
+        times = []
+        for vote in range(votes):
+            start = time.perf_counter()
+            voters[vote % len(voters)].vote_at_random(town, chance)
+            watchers.wait_for(towns.revision(town))
+            times.append(time.perf_counter() - start)
+        watchers.close()
+    bound = 0.2 + settings.RECALCULATION_DEBOUNCE
+    p95 = percentile(times, 95)
+    yield Figure(
+        "served_latency",
+        f"vote over HTTP to WebSocket subscriber, 1,000 members, p95 of {votes}",
+        p95 * 1e3,
+        "ms",
+        target=f"{bound * 1e3:g} ms",
+        reached=p95 <= bound,
+        note=f"{running}; p50 {percentile(times, 50) * 1e3:.0f} ms, worst {max(times) * 1e3:.0f} ms; "
+        f"{settings.RECALCULATION_DEBOUNCE * 1e3:g} ms of each are the debounce",
+    )
+
+
+def subscribers(scale: float) -> Iterator[Figure]:
+    """Until each of many WebSocket subscribers of one decision has the new result."""
+    number = max(100, int(1_000 * min(1.0, scale * 4)))
+    town = towns.store("served_subscribers", networks.preferential(1_000, 3_000))
+    recalculation.recalculate_community(town.community.pk)
+    chance = random.Random(5)
+    with installation.running() as running:
+        voter = Client(running.first, town.memberships[0].user)
+        share = number // len(running.ports)
+        groups = [Watchers(port, voter.token, town.decision.pk, share) for port in running.ports]
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            voter.vote_at_random(town, chance)
+            for group in groups:
+                group.wait_for(towns.revision(town))
+            times.append(time.perf_counter() - start)
+        for group in groups:
+            group.close()
+    yield Figure(
+        "served_subscribers",
+        f"vote over HTTP to the last of {share * len(groups):,} WebSocket subscribers, worst of {len(times)}",
+        max(times),
+        "s",
+        target="2 s",
+        reached=max(times) <= 2,
+        note=f"{running}; best {min(times):.2f} s; the subscribers share the machine",
+    )
+
+
+def mutation(scale: float) -> Iterator[Figure]:
+    """What calculations cost a vote in the same community, over HTTP."""
+    members = max(500, int(5_000 * scale))
+    votes = max(20, int(100 * min(1.0, scale * 4))) * 4
+    town = towns.store("served_mutation", networks.preferential(members, members * 2))
+    recalculation.recalculate_community(town.community.pk)
+    chance = random.Random(6)
+    # No pause between calculations, neither for more changes to come nor for the sweep.
+    with installation.running(CROWDVOTE_DEBOUNCE="0.001") as running:
+        voters = [Client(running.first, town.memberships[n].user) for n in chance.sample(range(1, members), 20)]
+        manager = Client(running.last, town.memberships[0].user)
+
+        def vote_often() -> list[float]:
+            turns = (voters[n % len(voters)] for n in range(votes))
+            return [seconds(partial(voter.vote_at_random, town, chance))[0] for voter in turns]
+
+        vote_often()
+        idle = vote_often()
+        with _without_pause(manager, town) as rounds:
+            busy = vote_often()
+    ratio = percentile(busy, 99) / percentile(idle, 99)
+    yield Figure(
+        "served_mutation",
+        f"vote over HTTP while {members:,} members recalculate without pause, p99 of {votes}",
+        percentile(busy, 99) * 1e3,
+        "ms",
+        target="p99 at most 2 times idle",
+        reached=ratio <= 2 if scale == 1 else None,
+        baseline=percentile(idle, 99) * 1e3,
+        baseline_is="idle",
+        note=f"{running}; {ratio:.2f} times; p50 {percentile(busy, 50) * 1e3:.1f} ms, idle "
+        f"{percentile(idle, 50) * 1e3:.1f} ms; {len(rounds)} calculations from scratch meanwhile",
+    )
+
+
+@contextmanager
+def _without_pause(manager: Client, town: towns.StoredTown) -> Iterator[list[int]]:
+    """The manager asks for a calculation from scratch as soon as the one before is stored, meanwhile."""
+    stop = threading.Event()
+    rounds: list[int] = []
+
+    def ask() -> None:
+        try:
+            while not stop.is_set():
+                manager.recalculate(town)
+                asked = towns.revision(town)
+                while not stop.is_set() and _calculated(town) < asked:
+                    time.sleep(0.005)
+                rounds.append(asked)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    try:
+        yield rounds
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _calculated(town: towns.StoredTown) -> int:
+    return Decision.objects.values_list("calculated_revision", flat=True).get(pk=town.decision.pk)
+
+
+def voters(scale: float) -> Iterator[Figure]:
+    """Many people who vote at the same moment, each over a connection of their own."""
+    number = max(50, int(500 * min(1.0, scale * 4)))
+    made = networks.preferential(number * 2, number * 4, cast=0.0)
+    town = towns.store("served_voters", made)
+    chance = random.Random(7)
+    wanted = {n: networks.stars(chance, made.choices) for n in range(1, number + 1)}
+    times: dict[int, float] = {}
+    errors: list[str] = []
+    together = threading.Barrier(number + 1)
+    with installation.running() as running:
+        ports = running.ports
+        clients = {n: Client(ports[n % len(ports)], town.memberships[n - 1].user) for n in wanted}
+
+        def vote(voter: int) -> None:
+            together.wait()
+            start = time.perf_counter()
+            try:
+                clients[voter].vote(town, wanted[voter])
+            except Exception as error:
+                errors.append(f"{type(error).__name__}: {error}")
+            finally:
+                times[voter] = time.perf_counter() - start
+                clients[voter].close()
+
+        threads = [threading.Thread(target=vote, args=(voter,)) for voter in wanted]
+        for thread in threads:
+            thread.start()
+        together.wait()
+        start = time.perf_counter()
+        for thread in threads:
+            thread.join()
+        took = time.perf_counter() - start
+        until_current(town.decision)
+    lost = sum(stored_stars(town, voter) != stars for voter, stars in wanted.items())
+    equal = equals_from_scratch(town)
+    yield Figure(
+        "served_voters",
+        f"{number:,} voters at once over HTTP: errors and lost votes",
+        len(errors) + lost,
+        "",
+        target="none, and the result from scratch",
+        reached=not errors and not lost and equal,
+        note=f"{running}; {number / took:.0f} votes/s, p50 {percentile(list(times.values()), 50):.1f} s, "
+        f"slowest {max(times.values()):.1f} s; the result {'equals' if equal else 'DIFFERS FROM'} one from scratch"
+        + (f"; first error: {errors[0]}" if errors else ""),
+    )
