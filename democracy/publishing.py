@@ -37,6 +37,10 @@ def community_topic(community_id: int) -> str:
     return f"community:{community_id}"
 
 
+def overview_topic(community_id: int) -> str:
+    return f"overview:{community_id}"
+
+
 def access_topic(user_id: int) -> str:
     return f"access:{user_id}"
 
@@ -117,6 +121,10 @@ def result_stored(snapshot: DecisionSnapshot) -> None:
     """A new result is in the database."""
     _tell(result_topic(snapshot.decision_id), snapshot)
     relay.send([("result", snapshot.decision_id)])
+    if snapshot.is_final:
+        community_id = snapshot.decision.community_id
+        hub.publish(overview_topic(community_id), None)
+        relay.send([("overview", community_id)])
 
 
 def status_changed(decision_ids: Iterable[int]) -> None:
@@ -128,7 +136,7 @@ def status_changed(decision_ids: Iterable[int]) -> None:
 
 def inputs_changed(community_id: int, revision: int) -> None:
     """A community's ledger has grown to `revision`; some of its decisions may have become stale."""
-    _tell(community_topic(community_id), revision)
+    _tell_revision(community_id, revision)
     _tell_statuses_in({community_id})
     relay.send([("community", community_id)])
 
@@ -149,7 +157,7 @@ def catch_up() -> None:
     """Read what is watched from the database and tell what is news: changes made by other processes, and lost hints."""
     _tell_statuses(_watched("status"))
     _tell_results(_watched("result"))
-    _tell_revisions(_watched("community"))
+    _tell_revisions(_watched("community") | _watched("overview"))
     # Forget topics that nobody watches any more.
     for topic in set(_told).difference(hub.topics("")):
         _told.pop(topic, None)
@@ -167,12 +175,14 @@ def _hear(hints: set[Hint]) -> None:
         rows[what].add(row)
     _tell_results(rows["result"] & _watched("result"))
     _tell_statuses(rows["status"])
-    _tell_revisions(rows["community"] & _watched("community"))
+    _tell_revisions(rows["community"] & (_watched("community") | _watched("overview")))
     _tell_statuses_in(rows["community"])
     for user_id in rows["access"]:
         hub.publish(access_topic(user_id), None)
     for community_id in rows["readers"]:
         hub.publish(readers_topic(community_id), None)
+    for community_id in rows["overview"]:
+        hub.publish(overview_topic(community_id), None)
 
 
 def _giving_back(function: Callable[P, None]) -> Callable[P, None]:
@@ -217,7 +227,20 @@ def _tell_statuses_in(community_ids: set[int]) -> None:
 def _tell_revisions(community_ids: set[int]) -> None:
     if community_ids:
         for community_id, revision in selectors.revisions(community_ids):
-            _tell(community_topic(community_id), revision)
+            _tell_revision(community_id, revision)
+
+
+def _tell_revision(community_id: int, revision: int) -> None:
+    """Tell whoever watches what happens here, and whoever looks at the community's page if there is something new on it:
+    votes and followings aren't.
+    """
+    _tell(community_topic(community_id), revision)
+    topic = overview_topic(community_id)
+    if community_id in _watched("overview"):
+        looked_at = _told.get(topic)
+        _told[topic] = revision
+        if looked_at is None or selectors.overview_changed(community_id, since=looked_at):
+            hub.publish(topic, revision)
 
 
 def _tell(topic: str, value: Any) -> None:

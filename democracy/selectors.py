@@ -24,11 +24,14 @@ from democracy.models import (
     Community,
     Decision,
     DecisionSnapshot,
+    LedgerEntry,
     Membership,
     StagedBallot,
     Vote,
 )
 from graph import STAR
+
+_NOT_ON_THE_OVERVIEW = (LedgerEntry.Kind.BALLOT, LedgerEntry.Kind.FOLLOWING, LedgerEntry.Kind.RECALCULATION)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,12 @@ def newest_snapshots(decision_ids: Iterable[int]) -> list[DecisionSnapshot]:
 def revisions(community_ids: Iterable[int]) -> list[tuple[int, int]]:
     """(community id, revision) of these communities."""
     return list(Community.objects.filter(pk__in=community_ids).values_list("pk", F("revision")))
+
+
+def overview_changed(community_id: int, *, since: int) -> bool:
+    """Whether something that a community's page shows has changed after this revision."""
+    entries = LedgerEntry.objects.filter(community=community_id, revision__gt=since)
+    return entries.exclude(kind__in=_NOT_ON_THE_OVERVIEW).exists()
 
 
 # --- Lists of many parents at once ------------------------------------------------------------------------------------

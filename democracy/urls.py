@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern] = [
     path("communities/", communities.communities, name="communities"),
     path("communities/create/", communities.community_create, name="community-create"),
     path("communities/<int:community_id>/", communities.community, name="community"),
+    path("communities/<int:community_id>/events/", live.community_events, name="community-events"),
     path("communities/<int:community_id>/apply/", communities.apply_to_community, name="community-apply"),
     path("communities/<int:community_id>/leave/", communities.community_leave, name="community-leave"),
     path("applications/<int:application_id>/withdraw/", communities.application_withdraw, name="application-withdraw"),

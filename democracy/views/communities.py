@@ -16,6 +16,10 @@ from democracy.views._frames import open_frame
 from democracy.views._pages import page_of, render_page
 
 _CLOSED_SHOWN = 10
+_PAGE_FRAGMENTS = {
+    "community-now": "democracy/_community_now.html",
+    "closed-decisions": "democracy/_closed_decisions.html",
+}
 WATCH = (
     "Watch for the spinning indicator beside a result while it is recalculated; this can take 30-60 seconds for large "
     "communities."
@@ -36,9 +40,14 @@ def communities(request: HttpRequest) -> HttpResponse:
 @answered
 def community(request: HttpRequest, community_id: int) -> HttpResponse:
     """One community: its decisions and, in short, its members; whoever may not read these sees how to join."""
-    context = open_frame(request.user, community_id, tab="overview")
-    if not context["standing"].may_read:
-        return render_page(request, "democracy/community_closed.html", context | {"form": ApplicationForm()})
+    context = open_frame(request.user, community_id, tab="overview") | {"form": ApplicationForm()}
+    may_read = context["standing"].may_read
+    if request.headers.get("HX-Target") == ("community-closed" if may_read else "community-now"):
+        # An open page asks that is no longer the right one: the viewer was let in, or removed.
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    if not may_read:
+        fragments = {"community-closed": "democracy/_community_closed.html"}
+        return render_page(request, "democracy/community_closed.html", context, fragments=fragments)
     decisions = directory.living_decisions(request.user, context["community"])
     closed = page_of(request, directory.closed_decisions(request.user, context["community"]), per_page=_CLOSED_SHOWN)
     context |= {
@@ -48,11 +57,9 @@ def community(request: HttpRequest, community_id: int) -> HttpResponse:
         "page": closed,
         "closed": directory.with_winners(closed),
         "managers": directory.members_of(request.user, context["community"], role="manager"),
-        "form": ApplicationForm(),
         "waiting": directory.pending_applications(request.user, context["community"]).count(),
     }
-    fragments = {"closed-decisions": "democracy/_closed_decisions.html"}
-    return render_page(request, "democracy/community.html", context, fragments=fragments)
+    return render_page(request, "democracy/community.html", context, fragments=_PAGE_FRAGMENTS)
 
 
 @login_required

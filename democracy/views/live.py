@@ -6,7 +6,7 @@ Events only say that there is something to ask for; what a viewer then gets is d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user
@@ -20,9 +20,10 @@ from django.views.decorators.http import require_safe
 from accounts.errors import DomainError
 from accounts.middleware import bearer_token
 from accounts.services import user_for_token
-from democracy import access, selectors
+from democracy import access, directory, selectors
 from democracy.access import Viewer
-from democracy.publishing import access_topic, hub, readers_topic, result_topic, status_topic
+from democracy.publishing import access_topic, hub, overview_topic, readers_topic, result_topic, status_topic
+from democracy.selectors import overview_changed
 from democracy.views._decisions import decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered
 
@@ -46,30 +47,83 @@ async def decision_events(request: HttpRequest, community_id: int, decision_id: 
     """Server-sent events: `status` and `result` when there is a new one, `end` when there is nothing more for this
     viewer.
     """
-    if not await sync_to_async(_may_see)(request, community_id, decision_id):
+    seen = request.GET.get("seen", "").partition(".")[2]
+    return await _followed(
+        request,
+        community_id,
+        topics={result_topic(decision_id): "result", status_topic(decision_id): "status"},
+        may_see=lambda viewer: access.require_decision(viewer, decision_id).community_id == community_id,
+        missed=lambda: "result" if seen and seen != _present(decision_id) else None,
+    )
+
+
+async def community_events(request: HttpRequest, community_id: int) -> HttpResponseBase:
+    """Server-sent events: `community` when its page shows something new, `end` when there is nothing more for this
+    viewer.
+    """
+    seen = request.GET.get("seen", "")
+    return await _followed(
+        request,
+        community_id,
+        topics={overview_topic(community_id): "community"},
+        may_see=lambda viewer: directory.readable_community(viewer, community_id).pk == community_id,
+        missed=lambda: "community" if seen.isdecimal() and overview_changed(community_id, since=int(seen)) else None,
+    )
+
+
+async def _followed(
+    request: HttpRequest,
+    community_id: int,
+    *,
+    topics: Mapping[str, str],
+    may_see: Callable[[Viewer], bool],
+    missed: Callable[[], str | None],
+) -> HttpResponseBase:
+    """The stream of a page that follows these topics, each with the event that it becomes. 404 unless `may_see`."""
+
+    def may_see_now() -> bool:
+        try:
+            return may_see(_viewer_now(request))
+        except DomainError:
+            return False
+        finally:
+            _give_back()
+
+    def missed_now() -> str | None:
+        try:
+            return missed()
+        finally:
+            _give_back()
+
+    if not await sync_to_async(may_see_now)():
         return HttpResponse(status=404)
-    response = StreamingHttpResponse(_events(request, community_id, decision_id), content_type="text/event-stream")
+    rights = {readers_topic(community_id), access_topic((await request.auser()).pk or 0)}
+    events = _events(topics, rights, may_see=sync_to_async(may_see_now), missed=sync_to_async(missed_now))
+    response = StreamingHttpResponse(events, content_type="text/event-stream")
     patch_cache_control(response, private=True, no_store=True)
     # Proxies that collect what they pass on would hold events back.
     response["X-Accel-Buffering"] = "no"
     return response
 
 
-async def _events(request: HttpRequest, community_id: int, decision_id: int) -> AsyncIterator[str]:
-    topics = {result_topic(decision_id): "result", status_topic(decision_id): "status"}
-    rights = {readers_topic(community_id), access_topic((await request.auser()).pk or 0)}
-    seen = request.GET.get("seen", "")
+async def _events(
+    topics: Mapping[str, str],
+    rights: Set[str],
+    *,
+    may_see: Callable[[], Awaitable[bool]],
+    missed: Callable[[], Awaitable[str | None]],
+) -> AsyncIterator[str]:
     async with hub.subscribe(*topics, *rights) as inbox:
         # Subscribed first, looked second: what changed between the page and this is told.
-        if seen and seen.partition(".")[2] != await sync_to_async(_present)(decision_id):
-            yield _event("result")
+        if event := await missed():
+            yield _event(event)
         while True:
             try:
                 news = await asyncio.wait_for(inbox.next(), HEARTBEAT)
             except TimeoutError:
                 news = dict.fromkeys(rights)
                 yield ": still here\n\n"
-            if rights & news.keys() and not await sync_to_async(_may_see)(request, community_id, decision_id):
+            if rights & news.keys() and not await may_see():
                 yield END
                 return
             for topic in topics.keys() & news.keys():
@@ -78,16 +132,6 @@ async def _events(request: HttpRequest, community_id: int, decision_id: int) -> 
 
 def _event(name: str) -> str:
     return f"event: {name}\ndata:\n\n"
-
-
-def _may_see(request: HttpRequest, community_id: int, decision_id: int) -> bool:
-    """Whether the viewer may still see the decision. The database connection is given back: an open page holds none."""
-    try:
-        return access.require_decision(_viewer_now(request), decision_id).community_id == community_id
-    except DomainError:
-        return False
-    finally:
-        _give_back()
 
 
 def _viewer_now(request: HttpRequest) -> Viewer:
@@ -101,13 +145,11 @@ def _viewer_now(request: HttpRequest) -> Viewer:
 
 
 def _present(decision_id: int) -> str:
-    try:
-        states, snapshots = selectors.calculation_states([decision_id]), selectors.newest_snapshots([decision_id])
-        return f"{states[0].calculated_revision}.{snapshots[0].pk if snapshots else 0}"
-    finally:
-        _give_back()
+    states, snapshots = selectors.calculation_states([decision_id]), selectors.newest_snapshots([decision_id])
+    return f"{states[0].calculated_revision}.{snapshots[0].pk if snapshots else 0}"
 
 
 def _give_back() -> None:
+    """An open page holds no connection to the database."""
     if not connection.in_atomic_block:
         connection.close()

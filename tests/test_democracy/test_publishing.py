@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from democracy import publishing
 from democracy.models import Community, Decision, DecisionSnapshot, Membership
-from democracy.publishing import Hub, Inbox, community_topic, hub, result_topic, status_topic
+from democracy.publishing import Hub, Inbox, community_topic, hub, overview_topic, result_topic, status_topic
 from tests import factories
 
 PATIENCE = 10.0
@@ -182,6 +182,28 @@ class TestCommittedChanges:
             state = told[status_topic(decision.pk)]
             assert (state.decision_id, state.status, state.input_revision) == (decision.pk, "stale", revision)
             assert await nothing(bystander)
+
+    async def test_a_communitys_page_is_told_of_what_it_shows_and_neither_of_votes_nor_of_followings(
+        self, scene: Scene
+    ) -> None:
+        community, members, decision = scene
+        everything, overview = community_topic(community.pk), overview_topic(community.pk)
+        async with watching(everything, overview) as inbox:
+            await in_database(publishing.catch_up)
+            while overview not in await news(inbox):
+                pass
+            for change in (
+                lambda: factories.vote(members["ada"], decision, Ash=5),
+                lambda: factories.follow(members["ada"], members["ben"]),
+            ):
+                await in_database(change)
+                await in_database(publishing.catch_up)
+                assert set(await news(inbox)) == {everything}
+            await in_database(factories.decision, community, members["manager"].user, title="Which tree?")
+            told = await news(inbox)
+            while len(told) < 2:
+                told |= await news(inbox)
+            assert told[overview] == told[everything]
 
     async def test_the_same_is_told_once(self, scene: Scene) -> None:
         _, _, decision = scene

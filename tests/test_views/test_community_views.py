@@ -267,3 +267,44 @@ def test_a_communitys_page_takes_as_many_queries_for_50_decisions_as_for_1(house
         for number in range(50)
     )
     assert queries(client, address) == few
+
+
+# --- Open pages keep up -----------------------------------------------------------------------------------------------
+
+
+def fragment(user: User | None, community: Community, target: str, **query: str):
+    headers = {"HX-Request": "true", "HX-Target": target}
+    return as_(user).get(reverse("community", args=[community.pk]), query, headers=headers)
+
+
+def test_a_communitys_page_asks_for_what_changed_by_events_and_every_five_seconds(house) -> None:
+    community, members = house
+    page = as_(members["ada"].user).get(reverse("community", args=[community.pk])).content.decode()
+    community.refresh_from_db()
+    assert f'data-live-source="/communities/{community.pk}/events/?seen={community.revision}"' in page
+    assert 'hx-trigger="live, every 5s, elapsed"' in page
+    part = fragment(members["ada"].user, community, "community-now").content.decode()
+    assert (part.count("<h1"), "site-header" in part) == (1, False)
+
+
+def test_what_is_refreshed_stays_on_the_page_of_closed_decisions_that_is_open(house) -> None:
+    community, members = house
+    for number in range(11):
+        one = factories.decision(community, members["manager"].user, title=f"Number {number}")
+        factories.close(one, at=timezone.now() - timedelta(minutes=number))
+    first = text(fragment(members["ada"].user, community, "community-now"))
+    second = text(fragment(members["ada"].user, community, "community-now", page="2"))
+    assert ("Number 0" in first, "Number 10" in first, 'name="page" value="1"' in first) == (True, False, True)
+    assert ("Number 0" in second, "Number 10" in second, 'name="page" value="2"' in second) == (False, True, True)
+
+
+def test_whoever_is_let_in_or_removed_gets_the_other_page(house, stranger: User) -> None:
+    community, members = house
+    application = services.apply_to_community(stranger, community.pk, message="")
+    waiting = fragment(stranger, community, "community-closed")
+    assert ("You applied" in text(waiting), "HX-Refresh" in waiting) == (True, False)
+    services.decide_application(members["manager"].user, application.pk, approve=True)
+    assert fragment(stranger, community, "community-closed")["HX-Refresh"] == "true"
+    services.remove_member(members["manager"].user, Membership.objects.get(user=stranger).pk)
+    gone = fragment(stranger, community, "community-now")
+    assert (gone["HX-Refresh"], gone.content) == ("true", b"")

@@ -255,3 +255,64 @@ async def test_events_tell_nothing_but_that_there_is_something(open_scene: Scene
     )
     assert await part == "event: result\ndata:\n\n"
     await stream.close()
+
+
+# --- The page of a community ------------------------------------------------------------------------------------------
+
+
+async def followed(scene: Scene, who: str | None, **query: str) -> tuple[Stream, asyncio.Task[str]]:
+    """The open page of the community, with the event that it waits for."""
+    client = AsyncClient()
+    if who is not None:
+        await client.aforce_login(scene.members[who].user, backend="accounts.backends.SignInLinkBackend")
+    stream = Stream(await client.get(reverse("community-events", args=[scene.community.pk]), query))
+    first = asyncio.create_task(stream.event())
+    topic = publishing.overview_topic(scene.community.pk)
+    await asyncio.to_thread(until, lambda: first.done() or topic in hub.topics("overview:"))
+    return stream, first
+
+
+def decide(scene: Scene) -> None:
+    factories.decision(scene.community, scene.members["manager"].user, title="Which tree?")
+
+
+async def test_a_new_decision_is_pushed_to_the_communitys_page(open_scene: Scene) -> None:
+    stream, first = await followed(open_scene, "ben")
+    await sync_to_async(decide)(open_scene)
+    assert await first == "community"
+    await stream.close()
+
+
+async def test_a_final_result_is_pushed_to_the_communitys_page(open_scene: Scene) -> None:
+    await sync_to_async(factories.close)(open_scene.decision, at=timezone.now())
+    stream, first = await followed(open_scene, "ben")
+    await sync_to_async(open_scene.calculate)()
+    assert await first == "community"
+    await stream.close()
+
+
+@pytest.mark.parametrize(("change", "event"), [(decide, "community"), (lambda scene: scene.vote(Ash=5), None)])
+async def test_what_was_missed_before_the_stream_opened_is_told_where_the_page_shows_it(
+    open_scene: Scene, monkeypatch: pytest.MonkeyPatch, change: Any, event: str | None
+) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT", 0.01)
+    await sync_to_async(open_scene.community.refresh_from_db)()
+    seen = str(open_scene.community.revision)
+    await sync_to_async(change)(open_scene)
+    client = AsyncClient()
+    await client.aforce_login(open_scene.members["ben"].user, backend="accounts.backends.SignInLinkBackend")
+    stream = Stream(await client.get(reverse("community-events", args=[open_scene.community.pk]), {"seen": seen}))
+    part = await stream.part()
+    assert part == (f"event: {event}\ndata:\n\n" if event else ": still here\n\n")
+    await stream.close()
+
+
+async def test_the_stream_of_a_community_is_for_its_readers_and_ends_for_those_who_leave(open_scene: Scene) -> None:
+    address = reverse("community-events", args=[open_scene.community.pk])
+    assert (await AsyncClient().get(address)).status_code == 404
+    stream, first = await followed(open_scene, "ben")
+    await sync_to_async(services.leave_community)(open_scene.members["ben"].user, open_scene.community.pk)
+    events = [await first]
+    while events[-1] != "end":
+        events.append(await stream.event())
+    assert set(events) <= {"community", "end"}

@@ -3,7 +3,17 @@
 const partsOf = (root) => [...root.querySelectorAll("[data-part]")];
 
 // What each part was when it came from the server, before scripts changed anything in it.
-const sources = new Map(partsOf(document).map((part) => [part.id, part.outerHTML]));
+// Each answer has a new token in its forms, which is as good as the one before.
+const sourceOf = (part) => part.outerHTML.replace(/(name="csrfmiddlewaretoken" value=")[^"]*/g, "$1");
+const sources = new Map(partsOf(document).map((part) => [part.id, sourceOf(part)]));
+
+// Whoever was on a link or button by the keyboard is on the same one in what comes in its place.
+function likeIn(part, element) {
+  if (element.id) return document.getElementById(element.id);
+  return [...part.querySelectorAll(element.localName)].find(
+    (one) => one.getAttribute("href") === element.getAttribute("href") && one.textContent === element.textContent,
+  );
+}
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, serverResponse, isError } = event.detail;
@@ -16,11 +26,13 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (fresh.length !== old.size || fresh.some((part) => !old.has(part.id))) return;
   event.detail.shouldSwap = false;
   for (const part of fresh) {
-    const source = part.outerHTML;
+    const source = sourceOf(part);
     if (sources.get(part.id) === source) continue;
     sources.set(part.id, source);
     const put = document.importNode(part, true);
+    const focused = old.get(part.id).contains(document.activeElement) && document.activeElement;
     old.get(part.id).replaceWith(put);
+    if (focused) likeIn(put, focused)?.focus({ preventScroll: true });
     window.htmx.process(put);
     put.dispatchEvent(new CustomEvent("htmx:load", { bubbles: true, detail: { elt: put } }));
   }
