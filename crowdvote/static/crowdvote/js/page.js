@@ -23,6 +23,12 @@ addEventListener("click", (event) => {
   field.dispatchEvent(new Event("input", { bubbles: true }));
 });
 
+// On a phone the tabs scroll: the open one is in sight.
+for (const tabs of document.querySelectorAll(".tabs")) {
+  const open = tabs.querySelector("[aria-current]");
+  if (open) tabs.scrollLeft = open.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - open.offsetWidth) / 2;
+}
+
 const messages = document.getElementById("messages");
 
 function addClosers() {
