@@ -17,6 +17,7 @@ EXPECTED = {
     "/communities/*/members/",
     "/communities/*/members/*/",
     "/communities/*/members/*/follow/",
+    "/communities/*/members/*/remove/",
     "/communities/*/network/",
     "/communities/*/manage/",
     "/communities/*/settings/",

@@ -7,8 +7,9 @@ import re
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.test_browser.axe import findings_in_all_looks
+from tests.test_browser.axe import findings, findings_in_all_looks
 from tests.test_browser.conftest import Server
+from tests.test_browser.crawling import enter as enter_as
 
 
 async def enter(page: Page) -> None:
@@ -35,6 +36,62 @@ async def test_axe_finds_nothing_on_the_pages_of_a_community(page: Page, tab: st
 async def test_axe_finds_nothing_beside_the_communities(page: Page, address: str) -> None:
     await enter(page)
     assert await findings_in_all_looks(page, address) == []
+
+
+async def test_axe_finds_nothing_in_the_dialog_and_before_what_cannot_be_undone(page: Page) -> None:
+    await enter_as(page, "Mei Tanaka")
+    await open_springfield(page, "Members")
+    await page.get_by_role("link", name=re.compile("^Follow ")).first.click()
+    await expect(page.get_by_role("dialog").get_by_text("What this would change")).to_be_visible()
+    found = await findings(page)
+    await open_springfield(page, "Decisions")
+    await page.get_by_role("link", name="Become anonymous").click()
+    await page.get_by_role("button", name="Become anonymous").click()
+    await expect(page.get_by_role("alert")).to_contain_text("1 member follows you")
+    assert found + await findings(page) == []
+
+
+async def test_axe_finds_nothing_where_somebody_applies_and_is_refused(chromium: Browser, server: Server) -> None:
+    # Not the page that listens to the console: a browser says there that something was forbidden.
+    context = await chromium.new_context(base_url=server.url)
+    page = await context.new_page()
+    await enter_as(page, "Theo Lindqvist")
+    await page.goto("/communities/?q=maple")
+    await page.get_by_role("link", name="Maple Court").click()
+    address = page.url
+    found = await findings_in_all_looks(page, address)
+    await page.get_by_label("Message to the managers").fill("I live in number 12.")
+    await page.get_by_role("button", name="Apply").click()
+    await expect(page.get_by_role("heading", name="You applied")).to_be_visible()
+    found += await findings_in_all_looks(page, address)
+    await page.get_by_role("button", name="Withdraw the application").click()
+    await expect(page.get_by_role("button", name="Apply")).to_be_visible()
+    found += await findings_in_all_looks(page, address + "manage/")
+    await context.close()
+    assert found == []
+
+
+async def test_a_communitys_open_page_shows_who_joined_and_leaves_the_reader_where_they_are(
+    page: Page, chromium: Browser, server: Server
+) -> None:
+    await enter_as(page, "Mei Tanaka")
+    await page.goto("/communities/create/")
+    await page.get_by_label("Name").fill("Chess club")
+    await page.get_by_text("Let everybody in who applies").click()
+    await page.get_by_role("button", name="Start it").click()
+    await expect(page.get_by_text("1 member", exact=True)).to_be_visible()
+    await page.get_by_role("link", name="Leave this community").focus()
+    await page.evaluate("document.getElementById('you').dataset.mark = 'mine'")
+    context = await chromium.new_context(base_url=server.url)
+    newcomer = await context.new_page()
+    await enter_as(newcomer, "Theo Lindqvist")
+    await newcomer.goto(page.url)
+    await newcomer.get_by_role("button", name="Join").click()
+    await expect(newcomer.locator("#messages")).to_contain_text("Welcome to Chess club!")
+    await context.close()
+    await expect(page.get_by_text("2 members", exact=True)).to_be_visible()
+    await expect(page.locator("#you[data-mark=mine]")).to_be_visible()
+    await expect(page.get_by_role("link", name="Leave this community")).to_be_focused()
 
 
 async def test_the_dialog_says_what_following_would_change_and_returns_to_the_list(page: Page) -> None:

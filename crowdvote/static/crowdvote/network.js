@@ -134,7 +134,8 @@ async function start(place) {
   const sy = (i) => places[2 * i + 1] * view.k + view.y;
   // The more circles, the smaller, or those of a large community would cover one another.
   const largest = Math.min(Math.max(300 / Math.sqrt(count), 4), 15);
-  const radius = (i) => (3 + largest * Math.sqrt(reach[i] / count)) * Math.min(Math.max(view.k, 0.45), 2.5);
+  const smallest = count > 500 ? 0.45 : 0.8;
+  const radius = (i) => (3 + largest * Math.sqrt(reach[i] / count)) * Math.min(Math.max(view.k, smallest), 2.5);
 
   function paint() {
     const ratio = devicePixelRatio || 1;
