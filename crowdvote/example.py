@@ -14,6 +14,8 @@ from democracy import access, selectors
 from democracy.models import Decision, DecisionSnapshot
 
 COMMUNITY = "Springfield"
+# Of so many newest decisions one is taken: visitors of a demo may have opened some that nobody votes in.
+_CANDIDATES = 20
 MICROSTARS = 1_000_000
 
 
@@ -58,11 +60,11 @@ def live_example() -> Example | None:
         opens_at__lte=now,
         closes_at__gt=now,
     )
-    decision = visible.select_related("community").order_by("-published_at", "-pk").first()
-    if decision is None:
-        return None
-    for snapshot in selectors.newest_snapshots([decision.pk]):
-        if snapshot.result["winner"] is not None:
+    newest = list(visible.select_related("community").order_by("-published_at", "-pk")[:_CANDIDATES])
+    shown = {snapshot.decision_id: snapshot for snapshot in selectors.newest_snapshots([one.pk for one in newest])}
+    for decision in newest:
+        snapshot = shown.get(decision.pk)
+        if snapshot is not None and snapshot.result["winner"] is not None:
             titles = {str(choice.pk): choice.title for choice in decision.choices.all()}
             return _example(decision.title, titles, snapshot.result, decision, snapshot)
     return None

@@ -60,7 +60,7 @@ def member_update(request: HttpRequest, community_id: int, membership_id: int) -
         messages.error(request, _first_error(form))
     else:
         manager = " and manager" if saved.is_manager else ""
-        messages.success(request, f"{shown.user.name} is {saved.get_role_display().lower()}{manager} now.")
+        messages.success(request, f"{shown.user.name} is a {saved.get_role_display().lower()}{manager} now.")
     if saved is not None and saved.user_id == request.user.pk and not saved.is_manager:
         return redirect("community", community_id)
     return redirect(back(request))

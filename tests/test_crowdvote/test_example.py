@@ -71,3 +71,10 @@ def test_neither_a_closed_one_nor_one_without_votes(springfield):
     factories.decision(springfield[0], springfield[1]["manager"].user)
     recalculation.recalculate_community(springfield[0].pk)
     assert live_example() is None
+
+
+def test_a_newer_one_that_nobody_voted_in_does_not_take_its_place(springfield):
+    decision = voted(*springfield)
+    factories.decision(springfield[0], springfield[1]["manager"].user)
+    recalculation.recalculate_community(springfield[0].pk)
+    assert live_example().decision == decision

@@ -208,7 +208,7 @@ def test_roles_are_changed_on_the_roll(town: Town) -> None:
     client = as_(people["manager"].user)
     update = reverse("member-update", args=[community.pk, people["ada"].pk])
     response = client.post(update, {"role": "lobbyist", "is_manager": "on"})
-    assert told(response) == [f"{people['ada'].user.name} is lobbyist and manager now."]
+    assert told(response) == [f"{people['ada'].user.name} is a lobbyist and manager now."]
     people["ada"].refresh_from_db()
     assert (people["ada"].role, people["ada"].is_manager) == ("lobbyist", True)
     with nothing_written():
