@@ -231,8 +231,8 @@ def _tell_revisions(community_ids: set[int]) -> None:
 
 
 def _tell_revision(community_id: int, revision: int) -> None:
-    """Tell whoever watches what happens here, and whoever looks at the community's page if there is something new on it:
-    votes and followings aren't.
+    """Tell whoever watches the community, and whoever looks at its page if that shows something new: votes and
+    followings it doesn't.
     """
     _tell(community_topic(community_id), revision)
     topic = overview_topic(community_id)

@@ -12,7 +12,15 @@ from pytest_django import Settings
 from democracy import publishing
 from democracy import relay as relay_module
 from democracy.models import Community
-from democracy.publishing import access_topic, community_topic, hub, readers_topic, result_topic, status_topic
+from democracy.publishing import (
+    access_topic,
+    community_topic,
+    hub,
+    overview_topic,
+    readers_topic,
+    result_topic,
+    status_topic,
+)
 from democracy.relay import Hint, Relay
 from tests import factories
 from tests.recalculation import PATIENCE, until
@@ -121,26 +129,32 @@ class TestNewsFromElsewhere:
     async def test_a_result_a_status_and_a_community(self, elsewhere: Relay) -> None:
         community, members = await in_database(factories.community, "ada")
         decision = await in_database(factories.decision, community, members["manager"].user)
-        topics = (result_topic(decision.pk), status_topic(decision.pk), community_topic(community.pk))
+        topics = (
+            result_topic(decision.pk),
+            status_topic(decision.pk),
+            community_topic(community.pk),
+            overview_topic(community.pk),
+        )
         async with hub.subscribe(*topics) as inbox, hub.subscribe(result_topic(decision.pk + 1)) as bystander:
             snapshot = await in_database(show, decision, 7)
             await in_database(lambda: Community.objects.filter(pk=community.pk).update(revision=71))
             elsewhere.send([("result", decision.pk), ("community", community.pk)])
             told = await news(inbox)
-            while len(told) < 3:
+            while len(told) < 4:
                 told |= await news(inbox)
             assert told[topics[0]] == snapshot
             assert told[topics[1]].decision_id == decision.pk
-            assert told[topics[2]] == 71
+            assert (told[topics[2]], told[topics[3]]) == (71, 71)
             assert await nothing(bystander)
 
     async def test_that_somebody_may_see_something_else_now(self, elsewhere: Relay) -> None:
-        async with hub.subscribe(access_topic(5), readers_topic(6)) as inbox, hub.subscribe(access_topic(6)) as other:
-            elsewhere.send([("access", 5), ("readers", 6)])
+        topics = (access_topic(5), readers_topic(6), overview_topic(7))
+        async with hub.subscribe(*topics) as inbox, hub.subscribe(access_topic(6)) as other:
+            elsewhere.send([("access", 5), ("readers", 6), ("overview", 7)])
             told = await news(inbox)
-            while len(told) < 2:
+            while len(told) < 3:
                 told |= await news(inbox)
-            assert told == {access_topic(5): None, readers_topic(6): None}
+            assert told == dict.fromkeys(topics)
             assert await nothing(other)
 
     async def test_what_is_published_here_is_told_there(self, elsewhere: Relay) -> None:
@@ -153,11 +167,17 @@ class TestNewsFromElsewhere:
             decision = await in_database(factories.decision, community, members["manager"].user)
             await in_database(factories.vote, members["ada"], decision, Ash=5)
             wanted = {("community", community.pk)}
-            publishing.result_stored(await in_database(show, decision, 3))
+            publishing.result_stored(await in_database(show, decision, 3, is_final=True))
             await in_database(publishing.status_changed, [decision.pk])
             publishing.access_changed(9)
             publishing.readers_changed(8)
-            wanted |= {("result", decision.pk), ("status", decision.pk), ("access", 9), ("readers", 8)}
+            wanted |= {
+                ("overview", community.pk),
+                ("result", decision.pk),
+                ("status", decision.pk),
+                ("access", 9),
+                ("readers", 8),
+            }
             seen: set[Hint] = set()
             while not wanted <= seen:
                 seen |= await asyncio.to_thread(heard.get, timeout=PATIENCE)
