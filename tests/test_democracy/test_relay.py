@@ -21,7 +21,7 @@ from democracy.publishing import (
     result_topic,
     status_topic,
 )
-from democracy.relay import Hint, Relay
+from democracy.relay import Hint, Relay, relay
 from tests import factories
 from tests.recalculation import PATIENCE, until
 from tests.test_democracy.test_publishing import in_database, news, nothing, show
@@ -120,10 +120,10 @@ class TestNewsFromElsewhere:
         publishing.start_relay()
         other = Process()
         other.start()
-        until(lambda: publishing.relay.listening.is_set() and other.relay.listening.is_set())
+        until(lambda: relay.listening.is_set() and other.relay.listening.is_set())
         yield other.relay
         other.relay.stop()
-        publishing.relay.stop()
+        relay.stop()
         publishing._told.clear()
 
     async def test_a_result_a_status_and_a_community(self, elsewhere: Relay) -> None:

@@ -19,6 +19,7 @@ from pytest_django import Settings
 from democracy import publishing, recalculation
 from democracy.models import Decision
 from democracy.publishing import hub, result_topic
+from democracy.relay import relay
 from tests import factories
 from tests.recalculation import PATIENCE, until, until_current
 from tests.test_democracy.test_publishing import in_database
@@ -90,10 +91,10 @@ def server(settings: Settings) -> Iterator[None]:
     publishing._told.clear()
     publishing.start_relay()
     recalculation.scheduler.start()
-    until(publishing.relay.listening.is_set)
+    until(relay.listening.is_set)
     yield
     recalculation.scheduler.stop()
-    publishing.relay.stop()
+    relay.stop()
 
 
 @pytest.fixture
