@@ -102,6 +102,8 @@ CONTENT_SECURITY_POLICY = {
 # --- Application ------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    # Before the admin, of whose templates it has one.
+    "crowdvote",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -113,7 +115,6 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "strawberry_django",
-    "crowdvote",
     "accounts",
     "democracy",
 ]

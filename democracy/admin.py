@@ -128,7 +128,7 @@ class ChoiceInline(ReadOnlyInline):
 
 @admin.register(Decision)
 class DecisionAdmin(ReadOnlyAdmin):
-    list_display = ("title", "community", "where", "opens_at", "closes_at", "counters", "last_calculated")
+    list_display = ("title", "community", "where", "closes_at", "counters", "last_calculated")
     list_select_related = ("community",)
     list_filter = ("results_visibility", ("calculation_error", admin.EmptyFieldListFilter))
     search_fields = ("title", "community__name")
