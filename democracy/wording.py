@@ -153,23 +153,36 @@ def upset_sentence(runoff: RunoffWords) -> str:
     )
 
 
-def tie_break_text(round_: str, kind: str, titles: Sequence[str], won: str, numbers: Sequence[int]) -> str:
-    """One tie-break that was used, with its numbers; `titles` and `numbers` belong together."""
+def tie_break_text(
+    round_: str, kind: str, titles: Sequence[str], won: str, numbers: Sequence[int], *, rivals: int = 0
+) -> str:
+    """One tie-break that was used: what was tied, and what decided with which numbers.
+
+    `titles` and `numbers` belong together. `rivals`: how many choices had the score that was tied, in the score round.
+    """
     names = listed(titles)
-    pairs = listed([f"{title} {number:,}" for title, number in zip(titles, numbers, strict=True)])
-    end = f"so {won} {'went into the runoff' if round_ == 'score' else 'wins'}."
-    match kind:
-        case "head_to_head":
-            start = f"{names} have as many stars as each other, and only one of them could go into the runoff."
-            return f"{start} Ballots that prefer one to the other: {pairs}; {end}"
-        case "score":
-            pairs = listed([f"{title} {stars_text(number)}" for title, number in zip(titles, numbers, strict=True)])
-            return f"As many ballots prefer {titles[0]} as prefer {titles[1]}. Stars in all: {pairs}; {end}"
-        case "five_star":
-            return f"{names} were still tied. Ballots that give five stars: {pairs}; {end}"
-        case _:
-            start = f"{names} were still tied. The lot decides; it was drawn before anyone voted, for everybody to see"
-            return f"{start} (the lowest goes first): {pairs}; {end}"
+    shown = stars_text if kind == "score" else "{:,}".format
+    pairs = listed([f"{title} {shown(number)}" for title, number in zip(titles, numbers, strict=True)])
+    if round_ == "runoff":
+        start, end = f"As many ballots prefer {titles[0]} as prefer {titles[1]}", f"so {won} wins."
+        tied = {"score": start, "five_star": f"{start}, and both have as many stars"}.get(
+            kind, f"{start}; both have as many stars and as many ballots that give five"
+        )
+    else:
+        end = f"so {won} went into the runoff."
+        room = "only one of them" if len(titles) == 2 else "not all of them"
+        tied = f"{names} have as many stars as each other, and {room} could go into the runoff"
+        if rivals == 2 and kind != "head_to_head":
+            tied = f"{tied}; as many ballots prefer the one as the other"
+        if kind == "lot":
+            tied = f"{tied}; as many ballots give five stars to each"
+    decides = {
+        "head_to_head": "Ballots that prefer one to the other",
+        "score": "Stars in all",
+        "five_star": "Ballots that give five stars",
+        "lot": "The lot decides; it was drawn before anyone voted, for everybody to see (the lowest goes first)",
+    }[kind]
+    return f"{tied}. {decides}: {pairs}; {end}"
 
 
 def margin_sentence(least: int, enough: int, counted: int, runner_up: str) -> str:

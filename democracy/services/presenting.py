@@ -94,6 +94,7 @@ def outcome(result: Mapping[str, Any], choices: Sequence[Choice], *, is_final: b
                 [titles[key] for key in tie["choices"]],
                 titles[tie["won"]],
                 [tie["numbers"][key] for key in tie["choices"]],
+                rivals=list(result["scores"].values()).count(result["scores"][tie["won"]]),
             )
             for tie in result["tie_breaks"]
         ),
