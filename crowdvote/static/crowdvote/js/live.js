@@ -69,12 +69,23 @@ for (const place of document.querySelectorAll("[data-live-source]")) follow(plac
 // Only what changed is put on the page: where an answer has the data-version of what is shown, or is the same text as the
 // answer before, the fragment and what somebody does in it are left alone.
 const last = new Map();
+// The first answer often says what the page said already; scripts have only written times in the reader's zone since.
+function asSent(html) {
+  const sent = document.createElement("template");
+  sent.innerHTML = html;
+  for (const time of sent.content.querySelectorAll("time")) {
+    time.removeAttribute("title");
+    time.textContent = "";
+  }
+  return sent.innerHTML.trim();
+}
 const version = (text) => /^\s*(?:<!--[^]*?-->\s*)*<[^>]*\sdata-version="([^"]*)"/.exec(text)?.[1];
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { elt, target, serverResponse } = event.detail;
   if (!elt.id || !elt.matches("[data-live-on]") || elt !== target) return;
   const shown = target.dataset.version;
-  const isSame = shown === undefined ? last.get(elt.id) === serverResponse : version(serverResponse) === shown;
+  let isSame = shown === undefined ? last.get(elt.id) === serverResponse : version(serverResponse) === shown;
+  if (shown === undefined && !last.has(elt.id)) isSame = asSent(elt.innerHTML) === asSent(serverResponse);
   if (isSame) event.detail.shouldSwap = false;
   last.set(elt.id, serverResponse);
 });

@@ -51,6 +51,8 @@ const showAll = (root) => {
 };
 
 showAll(document);
+// At once, before it settles: nobody is to see the time in another zone first.
+document.addEventListener("htmx:afterSwap", () => showAll(document));
 document.addEventListener("htmx:load", (event) => event.detail.elt.parentElement && showAll(event.detail.elt.parentElement));
 setInterval(() => {
   if (document.hidden) return;
