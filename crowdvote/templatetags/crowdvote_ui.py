@@ -176,7 +176,7 @@ def page_link(context: RequestContext, number: int, text: str, parameter: str = 
 
 
 @register.simple_tag(takes_context=True)
-def sort_header(context: RequestContext, key: str, text: str, target: str = "") -> SafeString:
+def sort_header(context: RequestContext, key: str, text: str, target: str = "", kind: str = "") -> SafeString:
     """The head of a column that sorts a table by `?sort=key`, and the other way (`-key`) when it does so already."""
     query = context["request"].GET.copy()
     present = query.get("sort", "")
@@ -184,7 +184,8 @@ def sort_header(context: RequestContext, key: str, text: str, target: str = "") 
     query["sort"] = f"-{key}" if present == key else key
     query.pop("page", None)
     return format_html(
-        '<th scope="col" aria-sort="{}"><a class="sort" href="?{}"{}>{}</a></th>',
+        '<th scope="col"{} aria-sort="{}"><a class="sort" href="?{}"{}><span>{}</span></a></th>',
+        format_html(' class="{}"', kind) if kind else "",
         direction,
         query.urlencode(),
         _swaps(query, target),
@@ -208,6 +209,7 @@ BADGES = {
     "draft": "Draft",
     "scheduled": "Opens soon",
     "final": "FINAL",
+    "final result": "FINAL RESULT",
     "interim": "Interim",
     "stale": "Stale",
     "calculating": "Calculating",
@@ -230,13 +232,14 @@ def runoff_bar(ahead: int, behind: int, equal: int) -> SafeString:
     """
     total = (ahead + behind + equal) or 1
     left, right = ahead / total * 100, behind / total * 100
+    half = f"{(ahead + behind) / total * 50:.2f}%"
+    line = format_html('<line class="majority" x1="{0}" x2="{0}" y1="-4" y2="44"/>', half) if ahead + behind else ""
     return format_html(
         '<svg aria-hidden="true"><rect class="neither" width="100%" height="100%" rx="6"/>'
-        '<rect class="side-a" width="{0}%" height="100%" rx="6"/>'
-        '<rect class="side-b" x="{1}%" width="{2}%" height="100%" rx="6"/>'
-        '<line class="majority" x1="{3}%" x2="{3}%" y1="-4" y2="44"/></svg>',
+        '<rect class="side-a" width="{}%" height="100%" rx="6"/>'
+        '<rect class="side-b" x="{}%" width="{}%" height="100%" rx="6"/>{}</svg>',
         f"{left:.2f}",
         f"{100 - right:.2f}",
         f"{right:.2f}",
-        f"{(ahead + behind) / total * 50:.2f}",
+        line,
     )

@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.template import engines
 from django.template.loader import render_to_string
 from django.test import RequestFactory
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from crowdvote import avatars
@@ -78,8 +78,12 @@ class TestStarsAndBars:
         assert '<rect class="side-b" x="66.67%" width="33.33%"' in shown
         assert 'x1="41.67%" x2="41.67%"' in shown
 
+    def test_without_a_preference_there_is_no_line(self):
+        assert "majority" not in ui.runoff_bar(0, 0, 7)
+
     @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
     def test_whoever_is_ahead_reaches_the_line(self, ahead, behind, equal):
+        assume(ahead + behind)
         shown = ui.runoff_bar(ahead, behind, equal)
         reached = float(re.search(r'side-a" width="([\d.]+)%', shown)[1])
         line = float(re.search(r'x1="([\d.]+)%', shown)[1])

@@ -81,8 +81,24 @@ def test_an_interim_result_says_so_and_a_final_one_says_final(scene: Scene) -> N
     assert "FINAL" not in interim
     scene.close()
     final = text(scene.page("decision-results"))
-    assert '<span class="badge final">FINAL</span>' in final
+    assert '<span class="badge final result">FINAL RESULT</span>' in final
     assert ("Interim" in final, "interim" in final) == (False, False)
+
+
+def test_without_a_counted_ballot_the_page_claims_no_leader() -> None:
+    scene = Scene()
+    scene.calculate()
+    page = text(scene.page("decision-results"))
+    assert "No winner yet" in page
+    assert [part in page for part in ("ahead", "With and without", "How many stars", "runoff")] == [False] * 4
+
+
+def test_before_voting_opens_there_is_no_result_to_show_or_to_check() -> None:
+    scene = Scene(opens_at=timezone.now() + timedelta(days=1))
+    scene.calculate()
+    page = text(scene.page("decision-results"))
+    assert "Voting has not opened yet." in page
+    assert [part in page for part in ("Interim", "Last calculated", "Result as JSON")] == [False] * 3
 
 
 def test_the_outcome_is_told_in_words_and_numbers(scene: Scene) -> None:

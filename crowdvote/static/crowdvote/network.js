@@ -29,7 +29,8 @@ async function start(place) {
   const { members, topics, followings, me } = data;
   const count = members.length;
   if (count === 0 || followings.length === 0) {
-    note.textContent = "Nobody follows anybody yet.";
+    note.textContent = place.dataset.empty ?? "Nobody follows anybody yet.";
+    place.classList.add("network-is-empty");
     return;
   }
 
