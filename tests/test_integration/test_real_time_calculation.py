@@ -12,9 +12,10 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
-from democracy import publishing, recalculation, services
+from democracy import counters, publishing, recalculation, services
 from democracy.errors import DecisionClosed
 from democracy.models import Community, Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.services.calculation import Tally, forget_everything, result_content
@@ -317,5 +318,17 @@ class TestFailure:
         until_current(decision)
         monkeypatch.setattr(recalculation, "wake", lambda community_id: None)
         factories.vote(members["ada"], decision, Ash=5)
+        until_current(decision)
+        assert winner(decision) == "Ash"
+
+    def test_a_sweep_that_fails_is_logged_and_the_next_one_makes_up_for_it(self, scene, monkeypatch, caplog):
+        _, members, decision = scene
+        until_current(decision)
+        monkeypatch.setattr(recalculation, "wake", lambda community_id: None)
+        failing = Mock(side_effect=OperationalError("the database is gone"))
+        with monkeypatch.context() as broken:
+            broken.setattr(counters, "stale_decisions", failing)
+            factories.vote(members["ada"], decision, Ash=5)
+            until(lambda: failing.called and "the sweep failed" in caplog.text, "a sweep to fail")
         until_current(decision)
         assert winner(decision) == "Ash"

@@ -10,12 +10,14 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
 from django.apps import apps
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
+from django.test import Client
 from pytest_django import Settings
 
-from democracy import contents, eventlog, ledger, recalculation, services, signals
+from democracy import contents, eventlog, ledger, publishing, recalculation, services, signals
 from democracy.models import (
     Application,
     Ballot,
@@ -218,6 +220,40 @@ class TestTheLedgerEntry:
         services.apply_to_community(factories.person("visitor"), community.pk, message="Hello")
         entry = LedgerEntry.objects.filter(community=community, kind="application").order_by("revision").last()
         assert (entry.after["status"], entry.after["message"]) == (Application.Status.APPROVED, "Hello")
+
+
+class TestWhoeverWatches:
+    """What somebody may see has changed: their open pages and subscriptions are told to look again."""
+
+    def test_changed_settings_of_a_community_are_recorded_and_its_readers_told(self, springfield):
+        community, members, _ = springfield
+        show = lambda: services.update_community(members["manager"].user, community.pk, visibility="public")  # noqa: E731
+        assert told(publishing.readers_topic(community.pk), show)
+        entry = LedgerEntry.objects.filter(community=community).order_by("revision").last()
+        assert (entry.kind, entry.before["visibility"], entry.after["visibility"]) == ("community", "members", "public")
+
+    def test_whoever_signs_out_is_told_and_others_are_not(self, springfield):
+        _, members, _ = springfield
+        ada, ben = members["ada"].user, members["ben"].user
+        for user, heard in ((ada, True), (ben, False)):
+            client = Client()
+            client.force_login(ada, backend="accounts.backends.SignInLinkBackend")
+            assert told(publishing.access_topic(user.pk), lambda client=client: client.post("/sign-out/")) is heard
+
+
+def told(topic: str, change: Change) -> bool:
+    """Whether subscribers of a topic hear of a change. Its end is told, too: nobody waits for what does not come."""
+
+    async def listen() -> bool:
+        async with publishing.hub.subscribe(topic, "done") as inbox:
+            await sync_to_async(change)()
+            publishing.hub.publish("done", None)
+            heard: set[str] = set()
+            while "done" not in heard:
+                heard |= (await inbox.next()).keys()
+            return topic in heard
+
+    return async_to_sync(listen)()
 
 
 class TestFailure:
