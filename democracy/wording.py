@@ -189,6 +189,8 @@ def margin_sentence(least: int, enough: int, counted: int, runner_up: str) -> st
     """How far the result is from another one, in ballots."""
     if least == enough:
         return f"If {count_text(least, 'ballot')} of the {counted:,} had been different, {runner_up} could have won."
+    if least == 1:
+        return f"{enough:,} different ballots of the {counted:,} would be enough for {runner_up} to win, perhaps fewer."
     return (
         f"At least {count_text(least, 'ballot')} of the {counted:,} would have to be different before another choice "
         f"could win; {enough:,} different ones would be enough for {runner_up}."

@@ -180,8 +180,9 @@ def test_every_tie_break_is_told_with_its_numbers(tie: tuple, rivals: int, sente
 
 
 def test_the_margin_says_what_is_certain() -> None:
-    assert [wording.margin_sentence(3, 3, 40, "Birch"), wording.margin_sentence(1, 5, 1200, "Birch")] == [
-        "If 3 ballots of the 40 had been different, Birch could have won.",
-        "At least 1 ballot of the 1,200 would have to be different before another choice could win; 5 different ones "
+    assert [wording.margin_sentence(least, enough, 1200, "Birch") for least, enough in [(3, 3), (2, 5), (1, 5)]] == [
+        "If 3 ballots of the 1,200 had been different, Birch could have won.",
+        "At least 2 ballots of the 1,200 would have to be different before another choice could win; 5 different ones "
         "would be enough for Birch.",
+        "5 different ballots of the 1,200 would be enough for Birch to win, perhaps fewer.",
     ]
