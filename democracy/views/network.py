@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import patch_cache_control
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from democracy import directory, network
@@ -31,6 +32,7 @@ def community_network(request: HttpRequest, community_id: int) -> HttpResponse:
 
 
 @require_safe
+@gzip_page
 @answered
 def community_network_data(request: HttpRequest, community_id: int) -> HttpResponse:
     """The members that the viewer may know and the followings between them, for the picture."""

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
 from democracy import selectors, services
@@ -66,6 +67,7 @@ def decision_network(request: HttpRequest, community_id: int, decision_id: int) 
 
 
 @require_safe
+@gzip_page
 @answered
 def decision_network_data(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
     context = decision_frame(request.user, community_id, decision_id)
