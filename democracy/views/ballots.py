@@ -60,7 +60,7 @@ def vote_what_if(request: HttpRequest, community_id: int, decision_id: int) -> H
     context = decision_frame(request.user, community_id, decision_id, tab="vote")
     form = BallotForm(context["choices"], request.POST)
     found = submitted(form, lambda data: what_if(request.user, decision_id, [_as_typed(form)]))
-    context |= result_panel(context) | voting(request.user, context, form)
+    context |= result_panel(context) | voting(request.user, context, form) | {"asked_what_if": True}
     if found is not None:
         context |= {
             "what_if": found,

@@ -15,6 +15,7 @@ from democracy.access import Viewer
 from democracy.forms.decisions import BallotForm, DecisionForm, PublishedDecisionForm, with_choices_changed
 from democracy.models import MIN_CHOICES, Decision
 from democracy.services.decisions import has_anonymous_voters
+from democracy.services.explaining import explain_own
 from democracy.services.standings import own_ballot, suggested_tags
 from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, managers_only, submitted
@@ -48,6 +49,9 @@ def decision(request: HttpRequest, community_id: int, decision_id: int) -> HttpR
     if context["decision"].status == Decision.Status.DRAFT:
         return redirect("decision-preview", community_id, decision_id)
     context |= result_panel(context) | voting(request.user, context)
+    if request.headers.get("HX-Target") == "own-ballot" and context["own"] and context["own"].kind == "inherited":
+        # The page itself asks for them once it is shown: it takes a calculation.
+        context |= {"explanation": explain_own(request.user, context["decision"])}
     return render_page(request, "democracy/decision_detail.html", context, fragments=DETAIL_FRAGMENTS)
 
 

@@ -220,6 +220,22 @@ def test_without_scripts_the_typed_ballot_is_still_there_beside_the_answer(scene
     assert response.context["form"].ratings()[0]["value"] == 2
 
 
+def test_an_own_ballot_that_is_asked_for_again_comes_with_its_sources(scene: Scene) -> None:
+    factories.vote(scene.members["ada"], scene.decision, Ash=5)
+    factories.follow(scene.members["ben"], scene.members["ada"])
+    scene.calculate()
+    client, address = as_(scene.user("ben")), scene.address("decision")
+    page = text(client.get(address))
+    fragment = text(client.get(address, headers={"HX-Request": "true", "HX-Target": "own-ballot"}))
+    # The page asks for them later; the fragment in whose place it comes has them, so nothing below may move.
+    assert ["5: all from Ada" in shown for shown in (page, fragment)] == [False, True]
+
+
+def test_a_refused_ballot_says_why_once(scene: Scene) -> None:
+    refused = as_(scene.user("ben")).post(scene.address("vote_submit"), {})
+    assert text(refused).count("Rate at least one choice, or abstain.") == 1
+
+
 def test_an_empty_ballot_changes_nothing_and_says_why(scene: Scene) -> None:
     with nothing_written():
         response = as_(scene.user("ben")).post(scene.address("vote-what-if"), {})
@@ -329,6 +345,16 @@ def test_a_page_costs_the_same_queries_for_two_choices_and_for_fifty(scene: Scen
     client = as_(scene.user("ada"))
     client.get(scene.address("decision", few))
     for name in ("decision", "decision-results", "decision-ballots", "decision-history", "decision-status"):
+        counts = [queries(client, scene.address(name, decision)) for decision in (few, many)]
+        assert counts[0] == counts[1], name
+
+
+def test_a_draft_costs_the_same_queries_for_two_choices_and_for_fifty(scene: Scene) -> None:
+    few = factories.draft(scene.community, scene.manager, "A", "B")
+    many = factories.draft(scene.community, scene.manager, *(f"Choice {number}" for number in range(50)))
+    client = as_(scene.manager)
+    client.get(scene.address("decision-preview", few))
+    for name in ("decision-edit", "decision-preview"):
         counts = [queries(client, scene.address(name, decision)) for decision in (few, many)]
         assert counts[0] == counts[1], name
 

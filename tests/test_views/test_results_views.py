@@ -298,6 +298,27 @@ def test_one_and_fifty_ballots_cost_the_same_queries() -> None:
     ]
 
 
+def test_a_ballot_from_one_and_from_fifty_people_costs_the_same_queries() -> None:
+    few, many = Scene("ada", "zoe"), Scene("zoe", *(f"voter_{number}" for number in range(50)))
+    for scene in (few, many):
+        zoe = scene.members["zoe"]
+        for handle, member in scene.members.items():
+            if handle not in ("zoe", "manager"):
+                factories.vote(member, scene.decision, tags=["a"], Ash=3)
+                factories.follow(zoe, member, "a")
+        scene.calculate()
+    names = ["decision", "decision-results", "decision-sources", *OF_BALLOTS]
+
+    def counts(scene: Scene) -> list[int]:
+        zoe = scene.members["zoe"]
+        client = as_(zoe.user)
+        client.get(scene.address("decision"))
+        addresses = [*map(scene.address, names), scene.address("decision-ballot", f"m-{zoe.pk}")]
+        return [queries(client, address) for address in addresses]
+
+    assert counts(few) == counts(many)
+
+
 # --- What is hidden ---------------------------------------------------------------------------------------------------
 
 
