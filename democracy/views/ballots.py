@@ -113,14 +113,14 @@ def own_sources(request: HttpRequest, community_id: int, decision_id: int) -> Ht
 def ballots(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
     """All ballots, cast and inherited, where the decision shows them."""
     context = decision_frame(request.user, community_id, decision_id, tab="ballots")
-    context |= {"search": BallotSearch(request.GET)}
     if context["shows_ballots"]:
-        decision, search = context["decision"], context["search"]
+        decision, search = context["decision"], BallotSearch(request.GET)
         columns = columns_of(decision, len(context["choices"]))
-        wanted = {"search": search.value("q"), **{name: search.value(name) for name in ("kind", "tag", "sort")}}
-        found = ballot_rows(request.user, decision, columns, **wanted)
+        wanted = {name: search.value(name) for name in ("kind", "tag", "sort")}
+        found = ballot_rows(request.user, decision, columns, search=search.value("q"), **wanted)
         page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
         context |= wanted | {
+            "q": search.value("q"),
             "page": page,
             "rows": list(read_rows(request.user, decision, columns, list(page))),
             "kinds": BallotSearch.KINDS,

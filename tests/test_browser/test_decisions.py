@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.test_browser.axe import findings_in_all_looks
+from tests.test_browser.axe import findings, findings_in_all_looks
 from tests.test_browser.conftest import Server
 
 SURPLUS = "What do we do with the budget surplus?"
@@ -45,6 +45,27 @@ async def test_axe_finds_nothing_on_the_pages_of_a_decision(page: Page, title: s
     await enter(page, "Theo")
     await open_decision(page, title, tab)
     assert await findings_in_all_looks(page, page.url) == []
+
+
+async def test_axe_finds_nothing_in_what_a_visit_brings_up(page: Page) -> None:
+    """The states that no address has: a refused ballot, an answered question, a dialog, a search without a match."""
+    await enter(page, "Mei")
+    await open_decision(page, SURPLUS)
+    await page.get_by_role("button", name=re.compile("Cast my ballot|Save changes")).click()
+    await expect(page.get_by_role("alert")).to_contain_text("Rate at least one choice, or abstain.")
+    assert await findings(page) == []
+    await page.locator("#vote .rating").first.locator("label").nth(4).click()
+    await page.get_by_role("button", name="What would this change?").click()
+    await expect(page.locator("#what-if")).to_contain_text("Nothing is saved yet.")
+    assert await findings(page) == []
+    await open_decision(page, SURPLUS, "All ballots")
+    await page.get_by_role("link", name=re.compile("^Inherited by")).first.click()
+    await expect(page.get_by_role("dialog").get_by_text("As a tree")).to_be_visible()
+    assert await findings(page) == []
+    await page.keyboard.press("Escape")
+    await page.get_by_label("Voter, by name or handle").fill("nobody is called this")
+    await expect(page.get_by_text("Nothing found")).to_be_visible()
+    assert await findings(page) == []
 
 
 async def test_axe_finds_nothing_where_managers_draft(page: Page) -> None:

@@ -247,6 +247,12 @@ def test_all_ballots_are_listed_by_name(scene: Scene) -> None:
     ]
 
 
+def test_a_search_that_finds_no_ballot_says_so_and_is_still_there(scene: Scene) -> None:
+    page = text(scene.page("decision-ballots", q="nobody"))
+    assert ("Nothing found" in page, "No ballots yet" in page) == (True, False)
+    assert 'name="q" value="nobody"' in page
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
