@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 
 from democracy.models import Ballot, Decision, DecisionSnapshot, LedgerEntry
 
@@ -40,6 +41,21 @@ def stale_decisions(time: datetime) -> QuerySet[Decision]:
     return published.filter(live_and_stale | closed_without_result).exclude(failed_lately)
 
 
+def staleness(time: datetime) -> timedelta:
+    """How long the decision that waits longest for its result has waited, one whose calculation fails included; zero
+    where none waits.
+    """
+    published = Decision.objects.filter(published_at__isnull=False)
+    final = DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True)
+    waits = [
+        published.filter(closes_at__gt=time, calculated_revision__lt=F("input_revision")).aggregate(
+            since=Min("stale_since")
+        ),
+        published.filter(~Exists(final), closes_at__lte=time).aggregate(since=Min("closes_at")),
+    ]
+    return max((max(time - wait["since"], timedelta()) for wait in waits if wait["since"]), default=timedelta())
+
+
 def raise_counters(entries: Sequence[LedgerEntry]) -> None:
     """Mark the decisions that these changes, of one community and one transaction, affect as stale, in that
     transaction.
@@ -47,7 +63,7 @@ def raise_counters(entries: Sequence[LedgerEntry]) -> None:
     if sum(entry.kind == LedgerEntry.Kind.FOLLOWING for entry in entries) > _MANY_FOLLOWINGS:
         # An import: one statement for all live decisions instead of a question per following. Staler than needed is
         # safe.
-        _raise_to(live_decisions(entries[-1].community_id, entries[-1].time), entries[-1].revision)
+        _raise_to(live_decisions(entries[-1].community_id, entries[-1].time), entries[-1])
         return
     newest_ballots = {
         e.decision_id: e for e in entries if e.kind == LedgerEntry.Kind.BALLOT and _differs(e, _BALLOT_MATTERS)
@@ -56,18 +72,20 @@ def raise_counters(entries: Sequence[LedgerEntry]) -> None:
         e for e in entries if e.kind == LedgerEntry.Kind.MEMBERSHIP and _differs(e, _MEMBERSHIP_MATTERS)
     ][-1:]
     for entry in (*newest_ballots.values(), *newest_membership):
-        _raise_to(_reached(entry), entry.revision)
+        _raise_to(_reached(entry), entry)
     for entry in entries:
         if entry.kind == LedgerEntry.Kind.FOLLOWING:
-            _raise_to(_affected_by_following(entry), entry.revision)
+            _raise_to(_affected_by_following(entry), entry)
         elif entry.kind == LedgerEntry.Kind.RECALCULATION or (
             entry.kind == LedgerEntry.Kind.DECISION and _differs(entry, ("published",))
         ):
-            _raise_to(_reached(entry), entry.revision)
+            _raise_to(_reached(entry), entry)
 
 
-def _raise_to(affected: QuerySet[Decision], revision: int) -> None:
-    affected.filter(input_revision__lt=revision).update(input_revision=revision)
+def _raise_to(affected: QuerySet[Decision], entry: LedgerEntry) -> None:
+    affected.filter(input_revision__lt=entry.revision).update(
+        input_revision=entry.revision, stale_since=Coalesce("stale_since", Value(entry.time))
+    )
 
 
 def _reached(entry: LedgerEntry) -> QuerySet[Decision]:

@@ -52,6 +52,9 @@ class Decision(KeepsCounters):
 
     input_revision = models.PositiveBigIntegerField(default=0, editable=False)
     calculated_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    # Since when it has been stale, by the ledger's time; null while it is current. Only for those who watch over the
+    # service: whether it is stale, the counters alone decide.
+    stale_since = models.DateTimeField(null=True, blank=True, editable=False)
     last_calculated = models.DateTimeField(null=True, blank=True, editable=False)
     # The input revision whose calculation failed, and why; cleared by the next calculation that succeeds.
     failed_revision = models.PositiveBigIntegerField(default=0, editable=False)

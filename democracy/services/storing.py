@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
+from django.db.models import Case, Value, When
 
 from democracy import clock, publishing
 from democracy.models import Decision, DecisionSnapshot, StagedBallot
@@ -68,7 +69,17 @@ def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -
         row = row.filter(closes_at=decision.closes_at).exclude(snapshots__is_final=True)
     else:
         row = row.filter(calculated_revision__lt=revision, closes_at__gt=now)
-    return bool(row.update(calculated_revision=revision, last_calculated=now, failed_revision=0, calculation_error=""))
+    # What has changed since these inputs were read, a moment ago, is stale from now on.
+    stale_since = None if final else Case(When(input_revision__gt=revision, then=Value(now)))
+    return bool(
+        row.update(
+            calculated_revision=revision,
+            last_calculated=now,
+            stale_since=stale_since,
+            failed_revision=0,
+            calculation_error="",
+        )
+    )
 
 
 def _is_due(decision: Decision, revision: int, result: dict[str, Any]) -> bool:
