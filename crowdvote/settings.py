@@ -35,6 +35,13 @@ def _number(name: str, default: float) -> float:
         raise ImproperlyConfigured(f"{name} is a number, not {value!r}.") from None
 
 
+def _one_of(name: str, default: str, *others: str) -> str:
+    value = os.environ.get(name, default)
+    if value not in {default, *others}:
+        raise ImproperlyConfigured(f"{name} is {', '.join([default, *others[:-1]])} or {others[-1]}, not {value!r}.")
+    return value
+
+
 # --- Where things live ------------------------------------------------------------------------------------------------
 
 _data_dir = os.environ.get("CROWDVOTE_DATA_DIR")
@@ -262,19 +269,33 @@ STRAWBERRY_DJANGO = {"MAP_AUTO_ID_AS_GLOBAL_ID": True, "MUTATIONS_DEFAULT_HANDLE
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 
-# Events go to the file, and warnings among them to the console too, where everything else goes.
+LOG_FORMAT = _one_of("CROWDVOTE_LOG_FORMAT", "text", "json")
+LOG_TO = _one_of("CROWDVOTE_LOG_TO", "file", "stdout", "both")
+
+# Events go to the file, and warnings among them to the console (standard error) too, where everything else goes. What
+# collects standard output gets them there, each once.
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "console": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
         "events": {"()": "democracy.logfile.EventFormatter"},
+        "json": {"()": "democracy.logfile.JsonFormatter"},
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "console", "level": "WARNING"},
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if LOG_FORMAT == "json" else "console",
+            "level": "WARNING",
+        },
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if LOG_FORMAT == "json" else "events",
+            "stream": "ext://sys.stdout",
+        },
         "events": {
             "class": "democracy.logfile.SharedDailyFileHandler",
-            "formatter": "events",
+            "formatter": "json" if LOG_FORMAT == "json" else "events",
             "filename": LOG_DIR / "crowdvote.log",
             "when": "midnight",
             "utc": True,
@@ -283,5 +304,11 @@ LOGGING: dict[str, Any] = {
         },
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"crowdvote.events": {"handlers": ["events"], "level": "INFO"}},
+    "loggers": {
+        "crowdvote.events": {
+            "handlers": {"file": ["events"], "stdout": ["stdout"], "both": ["events", "stdout"]}[LOG_TO],
+            "level": "INFO",
+            "propagate": LOG_TO == "file",
+        }
+    },
 }

@@ -1,4 +1,5 @@
-"""The file behind the event log: one line an event, a new file each day, whatever else writes to it or fails.
+"""The file behind the event log: one line an event, a new file each day, whatever else writes to it or fails; and the
+two forms that lines have.
 
 # Note [Several processes, one log]
 Every process appends whole lines with single writes to a file opened for appending, so lines never mix. A file belongs
@@ -12,6 +13,7 @@ rotation loses no line, and it needs no process to be running at midnight.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import re
@@ -25,8 +27,11 @@ from django.core.files import locks
 
 from accounts.text import single_line
 
+# Seconds for which a line that could not be written speaks against the log.
+_REMEMBERED = 60.0
 _NOT_LOGGED, _NOT_ROTATED = "events are not being logged", "the log cannot be rotated"
-_DAY = re.compile(rb"\[(\d{4}-\d\d-\d\d)")
+# How a line of either form begins.
+_DAY = re.compile(rb'(?:\[|\{"time": ")(\d{4}-\d\d-\d\d)')
 
 
 class EventFormatter(logging.Formatter):
@@ -46,6 +51,26 @@ class EventFormatter(logging.Formatter):
         return single_line(super().format(record))
 
 
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, for programs that collect logs. `event` and `actor` are of events; other lines name their
+    `logger`, and an exception has its traceback.
+
+    `time` comes first: by the first line's a file knows its day.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        time_utc = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line = {"time": f"{time_utc}.{int(record.msecs):03}Z", "level": record.levelname}
+        if event := getattr(record, "event", None):
+            line |= {"event": event, "actor": getattr(record, "actor", "system")}
+        else:
+            line["logger"] = record.name
+        line["message"] = record.getMessage()
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
 class SharedDailyFileHandler(TimedRotatingFileHandler):
     """A daily rotated file that several processes may write to and whose failures fail nothing.
 
@@ -59,18 +84,32 @@ class SharedDailyFileHandler(TimedRotatingFileHandler):
         self._day: str | None = None
         self._torn = False
         self._complaints: set[str] = set()
+        self._failed_at: float | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record).encode("utf-8", "backslashreplace") + b"\n"
             self._write(self._file_of_today(), line)
             self._complaints.discard(_NOT_LOGGED)
+            self._failed_at = None
         except Exception:
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Say once, until it works again, that events are not being logged; never raise."""
         self._complain(_NOT_LOGGED)
+        self._failed_at = time.monotonic()
+
+    def problem(self) -> str | None:
+        """Why the next event may not be logged; None where nothing speaks against it. Writes nothing."""
+        with self.lock or contextlib.nullcontext():
+            if self._failed_at is not None and time.monotonic() - self._failed_at < _REMEMBERED:
+                return "an event could not be logged"
+            try:
+                self._named_file()
+            except OSError:
+                return "the log cannot be opened"
+        return None
 
     def close(self) -> None:
         with self.lock or contextlib.nullcontext():
@@ -153,7 +192,7 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
 def _day_of(file: BinaryIO) -> str | None:
     """The day of the file's first line; of its last change where that names none; None for an empty file."""
     # Of the open file, not of its name, which another process may be moving on.
-    start = os.pread(file.fileno(), 11, 0)
+    start = os.pread(file.fileno(), 32, 0)
     if not start:
         return None
     if day := _DAY.match(start):

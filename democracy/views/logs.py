@@ -6,6 +6,7 @@ log's directory.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -92,6 +93,7 @@ def event_log(request: HttpRequest) -> HttpResponse:
         "older": request.GET.copy(),
         "number": number,
         "has_next": has_next,
+        "elsewhere": settings.LOG_TO == "stdout",
     }
     context["newer"]["page"], context["older"]["page"] = number - 1, number + 1
     return TemplateResponse(request, "admin/event_log.html", context, status=status)
@@ -114,7 +116,17 @@ def events_of(path: Path) -> Iterator[Event]:
     for line in _lines_from_the_end(path):
         if text := line.decode("utf-8", "replace").rstrip("\r"):
             known = _LINE.fullmatch(text)
-            yield Event(**known.groupdict()) if known else Event(text)
+            yield Event(**known.groupdict()) if known else _json_event(text) or Event(text)
+
+
+def _json_event(text: str) -> Event | None:
+    """The event in a line of `democracy.logfile.JsonFormatter`; None where it is no such line."""
+    try:
+        found = json.loads(text) if text.startswith("{") else {}
+        time = found["time"][:19].replace("T", " ")
+        return Event(*(str(part) for part in (found["message"], time, found["level"], found["event"], found["actor"])))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _lines_from_the_end(path: Path) -> Iterator[bytes]:

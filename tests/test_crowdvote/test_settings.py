@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -64,11 +65,45 @@ def test_cookies_are_for_https_where_the_site_is(tmp_path: Path, site: str, secu
     assert read.stdout.strip() == str((secure, secure))
 
 
+LOGGING = """[
+    __import__("django").setup(),
+    __import__("democracy.eventlog").eventlog.login_failed(),
+    __import__("logging").getLogger("somewhere").error("Something failed"),
+] and "done\""""
+
+
+@pytest.mark.parametrize("to", ["file", "stdout"])
+def test_events_go_where_they_are_wanted_and_nothing_is_said_twice_in_one_place(tmp_path: Path, to: str) -> None:
+    read = settings_with(tmp_path, LOGGING, CROWDVOTE_LOG_TO=to, DJANGO_SETTINGS_MODULE="crowdvote.settings")
+    file = tmp_path / "logs" / "crowdvote.log"
+    event, other = "Invalid magic link attempted", "Something failed"
+    places = {"stdout": read.stdout, "stderr": read.stderr, "file": file.read_text() if file.exists() else ""}
+    found = {place: [line for line in (event, other) if text.count(line) == 1] for place, text in places.items()}
+    assert found == {
+        "stdout": [] if to == "file" else [event],
+        "stderr": [event, other] if to == "file" else [other],
+        "file": [] if to == "stdout" else [event],
+    }
+
+
+def test_every_line_is_an_object_where_json_is_wanted(tmp_path: Path) -> None:
+    environment = {"CROWDVOTE_LOG_FORMAT": "json", "CROWDVOTE_LOG_TO": "both"}
+    read = settings_with(tmp_path, LOGGING, **environment, DJANGO_SETTINGS_MODULE="crowdvote.settings")
+    lines = [*read.stdout.splitlines()[:-1], *read.stderr.splitlines()]
+    lines += (tmp_path / "logs" / "crowdvote.log").read_text().splitlines()
+    event = {"level": "WARNING", "event": "LOGIN_FAILED", "message": "Invalid magic link attempted"}
+    other = {"level": "ERROR", "logger": "somewhere", "message": "Something failed"}
+    for line, wanted in zip(map(json.loads, lines), (event, other, event), strict=True):
+        assert wanted.items() <= line.items()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [
         ("PORT", "eight", "PORT is a number, not 'eight'."),
         ("CROWDVOTE_DEBOUNCE", "soon", "CROWDVOTE_DEBOUNCE is a number, not 'soon'."),
+        ("CROWDVOTE_LOG_FORMAT", "xml", "CROWDVOTE_LOG_FORMAT is text or json, not 'xml'."),
+        ("CROWDVOTE_LOG_TO", "syslog", "CROWDVOTE_LOG_TO is file, stdout or both, not 'syslog'."),
         ("CROWDVOTE_EXECUTOR", "thread", "CROWDVOTE_EXECUTOR is threads, celery or off, not 'thread'."),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from democracy.models import (
 )
 from democracy.recalculation import recalculate_community
 from democracy.services import calculation
+from democracy.views.logs import Event
 from tests import factories, rules
 
 pytestmark = pytest.mark.django_db
@@ -365,6 +367,28 @@ class TestEventLog:
     def test_lines_that_no_event_wrote_are_shown_as_they_are(self, root, log):
         log("torn li", line("whole"), "")
         assert self.messages(entering(root)) == ["whole", "torn li"]
+
+    def test_a_file_may_have_events_in_either_form(self, root, log):
+        events = [
+            {"time": "2026-11-24T14:30:26.007Z", "level": "WARNING", "event": "LOGIN_FAILED", "actor": "anonymous"}
+            | {"message": "Invalid magic link attempted"},
+            {"time": 7, "level": "INFO", "event": "E", "actor": "a", "message": "no event of ours"},
+            {"message": "nor this"},
+        ]
+        log(line("text"), *map(json.dumps, events), "{" * 9_000, "[1]")
+        client = entering(root)
+        shown = client.get(reverse("event-log"), {"level": "WARNING"}).context["events"]
+        assert shown == [
+            Event("Invalid magic link attempted", "2026-11-24 14:30:26", "WARNING", "LOGIN_FAILED", "anonymous")
+        ]
+        assert self.messages(client)[-2:] == ["Invalid magic link attempted", "text"]
+        assert len(self.messages(client)) == 6
+
+    def test_it_says_where_events_go_when_they_go_to_no_file(self, root, log, settings):
+        said = "This process writes events to its standard output"
+        assert said not in entering(root).get(reverse("event-log")).text
+        settings.LOG_TO = "stdout"
+        assert said in entering(root).get(reverse("event-log")).text
 
     def test_what_people_wrote_is_escaped(self, root, log):
         log(line("<script>alert(1)</script>", actor="<b>x</b>"))

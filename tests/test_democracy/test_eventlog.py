@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
 import logging
 import re
 import resource
+import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Thread
@@ -17,7 +20,7 @@ from hypothesis import strategies as st
 
 from accounts.signals import sign_in_failed
 from democracy import eventlog
-from democracy.logfile import EventFormatter, SharedDailyFileHandler
+from democracy.logfile import EventFormatter, JsonFormatter, SharedDailyFileHandler
 from tests.factories import person
 from tests.test_accounts.mailbox import link_in
 
@@ -205,6 +208,48 @@ class TestNamesThatWouldFakeALine:
         assert line.startswith("[ERROR] [EVENT] [system] - It failed")
 
 
+class TestAsJson:
+    @pytest.fixture
+    def json_log(self, path: Path) -> Iterator[logging.Handler]:
+        handler = handler_for(path)
+        handler.setFormatter(JsonFormatter())
+        eventlog.logger.addHandler(handler)
+        yield handler
+        eventlog.logger.removeHandler(handler)
+        handler.close()
+
+    def test_an_event_is_one_object_on_one_line(self, json_log, path):
+        eventlog.vote_cast("alice_user", 'Budget "2026"\n[ERROR] {"level": "ERROR"}')
+        (line,) = path.read_text().splitlines()
+        event = json.loads(line)
+        assert list(event) == ["time", "level", "event", "actor", "message"]
+        assert re.fullmatch(rf"{TODAY}T\d\d:\d\d:\d\d\.\d\d\dZ", event.pop("time"))
+        assert event == {
+            "level": "INFO",
+            "event": "VOTE_CAST",
+            "actor": "alice_user",
+            "message": 'Vote cast on decision \'Budget "2026" [ERROR] {"level": "ERROR"}\'',
+        }
+
+    def test_what_is_no_event_names_its_logger_and_its_exception(self):
+        try:
+            raise ValueError("two\nlines")
+        except ValueError:
+            record = logging.LogRecord("django", logging.ERROR, "", 0, "failed %s", ("twice",), sys.exc_info())
+        line = JsonFormatter().format(record)
+        written = json.loads(line)
+        assert "\n" not in line
+        assert (written["logger"], written["message"]) == ("django", "failed twice")
+        assert written["exception"].endswith("ValueError: two\nlines")
+
+    def test_a_file_knows_its_day_by_its_first_line(self, json_log, path):
+        path.parent.mkdir()
+        path.write_text('{"time": "2026-11-20T10:00:00.000Z", "level": "INFO", "message": "then"}\n')
+        eventlog.logout("alice_user")
+        assert "then" in path.with_name("crowdvote.log.2026-11-20").read_text()
+        assert "User logged out" in path.read_text()
+
+
 class TestWhatCannotBeWritten:
     """As root nothing is forbidden, so the ways are blocked by things that are not directories."""
 
@@ -216,11 +261,22 @@ class TestWhatCannotBeWritten:
         complaint = capsys.readouterr().err
         assert complaint.count("\n") == 1
         assert complaint.startswith("crowdvote.log: events are not being logged: ")
+        assert handler.problem() == "an event could not be logged"
 
         (tmp_path / "logs").unlink()
         write(handler, "it works again")
+        assert handler.problem() is None
         assert (tmp_path / "logs" / "crowdvote.log").read_text().endswith("it works again\n")
         assert capsys.readouterr().err == ""
+        handler.close()
+
+    def test_it_is_known_before_the_first_event(self, tmp_path):
+        handler = handler_for(tmp_path / "logs" / "crowdvote.log")
+        (tmp_path / "logs").write_text("not a directory")
+        assert handler.problem() == "the log cannot be opened"
+        (tmp_path / "logs").unlink()
+        assert handler.problem() is None
+        assert (tmp_path / "logs" / "crowdvote.log").read_text() == ""
         handler.close()
 
     def test_a_full_disk_fails_nothing_is_said_once_and_tears_no_later_line(self, tmp_path, capsys):
