@@ -25,6 +25,7 @@ django_application = get_asgi_application()
 
 # Models can be imported only now that Django is set up.
 from crowdvote.graphql_view import GraphQLConsumer  # noqa: E402
+from crowdvote.stopping import ending_streams  # noqa: E402
 from democracy import publishing, recalculation  # noqa: E402
 from democracy.relay import relay  # noqa: E402
 
@@ -36,9 +37,6 @@ if settings.CROWDVOTE_EXECUTOR == "celery":
 # and with Python's default of 0.005 a request waits that long for each of them, again and again: with four busy threads
 # the slowest of 100 requests took 68 times its normal time, with this value 10 times.
 SWITCH_INTERVAL = 0.0005
-# How long a server that ends waits for calculations under way, in seconds. One that takes longer is lost, and found
-# stale by the next sweep.
-GRACE = 2.0
 
 
 async def refuse(scope: Any, receive: Any, send: Any) -> None:
@@ -73,16 +71,21 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
-    """Start the scheduler, and the exchange with other processes, with the server and stop them with it."""
+    """Start the scheduler, and the exchange with other processes, with the server and stop them with it.
+
+    A calculation under way that takes longer than GRACE is lost, and found stale by the next sweep.
+    """
     await receive()
     sys.setswitchinterval(SWITCH_INTERVAL)
     publishing.start_relay()
     recalculation.scheduler.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    await asyncio.to_thread(recalculation.scheduler.stop, GRACE)
+    await asyncio.to_thread(recalculation.scheduler.stop, settings.GRACE)
     await asyncio.to_thread(relay.stop)
     await send({"type": "lifespan.shutdown.complete"})
 
 
-application = ProtocolTypeRouter({"http": django_application, "websocket": websocket, "lifespan": lifespan})
+application = ProtocolTypeRouter(
+    {"http": ending_streams(django_application), "websocket": websocket, "lifespan": lifespan}
+)

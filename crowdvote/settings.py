@@ -51,6 +51,10 @@ MAIL_DIR = DATA_DIR / "mail"
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 PORT = int(_number("PORT", 8000))
+# Seconds that a server which ends still serves while /readyz says that it is stopping, and that it then waits for
+# requests and for calculations under way.
+DRAIN = _number("CROWDVOTE_DRAIN", 0)
+GRACE = _number("CROWDVOTE_GRACE", 3)
 SITE_URL = os.environ.get("CROWDVOTE_SITE_URL", f"http://localhost:{PORT}").rstrip("/")
 
 
@@ -127,6 +131,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "crowdvote.probes.probes",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -248,9 +253,7 @@ STORAGES = {
 # --- Recalculation ----------------------------------------------------------------------------------------------------
 
 # threads: in daemon threads of this process; celery: by workers; off: only when asked for (tests).
-CROWDVOTE_EXECUTOR = os.environ.get("CROWDVOTE_EXECUTOR", "threads")
-if CROWDVOTE_EXECUTOR not in {"threads", "celery", "off"}:
-    raise ImproperlyConfigured(f"CROWDVOTE_EXECUTOR is threads, celery or off, not {CROWDVOTE_EXECUTOR!r}.")
+CROWDVOTE_EXECUTOR = _one_of("CROWDVOTE_EXECUTOR", "threads", "celery", "off")
 if CROWDVOTE_EXECUTOR == "celery" and not REDIS_URL:
     raise ImproperlyConfigured("CROWDVOTE_EXECUTOR=celery needs REDIS_URL: processes tell each other of results there.")
 # Where jobs for workers are queued; Redis, unless another broker is named.
@@ -259,6 +262,8 @@ RECALCULATION_DEBOUNCE = _number("CROWDVOTE_DEBOUNCE", 0.2)
 RECALCULATION_DEBOUNCE_BOUND = _number("CROWDVOTE_DEBOUNCE_BOUND", 2.0)
 RECALCULATION_CONCURRENCY = int(_number("CROWDVOTE_CONCURRENCY", 2))
 RECALCULATION_TIMEOUT = _number("CROWDVOTE_CALCULATION_TIMEOUT", 300)
+# A result that is out of date for longer makes /readyz say so; 0: it judges no age.
+READY_STALENESS = _number("CROWDVOTE_READY_STALENESS", 300)
 RECALCULATION_SWEEP_INTERVAL = _number("CROWDVOTE_SWEEP_INTERVAL", 2.0)
 # A run renews its claim on the community three times in this many seconds; a dead run's claim is free after it.
 RECALCULATION_LEASE = _number("CROWDVOTE_LEASE", 5.0)

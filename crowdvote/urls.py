@@ -10,7 +10,6 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("example/", views.home_example, name="home-example"),
     path("docs/", views.docs, name="docs"),
-    path("healthz", views.healthz, name="healthz"),
     path(
         "graphql/", ensure_csrf_cookie(GraphQLView.as_view(schema=schema, allow_queries_via_get=True)), name="graphql"
     ),

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.db import DatabaseError, connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -38,15 +37,3 @@ def docs(request: HttpRequest) -> HttpResponse:
     """How CrowdVote works: for newcomers, managers, sceptics and programmers."""
     context = {"site_url": settings.SITE_URL, "examples": api_examples(settings.SITE_URL), "worked": WORKED}
     return render(request, "docs.html", context)
-
-
-@never_cache
-@require_safe
-def healthz(request: HttpRequest) -> JsonResponse:
-    """For load balancers: 200 when this process reaches its database, 503 when it doesn't."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
-        return JsonResponse({"database": "unreachable"}, status=503)
-    return JsonResponse({"database": "ok"})

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import math
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
 import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand
+
+from crowdvote.server import Server
 
 # A subscription's operation is small; a larger message is a mistake or an attack.
 LARGEST_WEBSOCKET_MESSAGE = 1024 * 1024
@@ -30,17 +34,24 @@ class Command(BaseCommand):
 """
         )
         self.stdout.flush()
-        uvicorn.run(
-            "crowdvote.asgi:application",
-            host=host,
-            port=settings.PORT,
-            lifespan="on",
-            # Who the client is behind proxies is decided once, by TRUSTED_PROXIES; uvicorn would believe any header.
-            proxy_headers=False,
-            server_header=False,
-            access_log=False,
-            log_level="warning",
-            # Open subscriptions would otherwise keep a server that ends waiting for ever.
-            timeout_graceful_shutdown=3,
-            ws_max_size=LARGEST_WEBSOCKET_MESSAGE,
+        server = Server(
+            uvicorn.Config(
+                "crowdvote.asgi:application",
+                host=host,
+                port=settings.PORT,
+                lifespan="on",
+                # Who the client is behind proxies is decided once, by TRUSTED_PROXIES; uvicorn would believe any
+                # header.
+                proxy_headers=False,
+                server_header=False,
+                access_log=False,
+                # What the server has to say goes where everything else does.
+                log_config=None,
+                log_level="warning",
+                timeout_graceful_shutdown=math.ceil(settings.GRACE),
+                ws_max_size=LARGEST_WEBSOCKET_MESSAGE,
+            )
         )
+        server.run()
+        if not server.started:
+            sys.exit(1)

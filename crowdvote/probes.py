@@ -1,0 +1,68 @@
+"""What those who watch over the service ask: /healthz and /readyz.
+
+They are answered before everything else, by a middleware: a probe knows the address of a process but not the name the
+site answers to, does not follow a redirect to HTTPS, and must not fail with the database because a session is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils.decorators import sync_and_async_middleware
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from crowdvote import readiness
+from crowdvote.stopping import stopping
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process is alive. Nothing else is touched: what restarts dead processes must not restart all when the
+    database is away.
+    """
+    return JsonResponse({"status": "alive"})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 when every check is well, else 503; `?exclude=staleness&exclude=...` leaves checks out of the judgement."""
+    excluded = set(request.GET.getlist("exclude"))
+    known = ("server", *readiness.NAMES)
+    if unknown := excluded.difference(known):
+        return JsonResponse({"error": f"exclude: {min(unknown)!r} is none of {', '.join(known)}"}, status=400)
+    found = {"server": "stopping" if stopping.begun else None, **readiness.checks()}
+    ready = not any(problem for name, problem in found.items() if name not in excluded)
+    shown = {name: {"ok": True} if why is None else {"ok": False, "reason": why} for name, why in found.items()}
+    response = JsonResponse({"ready": ready, "checks": shown}, status=200 if ready else 503)
+    # Django would log every 503 as an error; not to be ready is an answer.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
+PROBES: dict[str, View] = {"/healthz": healthz, "/readyz": readyz}
+
+
+@sync_and_async_middleware
+def probes(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Answers the probes' addresses, and hands on everything else."""
+    if iscoroutinefunction(get_response):
+
+        async def in_loop(request: HttpRequest) -> HttpResponseBase:
+            probe = PROBES.get(request.path_info)
+            return await get_response(request) if probe is None else await sync_to_async(probe)(request)
+
+        return in_loop
+
+    def in_thread(request: HttpRequest) -> HttpResponseBase:
+        probe = PROBES.get(request.path_info)
+        return get_response(request) if probe is None else probe(request)
+
+    return in_thread

@@ -1,0 +1,99 @@
+"""How a server ends: it says so first, ends what would never end by itself, and only then closes.
+
+A stream of server-sent events is over only when its client leaves, so a server that waited for its streams would wait
+for ever. They are ended here, as a connection ends and not as a subscription does: whoever watched connects again, to
+another process or to this one's successor. WebSockets are closed by the server itself, with 1012: "service restart".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Any, Receive, Send], Awaitable[None]]
+
+
+class Stopping:
+    """Whether this process's server is ending, and the streams it has open, all of the server's event loop."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._streams: set[EventStream] = set()
+
+    @property
+    def open_streams(self) -> int:
+        return len(self._streams)
+
+    def begin(self) -> None:
+        """From now on the server says that it is not ready."""
+        self.begun = True
+
+    def end_streams(self) -> None:
+        self.begun = True
+        for stream in list(self._streams):
+            stream.end()
+
+    def opened(self, stream: EventStream) -> None:
+        self._streams.add(stream)
+        if self.begun:  # it was asked for before and begins only now
+            stream.end()
+
+    def closed(self, stream: EventStream) -> None:
+        self._streams.discard(stream)
+
+
+stopping = Stopping()
+
+
+class EventStream:
+    """One HTTP exchange, which may turn out to be a stream of server-sent events."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self._told_to_end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end(self) -> None:
+        if not self._told_to_end.done():
+            self._told_to_end.set_result(None)
+
+    async def receive(self) -> Message:
+        """What the client sends next. A stream that is to end hears that its client has left."""
+        message = asyncio.ensure_future(self._receive())
+        try:
+            await asyncio.wait({message, self._told_to_end}, return_when=asyncio.FIRST_COMPLETED)
+            return message.result() if message.done() else {"type": "http.disconnect"}
+        finally:
+            message.cancel()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_event_stream(message):
+            stopping.opened(self)
+        await self._send(message)
+
+    async def close(self) -> None:
+        """The application is done. The answer of a stream that was told to end is completed for it."""
+        stopping.closed(self)
+        if self._told_to_end.done():
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _is_event_stream(start: Message) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in start.get("headers", ())
+    )
+
+
+def ending_streams(application: Application) -> Application:
+    """The application, whose streams of server-sent events end with the server."""
+
+    async def http(scope: Any, receive: Receive, send: Send) -> None:
+        stream = EventStream(receive, send)
+        await application(scope, stream.receive, stream.send)
+        await stream.close()
+
+    return http

@@ -1,0 +1,156 @@
+"""Servers of their own for tests: real processes on the embedded default, in a data directory of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import httpx
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+PATIENCE = 60.0
+# A database with a public community and its open decision, which is stale: ada has voted.
+SCENE = """
+    from django.core.management import call_command
+    call_command("migrate", verbosity=0)
+    from tests import factories
+    community, members = factories.community("ada", "ben", visibility="public")
+    decision = factories.decision(community, members["manager"].user)
+    factories.vote(members["ada"], decision, Ash=5)
+"""
+
+
+def environment(directory: Path, **more: str) -> dict[str, str]:
+    """What a process on this data directory is told: nothing of the shell's CROWDVOTE_*, database and Redis."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("CROWDVOTE_") and name not in {"DATABASE_URL", "REDIS_URL"}
+    }
+    return kept | {"CROWDVOTE_DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "crowdvote.settings"} | more
+
+
+def run(directory: Path, program: str, **more: str) -> str:
+    """Run a program with Django set up; what it prints."""
+    source = "import django\ndjango.setup()\n" + textwrap.dedent(program)
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        cwd=PROJECT,
+        env=environment(directory, **more),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+class Server:
+    """`manage.py serve`, or a program that ends up there, as a process."""
+
+    def __init__(self, directory: Path, *, program: str = "", **more: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.directory = directory
+        self._output = (directory / "output.txt").open("w+b")
+        source = (
+            "import django\ndjango.setup()\n"
+            + textwrap.dedent(program)
+            + "\nfrom django.core.management import call_command\ncall_command('serve')\n"
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", source],
+            cwd=PROJECT,
+            env=environment(directory, PORT=str(self.port), **more),
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def output(self) -> str:
+        """What it has printed after its greeting."""
+        return (self.directory / "output.txt").read_text().partition("Ctrl-C\n")[2].strip()
+
+    @cached_property
+    def http(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=PATIENCE)
+
+    def until_it_answers(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.http.get("/healthz")
+                return
+            except httpx.TransportError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"the server does not answer:\n{(self.directory / 'output.txt').read_text()}")
+                time.sleep(0.05)
+
+    def until_it_refuses(self) -> None:
+        """Until it accepts no connection any more."""
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
+            except (ConnectionRefusedError, ConnectionResetError):
+                return
+
+    def until_it_prints(self, word: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while word not in self.output:
+            if time.monotonic() > deadline:
+                pytest.fail(f"the server has not said {word!r}:\n{self.output}")
+            time.sleep(0.02)
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+
+    def exit_code(self) -> int:
+        return self.process.wait(PATIENCE)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._output.close()
+        self.http.close()
+
+
+@pytest.fixture(scope="session")
+def prepared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("prepared")
+    (directory / "static").mkdir()
+    run(directory, SCENE)
+    return directory
+
+
+@pytest.fixture
+def data_directory(prepared_directory: Path, tmp_path: Path) -> Path:
+    """A data directory with SCENE in it."""
+    return shutil.copytree(prepared_directory, tmp_path / "data")
+
+
+@contextmanager
+def serving(directory: Path, *, program: str = "", **more: str) -> Iterator[Server]:
+    server = Server(directory, program=program, **more)
+    try:
+        server.until_it_answers()
+        yield server
+    finally:
+        server.end()
