@@ -79,3 +79,4 @@ lock: .venv/dev ## pin the requirements again (UPGRADE=1: to the newest)
 	$(UV_COMPILE) --extra scaled --extra dev --output-file requirements/all.txt
 	$(UV_COMPILE) --constraints requirements/all.txt --output-file requirements/base.txt
 	$(UV_COMPILE) --constraints requirements/all.txt --extra dev --output-file requirements/dev.txt
+	$(UV_COMPILE) --constraints requirements/all.txt --extra scaled --output-file requirements/scaled.txt

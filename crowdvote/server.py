@@ -27,9 +27,9 @@ logger = logging.getLogger(__name__)
 def longest_stop() -> float:
     """Seconds after which a server that was told to end has ended, whatever hangs.
 
-    Requests, the scheduler's own thread and calculations may take GRACE each.
+    Requests, the scheduler's own thread and calculations may take GRACE each; leaving the other processes' channel the rest.
     """
-    return settings.DRAIN + 3 * settings.GRACE + 5.0
+    return settings.DRAIN + 3 * settings.GRACE + 10.0
 
 
 class Server(uvicorn.Server):

@@ -55,6 +55,11 @@ PORT = int(_number("PORT", 8000))
 # requests and for calculations under way.
 DRAIN = _number("CROWDVOTE_DRAIN", 0)
 GRACE = _number("CROWDVOTE_GRACE", 3)
+# Metrics for Prometheus: a web process answers at /metrics whoever bears the token, a worker anybody who reaches its port.
+METRICS_TOKEN = os.environ.get("CROWDVOTE_METRICS_TOKEN", "")
+METRICS_HOST = os.environ.get("CROWDVOTE_METRICS_HOST", "127.0.0.1")
+METRICS_PORT = int(_number("CROWDVOTE_METRICS_PORT", 0))
+METRICS = bool(METRICS_TOKEN or METRICS_PORT)
 SITE_URL = os.environ.get("CROWDVOTE_SITE_URL", f"http://localhost:{PORT}").rstrip("/")
 
 
@@ -244,7 +249,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = Path(os.environ.get("CROWDVOTE_STATIC_DIR") or DATA_DIR / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
