@@ -25,7 +25,7 @@ django_application = get_asgi_application()
 
 # Models can be imported only now that Django is set up.
 from crowdvote.graphql_view import GraphQLConsumer  # noqa: E402
-from crowdvote.stopping import ending_streams  # noqa: E402
+from crowdvote.serving import ending_streams, serving  # noqa: E402
 from democracy import publishing, recalculation  # noqa: E402
 from democracy.relay import relay  # noqa: E402
 
@@ -66,8 +66,9 @@ _from_this_site = OurPagesAndPrograms(AuthMiddlewareStack(_routes), settings.ALL
 
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
     """One WebSocket, with a thread of its own for database work; without it all sockets would share one."""
-    async with ThreadSensitiveContext():
-        await _from_this_site(scope, receive, send)
+    with serving.socket():
+        async with ThreadSensitiveContext():
+            await _from_this_site(scope, receive, send)
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
@@ -77,6 +78,11 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     """
     await receive()
     sys.setswitchinterval(SWITCH_INTERVAL)
+    if settings.METRICS:
+        # Rests on an optional package.
+        from crowdvote import metrics
+
+        metrics.connect()
     publishing.start_relay()
     recalculation.scheduler.start()
     await send({"type": "lifespan.startup.complete"})

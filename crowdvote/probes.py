@@ -1,4 +1,4 @@
-"""What those who watch over the service ask: /healthz and /readyz.
+"""What those who watch over the service ask: /healthz, /readyz and, where it is wanted, /metrics.
 
 They are answered before everything else, by a middleware: a probe knows the address of a process but not the name the
 site answers to, does not follow a redirect to HTTPS, and must not fail with the database because a session is read.
@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.decorators import sync_and_async_middleware
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from crowdvote import readiness
-from crowdvote.stopping import stopping
+from crowdvote.serving import serving
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -38,7 +39,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     known = ("server", *readiness.NAMES)
     if unknown := excluded.difference(known):
         return JsonResponse({"error": f"exclude: {min(unknown)!r} is none of {', '.join(known)}"}, status=400)
-    found = {"server": "stopping" if stopping.begun else None, **readiness.checks()}
+    found = {"server": "stopping" if serving.stopping else None, **readiness.checks()}
     ready = not any(problem for name, problem in found.items() if name not in excluded)
     shown = {name: {"ok": True} if why is None else {"ok": False, "reason": why} for name, why in found.items()}
     response = JsonResponse({"ready": ready, "checks": shown}, status=200 if ready else 503)
@@ -48,6 +49,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 PROBES: dict[str, View] = {"/healthz": healthz, "/readyz": readyz}
+if settings.METRICS_TOKEN:
+    from crowdvote.metrics import exposition
+
+    PROBES["/metrics"] = exposition
 
 
 @sync_and_async_middleware

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import strawberry
+from django.conf import settings
 from graphql import GraphQLError
 from strawberry.extensions import MaskErrors, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
@@ -98,10 +99,16 @@ class Schema(strawberry.Schema):
                 logger.error("GraphQL: %s", error, exc_info=error.original_error)
 
 
+_extensions: list[type[SchemaExtension]] = [Limits, Identity, Refusals]
+if settings.METRICS:
+    from crowdvote.metrics import Operations
+
+    _extensions.insert(0, Operations)
+
 schema = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    extensions=[Limits, Identity, Refusals],
+    extensions=_extensions,
     config=StrawberryConfig(scalar_map=SCALARS),
 )

@@ -19,7 +19,7 @@ from types import FrameType
 import uvicorn
 from django.conf import settings
 
-from crowdvote.stopping import stopping
+from crowdvote.serving import serving
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 def longest_stop() -> float:
     """Seconds after which a server that was told to end has ended, whatever hangs.
 
-    Requests, the scheduler's own thread and calculations may take GRACE each; leaving the other processes' channel the rest.
+    Requests, the scheduler's own thread and calculations may take GRACE each, Redis the rest.
     """
     return settings.DRAIN + 3 * settings.GRACE + 10.0
 
@@ -38,12 +38,12 @@ class Server(uvicorn.Server):
             signal.signal(sig, signal.SIG_DFL)
             signal.raise_signal(sig)
         self.should_exit = True
-        stopping.begin()
+        serving.stopping = True
         threading.Thread(target=_end_by_force, name="longest-stop", daemon=True).start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await asyncio.sleep(settings.DRAIN)
-        stopping.end_streams()
+        serving.end_streams()
         await super().shutdown(sockets)
 
 

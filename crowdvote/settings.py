@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,15 @@ PORT = int(_number("PORT", 8000))
 # requests and for calculations under way.
 DRAIN = _number("CROWDVOTE_DRAIN", 0)
 GRACE = _number("CROWDVOTE_GRACE", 3)
-# Metrics for Prometheus: a web process answers at /metrics whoever bears the token, a worker anybody who reaches its port.
+# Metrics for Prometheus: a web process answers at /metrics whoever bears the token, a worker whoever reaches its port.
 METRICS_TOKEN = os.environ.get("CROWDVOTE_METRICS_TOKEN", "")
 METRICS_HOST = os.environ.get("CROWDVOTE_METRICS_HOST", "127.0.0.1")
 METRICS_PORT = int(_number("CROWDVOTE_METRICS_PORT", 0))
 METRICS = bool(METRICS_TOKEN or METRICS_PORT)
+if METRICS and find_spec("prometheus_client") is None:
+    raise ImproperlyConfigured(
+        "Metrics (CROWDVOTE_METRICS_TOKEN, _PORT) need the package prometheus-client: install requirements/scaled.txt."
+    )
 SITE_URL = os.environ.get("CROWDVOTE_SITE_URL", f"http://localhost:{PORT}").rstrip("/")
 
 
@@ -149,6 +154,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+
+if METRICS:
+    MIDDLEWARE.insert(1, "crowdvote.metrics.requests")
 
 ROOT_URLCONF = "crowdvote.urls"
 ASGI_APPLICATION = "crowdvote.asgi.application"

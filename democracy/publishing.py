@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, ParamSpec
@@ -86,6 +86,14 @@ class Hub:
                 inbox.loop.call_soon_threadsafe(inbox.put, topic, value)
             except RuntimeError:  # that loop has been closed; its subscribers are gone
                 self._remove(inbox)
+
+    def subscribers(self) -> Counter[str]:
+        """How many subscriptions there are to topics of each kind: of what stands before the colon."""
+        counts: Counter[str] = Counter()
+        with self._lock:
+            for topic, inboxes in self._inboxes.items():
+                counts[topic.partition(":")[0]] += len(inboxes)
+        return counts
 
     def topics(self, prefix: str) -> list[str]:
         """The topics with subscribers that begin with `prefix`."""

@@ -15,12 +15,12 @@ from democracy.services.calculation import forget_everything
 PATIENCE = 20.0
 
 
-def until(condition: Callable[[], bool], what: str = "the condition") -> None:
-    """Wait until the condition holds; fail after PATIENCE seconds."""
-    deadline = time.monotonic() + PATIENCE
+def until(condition: Callable[[], bool], what: str = "the condition", *, patience: float = PATIENCE) -> None:
+    """Wait until the condition holds; fail after `patience` seconds."""
+    deadline = time.monotonic() + patience
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"waited {PATIENCE:g} seconds in vain for {what}")
+            pytest.fail(f"waited {patience:g} seconds in vain for {what}")
         time.sleep(0.01)
 
 

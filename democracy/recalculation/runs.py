@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from democracy import clock, counters, eventlog, publishing
+from democracy import clock, counters, eventlog, observing, publishing
 from democracy.models import Decision
 from democracy.services.calculation import StageBallots, StagedDecision, Tally
 from democracy.services.claims import Claim, ClaimLost
@@ -52,16 +52,20 @@ def _run(community_id: int) -> bool:
     claim = Claim.take(community_id)
     if claim is None:
         return False
-    deadline = time.monotonic() + settings.RECALCULATION_TIMEOUT
+    started, outcome = time.monotonic(), "error"
+    deadline = started + settings.RECALCULATION_TIMEOUT
     claim.keep_alive(settings.RECALCULATION_TIMEOUT)
     try:
         # A change that commits during a round is seen by the next; what failed is not stale again for a while.
         while stale := _stale(community_id):
             _round(community_id, stale, claim, deadline)
+        outcome = "calculated"
     except ClaimLost as lost:
+        outcome = "lost"
         logger.warning("%s", lost)
     finally:
         claim.release()
+        observing.run_ended.send_robust(None, outcome=outcome, seconds=time.monotonic() - started)
     # The claim's end changes the status of decisions that failed.
     publishing.status_changed(counters.live_decisions(community_id, clock.now()).values_list("pk", flat=True))
     return True
@@ -89,7 +93,9 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
         _record_failures(stale, error)
         return
     ballots = sum(len(one.columns.members) if one.columns else len(one.ballots) for _, one in staged)
-    eventlog.staging_completed(ballots=ballots, seconds=time.monotonic() - started)
+    seconds = time.monotonic() - started
+    eventlog.staging_completed(ballots=ballots, seconds=seconds)
+    observing.staged.send_robust(None, seconds=seconds)
 
     started = time.monotonic()
     eventlog.tally_started(decisions=len(staged))
@@ -105,11 +111,14 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
         except Exception as error:
             stage.not_stored([pk])
             _record_failures([by_id[pk]], error)
-    eventlog.tally_completed(seconds=time.monotonic() - started)
+    seconds = time.monotonic() - started
+    eventlog.tally_completed(seconds=seconds)
+    observing.tallied.send_robust(None, seconds=seconds)
 
 
 def _record_failures(decisions: Iterable[Decision], error: Exception) -> None:
     eventlog.thread_error(error)
     logger.error("calculation failed", exc_info=error)
     for decision in decisions:
+        observing.decision_failed.send_robust(None)
         record_failure(decision, decision.input_revision, f"{type(error).__name__}: {error}")

@@ -11,7 +11,7 @@ from functools import partial
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from democracy import clock, counters, eventlog, publishing
+from democracy import clock, counters, eventlog, observing, publishing
 from democracy.recalculation import executors
 from democracy.recalculation.executors import Executor
 
@@ -73,12 +73,18 @@ class Scheduler:
             return "the scheduler is not running"
         return executor.problem()
 
+    def load(self) -> tuple[int, int]:
+        """How many communities wait to be calculated, and how many runs are under way or being handed on."""
+        with self._changed:
+            return len(self._due), len(self._running)
+
     def wake(self, community_id: int) -> None:
         """Have the community's stale decisions calculated soon; wake-ups close together become one run."""
         now = time.monotonic()
         with self._changed:
             if self._thread is None:
                 return
+            observing.woken.send_robust(None, folded=community_id in self._due)
             due = self._due.setdefault(community_id, _Due(now, now + settings.RECALCULATION_DEBOUNCE_BOUND))
             due.at = min(now + settings.RECALCULATION_DEBOUNCE, due.latest)
             self._changed.notify_all()

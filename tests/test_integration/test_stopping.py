@@ -17,6 +17,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from accounts.api import node_id
 from tests.servers import PATIENCE, data_directory, prepared_directory, serving
@@ -43,7 +44,9 @@ def test_it_says_so_lets_watchers_go_and_waits_no_longer_than_its_grace(data_dir
         pages = "/communities/1/decisions/1/events/?seen=0.0"
         programs = f"/graphql/?{urlencode({'query': subscription})}"
         streams = [Stream(server.url + pages), Stream(server.url + programs)]
-        with connect(f"ws://127.0.0.1:{server.port}/graphql/", subprotocols=["graphql-transport-ws"]) as socket:
+        with connect(
+            f"ws://127.0.0.1:{server.port}/graphql/", subprotocols=[Subprotocol("graphql-transport-ws")]
+        ) as socket:
             socket.send(json.dumps({"type": "connection_init"}))
             socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": subscription}}))
             while json.loads(socket.recv(PATIENCE))["type"] != "next":
@@ -74,7 +77,8 @@ class Stream:
     """Server-sent events, read in a thread until they end."""
 
     def __init__(self, url: str) -> None:
-        self.text, self.error = "", None
+        self.text = ""
+        self.error: httpx.HTTPError | None = None
         self._url = url
         self._thread = Thread(target=self._read, daemon=True)
         self._thread.start()

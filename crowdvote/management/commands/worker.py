@@ -11,10 +11,6 @@ from django.core.management.base import BaseCommand, CommandError
 from democracy import publishing, recalculation
 from democracy.relay import relay
 
-# How long a worker that ends waits for what its own sweep started, in seconds. What takes longer is found stale by the
-# sweep of another.
-GRACE = 2.0
-
 
 class Command(BaseCommand):
     help = "Calculate what servers with CROWDVOTE_EXECUTOR=celery put on the queue, and what the sweep finds."
@@ -41,6 +37,8 @@ class Command(BaseCommand):
             without_heartbeat=True,
             quiet=True,
         )
+        if settings.METRICS_PORT:
+            self._serve_metrics()
         publishing.start_relay()
         # Before the queue answers, and whether or not it ever does.
         recalculation.start_in_worker()
@@ -51,6 +49,18 @@ class Command(BaseCommand):
         try:
             worker.start()
         finally:
-            recalculation.scheduler.stop(GRACE)
+            # What takes longer is found stale by the sweep of another.
+            recalculation.scheduler.stop(settings.GRACE)
             relay.stop()
         sys.exit(worker.exitcode)
+
+    def _serve_metrics(self) -> None:
+        # Rests on an optional package.
+        from crowdvote import metrics
+
+        metrics.connect()
+        try:
+            metrics.serve()
+        except OSError as error:
+            where = f"{settings.METRICS_HOST}:{settings.METRICS_PORT}"
+            raise CommandError(f"No metrics can be served on {where}: {error.strerror}.") from error

@@ -1,4 +1,4 @@
-"""How a server ends: it says so first, ends what would never end by itself, and only then closes.
+"""What a server has open, and how it ends: it says so first, ends what would never end by itself, and only then closes.
 
 A stream of server-sent events is over only when its client leaves, so a server that waited for its streams would wait
 for ever. They are ended here, as a connection ends and not as a subscription does: whoever watched connects again, to
@@ -8,45 +8,52 @@ another process or to this one's successor. WebSockets are closed by the server 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-Message = MutableMapping[str, Any]
+Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
 
-class Stopping:
-    """Whether this process's server is ending, and the streams it has open, all of the server's event loop."""
+class Serving:
+    """What this process's server has open, all of its event loop, and whether it is ending."""
 
     def __init__(self) -> None:
-        self.begun = False
+        self.stopping = False
+        self.sockets = 0
         self._streams: set[EventStream] = set()
 
     @property
-    def open_streams(self) -> int:
+    def streams(self) -> int:
         return len(self._streams)
 
-    def begin(self) -> None:
-        """From now on the server says that it is not ready."""
-        self.begun = True
-
     def end_streams(self) -> None:
-        self.begun = True
+        self.stopping = True
         for stream in list(self._streams):
             stream.end()
 
-    def opened(self, stream: EventStream) -> None:
+    def stream_opened(self, stream: EventStream) -> None:
         self._streams.add(stream)
-        if self.begun:  # it was asked for before and begins only now
+        if self.stopping:  # it was asked for before and begins only now
             stream.end()
 
-    def closed(self, stream: EventStream) -> None:
+    def stream_closed(self, stream: EventStream) -> None:
         self._streams.discard(stream)
 
+    @contextmanager
+    def socket(self) -> Iterator[None]:
+        """While a WebSocket is open."""
+        self.sockets += 1
+        try:
+            yield
+        finally:
+            self.sockets -= 1
 
-stopping = Stopping()
+
+serving = Serving()
 
 
 class EventStream:
@@ -64,19 +71,20 @@ class EventStream:
         """What the client sends next. A stream that is to end hears that its client has left."""
         message = asyncio.ensure_future(self._receive())
         try:
-            await asyncio.wait({message, self._told_to_end}, return_when=asyncio.FIRST_COMPLETED)
+            waited_for: set[asyncio.Future[Any]] = {message, self._told_to_end}
+            await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
             return message.result() if message.done() else {"type": "http.disconnect"}
         finally:
             message.cancel()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and _is_event_stream(message):
-            stopping.opened(self)
+            serving.stream_opened(self)
         await self._send(message)
 
     async def close(self) -> None:
         """The application is done. The answer of a stream that was told to end is completed for it."""
-        stopping.closed(self)
+        serving.stream_closed(self)
         if self._told_to_end.done():
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 

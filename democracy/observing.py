@@ -1,0 +1,19 @@
+"""What recalculation does, told to whoever measures it. Nobody listens unless somebody does; then telling costs nothing
+to speak of. Those who tell use `send_robust`: a measurement that fails fails nothing.
+"""
+
+from django.dispatch import Signal
+
+# A community was woken. `folded`: it was waiting already.
+woken = Signal()
+# A community was offered to the queue. `outcome`: sent, waiting (a job for it waits already), failed, or paused (the
+# queue failed a moment ago and was not asked).
+job_offered = Signal()
+# A run ended. `outcome`: calculated, lost (its claim, to another run), or error; `seconds`.
+run_ended = Signal()
+# A decision could not be calculated; what else there was in its run could.
+decision_failed = Signal()
+# The decisions of a run were staged, in `seconds`.
+staged = Signal()
+# They were tallied and stored, in `seconds`.
+tallied = Signal()
