@@ -1,0 +1,130 @@
+"""What stands in `deploy/` and in the README's settings table is what the code has: names, commands, files, times."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from django.conf import settings as django_settings
+from django.core.management import get_commands
+
+from crowdvote.server import longest_stop
+
+PROJECT = Path(__file__).resolve().parents[2]
+DEPLOY = PROJECT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+NAME = re.compile(r"\b(?:CROWDVOTE_[A-Z_]+[A-Z]|DATABASE_URL|REDIS_URL|PORT)\b")
+
+SETTINGS = set(
+    re.findall(
+        r'"((?:CROWDVOTE_[A-Z_]+)|DATABASE_URL|REDIS_URL|PORT)"', (PROJECT / "crowdvote/settings.py").read_text()
+    )
+)
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+
+
+def environment_file() -> dict[str, str]:
+    lines = (DEPLOY / "crowdvote.env.example").read_text().splitlines()
+    return dict(line.removeprefix("#").split("=", 1) for line in lines if re.match(r"#?[A-Z_]+=", line))
+
+
+def documented() -> set[str]:
+    """The variables of the README's table; `_SHORT` stands for the row's first name with its end replaced."""
+    table = (PROJECT / "README.md").read_text().partition("| variable | default | meaning |")[2].partition("\n\n")[0]
+    found: set[str] = set()
+    for row in table.splitlines()[2:]:
+        first, *others = re.findall(r"`([A-Z_]+)`", row.split("|")[1])
+        found.add(first)
+        for name in others:
+            parts = first.split("_")
+            stems = ["_".join(parts[:length]) + name for length in range(len(parts), 0, -1)]
+            found.add(next((stem for stem in stems if stem in SETTINGS), name))
+    return found
+
+
+def test_the_readme_documents_every_setting_and_no_other() -> None:
+    assert documented() == SETTINGS
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in sorted(DEPLOY.rglob("*")) if path.is_file()], ids=lambda path: path.name
+)
+def test_every_variable_is_a_setting(path: Path) -> None:
+    assert set(NAME.findall(path.read_text())) <= SETTINGS
+
+
+def test_the_example_environment_is_read_by_the_settings() -> None:
+    names = set(environment_file())
+    assert names <= SETTINGS
+    # What several processes must have in common.
+    assert {"CROWDVOTE_SECRET_KEY", "DATABASE_URL", "REDIS_URL"} <= names
+
+
+def test_every_command_exists() -> None:
+    units = [re.search(r"manage\.py (\w+)", unit.read_text())[1] for unit in UNITS]
+    services = [one["command"][0] for one in COMPOSE["services"].values() if "build" in one]
+    image = re.search(r'^CMD \["(\w+)"', DOCKERFILE, re.MULTILINE)[1]
+    assert (units, services, image) == (["serve", "worker"], ["serve", "worker", "migrate"], "serve")
+    assert {*units, *services, image} <= get_commands().keys()
+
+
+def test_the_image_gets_all_that_it_copies_and_every_package_of_ours() -> None:
+    copied = re.findall(r"^COPY (?!--from)(\S+) ", DOCKERFILE, re.MULTILINE)
+    ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+    for source in copied:
+        assert (PROJECT / source).exists()
+        assert f"!{source}" in ignored
+    ours = {app.partition(".")[0] for app in django_settings.INSTALLED_APPS if (PROJECT / app).is_dir()}
+    assert {*ours, "graph", "manage.py"} <= set(copied)
+
+
+def test_the_image_holds_no_key_and_runs_as_nobody_special() -> None:
+    assert re.findall(r"CROWDVOTE_SECRET_KEY=(\S+)", DOCKERFILE) == ["for-building-only"]
+    assert "ENV CROWDVOTE_SECRET_KEY" not in DOCKERFILE
+    (user,) = re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE)
+    assert int(user) > 0
+
+
+def test_nobody_is_killed_while_ending_in_order(settings) -> None:
+    settings.DRAIN = float(environment_file()["CROWDVOTE_DRAIN"])
+    settings.GRACE = float(environment_file()["CROWDVOTE_GRACE"])
+    units = [int(re.search(r"^TimeoutStopSec=(\d+)$", unit.read_text(), re.MULTILINE)[1]) for unit in UNITS]
+    services = [one["stop_grace_period"] for one in COMPOSE["services"].values() if "build" in one]
+    times = [*units, *(int(time.removesuffix("s")) for time in services)]
+    assert len(times) == 5
+    assert min(times) > longest_stop()
+
+
+def test_services_wait_for_services_that_are_there() -> None:
+    services = COMPOSE["services"]
+    for name, service in services.items():
+        assert set(service.get("depends_on", ())) <= services.keys() - {name}
+        for other, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                assert services[other]["healthcheck"]["test"]
+        assert set(service["networks"]) <= COMPOSE["networks"].keys()
+
+
+def test_the_proxy_finds_the_web_processes_and_is_believed() -> None:
+    caddyfile = (DEPLOY / "Caddyfile").read_text()
+    name, port = re.search(r"dynamic a \{\$WEB_NAME:(\w+)\} \{\$WEB_PORT:(\d+)\}", caddyfile).groups()
+    assert name in COMPOSE["services"]
+    assert f"PORT={port}" in DOCKERFILE
+    assert environment_file()["CROWDVOTE_TRUSTED_PROXIES"] == "1"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    for unit, instance in zip(UNITS, ("8001", "9101"), strict=True):
+        text = unit.read_text().replace("/opt/crowdvote/.venv/bin/python", "/bin/true")
+        copy = tmp_path / unit.name.replace("@", f"@{instance}")
+        copy.write_text(text)
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
