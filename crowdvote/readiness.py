@@ -23,20 +23,31 @@ from democracy.logfile import SharedDailyFileHandler
 Checks = Mapping[str, str | None]
 
 NAMES = ("database", "migrations", "executor", "log", "staleness")
+# Seconds for which a connection is waited for.
+_CONNECTING = 2.0
 UNREACHABLE, UNKNOWN = "the database does not answer", "unknown, for the database does not answer"
 
 
 def look() -> Checks:
     """Look at everything, with this thread's database connection."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        _reach_database()
         migrations, executor, staleness = _migrations(), _executor(), _staleness()
         database = None
     except DatabaseError:
         database, migrations, executor, staleness = UNREACHABLE, UNKNOWN, UNKNOWN, UNKNOWN
     found = (database, migrations, executor, _log(), staleness)
     return dict(zip(NAMES, found, strict=True))
+
+
+def _reach_database() -> None:
+    """Raises DatabaseError, soon: where connections are pooled, the pool by itself would wait half a minute for one."""
+    if pool := getattr(connection, "pool", None):
+        with connection.wrap_database_errors:
+            pool.open()
+            pool.putconn(pool.getconn(timeout=_CONNECTING))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
 
 
 def _migrations() -> str | None:

@@ -24,6 +24,7 @@ from democracy.models import Decision
 from democracy.recalculation import recalculate_community
 from tests import factories
 from tests.recalculation import live_recalculation, until
+from tests.servers import run
 
 __all__ = ["live_recalculation"]
 
@@ -95,6 +96,15 @@ def test_a_process_without_its_database_says_so_and_nothing_more() -> None:
     unknown = dict.fromkeys(("migrations", "executor", "staleness"), "unknown, for the database does not answer")
     assert found == WELL | {"database": "the database does not answer"} | unknown
     assert look() == WELL
+
+
+@pytest.mark.services("postgres")
+def test_a_server_that_is_away_is_told_before_whoever_asks_gives_up(tmp_path: Path) -> None:
+    asking = "from crowdvote.readiness import Lookout, look; print(sorted(Lookout(look)().items()))"
+    # Nobody listens on the first port.
+    told = run(tmp_path, asking, DATABASE_URL="postgres://somebody@127.0.0.1:1/nowhere", CROWDVOTE_EXECUTOR="off")
+    unknown = dict.fromkeys(("migrations", "executor", "staleness"), "unknown, for the database does not answer")
+    assert told == str(sorted((WELL | {"database": "the database does not answer"} | unknown).items()))
 
 
 @pytest.mark.django_db

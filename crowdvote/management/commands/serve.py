@@ -22,18 +22,9 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
 
     def handle(self, *args: Any, host: str, **options: Any) -> None:
-        to_files = settings.EMAIL_BACKEND == "accounts.mail.ConsoleAndFileBackend"
-        mails = f"below, and in {settings.MAIL_DIR}" if to_files else f"by {settings.EMAIL_BACKEND}"
-        self.stdout.write(
-            f"""
-  CrowdVote  {settings.SITE_URL}/
-  GraphiQL   {settings.SITE_URL}/graphql/
-  Mails      {mails}
-  Log        {settings.LOG_DIR / "crowdvote.log"}
-  Stop       Ctrl-C
-"""
-        )
-        self.stdout.flush()
+        # Whoever collects JSON wants nothing between the lines.
+        if settings.LOG_FORMAT == "text":
+            self._greet()
         server = Server(
             uvicorn.Config(
                 "crowdvote.asgi:application",
@@ -55,3 +46,18 @@ class Command(BaseCommand):
         server.run()
         if not server.started:
             sys.exit(1)
+
+    def _greet(self) -> None:
+        to_files = settings.EMAIL_BACKEND == "accounts.mail.ConsoleAndFileBackend"
+        mails = f"below, and in {settings.MAIL_DIR}" if to_files else f"by {settings.EMAIL_BACKEND}"
+        log = "below" if settings.LOG_TO == "stdout" else settings.LOG_DIR / "crowdvote.log"
+        self.stdout.write(
+            f"""
+  CrowdVote  {settings.SITE_URL}/
+  GraphiQL   {settings.SITE_URL}/graphql/
+  Mails      {mails}
+  Log        {log}
+  Stop       Ctrl-C
+"""
+        )
+        self.stdout.flush()

@@ -42,10 +42,11 @@ class Command(BaseCommand):
         publishing.start_relay()
         # Before the queue answers, and whether or not it ever does.
         recalculation.start_in_worker()
-        self.stdout.write(
-            f"\n  CrowdVote worker {name}\n  Log   {settings.LOG_DIR / 'crowdvote.log'}\n  Stop  Ctrl-C\n"
-        )
-        self.stdout.flush()
+        # Whoever collects JSON wants nothing between the lines.
+        if settings.LOG_FORMAT == "text":
+            log = "below" if settings.LOG_TO == "stdout" else settings.LOG_DIR / "crowdvote.log"
+            self.stdout.write(f"\n  CrowdVote worker {name}\n  Log   {log}\n  Stop  Ctrl-C\n")
+            self.stdout.flush()
         try:
             worker.start()
         finally:
