@@ -13,7 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
+from pytest_django import Settings
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
@@ -118,29 +120,41 @@ def test_without_the_package_they_cannot_be_switched_on(tmp_path: Path, setting:
     assert "need the package prometheus-client: install requirements/scaled.txt" in done.stderr
 
 
-@needs_the_package
-@pytest.mark.services("celery")
-def test_a_worker_tells_on_a_port_of_its_own(data_directory: Path) -> None:
+@pytest.fixture
+def port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        # While the port is taken, the worker says so and does not start.
-        more = {
-            "CROWDVOTE_EXECUTOR": "celery",
-            "REDIS_URL": os.environ["REDIS_URL"],
-            "CROWDVOTE_METRICS_PORT": str(port),
-        }
-        command = [sys.executable, "manage.py", "worker"]
-        told = environment(data_directory, **more)
-        refused = subprocess.run(command, cwd=PROJECT, env=told, capture_output=True, text=True, check=False)
-        assert refused.returncode == 1
-        assert f"No metrics can be served on 127.0.0.1:{port}: Address already in use." in refused.stderr
+        return int(probe.getsockname()[1])
+
+
+@needs_the_package
+@pytest.mark.services("celery")
+def test_a_worker_tells_on_a_port_of_its_own(data_directory: Path, port: int) -> None:
+    told = environment(
+        data_directory,
+        CROWDVOTE_EXECUTOR="celery",
+        REDIS_URL=os.environ["REDIS_URL"],
+        CROWDVOTE_METRICS_PORT=str(port),
+        CROWDVOTE_LEASE="1.5",
+        CROWDVOTE_SWEEP_INTERVAL="0.3",
+    )
+    command = [sys.executable, "manage.py", "worker"]
     worker = subprocess.Popen(command, cwd=PROJECT, env=told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until(lambda: _runs(port) >= 1, "the worker's first run", patience=PATIENCE)
     finally:
         worker.terminate()
         assert worker.wait(PATIENCE) == 0
+
+
+@needs_the_package
+def test_a_worker_whose_port_is_taken_does_not_start(settings: Settings) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        settings.CROWDVOTE_EXECUTOR, settings.METRICS_PORT = "celery", other.getsockname()[1]
+        message = f"No metrics can be served on 127.0.0.1:{settings.METRICS_PORT}: Address already in use."
+        with pytest.raises(CommandError, match=message):
+            call_command("worker")
 
 
 def _runs(port: int) -> float:

@@ -21,6 +21,8 @@ class Command(BaseCommand):
                 "Workers are for CROWDVOTE_EXECUTOR=celery; with "
                 f"{settings.CROWDVOTE_EXECUTOR} the server calculates by itself."
             )
+        if settings.METRICS_PORT:
+            self._serve_metrics()
         # An optional package.
         from crowdvote import celery
 
@@ -37,8 +39,6 @@ class Command(BaseCommand):
             without_heartbeat=True,
             quiet=True,
         )
-        if settings.METRICS_PORT:
-            self._serve_metrics()
         publishing.start_relay()
         # Before the queue answers, and whether or not it ever does.
         recalculation.start_in_worker()
@@ -59,9 +59,9 @@ class Command(BaseCommand):
         # Rests on an optional package.
         from crowdvote import metrics
 
-        metrics.connect()
         try:
             metrics.serve()
         except OSError as error:
             where = f"{settings.METRICS_HOST}:{settings.METRICS_PORT}"
             raise CommandError(f"No metrics can be served on {where}: {error.strerror}.") from error
+        metrics.connect()
