@@ -26,14 +26,16 @@ NAMES = ("database", "migrations", "executor", "log", "staleness")
 # Seconds for which a connection is waited for.
 _CONNECTING = 2.0
 UNREACHABLE, UNKNOWN = "the database does not answer", "unknown, for the database does not answer"
+UNTIL_MIGRATED = "unknown until the migrations are applied"
 
 
 def look() -> Checks:
     """Look at everything, with this thread's database connection."""
     try:
         _reach_database()
-        migrations, executor, staleness = _migrations(), _executor(), _staleness()
-        database = None
+        database, migrations, executor = None, _migrations(), _executor()
+        # Without its tables or columns the question itself would fail.
+        staleness = _staleness() if migrations is None else UNTIL_MIGRATED
     except DatabaseError:
         database, migrations, executor, staleness = UNREACHABLE, UNKNOWN, UNKNOWN, UNKNOWN
     found = (database, migrations, executor, _log(), staleness)

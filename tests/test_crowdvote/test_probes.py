@@ -111,11 +111,18 @@ def test_a_server_that_is_away_is_told_before_whoever_asks_gives_up(tmp_path: Pa
 def test_a_database_that_lacks_migrations_is_not_ready() -> None:
     newest = MigrationRecorder.Migration.objects.filter(app="democracy").latest("pk")
     newest.delete()
-    assert look() == WELL | {"migrations": "1 not applied (manage.py migrate)"}
+    unknown = {"staleness": "unknown until the migrations are applied"}
+    assert look() == WELL | {"migrations": "1 not applied (manage.py migrate)"} | unknown
     # One that this code does not know is of a newer release that is being rolled out.
     MigrationRecorder(connection).record_applied("democracy", newest.name)
     MigrationRecorder(connection).record_applied("democracy", "9999_from_the_future")
     assert look() == WELL
+
+
+def test_a_database_in_which_nothing_is_yet_answers_and_lacks_migrations(tmp_path: Path) -> None:
+    found = run(tmp_path, "from crowdvote.readiness import look; print(look())", CROWDVOTE_EXECUTOR="off")
+    assert "'database': None, 'migrations': " in found
+    assert "not applied (manage.py migrate)', 'executor': None, 'log': None, 'staleness': 'unknown until" in found
 
 
 @pytest.mark.django_db
