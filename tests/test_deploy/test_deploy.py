@@ -118,6 +118,15 @@ def test_the_proxy_finds_the_web_processes_and_is_believed() -> None:
     assert environment_file()["CROWDVOTE_TRUSTED_PROXIES"] == "1"
 
 
+def test_every_metric_that_is_watched_is_measured() -> None:
+    measured = set(re.findall(r'"(crowdvote_[a-z_]+)"', (PROJECT / "crowdvote/metrics.py").read_text()))
+    watched = set(re.findall(r"\bcrowdvote_[a-z_]+", (PROJECT / "docs/operations.md").read_text()))
+    assert {re.sub("_(total|bucket)$", "", name) for name in watched} - {
+        "crowdvote_restored",
+        "crowdvote_verify",
+    } <= measured
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
     for unit, instance in zip(UNITS, ("8001", "9101"), strict=True):
