@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -27,17 +27,16 @@ from django.db.models import Max
 from django.dispatch import Signal
 
 from accounts.models import User
-from democracy import clock, counters
+from democracy import bulk, clock, counters
 from democracy.models import Community, LedgerEntry
 
 GENESIS = "0" * 64
 _BATCH = 1_000
-_INSERT = """
-    INSERT INTO democracy_ledgerentry
-        (community_id, revision, time, kind, subject, actor_id, decision_id, membership_id, before, after, salt,
-         previous_hash, hash)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-"""
+_ROWS = 10_000
+_COLUMNS = (
+    *("community_id", "revision", "time", "kind", "subject", "actor_id", "decision_id", "membership_id"),
+    *("before", "after", "salt", "previous_hash", "hash"),
+)
 
 Content = dict[str, Any] | None
 
@@ -68,10 +67,20 @@ class Recording:
     time: datetime
     head: LedgerEntry | None
     _changes: dict[str, Change] = field(default_factory=dict)
+    # Those appended last.
     entries: list[LedgerEntry] = field(default_factory=list)
 
     def add(self, change: Change) -> None:
         self._changes.setdefault(change.subject, change)
+
+    def add_many(self, changes: Iterable[Change]) -> None:
+        """Changes of an import, appended as they come: together they would take gigabytes by the end. Each of a subject
+        of its own.
+        """
+        for change in changes:
+            self.add(change)
+            if len(self._changes) >= _ROWS:
+                self._append_changes()
 
     def receipt(self, subject: str) -> str:
         """The hash of the newest entry about `subject`: what was just written, or already stood; once the recording has
@@ -86,6 +95,22 @@ class Recording:
     def write(self, *, fold: bool = False) -> None:
         if fold and self._fold():
             return
+        self._append_changes()
+        if self.entries:
+            transaction.on_commit(_Committed(self.community.pk, self.entries[-1]), robust=True)
+
+    def _append_changes(self) -> None:
+        """Append an entry for each change that is one, and raise the counters."""
+        entries = list(self._new_entries())
+        self._changes.clear()
+        if not entries:
+            return
+        _append(entries)
+        self.entries, self.head = entries, entries[-1]
+        Community.objects.filter(pk=self.community.pk).update(revision=self.head.revision)
+        counters.raise_counters(entries)
+
+    def _new_entries(self) -> Iterator[LedgerEntry]:
         known = self._known_contents()
         revision, previous_hash = (self.head.revision, self.head.hash) if self.head else (0, GENESIS)
         for change in self._changes.values():
@@ -108,13 +133,7 @@ class Recording:
                 previous_hash=previous_hash,
             )
             previous_hash = entry.hash = entry_hash(entry)
-            self.entries.append(entry)
-        if not self.entries:
-            return
-        _append(self.entries)
-        Community.objects.filter(pk=self.community.pk).update(revision=revision)
-        counters.raise_counters(self.entries)
-        transaction.on_commit(_Committed(self.community.pk, self.entries[-1]), robust=True)
+            yield entry
 
     def _known_contents(self) -> dict[str, Content]:
         subjects = [change.subject for change in self._changes.values() if not change.is_new]
@@ -213,38 +232,27 @@ def entry_hash(entry: LedgerEntry) -> str:
 
 
 def _append(entries: Sequence[LedgerEntry]) -> None:
-    """Insert entries of one time.
-
-    In plain SQL, the same on SQLite and PostgreSQL: an import writes tens of thousands, and bulk_create takes several
-    times as long over them. The entries do not learn their primary keys.
-    """
+    """Insert entries of one time. They do not learn their primary keys."""
     time = connection.ops.adapt_datetimefield_value(entries[0].time)
-
-    def json_value(content: Content) -> Any:
-        return None if content is None else connection.ops.adapt_json_value(content, None)
-
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            _INSERT,
-            [
-                (
-                    entry.community_id,
-                    entry.revision,
-                    time,
-                    str(entry.kind),
-                    entry.subject,
-                    entry.actor_id,
-                    entry.decision_id,
-                    entry.membership_id,
-                    json_value(entry.before),
-                    json_value(entry.after),
-                    entry.salt,
-                    entry.previous_hash,
-                    entry.hash,
-                )
-                for entry in entries
-            ],
+    rows = (
+        (
+            entry.community_id,
+            entry.revision,
+            time,
+            str(entry.kind),
+            entry.subject,
+            entry.actor_id,
+            entry.decision_id,
+            entry.membership_id,
+            None if entry.before is None else json.dumps(entry.before),
+            None if entry.after is None else json.dumps(entry.after),
+            entry.salt,
+            entry.previous_hash,
+            entry.hash,
         )
+        for entry in entries
+    )
+    bulk.insert(LedgerEntry._meta.db_table, _COLUMNS, rows)
 
 
 def _head(community_id: int) -> LedgerEntry | None:

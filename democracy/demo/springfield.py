@@ -340,7 +340,7 @@ def _chair(now: datetime) -> NewDecision:
 def newly(made: Made, now: datetime) -> None:
     """What happens today, through the commands that everybody uses: a draft of the manager's, and an application."""
     services.create_decision(
-        made.members["rosa_delgado"].user,
+        Membership.objects.get(pk=made.members["rosa_delgado"]).user,
         made.community.pk,
         title="Winter market: how many weekends?",
         description="A draft: only managers see it until it is published.",

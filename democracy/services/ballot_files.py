@@ -115,7 +115,7 @@ def import_ballots(
     wanted = normalise_tags(tags)
     with adding_to(name) as (recording, is_new):
         rows = Membership.objects.filter(community=recording.community, left_at=None)
-        present = {row.file_id or f"{row.pk}": row for row in rows}
+        present = {file_id or f"{pk}": pk for pk, file_id in rows.values_list("pk", "file_id")}
         voters = sorted(present, key=by_number)[: len(file.ballots)]
         missing = [voter for voter, _ in file.ballots[len(voters) :]]
         taken = set(Membership.objects.filter(community=recording.community).values_list("file_id", flat=True))

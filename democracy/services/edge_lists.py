@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
 from django.db import transaction
-from django.db.models import Count, Max
+from django.db.models import Count, Max, QuerySet
 
 from democracy import contents, eventlog, ledger
 from democracy.errors import InvalidInput
@@ -158,11 +158,10 @@ def adding_to(name: str) -> Iterator[tuple[Recording, bool]]:
             yield recording, is_new
 
 
-def new_members(recording: Recording, ids: Iterable[str], *, is_new: bool) -> dict[str, Membership]:
-    """Members by these ids of a file; in a new community the first of them manages it."""
+def new_members(recording: Recording, ids: Iterable[str], *, is_new: bool) -> dict[str, int]:
+    """Members by these ids of a file, their numbers; in a new community the first of them manages it."""
     members = [NewMember(file_id, f"Member {file_id}" if file_id.isdecimal() else file_id) for file_id in ids]
-    rows = add_members(recording, with_a_manager(members) if is_new else members)
-    return {row.file_id: row for row in rows}
+    return add_members(recording, with_a_manager(members) if is_new else members)
 
 
 def import_followings(edges: EdgeList, *, community: str) -> Followings:
@@ -171,12 +170,11 @@ def import_followings(edges: EdgeList, *, community: str) -> Followings:
     Members are known by the ids of the files they came with. Raises Malformed naming the line, InvalidInput.
     """
     with adding_to(community_name(community)) as (recording, is_new):
-        members = {row.file_id: row for row in Membership.objects.filter(community=recording.community)}
-        members.pop("", None)
-        missing = sorted(edges.ids - members.keys(), key=by_number)
-        _check(edges, members)
-        members |= new_members(recording, missing, is_new=is_new)
-        pks = {file_id: member.pk for file_id, member in members.items()}
+        known = Membership.objects.filter(community=recording.community).exclude(file_id="")
+        _check(edges, known)
+        pks = dict(known.values_list("file_id", "pk"))
+        missing = sorted(edges.ids - pks.keys(), key=by_number)
+        pks |= new_members(recording, missing, is_new=is_new)
         places = _places(recording.community)
         rows = []
         for (follower, followee), edge in edges.edges.items():
@@ -193,13 +191,15 @@ def import_followings(edges: EdgeList, *, community: str) -> Followings:
     return Followings(recording.community, len(missing), changed)
 
 
-def _check(edges: EdgeList, members: dict[str, Membership]) -> None:
+def _check(edges: EdgeList, members: QuerySet[Membership]) -> None:
     """Nobody follows for somebody who left, nor anybody who is anonymous."""
+    former = set(members.filter(left_at__isnull=False).values_list("file_id", flat=True))
+    anonymous = set(members.filter(is_anonymous=True).values_list("file_id", flat=True))
     for (follower, followee), edge in edges.edges.items():
         for end in (follower, followee):
-            if end in members and not members[end].is_current:
+            if end in former:
                 raise Malformed(f"line {edge.line}", f"{end!r} has left the community.")
-        if followee in members and members[followee].is_anonymous:
+        if followee in anonymous:
             raise Malformed(f"line {edge.line}", f"{followee!r} cannot be followed.")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import secrets
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Protocol
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
@@ -29,18 +30,24 @@ class Person(Protocol):
     def is_demo(self) -> bool: ...
 
 
-def accounts_for(members: Sequence[Person], joined: datetime) -> list[User]:
-    """An account for each member: the demo's own where it exists, else a new one without an e-mail address."""
-    wanted = [member.handle for member in members if member.handle]
-    present = {user.handle: user for user in User.objects.filter(handle__in=wanted, is_demo=True, email=None)}
-    new = [member for member in members if member.handle not in present]
-    made = [
-        User(name=member.name, handle=handle, is_demo=member.is_demo, date_joined=joined, password=_no_password())
-        for member, handle in zip(new, _free_handles(new), strict=True)
-    ]
-    User.objects.bulk_create(made, batch_size=_BATCH)
-    accounts = iter(made)
-    return [present[member.handle] if member.handle in present else next(accounts) for member in members]
+def accounts_for(members: Iterable[Person], joined: datetime) -> Iterator[User]:
+    """An account for each member, in order: the demo's own where it exists, else a new one without an e-mail address.
+    They are made some at a time, shortly before they are asked for.
+    """
+    handles = _Handles()
+    waiting = iter(members)
+    while batch := list(islice(waiting, _BATCH)):
+        wanted = [member.handle for member in batch if member.handle]
+        present = {user.handle: user for user in User.objects.filter(handle__in=wanted, is_demo=True, email=None)}
+        new = [member for member in batch if member.handle not in present]
+        made = [
+            User(name=member.name, handle=handle, is_demo=member.is_demo, date_joined=joined, password=_no_password())
+            for member, handle in zip(new, handles.free(new), strict=True)
+        ]
+        User.objects.bulk_create(made)
+        accounts = iter(made)
+        for member in batch:
+            yield present[member.handle] if member.handle in present else next(accounts)
 
 
 def _no_password() -> str:
@@ -48,32 +55,34 @@ def _no_password() -> str:
     return UNUSABLE_PASSWORD_PREFIX + secrets.token_hex(20)
 
 
-def _free_handles(members: Sequence[Person]) -> list[str]:
-    """A handle for each, free and all different, made from its name."""
-    bases = [_base_of_handle(member) for member in members]
-    handles = [""] * len(bases)
-    used: set[str] = set()
-    numbers: dict[str, int] = {}
-    waiting = list(range(len(bases)))
-    while waiting:
-        for index in waiting:
-            handles[index] = _next_handle(bases[index], numbers, used)
-            used.add(handles[index])
-        taken: set[str] = set()
-        for start in range(0, len(waiting), _BATCH):
-            some = [handles[index] for index in waiting[start : start + _BATCH]]
-            taken.update(User.objects.filter(handle__in=some).values_list("handle", flat=True))
-        waiting = [index for index in waiting if handles[index] in taken]
-    return handles
+class _Handles:
+    """Handles made from names, free and all different; remembers how far it has counted for each."""
 
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
 
-def _next_handle(base: str, numbers: dict[str, int], used: set[str]) -> str:
-    while True:
-        number = numbers[base] = numbers.get(base, 0) + 1
-        ending = f"_{number}" if number > 1 else ""
-        handle = base[: _LONGEST_HANDLE - len(ending)] + ending
-        if handle not in used:
-            return handle
+    def free(self, members: Sequence[Person]) -> list[str]:
+        """A handle for each. Those given before are in the database by now."""
+        bases = [_base_of_handle(member) for member in members]
+        handles = [""] * len(bases)
+        used: set[str] = set()
+        waiting = list(range(len(bases)))
+        while waiting:
+            for index in waiting:
+                handles[index] = self._next(bases[index], used)
+                used.add(handles[index])
+            some = [handles[index] for index in waiting]
+            taken = set(User.objects.filter(handle__in=some).values_list("handle", flat=True))
+            waiting = [index for index in waiting if handles[index] in taken]
+        return handles
+
+    def _next(self, base: str, used: set[str]) -> str:
+        while True:
+            number = self._numbers[base] = self._numbers.get(base, 0) + 1
+            ending = f"_{number}" if number > 1 else ""
+            handle = base[: _LONGEST_HANDLE - len(ending)] + ending
+            if handle not in used:
+                return handle
 
 
 def _base_of_handle(member: Person) -> str:

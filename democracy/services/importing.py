@@ -12,17 +12,19 @@ future. Nobody has seen a ledger before the transaction that makes it commits, s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from itertools import islice
+from typing import TypeVar
 
-from django.db import models, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from tqdm import tqdm
 
-from democracy import contents, eventlog, ledger
+from democracy import bulk, contents, eventlog, ledger
 from democracy.errors import InvalidInput, NameTaken
 from democracy.ledger import Change, Recording
 from democracy.models import Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
@@ -48,7 +50,7 @@ class Malformed(InvalidInput):
         return f"{self.field}: {self.message}" if self.field else self.message
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NewMember:
     """`id` is the file's own. `handle`: of an account of the demo, which is used again where it exists."""
 
@@ -61,7 +63,7 @@ class NewMember:
     is_demo: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NewFollowing:
     follower: str
     followee: str
@@ -69,7 +71,7 @@ class NewFollowing:
     order: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NewChoice:
     id: str
     title: str
@@ -77,7 +79,7 @@ class NewChoice:
     lot: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NewBallot:
     """`stars` by choice id. `cast_at`: None for as late as it can have been."""
 
@@ -89,7 +91,7 @@ class NewBallot:
     cast_at: datetime | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NewDecision:
     """A published decision. Its lots are kept where every choice has one, else drawn."""
 
@@ -103,7 +105,7 @@ class NewDecision:
     ballots: Sequence[NewBallot] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NewCommunity:
     name: str
     members: Sequence[NewMember]
@@ -116,10 +118,10 @@ class NewCommunity:
 
 @dataclass
 class Made:
-    """What an import made, by the file's ids."""
+    """What an import made, by the file's ids; of members, their numbers."""
 
     community: Community
-    members: dict[str, Membership] = field(default_factory=dict)
+    members: dict[str, int] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
 
 
@@ -133,10 +135,8 @@ def import_community(new: NewCommunity) -> Made:
         made = Made(found(new.name, new.description, new.visibility, auto_approve=new.auto_approve, at=founded))
         with _recording_at(made.community, founded) as recording:
             recording.add(contents.community_change(made.community))
-            members = add_members(recording, with_a_manager(new.members))
-            made.members = {row.file_id: row for row in members}
-            pks = {file_id: row.pk for file_id, row in made.members.items()}
-            add_followings(recording, [(pks[f.follower], pks[f.followee], f.tags, f.order) for f in new.followings])
+            made.members = pks = add_members(recording, with_a_manager(new.members))
+            add_followings(recording, ((pks[f.follower], pks[f.followee], f.tags, f.order) for f in new.followings))
         for time, happen in sorted(_history(new, made, now), key=lambda event: event[0]):
             with _recording_at(made.community, time) as recording:
                 happen(recording)
@@ -200,63 +200,66 @@ def with_a_manager(members: Sequence[NewMember]) -> Sequence[NewMember]:
     if any(member.is_manager for member in members):
         return members
     known = next((member for member in members if not member.is_anonymous), None) or next(iter(members), None)
-    return [NewMember(**{**member.__dict__, "is_manager": True}) if member is known else member for member in members]
+    return [replace(member, is_manager=True) if member is known else member for member in members]
 
 
-def add_members(recording: Recording, members: Sequence[NewMember]) -> list[Membership]:
-    """New members, in this order."""
-    users = accounts_for(members, recording.time)
-    memberships = [
-        Membership(
-            community=recording.community,
-            user=user,
-            role=member.role,
-            is_manager=member.is_manager,
-            is_anonymous=member.is_anonymous,
-            joined_at=recording.time,
-            file_id=member.id,
-        )
-        for member, user in zip(members, users, strict=True)
-    ]
-    _create(Membership, memberships, "members")
-    for membership in memberships:
-        recording.add(contents.membership_change(membership, is_new=True))
-    return memberships
+def add_members(recording: Recording, members: Sequence[NewMember]) -> dict[str, int]:
+    """New members, in this order. Returns their numbers by their ids in the file."""
+    numbers: dict[str, int] = {}
+    accounts = accounts_for(members, recording.time)
+    for batch in _batches(zip(members, accounts, strict=True), "members", total=len(members)):
+        rows = [
+            Membership(
+                community=recording.community,
+                user=user,
+                role=member.role,
+                is_manager=member.is_manager,
+                is_anonymous=member.is_anonymous,
+                joined_at=recording.time,
+                file_id=member.id,
+            )
+            for member, user in batch
+        ]
+        Membership.objects.bulk_create(rows)
+        numbers.update((row.file_id, row.pk) for row in rows)
+        recording.add_many(contents.membership_change(row, is_new=True) for row in rows)
+    return numbers
 
 
 def add_followings(recording: Recording, rows: Iterable[tuple[int, int, Sequence[str], int]]) -> int:
-    """Followings as (follower, followee, tags, order). One that exists takes the new tags and keeps its order.
+    """Followings as (follower, followee, tags, order), each pair once. One that exists takes the new tags and keeps its
+    order.
 
     Returns how many were made or changed.
     """
-    wanted = list(rows)
-    followers = {follower for follower, *_ in wanted}
-    community = Following.objects.filter(follower__community=recording.community)
-    present = {(row.follower_id, row.followee_id): row for row in community if row.follower_id in followers}
-    new: list[Following] = []
-    retagged: list[Following] = []
-    for follower, followee, tags, order in wanted:
-        row = present.get((follower, followee))
-        if row is None:
-            new.append(
-                Following(
-                    follower_id=follower,
-                    followee_id=followee,
-                    tags=list(tags),
-                    order=order,
-                    created_at=recording.time,
-                )
+    changed = 0
+    for batch in _batches(rows, "followings"):
+        stored = Following.objects.filter(follower__in={follower for follower, *_ in batch})
+        present = {(row.follower_id, row.followee_id): row for row in stored}
+        new = [
+            Following(
+                follower_id=follower, followee_id=followee, tags=list(tags), order=order, created_at=recording.time
             )
-        elif row.tags != list(tags):
-            row.tags = list(tags)
-            retagged.append(row)
-    _create(Following, new, "followings")
-    Following.objects.bulk_update(retagged, ["tags"], batch_size=_BATCH)
-    for row in new:
-        recording.add(contents.following_change(row, is_new=True))
-    for row in retagged:
-        recording.add(_retagged_change(row))
-    return len(new) + len(retagged)
+            for follower, followee, tags, order in batch
+            if (follower, followee) not in present
+        ]
+        retagged = []
+        for follower, followee, tags, _ in batch:
+            row = present.get((follower, followee))
+            if row is not None and row.tags != list(tags):
+                row.tags = list(tags)
+                retagged.append(row)
+        at = connection.ops.adapt_datetimefield_value(recording.time)
+        bulk.insert(
+            Following._meta.db_table,
+            ("follower_id", "followee_id", "tags", "order", "created_at"),
+            [(row.follower_id, row.followee_id, json.dumps(row.tags), row.order, at) for row in new],
+        )
+        Following.objects.bulk_update(retagged, ["tags"])
+        recording.add_many(contents.following_change(row, is_new=True) for row in new)
+        recording.add_many(map(_retagged_change, retagged))
+        changed += len(new) + len(retagged)
+    return changed
 
 
 def _retagged_change(row: Following) -> Change:
@@ -302,38 +305,33 @@ def add_decision(recording: Recording, new: NewDecision) -> Decision:
     return decision
 
 
-def add_ballots(
-    recording: Recording, decision: Decision, members: Mapping[str, Membership], new: Sequence[NewBallot]
-) -> None:
-    """First ballots of these members in this decision."""
+def add_ballots(recording: Recording, decision: Decision, members: Mapping[str, int], new: Sequence[NewBallot]) -> None:
+    """First ballots of these members, given as numbers by their ids in the file, in this decision."""
     choices = {choice.file_id: choice.pk for choice in decision.choices.all()}
-    ballots = [
-        Ballot(
-            decision=decision,
-            membership=members[one.member],
-            tags=list(one.tags),
-            comment=one.comment,
-            abstain=one.abstain,
-            cast_at=recording.time,
-        )
-        for one in new
-    ]
-    _create(Ballot, ballots, "ballots")
-    stars = [{choices[choice]: count for choice, count in one.stars.items()} for one in new]
-    votes = [
-        Vote(ballot=ballot, choice_id=choice, stars=count)
-        for ballot, rated in zip(ballots, stars, strict=True)
-        for choice, count in rated.items()
-    ]
-    _create(Vote, votes, "votes")
-    for ballot, rated in zip(ballots, stars, strict=True):
-        recording.add(contents.ballot_change(ballot, stars=rated))
+    for batch in _batches(new, "ballots", total=len(new)):
+        ballots = [
+            Ballot(
+                decision=decision,
+                membership_id=members[one.member],
+                tags=list(one.tags),
+                comment=one.comment,
+                abstain=one.abstain,
+                cast_at=recording.time,
+            )
+            for one in batch
+        ]
+        Ballot.objects.bulk_create(ballots)
+        stars = [{choices[choice]: count for choice, count in one.stars.items()} for one in batch]
+        pairs = list(zip(ballots, stars, strict=True))
+        votes = ((ballot.pk, choice, count) for ballot, rated in pairs for choice, count in rated.items())
+        bulk.insert(Vote._meta.db_table, ("ballot_id", "choice_id", "stars"), votes)
+        recording.add_many(contents.ballot_change(ballot, stars=rated) for ballot, rated in pairs)
 
 
-def _create(model: type[models.Model], rows: Sequence[Any], what: str) -> None:
-    """Create rows in bulk, with a progress bar on a terminal."""
-    with tqdm(total=len(rows), desc=what, unit="", disable=None, leave=False) as bar:
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
-            model._default_manager.bulk_create(batch)
+def _batches(rows: Iterable[Row], what: str, *, total: int | None = None) -> Iterator[list[Row]]:
+    """The rows some at a time, with a progress bar on a terminal."""
+    waiting = iter(rows)
+    with tqdm(total=total, desc=what, unit="", disable=None, leave=False) as bar:
+        while batch := list(islice(waiting, _BATCH)):
+            yield batch
             bar.update(len(batch))

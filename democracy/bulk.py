@@ -1,0 +1,65 @@
+"""Writing many rows at once, in plain SQL: bulk_create takes up to ten times as long over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Any
+
+from django.db import connection
+
+# Up to so many rows, PostgreSQL is done before a table to copy into has been made.
+_FEW = 500
+_BATCH = 10_000
+_STAGING = "crowdvote_rows"
+
+
+def insert(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, key: Sequence[str] = ()) -> None:
+    """Insert rows, with their values as the driver takes them (JSON as text); with `key`, columns that are unique
+    together, a row replaces the one that is there. Read as they are written, so `rows` may be a generator.
+
+    In a transaction, and no key twice in `rows`.
+    """
+    quote = connection.ops.quote_name
+    table, columns, key = quote(table), [quote(column) for column in columns], [quote(column) for column in key]
+    waiting = iter(rows)
+    if connection.vendor == "postgresql":
+        first = list(islice(waiting, _FEW + 1))
+        if len(first) > _FEW:
+            _copy(table, columns, chain(first, waiting), key)
+            return
+        waiting = iter(first)
+    values = ", ".join(["%s"] * len(columns))
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values}){_on_conflict(columns, key)}"
+    with connection.cursor() as cursor:
+        while batch := list(islice(waiting, _BATCH)):
+            cursor.executemany(statement, batch)
+
+
+def _copy(table: str, columns: Sequence[str], rows: Iterator[Sequence[Any]], key: Sequence[str]) -> None:
+    """The same by COPY, which knows no conflicts: rows that may replace others go through a table of their own."""
+    names = ", ".join(columns)
+    with connection.cursor() as cursor:
+        target = table
+        if key:
+            target = _STAGING
+            empty = f"SELECT {names} FROM {table} WITH NO DATA"
+            cursor.execute(f"CREATE TEMPORARY TABLE {target} ON COMMIT DROP AS {empty}")
+        with connection.wrap_database_errors, cursor.copy(f"COPY {target} ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        if key:
+            # In order of the key, the table's index is filled from left to right.
+            order = ", ".join(key)
+            cursor.execute(
+                f"INSERT INTO {table} ({names}) SELECT {names} FROM {target} ORDER BY {order}"
+                f"{_on_conflict(columns, key)}"
+            )
+            cursor.execute(f"DROP TABLE {target}")
+
+
+def _on_conflict(columns: Sequence[str], key: Sequence[str]) -> str:
+    if not key:
+        return ""
+    changed = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in key)
+    return f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
