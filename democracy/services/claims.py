@@ -50,7 +50,7 @@ class Claim:
 
     def release(self) -> None:
         self._ended.set()
-        self._mine().update(expires_at=clock.now())
+        self._mine().update(expires_at=clock.now(), holder="")
 
     def keep_alive(self, seconds: float) -> None:
         """Renew from a thread of its own until released or `seconds` have passed: a run that hangs loses its claim."""
@@ -59,7 +59,9 @@ class Claim:
             rounds = int(seconds / interval)
             try:
                 for _ in range(rounds):
-                    if self._ended.wait(interval) or not self._mine().update(expires_at=_lease_end()):
+                    # One that waited for a long transaction may come after the release, and must not undo it.
+                    held = self._mine().exclude(holder="")
+                    if self._ended.wait(interval) or not held.update(expires_at=_lease_end()):
                         return
             finally:
                 connection.close()

@@ -137,6 +137,18 @@ class TestKeepingAlive:
         expire(community)
         assert take(community).fence == claim.fence + 1
 
+    def test_a_renewal_that_comes_after_the_release_does_not_undo_it(
+        self, transactional_db: None, community: Community, settings: Settings
+    ) -> None:
+        settings.RECALCULATION_LEASE = 0.3
+        claim = take(community)
+        claim.release()
+        late = Claim(community.pk, claim.fence)
+        late.keep_alive(60)
+        name = f"claim-{community.pk}"
+        until(lambda: all(thread.name != name for thread in threading.enumerate()), "the renewing thread to end")
+        assert not row(community).is_live
+
     def test_a_run_that_hangs_loses_its_claim(
         self, transactional_db: None, community: Community, settings: Settings
     ) -> None:
