@@ -1,6 +1,7 @@
 """What `manage.py bench` measures: the figures of one process, each beside a plain baseline in the same run.
 
-A case is a function of the scale (1: as named, less: smaller) that gives figures. Cases that need a database find an
+A case is a function of the scale (1: as named, with 100,000 members in the largest communities; less: smaller) that
+gives figures. Cases that need a database find an
 empty one of their own; the command sees to that.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from democracy.benchmarks import counting, incremental, live, stored, voters
+from democracy.benchmarks import counting, incremental, large, live, stored, voters
 from democracy.benchmarks.figures import Figure
 
 Case: TypeAlias = Callable[[float], Iterator[Figure]]
@@ -24,5 +25,8 @@ CASES: dict[str, Case] = {
     "subscribers": live.subscribers,
     "mutation": live.mutation,
     "voters": voters.concurrent_voters,
+    "large": large.from_file_to_file,
 }
 QUICK = 0.05
+# Members of the largest communities at scale 1.
+MEMBERS = 100_000

@@ -10,8 +10,9 @@ fingerprint that would be the same in every decision's file.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from django.db import transaction
@@ -22,17 +23,28 @@ from democracy import access, ledger
 from democracy.models import Ballot, Choice, Decision, DecisionSnapshot, Following, Membership, StagedBallot
 from democracy.services.decisions import lots_drawn
 from democracy.services.importing import Made, import_community
-from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, inputs_at, tag_set
+from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, Pair, inputs_at, tag_set
 from democracy.services.reading import FORMAT, VERSION, read_bundle
 
-# Kind, microstars and tags.
-StagedRow: TypeAlias = tuple[str, list[int], frozenset[str]]
+# Kind, packed microstars and tags.
+StagedRow: TypeAlias = tuple[str, bytes, frozenset[str]]
 Staged: TypeAlias = Mapping[int, StagedRow]
 
 _ATTEMPTS = 3
 _ROWS = 10_000
-# The lists that are written with one entry a line, so that two files can be compared.
-_LISTS = ("members", "followings", "decisions", "choices", "ballots", "staged")
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class ExportedMember(NamedTuple):
+    """What a file says of a member, or must know to keep it to itself."""
+
+    is_anonymous: bool
+    is_manager: bool
+    file_id: str
+    name: str
+
+
+Members: TypeAlias = Mapping[int, ExportedMember]
 
 
 class NothingToExport(DomainError):
@@ -46,8 +58,9 @@ def import_bundle(text: str, *, name: str | None = None) -> Made:
     return import_community(read_bundle(text, name=name))
 
 
-def export(decision: Decision) -> dict[str, Any]:
-    """A decision with its stored result and the inputs as they stood for it, as a bundle that anybody may see.
+def export(decision: Decision) -> Iterator[str]:
+    """A decision with its stored result and the inputs as they stood for it, as the text of a bundle that anybody may
+    see, in pieces: rows become text as they are asked for; what the result rests on is read before the first.
 
     Where changes since then are not calculated yet, it is still all of one revision. Raises NothingToExport.
     """
@@ -55,23 +68,29 @@ def export(decision: Decision) -> dict[str, Any]:
         bundle, revision = _export(decision.pk)
         # A calculation stored meanwhile would leave a mixture of two revisions.
         if Decision.objects.filter(pk=decision.pk, calculated_revision=revision).exists():
-            return bundle
+            return _object(bundle, end="}\n")
     with transaction.atomic():
         Decision.objects.select_for_update().get(pk=decision.pk)
-        return _export(decision.pk)[0]
+        return _object(_export(decision.pk)[0], end="}\n")
 
 
 def _export(decision_id: int) -> tuple[dict[str, Any], int]:
+    """The bundle, with iterators for its long lists."""
     decision = Decision.objects.select_related("community").get(pk=decision_id)
     snapshot = _snapshot(decision)
     revision = decision.calculated_revision
     inputs = inputs_at(decision.community_id, [decision.pk], revision)
-    rows = Membership.objects.filter(community=decision.community_id).select_related("user")
-    members = {row.pk: row for row in rows.iterator(_ROWS) if row.pk in inputs.members}
+    rows = Membership.objects.filter(community=decision.community_id)
+    columns = rows.values_list("pk", "is_anonymous", "is_manager", "file_id", "user__name")
+    members = {
+        pk: ExportedMember(is_anonymous, is_manager, file_id, name)
+        for pk, is_anonymous, is_manager, file_id, name in columns.iterator(_ROWS)
+        if pk in inputs.members
+    }
     staged = _staged(decision)
     names = _member_ids(decision, members)
-    followings = list(_followings(decision.community_id, inputs, members, staged, names))
-    followed = {row["followee"] for row in followings}
+    hidden = {pk for pk, member in members.items() if member.is_anonymous}
+    followings = _followings(inputs, names, hidden, staged)
     bundle = {
         "format": FORMAT,
         "version": VERSION,
@@ -82,9 +101,9 @@ def _export(decision_id: int) -> tuple[dict[str, Any], int]:
             "description": decision.community.description,
             "visibility": decision.community.visibility,
         },
-        "members": _by("id", _members(decision, inputs, members, names, followed)),
-        "followings": _by("follower", followings, "followee"),
-        "decisions": [_decision(decision, snapshot, inputs.decisions[decision.pk], members, staged, names)],
+        "members": _members(decision, inputs, members, names, {followee for _, followee in followings}),
+        "followings": _following_rows(decision.community_id, inputs, followings, names, hidden),
+        "decisions": iter([_decision(decision, snapshot, inputs.decisions[decision.pk], members, staged, names)]),
     }
     return bundle, revision
 
@@ -102,11 +121,7 @@ def _snapshot(decision: Decision) -> DecisionSnapshot:
     return snapshot
 
 
-def _by(key: str, rows: Iterable[dict[str, Any]], *further: str) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: tuple(row[name] for name in (key, *further)))
-
-
-def _member_ids(decision: Decision, members: Mapping[int, Membership]) -> dict[int, str]:
+def _member_ids(decision: Decision, members: Members) -> dict[int, str]:
     """Each member's id in the file: the one it came with, else its number; pseudonyms for the anonymous."""
     wanted = {
         pk: access.pseudonym(decision.pk, pk).lower().replace(" ", "-")
@@ -132,43 +147,46 @@ def _all_different(wanted: Mapping[int, str], *, first: Iterable[int]) -> dict[i
 
 
 def _members(
-    decision: Decision,
-    inputs: CommunityInputs,
-    members: Mapping[int, Membership],
-    names: Mapping[int, str],
-    followed: set[str],
+    decision: Decision, inputs: CommunityInputs, members: Members, names: Mapping[int, str], followed: set[int]
 ) -> Iterator[dict[str, Any]]:
-    for pk, member in members.items():
+    for pk in sorted(members, key=names.__getitem__):
+        member = members[pk]
         hidden = member.is_anonymous
         yield {
             "id": names[pk],
-            "name": access.pseudonym(decision.pk, pk) if hidden else member.user.name,
+            "name": access.pseudonym(decision.pk, pk) if hidden else member.name,
             "role": "voter" if inputs.members[pk] else "lobbyist",
             "manager": member.is_manager and not hidden,
             # Somebody who became anonymous since was followed then; in this file they are not anonymous.
-            "anonymous": hidden and names[pk] not in followed,
+            "anonymous": hidden and pk not in followed,
         }
 
 
-def _followings(
-    community_id: int,
-    inputs: CommunityInputs,
-    members: Mapping[int, Membership],
-    staged: Staged,
-    names: Mapping[int, str],
+def _followings(inputs: CommunityInputs, names: Mapping[int, str], hidden: set[int], staged: Staged) -> list[Pair]:
+    """The followings that are told, in order of the ids in the file."""
+    told = [
+        (follower, followee)
+        for (follower, followee), tags in inputs.followings.items()
+        if follower in names
+        and followee in names
+        and (hidden.isdisjoint((follower, followee)) or _is_active(follower, followee, tags, staged))
+    ]
+    told.sort(key=lambda pair: (names[pair[0]], names[pair[1]]))
+    return told
+
+
+def _following_rows(
+    community_id: int, inputs: CommunityInputs, told: list[Pair], names: Mapping[int, str], hidden: set[int]
 ) -> Iterator[dict[str, Any]]:
-    hidden = {pk for pk, member in members.items() if member.is_anonymous}
     rows = Following.objects.filter(follower__community=community_id)
     columns = rows.values_list("follower_id", "followee_id", "order")
     orders = {(follower, followee): order for follower, followee, order in columns.iterator(_ROWS)}
-    for (follower, followee), tags in inputs.followings.items():
-        if follower not in members or followee not in members:
-            continue
-        if not hidden.isdisjoint((follower, followee)) and not _is_active(follower, followee, tags, staged):
-            continue
-        row: dict[str, Any] = {"follower": names[follower], "followee": names[followee], "tags": sorted(tags)}
-        if follower not in hidden and (follower, followee) in orders:
-            row["order"] = orders[follower, followee]
+    for pair in told:
+        follower, followee = pair
+        tags = sorted(inputs.followings[pair])
+        row: dict[str, Any] = {"follower": names[follower], "followee": names[followee], "tags": tags}
+        if follower not in hidden and pair in orders:
+            row["order"] = orders[pair]
         yield row
 
 
@@ -189,7 +207,7 @@ def _staged(decision: Decision) -> dict[int, StagedRow]:
     rows = StagedBallot.objects.filter(decision=decision).exclude(kind=StagedBallot.Kind.NONE)
     columns = rows.annotate(tags_text=TAGS_TEXT).values_list("membership_id", "kind", "microstars", "tags_text")
     return {
-        member: (kind, np.frombuffer(packed, dtype="<i4").tolist(), tag_set(text))
+        member: (sys.intern(kind), bytes(packed), tag_set(text))
         for member, kind, packed, text in columns.iterator(_ROWS)
     }
 
@@ -198,7 +216,7 @@ def _decision(
     decision: Decision,
     snapshot: DecisionSnapshot,
     inputs: DecisionInputs,
-    members: Mapping[int, Membership],
+    members: Members,
     staged: Staged,
     names: Mapping[int, str],
 ) -> dict[str, Any]:
@@ -215,27 +233,28 @@ def _decision(
         "results_visibility": decision.results_visibility,
         "opens_at": decision.opens_at.isoformat(),
         "closes_at": decision.closes_at.isoformat(),
-        "choices": [
+        "choices": iter(
             {"id": ids[choice.pk], "title": choice.title, "description": choice.description, "lot": choice.lot}
             for choice in choices
-        ],
+        ),
         **_lots(decision, choices, ids),
-        "ballots": _by("member", _ballots(decision, inputs, members, columns, names)),
+        "ballots": _ballots(decision, inputs, members, columns, names),
         "result": _result(snapshot.result, {str(pk): name for pk, name in ids.items()})
         | {"revision": decision.calculated_revision, "final": snapshot.is_final},
-        "staged": _by(
-            "member",
-            (
-                {
-                    "member": names[member],
-                    "kind": kind,
-                    "microstars": dict(zip(columns, microstars, strict=True)),
-                    "tags": sorted(tags),
-                }
-                for member, (kind, microstars, tags) in staged.items()
-            ),
-        ),
+        "staged": _staged_rows(staged, columns, names),
     }
+
+
+def _staged_rows(staged: Staged, columns: list[str], names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
+    for member in sorted(staged, key=names.__getitem__):
+        kind, packed, tags = staged[member]
+        microstars = np.frombuffer(packed, dtype="<i4").tolist()
+        yield {
+            "member": names[member],
+            "kind": kind,
+            "microstars": dict(zip(columns, microstars, strict=True)),
+            "tags": sorted(tags),
+        }
 
 
 def _lots(decision: Decision, choices: list[Choice], ids: Mapping[int, str]) -> dict[str, Any]:
@@ -249,15 +268,14 @@ def _lots(decision: Decision, choices: list[Choice], ids: Mapping[int, str]) -> 
 def _ballots(
     decision: Decision,
     inputs: DecisionInputs,
-    members: Mapping[int, Membership],
+    members: Members,
     columns: list[str],
     names: Mapping[int, str],
 ) -> Iterator[dict[str, Any]]:
     commented = Ballot.objects.filter(decision=decision, membership__is_anonymous=False).exclude(comment="")
     comments = dict(commented.values_list("membership_id", "comment"))
-    for pk, ballot in inputs.ballots.items():
-        if pk not in members:
-            continue
+    for pk in sorted(inputs.ballots.keys() & members.keys(), key=names.__getitem__):
+        ballot = inputs.ballots[pk]
         row = {
             "member": names[pk],
             # All of them: a ballot that gives every choice no star is a ballot, not an abstention.
@@ -302,15 +320,27 @@ def _result(stored: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]
     }
 
 
-def dumps(bundle: Mapping[str, Any]) -> str:
-    """The bundle as text, one member, following, ballot or staged ballot a line."""
-    return _text(bundle) + "\n"
+def _object(content: Mapping[str, Any], *, end: str = "}") -> Iterator[str]:
+    """An object as text, a key a line; an iterator is a list with a row a line, so that two files can be compared."""
+    start = "{"
+    for key, value in content.items():
+        yield f"{start}{json.dumps(key)}: "
+        if isinstance(value, Iterator):
+            yield from _list(value)
+        else:
+            yield _encode(value)
+        start = ",\n"
+    yield end
 
 
-def _text(value: Any, name: str = "") -> str:
-    if isinstance(value, dict) and (not name or name == "decisions"):
-        inside = ",\n".join(f"{json.dumps(key)}: {_text(content, key)}" for key, content in value.items())
-        return "{" + inside + "}"
-    if isinstance(value, list) and name in _LISTS and value:
-        return "[\n" + ",\n".join(_text(row, "decisions" if name == "decisions" else "row") for row in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+def _list(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+    start = "[\n"
+    for row in rows:
+        yield start
+        # A decision has long lists of its own.
+        if any(isinstance(value, Iterator) for value in row.values()):
+            yield from _object(row)
+        else:
+            yield _encode(row)
+        start = ",\n"
+    yield "[]" if start == "[\n" else "]"

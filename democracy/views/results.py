@@ -117,7 +117,7 @@ def recalculate_results(request: HttpRequest, community_id: int, decision_id: in
 def decision_export(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
     """The bundle: everything that the result rests on, for the verifier."""
     context = decision_frame(request.user, community_id, decision_id)
-    text = bundles.dumps(bundles.export(context["decision"]))
+    text = bundles.export(context["decision"])
     return _download(HttpResponse(text, content_type="application/json"), f"decision-{decision_id}.json")
 
 

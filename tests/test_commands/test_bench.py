@@ -53,7 +53,7 @@ def test_networks_have_the_size_they_are_asked_for_and_are_the_same_each_time(sh
 
 def test_cases_have_names():
     assert set(CASES) == {
-        "scratch", "staging", "tally", "incremental", "stored", "latency", "subscribers", "mutation", "voters",
+        "scratch", "staging", "tally", "incremental", "stored", "latency", "subscribers", "mutation", "voters", "large",
     }  # fmt: skip
 
 

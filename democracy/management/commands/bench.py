@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import os
 import platform
+import secrets
 import subprocess
 import sys
 import tempfile
 import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
-from democracy.benchmarks import CASES, QUICK
+from democracy.benchmarks import CASES, MEMBERS, QUICK
 from democracy.benchmarks.figures import Figure, table
 
 # Says that this is the process with a database of its own.
@@ -28,25 +33,46 @@ _SWITCH_INTERVAL = 0.0005
 
 
 class Command(BaseCommand):
-    help = "Measure the engine, storing and live results on a temporary SQLite database; your own is not touched."
+    help = "Measure the engine, storing and live results in a temporary database; your own is not touched."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")
+        size = parser.add_mutually_exclusive_group()
+        size.add_argument("--quick", action="store_true", help="much smaller; judges only what does not need the size")
+        size.add_argument(
+            "--members", type=int, default=MEMBERS, help=f"in the largest communities, instead of {MEMBERS:,}"
+        )
         parser.add_argument(
-            "--quick", action="store_true", help="much smaller; judges only what does not need the size"
+            "--database",
+            metavar="URL",
+            help="of a PostgreSQL server, on which a database is made for this and dropped after it; default: SQLite",
         )
         parser.add_argument("--only", action="append", choices=CASES, metavar="NAME", help=f"of {', '.join(CASES)}")
 
-    def handle(self, *args: Any, json: Path | None, quick: bool, only: list[str] | None, **options: Any) -> None:
+    def handle(
+        self,
+        *args: Any,
+        json: Path | None,
+        quick: bool,
+        members: int,
+        database: str | None,
+        only: list[str] | None,
+        **options: Any,
+    ) -> None:
+        if members < 1_000:
+            raise CommandError("--members: at least 1,000.")
         if os.environ.get(_INSIDE):
-            self._measure(json, quick=quick, only=only)
+            self._measure(json, scale=QUICK if quick else members / MEMBERS, only=only)
             return
-        arguments = [*(["--json", str(json.resolve())] if json else []), *(["--quick"] if quick else [])]
-        for name in only or ():
-            arguments += ["--only", name]
-        with tempfile.TemporaryDirectory(prefix="crowdvote-bench-") as directory:
+        arguments = [
+            *(["--json", str(json.resolve())] if json else []),
+            *(["--quick"] if quick else ["--members", str(members)]),
+            *(part for name in only or () for part in ("--only", name)),
+        ]
+        with tempfile.TemporaryDirectory(prefix="crowdvote-bench-") as directory, _scratch(database) as url:
             environment = {
                 **{key: value for key, value in os.environ.items() if not _decides(key)},
+                **({"DATABASE_URL": url} if url else {}),
                 "CROWDVOTE_DATA_DIR": directory,
                 "DJANGO_SETTINGS_MODULE": "crowdvote.settings",
                 _INSIDE: "1",
@@ -56,7 +82,7 @@ class Command(BaseCommand):
         if done.returncode:
             raise CommandError("Some targets were missed.", returncode=done.returncode)
 
-    def _measure(self, file: Path | None, *, quick: bool, only: list[str] | None) -> None:
+    def _measure(self, file: Path | None, *, scale: float, only: list[str] | None) -> None:
         sys.setswitchinterval(_SWITCH_INTERVAL)
         # Else WhiteNoise says at every first request that there are no static files.
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
@@ -64,17 +90,45 @@ class Command(BaseCommand):
         figures: list[Figure] = []
         for name in only or CASES:
             started = time.monotonic()
-            figures += CASES[name](QUICK if quick else 1.0)
+            figures += CASES[name](scale)
             self.stderr.write(f"{name}: {time.monotonic() - started:.0f} s", self.style.NOTICE)
         self.stdout.write(table(figures))
         if file is not None:
-            machine = {"python": platform.python_version(), "machine": platform.machine(), "cpus": os.cpu_count()}
+            machine = {
+                "python": platform.python_version(),
+                "machine": platform.machine(),
+                "cpus": os.cpu_count(),
+                "database": connection.vendor,
+            }
             rows = [{**asdict(figure), "ratio": figure.ratio} for figure in figures]
-            content = {"quick": quick, **machine, "figures": rows}
+            content = {"scale": scale, **machine, "figures": rows}
             file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         missed = [figure for figure in figures if figure.reached is False]
         if missed:
             raise CommandError(f"{len(missed)} of {len(figures)} figures miss their targets.")
+
+
+@contextmanager
+def _scratch(server: str | None) -> Iterator[str | None]:
+    """The address of a new database on a PostgreSQL server, which is dropped afterwards; None without a server."""
+    if server is None:
+        yield None
+        return
+    try:
+        import psycopg
+    except ImportError:
+        raise CommandError("PostgreSQL needs the packages of requirements/scaled.txt.") from None
+    name = f"crowdvote_bench_{secrets.token_hex(4)}"
+    try:
+        with psycopg.connect(server, autocommit=True) as server_connection:
+            server_connection.execute(f'CREATE DATABASE "{name}"')
+    except psycopg.Error as error:
+        raise CommandError(f"--database: {error}") from error
+    try:
+        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+    finally:
+        with psycopg.connect(server, autocommit=True) as server_connection:
+            server_connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def _decides(name: str) -> bool:

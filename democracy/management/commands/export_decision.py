@@ -36,13 +36,15 @@ class Command(BaseCommand):
                 f"--decision {decision}` first, or say --stale-ok."
             )
         try:
-            text = bundles.dumps(bundles.export(row))
+            pieces = bundles.export(row)
         except DomainError as error:
             raise CommandError(error.message) from error
         if output is None:
-            self.stdout.write(text, ending="")
+            for piece in pieces:
+                self.stdout.write(piece, ending="")
             return
         try:
-            output.write_text(text, encoding="utf-8")
+            with output.open("w", encoding="utf-8") as file:
+                file.writelines(pieces)
         except OSError as error:
             raise CommandError(f"{output}: {error.strerror or error}") from error
