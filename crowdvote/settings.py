@@ -280,6 +280,8 @@ READY_STALENESS = _number("CROWDVOTE_READY_STALENESS", 300)
 RECALCULATION_SWEEP_INTERVAL = _number("CROWDVOTE_SWEEP_INTERVAL", 2.0)
 # A run renews its claim on the community three times in this many seconds; a dead run's claim is free after it.
 RECALCULATION_LEASE = _number("CROWDVOTE_LEASE", 5.0)
+# Interim results older than so many days are thinned out to the last one of each day (0: all are kept for ever).
+HISTORY_DAYS = int(_number("CROWDVOTE_HISTORY_DAYS", 0))
 
 # --- GraphQL ----------------------------------------------------------------------------------------------------------
 

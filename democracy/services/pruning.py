@@ -1,0 +1,49 @@
+"""History kept for a settable time: of the interim results of days long past, the last one of each day stays.
+
+The newest interim result is the last of its day, so it stays as well; final results and the ledger are never pruned.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import TruncDay
+from django.utils import timezone
+
+from democracy.models import DecisionSnapshot
+
+# So many at a time, so that nobody waits long for the database.
+_BATCH = 1_000
+_EVERY = 3_600.0
+
+_lock = threading.Lock()
+_next = 0.0
+
+
+def prune_history(*, days: int, now: datetime) -> int:
+    """Thin out the history before the last `days` whole days (UTC). Returns how many interim results were deleted."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    day = TruncDay("calculated_at", tzinfo=UTC)
+    interim = DecisionSnapshot.objects.filter(is_final=False, calculated_at__lt=today - timedelta(days=days))
+    later = interim.annotate(day=day).filter(
+        decision=OuterRef("decision"), revision__gt=OuterRef("revision"), day=OuterRef("day")
+    )
+    superseded = interim.annotate(day=day).filter(Exists(later)).order_by("pk").values_list("pk", flat=True)
+    deleted = 0
+    while some := list(superseded[:_BATCH]):
+        deleted += DecisionSnapshot.objects.filter(pk__in=some).delete()[0]
+    return deleted
+
+
+def prune_history_if_due() -> int:
+    """As CROWDVOTE_HISTORY_DAYS says, at most once an hour in this process. For the sweep."""
+    global _next  # noqa: PLW0603
+    with _lock:
+        if not settings.HISTORY_DAYS or time.monotonic() < _next:
+            return 0
+        _next = time.monotonic() + _EVERY
+    return prune_history(days=settings.HISTORY_DAYS, now=timezone.now())

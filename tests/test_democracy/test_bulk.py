@@ -1,0 +1,79 @@
+"""Rows written in bulk, few or many, are what they would be one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from democracy import bulk
+from democracy.models import Decision, DecisionSnapshot, Membership, StagedBallot
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+ODD = {"text": 'tab\t, line\n, \\N, back\\slash, "quotes", ü'}
+STAGED = ("decision_id", "membership_id", "kind", "microstars", "tags", "is_counted", "changed_revision")
+
+
+@pytest.fixture(params=[1, 500], ids=["copied where that is possible", "one statement each"])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of writing, each in more than one batch where there are batches."""
+    monkeypatch.setattr(bulk, "_FEW", request.param)
+    monkeypatch.setattr(bulk, "_BATCH", 2)
+
+
+@pytest.fixture
+def scene() -> tuple[Decision, dict[str, Membership]]:
+    community, members = factories.community("ann", "bob", "cat", "dan")
+    return factories.decision(community, members["manager"].user), members
+
+
+def insert_snapshots(decision: Decision, numbers: range) -> None:
+    time = connection.ops.adapt_datetimefield_value(timezone.now())
+    rows: Iterator[tuple[Any, ...]] = ((decision.pk, number, time, False, json.dumps(ODD)) for number in numbers)
+    columns = ("decision_id", "revision", "calculated_at", "is_final", "result")
+    bulk.insert(DecisionSnapshot._meta.db_table, columns, rows)
+
+
+@pytest.mark.parametrize("number", [0, 1, 5])
+def test_rows_are_inserted_with_what_they_say(few: None, scene: tuple[Decision, Any], number: int) -> None:
+    decision, _ = scene
+    insert_snapshots(decision, range(1, number + 1))
+    found = DecisionSnapshot.objects.filter(decision=decision).order_by("revision")
+    assert list(found.values_list("revision", "is_final", "result")) == [(n, False, ODD) for n in range(1, number + 1)]
+
+
+def test_without_a_key_what_is_there_is_not_replaced(few: None, scene: tuple[Decision, Any]) -> None:
+    decision, _ = scene
+    insert_snapshots(decision, range(3, 4))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_snapshots(decision, range(1, 5))
+    assert list(DecisionSnapshot.objects.values_list("revision", flat=True)) == [3]
+
+
+def test_with_a_key_rows_replace_those_that_bear_it_and_no_others(
+    few: None, scene: tuple[Decision, dict[str, Membership]]
+) -> None:
+    decision, members = scene
+    pks = {name: member.pk for name, member in members.items()}
+
+    def write(names: str, revision: int) -> None:
+        rows = [
+            (decision.pk, pks[name], "cast", bytes([0, 92, revision, 255]), '["é"]', True, revision)
+            for name in names.split()
+        ]
+        bulk.insert(StagedBallot._meta.db_table, STAGED, rows, key=STAGED[:2])
+
+    # Twice in one transaction: what the first left behind does not stand in the way.
+    write("ann bob cat", 1)
+    write("bob cat dan", 2)
+    found = StagedBallot.objects.filter(decision=decision)
+    assert {(row.membership_id, row.changed_revision, bytes(row.microstars)[2]) for row in found} == {
+        (pks[name], revision, revision) for name, revision in (("ann", 1), ("bob", 2), ("cat", 2), ("dan", 2))
+    }
+    assert all((row.kind, row.tags, row.is_counted) == ("cast", ["é"], True) for row in found)
