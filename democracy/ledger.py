@@ -267,9 +267,9 @@ def head_hash(community_id: int, revision: int) -> str:
     )
 
 
-def entries_after(community_id: int, revision: int) -> Sequence[LedgerEntry]:
-    """The entries after `revision`, oldest first: the change feed."""
-    return list(LedgerEntry.objects.filter(community=community_id, revision__gt=revision).order_by("revision"))
+def entries_after(community_id: int, revision: int, *, most: int | None = None) -> Sequence[LedgerEntry]:
+    """The entries after `revision`, oldest first, or the first of them: the change feed."""
+    return list(LedgerEntry.objects.filter(community=community_id, revision__gt=revision).order_by("revision")[:most])
 
 
 def revision_before(community_id: int, time: datetime) -> int:

@@ -19,6 +19,10 @@ from democracy.access import Viewer
 from democracy.errors import PermissionDenied, SelfFollowing
 from democracy.models import Community, Following, Membership
 
+# More than this can be neither drawn nor read.
+MOST_DRAWN = 7_000
+_ROWS = 10_000
+
 
 def _user_id(viewer: Viewer) -> int | None:
     return viewer.pk if viewer.is_authenticated else None
@@ -93,26 +97,31 @@ def followings_of(viewer: Viewer, followees: Sequence[int]) -> QuerySet[Followin
     return followings_shown(viewer).filter(followee__in=followees).select_related("follower__user", "followee__user")
 
 
-def picture(viewer: Viewer, community: Community) -> dict[str, Any]:
-    """The members that the viewer may know and the followings between them, by position, for drawing.
+def picture(viewer: Viewer, community: Community, *, most: int = MOST_DRAWN) -> dict[str, Any]:
+    """The members that the viewer may know and the followings between them, by position, for drawing; of more than
+    `most` members, those whom most follow, and the viewer.
 
     `members`: [membership id, handle, name, mark] with mark "manager", "lobbyist" or ""; `topics`: lists of tags;
     `followings`: [follower, followee, topic]; `me`: the viewer's own position or None.
     """
-    rows = list(
-        access.memberships_visible_to(viewer)
-        .filter(Q(is_anonymous=False) | Q(user=_user_id(viewer)), community=community)
-        .order_by("user__handle")
-        .values_list("pk", "user__handle", "user__name", "is_manager", "role", "user")
+    members = access.memberships_visible_to(viewer).filter(
+        Q(is_anonymous=False) | Q(user=_user_id(viewer)), community=community
     )
+    followings = followings_shown(viewer).filter(follower__community=community)
+    if members.count() > most:
+        numbers = followings.order_by().values("followee").annotate(number=Count("pk"))
+        followed = numbers.order_by("-number", "followee__user__handle").values_list("followee", flat=True)
+        chosen = list(followed[:most])
+        members = members.filter(Q(pk__in=chosen) | Q(user=_user_id(viewer)))
+        followings = followings.filter(followee__in=chosen)
+    columns = ("pk", "user__handle", "user__name", "is_manager", "role", "user")
+    rows = list(members.order_by("user__handle").values_list(*columns))
     place = {row[0]: index for index, row in enumerate(rows)}
     topics: dict[tuple[str, ...], int] = {(): 0}
-    followings = [
+    in_order = followings.order_by("follower", "order", "pk").values_list("follower", "followee", "tags")
+    drawn = [
         [place[follower], place[followee], topics.setdefault(tuple(tags), len(topics))]
-        for follower, followee, tags in followings_shown(viewer)
-        .filter(follower__community=community)
-        .order_by("follower", "order", "pk")
-        .values_list("follower_id", "followee_id", "tags")
+        for follower, followee, tags in in_order.iterator(_ROWS)
         if follower in place and followee in place
     ]
     own = _user_id(viewer)
@@ -122,7 +131,7 @@ def picture(viewer: Viewer, community: Community) -> dict[str, Any]:
             for pk, handle, name, manager, role, _ in rows
         ],
         "topics": list(topics),
-        "followings": followings,
+        "followings": drawn,
         "me": next((index for index, row in enumerate(rows) if row[5] == own), None) if own is not None else None,
     }
 

@@ -112,15 +112,6 @@ def connection(
     )
 
 
-def of_list(page: Page, nodes: Sequence[T]) -> Connection[T]:
-    """A connection over a list that is there as a whole."""
-
-    async def count() -> int:
-        return len(nodes)
-
-    return connection(page, nodes[page.after : page.stop], count=count)
-
-
 # Arguments of a list, as pairs; the parent's id or None; first and last place.
 _Key = tuple[tuple[tuple[str, Any], ...], int | None, int, int]
 

@@ -116,7 +116,7 @@ class _Kept:
         assert self.graph is not None
         # Before the entries are read, so that they reach at least as far (Note [Revision first]).
         self.inputs.update(inputs.decision_inputs(wanted - self.inputs.keys()))
-        entries = ledger.entries_after(self.community_id, self.graph.revision)
+        entries = ledger.entries_after(self.community_id, self.graph.revision, most=_TOO_FAR_BEHIND + 1)
         if len(entries) > _TOO_FAR_BEHIND:
             self._load(wanted)
             return

@@ -6,17 +6,20 @@ the lease has run out. Every claim raises the fence, and a run may store only wh
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import F, QuerySet
 
 from democracy import clock
 from democracy.models import CalculationClaim
+
+logger = logging.getLogger(__name__)
 
 
 class ClaimLost(Exception):
@@ -59,15 +62,23 @@ class Claim:
             rounds = int(seconds / interval)
             try:
                 for _ in range(rounds):
-                    # One that waited for a long transaction may come after the release, and must not undo it.
-                    held = self._mine().exclude(holder="")
-                    if self._ended.wait(interval) or not held.update(expires_at=_lease_end()):
+                    if self._ended.wait(interval) or not self._renew():
                         return
             finally:
                 connection.close()
 
         interval = settings.RECALCULATION_LEASE / 3
         threading.Thread(target=renew, name=f"claim-{self.community_id}", daemon=True).start()
+
+    def _renew(self) -> bool:
+        """Renew the lease unless it was released or lost."""
+        try:
+            # A renewal that waited for a long transaction may come after the release, and must not undo it.
+            return bool(self._mine().exclude(holder="").update(expires_at=_lease_end()))
+        except OperationalError:
+            # SQLite was busy storing a very large result: meanwhile nobody else can claim, and there is a next time.
+            logger.warning("the claim on community %s could not be renewed just now", self.community_id, exc_info=True)
+            return True
 
     def _mine(self) -> QuerySet[CalculationClaim]:
         return CalculationClaim.objects.filter(community=self.community_id, fence=self.fence)

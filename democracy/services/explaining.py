@@ -11,6 +11,7 @@ from democracy import access, wording
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Choice, Decision, Membership
+from democracy.network import MOST_DRAWN
 from democracy.services.calculation import LiveCalculation, calculation_of
 from democracy.services.questions import influence, network
 from democracy.services.rolls import Voter, member_behind, voters
@@ -20,7 +21,6 @@ from graph import DelegationGraph, Source, StagedBallot
 # A ballot can rest on thousands of others; the heaviest of them are read, the rest are counted.
 MOST_SOURCES = 12
 MOST_INFLUENTIAL = 10
-MOST_DRAWN = 7_000
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,8 @@ class Influential:
 
 def most_influential(viewer: Viewer, decision: Decision, *, counted: int) -> list[Influential]:
     """The cast ballots that carry more than themselves, the weightiest first."""
-    carrying = [one for one in influence(decision) if one.ballots > 1][:MOST_INFLUENTIAL]
+    weightiest, _ = influence(decision, stop=MOST_INFLUENTIAL)
+    carrying = [one for one in weightiest if one.ballots > 1]
     people = voters(viewer, decision, [one.member.pk for one in carrying])
     return [Influential(people[one.member.pk], one.ballots, one.ballots / max(counted, 1)) for one in carrying]
 

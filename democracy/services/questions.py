@@ -30,6 +30,7 @@ MAX_CHANGES = 20
 _MOST_DECISIONS = 20
 # Up to here members are looked up by number, beyond it all of the community are read.
 _FEW_MEMBERS = 1_000
+_ROWS = 10_000
 
 
 # --- What a ballot rests on, and what it carries ----------------------------------------------------------------------
@@ -69,13 +70,14 @@ def _named(source: Source, members: Mapping[int, Membership]) -> NamedSource:
     return NamedSource(members[source.member], source.weight, tuple(members[one] for one in source.path))
 
 
-def _members(ids: Iterable[int], *, community_id: int | None = None) -> dict[int, Membership]:
+def _members(ids: Iterable[int]) -> dict[int, Membership]:
     """The members with these ids, and their users."""
-    wanted = set(ids)
-    rows = Membership.objects.select_related("user")
-    if community_id is not None and len(wanted) > _FEW_MEMBERS:
-        return {row.pk: row for row in rows.filter(community=community_id) if row.pk in wanted}
-    return {row.pk: row for row in rows.filter(pk__in=wanted)}
+    wanted = list(set(ids))
+    found: dict[int, Membership] = {}
+    for start in range(0, len(wanted), _ROWS):
+        rows = Membership.objects.select_related("user").filter(pk__in=wanted[start : start + _ROWS])
+        found.update((row.pk, row) for row in rows)
+    return found
 
 
 @dataclass(frozen=True)
@@ -86,19 +88,33 @@ class Influence:
     ballots: float
 
 
-def influence(decision: Decision) -> list[Influence]:
-    """The cast ballots of a decision that shows them, those that carry most first, then by name."""
+def influence(decision: Decision, *, start: int = 0, stop: int) -> tuple[list[Influence], int]:
+    """The cast ballots of a decision that shows them, those that carry most first, then by name: from one place to
+    another, and how many there are in all.
+    """
     if not access.shows_ballots(decision):
-        return []
-    carried = _copy_of(decision).influence()
-    members = _members(carried, community_id=decision.community_id)
-    found = [Influence(members[member], round(ballots, 6)) for member, ballots in carried.items()]
-    return sorted(found, key=lambda one: (-one.ballots, by_name(decision, one.member)))
+        return [], 0
+    carried = {member: round(ballots, 6) for member, ballots in _copy_of(decision).influence().items()}
+    names = _names(decision, carried)
+    shown = sorted(carried, key=lambda member: (-carried[member], names[member]))[start:stop]
+    members = _members(shown)
+    return [Influence(members[member], carried[member]) for member in shown], len(carried)
 
 
-def by_name(decision: Decision, member: Membership) -> tuple[bool, str]:
-    """A key that tells nothing of anonymous members: the known by handle, then the others by pseudonym."""
-    return member.is_anonymous, access.display_name(member, decision_id=decision.pk)
+def _names(decision: Decision, ids: Iterable[int]) -> dict[int, tuple[bool, str]]:
+    """A key for each of these members of the community that tells nothing of anonymous ones: the known by handle, then
+    the others by pseudonym. Rows of all members are several seconds' work in a large community, names are not.
+    """
+    wanted = set(ids)
+    rows = Membership.objects.filter(community=decision.community_id)
+    if len(wanted) <= _FEW_MEMBERS:
+        rows = rows.filter(pk__in=wanted)
+    columns = rows.values_list("pk", "is_anonymous", "user__handle").iterator(_ROWS)
+    return {
+        pk: (is_anonymous, access.pseudonym(decision.pk, pk) if is_anonymous else handle)
+        for pk, is_anonymous, handle in columns
+        if pk in wanted
+    }
 
 
 @dataclass(frozen=True)
@@ -119,16 +135,16 @@ def network(decision: Decision, *, most: int) -> Network:
     calculation = _copy_of(decision)
     pairs = list(calculation.active_followings())
     ends = Counter(member for pair in pairs for member in pair)
-    staged = {member: calculation.staged(member) for member in ends}
-    tags = {pair: calculation.graph.followees[pair[0]][pair[1]]["tags"] for pair in pairs}
-    members = _members(ends, community_id=decision.community_id)
-    names = {member: by_name(decision, members[member]) for member in ends}
+    names = _names(decision, ends)
     chosen = sorted(sorted(ends, key=lambda one: (-ends[one], names[one]))[:most], key=lambda one: names[one])
     place = {member: index for index, member in enumerate(chosen)}
-    kinds = {member: ballot.kind if ballot else "none" for member, ballot in staged.items()}
+    members = _members(chosen)
+    followees = calculation.graph.followees
     return Network(
-        [(members[one], kinds[one]) for one in chosen],
-        sorted((place[a], place[b], tuple(sorted(tags[a, b]))) for a, b in pairs if a in place and b in place),
+        [(members[one], ballot.kind if (ballot := calculation.staged(one)) else "none") for one in chosen],
+        sorted(
+            (place[a], place[b], tuple(sorted(followees[a][b]["tags"]))) for a, b in pairs if a in place and b in place
+        ),
         is_complete=len(chosen) == len(ends),
     )
 

@@ -26,6 +26,7 @@ def community_network(request: HttpRequest, community_id: int) -> HttpResponse:
         "tag": form.value("tag"),
         "tags": network.following_tags(request.user, context["community"]),
         "page": page_of(request, found),
+        "most_drawn": network.MOST_DRAWN,
     }
     fragments = {"following-list": "democracy/_network_list.html"}
     return render_page(request, "democracy/network.html", context, fragments=fragments)

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import User
-from democracy import services
+from democracy import network, services
 from democracy.models import Community, Following, Membership
 from tests import factories
 from tests.test_views.browsing import as_, queries, text
@@ -67,6 +67,18 @@ def test_somebody_who_left_is_gone_from_the_picture_with_their_followings(town: 
     community, members = town
     services.leave_community(members["ben"].user, community.pk)
     assert picture(town, None)["followings"] == [("ada", "cleo", [])]
+
+
+def test_of_a_large_community_those_whom_most_follow_are_drawn_and_oneself(town: Town) -> None:
+    community, members = town
+    factories.follow(members["manager"], members["cleo"])
+
+    def drawn(user: User) -> set[int]:
+        return {row[0] for row in network.picture(user, community, most=2)["members"]}
+
+    # Of ada's followers the only one is anonymous, so she counts as followed by nobody.
+    assert drawn(factories.person()) == {members["cleo"].pk, members["ben"].pk}
+    assert drawn(members["ada"].user) == {members["cleo"].pk, members["ben"].pk, members["ada"].pk}
 
 
 def listed(town: Town, user: User | None = None, **query: str) -> list[tuple[str, str]]:

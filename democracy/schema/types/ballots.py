@@ -105,15 +105,19 @@ class Influence:
     ballots: float = strawberry.field(description="How many counted ballots, its own among them.")
 
 
-def influence_of(viewer: Viewer, decisions: list[models.Decision]) -> dict[models.Decision, list[Influence]]:
-    return {
-        decision: [
-            Influence(voter=Voter(row=one.member, decision_pk=decision.pk), ballots=one.ballots)
-            for one in questions.influence(decision)
-        ]
-        for decision in decisions
-        if access.shows_ballots(decision)
-    }
+def influence_pages(
+    viewer: Viewer, keys: list[tuple[models.Decision, int, int]]
+) -> dict[tuple[models.Decision, int, int], tuple[list[Influence], int]]:
+    """From one place to another, and how many there are, of decisions that show their ballots."""
+    found = {}
+    for decision, start, stop in keys:
+        if access.shows_ballots(decision):
+            page, number = questions.influence(decision, start=start, stop=stop)
+            nodes = [
+                Influence(voter=Voter(row=one.member, decision_pk=decision.pk), ballots=one.ballots) for one in page
+            ]
+            found[decision, start, stop] = (nodes, number)
+    return found
 
 
 @strawberry.type(description="A member in the delegation graph of a decision.")

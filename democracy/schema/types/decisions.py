@@ -13,9 +13,16 @@ from accounts.api import Info, Node, of_row
 from democracy import access, models, selectors
 from democracy.access import Viewer
 from democracy.errors import InvalidInput
-from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, connection, of_list
+from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, connection
 from democracy.schema.scalars import DecisionStatus, ResultsVisibility
-from democracy.schema.types.ballots import Ballot, DelegationGraph, Influence, delegation_of, influence_of, own_ballots
+from democracy.schema.types.ballots import (
+    Ballot,
+    DelegationGraph,
+    Influence,
+    delegation_of,
+    influence_pages,
+    own_ballots,
+)
 from democracy.schema.types.people import community_of
 from democracy.schema.types.results import CalculationStatus, Choice, Result, choices_of, results_of, statuses_of
 
@@ -102,8 +109,16 @@ class Decision(Node):
     async def influence(
         self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
     ) -> Connection[Influence] | None:
-        found = await info.context.load(influence_of, self.row)
-        return None if found is None else of_list(Page.of(first, after), found)
+        page = Page.of(first, after)
+        found = await info.context.load(influence_pages, (self.row, page.after, page.stop))
+        if found is None:
+            return None
+        nodes, number = found
+
+        async def count() -> int:
+            return number
+
+        return connection(page, nodes, count=count)
 
     @strawberry.field(description=f"At most {MOST_NODES:,} members. Null while ballots are hidden.")
     async def delegation_graph(self, info: Info, first: int = 200) -> DelegationGraph | None:
