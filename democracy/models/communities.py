@@ -62,7 +62,8 @@ class Membership(models.Model):
         VOTER = "voter", "Voter"
         LOBBYIST = "lobbyist", "Lobbyist"
 
-    community = models.ForeignKey(Community, on_delete=models.CASCADE, related_name="memberships")
+    # Indexed by the constraint below.
+    community = models.ForeignKey(Community, on_delete=models.CASCADE, related_name="memberships", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role, default=Role.VOTER)
     is_manager = models.BooleanField(default=False)
@@ -124,7 +125,8 @@ class Application(models.Model):
 class Following(models.Model):
     """Follower inherits from followee, on the topics in `tags` (none = everything). `order` is for display only."""
 
-    follower = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="followings")
+    # Indexed by the constraint below.
+    follower = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="followings", db_index=False)
     followee = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="followers")
     tags = models.JSONField(default=list, blank=True)
     order = models.PositiveIntegerField(default=0)

@@ -140,7 +140,8 @@ class Choice(models.Model):
 class Ballot(models.Model):
     """What a member cast in a decision: stars per choice (`Vote`), tags, a comment; or an abstention."""
 
-    decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="ballots")
+    # Indexed by the constraint below.
+    decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="ballots", db_index=False)
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="ballots")
     tags = models.JSONField(default=list, blank=True)
     comment = models.TextField(blank=True, max_length=2_000)
@@ -157,7 +158,8 @@ class Ballot(models.Model):
 class Vote(models.Model):
     """The stars one ballot gives one choice. A choice without a row is unrated: 0 stars."""
 
-    ballot = models.ForeignKey(Ballot, on_delete=models.CASCADE, related_name="votes")
+    # Indexed by the constraint below.
+    ballot = models.ForeignKey(Ballot, on_delete=models.CASCADE, related_name="votes", db_index=False)
     choice = models.ForeignKey(Choice, on_delete=models.CASCADE, related_name="votes")
     stars = models.PositiveSmallIntegerField(validators=[MaxValueValidator(MAX_STARS)])
 

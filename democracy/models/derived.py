@@ -25,7 +25,8 @@ class StagedBallot(models.Model):
         ABSTAINED = "abstained", "Abstained"
         NONE = "none", "None"
 
-    decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="staged_ballots")
+    # Indexed by the constraint below.
+    decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="staged_ballots", db_index=False)
     membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="staged_ballots")
     kind = models.CharField(max_length=10, choices=Kind)
     # Microstars per choice in the order of the choices, 4 bytes each, little-endian.

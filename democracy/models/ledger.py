@@ -14,6 +14,8 @@ from democracy.models.decisions import Decision
 class LedgerEntry(models.Model):
     """One change of the inputs of a community: number `revision`, without gaps, chained by hash, never changed.
 
+    It is read by revision and by subject, never by the columns that refer to something: those have no index.
+
     `subject` names what changed ("ballot:12:7"); `before` and `after` are its whole content, null where it did not or
     does not exist. Decision, membership and actor are plain numbers without a database constraint: the entry outlives
     what it speaks of.
@@ -29,20 +31,25 @@ class LedgerEntry(models.Model):
         RECALCULATION = "recalculation", "Recalculation"
 
     community = models.ForeignKey(
-        Community, on_delete=models.DO_NOTHING, db_constraint=False, related_name="ledger_entries"
+        Community, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="ledger_entries"
     )
     revision = models.PositiveBigIntegerField()
     time = models.DateTimeField()
     kind = models.CharField(max_length=16, choices=Kind)
     subject = models.CharField(max_length=64)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
     )
     decision = models.ForeignKey(
-        Decision, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+        Decision, null=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
     membership = models.ForeignKey(
-        Membership, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+        Membership, null=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
