@@ -195,7 +195,13 @@ if EMBEDDED:
 else:
     # Connections live in the driver's pool; Django requires CONN_MAX_AGE 0 with it.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": int(_number("CROWDVOTE_DB_POOL", 16))}}
+    _given = DATABASES["default"].get("OPTIONS", {})
+    DATABASES["default"]["OPTIONS"] = {
+        **_given,
+        # Compiling queries takes PostgreSQL seconds where reading a large community's page takes milliseconds.
+        "options": f"{_given.get('options', '')} -c jit=off".strip(),
+        "pool": {"min_size": 1, "max_size": int(_number("CROWDVOTE_DB_POOL", 16))},
+    }
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

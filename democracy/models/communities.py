@@ -82,7 +82,10 @@ class Membership(models.Model):
                 condition=Q(is_anonymous=False) | Q(role="voter"), name="membership_only_voters_are_anonymous"
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["community", "left_at"])]
+        indexes: ClassVar = [
+            models.Index(fields=["community", "left_at"]),
+            models.Index(fields=["community"], condition=Q(is_manager=True), name="membership_managers"),
+        ]
 
     def __str__(self) -> str:
         return f"membership {self.pk}"
