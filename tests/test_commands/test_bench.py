@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management.base import CommandError
 
-from democracy.benchmarks import CASES, QUICK, counting, incremental, networks
+from democracy.benchmarks import CASES, QUICK, bundle_files, counting, incremental, large, networks
 from democracy.benchmarks.figures import Figure, percentile, table
+from democracy.models import Following
+from tests.test_commands.running import made_community, made_decisions, run
 
 
 def test_it_measures_in_a_database_of_its_own_and_writes_table_and_json(tmp_path):
@@ -49,6 +52,40 @@ def test_networks_have_the_size_they_are_asked_for_and_are_the_same_each_time(sh
     assert all(a != b and 1 <= a <= 1_000 and 1 <= b <= 1_000 for a, b in town.followings)
     assert len(town.ballots) == 200
     assert networks.SHAPES[shape](1_000, 2_000) == town
+
+
+@pytest.mark.django_db
+def test_a_made_up_community_can_be_imported_from_a_file(tmp_path):
+    town = networks.preferential(40, 80)
+    bundle_files.write(town, tmp_path / "town.json")
+    lines = run("import_community", tmp_path / "town.json")
+    community, decision = made_community(lines), made_decisions(lines)[bundle_files.DECISION]
+    assert community.memberships.count() == 40
+    assert Following.objects.filter(follower__community=community).count() == len(town.followings)
+    cast = {ballot.membership.file_id: ballot for ballot in decision.ballots.select_related("membership")}
+    assert cast.keys() == {f"m{voter}" for voter in town.ballots}
+    for voter, ballot in town.ballots.items():
+        stars = cast[f"m{voter}"].votes.order_by("choice__lot").values_list("stars", flat=True)
+        assert tuple(stars) == ballot.stars
+
+
+def test_a_step_tells_what_its_process_said_and_took_and_fails_with_its_error():
+    step = large._run([sys.executable, "-c", "print('done'); held = bytearray(200 << 20)"])
+    assert step.output == "done\n"
+    assert step.memory > 200 << 20
+    assert 0 < step.seconds < 60
+    with pytest.raises(RuntimeError, match="ValueError: no such town"):
+        large._run([sys.executable, "-c", "raise ValueError('no such town')"])
+
+
+def test_sizes_and_servers_that_cannot_be_are_refused():
+    with pytest.raises(CommandError, match="--members: at least"):
+        run("bench", "--members", 10)
+    with pytest.raises(CommandError, match="not allowed with argument"):
+        run("bench", "--members", 10_000, "--quick")
+    pytest.importorskip("psycopg")
+    with pytest.raises(CommandError, match="--database: "):
+        run("bench", "--database", "postgres://nobody@127.0.0.1:1/nowhere")
 
 
 def test_cases_have_names():
