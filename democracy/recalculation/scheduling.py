@@ -14,6 +14,7 @@ from django.db import close_old_connections, connection
 from democracy import clock, counters, eventlog, observing, publishing
 from democracy.recalculation import executors
 from democracy.recalculation.executors import Executor
+from democracy.services.pruning import prune_history_if_due
 
 logger = logging.getLogger(__name__)
 
@@ -152,12 +153,13 @@ class Scheduler:
         return communities
 
     def _look_around(self) -> None:
-        """Sweep, and tell whoever watches here what other processes did and no message told of."""
+        """Sweep, thin out old history, and tell who watches here what other processes did and no message told of."""
         assert self._executor is not None
         try:
             close_old_connections()
             if self._executor.sweeps:
                 self.sweep()
+                prune_history_if_due()
             publishing.catch_up()
         except Exception as error:
             eventlog.thread_error(error)

@@ -24,8 +24,10 @@ _lock = threading.Lock()
 _next = 0.0
 
 
-def prune_history(*, days: int, now: datetime) -> int:
-    """Thin out the history before the last `days` whole days (UTC). Returns how many interim results were deleted."""
+def prune_history(*, days: int, now: datetime, most: int | None = None) -> int:
+    """Thin out the history before the last `days` whole days (UTC). Returns how many interim results were deleted, at
+    least `most`, if given, where there are as many.
+    """
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     day = TruncDay("calculated_at", tzinfo=UTC)
     interim = DecisionSnapshot.objects.filter(is_final=False, calculated_at__lt=today - timedelta(days=days))
@@ -34,16 +36,18 @@ def prune_history(*, days: int, now: datetime) -> int:
     )
     superseded = interim.annotate(day=day).filter(Exists(later)).order_by("pk").values_list("pk", flat=True)
     deleted = 0
-    while some := list(superseded[:_BATCH]):
+    while (most is None or deleted < most) and (some := list(superseded[:_BATCH])):
         deleted += DecisionSnapshot.objects.filter(pk__in=some).delete()[0]
     return deleted
 
 
 def prune_history_if_due() -> int:
-    """As CROWDVOTE_HISTORY_DAYS says, at most once an hour in this process. For the sweep."""
+    """As CROWDVOTE_HISTORY_DAYS says, once an hour in this process, a batch at a time. For the sweep."""
     global _next  # noqa: PLW0603
     with _lock:
         if not settings.HISTORY_DAYS or time.monotonic() < _next:
             return 0
-        _next = time.monotonic() + _EVERY
-    return prune_history(days=settings.HISTORY_DAYS, now=timezone.now())
+        deleted = prune_history(days=settings.HISTORY_DAYS, now=timezone.now(), most=_BATCH)
+        if deleted < _BATCH:
+            _next = time.monotonic() + _EVERY
+        return deleted

@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry
+from democracy.recalculation import Scheduler
+from democracy.recalculation.executors import Threads
 from democracy.services import pruning
 from tests import factories
+from tests.recalculation import until
 from tests.test_commands.running import refused, run
 
 pytestmark = pytest.mark.django_db
@@ -98,3 +101,27 @@ def test_a_server_prunes_at_most_once_an_hour_and_only_where_it_is_told_to(decis
     snapshot(decision, 3, days=5)
     assert pruning.prune_history_if_due() == 0
     assert kept(decision) == [(2, False), (3, False)]
+
+
+def test_a_server_prunes_a_batch_at_a_time_and_goes_on_at_its_next_look(decision, settings, monkeypatch):
+    monkeypatch.setattr(pruning, "_next", 0.0)
+    monkeypatch.setattr(pruning, "_BATCH", 2)
+    settings.HISTORY_DAYS = 2
+    for revision in range(1, 7):
+        snapshot(decision, revision, days=5, hours=8 - revision)
+    assert [pruning.prune_history_if_due() for _ in range(4)] == [2, 2, 1, 0]
+    assert kept(decision) == [(6, False)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_sweep_prunes(decision, settings, monkeypatch):
+    monkeypatch.setattr(pruning, "_next", 0.0)
+    settings.HISTORY_DAYS = 2
+    snapshot(decision, 1, days=5, hours=1)
+    snapshot(decision, 2, days=5)
+    scheduler = Scheduler()
+    scheduler.start(Threads())
+    try:
+        until(lambda: kept(decision) == [(2, False)], "the older result to go")
+    finally:
+        scheduler.stop()

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('democracy', '0001_initial'),
+        ('democracy', '0002_decision_stale_since'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
