@@ -39,9 +39,10 @@ class Server(uvicorn.Server):
             signal.raise_signal(sig)
         self.should_exit = True
         serving.stopping = True
-        threading.Thread(target=_end_by_force, name="longest-stop", daemon=True).start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Not in the signal's handler: that may have interrupted the starting of another thread, and wait for its lock.
+        threading.Thread(target=_end_by_force, name="longest-stop", daemon=True).start()
         await asyncio.sleep(settings.DRAIN)
         serving.end_streams()
         await super().shutdown(sockets)
