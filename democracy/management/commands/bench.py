@@ -47,6 +47,11 @@ class Command(BaseCommand):
             metavar="URL",
             help="of a PostgreSQL server, on which a database is made for this and dropped after it; default: SQLite",
         )
+        parser.add_argument(
+            "--redis",
+            metavar="URL",
+            help="with --database: for several servers and a worker, which talk over it; default: one server",
+        )
         parser.add_argument("--only", action="append", choices=CASES, metavar="NAME", help=f"of {', '.join(CASES)}")
 
     def handle(
@@ -56,11 +61,14 @@ class Command(BaseCommand):
         quick: bool,
         members: int,
         database: str | None,
+        redis: str | None,
         only: list[str] | None,
         **options: Any,
     ) -> None:
         if members < 1_000:
             raise CommandError("--members: at least 1,000.")
+        if redis and not database:
+            raise CommandError("--redis goes with --database: several processes need a PostgreSQL.")
         if os.environ.get(_INSIDE):
             self._measure(json, scale=QUICK if quick else members / MEMBERS, only=only)
             return
@@ -73,6 +81,7 @@ class Command(BaseCommand):
             environment = {
                 **{key: value for key, value in os.environ.items() if not _decides(key)},
                 **({"DATABASE_URL": url} if url else {}),
+                **({"REDIS_URL": redis} if redis else {}),
                 "CROWDVOTE_DATA_DIR": directory,
                 "DJANGO_SETTINGS_MODULE": "crowdvote.settings",
                 _INSIDE: "1",
@@ -99,6 +108,7 @@ class Command(BaseCommand):
                 "machine": platform.machine(),
                 "cpus": os.cpu_count(),
                 "database": connection.vendor,
+                "servers": "several" if settings.REDIS_URL else "one",
             }
             rows = [{**asdict(figure), "ratio": figure.ratio} for figure in figures]
             content = {"scale": scale, **machine, "figures": rows}
