@@ -7,14 +7,16 @@ SHELL := /bin/bash
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
-# A process per core of a small machine; the tests of a file stay together and share what it sets up.
-PYTEST_ARGS ?= --numprocesses 2 --dist loadfile
+# A process per core of a small machine. Tests of a file begin together and share what it sets up, but none waits while
+# another process is idle.
+PYTEST_ARGS ?= --numprocesses 2 --dist worksteal
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
 # Addresses of the services that `make test-services` uses, where the environment names none.
 SERVICES_DATABASE_URL := $(or $(DATABASE_URL),postgres://postgres@127.0.0.1:5432/crowdvote)
 SERVICES_REDIS_URL := $(or $(REDIS_URL),redis://127.0.0.1:6379/15)
+SERVICES_BROKER_URL := $(or $(BROKER_URL),amqp://guest:guest@127.0.0.1:5672//)
 
 .PHONY: help setup run test test-services check format schema bench lock
 
@@ -42,11 +44,12 @@ run: setup ## serve a demo community on http://localhost:PORT (8000), on the emb
 	@exec $(BIN)/python manage.py serve --host $(HOST)
 
 test: .venv/dev ## run the tests on the embedded default; what is skipped is listed with the reason
-	env -u DATABASE_URL -u REDIS_URL $(BIN)/python -m pytest $(PYTEST_ARGS)
+	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-services: export DATABASE_URL := $(SERVICES_DATABASE_URL)
 test-services: export REDIS_URL := $(SERVICES_REDIS_URL)
-test-services: .venv/all ## run the tests on PostgreSQL and Redis (DATABASE_URL, REDIS_URL)
+test-services: export BROKER_URL := $(SERVICES_BROKER_URL)
+test-services: .venv/all ## run the tests on PostgreSQL, Redis and RabbitMQ (DATABASE_URL, REDIS_URL, BROKER_URL)
 	$(BIN)/python -m tests.services
 	@# The browser's server brings its own embedded default: `make test` has driven it.
 	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not browser"

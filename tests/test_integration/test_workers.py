@@ -20,7 +20,7 @@ from democracy import publishing, recalculation
 from democracy.models import Decision
 from democracy.publishing import hub, result_topic
 from democracy.relay import relay
-from tests import factories
+from tests import factories, services
 from tests.recalculation import PATIENCE, until, until_current
 from tests.test_democracy.test_publishing import in_database
 
@@ -134,6 +134,25 @@ class TestAWorker:
         until_current(decision)
         assert second.end() == 0
         assert "Traceback" not in second.log.read_text()
+
+    @pytest.mark.services("rabbitmq")
+    def test_takes_jobs_from_another_broker_than_redis(self, worker, decision) -> None:
+        from celery import Celery
+
+        from crowdvote.celery import QUEUE
+
+        vote(decision, Ash=5)
+        # It sweeps as it starts, and not again in this test.
+        worker(CROWDVOTE_BROKER_URL=services.BROKER_URL, CROWDVOTE_SWEEP_INTERVAL="3600")
+        until_current(decision)
+        vote(decision, Ash=3)
+        sender = Celery("sender", broker=services.BROKER_URL, set_as_current=False)
+        sender.send_task("democracy.recalculate", (decision.community_id,), queue=QUEUE)
+        try:
+            until_current(decision)
+        finally:
+            with sender.connection_for_write() as broker:
+                broker.default_channel.queue_delete(QUEUE)
 
     def test_goes_on_without_a_queue(self, worker, server, decision) -> None:
         one = worker(CROWDVOTE_BROKER_URL=NOWHERE)
