@@ -12,12 +12,13 @@ import sys
 from typing import Any
 from urllib.parse import ParseResult
 
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import OriginValidator
 from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.db import close_old_connections
 from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crowdvote.settings")
@@ -65,10 +66,22 @@ _from_this_site = OurPagesAndPrograms(AuthMiddlewareStack(_routes), settings.ALL
 
 
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
-    """One WebSocket, with a thread of its own for database work; without it all sockets would share one."""
+    """One WebSocket, with a thread of its own for database work; without it all sockets would share one.
+
+    With each message, and at the end, that thread gives its database connection back: an open socket holds none, or the
+    pool would be empty after a few, and a closed one would take its own along.
+    """
+
+    async def giving_back(message: Any) -> None:
+        await sync_to_async(close_old_connections)()
+        await send(message)
+
     with serving.socket():
         async with ThreadSensitiveContext():
-            await _from_this_site(scope, receive, send)
+            try:
+                await _from_this_site(scope, receive, giving_back)
+            finally:
+                await sync_to_async(close_old_connections)()
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import strawberry
 from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 
 from accounts.api import Info, node_id, pk_of
 from democracy import access, directory, models, selectors
@@ -60,6 +61,8 @@ async def _watch(
         yield last
         recheck_at = time.monotonic() + RECHECK
         while True:
+            # Whoever waits holds no database connection; over WebSocket each message has given it back as well.
+            await sync_to_async(close_old_connections)()
             news = await _next(inbox.next, recheck_at)
             if news.keys() - {topic} or time.monotonic() >= recheck_at:
                 viewer = await asking.identify()

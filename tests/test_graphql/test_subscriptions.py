@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection
+from django.db import connection, connections
+from django.db.backends.signals import connection_created
 from django.test import AsyncClient, Client
 from strawberry.channels.testing import GraphQLWebsocketCommunicator
 
@@ -199,6 +200,44 @@ class TestValues:
         await socket.start("o", "mutation { signOut { errors { code } } }")
         assert (await socket.data("signOut")) == {"errors": [{"code": "ONLY_OVER_HTTP"}]}
         await socket.communicator.disconnect()
+
+
+class TestConnections:
+    """A database has fewer connections than a page has watchers: an open socket holds none."""
+
+    @pytest.fixture
+    async def opened_since(self) -> AsyncIterator[list[Any]]:
+        """The database connections that were opened since, except by the test itself."""
+        found: list[Any] = []
+        own = await sync_to_async(lambda: connections["default"])()
+
+        def note(connection: Any, **kwargs: Any) -> None:
+            if connection is not own:
+                found.append(connection)
+
+        connection_created.connect(note)
+        yield found
+        connection_created.disconnect(note)
+
+    def held(self, connections: list[Any]) -> list[Any]:
+        return [one for one in connections if one.connection is not None]
+
+    async def test_whoever_watches_or_has_asked_holds_none(self, scene: Scene, opened_since: list[Any]) -> None:
+        _, raw = await sync_to_async(accounts.create_api_token)(scene.members["ann"].user, "script")
+        socket = await opened(params={"authorization": f"Bearer {raw}"})
+        # Who somebody is was looked up already.
+        assert (len(opened_since) > 0, self.held(opened_since)) == (True, [])
+        await socket.start("a", RESULT, d=id_of(scene.decision))
+        await socket.start("b", STATUS, d=id_of(scene.decision))
+        for _ in range(2):
+            assert (await socket.next())["type"] == "next"
+        assert self.held(opened_since) == []
+        await socket.start("m", 'mutation { updateProfile(input: {name: "Ann B"}) { account { name } } }')
+        assert await socket.data("updateProfile") == {"account": {"name": "Ann B"}}
+        assert (await socket.next())["type"] == "complete"
+        assert self.held(opened_since) == []
+        await socket.communicator.disconnect()
+        assert self.held(opened_since) == []
 
 
 class TestWhoMay:
