@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 
 from django.conf import settings
-from django.db import close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from democracy import clock, counters, eventlog, observing, publishing
 from democracy.models import Decision
@@ -63,6 +63,10 @@ def _run(community_id: int) -> bool:
     except ClaimLost as lost:
         outcome = "lost"
         logger.warning("%s", lost)
+    except Exception:
+        # The claim is given back over a connection that works.
+        close_old_connections()
+        raise
     finally:
         claim.release()
         observing.run_ended.send_robust(None, outcome=outcome, seconds=time.monotonic() - started)
@@ -90,6 +94,8 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
         staged += stage.process(by_id.keys() - closed, live=live)
         staged += [(pk, stage.final(by_id[pk])) for pk in sorted(closed)]
     except Exception as error:
+        if _is_of_the_database(error):
+            raise
         _record_failures(stale, error)
         return
     ballots = sum(len(one.columns.members) if one.columns else len(one.ballots) for _, one in staged)
@@ -109,11 +115,22 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
             stage.not_stored(other for other, _ in staged[position:])
             raise
         except Exception as error:
+            if _is_of_the_database(error):
+                stage.not_stored(other for other, _ in staged[position:])
+                raise
             stage.not_stored([pk])
             _record_failures([by_id[pk]], error)
     seconds = time.monotonic() - started
     eventlog.tally_completed(seconds=seconds)
     observing.tallied.send_robust(None, seconds=seconds)
+
+
+def _is_of_the_database(error: Exception) -> bool:
+    """Whether the database is away, or was: that says nothing of the decision that was being calculated."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return True
+    # A cursor that cannot be closed raises the driver's own error.
+    return connection.connection is not None and not connection.is_usable()
 
 
 def _record_failures(decisions: Iterable[Decision], error: Exception) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -178,6 +178,53 @@ class TestFailure:
         monkeypatch.setattr(Claim, "take", Mock(side_effect=OSError("the disk is gone")))
         recalculate_community_decisions_async(community.pk)
         assert logged == ["the disk is gone"]
+
+    @pytest.mark.parametrize("where", ['FROM "democracy_ballot"', 'SET "calculated_revision"'], ids=["read", "store"])
+    def test_a_database_that_is_away_fails_no_decision_and_the_next_sweep_calculates(self, scene, caplog, where):
+        community, members, decision = scene
+        factories.vote(members["ada"], decision, Ash=5)
+
+        def away(execute, sql, *rest):
+            if where in sql:
+                raise OperationalError("server closed the connection unexpectedly")
+            return execute(sql, *rest)
+
+        with connection.execute_wrapper(away):
+            recalculate_community_decisions_async(community.pk)
+        assert "[THREAD_ERROR] Background calculation failed: server closed the connection unexpectedly" in log_lines(
+            caplog
+        )
+        # Stale, not failed; and the claim is free again.
+        assert statuses(decision) == ["stale"]
+        recalculate_community_decisions_async(community.pk)
+        assert statuses(decision) == ["current"]
+        assert StagedBallot.objects.get(decision=decision, kind="cast").membership == members["ada"]
+
+    @pytest.mark.services("postgres")
+    @pytest.mark.parametrize("where", ['FROM "democracy_ballot"', 'SET "calculated_revision"'], ids=["read", "store"])
+    def test_nor_does_a_connection_that_is_cut(self, scene, where):
+        community, members, decision = scene
+        factories.vote(members["ada"], decision, Ash=5)
+        cut: list[int] = []
+
+        def cut_off() -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s)", cut)
+            connection.close()
+
+        def cutting(execute, sql, *rest):
+            if where in sql and not cut:
+                cut.append(connection.connection.info.backend_pid)
+                other = threading.Thread(target=cut_off)
+                other.start()
+                other.join()
+            return execute(sql, *rest)
+
+        with connection.execute_wrapper(cutting):
+            recalculate_community_decisions_async(community.pk)
+        assert (len(cut), statuses(decision)) == (1, ["stale"])
+        recalculate_community_decisions_async(community.pk)
+        assert statuses(decision) == ["current"]
 
     def test_a_failed_staging_marks_all_its_decisions(self, scene, monkeypatch):
         community, _, decision = scene
