@@ -59,13 +59,15 @@ class Claim:
         """Renew from a thread of its own until released or `seconds` have passed: a run that hangs loses its claim."""
 
         def renew() -> None:
-            rounds = int(seconds / interval)
-            try:
-                for _ in range(rounds):
-                    if self._ended.wait(interval) or not self._renew():
+            for _ in range(int(seconds / interval)):
+                if self._ended.wait(interval):
+                    return
+                try:
+                    if not self._renew():
                         return
-            finally:
-                connection.close()
+                finally:
+                    # A connection that broke would stay broken for this thread.
+                    connection.close()
 
         interval = settings.RECALCULATION_LEASE / 3
         threading.Thread(target=renew, name=f"claim-{self.community_id}", daemon=True).start()
@@ -76,7 +78,8 @@ class Claim:
             # A renewal that waited for a long transaction may come after the release, and must not undo it.
             return bool(self._mine().exclude(holder="").update(expires_at=_lease_end()))
         except OperationalError:
-            # SQLite was busy storing a very large result: meanwhile nobody else can claim, and there is a next time.
+            # SQLite was busy storing a very large result, or PostgreSQL is being restarted: meanwhile nobody else can
+            # claim, and there is a next time.
             logger.warning("the claim on community %s could not be renewed just now", self.community_id, exc_info=True)
             return True
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -159,6 +161,30 @@ class TestKeepingAlive:
         assert take(community).fence == claim.fence + 1
         with pytest.raises(ClaimLost):
             claim.hold()
+
+    @pytest.mark.services("postgres")
+    def test_a_renewal_over_a_connection_that_was_cut_is_followed_by_another(
+        self, transactional_db: None, community: Community, settings: Settings
+    ) -> None:
+        settings.RECALCULATION_LEASE = 0.3
+        claim = take(community)
+        backends: list[int] = []
+
+        def note(connection: Any, **kwargs: Any) -> None:
+            if threading.current_thread().name == f"claim-{community.pk}":
+                backends.append(connection.connection.info.backend_pid)
+
+        connection_created.connect(note)
+        try:
+            claim.keep_alive(60)
+            until(lambda: bool(backends), "the first renewal")
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s)", [backends[0]])
+            expire(community)
+            until(lambda: row(community).is_live, "another renewal")
+        finally:
+            connection_created.disconnect(note)
+            claim.release()
 
     def test_renewing_stops_when_somebody_else_has_claimed_the_community(
         self, transactional_db: None, community: Community, settings: Settings
