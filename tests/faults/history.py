@@ -1,0 +1,74 @@
+"""What people did and were told. Times are seconds since the run began, by one clock."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+# What stands in a register, as the ledger has it; None: nothing.
+Content = dict[str, Any] | None
+
+
+class Kind(StrEnum):
+    CAST = "cast"
+    TAG = "tag"
+    WITHDRAW = "withdraw"
+    FOLLOW = "follow"
+    UNFOLLOW = "unfollow"
+
+
+class Outcome(StrEnum):
+    # The server said that it is done.
+    ACKNOWLEDGED = "acknowledged"
+    # The server said why it did nothing.
+    REFUSED = "refused"
+    # No server was reached: nothing happened.
+    UNREACHED = "unreached"
+    # No answer, or one that leaves open whether it happened, or will yet.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Something one person asked for. `register` is what it changes, by its subject in the ledger: one person's ballot
+    or following.
+
+    `value`: what CAST and FOLLOW put there; of TAG the new tags alone; None for the others.
+    """
+
+    register: str
+    kind: Kind
+    invoked: float
+    completed: float
+    outcome: Outcome
+    value: Content = None
+    receipt: str | None = None
+    code: str = ""
+    server: str = ""
+    detail: str = ""
+
+    @property
+    def ends(self) -> float:
+        """When it had happened if it happened at all."""
+        return math.inf if self.outcome is Outcome.UNKNOWN else self.completed
+
+    def applied(self, content: Content) -> Content:
+        """What it makes of what stands there. Raises Refusal where there is nothing to do it to."""
+        if self.kind in {Kind.CAST, Kind.FOLLOW}:
+            return self.value
+        if content is None:
+            raise Refusal
+        if self.kind is Kind.TAG:
+            assert self.value is not None
+            return content | self.value
+        return None
+
+    def __str__(self) -> str:
+        told = f"{self.outcome} {self.code}".strip()
+        return f"[{self.invoked:.3f}, {self.completed:.3f}] {self.kind} {self.value} -> {told}"
+
+
+class Refusal(Exception):
+    """An operation that the server must refuse."""
