@@ -18,7 +18,7 @@ SERVICES_DATABASE_URL := $(or $(DATABASE_URL),postgres://postgres@127.0.0.1:5432
 SERVICES_REDIS_URL := $(or $(REDIS_URL),redis://127.0.0.1:6379/15)
 SERVICES_BROKER_URL := $(or $(BROKER_URL),amqp://guest:guest@127.0.0.1:5672//)
 
-.PHONY: help setup run test test-services check format schema bench lock
+.PHONY: help setup run test test-services faults check format schema bench lock
 
 help: ## list what can be done
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -53,6 +53,10 @@ test-services: .venv/all ## run the tests on PostgreSQL, Redis and RabbitMQ (DAT
 	$(BIN)/python -m tests.services
 	@# The browser's server brings its own embedded default: `make test` has driven it.
 	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not browser"
+
+faults: .venv/all ## vote while everything is killed, for MINUTES (10) with KILLS (50), by SEED (1); starts its own services
+	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),10) --kills $(or $(KILLS),50) --seed $(or $(SEED),1) \
+		$(if $(REPORT),--report $(REPORT))
 
 check: .venv/dev ## format, lint, types, import contracts, migrations, schema drift
 	$(BIN)/ruff format --check
