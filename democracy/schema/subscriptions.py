@@ -60,15 +60,19 @@ async def _watch(
         last = await sync_to_async(read)()
         yield last
         recheck_at = time.monotonic() + RECHECK
+        has_asked = True
         while True:
-            # Whoever waits holds no database connection; over WebSocket each message has given it back as well.
-            await sync_to_async(close_old_connections)()
+            if has_asked:
+                # Whoever waits holds no database connection.
+                await sync_to_async(close_old_connections)()
+                has_asked = False
             news = await _next(inbox.next, recheck_at)
             if news.keys() - {topic} or time.monotonic() >= recheck_at:
                 viewer = await asking.identify()
                 if viewer.pk != who:
                     raise PermissionDenied("You are signed out.")
                 await sync_to_async(may)(viewer)
+                has_asked = True
                 recheck_at = time.monotonic() + RECHECK
             if topic in news and is_newer(news[topic], last):
                 last = news[topic]
