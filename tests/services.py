@@ -59,7 +59,7 @@ def _rabbitmq() -> str | None:
         return "BROKER_URL is not set"
     if find_spec("kombu") is None:
         return "Celery is not installed (requirements/all.txt)"
-    from kombu import Connection
+    from kombu.connection import Connection
 
     try:
         Connection(BROKER_URL, connect_timeout=3).ensure_connection(max_retries=1).release()
