@@ -139,6 +139,7 @@ class Subscription:
             # Results are of published decisions, whose choices are frozen: read once.
             if snapshot is not None and not choices:
                 choices = (await sync_to_async(selectors.choices_of)([pk]))[pk]
+                await sync_to_async(close_old_connections)()
             yield None if snapshot is None else Result.of(snapshot, choices)
 
     @strawberry.subscription(description="The revision of a community's ledger: now, and whenever something happens.")
