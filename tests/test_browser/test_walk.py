@@ -68,7 +68,7 @@ class Person:
         if self.look.scripts:
             await expect(place).to_contain_text(text, timeout=SOON)
             return
-        for _ in range(40):
+        for _ in range(100):
             if await place.get_by_text(text).count():
                 return
             await self.page.wait_for_timeout(250)
