@@ -272,6 +272,12 @@ def entries_after(community_id: int, revision: int, *, most: int | None = None) 
     return list(LedgerEntry.objects.filter(community=community_id, revision__gt=revision).order_by("revision")[:most])
 
 
+def subjects_after(community_id: int, revision: int) -> set[str]:
+    """What changed after `revision`."""
+    later = LedgerEntry.objects.filter(community=community_id, revision__gt=revision)
+    return set(later.values_list("subject", flat=True))
+
+
 def revision_before(community_id: int, time: datetime) -> int:
     """The revision of the community's inputs as they stood at `time`: of the last entry with an earlier ledger time."""
     earlier = LedgerEntry.objects.filter(community=community_id, time__lt=time)

@@ -307,6 +307,28 @@ def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
         yield LiveCalculation(keeper.graph.revision, keeper.inputs[decision.pk].choices, calculation)
 
 
+def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
+    """The same, to read at leisure and not to write, where this process keeps it; None where it would have to be
+    loaded, or is at work on it.
+    """
+    if decision.status == Decision.Status.CLOSED:
+        with _registry_lock:
+            return _final.get((decision.pk, decision.closes_at))
+    with _registry_lock:
+        keeper = _kept.get(decision.community_id)
+    if keeper is None or not keeper.lock.acquire(blocking=False):
+        return None
+    try:
+        if decision.pk not in keeper.calculations:
+            return None
+        keeper.bring_up_to_date([decision.pk])
+        assert keeper.graph is not None
+        calculation = keeper.calculations[decision.pk].copy()
+        return LiveCalculation(keeper.graph.revision, keeper.inputs[decision.pk].choices, calculation)
+    finally:
+        keeper.lock.release()
+
+
 @contextmanager
 def open_calculations(community_id: int, decision_ids: Iterable[int]) -> Iterator[dict[int, LiveCalculation]]:
     """The same for several open decisions of one community at once, by id, all at one revision."""

@@ -12,11 +12,11 @@ from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Choice, Decision, Membership
 from democracy.network import MOST_DRAWN
-from democracy.services.calculation import LiveCalculation, calculation_of
+from democracy.services.closures import KnownBallots, ballots_known
 from democracy.services.questions import influence, network
 from democracy.services.rolls import Voter, member_behind, voters
 from democracy.wording import SourceWords
-from graph import DelegationGraph, Source, StagedBallot
+from graph import Source, StagedBallot
 
 # A ballot can rest on thousands of others; the heaviest of them are read, the rest are counted.
 MOST_SOURCES = 12
@@ -102,24 +102,21 @@ def explain_ballot(viewer: Viewer, decision: Decision, key: str) -> Explanation:
 
 
 def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | None:
-    with calculation_of(decision) as live:
-        ballot = live.calculation.staged(member)
-        everything = live.calculation.sources(member)
-        sources = everything[:MOST_SOURCES]
-        shows = access.shows_ballots(decision)
-        stars = {source.member: _microstars(live, source.member) if shows else None for source in sources}
-        tags = {source.member: _tags(live, source) for source in sources}
-        order = live.choices
+    known = ballots_known(decision, [member])
+    ballot = known.calculation.staged(member)
     if ballot is None:
         return None
+    everything = known.calculation.sources(member)
+    sources = everything[:MOST_SOURCES]
+    shows = access.shows_ballots(decision)
     people = voters(viewer, decision, [member, *{one for source in sources for one in source.path}])
     lines = tuple(
         SourceLine(
             voter=people[source.member],
             share=source.weight,
-            microstars=stars[source.member],
+            microstars=_microstars(known, source.member) if shows else None,
             via=tuple(people[one] for one in source.path[1:-1]),
-            tags=tags[source.member],
+            tags=_tags(known, source),
         )
         for source in sources
     )
@@ -128,7 +125,7 @@ def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | N
         voter=people[member],
         kind=ballot.kind,
         tags=tuple(sorted(ballot.tags)),
-        choices=_choices(decision, order, ballot, lines, rest, len(everything) - len(lines)),
+        choices=_choices(decision, known.choices, ballot, lines, rest, len(everything) - len(lines)),
         sources=lines,
         others=len(everything) - len(lines),
         others_share=wording.percent_text(float(rest)),
@@ -136,18 +133,17 @@ def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | N
     )
 
 
-def _microstars(live: LiveCalculation, member: int) -> tuple[int, ...]:
-    ballot = live.calculation.staged(member)
-    return ballot.microstars if ballot is not None else (0,) * len(live.choices)
+def _microstars(known: KnownBallots, member: int) -> tuple[int, ...]:
+    ballot = known.calculation.staged(member)
+    return ballot.microstars if ballot is not None else (0,) * len(known.choices)
 
 
-def _tags(live: LiveCalculation, source: Source) -> tuple[str, ...]:
+def _tags(known: KnownBallots, source: Source) -> tuple[str, ...]:
     """The tags by which the first following of the path is active; none where it is on everything."""
     if len(source.path) < 2:
         return ()
-    graph: DelegationGraph = live.calculation.graph
-    following = graph.followees[source.path[0]][source.path[1]]["tags"]
-    asked = live.calculation.staged(source.path[1])
+    following: frozenset[str] = known.calculation.graph.followees[source.path[0]][source.path[1]]["tags"]
+    asked = known.calculation.staged(source.path[1])
     return tuple(sorted(following & asked.tags)) if asked is not None else ()
 
 

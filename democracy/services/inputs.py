@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import TextField
+from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
 from democracy import ledger
@@ -51,6 +51,18 @@ class DecisionInputs:
             tags=frozenset(content["tags"]),
             abstain=content["abstain"],
         )
+
+    def read(self, ballots: QuerySet[Ballot], votes: QuerySet[Vote]) -> None:
+        """Take over these ballots of the decision, with their votes, as the rows show them now."""
+        column = {choice: index for index, choice in enumerate(self.choices)}
+        unrated = [0] * len(self.choices)
+        stars: dict[int, list[int]] = {}
+        rated = votes.values_list("ballot__membership_id", "choice_id", "stars")
+        for membership, choice, count in rated.iterator(_ROWS):
+            stars.setdefault(membership, unrated.copy())[column[choice]] = count
+        rows = ballots.annotate(tags_text=TAGS_TEXT).values_list("membership_id", "tags_text", "abstain")
+        for membership, text, abstain in rows.iterator(_ROWS):
+            self.ballots[membership] = CastBallot(tuple(stars.get(membership, unrated)), tag_set(text), abstain)
 
     def apply(self, membership_id: int, content: Content) -> CastBallot | None:
         """Take over a ballot's new content; None withdraws it. Returns the ballot as the engine takes it."""
@@ -132,34 +144,37 @@ def closing_revision(decision: Decision) -> int:
 
 
 def _rows(community_id: int, decision_ids: Iterable[int], revision: int) -> CommunityInputs:
-    memberships = Membership.objects.filter(community=community_id, left_at=None).values_list("pk", "role")
-    members = {pk: role == Membership.Role.VOTER for pk, role in memberships}
-    rows = Following.objects.filter(follower__community=community_id).annotate(tags_text=TAGS_TEXT)
-    columns = rows.values_list("follower_id", "followee_id", "tags_text")
-    followings = {(follower, followee): tag_set(text) for follower, followee, text in columns.iterator(_ROWS)}
+    members = member_rows(Membership.objects.filter(community=community_id))
+    followings = following_rows(Following.objects.filter(follower__community=community_id))
     return CommunityInputs(revision, members, followings, decision_inputs(decision_ids))
+
+
+def member_rows(memberships: QuerySet[Membership]) -> dict[int, bool]:
+    """Those of them that are current, with whether they are counted."""
+    rows = memberships.filter(left_at=None).values_list("pk", "role")
+    return {pk: role == Membership.Role.VOTER for pk, role in rows}
+
+
+def following_rows(followings: QuerySet[Following]) -> dict[Pair, frozenset[str]]:
+    rows = followings.annotate(tags_text=TAGS_TEXT).values_list("follower_id", "followee_id", "tags_text")
+    return {(follower, followee): tag_set(text) for follower, followee, text in rows.iterator(_ROWS)}
 
 
 def decision_inputs(decision_ids: Iterable[int]) -> dict[int, DecisionInputs]:
     """The choices and ballots of these decisions as the rows show them now."""
+    decisions = without_ballots(decision_ids)
+    for pk, one in decisions.items():
+        one.read(Ballot.objects.filter(decision=pk), Vote.objects.filter(ballot__decision=pk))
+    return decisions
+
+
+def without_ballots(decision_ids: Iterable[int]) -> dict[int, DecisionInputs]:
+    """These decisions with their choices only."""
     # One that lost its choices is there, too: passed over, it would stay stale and be tried without end.
     choices: dict[int, list[Choice]] = {decision_id: [] for decision_id in decision_ids}
     for choice in Choice.objects.filter(decision__in=choices):
         choices[choice.decision_id].append(choice)
-    inputs = {}
-    for decision_id, of_decision in choices.items():
-        ids = tuple(choice.pk for choice in of_decision)
-        one = DecisionInputs(ids, tuple(choice.lot or 0 for choice in of_decision))
-        column = {choice: index for index, choice in enumerate(ids)}
-        unrated = [0] * len(ids)
-        stars: dict[int, list[int]] = {}
-        votes = Vote.objects.filter(ballot__decision=decision_id).values_list(
-            "ballot__membership_id", "choice_id", "stars"
-        )
-        for membership, choice_id, count in votes.iterator(_ROWS):
-            stars.setdefault(membership, [0] * len(ids))[column[choice_id]] = count
-        ballots = Ballot.objects.filter(decision=decision_id).annotate(tags_text=TAGS_TEXT)
-        for membership, text, abstain in ballots.values_list("membership_id", "tags_text", "abstain").iterator(_ROWS):
-            one.ballots[membership] = CastBallot(tuple(stars.get(membership, unrated)), tag_set(text), abstain)
-        inputs[decision_id] = one
-    return inputs
+    return {
+        pk: DecisionInputs(tuple(one.pk for one in found), tuple(one.lot or 0 for one in found))
+        for pk, found in choices.items()
+    }

@@ -21,6 +21,7 @@ from democracy.models import Decision, Membership
 from democracy.selectors import ShownBallot
 from democracy.services.ballots import check_stars
 from democracy.services.calculation import calculation_of, result_content
+from democracy.services.closures import ballots_known
 from democracy.services.followings import require_pair
 from democracy.tags import normalise_tags
 from graph import Calculation, CastBallot, FollowingRemoved, FollowingSet, GraphChange, Source, StagedBallot
@@ -54,8 +55,8 @@ def explain(viewer: Viewer, ballots: Iterable[ShownBallot]) -> dict[ShownBallot,
             by_decision[ballot.decision].append(ballot)
     sources: dict[ShownBallot, tuple[Source, ...]] = {}
     for decision, of_decision in by_decision.items():
-        calculation = _copy_of(decision)
-        sources |= {ballot: calculation.sources(ballot.membership.pk) for ballot in of_decision}
+        known = ballots_known(decision, [ballot.membership.pk for ballot in of_decision])
+        sources |= {ballot: known.calculation.sources(ballot.membership.pk) for ballot in of_decision}
     members = _members({member for found in sources.values() for source in found for member in source.path})
     return {ballot: [_named(source, members) for source in found] for ballot, found in sources.items()}
 

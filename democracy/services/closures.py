@@ -1,0 +1,193 @@
+"""Calculating only the part of a community that the ballots of some members rest on.
+
+A request that explains a ballot must not wait until a whole community has been read and calculated (invariant 8), so
+a process that keeps no calculation of it reads the *closure* of the members asked about: them, whom those without a
+cast ballot follow, whom these follow, and so on, current members only.
+
+# Note [A closure stages as the whole]
+Whether a member has a ballot, its tags and its stars are, in the least fixed point, a function of the member's own cast
+ballot or else of the ballots of those the member follows, and a closure holds, with each member, the cast ballot or
+else everybody followed: so every derivation of a ballot in the whole community is one in the closure, and conversely.
+Sources are found along the same followings, and loops lie in a closure entirely or not at all, so weights and paths are
+the same, too.
+
+# Note [Untouched rows are of one revision]
+The revision is read first, the rows second and what changed after that revision third. If nothing of that is an input
+of a member who was asked about on the way, the rows show the inputs as they stood at that revision, though they were
+read one after the other; otherwise they may be of several, and are read again. What members in other parts of the
+community do meanwhile does not matter.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from democracy import ledger
+from democracy.ledger import Content
+from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Following, Membership, Vote
+from democracy.services.calculation import calculation_at_hand, calculation_of
+from democracy.services.inputs import (
+    CommunityInputs,
+    DecisionInputs,
+    Pair,
+    closing_revision,
+    following_rows,
+    member_rows,
+    without_ballots,
+)
+from graph import Calculation, DelegationGraph, Source, StagedBallot
+
+# Closures of more members, or with chains of more followings, than this are not walked: each level is a few queries,
+# and reading a whole community comes cheaper at some point.
+_MOST_MEMBERS = 20_000
+_MOST_LEVELS = 100
+# A closed decision is not explained from a closure when more than this has happened since.
+_MOST_ENTRIES = 5_000
+_TRIES = 3
+_ROWS = 5_000
+
+# By member, the earlier contents of that member's inputs, by subject.
+Earlier = Mapping[int, Mapping[str, Content]]
+
+
+class PartialCalculation(Protocol):
+    """What can be asked of a calculation that may know some members only: nothing that counts everybody."""
+
+    @property
+    def graph(self) -> DelegationGraph: ...
+
+    def staged(self, member: int) -> StagedBallot | None: ...
+
+    def sources(self, member: int) -> tuple[Source, ...]: ...
+
+
+@dataclass(frozen=True)
+class KnownBallots:
+    """Staged ballots to explain, with the ids of the decision's choices in order."""
+
+    choices: tuple[int, ...]
+    calculation: PartialCalculation
+
+
+def ballots_known(decision: Decision, members: Iterable[int]) -> KnownBallots:
+    """A calculation that knows these members of a published decision, and everybody their ballots rest on, as its
+    inputs stand now (closed: at closing). It belongs to the caller, to read only.
+    """
+    if (kept := calculation_at_hand(decision)) is not None:
+        return KnownBallots(kept.choices, kept.calculation)
+    if (part := _part(decision, set(members))) is not None:
+        return part
+    with calculation_of(decision) as live:
+        return KnownBallots(live.choices, live.calculation.copy())
+
+
+def _part(decision: Decision, members: set[int]) -> KnownBallots | None:
+    """Calculated from the closure of these members; None where it is too large, or keeps changing while it is read."""
+    found = _read(decision, members)
+    if found is None:
+        return None
+    one = found.decisions[decision.pk]
+    return KnownBallots(one.choices, Calculation.from_scratch(found.graph(), lots=one.lots, ballots=one.ballots))
+
+
+def _read(decision: Decision, members: set[int]) -> CommunityInputs | None:
+    closed_at = _closed_at(decision) if decision.status == Decision.Status.CLOSED else None
+    for _ in range(_TRIES):
+        revision = Community.objects.values_list("revision", flat=True).get(pk=decision.community_id)
+        if closed_at is None:
+            walk = _Walk(decision, {}, revision)
+        elif revision - closed_at > _MOST_ENTRIES:
+            return None
+        else:
+            walk = _Walk(decision, _earlier(decision, closed_at), closed_at)
+        if not walk.reach(members):
+            return None
+        touched = (_whose(decision, subject) for subject in ledger.subjects_after(decision.community_id, revision))
+        if walk.asked.isdisjoint(touched):
+            return walk.found
+    return None
+
+
+def _closed_at(decision: Decision) -> int:
+    """The revision of a closed decision's inputs. Asked of the ledger, it waits for whoever is writing."""
+    final = DecisionSnapshot.objects.filter(decision=decision, is_final=True).values_list("revision", flat=True).first()
+    return closing_revision(decision) if final is None else final
+
+
+def _earlier(decision: Decision, revision: int) -> Earlier:
+    """What has changed after `revision`, as it was then."""
+    earlier: defaultdict[int, dict[str, Content]] = defaultdict(dict)
+    for subject, content in ledger.contents_at(decision.community_id, revision).items():
+        if (member := _whose(decision, subject)) is not None:
+            earlier[member][subject] = content
+    return earlier
+
+
+def _whose(decision: Decision, subject: str) -> int | None:
+    """The member on whose behalf the walk asks for this input, if it does."""
+    kind, *ids = subject.split(":")
+    match kind:
+        case "membership" | "following":
+            return int(ids[0])
+        case "ballot" if int(ids[0]) == decision.pk:
+            return int(ids[1])
+    return None
+
+
+class _Walk:
+    """From members along their followings, level by level, with the inputs found on the way; `asked`: about whom."""
+
+    def __init__(self, decision: Decision, earlier: Earlier, revision: int) -> None:
+        self.asked: set[int] = set()
+        self.found = CommunityInputs(revision, {}, {}, without_ballots([decision.pk]))
+        self._decision = decision
+        self._earlier = earlier
+
+    def reach(self, members: set[int]) -> bool:
+        """Walk to the end, from these members; False if it is too far."""
+        levels = 0
+        while members:
+            self.asked |= members
+            levels += 1
+            if len(self.asked) > _MOST_MEMBERS or levels > _MOST_LEVELS:
+                return False
+            members = {followee for _, followee in self._ask(members)} - self.asked
+        return True
+
+    def _ask(self, members: set[int]) -> Iterable[Pair]:
+        """Read the inputs of these members; their followings, except of those with a cast ballot."""
+        pk = self._decision.pk
+        known = self.found.decisions[pk]
+        level = CommunityInputs(self.found.revision, {}, {}, {pk: DecisionInputs(known.choices, known.lots)})
+        current, cast = level.members, level.decisions[pk]
+        for some in _batches(members):
+            current |= member_rows(Membership.objects.filter(community=self._decision.community_id, pk__in=some))
+            cast.read(
+                Ballot.objects.filter(decision=pk, membership__in=some),
+                Vote.objects.filter(ballot__decision=pk, ballot__membership__in=some),
+            )
+        self._lay_over(level, members)
+        asking = current.keys() - cast.ballots.keys()
+        for some in _batches(asking):
+            level.followings |= following_rows(Following.objects.filter(follower__in=some))
+        self._lay_over(level, members)
+        self.found.members |= current
+        known.ballots |= cast.ballots
+        followings = {pair: tags for pair, tags in level.followings.items() if pair[0] in asking}
+        self.found.followings |= followings
+        return followings
+
+    def _lay_over(self, level: CommunityInputs, members: set[int]) -> None:
+        """The earlier contents over the rows (see Note [Revision first] in `inputs`)."""
+        for member in self._earlier.keys() & members:
+            for subject, content in self._earlier[member].items():
+                level.apply(subject, content)
+
+
+def _batches(ids: Iterable[int]) -> Iterator[list[int]]:
+    """Of a length that every database takes as one list."""
+    ordered = sorted(ids)
+    return (ordered[start : start + _ROWS] for start in range(0, len(ordered), _ROWS))
