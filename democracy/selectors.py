@@ -217,27 +217,36 @@ def ballots_of(decisions: Sequence[Decision], *, start: int, stop: int) -> dict[
     Nothing where ballots are hidden. Always four queries.
     """
     by_id = {decision.pk: decision for decision in decisions}
-    staged = _staged(decisions).select_related("membership__user")
+    staged = _staged(decisions)
     known = staged.filter(membership__is_anonymous=False)
-    place = Window(RowNumber(), partition_by=F("decision"), order_by="membership__user__handle")
-    pages: dict[int, list[ShownBallot]] = {pk: [] for pk in by_id}
-    for named in known.annotate(place=place).filter(place__gt=start, place__lte=stop).order_by("decision", "place"):
-        pages[named.decision_id].append(_shown(named, by_id[named.decision_id]))
     numbers = dict(known.order_by().values("decision").annotate(number=Count("pk")).values_list("decision", "number"))
     hidden: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
     rest = staged.filter(membership__is_anonymous=True).values_list("decision", "membership", "pk")
     for decision, membership, pk in rest:
         hidden[decision].append((access.pseudonym(decision, membership), pk))
-    wanted = {
-        pk: (decision, name)
-        for decision, names in hidden.items()
-        for name, pk in sorted(names)[
-            max(0, start - numbers.get(decision, 0)) : max(0, stop - numbers.get(decision, 0))
-        ]
-    }
-    for row in sorted(staged.filter(pk__in=wanted), key=lambda one: wanted[one.pk]):
+    wanted = (_page_of_one if len(by_id) == 1 else _page_of_each)(known, start, stop)
+    for decision, names in hidden.items():
+        before = numbers.get(decision, 0)
+        wanted += [pk for _, pk in sorted(names)[max(0, start - before) : max(0, stop - before)]]
+    rows = {row.pk: row for row in staged.select_related("membership__user").filter(pk__in=wanted)}
+    pages: dict[int, list[ShownBallot]] = {pk: [] for pk in by_id}
+    for row in (rows[pk] for pk in wanted if pk in rows):
         pages[row.decision_id].append(_shown(row, by_id[row.decision_id]))
     return pages
+
+
+# Both give keys only, since there may be a million rows to sort; and of one decision a database finds the first few
+# without putting all others in order, while numbers are given to every row.
+
+
+def _page_of_one(known: QuerySet[StagedBallot], start: int, stop: int) -> list[int]:
+    return list(known.order_by("membership__user__handle").values_list("pk", flat=True)[start:stop])
+
+
+def _page_of_each(known: QuerySet[StagedBallot], start: int, stop: int) -> list[int]:
+    place = Window(RowNumber(), partition_by=F("decision"), order_by="membership__user__handle")
+    numbered = known.annotate(place=place).filter(place__gt=start, place__lte=stop)
+    return list(numbered.order_by("decision", "place").values_list("pk", flat=True))
 
 
 def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, ShownBallot]:

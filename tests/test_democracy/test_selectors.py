@@ -1,0 +1,76 @@
+"""Pages of ballots: the same rows in the same order, whether one decision is asked for or several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from democracy import access, services
+from democracy.models import Decision
+from democracy.recalculation import recalculate_community
+from democracy.selectors import ballots_of
+from democracy.services.calculation import forget_everything
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+PAGES = [(0, 2), (2, 4), (3, 100), (0, 100), (100, 200)]
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> Iterator[None]:
+    forget_everything()
+    yield
+    forget_everything()
+
+
+@pytest.fixture
+def scene() -> tuple[list[Decision], list[str]]:
+    """Two decisions with ballots of everybody, and the names in the first's list."""
+    community, members = factories.community("eve", "dan", "ada", "cleo", "ben", "flo")
+    manager = members["manager"].user
+    decisions = [factories.decision(community, manager) for _ in range(2)]
+    for name in ("dan", "flo"):
+        services.set_anonymity(members[name].user, community.pk, anonymous=True, confirmed=True)
+    for decision in decisions:
+        for name in ("eve", "dan", "ada", "ben", "flo"):
+            factories.vote(members[name], decision, Ash=3)
+    factories.follow(members["cleo"], members["ada"])
+    recalculate_community(community.pk)
+    # Whose ballot has gone is not listed.
+    services.withdraw_ballot(members["eve"].user, decisions[0].pk)
+    recalculate_community(community.pk)
+    known = sorted(members[name].user.handle for name in ("ada", "ben", "cleo"))
+    hidden = sorted(access.pseudonym(decisions[0].pk, members[name].pk) for name in ("dan", "flo"))
+    return [Decision.objects.get(pk=one.pk) for one in decisions], known + hidden
+
+
+def names(decisions: list[Decision], start: int, stop: int) -> dict[int, list[str]]:
+    return {
+        pk: [
+            access.pseudonym(pk, one.membership.pk) if one.membership.is_anonymous else one.membership.user.handle
+            for one in page
+        ]
+        for pk, page in ballots_of(decisions, start=start, stop=stop).items()
+    }
+
+
+@pytest.mark.parametrize(("start", "stop"), PAGES)
+def test_known_members_come_by_handle_and_the_anonymous_after_them_by_pseudonym(
+    scene: tuple[list[Decision], list[str]], start: int, stop: int
+) -> None:
+    decisions, listed = scene
+    first, second = decisions
+    assert names([first], start, stop) == {first.pk: listed[start:stop]}
+    assert names(decisions, start, stop) == names([first], start, stop) | names([second], start, stop)
+
+
+def test_a_page_costs_four_queries_of_one_decision_and_of_two(
+    scene: tuple[list[Decision], list[str]], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    decisions, _ = scene
+    for asked in (decisions[:1], decisions):
+        with django_assert_num_queries(4):
+            names(asked, 0, 4)
