@@ -39,6 +39,8 @@ from graph import (
 _KEPT = 32
 # Catching up on more entries than this costs more than reading the rows again.
 _TOO_FAR_BEHIND = 5_000
+# Seconds that a reader waits for what is kept: longer than bringing it up to date takes, much shorter than loading it.
+_PATIENCE = 0.05
 
 # Changed ballots by decision and member; None: withdrawn.
 Ballots: TypeAlias = dict[int, dict[int, CastBallot | None]]
@@ -309,14 +311,14 @@ def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
 
 def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
     """The same, to read at leisure and not to write, where this process keeps it; None where it would have to be
-    loaded, or is at work on it.
+    loaded, or somebody is at work on it.
     """
     if decision.status == Decision.Status.CLOSED:
         with _registry_lock:
             return _final.get((decision.pk, decision.closes_at))
     with _registry_lock:
         keeper = _kept.get(decision.community_id)
-    if keeper is None or not keeper.lock.acquire(blocking=False):
+    if keeper is None or not keeper.lock.acquire(timeout=_PATIENCE):
         return None
     try:
         if decision.pk not in keeper.calculations:

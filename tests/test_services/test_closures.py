@@ -232,7 +232,7 @@ class TestWhatIsKept:
         assert told(ballots_known(town.decision, [town.ada.pk]).calculation, [town.ada.pk]) != before
         assert told(known, [town.ada.pk]) == before
 
-    def test_nobody_waits_for_a_run_that_is_at_work_on_it(self, town: Town) -> None:
+    def test_invariant_8_nobody_waits_for_a_run_that_is_at_work_on_it(self, town: Town) -> None:
         factories.follow(town.ben, town.ada)
         factories.vote(town.ada, town.decision, Ash=5)
         StageBallots(town.community.pk).process([town.decision.pk], live=[town.decision.pk])
