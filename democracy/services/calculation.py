@@ -41,6 +41,8 @@ _KEPT = 32
 _TOO_FAR_BEHIND = 5_000
 # Seconds that a reader waits for what is kept: longer than bringing it up to date takes, much shorter than loading it.
 _PATIENCE = 0.05
+# A reader catches up on no more entries than these: each may be a member's coming, which touches the whole graph.
+_NEAR = 100
 
 # Changed ballots by decision and member; None: withdrawn.
 Ballots: TypeAlias = dict[int, dict[int, CastBallot | None]]
@@ -311,7 +313,7 @@ def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
 
 def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
     """The same, to read at leisure and not to write, where this process keeps it; None where it would have to be
-    loaded, or somebody is at work on it.
+    loaded, is far behind, or somebody is at work on it.
     """
     if decision.status == Decision.Status.CLOSED:
         with _registry_lock:
@@ -321,10 +323,11 @@ def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
     if keeper is None or not keeper.lock.acquire(timeout=_PATIENCE):
         return None
     try:
-        if decision.pk not in keeper.calculations:
+        if keeper.graph is None or decision.pk not in keeper.calculations:
+            return None
+        if len(ledger.entries_after(decision.community_id, keeper.graph.revision, most=_NEAR + 1)) > _NEAR:
             return None
         keeper.bring_up_to_date([decision.pk])
-        assert keeper.graph is not None
         calculation = keeper.calculations[decision.pk].copy()
         return LiveCalculation(keeper.graph.revision, keeper.inputs[decision.pk].choices, calculation)
     finally:

@@ -223,6 +223,21 @@ class TestWhatIsKept:
         assert set(known.graph.digraph) == set(everybody(town.decision))
         assert told(known, [town.ben.pk]) == by_whole(town.decision, [town.ben.pk])
 
+    def test_one_that_is_far_behind_is_not_waited_for(self, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+        factories.follow(town.ben, town.ada)
+        factories.vote(town.ada, town.decision, Ash=5)
+        StageBallots(town.community.pk).process([town.decision.pk], live=[town.decision.pk])
+        for number in range(1, 4):
+            factories.vote(town.ada, town.decision, Ash=number)
+        members = [town.ben.pk]
+        monkeypatch.setattr(calculation, "_NEAR", 2)
+        part = ballots_known(town.decision, members).calculation
+        assert set(part.graph.digraph) == {town.ben.pk, town.ada.pk}
+        monkeypatch.setattr(calculation, "_NEAR", 3)
+        kept = ballots_known(town.decision, members).calculation
+        assert set(kept.graph.digraph) == set(everybody(town.decision))
+        assert told(part, members) == told(kept, members)
+
     def test_it_stays_as_it_is_while_the_kept_one_goes_on(self, town: Town) -> None:
         factories.vote(town.ada, town.decision, Ash=5)
         StageBallots(town.community.pk).process([town.decision.pk], live=[town.decision.pk])
