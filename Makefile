@@ -7,9 +7,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
-# A process per core of a small machine. Tests of a file begin together and share what it sets up, but none waits while
-# another process is idle.
-PYTEST_ARGS ?= --numprocesses 2 --dist worksteal
+# One process more than a small machine has cores: now and then a test waits for a decision to close. Tests of a file
+# begin together and share what it sets up, but none waits while another process is idle.
+PYTEST_ARGS ?= --numprocesses 3 --dist worksteal
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
