@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from typing import Any
 from urllib.parse import ParseResult
 
@@ -27,17 +26,12 @@ django_application = get_asgi_application()
 # Models can be imported only now that Django is set up.
 from crowdvote.graphql_view import GraphQLConsumer  # noqa: E402
 from crowdvote.serving import ending_streams, serving  # noqa: E402
-from democracy import publishing, recalculation  # noqa: E402
+from democracy import interpreter, publishing, recalculation  # noqa: E402
 from democracy.relay import relay  # noqa: E402
 
 if settings.CROWDVOTE_EXECUTOR == "celery":
     # Makes the queue known that jobs are sent to.
     import crowdvote.celery  # noqa: F401
-
-# How long one thread may hold the interpreter while others wait, in seconds. Calculations are threads of this process,
-# and with Python's default of 0.005 a request waits that long for each of them, again and again: with four busy threads
-# the slowest of 100 requests took 68 times its normal time, with this value 10 times.
-SWITCH_INTERVAL = 0.0005
 
 
 async def refuse(scope: Any, receive: Any, send: Any) -> None:
@@ -90,7 +84,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     A calculation under way that takes longer than GRACE is lost, and found stale by the next sweep.
     """
     await receive()
-    sys.setswitchinterval(SWITCH_INTERVAL)
+    interpreter.prepare()
     if settings.METRICS:
         # Rests on an optional package.
         from crowdvote import metrics

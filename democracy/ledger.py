@@ -29,6 +29,7 @@ from django.dispatch import Signal
 from accounts.models import User
 from democracy import bulk, clock, counters
 from democracy.models import Community, LedgerEntry
+from democracy.turns import turn
 
 GENESIS = "0" * 64
 _BATCH = 1_000
@@ -191,7 +192,7 @@ def recording(community_id: int, *, actor: User | None = None, fold: bool = Fals
     if outer is not None and outer.community.pk == community_id:
         yield outer
         return
-    with transaction.atomic():
+    with turn(), transaction.atomic():
         # The weaker lock: rows that refer to the community, such as claims, can be written meanwhile.
         community = Community.objects.select_for_update(no_key=True).get(pk=community_id)
         head = _head(community_id)

@@ -18,6 +18,7 @@ from django.db.models import F, QuerySet
 
 from democracy import clock
 from democracy.models import CalculationClaim
+from democracy.turns import turn
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ class Claim:
         free = CalculationClaim.objects.filter(community=community_id, expires_at__lte=now)
         # The fence is read under the same condition that claims it, so two takers can never both have the same one.
         for fence in free.values_list("fence", flat=True):
-            taken = free.filter(fence=fence).update(fence=fence + 1, holder=_holder(), expires_at=_lease_end())
+            with turn():
+                taken = free.filter(fence=fence).update(fence=fence + 1, holder=_holder(), expires_at=_lease_end())
             if taken:
                 return cls(community_id, fence + 1)
         return None
@@ -53,7 +55,8 @@ class Claim:
 
     def release(self) -> None:
         self._ended.set()
-        self._mine().update(expires_at=clock.now(), holder="")
+        with turn():
+            self._mine().update(expires_at=clock.now(), holder="")
 
     def keep_alive(self, seconds: float) -> None:
         """Renew from a thread of its own until released or `seconds` have passed: a run that hangs loses its claim."""

@@ -22,6 +22,7 @@ from democracy.models import Decision, DecisionSnapshot, StagedBallot
 from democracy.services.calculation import StagedDecision
 from democracy.services.claims import Claim
 from democracy.services.inputs import TAGS_TEXT, tag_set
+from democracy.turns import turn
 
 # Counted ballots that must have changed before a BATCHED decision shows a new interim result.
 BATCH_OF_BALLOTS = 5
@@ -42,7 +43,7 @@ def store(
     None where nothing was stored because a newer calculation, or the final one, is there already. Raises ClaimLost.
     """
     rows = dict(_changed_rows(decision, staged))
-    with transaction.atomic():
+    with turn(), transaction.atomic():
         claim.hold()
         now = clock.now()
         if not _advance(decision, staged.revision, now, final=final):

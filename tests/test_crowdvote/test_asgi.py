@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 
@@ -9,8 +10,9 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 from channels.testing import WebsocketCommunicator
 
-from crowdvote.asgi import SWITCH_INTERVAL, application
+from crowdvote.asgi import application
 from democracy import recalculation
+from democracy.interpreter import SWITCH_INTERVAL
 
 PROTOCOL = "graphql-transport-ws"
 OURS = [(b"host", b"localhost:8000"), (b"origin", b"http://localhost:8000")]
@@ -66,14 +68,15 @@ async def test_the_legacy_protocol_is_refused() -> None:
 
 
 @pytest.fixture
-def switch_interval() -> Iterator[None]:
+def interpreter_as_before() -> Iterator[None]:
     before = sys.getswitchinterval()
     yield
     sys.setswitchinterval(before)
+    gc.unfreeze()
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_scheduler_starts_and_stops_with_the_server(settings, switch_interval: None) -> None:
+async def test_the_scheduler_starts_and_stops_with_the_server(settings, interpreter_as_before: None) -> None:
     settings.CROWDVOTE_EXECUTOR = "threads"
     server = ApplicationCommunicator(application, {"type": "lifespan", "asgi": {"version": "3.0"}})
     assert not scheduler_runs()
@@ -81,6 +84,7 @@ async def test_the_scheduler_starts_and_stops_with_the_server(settings, switch_i
     assert await server.receive_output() == {"type": "lifespan.startup.complete"}
     assert scheduler_runs()
     assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL)
+    assert gc.get_freeze_count() > 0
     await server.send_input({"type": "lifespan.shutdown"})
     assert await server.receive_output(timeout=10) == {"type": "lifespan.shutdown.complete"}
     assert not scheduler_runs()

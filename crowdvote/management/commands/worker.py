@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from democracy import publishing, recalculation
+from democracy import interpreter, publishing, recalculation
 from democracy.relay import relay
 
 
@@ -39,6 +39,7 @@ class Command(BaseCommand):
             without_heartbeat=True,
             quiet=True,
         )
+        interpreter.prepare()
         publishing.start_relay()
         # Before the queue answers, and whether or not it ever does.
         recalculation.start_in_worker()

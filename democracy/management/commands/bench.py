@@ -23,13 +23,12 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from democracy import interpreter
 from democracy.benchmarks import CASES, MEMBERS, QUICK
 from democracy.benchmarks.figures import Figure, table
 
 # Says that this is the process with a database of its own.
 _INSIDE = "CROWDVOTE_BENCH_INSIDE"
-# As the server has it (crowdvote.asgi).
-_SWITCH_INTERVAL = 0.0005
 
 
 class Command(BaseCommand):
@@ -92,7 +91,7 @@ class Command(BaseCommand):
             raise CommandError("Some targets were missed.", returncode=done.returncode)
 
     def _measure(self, file: Path | None, *, scale: float, only: list[str] | None) -> None:
-        sys.setswitchinterval(_SWITCH_INTERVAL)
+        interpreter.prepare()
         # Else WhiteNoise says at every first request that there are no static files.
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
