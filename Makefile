@@ -7,9 +7,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
-# Twice as many processes as a small machine has cores: tests wait for decisions to close and servers to start. Those of a file
+# One process more than a small machine has cores: tests wait for decisions to close and servers to start. Those of a file
 # begin together and share what it sets up, but none waits while another process is idle.
-PYTEST_ARGS ?= --numprocesses 4 --dist worksteal
+PYTEST_ARGS ?= --numprocesses 3 --dist worksteal
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 

@@ -211,7 +211,7 @@ async def test_a_community_decides(entering: Entering, look: Look) -> None:
 async def test_an_open_page_sees_the_decision_close_and_become_final(entering: Entering, look: Look) -> None:
     mei = await entering("Mei Tanaka", look)
     community = await found_community(mei)
-    await publish(mei, community, "Tea or coffee?", datetime.now(UTC) + timedelta(seconds=15))
+    await publish(mei, community, "Tea or coffee?", datetime.now(UTC) + timedelta(seconds=11))
     await mei.stars(Dune=2, Emma=4)
     await mei.press("Cast my ballot")
     await mei.sees("1 cast", within="#decision-status")
