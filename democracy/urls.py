@@ -129,6 +129,11 @@ urlpatterns: list[URLPattern] = [
         name="decision-influence",
     ),
     path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/margin/",
+        results.decision_margin,
+        name="decision-margin",
+    ),
+    path(
         "communities/<int:community_id>/decisions/<int:decision_id>/recalculate/",
         results.recalculate_results,
         name="recalculate_results",

@@ -2,6 +2,7 @@
 
 from graph.calculation import Calculation
 from graph.delegation import DelegationGraph
+from graph.margin import Margin, margin_bounds, margin_of_victory
 from graph.tally import Totals, star, tally
 from graph.values import (
     FIVE_STARS,
@@ -32,6 +33,7 @@ __all__ = [
     "FollowingRemoved",
     "FollowingSet",
     "GraphChange",
+    "Margin",
     "Member",
     "MemberRemoved",
     "MemberSet",
@@ -42,6 +44,8 @@ __all__ = [
     "StagedColumns",
     "TieBreak",
     "Totals",
+    "margin_bounds",
+    "margin_of_victory",
     "star",
     "tally",
 ]

@@ -1,52 +1,48 @@
-"""How many ballots would have to be different for another choice to win."""
+"""How many ballots would have to be different for another choice to win, in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-# One ballot can bring one choice this much nearer to another: from 5 and 0 stars to 0 and 5, in microstars.
-_SWING = 10_000_000
+from democracy import wording
+from democracy.models import Choice
+from democracy.services.rolls import Columns
+from graph import Margin, Totals, margin_bounds, margin_of_victory
+
+_lock = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Margin:
-    """With fewer than `least` ballots changed the winner stays the same, whatever they say; `enough` changed ones can
-    make the runner-up win.
-    """
-
-    least: int
-    enough: int
-
-
-def margin(result: Mapping[str, Any]) -> Margin | None:
-    """The margin of a stored result; None without a winner.
-
-    Another choice wins by beating the winner in the runoff, which takes turning the winner's lead over it (by 2 for
-    each ballot changed) and reaching the runoff; or by winning a runoff that the winner does not reach. Each of these
-    is a bound from below. Changing one ballot more than half of the lead from "winner first" to "five stars for the
-    runner-up" makes the runner-up win: it only gains stars by that, so it stays in the runoff. (Where nobody prefers
-    the winner, a tie-break decided, and one ballot can turn it.)
-    """
-    winner, runner_up = result["winner"], result["runner_up"]
-    if winner is None:
-        return None
-    scores, preferences = result["scores"], result["preferences"]
-    ways = [_ballots(scores[winner] - _second(scores, without=winner), _SWING)] if len(scores) > 2 else []
-    for other in scores.keys() - {winner}:
-        lead = preferences[winner][other] - preferences[other][winner]
-        ways.append(max(_ballots(lead, 2), _ballots(_second(scores, without=other) - scores[other], _SWING)))
-    enough = (preferences[winner][runner_up] - preferences[runner_up][winner]) // 2 + 1
-    return Margin(least=min(*ways, enough), enough=enough)
+def rough_margin(result: Mapping[str, Any], choices: Sequence[Choice]) -> str:
+    """What a stored result alone says; "" without a winner."""
+    if result["winner"] is None:
+        return ""
+    keys = [str(choice.pk) for choice in choices]
+    totals = Totals(
+        scores=[result["scores"][key] for key in keys],
+        preferences=[[0 if a == b else result["preferences"][a][b] for b in keys] for a in keys],
+        five_stars=[result["five_stars"][key] for key in keys],
+        counted=result["participation"]["counted"],
+    )
+    bounds = margin_bounds(totals, keys.index(result["winner"]), keys.index(result["runner_up"]))
+    return _sentence(bounds, choices, totals.counted)
 
 
-def _second(scores: Mapping[str, int], *, without: str) -> int:
-    """The second highest score among the other choices: what it takes to be in the runoff. Two choices: nothing."""
-    others = sorted((score for choice, score in scores.items() if choice != without), reverse=True)
-    return others[1] if len(others) > 1 else 0
+def exact_margin(columns: Columns, choices: Sequence[Choice]) -> str:
+    """What the ballots say; "" without a winner. Takes up to a second where there are thousands of ballots."""
+    lots = tuple(choice.lot or 0 for choice in choices)
+    # One at a time: of the readers of a new result the first works it out, and the others wait for that.
+    with _lock:
+        found = _margin(columns, lots)
+    return _sentence(found, choices, int(columns.counted.sum())) if found is not None else ""
 
 
-def _ballots(gap: int, each: int) -> int:
-    """How many ballots it takes at least to close a gap (or one, for a tie-break), when one closes at most `each`."""
-    return max(1, -(-gap // each))
+@lru_cache(maxsize=8)
+def _margin(columns: Columns, lots: tuple[int, ...]) -> Margin | None:
+    return margin_of_victory(columns.microstars[columns.counted], lots)
+
+
+def _sentence(found: Margin, choices: Sequence[Choice], counted: int) -> str:
+    return wording.margin_sentence(found.least, found.enough, counted, choices[found.challenger].title)

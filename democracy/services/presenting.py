@@ -8,7 +8,7 @@ from typing import Any
 
 from democracy import wording
 from democracy.models import MAX_STARS, Choice, DecisionSnapshot
-from democracy.services.margins import margin
+from democracy.services.margins import rough_margin
 from democracy.wording import STAR, RunoffWords
 
 
@@ -84,7 +84,7 @@ def outcome(result: Mapping[str, Any], choices: Sequence[Choice], *, is_final: b
         if runoff
         else wording.no_winner_sentence(result.get("reason"), is_final=is_final),
         upset=wording.upset_sentence(runoff) if runoff else "",
-        margin=_margin(result, titles),
+        margin=rough_margin(result, choices),
         rows=tuple(_row(result, by_id, key, order) for key in order),
         runoff=runoff,
         tie_breaks=tuple(
@@ -145,11 +145,3 @@ def _runoff(result: Mapping[str, Any], titles: Mapping[str, str]) -> RunoffWords
         winner_score=result["scores"][winner],
         runner_up_score=result["scores"][runner_up],
     )
-
-
-def _margin(result: Mapping[str, Any], titles: Mapping[str, str]) -> str:
-    found = margin(result)
-    if found is None:
-        return ""
-    counted = result["participation"]["counted"]
-    return wording.margin_sentence(found.least, found.enough, counted, titles[result["runner_up"]])

@@ -28,7 +28,7 @@ _KEPT = 8
 _ROWS = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Columns:
     """The staged ballots of one decision; row i of each column is the ballot of `members[i]`. Microstars: ballots x
     choices, the choices in their order.

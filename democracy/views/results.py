@@ -14,6 +14,7 @@ from democracy.errors import PermissionDenied
 from democracy.services import bundles
 from democracy.services.explaining import most_influential, picture
 from democracy.services.histories import calculations, history_chart, in_short
+from democracy.services.margins import exact_margin
 from democracy.services.presenting import outcome
 from democracy.services.rolls import cast_only, columns_of, distributions
 from democracy.services.sheets import ballots_as_csv
@@ -90,6 +91,19 @@ def decision_influence(request: HttpRequest, community_id: int, decision_id: int
     context |= {"influential": most_influential(request.user, context["decision"], counted=counted)}
     fragments = {"influence": "democracy/_influence.html"}
     return render_page(request, "democracy/decision_influence.html", context, fragments=fragments)
+
+
+@require_safe
+@answered
+def decision_margin(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """How close the result is. Asked for by the results page once it is shown: it can take a second."""
+    context = decision_frame(request.user, community_id, decision_id, tab="results")
+    if not context["shows_ballots"]:
+        raise PermissionDenied
+    choices = context["choices"]
+    context |= {"margin": exact_margin(columns_of(context["decision"], len(choices)), choices)}
+    fragments = {"margin": "democracy/_margin.html"}
+    return render_page(request, "democracy/decision_margin.html", context, fragments=fragments)
 
 
 # --- For managers -----------------------------------------------------------------------------------------------------

@@ -535,7 +535,18 @@ def test_only_managers_draft_edit_preview_and_publish(scene: Scene, who: str) ->
 def test_members_only_decisions_do_not_exist_for_others() -> None:
     community, members = factories.community("ada")
     decision = factories.decision(community, members["manager"].user)
-    names = ["", "-results", "-ballots", "-network", "-network-data", "-history", "-status", "-sources", "-influence"]
+    names = [
+        "",
+        "-results",
+        "-ballots",
+        "-network",
+        "-network-data",
+        "-history",
+        "-status",
+        "-sources",
+        "-influence",
+        "-margin",
+    ]
     names += ["-export", "-csv"]
     client, insider = as_(factories.person("sue")), as_(members["ada"].user)
     recalculate_community(community.pk)

@@ -29,7 +29,14 @@ pytestmark = pytest.mark.django_db
 
 VERIFIER = Path(__file__).resolve().parents[2] / "verify" / "crowdvote_verify.py"
 # Every page and file that is made of single ballots.
-OF_BALLOTS = ["decision-ballots", "decision-network", "decision-network-data", "decision-influence", "decision-csv"]
+OF_BALLOTS = [
+    "decision-ballots",
+    "decision-network",
+    "decision-network-data",
+    "decision-influence",
+    "decision-margin",
+    "decision-csv",
+]
 EVERYWHERE = ["decision", "decision-results", "decision-history", "decision-status", "decision-export", *OF_BALLOTS]
 
 
@@ -130,6 +137,7 @@ def test_everything_that_belongs_to_a_result_is_on_the_page(scene: Scene) -> Non
         "With and without inherited ballots",
         "How many stars each choice got",
         "Every choice against every other",
+        "How close it is",
         "Whose ballots carry most",
         "Check it yourself",
     ):
@@ -178,6 +186,18 @@ def test_without_ballots_the_page_says_so() -> None:
     assert "Nobody has rated the choices yet." in page
     scene.close()
     assert "Nobody rated the choices, so nothing was decided." in text(scene.page("decision-results"))
+
+
+def test_the_margin_is_worked_out_from_the_ballots(scene: Scene) -> None:
+    response = scene.page("decision-margin")
+    assert response.context["margin"] == "If 1 ballot of the 3 had been different, Birch could have won."
+    assert "How close it is" in text(response)
+
+
+def test_without_a_ballot_there_is_no_margin(scene: Scene) -> None:
+    scene.decision.ballots.all().delete()
+    scene.calculate()
+    assert "Without a winner there is no margin." in text(scene.page("decision-margin"))
 
 
 def test_influence_counts_the_ballots_that_each_cast_ballot_carries(scene: Scene) -> None:
@@ -338,7 +358,7 @@ def test_while_results_are_hidden_no_page_shows_a_single_ballot(visibility: str)
     assert statuses == {
         **dict.fromkeys(("decision", "decision-results", "decision-history", "decision-status"), 200),
         **dict.fromkeys(("decision-ballots", "decision-network"), 200),
-        **dict.fromkeys(("decision-network-data", "decision-influence", "decision-csv"), 404),
+        **dict.fromkeys(("decision-network-data", "decision-influence", "decision-margin", "decision-csv"), 404),
         "decision-export": 302,
     }
     for name in EVERYWHERE:
