@@ -1,4 +1,4 @@
-"""What `manage.py bench` measures: the engine, one process, and servers as people use them.
+"""What `manage.py bench` measures: the engine alone, with a database, and servers as people use them.
 
 A case is a function of the scale (1: as named, with 100,000 members in the largest communities; less: smaller) that
 gives figures, beside a plain baseline of the same run where there is one. Cases that need a database find one of their
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from democracy.benchmarks import counting, incremental, large, live, served, stored, voters
+from democracy.benchmarks import counting, incremental, large, served, stored
 from democracy.benchmarks.figures import Figure
 
 Case: TypeAlias = Callable[[float], Iterator[Figure]]
@@ -21,14 +21,10 @@ CASES: dict[str, Case] = {
     "tally": counting.ballots,
     "incremental": incremental.one_vote,
     "stored": stored.load_calculate_store,
-    "latency": live.latency,
-    "subscribers": live.subscribers,
-    "mutation": live.mutation,
-    "voters": voters.concurrent_voters,
-    "served_latency": served.latency,
-    "served_subscribers": served.subscribers,
-    "served_mutation": served.mutation,
-    "served_voters": served.voters,
+    "latency": served.latency,
+    "subscribers": served.subscribers,
+    "mutation": served.mutation,
+    "voters": served.voters,
     "large": large.from_file_to_file,
 }
 QUICK = 0.05

@@ -19,14 +19,18 @@ from democracy import recalculation
 from democracy.benchmarks import installation, networks, towns
 from democracy.benchmarks.figures import Figure, percentile, seconds
 from democracy.benchmarks.installation import Client, Watchers
-from democracy.benchmarks.voters import equals_from_scratch, stored_stars, until_current
-from democracy.models import Decision
+from democracy.models import Ballot, Decision, DecisionSnapshot, Vote
+from democracy.services.calculation import result_content
+from democracy.services.inputs import current_inputs
+from graph import Calculation
+
+_PATIENCE = 60.0
 
 
 def latency(scale: float) -> Iterator[Figure]:
     """From the beginning of a vote's request at one server until a subscriber of another has the new result."""
     votes = max(20, int(100 * min(1.0, scale * 4)))
-    town = towns.store("served_latency", networks.preferential(1_000, 3_000))
+    town = towns.store("latency", networks.preferential(1_000, 3_000))
     recalculation.recalculate_community(town.community.pk)
     chance = random.Random(4)
     with installation.running() as running:
@@ -42,7 +46,7 @@ def latency(scale: float) -> Iterator[Figure]:
     bound = 0.2 + settings.RECALCULATION_DEBOUNCE
     p95 = percentile(times, 95)
     yield Figure(
-        "served_latency",
+        "latency",
         f"vote over HTTP to WebSocket subscriber, 1,000 members, p95 of {votes}",
         p95 * 1e3,
         "ms",
@@ -56,7 +60,7 @@ def latency(scale: float) -> Iterator[Figure]:
 def subscribers(scale: float) -> Iterator[Figure]:
     """Until each of many WebSocket subscribers of one decision has the new result."""
     number = max(100, int(1_000 * min(1.0, scale * 4)))
-    town = towns.store("served_subscribers", networks.preferential(1_000, 3_000))
+    town = towns.store("subscribers", networks.preferential(1_000, 3_000))
     recalculation.recalculate_community(town.community.pk)
     chance = random.Random(5)
     with installation.running() as running:
@@ -73,7 +77,7 @@ def subscribers(scale: float) -> Iterator[Figure]:
         for group in groups:
             group.close()
     yield Figure(
-        "served_subscribers",
+        "subscribers",
         f"vote over HTTP to the last of {share * len(groups):,} WebSocket subscribers, worst of {len(times)}",
         max(times),
         "s",
@@ -87,7 +91,7 @@ def mutation(scale: float) -> Iterator[Figure]:
     """What calculations cost a vote in the same community, over HTTP."""
     members = max(500, int(5_000 * scale))
     votes = max(20, int(100 * min(1.0, scale * 4))) * 4
-    town = towns.store("served_mutation", networks.preferential(members, members * 2))
+    town = towns.store("mutation", networks.preferential(members, members * 2))
     recalculation.recalculate_community(town.community.pk)
     chance = random.Random(6)
     # No pause between calculations, neither for more changes to come nor for the sweep.
@@ -105,7 +109,7 @@ def mutation(scale: float) -> Iterator[Figure]:
             busy = vote_often()
     ratio = percentile(busy, 99) / percentile(idle, 99)
     yield Figure(
-        "served_mutation",
+        "mutation",
         f"vote over HTTP while {members:,} members recalculate without pause, p99 of {votes}",
         percentile(busy, 99) * 1e3,
         "ms",
@@ -152,7 +156,7 @@ def voters(scale: float) -> Iterator[Figure]:
     """Many people who vote at the same moment, each over a connection of their own."""
     number = max(50, int(500 * min(1.0, scale * 4)))
     made = networks.preferential(number * 2, number * 4, cast=0.0)
-    town = towns.store("served_voters", made)
+    town = towns.store("voters", made)
     chance = random.Random(7)
     wanted = {n: networks.stars(chance, made.choices) for n in range(1, number + 1)}
     times: dict[int, float] = {}
@@ -181,11 +185,11 @@ def voters(scale: float) -> Iterator[Figure]:
         for thread in threads:
             thread.join()
         took = time.perf_counter() - start
-        until_current(town.decision)
-    lost = sum(stored_stars(town, voter) != stars for voter, stars in wanted.items())
-    equal = equals_from_scratch(town)
+        _until_current(town.decision)
+    lost = sum(_stored_stars(town, voter) != stars for voter, stars in wanted.items())
+    equal = _equals_from_scratch(town)
     yield Figure(
-        "served_voters",
+        "voters",
         f"{number:,} voters at once over HTTP: errors and lost votes",
         len(errors) + lost,
         "",
@@ -195,3 +199,26 @@ def voters(scale: float) -> Iterator[Figure]:
         f"slowest {max(times.values()):.1f} s; the result {'equals' if equal else 'DIFFERS FROM'} one from scratch"
         + (f"; first error: {errors[0]}" if errors else ""),
     )
+
+
+def _until_current(decision: Decision) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while Decision.objects.get(pk=decision.pk).calculation_status != Decision.CalculationStatus.CURRENT:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the decision did not become current")
+        time.sleep(0.05)
+
+
+def _stored_stars(town: towns.StoredTown, voter: int) -> tuple[int, ...]:
+    ballot = Ballot.objects.filter(decision=town.decision, membership=town.memberships[voter - 1]).first()
+    votes = dict(Vote.objects.filter(ballot=ballot).values_list("choice_id", "stars")) if ballot else {}
+    return tuple(votes.get(choice.pk, -1) for choice in town.choices)
+
+
+def _equals_from_scratch(town: towns.StoredTown) -> bool:
+    """Whether the stored result is that of a calculation from nothing but the inputs."""
+    snapshot = DecisionSnapshot.objects.filter(decision=town.decision).first()
+    inputs = current_inputs(town.community.pk, [town.decision.pk])
+    one = inputs.decisions[town.decision.pk]
+    calculation = Calculation.from_scratch(inputs.graph(), lots=one.lots, ballots=one.ballots)
+    return snapshot is not None and snapshot.result == result_content(calculation.result, one.choices)

@@ -19,7 +19,7 @@ from tests.test_commands.running import made_community, made_decisions, run
 
 def test_it_measures_in_a_database_of_its_own_and_writes_table_and_json(tmp_path):
     file, data = tmp_path / "figures.json", tmp_path / "data"
-    only = [part for case in ("stored", "voters", "served_voters") for part in ("--only", case)]
+    only = [part for case in ("stored", "voters") for part in ("--only", case)]
     environment = {**os.environ, "CROWDVOTE_DATA_DIR": str(data), "DATABASE_URL": "sqlite:////nowhere/at/all"}
     done = subprocess.run(
         [sys.executable, "manage.py", "bench", "--quick", *only, "--json", str(file)],
@@ -32,9 +32,9 @@ def test_it_measures_in_a_database_of_its_own_and_writes_table_and_json(tmp_path
     )
     assert done.returncode == 0, done.stderr
     written = json.loads(file.read_text())
-    assert [figure["case"] for figure in written["figures"]] == ["stored", "stored", "voters", "served_voters"]
-    assert [figure["value"] for figure in written["figures"][2:]] == [0, 0]
-    assert "voters at once: errors and lost votes" in done.stdout
+    assert [figure["case"] for figure in written["figures"]] == ["stored", "stored", "voters"]
+    assert [figure["value"] for figure in written["figures"][2:]] == [0]
+    assert "voters at once over HTTP: errors and lost votes" in done.stdout
     assert not (data / "crowdvote.sqlite3").exists()
 
 
