@@ -33,6 +33,8 @@ class StagedBallot(models.Model):
     microstars = models.BinaryField()
     tags = models.JSONField(default=list)
     is_counted = models.BooleanField(default=False)
+    # Whether it was counted before, since a result was last shown: what leaves the count has changed it, too.
+    was_counted = models.BooleanField(default=False, db_default=False)
     changed_revision = models.PositiveBigIntegerField()
 
     class Meta:

@@ -9,13 +9,13 @@ stores nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, Q, Value, When
 
 from democracy import bulk, clock, publishing
 from democracy.models import Decision, DecisionSnapshot, StagedBallot
@@ -29,10 +29,11 @@ BATCH_OF_BALLOTS = 5
 _ROWS = 5_000
 _TABLE = StagedBallot._meta.db_table
 _KEY = ("decision_id", "membership_id")
-_COLUMNS = (*_KEY, "kind", "microstars", "tags", "is_counted", "changed_revision")
+_COLUMNS = (*_KEY, "kind", "microstars", "tags", "is_counted", "was_counted", "changed_revision")
 
 # Kind, packed microstars, tags, whether it is counted.
 Row = tuple[str, bytes, frozenset[str], bool]
+_NONE: Row = (StagedBallot.Kind.NONE, b"", frozenset(), False)
 
 
 def store(
@@ -42,14 +43,15 @@ def store(
 
     None where nothing was stored because a newer calculation, or the final one, is there already. Raises ClaimLost.
     """
-    rows = dict(_changed_rows(decision, staged))
+    shown = DecisionSnapshot.objects.filter(decision=decision).order_by("-revision").first()
+    rows = list(_changed_rows(decision, staged, since=shown.revision if shown else 0))
     with turn(), transaction.atomic():
         claim.hold()
         now = clock.now()
         if not _advance(decision, staged.revision, now, final=final):
             return None
         _write(decision, rows, staged.revision)
-        if final or _is_due(decision, staged.revision, result):
+        if final or _is_due(decision, shown, result):
             snapshot = DecisionSnapshot.objects.create(
                 decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result
             )
@@ -78,35 +80,31 @@ def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -
     )
 
 
-def _is_due(decision: Decision, revision: int, result: dict[str, Any]) -> bool:
+def _is_due(decision: Decision, shown: DecisionSnapshot | None, result: dict[str, Any]) -> bool:
     """Whether an interim result is published: if it differs from the last one shown, and as the decision's visibility
     allows.
     """
     if decision.results_visibility == Decision.Visibility.AFTER_CLOSE:
         return False
-    shown = DecisionSnapshot.objects.filter(decision=decision).order_by("-revision").first()
     # The stored form of a result has gone through JSON once.
     if shown is not None and shown.result == json.loads(json.dumps(result)):
         return False
     if decision.results_visibility == Decision.Visibility.LIVE:
         return True
-    changed = StagedBallot.objects.filter(
-        decision=decision, is_counted=True, changed_revision__gt=shown.revision if shown else 0
-    )
-    return changed.count() >= BATCH_OF_BALLOTS
+    changed = StagedBallot.objects.filter(decision=decision, changed_revision__gt=shown.revision if shown else 0)
+    return changed.filter(Q(is_counted=True) | Q(was_counted=True)).count() >= BATCH_OF_BALLOTS
 
 
-def _changed_rows(decision: Decision, staged: StagedDecision) -> Iterator[tuple[int, Row]]:
-    """Every staged ballot that differs from the stored one; a stored one that is gone becomes a row of kind NONE."""
+def _changed_rows(decision: Decision, staged: StagedDecision, *, since: int) -> Iterator[tuple[int, Row, bool]]:
+    """Every staged ballot that differs from the stored one, and whether it was counted when a result was last shown
+    (at `since`) or later; a stored one that is gone becomes a row of kind NONE.
+    """
     rows = dict(_staged_rows(staged))
     stored = _stored_rows(decision, None if staged.columns is not None else rows.keys())
     for member in rows.keys() | stored.keys():
-        before, row = stored.get(member), rows.get(member)
-        if row is None and before is not None and before[0] != StagedBallot.Kind.NONE:
-            # Whether it was counted stays, so that its disappearance is told as that of a counted ballot or another.
-            row = (StagedBallot.Kind.NONE, b"", frozenset(), before[3])
-        if row is not None and row != before:
-            yield member, row
+        (before, was_counted, changed), row = stored.get(member, (_NONE, False, 0)), rows.get(member) or _NONE
+        if row != before:
+            yield member, row, before[3] or (was_counted and changed > since)
 
 
 def _staged_rows(staged: StagedDecision) -> Iterator[tuple[int, Row | None]]:
@@ -127,25 +125,27 @@ def _staged_rows(staged: StagedDecision) -> Iterator[tuple[int, Row | None]]:
     yield from zip(columns.members, rows, strict=True)
 
 
-def _stored_rows(decision: Decision, members: Collection[int] | None) -> dict[int, Row]:
-    """The stored rows of these members, of all without `members`."""
+def _stored_rows(decision: Decision, members: Collection[int] | None) -> dict[int, tuple[Row, bool, int]]:
+    """The stored rows of these members, of all without `members`; each with whether it was counted before, and the
+    revision of its last change.
+    """
     rows = StagedBallot.objects.filter(decision=decision).annotate(tags_text=TAGS_TEXT)
     if members is not None and len(members) <= _ROWS:
         rows = rows.filter(membership__in=members)
-    columns = ("membership_id", "kind", "microstars", "tags_text", "is_counted")
+    columns = ("membership_id", "kind", "microstars", "tags_text", "is_counted", "was_counted", "changed_revision")
     return {
-        member: (kind, bytes(packed), tag_set(text), counted)
-        for member, kind, packed, text, counted in rows.values_list(*columns).iterator(_ROWS)
+        member: ((kind, bytes(packed), tag_set(text), counted), was_counted, changed)
+        for member, kind, packed, text, counted, was_counted, changed in rows.values_list(*columns).iterator(_ROWS)
         if members is None or member in members
     }
 
 
-def _write(decision: Decision, rows: Mapping[int, Row], revision: int) -> None:
+def _write(decision: Decision, rows: Sequence[tuple[int, Row, bool]], revision: int) -> None:
     """Insert or replace staged ballots, while this holds the database's one writer on SQLite."""
-    tags = {row[2]: json.dumps(sorted(row[2])) for row in rows.values()}
+    tags = {row[2]: json.dumps(sorted(row[2])) for _, row, _ in rows}
     written = (
-        (decision.pk, member, str(kind), packed, tags[row_tags], counted, revision)
-        for member, (kind, packed, row_tags, counted) in rows.items()
+        (decision.pk, member, str(kind), packed, tags[row_tags], counted, was_counted, revision)
+        for member, (kind, packed, row_tags, counted), was_counted in rows
     )
     bulk.insert(_TABLE, _COLUMNS, written, key=_KEY)
 

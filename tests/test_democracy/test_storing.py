@@ -167,7 +167,7 @@ class TestStagedBallots:
             forget_everything()
         assert scene.calculate() == 2
         expected = {
-            "ada": ("none", True, first + 2),
+            "ada": ("none", False, first + 2),
             "ben": ("cast", True, first),
             "cleo": ("none", False, first + 2),
         }
@@ -290,6 +290,30 @@ class TestBatched:
         scene.withdraw("ada")
         scene.calculate()
         assert scene.shown() == [(first, False), (scene.revision, False)]
+
+    def test_ballots_that_leave_the_count_are(self, scene: Scene) -> None:
+        for handle in ("ada", "ben", "cleo", "dan", "eve"):
+            scene.vote(handle, Ash=5)
+        scene.calculate()
+        first = scene.revision
+        for handle in ("ada", "ben", "cleo"):
+            scene.vote(handle)  # abstains
+            scene.calculate()
+        services.update_membership(scene.manager, scene["dan"].pk, role=Membership.Role.LOBBYIST)
+        scene.calculate()
+        scene.withdraw("ada")  # has left the count already, since a result was shown: still one ballot
+        scene.calculate()
+        assert scene.shown() == [(first, False)]
+        scene.vote("eve")
+        scene.calculate()
+        second = scene.revision
+        assert scene.shown() == [(first, False), (second, False)]
+        # They were not counted in that result, so their changes are none of counted ballots.
+        scene.vote("ada")
+        for handle in ("ben", "cleo", "dan", "eve"):
+            scene.withdraw(handle)
+        assert scene.calculate() == 5
+        assert scene.shown() == [(first, False), (second, False)]
 
     def test_a_request_for_recalculation_shows_nothing_more(self, scene: Scene) -> None:
         for handle in ("ada", "ben", "cleo", "dan"):
