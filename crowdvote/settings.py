@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 import tempfile
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -268,6 +269,8 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# WhiteNoise's files are read piece by piece, which Django does in a thread. Every server would say so once.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 # --- Recalculation ----------------------------------------------------------------------------------------------------
 
