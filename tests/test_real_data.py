@@ -26,6 +26,8 @@ from democracy import ledger
 from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Membership
 from democracy.services.calculation import forget_everything
 from democracy.services.inputs import current_inputs
+from democracy.services.margins import exact_margin
+from democracy.services.rolls import columns_of
 from tests.recalculation import live_recalculation
 from tests.test_commands.running import run
 from tests.test_verify.bundles import VERIFIER
@@ -97,6 +99,10 @@ def test_everybody_else_inherits_along_the_trust_network_and_the_verifier_agrees
     participation = told["result"]["participation"]
     assert (participation["cast"], participation["eligible"]) == (2_909, 6_539)
     assert participation["inherited"] > 1_000
+    decision = Decision.objects.get(pk=decision.pk)
+    choices = list(decision.choices.all())
+    margin = exact_margin(columns_of(decision, len(choices)), choices)
+    assert margin == "If 90 ballots of the 4,523 had been different, Vermin Supreme could have won."
     verified = subprocess.run(
         [sys.executable, "-I", VERIFIER, file], capture_output=True, text=True, check=False, timeout=120
     )
