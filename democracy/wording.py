@@ -110,10 +110,15 @@ class RunoffWords:
     runner_up_score: int
 
 
+def quoted(title: str) -> str:
+    """A choice in a sentence: “No” and “Leave it as it is” would read as part of it otherwise."""
+    return f"“{title}”"
+
+
 def outcome_title(winner: str | None, *, is_final: bool) -> str:
     if winner is None:
         return "No winner" if is_final else "No winner yet"
-    return f"{winner} won" if is_final else f"{winner} is ahead right now"
+    return f"Winner: {winner}" if is_final else f"Ahead right now: {winner}"
 
 
 def no_winner_sentence(reason: str | None, *, is_final: bool) -> str:
@@ -127,16 +132,15 @@ def no_winner_sentence(reason: str | None, *, is_final: bool) -> str:
 
 def runoff_sentence(runoff: RunoffWords) -> str:
     """What the runoff says, as one would tell a child."""
+    winner, runner_up = quoted(runoff.winner), quoted(runoff.runner_up)
     if runoff.ahead == runoff.behind:
         start = (
-            f"Between the two best rated, as many ballots prefer {runoff.winner} as prefer {runoff.runner_up}: "
-            f"{runoff.ahead:,} each"
+            f"Between the two best rated, as many ballots prefer {winner} as prefer {runner_up}: {runoff.ahead:,} each"
         )
     else:
-        start = (
-            f"Between the two best rated, {count_text(runoff.ahead, 'ballot prefers', 'ballots prefer')} "
-            f"{runoff.winner} and {count_text(runoff.behind, 'prefers', 'prefer')} {runoff.runner_up}"
-        )
+        ahead = count_text(runoff.ahead, "ballot prefers", "ballots prefer")
+        behind = count_text(runoff.behind, "prefers", "prefer") if runoff.behind else "none prefers"
+        start = f"Between the two best rated, {ahead} {winner} and {behind} {runner_up}"
     if not runoff.equal:
         return f"{start}."
     return f"{start}; {count_text(runoff.equal, 'rates', 'rate')} both the same."
@@ -147,9 +151,9 @@ def upset_sentence(runoff: RunoffWords) -> str:
     if runoff.winner_score >= runoff.runner_up_score:
         return ""
     return (
-        f"{runoff.runner_up} has more stars in all ({stars_text(runoff.runner_up_score)} against "
-        f"{stars_text(runoff.winner_score)}). But when only these two are left, more people prefer {runoff.winner}. "
-        "That decides: each ballot then counts once, for the one that it rates higher."
+        f"{quoted(runoff.runner_up)} has more stars in all ({stars_text(runoff.runner_up_score)} against "
+        f"{stars_text(runoff.winner_score)}). But when only these two are left, more people prefer "
+        f"{quoted(runoff.winner)}. That decides: each ballot then counts once, for the one that it rates higher."
     )
 
 
@@ -160,16 +164,17 @@ def tie_break_text(
 
     `titles` and `numbers` belong together. `rivals`: how many choices had the score that was tied, in the score round.
     """
-    names = listed(titles)
+    tied_ones = [quoted(title) for title in titles]
+    names = listed(tied_ones)
     shown = stars_text if kind == "score" else "{:,}".format
-    pairs = listed([f"{title} {shown(number)}" for title, number in zip(titles, numbers, strict=True)])
+    pairs = listed([f"{one} {shown(number)}" for one, number in zip(tied_ones, numbers, strict=True)])
     if round_ == "runoff":
-        start, end = f"As many ballots prefer {titles[0]} as prefer {titles[1]}", f"so {won} wins."
+        start, end = f"As many ballots prefer {tied_ones[0]} as prefer {tied_ones[1]}", f"so {quoted(won)} wins."
         tied = {"score": start, "five_star": f"{start}, and both have as many stars"}.get(
             kind, f"{start}; both have as many stars and as many ballots that give five"
         )
     else:
-        end = f"so {won} went into the runoff."
+        end = f"so {quoted(won)} went into the runoff."
         room = "only one of them" if len(titles) == 2 else "not all of them"
         tied = f"{names} have as many stars as each other, and {room} could go into the runoff"
         if rivals == 2 and kind != "head_to_head":
@@ -187,11 +192,14 @@ def tie_break_text(
 
 def margin_sentence(least: int, enough: int, counted: int, runner_up: str) -> str:
     """How far the result is from another one, in ballots."""
+    other = quoted(runner_up)
+    if counted == 1:
+        return f"There is only one ballot: had it been different, {other} could have won."
     if least == enough:
-        return f"If {count_text(least, 'ballot')} of the {counted:,} had been different, {runner_up} could have won."
+        return f"If {count_text(least, 'ballot')} of the {counted:,} had been different, {other} could have won."
     if least == 1:
-        return f"{enough:,} different ballots of the {counted:,} would be enough for {runner_up} to win, perhaps fewer."
+        return f"{enough:,} different ballots of the {counted:,} would be enough for {other} to win, perhaps fewer."
     return (
         f"At least {count_text(least, 'ballot')} of the {counted:,} would have to be different before another choice "
-        f"could win; {enough:,} different ones would be enough for {runner_up}."
+        f"could win; {enough:,} different ones would be enough for {other}."
     )

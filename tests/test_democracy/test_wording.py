@@ -82,16 +82,16 @@ def runoff(ahead: int, behind: int, equal: int = 0, scores: tuple[int, int] = (2
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        (runoff(25, 14), "Between the two best rated, 25 ballots prefer Ash and 14 prefer Birch."),
+        (runoff(25, 14), "Between the two best rated, 25 ballots prefer “Ash” and 14 prefer “Birch”."),
         (
             runoff(2, 1, 1),
-            "Between the two best rated, 2 ballots prefer Ash and 1 prefers Birch; 1 rates both the same.",
+            "Between the two best rated, 2 ballots prefer “Ash” and 1 prefers “Birch”; 1 rates both the same.",
         ),
         (
             runoff(1, 0, 1200),
-            "Between the two best rated, 1 ballot prefers Ash and 0 prefer Birch; 1,200 rate both the same.",
+            "Between the two best rated, 1 ballot prefers “Ash” and none prefers “Birch”; 1,200 rate both the same.",
         ),
-        (runoff(3, 3), "Between the two best rated, as many ballots prefer Ash as prefer Birch: 3 each."),
+        (runoff(3, 3), "Between the two best rated, as many ballots prefer “Ash” as prefer “Birch”: 3 each."),
     ],
 )
 def test_the_runoff_is_one_sentence(said: RunoffWords, sentence: str) -> None:
@@ -100,7 +100,7 @@ def test_the_runoff_is_one_sentence(said: RunoffWords, sentence: str) -> None:
 
 def test_a_top_scorer_who_lost_is_explained_and_nobody_else() -> None:
     upset = wording.upset_sentence(runoff(9, 8, scores=(18, 20)))
-    assert upset.startswith("Birch has more stars in all (20 against 18). But when only these two are left,")
+    assert upset.startswith("“Birch” has more stars in all (20 against 18). But when only these two are left,")
     assert (wording.upset_sentence(runoff(9, 8)), wording.upset_sentence(runoff(9, 8, scores=(20, 20)))) == ("", "")
 
 
@@ -110,7 +110,7 @@ def test_final_and_interim_winners_sound_different() -> None:
         wording.outcome_title("Ash", is_final=False),
         wording.outcome_title(None, is_final=True),
         wording.outcome_title(None, is_final=False),
-    ] == ["Ash won", "Ash is ahead right now", "No winner", "No winner yet"]
+    ] == ["Winner: Ash", "Ahead right now: Ash", "No winner", "No winner yet"]
 
 
 def test_why_there_is_no_winner() -> None:
@@ -131,47 +131,47 @@ def test_why_there_is_no_winner() -> None:
         (
             ("score", "head_to_head", ["Ash", "Birch"], "Ash", [5, 3]),
             2,
-            "Ash and Birch have as many stars as each other, and only one of them could go into the runoff. Ballots "
-            "that prefer one to the other: Ash 5 and Birch 3; so Ash went into the runoff.",
+            "“Ash” and “Birch” have as many stars as each other, and only one of them could go into the runoff. Ballots "
+            "that prefer one to the other: “Ash” 5 and “Birch” 3; so “Ash” went into the runoff.",
         ),
         (
             ("score", "five_star", ["Ash", "Birch"], "Ash", [4, 2]),
             2,
-            "Ash and Birch have as many stars as each other, and only one of them could go into the runoff; as many "
-            "ballots prefer the one as the other. Ballots that give five stars: Ash 4 and Birch 2; so Ash went into "
+            "“Ash” and “Birch” have as many stars as each other, and only one of them could go into the runoff; as many "
+            "ballots prefer the one as the other. Ballots that give five stars: “Ash” 4 and “Birch” 2; so “Ash” went into "
             "the runoff.",
         ),
         (
             ("score", "five_star", ["Ash", "Birch", "Cedar"], "Ash", [4, 2, 2]),
             3,
-            "Ash, Birch and Cedar have as many stars as each other, and not all of them could go into the runoff. "
-            "Ballots that give five stars: Ash 4, Birch 2 and Cedar 2; so Ash went into the runoff.",
+            "“Ash”, “Birch” and “Cedar” have as many stars as each other, and not all of them could go into the runoff. "
+            "Ballots that give five stars: “Ash” 4, “Birch” 2 and “Cedar” 2; so “Ash” went into the runoff.",
         ),
         (
             # Of three that were tied, the two that are left: of those nobody asked who prefers which.
             ("score", "lot", ["Cedar", "Birch"], "Cedar", [1, 3]),
             3,
-            "Cedar and Birch have as many stars as each other, and only one of them could go into the runoff; as many "
+            "“Cedar” and “Birch” have as many stars as each other, and only one of them could go into the runoff; as many "
             "ballots give five stars to each. The lot decides; it was drawn before anyone voted, for everybody to see "
-            "(the lowest goes first): Cedar 1 and Birch 3; so Cedar went into the runoff.",
+            "(the lowest goes first): “Cedar” 1 and “Birch” 3; so “Cedar” went into the runoff.",
         ),
         (
             ("runoff", "score", ["Ash", "Birch"], "Ash", [20 * STAR, 18_500_000]),
             0,
-            "As many ballots prefer Ash as prefer Birch. Stars in all: Ash 20 and Birch 18.5; so Ash wins.",
+            "As many ballots prefer “Ash” as prefer “Birch”. Stars in all: “Ash” 20 and “Birch” 18.5; so “Ash” wins.",
         ),
         (
             ("runoff", "five_star", ["Ash", "Birch"], "Ash", [2, 1]),
             0,
-            "As many ballots prefer Ash as prefer Birch, and both have as many stars. Ballots that give five stars: "
-            "Ash 2 and Birch 1; so Ash wins.",
+            "As many ballots prefer “Ash” as prefer “Birch”, and both have as many stars. Ballots that give five stars: "
+            "“Ash” 2 and “Birch” 1; so “Ash” wins.",
         ),
         (
             ("runoff", "lot", ["Birch", "Ash"], "Birch", [1, 3]),
             0,
-            "As many ballots prefer Birch as prefer Ash; both have as many stars and as many ballots that give five. "
-            "The lot decides; it was drawn before anyone voted, for everybody to see (the lowest goes first): Birch 1 "
-            "and Ash 3; so Birch wins.",
+            "As many ballots prefer “Birch” as prefer “Ash”; both have as many stars and as many ballots that give five. "
+            "The lot decides; it was drawn before anyone voted, for everybody to see (the lowest goes first): “Birch” 1 "
+            "and “Ash” 3; so “Birch” wins.",
         ),
     ],
 )
@@ -181,8 +181,13 @@ def test_every_tie_break_is_told_with_its_numbers(tie: tuple, rivals: int, sente
 
 def test_the_margin_says_what_is_certain() -> None:
     assert [wording.margin_sentence(least, enough, 1200, "Birch") for least, enough in [(3, 3), (2, 5), (1, 5)]] == [
-        "If 3 ballots of the 1,200 had been different, Birch could have won.",
+        "If 3 ballots of the 1,200 had been different, “Birch” could have won.",
         "At least 2 ballots of the 1,200 would have to be different before another choice could win; 5 different ones "
-        "would be enough for Birch.",
-        "5 different ballots of the 1,200 would be enough for Birch to win, perhaps fewer.",
+        "would be enough for “Birch”.",
+        "5 different ballots of the 1,200 would be enough for “Birch” to win, perhaps fewer.",
     ]
+
+
+def test_the_margin_of_a_single_ballot_is_said_without_counting() -> None:
+    only = "There is only one ballot: had it been different, “Birch” could have won."
+    assert wording.margin_sentence(1, 1, 1, "Birch") == only
