@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 WIDTH, HEIGHT = 720, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 12, 12, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 12, 12, 12
 # A line of more points than pixels shows no more, and costs its readers' patience.
 MOST_POINTS = 240
 
@@ -29,10 +30,12 @@ class Tick:
 
 @dataclass(frozen=True)
 class LineChart:
-    """A chart of `WIDTH` x `HEIGHT`; `baseline`, `left` and `right` bound the plot."""
+    """A chart of `WIDTH` x `HEIGHT` from the moment `first` to `last`; `baseline`, `left` and `right` bound the plot."""
 
     lines: tuple[Line, ...]
     ticks: tuple[Tick, ...]
+    first: datetime
+    last: datetime
     width: int = WIDTH
     height: int = HEIGHT
     left: int = _LEFT
@@ -48,10 +51,10 @@ def thinned(rows: Sequence[int], most: int = MOST_POINTS) -> list[int]:
 
 
 def line_chart(
-    names: Sequence[str], times: Sequence[float], values: Sequence[Sequence[float]], *, highest: int
+    names: Sequence[str], times: Sequence[datetime], values: Sequence[Sequence[float]], *, highest: int
 ) -> LineChart:
     """Lines that hold each value until the next one, as results do. `values[series][point]`, from 0 to `highest`."""
-    first, span = times[0], (times[-1] - times[0]) or 1.0
+    first, span = times[0], (times[-1] - times[0]) or timedelta(seconds=1)
     plot_width, plot_height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
     # A single result is in the middle.
     xs = [_LEFT + (plot_width * (time - first) / span if len(times) > 1 else plot_width / 2) for time in times]
@@ -69,4 +72,4 @@ def line_chart(
         dots = ((f"{xs[-1]:.1f}", f"{y(series[-1]):.1f}"),)
         lines.append(Line(name, number, " ".join(corners), dots))
     ticks = tuple(Tick(f"{y(value):.1f}", str(value)) for value in range(highest + 1))
-    return LineChart(tuple(lines), ticks)
+    return LineChart(tuple(lines), ticks, times[0], times[-1])

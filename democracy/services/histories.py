@@ -56,17 +56,17 @@ def in_short(snapshots: Sequence[DecisionSnapshot], choices: Sequence[Choice]) -
 
 
 def history_chart(viewer: Viewer, decision: Decision, outcome: Outcome) -> LineChart | None:
-    """The average stars of the best choices over time; None before there are two results."""
+    """The average stars of the best choices over time; None before there are two results, or any counted ballot."""
     rows = calculations(viewer, decision).order_by("calculated_at", "pk").values_list("pk", flat=True)
     shown = charts.thinned(list(rows))
     columns = ("calculated_at", "result__scores", "result__participation__counted")
     points = list(DecisionSnapshot.objects.filter(pk__in=shown).order_by("calculated_at", "pk").values_list(*columns))
-    if len(points) < 2:
+    if len(points) < 2 or not any(counted for _, _, counted in points):
         return None
     best = [row.choice for row in outcome.rows[:MOST_LINES]]
     return charts.line_chart(
         [choice.title for choice in best],
-        [at.timestamp() for at, _, _ in points],
+        [at for at, _, _ in points],
         [
             [scores[str(choice.pk)] / STAR / counted if counted else 0.0 for _, scores, counted in points]
             for choice in best

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +19,9 @@ def test_a_thinned_line_keeps_its_ends_its_order_and_its_size(rows: list[int], m
 
 
 def test_a_line_holds_each_value_until_the_next() -> None:
-    chart = charts.line_chart(["Ash", "Birch"], [100.0, 200.0, 300.0], [[0, 5, 5], [5, 0, 0]], highest=5)
+    first = datetime(2026, 5, 1, tzinfo=UTC)
+    times = [first + timedelta(hours=hours) for hours in (0, 1, 2)]
+    chart = charts.line_chart(["Ash", "Birch"], times, [[0, 5, 5], [5, 0, 0]], highest=5)
     left, right, top, bottom = float(chart.left), float(chart.right), 12.0, float(chart.baseline)
     middle = (left + right) / 2
     corners = [[tuple(map(float, corner.split(","))) for corner in line.points.split()] for line in chart.lines]
@@ -27,3 +31,4 @@ def test_a_line_holds_each_value_until_the_next() -> None:
     ]
     assert [(line.name, line.number) for line in chart.lines] == [("Ash", 1), ("Birch", 2)]
     assert [tick.text for tick in chart.ticks] == ["0", "1", "2", "3", "4", "5"]
+    assert (chart.first, chart.last) == (times[0], times[2])
