@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from democracy import services
@@ -115,7 +116,12 @@ def decision_preview(request: HttpRequest, community_id: int, decision_id: int) 
 def _missing(context: Mapping[str, Any]) -> list[str]:
     few = MIN_CHOICES - len(context["choices"])
     missing = [f"It needs at least {MIN_CHOICES} choices."] if few > 0 else []
-    return missing + (["Say when voting closes."] if context["decision"].closes_at is None else [])
+    closes_at = context["decision"].closes_at
+    if closes_at is None:
+        missing.append("Say when voting closes.")
+    elif closes_at <= timezone.now():
+        missing.append("Voting would be over already: choose a later closing.")
+    return missing
 
 
 @require_POST

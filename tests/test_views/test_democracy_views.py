@@ -207,7 +207,7 @@ def test_what_a_ballot_would_change_is_told_and_nothing_saved(scene: Scene) -> N
     with nothing_written():
         page = text(client.post(scene.address("vote-what-if"), scene.stars(Birch=5), headers=headers))
     assert page.startswith('<div id="what-if" role="status">')
-    assert "Birch would be ahead instead of Ash." in page
+    assert "“Birch” would be ahead instead of “Ash”." in page
     assert "1 other ballot would change, too: it inherits from yours." in page
     assert "Nothing is saved yet." in page
 
@@ -216,7 +216,7 @@ def test_without_scripts_the_typed_ballot_is_still_there_beside_the_answer(scene
     factories.vote(scene.members["ada"], scene.decision, Ash=5)
     with nothing_written():
         response = as_(scene.user("ben")).post(scene.address("vote-what-if"), scene.stars(Ash=2))
-    assert "Ash would stay ahead." in text(response)
+    assert "“Ash” would stay ahead." in text(response)
     assert response.context["form"].ratings()[0]["value"] == 2
 
 
@@ -420,6 +420,14 @@ def test_a_preview_says_what_is_missing(scene: Scene) -> None:
         client.post(scene.address("decision-publish", decision))
 
 
+def test_a_preview_says_that_the_closing_is_over(scene: Scene) -> None:
+    client = as_(scene.manager)
+    client.post(reverse("decision-create", args=(scene.community.pk,)), form(closes_at="2020-01-02T03:04"))
+    preview = client.get(scene.address("decision-preview", Decision.objects.latest("pk")))
+    assert preview.context["missing"] == ["Voting would be over already: choose a later closing."]
+    assert "Publish" not in text(preview)
+
+
 def rows(response) -> list[tuple[str, str, str]]:
     return [(row["id"], row["title"], row["description"]) for row in response.context["form"]["choices"].value()]
 
@@ -444,6 +452,22 @@ def test_choices_are_added_removed_and_moved_without_loss(scene: Scene, do: str,
         "Half a",
         "2099-01-02T03:04",
     )
+
+
+@pytest.mark.parametrize(("number", "more"), [(49, True), (50, False)])
+def test_no_choice_can_be_added_to_fifty(scene: Scene, number: int, more: bool) -> None:
+    decision = factories.draft(scene.community, scene.manager, *(f"Choice {one}" for one in range(number)))
+    page = text(as_(scene.manager).get(scene.address("decision-edit", decision)))
+    assert ("Add a choice" in page, "there can't be more" in page) == (more, not more)
+
+
+def test_a_form_that_is_not_saved_says_so_before_its_fields(scene: Scene) -> None:
+    create = reverse("decision-create", args=(scene.community.pk,))
+    client = as_(scene.manager)
+    said = "Nothing is saved yet. Look at what is marked below."
+    with nothing_written():
+        refused = client.post(create, form(title=""))
+    assert (said in text(refused), said in text(client.get(create))) == (True, False)
 
 
 def test_htmx_replaces_only_the_choices(scene: Scene) -> None:
