@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -23,6 +23,12 @@ def total_stars(microstars: int) -> str:
     """ "178 stars in all"."""
     text = stars_text(microstars)
     return f"{text} {'star' if text == '1' else 'stars'} in all"
+
+
+@register.filter
+def with_choices(microstars: Sequence[int], choices: Sequence[Choice]) -> Iterable[tuple[Choice, int]]:
+    """A ballot's stars, each beside its choice."""
+    return zip(choices, microstars, strict=True)
 
 
 @register.simple_tag

@@ -111,10 +111,10 @@ def test_before_voting_opens_there_is_no_result_to_show_or_to_check() -> None:
 def test_the_outcome_is_told_in_words_and_numbers(scene: Scene) -> None:
     outcome = scene.page("decision-results").context["outcome"]
     # Ash: 5 + 5, Birch: 3 + 5 + 3.
-    assert (outcome.title, outcome.counted) == ("Ash is ahead right now", 3)
-    assert outcome.explanation == "Between the two best rated, 2 ballots prefer Ash and 1 prefers Birch."
-    assert outcome.upset.startswith("Birch has more stars in all (11 against 10).")
-    assert outcome.margin == "If 1 ballot of the 3 had been different, Birch could have won."
+    assert (outcome.title, outcome.counted) == ("Ahead right now: Ash", 3)
+    assert outcome.explanation == "Between the two best rated, 2 ballots prefer “Ash” and 1 prefers “Birch”."
+    assert outcome.upset.startswith("“Birch” has more stars in all (11 against 10).")
+    assert outcome.margin == "If 1 ballot of the 3 had been different, “Birch” could have won."
     assert [(row.choice.title, row.score, row.average, row.rank) for row in outcome.rows] == [
         ("Ash", 10_000_000, 3_333_333, 2),
         ("Birch", 11_000_000, 3_666_667, 1),
@@ -130,7 +130,7 @@ def test_the_outcome_is_told_in_words_and_numbers(scene: Scene) -> None:
 def test_everything_that_belongs_to_a_result_is_on_the_page(scene: Scene) -> None:
     page = text(scene.page("decision-results"))
     for heading in (
-        "Ash is ahead right now",
+        "Ahead right now: Ash",
         "1. Add up the stars",
         "2. The runoff between the best two",
         "Who took part",
@@ -156,6 +156,14 @@ def test_the_result_of_cast_ballots_alone_stands_beside_it(scene: Scene) -> None
     assert "Without inheritance <strong>Birch</strong> would be ahead." in text(scene.page("decision-results"))
 
 
+def test_where_nobody_inherits_there_is_nothing_to_compare() -> None:
+    scene = Scene("ada")
+    factories.vote(scene.members["ada"], scene.decision, Ash=5)
+    scene.calculate()
+    page = text(scene.page("decision-results"))
+    assert ("so there is no difference" in page, "Average of all" in page) == (True, False)
+
+
 def test_the_distribution_counts_each_counted_ballot_once_for_each_choice(scene: Scene) -> None:
     found = scene.page("decision-results").context["distributions"]
     assert {one.choice.title: one.counts for one in found} == {
@@ -173,9 +181,10 @@ def test_tie_breaks_are_told_step_by_step() -> None:
     context = scene.page("decision-results").context
     first = min(scene.decision.choices.exclude(title="Cedar"), key=lambda choice: choice.lot)
     (step,) = context["outcome"].tie_breaks
-    assert step.endswith(f"so {first.title} wins.")
+    assert step.endswith(f"so “{first.title}” wins.")
     assert "The lot decides" in step
-    assert "How ties were broken" in text(scene.page("decision-results"))
+    page = text(scene.page("decision-results"))
+    assert ("There was a tie." in page, "How ties were broken" in page) == (True, True)
 
 
 def test_without_ballots_the_page_says_so() -> None:
@@ -228,7 +237,17 @@ def test_every_calculation_is_listed_and_drawn(scene: Scene) -> None:
         (False, "Birch", 4),
         (False, "Ash", 3),
     ]
-    assert [line.name for line in context["chart"].lines] == ["Birch", "Ash", "Cedar"]
+    chart = context["chart"]
+    assert [line.name for line in chart.lines] == ["Birch", "Ash", "Cedar"]
+    assert (chart.first, chart.last) == (context["rows"][2].calculated_at, context["rows"][0].calculated_at)
+
+
+def test_results_without_a_counted_ballot_are_listed_and_not_drawn() -> None:
+    scene = Scene("ada")
+    scene.calculate()
+    scene.close()
+    context = scene.page("decision-history").context
+    assert ([row.counted for row in context["rows"]], context["chart"]) == ([0, 0], None)
 
 
 def test_one_and_fifty_calculations_cost_the_same_queries(scene: Scene) -> None:
@@ -264,6 +283,15 @@ def test_all_ballots_are_listed_by_name(scene: Scene) -> None:
         (names["cleo"], "inherited", (5, 3, 0)),
         (names["dan"], "abstained", (0, 0, 0)),
         (names["lou"], "cast", (0, 0, 5)),
+    ]
+
+
+def test_each_number_names_its_choice_for_where_columns_have_no_heads(scene: Scene) -> None:
+    page = text(scene.page("decision-ballots", q="ben"))
+    assert [f'data-choice="{title}">{stars}<' in page for title, stars in (("Ash", 0), ("Birch", 5), ("Cedar", 0))] == [
+        True,
+        True,
+        True,
     ]
 
 

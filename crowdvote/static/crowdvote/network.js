@@ -1,5 +1,6 @@
 // Who follows whom, drawn on a canvas. Layout and reach come from a worker; without scripts the list below does it all.
 const LABELS = 60;
+const LABEL_LENGTH = 24; // letters of a name on the canvas; the card of the chosen one has all of it
 const DRAWN_WHILE_MOVING = 12_000; // followings; more of them are thinned out until the picture stands still
 const ARROWS_TOLD = 80; // arrows in sight that say their topics
 const ARROWS = 2_500; // followings up to which each has its arrowhead at any zoom
@@ -258,6 +259,11 @@ async function start(place) {
     return true;
   }
 
+  function shortened(name) {
+    const letters = Array.from(name);
+    return letters.length > LABEL_LENGTH ? `${letters.slice(0, LABEL_LENGTH - 1).join("")}…` : name;
+  }
+
   // Names of those who matter most in sight, where they don't cover one another.
   function label(focus) {
     context.font = `600 12px ${colours.font}`;
@@ -271,8 +277,12 @@ async function start(place) {
     order.sort((a, b) => (b === focus) - (a === focus) || (b === me) - (a === me) || reach[b] - reach[a] || a - b);
     const taken = [];
     for (const i of order.slice(0, 4 * LABELS)) {
-      const name = members[i][2];
-      const [x, y, w] = [sx(i) + radius(i) + 4, sy(i), context.measureText(name).width];
+      const name = shortened(members[i][2]);
+      const w = context.measureText(name).width;
+      const away = radius(i) + 4;
+      // To the left of its circle where it would be cut off on the right.
+      const x = sx(i) + away + w > width && sx(i) - away - w > 0 ? sx(i) - away - w : sx(i) + away;
+      const y = sy(i);
       if (taken.some(([tx, ty, tw]) => x < tx + tw && tx < x + w && Math.abs(y - ty) < 15)) continue;
       taken.push([x, y, w]);
       write(name, x, y, colours.text, "start");
