@@ -30,7 +30,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class LineChart:
-    """A chart of `WIDTH` x `HEIGHT` from the moment `first` to `last`; `baseline`, `left` and `right` bound the plot."""
+    """A chart of `WIDTH` x `HEIGHT` from the moment `first` to `last`; `baseline`, `left`, `right` bound the plot."""
 
     lines: tuple[Line, ...]
     ticks: tuple[Tick, ...]

@@ -131,29 +131,29 @@ def test_why_there_is_no_winner() -> None:
         (
             ("score", "head_to_head", ["Ash", "Birch"], "Ash", [5, 3]),
             2,
-            "“Ash” and “Birch” have as many stars as each other, and only one of them could go into the runoff. Ballots "
-            "that prefer one to the other: “Ash” 5 and “Birch” 3; so “Ash” went into the runoff.",
+            "“Ash” and “Birch” have as many stars as each other, and only one of them could go into the runoff. "
+            "Ballots that prefer one to the other: “Ash” 5 and “Birch” 3; so “Ash” went into the runoff.",
         ),
         (
             ("score", "five_star", ["Ash", "Birch"], "Ash", [4, 2]),
             2,
-            "“Ash” and “Birch” have as many stars as each other, and only one of them could go into the runoff; as many "
-            "ballots prefer the one as the other. Ballots that give five stars: “Ash” 4 and “Birch” 2; so “Ash” went into "
-            "the runoff.",
+            "“Ash” and “Birch” have as many stars as each other, and only one of them could go into the runoff; as "
+            "many ballots prefer the one as the other. Ballots that give five stars: “Ash” 4 and “Birch” 2; so "
+            "“Ash” went into the runoff.",
         ),
         (
             ("score", "five_star", ["Ash", "Birch", "Cedar"], "Ash", [4, 2, 2]),
             3,
-            "“Ash”, “Birch” and “Cedar” have as many stars as each other, and not all of them could go into the runoff. "
-            "Ballots that give five stars: “Ash” 4, “Birch” 2 and “Cedar” 2; so “Ash” went into the runoff.",
+            "“Ash”, “Birch” and “Cedar” have as many stars as each other, and not all of them could go into the "
+            "runoff. Ballots that give five stars: “Ash” 4, “Birch” 2 and “Cedar” 2; so “Ash” went into the runoff.",
         ),
         (
             # Of three that were tied, the two that are left: of those nobody asked who prefers which.
             ("score", "lot", ["Cedar", "Birch"], "Cedar", [1, 3]),
             3,
-            "“Cedar” and “Birch” have as many stars as each other, and only one of them could go into the runoff; as many "
-            "ballots give five stars to each. The lot decides; it was drawn before anyone voted, for everybody to see "
-            "(the lowest goes first): “Cedar” 1 and “Birch” 3; so “Cedar” went into the runoff.",
+            "“Cedar” and “Birch” have as many stars as each other, and only one of them could go into the runoff; "
+            "as many ballots give five stars to each. The lot decides; it was drawn before anyone voted, for "
+            "everybody to see (the lowest goes first): “Cedar” 1 and “Birch” 3; so “Cedar” went into the runoff.",
         ),
         (
             ("runoff", "score", ["Ash", "Birch"], "Ash", [20 * STAR, 18_500_000]),
@@ -163,15 +163,15 @@ def test_why_there_is_no_winner() -> None:
         (
             ("runoff", "five_star", ["Ash", "Birch"], "Ash", [2, 1]),
             0,
-            "As many ballots prefer “Ash” as prefer “Birch”, and both have as many stars. Ballots that give five stars: "
-            "“Ash” 2 and “Birch” 1; so “Ash” wins.",
+            "As many ballots prefer “Ash” as prefer “Birch”, and both have as many stars. Ballots that give five "
+            "stars: “Ash” 2 and “Birch” 1; so “Ash” wins.",
         ),
         (
             ("runoff", "lot", ["Birch", "Ash"], "Birch", [1, 3]),
             0,
-            "As many ballots prefer “Birch” as prefer “Ash”; both have as many stars and as many ballots that give five. "
-            "The lot decides; it was drawn before anyone voted, for everybody to see (the lowest goes first): “Birch” 1 "
-            "and “Ash” 3; so “Birch” wins.",
+            "As many ballots prefer “Birch” as prefer “Ash”; both have as many stars and as many ballots that give "
+            "five. The lot decides; it was drawn before anyone voted, for everybody to see (the lowest goes first): "
+            "“Birch” 1 and “Ash” 3; so “Birch” wins.",
         ),
     ],
 )
