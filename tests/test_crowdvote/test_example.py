@@ -9,9 +9,16 @@ from django.urls import reverse
 from crowdvote.example import COMMUNITY, WORKED, live_example
 from democracy import recalculation
 from democracy.models import Community, Decision
+from democracy.services.calculation import forget_everything
 from tests import factories
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    """Communities of tests before this one had the same ids."""
+    forget_everything()
 
 
 @pytest.fixture
