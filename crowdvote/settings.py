@@ -260,6 +260,7 @@ CACHES: dict[str, dict[str, Any]] = {
 # --- Language, time, files --------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "crowdvote.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -60,6 +60,34 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    @admin.display(description="Tags")
+    def tags_in_words(self, row: Any) -> str:
+        return ", ".join(row.tags) or "-"
+
+
+class StayFilter(admin.SimpleListFilter):
+    """Who is a member now, and who was one."""
+
+    title, parameter_name = "membership", "stay"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("now", "Current"), ("former", "Has left")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> QuerySet[Membership]:
+        return queryset.filter(left_at__isnull=self.value() == "now") if self.value() else queryset
+
+
+class FailureFilter(admin.SimpleListFilter):
+    """Decisions whose last calculation failed."""
+
+    title, parameter_name = "calculation", "calculation"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("failed", "Failed")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Decision]) -> QuerySet[Decision]:
+        return queryset.exclude(calculation_error="") if self.value() else queryset
+
 
 class ReadOnlyInline(admin.TabularInline):
     extra = 0
@@ -130,10 +158,14 @@ class ChoiceInline(ReadOnlyInline):
 class DecisionAdmin(ReadOnlyAdmin):
     list_display = ("title", "community", "where", "closes_at", "counters", "last_calculated")
     list_select_related = ("community",)
-    list_filter = ("results_visibility", ("calculation_error", admin.EmptyFieldListFilter))
+    list_filter = ("results_visibility", FailureFilter)
     search_fields = ("title", "community__name")
     date_hierarchy = "closes_at"
     ordering = ("-created_at", "-pk")
+    fields = (
+        *("community", "title", "description", "results_visibility", "where", "created_at", "published_at", "opens_at"),
+        *("closes_at", "counters", "last_calculated", "failed_at", "calculation_error", "file_id"),
+    )
     inlines = (ChoiceInline,)
     actions = ("calculate_from_scratch",)
 
@@ -165,7 +197,7 @@ class MembershipAdmin(ReadOnlyAdmin):
 
     list_display = ("user", "community", "role", "is_manager", "joined_at", "left_at")
     list_select_related = ("user", "community")
-    list_filter = ("role", "is_manager", ("left_at", admin.EmptyFieldListFilter))
+    list_filter = ("role", "is_manager", StayFilter)
     search_fields = ("user__handle", "community__name")
     ordering = ("community", "user__handle")
     exclude = ("is_anonymous",)
@@ -189,11 +221,11 @@ class ApplicationAdmin(ReadOnlyAdmin):
 
 @admin.register(Following)
 class FollowingAdmin(ReadOnlyAdmin):
-    list_display = ("follower_name", "followee_name", "community", "tags", "created_at")
+    list_display = ("follower_name", "followee_name", "community", "tags_in_words", "created_at")
     list_select_related = ("follower__user", "followee__user", "follower__community")
     search_fields = ("follower__user__handle", "followee__user__handle", "follower__community__name")
     ordering = ("-created_at", "-pk")
-    fields = ("follower_name", "followee_name", "community", "tags", "order", "created_at")
+    fields = ("follower_name", "followee_name", "community", "tags_in_words", "order", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Following]:
         return super().get_queryset(request).filter(follower__is_anonymous=False, followee__is_anonymous=False)
@@ -226,12 +258,12 @@ class VoteInline(ReadOnlyInline):
 
 @admin.register(Ballot)
 class BallotAdmin(ReadOnlyAdmin):
-    list_display = ("member", "decision", "tags", "abstain", "cast_at")
+    list_display = ("member", "decision", "tags_in_words", "abstain", "cast_at")
     list_select_related = ("membership__user", "decision")
     list_filter = ("abstain",)
     search_fields = ("membership__user__handle", "decision__title")
     ordering = ("-cast_at", "-pk")
-    fields = ("member", "decision", "tags", "comment", "abstain", "cast_at")
+    fields = ("member", "decision", "tags_in_words", "comment", "abstain", "cast_at")
     inlines = (VoteInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Ballot]:
@@ -246,12 +278,12 @@ class BallotAdmin(ReadOnlyAdmin):
 class StagedBallotAdmin(ReadOnlyAdmin):
     """Derived."""
 
-    list_display = ("member", "decision", "kind", "tags", "is_counted", "changed_revision")
+    list_display = ("member", "decision", "kind", "tags_in_words", "is_counted", "changed_revision")
     list_select_related = ("membership__user", "decision")
     list_filter = ("kind", "is_counted")
     search_fields = ("membership__user__handle", "decision__title")
     ordering = ("-pk",)
-    fields = ("member", "decision", "kind", "stars", "tags", "is_counted", "changed_revision")
+    fields = ("member", "decision", "kind", "stars", "tags_in_words", "is_counted", "changed_revision")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StagedBallot]:
         return _open_ballots(super().get_queryset(request), member="membership", decision="decision")

@@ -44,7 +44,8 @@ class TestEntering:
 
     def test_an_administrator_enters(self, root):
         client = as_user(root)
-        assert client.get("/admin/").status_code == 200
+        index = client.get("/admin/")
+        assert (index.status_code, "API tokens" in index.text) == (200, True)
         assert client.get("/admin/login/").headers["Location"] == "/admin/"
 
     def test_who_is_none_is_refused_without_going_round_in_circles(self):

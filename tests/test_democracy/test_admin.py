@@ -110,6 +110,29 @@ class TestReading:
         staged = StagedBallot.objects.get(membership=members["bea"])
         assert "5,000,000, 0, 0" in entering(root).get(address(StagedBallot, "change", staged.pk)).text
 
+    def test_tags_are_told_as_words_and_times_as_on_the_pages(self, root, town):
+        _, members, _ = town
+        ballot = Ballot.objects.get(membership=members["ann"])
+        page = entering(root).get(address(Ballot, "change", ballot.pk)).text
+        assert ("budget" in page, "[&quot;" in page) == (True, False)
+        assert f"{ballot.cast_at:%-d %b %Y, %H:%M} UTC" in page
+
+    def test_memberships_that_ended_and_calculations_that_failed_are_found(self, root, town):
+        community, members, decision = town
+        services.leave_community(members["cid"].user, community.pk)
+        Decision.objects.filter(pk=decision.pk).update(calculation_error="ValueError: the reason")
+        other = factories.decision(community, members["manager"].user)
+        client = entering(root)
+
+        def found(model: type[Any], **query: str) -> list[Any]:
+            return sorted(row.pk for row in client.get(address(model, "changelist"), query).context["cl"].result_list)
+
+        current = sorted(member.pk for who, member in members.items() if who != "cid")
+        assert (found(Membership, stay="former"), found(Membership, stay="now")) == ([members["cid"].pk], current)
+        assert found(Decision, calculation="failed") == [decision.pk]
+        assert found(Decision) == sorted([decision.pk, other.pk])
+        assert "ValueError: the reason" in client.get(address(Decision, "change", decision.pk)).text
+
     @pytest.mark.parametrize("model", [Membership, Ballot, LedgerEntry, StagedBallot, Following])
     def test_a_longer_list_takes_no_more_queries(self, root, town, model):
         community, members, decision = town
