@@ -171,17 +171,20 @@ def page_link(context: RequestContext, number: int, text: str, parameter: str = 
     query = context["request"].GET.copy()
     query[parameter or "page"] = str(number)
     return format_html(
-        '<a class="button secondary small" href="?{0}"{1}>{2}</a>', query.urlencode(), _swaps(query, target), text
+        '<a class="button secondary small" href="?{0}"{1}>{2}</a>',
+        query.urlencode(),
+        _swaps(query, target, show=" show:top"),
+        text,
     )
 
 
 @register.simple_tag(takes_context=True)
-def sort_header(context: RequestContext, key: str, text: str, target: str = "", kind: str = "") -> SafeString:
+def sort_header(context: RequestContext, key: str | int, text: str, target: str = "", kind: str = "") -> SafeString:
     """The head of a column that sorts a table by `?sort=key`, and the other way (`-key`) when it does so already."""
     query = context["request"].GET.copy()
     present = query.get("sort", "")
-    direction = {key: "ascending", f"-{key}": "descending"}.get(present, "none")
-    query["sort"] = f"-{key}" if present == key else key
+    direction = {f"{key}": "ascending", f"-{key}": "descending"}.get(present, "none")
+    query["sort"] = f"-{key}" if direction == "ascending" else f"{key}"
     query.pop("page", None)
     return format_html(
         '<th scope="col"{} aria-sort="{}"><a class="sort" href="?{}"{}><span>{}</span></a></th>',
@@ -193,11 +196,11 @@ def sort_header(context: RequestContext, key: str, text: str, target: str = "", 
     )
 
 
-def _swaps(query: QueryDict, target: str) -> SafeString:
+def _swaps(query: QueryDict, target: str, *, show: str = "") -> SafeString:
     if not target:
         return mark_safe("")
     return format_html(
-        ' hx-get="?{}" hx-target="#{}" hx-swap="outerHTML" hx-push-url="true"', query.urlencode(), target
+        ' hx-get="?{}" hx-target="#{}" hx-swap="outerHTML{}" hx-push-url="true"', query.urlencode(), target, show
     )
 
 

@@ -134,6 +134,11 @@ class PublishedDecisionForm(forms.Form):
 
 
 class DecisionForm(forms.Form):
+    # The row of choices that was just added or moved, or stands where one was removed: whoever did it goes on there;
+    # and whether it can move on upwards.
+    touched: int | None = None
+    may_move_on = False
+
     title = forms.CharField(
         label="Question",
         max_length=Decision._meta.get_field("title").max_length,
@@ -194,13 +199,19 @@ def with_choices_changed(form: DecisionForm, what: str) -> DecisionForm:
     rows = list(values["choices"])
     verb, _, place = what.partition(":")
     at = int(place) if place.isdecimal() else len(rows)
+    touched = None
     if verb == "add" and len(rows) < MAX_CHOICES:
         rows.append(_row())
+        touched = len(rows) - 1
     elif verb == "remove" and at < len(rows):
         del rows[at]
+        touched = min(at, len(rows) - 1)
     elif verb == "up" and 0 < at < len(rows):
         rows[at - 1], rows[at] = rows[at], rows[at - 1]
-    return DecisionForm(initial=values | {"choices": rows})
+        touched = at - 1
+    changed = DecisionForm(initial=values | {"choices": rows})
+    changed.touched, changed.may_move_on = touched, verb == "up" and bool(touched)
+    return changed
 
 
 class BallotSearch(forms.Form):

@@ -168,3 +168,46 @@ async def test_choices_are_added_and_removed_and_times_are_the_readers(chromium:
     await expect(page.get_by_label("Voting closes")).to_have_value("2099-01-02T09:00")
     await expect(page.get_by_label("Question")).to_have_value("Which bench?")
     await context.close()
+
+
+async def test_whoever_presses_a_button_by_the_keyboard_goes_on_from_there(page: Page) -> None:
+    """Else a reader of the screen would be thrown back to the top of the page by every answer."""
+    await enter(page, "Mei")
+    await open_decision(page, SURPLUS)
+    await page.locator("#vote .rating").first.locator("label").nth(4).click()
+    for name in ("What would this change?", "Cast my ballot"):
+        await page.get_by_role("button", name=name).focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("Nothing is saved yet." if "?" in name else RECORDED)).to_be_visible()
+        await expect(
+            page.get_by_role("button", name=re.compile(f"{re.escape(name)}|Save changes")).last
+        ).to_be_focused()
+    await page.get_by_role("button", name="Withdraw my ballot").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Your ballot", exact=True)).to_be_focused()
+    await open_decision(page, SURPLUS, "All ballots")
+    sort = page.get_by_role("columnheader").get_by_role("link", name="Keep it in reserve")
+    await sort.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("th[aria-sort=ascending]")).to_contain_text("Keep it in reserve")
+    await expect(sort).to_be_focused()
+
+
+async def test_whoever_edits_choices_by_the_keyboard_stays_with_them(page: Page) -> None:
+    await enter(page, "Rosa")
+    await page.goto("/communities/?q=springfield")
+    await page.get_by_role("link", name="Springfield").first.click()
+    await page.get_by_role("link", name="New decision").click()
+    await page.get_by_role("button", name="Add a choice").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Choice 3", exact=True)).to_be_focused()
+    await page.keyboard.type("Oak")
+    await page.get_by_role("button", name="Move choice 3 up").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Move choice 2 up")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Choice 1", exact=True)).to_be_focused()
+    await expect(page.get_by_label("Choice 1", exact=True)).to_have_value("Oak")
+    await page.get_by_role("button", name="Remove choice 3").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Choice 2", exact=True)).to_be_focused()

@@ -171,6 +171,10 @@ class TestLinks:
         assert f'aria-sort="{state}"' in shown
         assert f'href="?sort={next_sort}"' in shown
 
+    def test_columns_may_be_numbered(self):
+        shown = rendered("{% sort_header 2 'Two' %}", "/x/?sort=2")
+        assert ('aria-sort="ascending"' in shown, 'href="?sort=-2"' in shown) == (True, True)
+
 
 def test_every_icon_is_one_drawing_and_says_its_meaning_only_if_it_has_one():
     assert all(re.fullmatch(r"M[\dMLHVCSQTAZmlhvcsqtaz .-]+", path) for path in PATHS.values())
