@@ -75,7 +75,9 @@ def distribution_columns(distribution: Distribution) -> SafeString:
         ((stars * (_COLUMN + _GAP) + _COLUMN / 2, 14 + _HEIGHT + 16, stars) for stars in range(6)),
     )
     width, base = 6 * (_COLUMN + _GAP) - _GAP, 14 + _HEIGHT
-    said = ", ".join(f"{stars} stars: {count:,}" for stars, count in enumerate(distribution.counts))
+    said = ", ".join(
+        f"{stars} {'star' if stars == 1 else 'stars'}: {count:,}" for stars, count in enumerate(distribution.counts)
+    )
     return format_html(
         '<svg viewBox="0 0 {} {}" role="img" aria-label="{}: {}">{}'
         '<line class="axis" x1="0" x2="{}" y1="{}" y2="{}"/>{}</svg>',

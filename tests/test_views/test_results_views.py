@@ -173,6 +173,19 @@ def test_the_distribution_counts_each_counted_ballot_once_for_each_choice(scene:
     }
 
 
+def test_what_only_a_reader_of_the_screen_is_told_is_true_as_well(scene: Scene) -> None:
+    page = text(scene.page("decision-results"))
+    assert ("(ahead)" in page, "(winner)" in page, ", 1 star: 0" in page, ", 1 stars" in page) == (
+        True,
+        False,
+        True,
+        False,
+    )
+    scene.close()
+    page = text(scene.page("decision-results"))
+    assert ("(ahead)" in page, "(winner)" in page) == (False, True)
+
+
 def test_tie_breaks_are_told_step_by_step() -> None:
     scene = Scene("ada", "ben")
     factories.vote(scene.members["ada"], scene.decision, Ash=5, Birch=3)

@@ -20,5 +20,5 @@ document.addEventListener("htmx:afterSettle", (event) => {
     [...(place?.querySelectorAll(localName) ?? [])].find((one) => one.textContent === textContent) ||
     place?.querySelector("h2");
   if (next?.localName === "h2") next.tabIndex = -1;
-  next?.focus({ preventScroll: true });
+  next?.focus();
 });
