@@ -6,13 +6,11 @@ they vote. What a viewer knows of their own is always there.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Window
-from django.db.models.functions import Coalesce, RowNumber
+from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from democracy import access
 from democracy.access import Viewer
@@ -139,61 +137,39 @@ def picture(viewer: Viewer, community: Community, *, most: int = MOST_DRAWN) -> 
 # --- One's own --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class OwnNetwork:
-    """Whom one follows in a community, and the newest of who follows one there. Somebody who left is still among the
-    followings: they count again when they come back.
+def own_followings(viewer: Viewer, *, community_id: int | None = None) -> QuerySet[Following]:
+    """Whom the viewer follows, by name of the community and in the viewer's order, in all communities or in one, with
+    the people, and with `is_first` and `is_last` of the viewer's list there. Somebody who left is still there: they
+    count again when they come back.
     """
-
-    membership: Membership
-    followings: list[Following]
-    followers: list[Following]
-    follower_count: int
-
-
-def own_network(viewer: Viewer, *, most_followers: int) -> list[OwnNetwork]:
-    """One's followings and followers in all one's communities, by name of the community."""
-    followings: defaultdict[int, list[Following]] = defaultdict(list)
-    for following in own_followings(viewer):
-        followings[following.follower_id].append(following)
-    followers: defaultdict[int, list[Following]] = defaultdict(list)
-    for following in _own_followers(viewer, most=most_followers):
-        followers[following.followee_id].append(following)
-    shown = followings_shown(viewer).filter(followee=OuterRef("pk"))
-    memberships = (
-        Membership.objects.filter(user=_user_id(viewer), left_at=None)
-        .select_related("community")
-        .annotate(follower_count=counted(shown, "followee"))
-        .order_by("community__name", "pk")
-    )
-    return [OwnNetwork(one, followings[one.pk], followers[one.pk], one.follower_count) for one in memberships]
-
-
-def own_followings(viewer: Viewer) -> QuerySet[Following]:
-    """Whom the viewer follows, by community and in the viewer's order. Somebody who left is still there."""
-    return (
+    same = Following.objects.filter(follower=OuterRef("follower"))
+    earlier = Q(order__lt=OuterRef("order")) | Q(order=OuterRef("order"), pk__lt=OuterRef("pk"))
+    later = Q(order__gt=OuterRef("order")) | Q(order=OuterRef("order"), pk__gt=OuterRef("pk"))
+    followings = (
         Following.objects.filter(follower__user=_user_id(viewer), follower__left_at=None)
-        .select_related("followee__user", "follower")
-        .order_by("follower__community", "order", "pk")
+        .select_related("followee__user", "follower__community")
+        .annotate(is_first=~Exists(same.filter(earlier)), is_last=~Exists(same.filter(later)))
+        .order_by("follower__community__name", "follower__community", "order", "pk")
     )
+    return followings if community_id is None else followings.filter(follower__community=community_id)
 
 
-def _own_followers(viewer: Viewer, *, most: int) -> QuerySet[Following]:
-    """Who follows the viewer, by community, the newest `most` in each."""
-    newest = Window(RowNumber(), partition_by=F("followee"), order_by=(F("created_at").desc(), F("pk").desc()))
-    return (
+def own_followers(viewer: Viewer, *, community_id: int | None = None) -> QuerySet[Following]:
+    """Who follows the viewer, by name of the community and the newest first, in all communities or in one, with the
+    people.
+    """
+    followings = (
         followings_shown(viewer)
         .filter(followee__user=_user_id(viewer))
-        .select_related("follower__user")
-        .annotate(place=newest)
-        .filter(place__lte=most)
-        .order_by("followee__community", "place")
+        .select_related("follower__user", "followee__community")
+        .order_by("followee__community__name", "followee__community", "-created_at", "-pk")
     )
+    return followings if community_id is None else followings.filter(followee__community=community_id)
 
 
 def order_after_moving(viewer: Viewer, community_id: int, followee_id: int, *, steps: int) -> list[int]:
     """One's followees in a community, in order, after moving one of them `steps` down (negative: up)."""
-    order = list(own_followings(viewer).filter(follower__community=community_id).values_list("followee_id", flat=True))
+    order = list(own_followings(viewer, community_id=community_id).values_list("followee_id", flat=True))
     if followee_id not in order:
         raise PermissionDenied
     place = order.index(followee_id)

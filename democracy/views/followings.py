@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from democracy import access, directory, network, services
+from democracy import access, directory, network, selectors, services
 from democracy.forms.followings import FollowForm, MoveForm
 from democracy.views._errors import answered, opened_from, submitted
 from democracy.views._frames import frame
-from democracy.views._pages import render_page
+from democracy.views._pages import page_of, render_page
 from democracy.views.communities import WATCH
 
 UPDATED = (
     "Following updated! Keep an eye on decision results as they recalculate based on your new delegation. " + WATCH
 )
-_MOST_FOLLOWERS = 20
+_PER_PAGE = 12
 _FRAGMENTS = {"dialog-body": "democracy/_follow_form.html", "follow-preview": "democracy/_follow_preview.html"}
 
 
@@ -67,29 +69,51 @@ def unfollow_user(request: HttpRequest, community_id: int, membership_id: int) -
     access.require_member(request.user, community_id)
     services.unfollow(request.user, membership_id)
     messages.success(request, UPDATED)
-    return redirect("followings")
+    return redirect(opened_from(request) or "followings")
 
 
 @require_safe
 @login_required
 def followings(request: HttpRequest) -> HttpResponse:
-    """Whom one follows and who follows one, in all communities."""
-    groups = network.own_network(request.user, most_followers=_MOST_FOLLOWERS)
-    return render_page(request, "democracy/followings.html", {"groups": groups})
+    """Whom one follows and who follows one, in all communities or in one (`?community=`)."""
+    memberships = list(selectors.own_memberships(request.user).order_by("community__name", "community"))
+    chosen = next((one for one in memberships if str(one.community_id) == request.GET.get("community")), None)
+    only = chosen.community_id if chosen is not None else None
+    following, followers = (
+        network.own_followings(request.user, community_id=only),
+        network.own_followers(request.user, community_id=only),
+    )
+    context = {
+        "memberships": memberships,
+        "chosen": chosen,
+        "shown": [chosen] if chosen is not None else memberships,
+        "following": page_of(request, following, per_page=_PER_PAGE, parameter="following"),
+        "followers": page_of(request, followers, per_page=_PER_PAGE, parameter="followers"),
+    }
+    return render_page(
+        request, "democracy/followings.html", context, fragments={"own-network": "democracy/_own_network.html"}
+    )
 
 
 @require_POST
 @login_required
 @answered
 def followings_reorder(request: HttpRequest, community_id: int) -> HttpResponse:
-    """Move one following up or down in one's list (`up` or `down`: the followee's membership)."""
+    """Move one following up or down in one's list (`up` or `down`: the followee's membership), and show where it is."""
     form = MoveForm(request.POST)
-    if form.is_valid():
-        followee_id, steps = form.move()
-        order = network.order_after_moving(request.user, community_id, followee_id, steps=steps)
-        services.reorder_followings(request.user, community_id, order)
-    if not request.headers.get("HX-Request"):
+    if not form.is_valid():
         return redirect("followings")
-    groups = network.own_network(request.user, most_followers=_MOST_FOLLOWERS)
-    group = next(one for one in groups if one.membership.community_id == community_id)
-    return render_page(request, "democracy/_followings_list.html", {"group": group})
+    followee_id, steps = form.move()
+    order = network.order_after_moving(request.user, community_id, followee_id, steps=steps)
+    services.reorder_followings(request.user, community_id, order)
+    return redirect(_listed(request, followee_id))
+
+
+def _listed(request: HttpRequest, followee_id: int) -> str:
+    """The page of one's list, of those communities that were looked at, on which a following is now."""
+    query = QueryDict(urlsplit(opened_from(request)).query, mutable=True)
+    only = query.get("community", "")
+    listed = network.own_followings(request.user, community_id=int(only) if only.isdecimal() else None)
+    place = list(listed.values_list("followee_id", flat=True)).index(followee_id)
+    query["following"] = str(place // _PER_PAGE + 1)
+    return f"{reverse('followings')}?{query.urlencode()}#following-{followee_id}"

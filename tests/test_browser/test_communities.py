@@ -159,3 +159,52 @@ async def test_the_network_is_drawn_and_says_who_the_chosen_one_is(page: Page) -
     await expect(card).to_contain_text(re.compile(r"Followed by [1-9]"))
     await page.get_by_role("button", name="Close").click()
     await expect(card).to_be_hidden()
+
+
+async def follow_many(page: Page) -> None:
+    """Follow thirteen members of Riverside: one more than fit on a page of one's followings."""
+    await page.goto("/communities/?q=riverside")
+    await page.get_by_role("link", name="Riverside Assembly").first.click()
+    await page.get_by_role("link", name="Members", exact=True).click()
+    follows = page.get_by_role("link", name=re.compile("^Follow "))
+    addresses = [await link.get_attribute("href") for link in (await follows.all())[:13]]
+    await page.goto(str(addresses[0]))
+    token = await page.locator("main input[name=csrfmiddlewaretoken]").first.input_value()
+    for address in addresses:
+        form = {"csrfmiddlewaretoken": token, "tags": ""}
+        answer = await page.request.post(str(address), form=form, headers={"Referer": page.url})
+        assert answer.ok
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_a_following_is_moved_over_the_edge_of_a_page_and_back(
+    chromium: Browser, server: Server, scripts: bool
+) -> None:
+    context = await chromium.new_context(base_url=server.url, java_script_enabled=scripts)
+    page = await context.new_page()
+    await enter_as(page, "Theo Lindqvist")
+    await follow_many(page)
+    await page.goto("/following/")
+    await page.get_by_label("Community").select_option("Riverside Assembly")
+    if not scripts:
+        await page.get_by_role("button", name="Show").click()
+    mine = page.get_by_role("region", name="You follow")
+    rows = mine.get_by_role("list").first.locator("> li")
+    await expect(rows).to_have_count(12)
+    await expect(mine.get_by_role("heading", level=3)).to_have_count(0)
+    last = rows.last
+    name = await last.get_by_role("link").first.inner_text()
+    await last.get_by_role("button", name=f"Move {name} down").press("Enter")
+    await expect(page).to_have_url(re.compile("following=2"))
+    await expect(rows.first).to_contain_text(name)
+    if scripts:
+        # And on with the keyboard, from where one is.
+        await expect(page.get_by_role("button", name=f"Move {name} down")).to_be_focused()
+    await page.get_by_role("button", name=f"Move {name} up").press("Enter")
+    await expect(page).to_have_url(re.compile("following=1"))
+    await expect(rows.last).to_contain_text(name)
+    await mine.get_by_role("link", name="Next").click()
+    await mine.get_by_role("button", name="Unfollow").last.click()
+    await expect(page.locator("#messages")).to_contain_text("Following updated!")
+    await expect(page).to_have_url(re.compile("following=2"))
+    await context.close()

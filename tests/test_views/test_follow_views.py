@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
+
 import pytest
 from django.urls import reverse
 
 from accounts.models import User
 from democracy import services
 from democracy.models import Community, Decision, Following, LedgerEntry, Membership
+from democracy.views import followings
 from tests import factories
 from tests.test_views.browsing import as_, nothing_written, queries, text, told
 
@@ -214,19 +218,26 @@ def test_ones_followings_and_followers_are_in_one_place(town: Town) -> None:
     factories.follow(members["ada"], members["cleo"])
     factories.follow(members["dan"], members["ada"])
     factories.follow(ada_there, others["eve"])
-    groups = as_(members["ada"].user).get(reverse("followings")).context["groups"]
-    assert [
-        (
-            group.membership.community,
-            [(one.followee, one.tags) for one in group.followings],
-            [one.follower for one in group.followers],
-            group.follower_count,
+    client = as_(members["ada"].user)
+
+    def shown(**query: Any) -> tuple[list[Any], list[Any]]:
+        context = client.get(reverse("followings"), query).context
+        return (
+            [(one.follower.community, one.followee, one.tags) for one in context["following"]],
+            [(one.followee.community, one.follower) for one in context["followers"]],
         )
-        for group in groups
-    ] == [
-        (other, [(others["eve"], [])], [], 0),
-        (community, [(members["ben"], ["trees"]), (members["cleo"], [])], [members["dan"]], 1),
-    ]
+
+    here = (
+        [(community, members["ben"], ["trees"]), (community, members["cleo"], [])],
+        [(community, members["dan"])],
+    )
+    there: list[Any] = [(other, others["eve"], [])]
+    assert shown() == (there + here[0], here[1])
+    assert shown(community=community.pk) == here
+    assert shown(community=other.pk) == (there, [])
+    somebody_elses = factories.community("fay")[0]
+    for nonsense in (somebody_elses.pk, "x", ""):
+        assert shown(community=nonsense) == shown()
 
 
 def test_an_anonymous_follower_is_neither_listed_nor_counted(town: Town) -> None:
@@ -234,8 +245,7 @@ def test_an_anonymous_follower_is_neither_listed_nor_counted(town: Town) -> None
     services.set_anonymity(members["dan"].user, community.pk, anonymous=True)
     factories.follow(members["dan"], members["ada"])
     response = as_(members["ada"].user).get(reverse("followings"))
-    (group,) = response.context["groups"]
-    assert (group.followers, group.follower_count) == ([], 0)
+    assert (list(response.context["followers"]), response.context["followers"].paginator.count) == ([], 0)
     assert members["dan"].user.handle not in text(response)
 
 
@@ -270,15 +280,105 @@ def test_followings_are_moved_up_and_down(town: Town) -> None:
     assert decision.input_revision == before
 
 
-def test_moving_answers_htmx_with_the_list_alone(town: Town) -> None:
-    community, members, _ = town
-    for whom in ("ben", "cleo"):
-        factories.follow(members["ada"], members[whom])
-    response = as_(members["ada"].user).post(
-        reverse("followings-reorder", args=[community.pk]), {"up": members["cleo"].pk}, headers={"HX-Request": "true"}
+@pytest.fixture
+def long_list(town: Town, monkeypatch: pytest.MonkeyPatch) -> list[Membership]:
+    """Whom ada follows, in her order, two on a page; in a second community she follows one more, who comes first."""
+    monkeypatch.setattr(followings, "_PER_PAGE", 2)
+    _, members, _ = town
+    other, others = factories.community("eve", name="A second community")
+    factories.follow(factories.join(other, members["ada"].user), others["eve"])
+    listed = [members[whom] for whom in ("ben", "cleo", "dan", "manager")]
+    for one in listed:
+        factories.follow(members["ada"], one)
+    return listed
+
+
+def test_long_lists_of_followings_and_followers_come_a_page_at_a_time(town: Town, long_list: list[Membership]) -> None:
+    _, members, _ = town
+    ben, cleo, dan, manager = long_list
+    for one in (ben, cleo, dan):
+        factories.follow(one, members["ada"])
+    client = as_(members["ada"].user)
+
+    def shown(**query: int) -> tuple[list[str], list[Membership], list[Membership]]:
+        context = client.get(reverse("followings"), query).context
+        return (
+            [one.followee.user.name for one in context["following"]],
+            [one.followee for one in context["following"]][-1:],
+            [one.follower for one in context["followers"]],
+        )
+
+    assert shown()[1:] == ([ben], [dan, cleo])
+    assert shown(following=2, followers=2)[1:] == ([dan], [ben])
+    assert shown(following=3)[1:] == ([manager], [dan, cleo])
+    assert shown(following=99) == shown(following=3)
+    assert shown(following=1, community=town[0].pk)[1:] == ([cleo], [dan, cleo])
+
+
+def test_somebody_moved_over_the_edge_of_a_page_is_shown_where_they_are_now(
+    town: Town, long_list: list[Membership]
+) -> None:
+    ben, cleo, dan, manager = long_list
+    client, move = as_(town[1]["ada"].user), reverse("followings-reorder", args=[town[0].pk])
+    lists = reverse("followings")
+
+    def moved(direction: str, whom: Membership, **query: int) -> str:
+        looked_at = f"{lists}?{urlencode(query)}"
+        return client.post(move, {direction: whom.pk, "next": looked_at})["Location"]
+
+    def order() -> list[Membership]:
+        return [one.followee for one in Following.objects.filter(followee__in=long_list).order_by("order")]
+
+    # Pages: eve ben | cleo dan | manager; of this community alone: ben cleo | dan manager.
+    assert moved("down", dan, following=2, followers=3) == f"{lists}?following=3&followers=3#following-{dan.pk}"
+    assert order() == [ben, cleo, manager, dan]
+    assert moved("up", cleo, following=2) == f"{lists}?following=1#following-{cleo.pk}"
+    assert order() == [cleo, ben, manager, dan]
+    only = town[0].pk
+    assert moved("up", manager, community=only, following=2) == (
+        f"{lists}?community={only}&following=1#following-{manager.pk}"
     )
-    assert [one.followee for one in response.context["group"].followings] == [members["cleo"], members["ben"]]
-    assert "<html" not in text(response)
+    assert order() == [cleo, manager, ben, dan]
+
+
+def test_those_at_an_end_of_the_list_can_be_moved_no_further_whatever_the_page(
+    town: Town, long_list: list[Membership]
+) -> None:
+    ben, *_, manager = long_list
+    client = as_(town[1]["ada"].user)
+    ends = {}
+    for page in (1, 2, 3):
+        for one in client.get(reverse("followings"), {"following": page}).context["following"]:
+            ends[one.followee] = (one.is_first, one.is_last)
+    assert {one: ends[one] for one in long_list} == {one: (one == ben, one == manager) for one in long_list}
+    move = reverse("followings-reorder", args=[town[0].pk])
+    with nothing_written():
+        client.post(move, {"up": ben.pk})
+        client.post(move, {"down": manager.pk})
+
+
+def test_with_scripts_the_lists_alone_are_exchanged(town: Town, long_list: list[Membership]) -> None:
+    client = as_(town[1]["ada"].user)
+    headers = {"HX-Request": "true", "HX-Target": "own-network"}
+    response = client.post(
+        reverse("followings-reorder", args=[town[0].pk]),
+        {"up": long_list[1].pk, "next": reverse("followings")},
+        headers=headers,
+    )
+    lists = client.get(response["Location"], headers=headers)
+    assert [one.followee for one in lists.context["following"]][1:] == [long_list[1]]
+    assert "<html" not in text(lists)
+
+
+def test_unfollowing_returns_to_the_page_of_the_list_and_never_to_another_site(
+    town: Town, long_list: list[Membership]
+) -> None:
+    client = as_(town[1]["ada"].user)
+    there = reverse("followings") + "?following=3"
+    assert client.post(address("unfollow_user", town, "manager"), {"next": there})["Location"] == there
+    assert [one.followee for one in client.get(there).context["following"]] == long_list[1:3]
+    evil = client.post(address("unfollow_user", town, "dan"), {"next": "https://evil.example/"})
+    assert evil["Location"] == reverse("followings")
 
 
 def test_only_what_one_follows_can_be_moved(town: Town) -> None:
@@ -304,4 +404,8 @@ def test_the_page_of_followings_takes_as_many_queries_for_50_as_for_1(town: Town
     more = Membership.objects.bulk_create([Membership(community=community, user=user) for user in users])
     Following.objects.bulk_create([Following(follower=one, followee=ada) for one in more])
     Following.objects.bulk_create([Following(follower=ada, followee=one) for one in more])
+    for number in range(5):
+        another, others = factories.community(name=f"Community {number}")
+        factories.follow(factories.join(another, ada.user), others["manager"])
     assert queries(client, page) == few
+    assert queries(client, page + "?following=2&followers=3") == few
