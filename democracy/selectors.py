@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
@@ -89,6 +89,12 @@ def overview_changed(community_id: int, *, since: int) -> bool:
     """Whether something that a community's page shows has changed after this revision."""
     entries = LedgerEntry.objects.filter(community=community_id, revision__gt=since)
     return entries.exclude(kind__in=_NOT_ON_THE_OVERVIEW).exists()
+
+
+def last_final_result(community_id: int) -> int:
+    """The key of the newest final result of a community, 0 where there is none."""
+    final = DecisionSnapshot.objects.filter(decision__community=community_id, is_final=True)
+    return final.aggregate(last=Max("pk"))["last"] or 0
 
 
 # --- Lists of many parents at once ------------------------------------------------------------------------------------

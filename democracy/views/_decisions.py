@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from democracy import access, selectors
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
-from democracy.models import Decision
+from democracy.models import Decision, DecisionSnapshot
+from democracy.selectors import CalculationState
 from democracy.services.presenting import outcome_of
 
 Status = Decision.CalculationStatus
@@ -35,18 +36,17 @@ def decision_frame(viewer: Viewer, community_id: int, decision_id: int, *, tab: 
 def result_panel(context: dict[str, Any]) -> dict[str, Any]:
     """The context of a decision's calculation status and result, beside that of `decision_frame`.
 
-    `seen` names the result that is shown; a page sends it back to learn whether there is something newer.
+    `seen` names what is shown; a page sends it back to learn whether there is something newer.
     """
     decision = context["decision"]
-    (state,) = selectors.calculation_states([decision.pk])
-    snapshot = next(iter(selectors.newest_snapshots([decision.pk])), None)
+    state, snapshot = _present(decision.pk)
     return {
         "state": state,
-        "is_running": state.status in {Status.CALCULATING, Status.STALE} and decision.status in _COUNTED,
+        "is_running": _is_running(decision, state),
         "has_failed": state.status == Status.FAILED,
         "snapshot": snapshot,
         "outcome": outcome_of(snapshot, context["choices"]) if snapshot is not None else None,
-        "seen": f"{decision.status}.{state.calculated_revision}.{snapshot.pk if snapshot is not None else 0}",
+        "seen": _seen(decision, state, snapshot),
     }
 
 
@@ -55,8 +55,32 @@ _COUNTED = {Decision.Status.OPEN, Decision.Status.CLOSED}
 
 def tell_what_is_new(request: HttpRequest, response: HttpResponse, seen: str) -> HttpResponse:
     """Say by events what else on the page is to be asked for anew: `phase` (it opened or closed) and `calculated`."""
-    before, now = request.GET.get("seen", ""), seen
-    if before and before != now:
-        is_other_phase = before.partition(".")[0] != now.partition(".")[0]
-        response["HX-Trigger"] = "phase, calculated" if is_other_phase else "calculated"
+    before, now = request.GET.get("seen", "").split(".")[:3], seen.split(".")[:3]
+    if before not in ([""], now):
+        response["HX-Trigger"] = "phase, calculated" if before[0] != now[0] else "calculated"
     return response
+
+
+def news_of_decision(decision_id: int, seen: str) -> tuple[str | None, str]:
+    """The event that brings a page which shows `seen` up to date, and what it shows then."""
+    decision = Decision.objects.get(pk=decision_id)
+    now = _seen(decision, *_present(decision_id))
+    if seen == now:
+        return None, now
+    return "status" if seen.split(".")[1:3] == now.split(".")[1:3] else "result", now
+
+
+def _present(decision_id: int) -> tuple[CalculationState, DecisionSnapshot | None]:
+    # In this order: a result that is stored meanwhile is then newer than its state, and told of again.
+    (state,) = selectors.calculation_states([decision_id])
+    return state, next(iter(selectors.newest_snapshots([decision_id])), None)
+
+
+def _seen(decision: Decision, state: CalculationState, snapshot: DecisionSnapshot | None) -> str:
+    """Phase, calculated revision, result and status, as far as a page shows it."""
+    status = "running" if _is_running(decision, state) else "failed" if state.status == Status.FAILED else "done"
+    return f"{decision.status}.{state.calculated_revision}.{snapshot.pk if snapshot is not None else 0}.{status}"
+
+
+def _is_running(decision: Decision, state: CalculationState) -> bool:
+    return state.status in {Status.CALCULATING, Status.STALE} and decision.status in _COUNTED

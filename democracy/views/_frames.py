@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from democracy import directory
+from democracy import directory, selectors
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
+from democracy.models import Community
 
 
 def frame(viewer: Viewer, community_id: int, *, tab: str) -> dict[str, Any]:
@@ -23,3 +24,20 @@ def open_frame(viewer: Viewer, community_id: int, *, tab: str) -> dict[str, Any]
     """The same, for pages that everybody may open. Raises PermissionDenied where there is no such community."""
     community = directory.community_listed(viewer, community_id)
     return {"community": community, "standing": directory.standing(viewer, community), "tab": tab}
+
+
+def overview_seen(community: Community) -> str:
+    """What the page of a community shows that was read after `community`: its revision and its last final result."""
+    return f"{community.revision}.{selectors.last_final_result(community.pk)}"
+
+
+def news_of_community(community_id: int, seen: str) -> tuple[str | None, str]:
+    """The event that brings a page which shows `seen` up to date, and what it shows then."""
+    now = overview_seen(Community.objects.get(pk=community_id))
+    revision, _, final = seen.partition(".")
+    is_shown = (
+        revision.isdecimal()
+        and final == now.partition(".")[2]
+        and not selectors.overview_changed(community_id, since=int(revision))
+    )
+    return None if is_shown else "community", now

@@ -12,7 +12,7 @@ from democracy import access, directory, services
 from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
 from democracy.models import Application, Decision
 from democracy.views._errors import answered, submitted
-from democracy.views._frames import open_frame
+from democracy.views._frames import open_frame, overview_seen
 from democracy.views._pages import page_of, render_page
 
 _CLOSED_SHOWN = 10
@@ -48,6 +48,7 @@ def community(request: HttpRequest, community_id: int) -> HttpResponse:
     if not may_read:
         fragments = {"community-closed": "democracy/_community_closed.html"}
         return render_page(request, "democracy/community_closed.html", context, fragments=fragments)
+    context["seen"] = overview_seen(context["community"])
     decisions = directory.living_decisions(request.user, context["community"])
     closed = page_of(request, directory.closed_decisions(request.user, context["community"]), per_page=_CLOSED_SHOWN)
     context |= {

@@ -6,7 +6,7 @@ Events only say that there is something to ask for; what a viewer then gets is d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user
@@ -20,16 +20,16 @@ from django.views.decorators.http import require_safe
 from accounts.errors import DomainError
 from accounts.middleware import bearer_token
 from accounts.services import user_for_token
-from democracy import access, directory, selectors
+from democracy import access, directory
 from democracy.access import Viewer
 from democracy.publishing import access_topic, hub, overview_topic, readers_topic, result_topic, status_topic
-from democracy.selectors import overview_changed
-from democracy.views._decisions import decision_frame, result_panel, tell_what_is_new
+from democracy.views._decisions import decision_frame, news_of_decision, result_panel, tell_what_is_new
 from democracy.views._errors import answered
+from democracy.views._frames import news_of_community
 
-# Seconds between signs of life: less than the minute after which proxies give up on a silent connection.
+# Seconds between signs of life: less than the minute after which proxies give up on a silent connection. Pages (live.js)
+# give up after two that failed to come.
 HEARTBEAT = 20.0
-END = "event: end\ndata:\n\n"
 
 
 @require_safe
@@ -44,30 +44,28 @@ def decision_status(request: HttpRequest, community_id: int, decision_id: int) -
 
 
 async def decision_events(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponseBase:
-    """Server-sent events: `status` and `result` when there is a new one, `end` when there is nothing more for this
-    viewer.
+    """Server-sent events: `status` and `result` when there is a new one, `alive` now and then, `end` when there is
+    nothing more for this viewer.
     """
-    seen = request.GET.get("seen", "").partition(".")[2]
     return await _followed(
         request,
         community_id,
-        topics={result_topic(decision_id): "result", status_topic(decision_id): "status"},
+        topics={result_topic(decision_id), status_topic(decision_id)},
         may_see=lambda viewer: access.require_decision(viewer, decision_id).community_id == community_id,
-        missed=lambda: "result" if seen and seen != _present(decision_id) else None,
+        news=lambda seen: news_of_decision(decision_id, seen),
     )
 
 
 async def community_events(request: HttpRequest, community_id: int) -> HttpResponseBase:
-    """Server-sent events: `community` when its page shows something new, `end` when there is nothing more for this
-    viewer.
+    """Server-sent events: `community` when its page shows something new, `alive` now and then, `end` when there is
+    nothing more for this viewer.
     """
-    seen = request.GET.get("seen", "")
     return await _followed(
         request,
         community_id,
-        topics={overview_topic(community_id): "community"},
+        topics={overview_topic(community_id)},
         may_see=lambda viewer: directory.readable_community(viewer, community_id).pk == community_id,
-        missed=lambda: "community" if seen.isdecimal() and overview_changed(community_id, since=int(seen)) else None,
+        news=lambda seen: news_of_community(community_id, seen),
     )
 
 
@@ -75,11 +73,14 @@ async def _followed(
     request: HttpRequest,
     community_id: int,
     *,
-    topics: Mapping[str, str],
+    topics: Set[str],
     may_see: Callable[[Viewer], bool],
-    missed: Callable[[], str | None],
+    news: Callable[[str], tuple[str | None, str]],
 ) -> HttpResponseBase:
-    """The stream of a page that follows these topics, each with the event that it becomes. 404 unless `may_see`."""
+    """The stream of a page that shows what `seen` in its address says and follows these topics. 404 unless `may_see`.
+
+    `news` gives the event that tells what is newer than what a page shows, and what it shows after it.
+    """
 
     def may_see_now() -> bool:
         try:
@@ -89,16 +90,22 @@ async def _followed(
         finally:
             _give_back()
 
-    def missed_now() -> str | None:
+    def news_now(seen: str) -> tuple[str | None, str]:
         try:
-            return missed()
+            return news(seen)
         finally:
             _give_back()
 
     if not await sync_to_async(may_see_now)():
         return HttpResponse(status=404)
     rights = {readers_topic(community_id), access_topic((await request.auser()).pk or 0)}
-    events = _events(topics, rights, may_see=sync_to_async(may_see_now), missed=sync_to_async(missed_now))
+    events = _events(
+        topics,
+        rights,
+        seen=request.GET.get("seen", ""),
+        may_see=sync_to_async(may_see_now),
+        news=sync_to_async(news_now),
+    )
     response = StreamingHttpResponse(events, content_type="text/event-stream")
     patch_cache_control(response, private=True, no_store=True)
     # Proxies that collect what they pass on would hold events back.
@@ -107,31 +114,37 @@ async def _followed(
 
 
 async def _events(
-    topics: Mapping[str, str],
+    topics: Set[str],
     rights: Set[str],
     *,
+    seen: str,
     may_see: Callable[[], Awaitable[bool]],
-    missed: Callable[[], Awaitable[str | None]],
+    news: Callable[[str], Awaitable[tuple[str | None, str]]],
 ) -> AsyncIterator[str]:
     async with hub.subscribe(*topics, *rights) as inbox:
-        # Subscribed first, looked second: what changed between the page and this is told.
-        if event := await missed():
-            yield _event(event)
+        # Subscribed first, looked second: what changed between the page and this is told. What is told of a topic is a
+        # hint to look again; a page that shows it already hears nothing.
+        heard: Set[str] = topics
         while True:
-            try:
-                news = await asyncio.wait_for(inbox.next(), HEARTBEAT)
-            except TimeoutError:
-                news = dict.fromkeys(rights)
-                yield ": still here\n\n"
-            if rights & news.keys() and not await may_see():
+            if rights & heard and not await may_see():
                 yield END
                 return
-            for topic in topics.keys() & news.keys():
-                yield _event(topics[topic])
+            if topics & heard:
+                event, seen = await news(seen)
+                if event is not None:
+                    yield _event(event)
+            try:
+                heard = (await asyncio.wait_for(inbox.next(), HEARTBEAT)).keys()
+            except TimeoutError:
+                heard = rights
+                yield ALIVE
 
 
 def _event(name: str) -> str:
     return f"event: {name}\ndata:\n\n"
+
+
+ALIVE, END = _event("alive"), _event("end")
 
 
 def _viewer_now(request: HttpRequest) -> Viewer:
@@ -142,11 +155,6 @@ def _viewer_now(request: HttpRequest) -> Viewer:
     now = HttpRequest()
     now.session = type(request.session)(request.session.session_key)
     return get_user(now)
-
-
-def _present(decision_id: int) -> str:
-    states, snapshots = selectors.calculation_states([decision_id]), selectors.newest_snapshots([decision_id])
-    return f"{states[0].calculated_revision}.{snapshots[0].pk if snapshots else 0}"
 
 
 def _give_back() -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.sessions.models import Session
 from django.test import AsyncClient, Client
 from django.urls import reverse
 from django.utils import timezone
 
 from democracy import publishing, services
-from democracy.models import DecisionSnapshot
 from democracy.publishing import hub
 from democracy.recalculation import recalculate_community
+from democracy.services.storing import record_failure
 from democracy.views import live
 from tests import factories
 from tests.recalculation import until
@@ -33,7 +34,7 @@ class Scene:
         return reverse(name, args=(self.community.pk, self.decision.pk))
 
     def vote(self, **stars: int) -> None:
-        factories.vote(self.members["ada"], self.decision, **stars)
+        factories.vote(self.members["ada"], self.decision, **stars or {"Ash": 5})
 
     def calculate(self) -> None:
         recalculate_community(self.community.pk)
@@ -91,8 +92,6 @@ def test_a_page_learns_what_is_new_since_what_it_has_seen(scene: Scene) -> None:
 
 
 def test_a_failed_calculation_is_said_and_its_reason_only_to_managers(scene: Scene) -> None:
-    from democracy.services.storing import record_failure
-
     scene.vote(Ash=5)
     scene.decision.refresh_from_db()
     record_failure(scene.decision, scene.decision.input_revision, "ValueError: the reason")
@@ -121,8 +120,11 @@ def test_nobody_keeps_an_answer_about_the_status(scene: Scene) -> None:
 # --- Events -----------------------------------------------------------------------------------------------------------
 
 
+ALIVE = "event: alive\ndata:\n\n"
+
+
 class Stream:
-    """The events of an open page, in order, heartbeats left out."""
+    """The events of an open page, in order, signs of life left out."""
 
     def __init__(self, response: Any) -> None:
         self.response = response
@@ -132,23 +134,36 @@ class Stream:
         return (await asyncio.wait_for(anext(self._parts), PATIENCE)).decode()
 
     async def event(self) -> str:
-        while (part := await self.part()).startswith(":"):
+        while (part := await self.part()) == ALIVE:
             pass
         return part.partition("\n")[0].removeprefix("event: ")
 
-    async def events(self, count: int) -> set[str]:
-        return {await self.event() for _ in range(count)}
+    async def rest(self, *before: str) -> list[str]:
+        """Every event until the stream ends, those `before` included."""
+        events = list(before) or [await self.event()]
+        while events[-1] != "end":
+            events.append(await self.event())
+        with pytest.raises(StopAsyncIteration):
+            await self.part()
+        return events
 
     async def close(self) -> None:
         await self._parts.aclose()  # type: ignore[attr-defined]
 
 
-async def opened(scene: Scene, who: str | None, **query: str) -> Any:
+@sync_to_async
+def shown_to(scene: Scene, who: str | None) -> str:
+    """What a page of the decision shows somebody now, by name."""
+    client = scene.client(who) if who is not None else Client()
+    return str(client.get(scene.address("decision-status")).context["seen"])
+
+
+async def opened(scene: Scene, who: str | None, seen: str = "") -> Any:
     client = AsyncClient()
     if who is not None:
         user = scene.members[who].user
         await client.aforce_login(user, backend="accounts.backends.SignInLinkBackend")
-    return await client.get(scene.address("decision-events"), query)
+    return await client.get(scene.address("decision-events"), {"seen": seen})
 
 
 async def until_subscribed(scene: Scene) -> None:
@@ -160,40 +175,87 @@ async def open_scene(transactional_db: None) -> Scene:
     return await sync_to_async(Scene)(visibility="members")
 
 
-async def listening(scene: Scene, who: str) -> tuple[Stream, asyncio.Task[str]]:
-    stream = Stream(await opened(scene, who))
+async def listening(scene: Scene, who: str | None, seen: str | None = None) -> tuple[Stream, asyncio.Task[str]]:
+    """The stream of a page that shows `seen`, or everything there is, and the event that it waits for."""
+    stream = Stream(await opened(scene, who, await shown_to(scene, who) if seen is None else seen))
     first = asyncio.create_task(stream.event())
     await until_subscribed(scene)
     return stream, first
 
 
-async def test_a_new_result_and_a_new_status_are_pushed(open_scene: Scene) -> None:
+async def sign_out(scene: Scene, who: str) -> None:
+    """Ends the streams of this person, so that what came before it can be told."""
+    user = scene.members[who].user
+    await sync_to_async(Session.objects.all().delete)()
+    publishing.access_changed(user.pk)
+
+
+async def test_a_new_status_and_a_new_result_are_pushed_once(open_scene: Scene) -> None:
+    await sync_to_async(open_scene.calculate)()
     stream, first = await listening(open_scene, "ben")
     assert stream.response["Content-Type"] == "text/event-stream"
     assert (stream.response["X-Accel-Buffering"], "no-store" in stream.response["Cache-Control"]) == ("no", True)
     await sync_to_async(open_scene.vote)(Ash=5)
     assert await first == "status"
     await sync_to_async(open_scene.calculate)()
-    seen: list[str] = []
-    while "result" not in seen:
-        seen.append(await stream.event())
-    assert set(seen) <= {"status", "result"}
+    assert await stream.event() == "result"
+    await sign_out(open_scene, "ben")
+    assert await stream.rest() == ["end"]
+
+
+async def test_a_page_that_shows_everything_hears_nothing_from_the_sweep(open_scene: Scene) -> None:
+    await sync_to_async(open_scene.vote)(Ash=5)
+    await sync_to_async(open_scene.calculate)()
+    publishing._told.clear()
+    stream, first = await listening(open_scene, "ben")
+    await sync_to_async(publishing.catch_up)()
+    await sign_out(open_scene, "ben")
+    assert await first == "end"
     await stream.close()
 
 
-async def test_what_changed_before_the_stream_opened_is_told_at_once(open_scene: Scene) -> None:
-    status = await sync_to_async(lambda: open_scene.client("ben").get(open_scene.address("decision-status")))()
-    await sync_to_async(open_scene.vote)(Ash=5)
+def fail(scene: Scene) -> None:
+    scene.decision.refresh_from_db()
+    record_failure(scene.decision, scene.decision.input_revision, "ValueError: the reason")
+
+
+def close(scene: Scene) -> None:
+    factories.close(scene.decision, at=timezone.now())
+
+
+@pytest.mark.parametrize(
+    ("changes", "event"),
+    [
+        ([Scene.vote], "status"),
+        ([Scene.vote, Scene.calculate], "result"),
+        ([Scene.vote, fail], "status"),
+        ([close], "status"),
+    ],
+)
+async def test_what_changed_between_the_page_and_its_stream_is_told_at_once(
+    open_scene: Scene, changes: list[Callable[[Scene], None]], event: str
+) -> None:
     await sync_to_async(open_scene.calculate)()
-    stream = Stream(await opened(open_scene, "ben", seen=status.context["seen"]))
-    assert await stream.event() == "result"
+    seen = await shown_to(open_scene, "ben")
+    for change in changes:
+        await sync_to_async(change)(open_scene)
+    stream, first = await listening(open_scene, "ben", seen)
+    assert await first == event
+    await sign_out(open_scene, "ben")
+    assert await stream.rest() == ["end"]
+
+
+@pytest.mark.parametrize("seen", ["", "0.0", "nonsense", "a.b.c.d.e"])
+async def test_a_page_that_does_not_say_what_it_shows_is_told_at_once(open_scene: Scene, seen: str) -> None:
+    stream, first = await listening(open_scene, "ben", seen)
+    assert await first == "result"
     await stream.close()
 
 
 async def test_a_silent_stream_shows_that_it_lives(open_scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "HEARTBEAT", 0.01)
-    stream = Stream(await opened(open_scene, "ben"))
-    assert [await stream.part(), await stream.part()] == [": still here\n\n"] * 2
+    stream = Stream(await opened(open_scene, "ben", await shown_to(open_scene, "ben")))
+    assert [await stream.part(), await stream.part()] == [ALIVE] * 2
     await stream.close()
 
 
@@ -213,20 +275,13 @@ async def test_a_stream_ends_when_its_viewer_loses_access(open_scene: Scene) -> 
     ben = open_scene.members["ben"].user
     await sync_to_async(services.leave_community)(ben, open_scene.community.pk)
     publishing.access_changed(ben.pk)
-    events = [await first]
-    while events[-1] != "end":
-        events.append(await stream.event())
     # Leaving changed the decision's status, too.
-    assert set(events) <= {"status", "end"}
-    with pytest.raises(StopAsyncIteration):
-        await stream.part()
+    assert set(await stream.rest(await first)) <= {"status", "end"}
 
 
 async def test_a_stream_of_a_visitor_ends_when_the_community_closes_its_doors(transactional_db: None) -> None:
     scene = await sync_to_async(Scene)(visibility="public")
-    stream = Stream(await opened(scene, None))
-    first = asyncio.create_task(stream.event())
-    await until_subscribed(scene)
+    stream, first = await listening(scene, None)
     manager = scene.members["manager"].user
     await sync_to_async(services.update_community)(manager, scene.community.pk, visibility="members")
     assert await first == "end"
@@ -239,33 +294,36 @@ async def test_a_stream_ends_by_itself_soon_after_somebody_signed_out(
     monkeypatch.setattr(live, "HEARTBEAT", 0.01)
     client = AsyncClient()
     await client.aforce_login(open_scene.members["ben"].user, backend="accounts.backends.SignInLinkBackend")
-    stream = Stream(await client.get(open_scene.address("decision-events")))
-    assert await stream.part() == ": still here\n\n"
+    seen = await shown_to(open_scene, "ben")
+    stream = Stream(await client.get(open_scene.address("decision-events"), {"seen": seen}))
+    assert await stream.part() == ALIVE
     await client.alogout()
-    assert await stream.event() == "end"
-    with pytest.raises(StopAsyncIteration):
-        await stream.part()
+    assert await stream.rest() == ["end"]
 
 
 async def test_events_tell_nothing_but_that_there_is_something(open_scene: Scene) -> None:
-    stream = Stream(await opened(open_scene, "ben"))
-    part = asyncio.create_task(stream.part())
-    await until_subscribed(open_scene)
-    publishing.result_stored(
-        DecisionSnapshot(decision_id=open_scene.decision.pk, revision=1, calculated_at=timezone.now(), result={})
-    )
-    assert await part == "event: result\ndata:\n\n"
+    await sync_to_async(open_scene.vote)(Ash=5)
+    seen = await shown_to(open_scene, "ben")
+    await sync_to_async(open_scene.calculate)()
+    stream = Stream(await opened(open_scene, "ben", seen))
+    assert await stream.part() == "event: result\ndata:\n\n"
     await stream.close()
 
 
 # --- The page of a community ------------------------------------------------------------------------------------------
 
 
-async def followed(scene: Scene, who: str | None, **query: str) -> tuple[Stream, asyncio.Task[str]]:
-    """The open page of the community, with the event that it waits for."""
+@sync_to_async
+def overview(scene: Scene, who: str) -> str:
+    """What the page of the community shows somebody now, by name."""
+    return str(scene.client(who).get(reverse("community", args=[scene.community.pk])).context["seen"])
+
+
+async def followed(scene: Scene, who: str, seen: str | None = None) -> tuple[Stream, asyncio.Task[str]]:
+    """The stream of a page that shows `seen`, or everything there is, and the event that it waits for."""
     client = AsyncClient()
-    if who is not None:
-        await client.aforce_login(scene.members[who].user, backend="accounts.backends.SignInLinkBackend")
+    await client.aforce_login(scene.members[who].user, backend="accounts.backends.SignInLinkBackend")
+    query = {"seen": await overview(scene, who) if seen is None else seen}
     stream = Stream(await client.get(reverse("community-events", args=[scene.community.pk]), query))
     first = asyncio.create_task(stream.event())
     topic = publishing.overview_topic(scene.community.pk)
@@ -285,26 +343,43 @@ async def test_a_new_decision_is_pushed_to_the_communitys_page(open_scene: Scene
 
 
 async def test_a_final_result_is_pushed_to_the_communitys_page(open_scene: Scene) -> None:
-    await sync_to_async(factories.close)(open_scene.decision, at=timezone.now())
+    await sync_to_async(close)(open_scene)
     stream, first = await followed(open_scene, "ben")
     await sync_to_async(open_scene.calculate)()
     assert await first == "community"
     await stream.close()
 
 
-@pytest.mark.parametrize(("change", "event"), [(decide, "community"), (lambda scene: scene.vote(Ash=5), None)])
+async def test_a_communitys_page_that_shows_everything_hears_nothing_from_the_sweep(open_scene: Scene) -> None:
+    publishing._told.clear()
+    stream, first = await followed(open_scene, "ben")
+    await sync_to_async(publishing.catch_up)()
+    await sync_to_async(open_scene.vote)(Ash=5)
+    await sync_to_async(publishing.catch_up)()
+    await sign_out(open_scene, "ben")
+    assert await first == "end"
+    await stream.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "events"),
+    [([decide], ["community", "end"]), ([close, Scene.calculate], ["community", "end"]), ([Scene.vote], ["end"])],
+)
 async def test_what_was_missed_before_the_stream_opened_is_told_where_the_page_shows_it(
-    open_scene: Scene, monkeypatch: pytest.MonkeyPatch, change: Any, event: str | None
+    open_scene: Scene, changes: list[Callable[[Scene], None]], events: list[str]
 ) -> None:
-    monkeypatch.setattr(live, "HEARTBEAT", 0.01)
-    await sync_to_async(open_scene.community.refresh_from_db)()
-    seen = str(open_scene.community.revision)
-    await sync_to_async(change)(open_scene)
-    client = AsyncClient()
-    await client.aforce_login(open_scene.members["ben"].user, backend="accounts.backends.SignInLinkBackend")
-    stream = Stream(await client.get(reverse("community-events", args=[open_scene.community.pk]), {"seen": seen}))
-    part = await stream.part()
-    assert part == (f"event: {event}\ndata:\n\n" if event else ": still here\n\n")
+    seen = await overview(open_scene, "ben")
+    for change in changes:
+        await sync_to_async(change)(open_scene)
+    stream, first = await followed(open_scene, "ben", seen)
+    await sign_out(open_scene, "ben")
+    assert await stream.rest(await first) == events
+
+
+@pytest.mark.parametrize("seen", ["", "x.y", "-1.0"])
+async def test_a_communitys_page_that_does_not_say_what_it_shows_is_told_at_once(open_scene: Scene, seen: str) -> None:
+    stream, first = await followed(open_scene, "ben", seen)
+    assert await first == "community"
     await stream.close()
 
 
@@ -313,7 +388,4 @@ async def test_the_stream_of_a_community_is_for_its_readers_and_ends_for_those_w
     assert (await AsyncClient().get(address)).status_code == 404
     stream, first = await followed(open_scene, "ben")
     await sync_to_async(services.leave_community)(open_scene.members["ben"].user, open_scene.community.pk)
-    events = [await first]
-    while events[-1] != "end":
-        events.append(await stream.event())
-    assert set(events) <= {"community", "end"}
+    assert set(await stream.rest(await first)) <= {"community", "end"}
