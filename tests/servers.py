@@ -58,11 +58,12 @@ def run(directory: Path, program: str, **more: str) -> str:
 
 
 class Server:
-    """`manage.py serve`, or a program that ends up there, as a process."""
+    """`manage.py serve`, or a program that ends up there, as a process; on a free port unless one is given."""
 
-    def __init__(self, directory: Path, *, program: str = "", **more: str) -> None:
+    def __init__(self, directory: Path, *, program: str = "", port: int = 0, **more: str) -> None:
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
             self.port = probe.getsockname()[1]
         self.directory = directory
         self._output = (directory / "output.txt").open("w+b")
@@ -147,8 +148,8 @@ def data_directory(prepared_directory: Path, tmp_path: Path) -> Path:
 
 
 @contextmanager
-def serving(directory: Path, *, program: str = "", **more: str) -> Iterator[Server]:
-    server = Server(directory, program=program, **more)
+def serving(directory: Path, *, program: str = "", port: int = 0, **more: str) -> Iterator[Server]:
+    server = Server(directory, program=program, port=port, **more)
     try:
         server.until_it_answers()
         yield server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from itertools import count
+from urllib.parse import urlsplit
 
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
@@ -36,7 +37,7 @@ async def show_gallery(page: Page) -> None:
     await page.route("**/gallery", answer)
     await page.route("**/gallery-part", unchanged)
     await page.route("**/gallery-dialog", dialog)
-    await page.route("**/gallery-events", nothing)
+    await page.route("**/gallery-events*", nothing)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -186,9 +187,9 @@ class TestLive:
             )
             asked.release()
 
-        await page.unroute("**/gallery-events")
+        await page.unroute("**/gallery-events*")
         await page.unroute("**/gallery-part")
-        await page.route("**/gallery-events", events)
+        await page.route("**/gallery-events*", events)
         await page.route("**/gallery-part", part)
         await page.goto("/gallery")
         await expect(page.locator("#part")).to_have_text("Version 1")
@@ -199,32 +200,58 @@ class TestLive:
         await expect(page.locator("#part")).to_have_text("Version 2", timeout=20_000)
         await expect(page.locator("#part[data-mark=mine]")).to_have_count(0)
 
-    async def test_a_lost_connection_is_made_again_and_what_was_missed_fetched(
+    async def test_a_lost_connection_is_made_again_and_says_what_the_page_shows_by_then(
         self, chromium: Browser, server: Server
     ) -> None:
         # A page of its own: a server that is starting makes the browser complain in the console.
         context = await chromium.new_context(base_url=server.url)
         page = await context.new_page()
         await show_gallery(page)
-        connections = count(1)
+        told: list[str] = []
 
         async def events(route: Route) -> None:
-            if next(connections) < 3:
+            told.append(urlsplit(route.request.url).query)
+            if len(told) < 3:
+                await page.evaluate("document.querySelector('[name=seen]').value = 'c&d'")
                 await route.fulfill(status=503, body="starting")
             else:
-                await route.fulfill(body=": connected\n\n", content_type="text/event-stream")
+                await route.fulfill(body="event: result\ndata:\n\n", content_type="text/event-stream")
 
         async def part(route: Route) -> None:
             await route.fulfill(body='<p id="part">What was missed</p>', content_type="text/html")
 
-        await page.unroute("**/gallery-events")
+        await page.unroute("**/gallery-events*")
         await page.unroute("**/gallery-part")
-        await page.route("**/gallery-events", events)
+        await page.route("**/gallery-events*", events)
         await page.route("**/gallery-part", part)
         await page.goto("/gallery")
         await expect(page.locator("#part")).to_have_text("What was missed", timeout=20_000)
-        assert next(connections) > 3
+        assert told[:3] == ["seen=a+b", "seen=c%26d", "seen=c%26d"]
         await context.close()
+
+    async def test_a_connection_that_is_silent_for_too_long_is_made_again(self, page: Page) -> None:
+        await show_gallery(page)
+        connections, asked = count(1), asyncio.Event()
+
+        async def events(route: Route) -> None:
+            if next(connections) == 1:
+                asked.set()  # and never answered
+            else:
+                await route.fulfill(body="event: result\ndata:\n\n", content_type="text/event-stream")
+
+        async def part(route: Route) -> None:
+            await route.fulfill(body='<p id="part">What was missed</p>', content_type="text/html")
+
+        await page.unroute("**/gallery-events*")
+        await page.unroute("**/gallery-part")
+        await page.route("**/gallery-events*", events)
+        await page.route("**/gallery-part", part)
+        await page.clock.install()
+        await page.goto("/gallery")
+        await asyncio.wait_for(asked.wait(), 20)
+        await expect(page.locator("#part")).to_have_text("Nothing yet")
+        await page.clock.fast_forward(60_000)
+        await expect(page.locator("#part")).to_have_text("What was missed", timeout=20_000)
 
 
 class TestPrint:

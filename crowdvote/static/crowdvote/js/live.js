@@ -1,46 +1,64 @@
 // Pages that follow what happens on the server.
 //
 // An element with data-live-source="ADDRESS" listens to the server-sent events there, for as long as it is on the page.
+// With data-live-include="SELECTOR" the address is asked for with the value of that field, which says what the page shows:
+// the server then tells at once what is newer, and nothing that the page has.
 // An event named N refreshes every fragment with data-live-on="N" (or several names), which asks for itself by htmx:
 //   <div id="result" data-live-on="result" hx-get="..." hx-trigger="live, every 5s" hx-swap="outerHTML">
 // The polling in that trigger is for when events don't come through.
-const FIRST_WAIT = 1_000;
-const LONGEST_WAIT = 30_000;
+const FIRST_WAIT = 500;
+// Short, so that a page has what happens after a restart within two seconds; only pages that are looked at try at all.
+const LONGEST_WAIT = 1_500;
+// The server gives a sign of life every 20 seconds. Where two have failed to come the connection is dead, though neither
+// side was told: a computer slept, or changed its network.
+const LONGEST_SILENCE = 50_000;
+const LOOK = 5_000;
 
 const refresh = (name) => {
   for (const part of document.querySelectorAll("[data-live-on]")) {
-    if (!name || part.dataset.liveOn.split(" ").includes(name)) part.dispatchEvent(new CustomEvent("live"));
+    if (part.dataset.liveOn.split(" ").includes(name)) part.dispatchEvent(new CustomEvent("live"));
   }
 };
 const names = () => new Set([...document.querySelectorAll("[data-live-on]")].flatMap((part) => part.dataset.liveOn.split(" ")));
+
+function addressOf({ dataset }) {
+  const address = new URL(dataset.liveSource, location.href);
+  const field = dataset.liveInclude && document.querySelector(dataset.liveInclude);
+  if (field) address.searchParams.set(field.name, field.value);
+  return address;
+}
 
 function follow(place) {
   let events = null;
   let wait = FIRST_WAIT;
   let timer = 0;
-  let wasLost = false;
+  let heard = 0;
 
   function connect() {
-    clearTimeout(timer);
+    disconnect("connecting");
     if (!place.isConnected) return;
-    events = new EventSource(place.dataset.liveSource);
-    for (const name of names()) events.addEventListener(name, () => refresh(name));
+    heard = Date.now();
+    events = new EventSource(addressOf(place));
+    for (const name of [...names(), "alive"]) {
+      events.addEventListener(name, () => {
+        heard = Date.now();
+        refresh(name);
+      });
+    }
     events.addEventListener("open", () => {
+      heard = Date.now();
       place.dataset.liveState = "open";
-      wait = FIRST_WAIT;
-      // What happened while nobody listened is missing.
-      if (wasLost) refresh();
-      wasLost = false;
     });
     // The server says that there is nothing more to come, or nothing any more for this reader.
     events.addEventListener("end", () => disconnect("ended"));
-    events.addEventListener("error", () => {
-      disconnect("lost");
-      wasLost = true;
-      // Spread out, so that a server that starts again isn't asked by everybody at once.
-      timer = setTimeout(connect, wait * (0.75 + Math.random() / 2));
-      wait = Math.min(wait * 2, LONGEST_WAIT);
-    });
+    events.addEventListener("error", lose);
+  }
+
+  function lose() {
+    disconnect("lost");
+    // Spread out, so that a server that starts again isn't asked by everybody at once.
+    timer = setTimeout(connect, wait * (0.5 + Math.random() / 2));
+    wait = Math.min(wait * 2, LONGEST_WAIT);
   }
 
   function disconnect(state) {
@@ -54,13 +72,20 @@ function follow(place) {
   // Browsers allow few connections to one host: a page that nobody looks at gives its own back.
   document.addEventListener("visibilitychange", () => {
     if (place.dataset.liveState === "ended") return;
-    disconnect("paused");
-    if (document.hidden) return;
-    wasLost = true;
-    connect();
+    if (document.hidden) disconnect("paused");
+    else connect();
   });
   addEventListener("online", () => {
-    if (place.dataset.liveState === "lost") connect();
+    if (events || place.dataset.liveState === "lost") connect();
+  });
+  setInterval(() => {
+    if (events && Date.now() - heard > LONGEST_SILENCE) connect();
+  }, LOOK);
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (!detail.elt.matches("[data-live-on]")) return;
+    if (detail.successful) wait = FIRST_WAIT;
+    // What an event told of could not be fetched: over a new connection the server tells of it again.
+    else if (events) lose();
   });
 }
 
