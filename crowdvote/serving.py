@@ -8,10 +8,12 @@ another process or to this one's successor. WebSockets are closed by the server 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+logger = logging.getLogger(__name__)
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -48,9 +50,20 @@ class Serving:
         """While a WebSocket is open."""
         self.sockets += 1
         try:
-            yield
+            with self.patience("a WebSocket"):
+                yield
         finally:
             self.sockets -= 1
+
+    @contextmanager
+    def patience(self, what: str) -> Iterator[None]:
+        """While the server, which ends, waits for this. Once it waits no longer it cancels it, which is no error."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self.stopping:
+                raise
+            logger.warning("ended without waiting any longer for %s", what)
 
 
 serving = Serving()
@@ -62,6 +75,7 @@ class EventStream:
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
         self._told_to_end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._has_begun = False
 
     def end(self) -> None:
         if not self._told_to_end.done():
@@ -78,15 +92,28 @@ class EventStream:
             message.cancel()
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and _is_event_stream(message):
-            serving.stream_opened(self)
+        if message["type"] == "http.response.start":
+            self._has_begun = True
+            if _is_event_stream(message):
+                serving.stream_opened(self)
         await self._send(message)
 
     async def close(self) -> None:
-        """The application is done. The answer of a stream that was told to end is completed for it."""
+        """The application is done, or given up. What it left unanswered is refused; the answer of a stream that was
+        told to end is completed for it.
+        """
         serving.stream_closed(self)
-        if self._told_to_end.done():
+        if not self._has_begun:
+            await self._send(_RESTARTING)
+        if self._told_to_end.done() or not self._has_begun:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+_RESTARTING: Message = {
+    "type": "http.response.start",
+    "status": 503,
+    "headers": [(b"content-length", b"0"), (b"retry-after", b"1"), (b"connection", b"close")],
+}
 
 
 def _is_event_stream(start: Message) -> bool:
@@ -101,7 +128,8 @@ def ending_streams(application: Application) -> Application:
 
     async def http(scope: Any, receive: Receive, send: Send) -> None:
         stream = EventStream(receive, send)
-        await application(scope, stream.receive, stream.send)
+        with serving.patience("a request"):
+            await application(scope, stream.receive, stream.send)
         await stream.close()
 
     return http

@@ -35,6 +35,24 @@ SLOW = """
         return process(self, staged)
     Tally.process = slowly
 """
+# Reading what a page needs takes longer than a server waits.
+SLOW_READING = """
+    import time
+    from democracy import access
+    from democracy.views import live
+    may_see = access.require_decision
+    def read_slowly(*arguments):
+        print("reading", flush=True)
+        time.sleep(3)
+        return may_see(*arguments)
+    access.require_decision = read_slowly
+    news = live.news_of_decision
+    def look_slowly(*arguments):
+        print("looking", flush=True)
+        time.sleep(3)
+        return news(*arguments)
+    live.news_of_decision = look_slowly
+"""
 
 
 def test_it_says_so_lets_watchers_go_and_waits_no_longer_than_its_grace(data_directory):
@@ -71,6 +89,24 @@ def test_it_says_so_lets_watchers_go_and_waits_no_longer_than_its_grace(data_dir
             assert "event: end" not in text
         assert server.output == "calculating"
         assert "ERROR" not in (data_directory / "logs" / "crowdvote.log").read_text()
+
+
+def test_what_takes_longer_than_its_grace_is_given_up_in_a_line(data_directory):
+    with serving(data_directory, program=SLOW_READING, CROWDVOTE_GRACE="0.1") as server:
+        page = "/communities/1/decisions/1/"
+        stream = Stream(server.url + page + "events/?seen=0.0")
+        server.until_it_prints("looking")
+        answers: list[httpx.Response] = []
+        request = Thread(target=lambda: answers.append(server.http.get(page)))
+        request.start()
+        server.until_it_prints("reading\nlooking\nreading")
+        server.signal()
+        assert server.exit_code() == 0
+        request.join(PATIENCE)
+        assert (answers[0].status_code, answers[0].headers["Retry-After"]) == (503, "1")
+        assert stream.ended() == ""
+        assert "Traceback" not in server.output
+        assert server.output.count("ended without waiting any longer for a request") == 2
 
 
 class Stream:
