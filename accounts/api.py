@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 import strawberry
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from strawberry.dataloader import DataLoader
 from strawberry.types.info import Info as StrawberryInfo
 
@@ -34,11 +34,14 @@ class Asking:
         viewer: User | AnonymousUser,
         *,
         request: HttpRequest | None = None,
+        response: HttpResponse | None = None,
         scope: Mapping[str, Any] | None = None,
     ) -> None:
         self.viewer = viewer
         # Over a WebSocket there is no request, and nobody can be signed in or out: its session cannot set a cookie.
         self.request = request
+        # Over HTTP: what the answer's status and headers are taken from.
+        self.response = response
         self.connection_params: dict[str, Any] = {}
         self.scope = _scope_of(request) if request is not None else scope or {}
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}

@@ -7,6 +7,7 @@ ASGI's lifespan protocol (uvicorn and hypercorn do).
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import Any
 from urllib.parse import ParseResult
@@ -24,10 +25,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crowdvote.settings")
 django_application = get_asgi_application()
 
 # Models can be imported only now that Django is set up.
+from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY  # noqa: E402
 from crowdvote.graphql_view import GraphQLConsumer  # noqa: E402
 from crowdvote.serving import ending_streams, serving  # noqa: E402
 from democracy import interpreter, publishing, recalculation  # noqa: E402
 from democracy.relay import relay  # noqa: E402
+
+logger = logging.getLogger(__name__)
 
 if settings.CROWDVOTE_EXECUTOR == "celery":
     # Makes the queue known that jobs are sent to.
@@ -38,6 +42,16 @@ async def refuse(scope: Any, receive: Any, send: Any) -> None:
     """Close a WebSocket to an address where there is none, without the traceback that a missing route would log."""
     await receive()
     await send({"type": "websocket.close"})
+
+
+async def _refuse_for_now(scope: Any, send: Any) -> None:
+    logger.error("a WebSocket is refused: the database is away")
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})
+        return
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", str(RETRY_AFTER).encode())]
+    await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": SORRY.encode()})
 
 
 class OurPagesAndPrograms(OriginValidator):
@@ -74,6 +88,9 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
         async with ThreadSensitiveContext():
             try:
                 await _from_this_site(scope, receive, giving_back)
+            except DATABASE_AWAY:
+                # Before it was opened: a session could not be read.
+                await _refuse_for_now(scope, send)
             finally:
                 await sync_to_async(close_old_connections)()
 

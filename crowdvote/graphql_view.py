@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from cross_web import HTTPException
@@ -16,8 +17,14 @@ from strawberry.types.unset import UNSET, UnsetType
 from accounts.api import Asking
 from accounts.errors import AccountError
 from accounts.middleware import user_for_scope
+from accounts.outages import DATABASE_AWAY, SORRY
 from crowdvote.graphiql import graphiql_page
 from crowdvote.schema import schema
+
+logger = logging.getLogger(__name__)
+
+# A closing code after which clients connect again.
+_TRY_AGAIN_LATER = 1013
 
 
 class GraphQLView(AsyncGraphQLView[Asking, None]):
@@ -34,7 +41,7 @@ class GraphQLView(AsyncGraphQLView[Asking, None]):
         return found
 
     async def get_context(self, request: HttpRequest, response: HttpResponse) -> Asking:
-        return Asking(await request.auser(), request=request)
+        return Asking(await request.auser(), request=request, response=response)
 
     async def render_graphql_ide(self, request: HttpRequest) -> HttpResponse:
         return await graphiql_page(request)
@@ -45,6 +52,14 @@ class GraphQLConsumer(GraphQLWSConsumer[Asking, None]):
 
     def __init__(self) -> None:
         super().__init__(schema=schema, subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,))
+
+    async def run(self, *args: Any, **kwargs: Any) -> Any:
+        """The life of the socket. Where it cannot be seen who opens it, the client is told to come again."""
+        try:
+            return await super().run(*args, **kwargs)
+        except DATABASE_AWAY:
+            logger.error("a WebSocket is closed: the database is away")
+            await self.close(code=_TRY_AGAIN_LATER, reason=SORRY)
 
     async def get_context(self, request: Any, response: Any) -> Asking:
         return Asking(AnonymousUser(), scope=request.scope)

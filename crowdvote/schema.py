@@ -20,6 +20,7 @@ import democracy.schema.queries
 import democracy.schema.subscriptions
 from accounts.api import Asking, camel
 from accounts.errors import DomainError
+from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
 from crowdvote.limits import Limits
 from democracy.schema.scalars import SCALARS
 
@@ -63,6 +64,9 @@ class Refusals(MaskErrors):
         refusal = error.original_error
         if isinstance(refusal, DomainError):
             message, extensions = refusal.message, {"code": refusal.code, "field": camel(refusal.field)}
+        elif isinstance(refusal, DATABASE_AWAY):
+            message, extensions = SORRY, {"code": "INTERNAL"}
+            self._unavailable()
         else:
             message, extensions = "Internal error", {"code": "INTERNAL"}
         return GraphQLError(
@@ -74,6 +78,13 @@ class Refusals(MaskErrors):
             extensions=extensions,
         )
 
+    def _unavailable(self) -> None:
+        """The whole answer is one to ask for again."""
+        asking = self.execution_context.context
+        if isinstance(asking, Asking) and asking.response is not None:
+            asking.response.status_code = 503
+            asking.response["Retry-After"] = str(RETRY_AFTER)
+
 
 class Identity(SchemaExtension):
     """Over a WebSocket every operation asks anew who is there: the socket outlives a sign-out."""
@@ -81,7 +92,11 @@ class Identity(SchemaExtension):
     async def on_operation(self) -> AsyncIterator[None]:
         asking = self.execution_context.context
         if isinstance(asking, Asking) and asking.request is None:
-            await asking.identify()
+            try:
+                await asking.identify()
+            except DATABASE_AWAY as error:
+                # Raised here it would leave the client without an answer.
+                self.execution_context.pre_execution_errors = [GraphQLError(SORRY, original_error=error)]
         yield
 
 
@@ -95,7 +110,9 @@ class Schema(strawberry.Schema):
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Log what was not foreseen, and nothing that a client did."""
         for error in errors:
-            if _is_foreign(error) and not isinstance(error.original_error, DomainError):
+            if isinstance(error.original_error, DATABASE_AWAY):
+                logger.error("GraphQL: the database is away: %s", error.original_error)
+            elif _is_foreign(error) and not isinstance(error.original_error, DomainError):
                 logger.error("GraphQL: %s", error, exc_info=error.original_error)
 
 

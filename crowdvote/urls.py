@@ -6,6 +6,7 @@ from crowdvote import views
 from crowdvote.graphql_view import GraphQLView
 from crowdvote.schema import schema
 
+handler500 = "crowdvote.views.failed"
 urlpatterns = [
     path("", views.home, name="home"),
     path("example/", views.home_example, name="home-example"),

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import logging
+import sys
+
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
+from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
 from crowdvote.api_examples import api_examples
 from crowdvote.example import WORKED, live_example
+
+logger = logging.getLogger(__name__)
 
 
 @require_safe
@@ -37,3 +44,24 @@ def docs(request: HttpRequest) -> HttpResponse:
     """How CrowdVote works: for newcomers, managers, sceptics and programmers."""
     context = {"site_url": settings.SITE_URL, "examples": api_examples(settings.SITE_URL), "worked": WORKED}
     return render(request, "docs.html", context)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Says that something failed: 503, and when to ask again, where only the database is away, else 500. On a page that
+    needs nothing which may have failed, or as GraphQL says it.
+    """
+    error = sys.exc_info()[1]
+    is_away = isinstance(error, DATABASE_AWAY)
+    status = 503 if is_away else 500
+    response: HttpResponse
+    if request.path == "/graphql/" and "text/html" not in request.headers.get("Accept", ""):
+        message = SORRY if is_away else "Internal error"
+        response = JsonResponse({"errors": [{"message": message, "extensions": {"code": "INTERNAL"}}]}, status=status)
+    else:
+        response = HttpResponse(render_to_string(f"{status}.html"), status=status)
+    if is_away:
+        response["Retry-After"] = str(RETRY_AFTER)
+        # In a line: Django would log all that every request stood in, for as long as the database is away.
+        logger.error("the database is away: %s", error)
+        response._has_been_logged = True  # type: ignore[attr-defined]
+    return response

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterable
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import close_old_connections, connection
 
+from accounts.outages import DATABASE_AWAY
 from democracy import clock, counters, eventlog, observing, publishing
 from democracy.models import Decision
 from democracy.services.calculation import StageBallots, StagedDecision, Tally
@@ -127,7 +128,7 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
 
 def _is_of_the_database(error: Exception) -> bool:
     """Whether the database is away, or was: that says nothing of the decision that was being calculated."""
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, DATABASE_AWAY):
         return True
     # A cursor that cannot be closed raises the driver's own error.
     return connection.connection is not None and not connection.is_usable()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Set
+from contextlib import suppress
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user
@@ -19,6 +20,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.errors import DomainError
 from accounts.middleware import bearer_token
+from accounts.outages import DATABASE_AWAY
 from accounts.services import user_for_token
 from democracy import access, directory
 from democracy.access import Viewer
@@ -27,8 +29,8 @@ from democracy.views._decisions import decision_frame, news_of_decision, result_
 from democracy.views._errors import answered
 from democracy.views._frames import news_of_community
 
-# Seconds between signs of life: less than the minute after which proxies give up on a silent connection. Pages (live.js)
-# give up after two that failed to come.
+# Seconds between signs of life: less than the minute after which proxies give up on a silent connection. Pages
+# (live.js) give up after two that failed to come.
 HEARTBEAT = 20.0
 
 
@@ -121,23 +123,25 @@ async def _events(
     may_see: Callable[[], Awaitable[bool]],
     news: Callable[[str], Awaitable[tuple[str | None, str]]],
 ) -> AsyncIterator[str]:
-    async with hub.subscribe(*topics, *rights) as inbox:
-        # Subscribed first, looked second: what changed between the page and this is told. What is told of a topic is a
-        # hint to look again; a page that shows it already hears nothing.
-        heard: Set[str] = topics
-        while True:
-            if rights & heard and not await may_see():
-                yield END
-                return
-            if topics & heard:
-                event, seen = await news(seen)
-                if event is not None:
-                    yield _event(event)
-            try:
-                heard = (await asyncio.wait_for(inbox.next(), HEARTBEAT)).keys()
-            except TimeoutError:
-                heard = rights
-                yield ALIVE
+    # Where the database is away the stream just ends: the page comes back by itself.
+    with suppress(*DATABASE_AWAY):
+        async with hub.subscribe(*topics, *rights) as inbox:
+            # Subscribed first, looked second: what changed between the page and this is told. What is told of a topic
+            # is a hint to look again; a page that shows it already hears nothing.
+            heard: Set[str] = topics
+            while True:
+                if rights & heard and not await may_see():
+                    yield END
+                    return
+                if topics & heard:
+                    event, seen = await news(seen)
+                    if event is not None:
+                        yield _event(event)
+                try:
+                    heard = (await asyncio.wait_for(inbox.next(), HEARTBEAT)).keys()
+                except TimeoutError:
+                    heard = rights
+                    yield ALIVE
 
 
 def _event(name: str) -> str:

@@ -70,9 +70,32 @@ def test_a_form_without_its_token_is_refused_with_what_to_do(settings) -> None:
     assert "load the page again" in response.content.decode()
 
 
-def test_a_failure_shows_a_page_and_no_traceback(settings) -> None:
+@pytest.fixture
+def failing(settings) -> Client:
     settings.ROOT_URLCONF = "tests.test_crowdvote.failing_urls"
-    response = Client(raise_request_exception=False).get("/fails")
-    assert response.status_code == 500
+    return Client(raise_request_exception=False)
+
+
+def test_a_failure_shows_a_page_and_no_traceback(failing: Client) -> None:
+    response = failing.get("/fails")
+    assert (response.status_code, "Retry-After" in response.headers) == (500, False)
     assert "Something went wrong" in response.content.decode()
     assert "secret detail" not in response.content.decode()
+
+
+@pytest.mark.parametrize("address", ["/away", "/cut-off"])
+def test_where_the_database_is_away_a_page_says_to_come_again(
+    failing: Client, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = failing.get(address)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert "Back in a moment" in response.content.decode()
+    assert "secret detail" not in response.content.decode()
+    assert [(record.name, record.exc_info) for record in caplog.records] == [("crowdvote.views", None)]
+
+
+def test_programs_are_told_of_a_failure_as_graphql_tells_errors(failing: Client) -> None:
+    response = failing.post("/graphql/")
+    assert response.status_code == 500
+    assert response.json() == {"errors": [{"message": "Internal error", "extensions": {"code": "INTERNAL"}}]}
+    assert "Something went wrong" in failing.get("/graphql/", headers={"accept": "text/html"}).content.decode()

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 from strawberry.printer import print_schema
 
@@ -253,6 +254,27 @@ class TestErrors:
         assert "swordfish" not in json.dumps(answer)
         assert "Traceback" not in json.dumps(answer)
         assert "swordfish" in caplog.text
+
+    @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+    def test_a_database_that_is_away_is_worth_asking_again(
+        self, error: type[Exception], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        community, _ = factories.community()
+
+        def fail(*args: Any) -> None:
+            raise error("the server swordfish refuses")
+
+        monkeypatch.setattr(directory, "readable_community", fail)
+        query = "query($i: ID!) { communities { totalCount } ledger(communityId: $i) { totalCount } }"
+        body = {"query": query, "variables": {"i": id_of(community)}}
+        with caplog.at_level(logging.ERROR, "crowdvote.schema"):
+            response = Client().post(URL, json.dumps(body), content_type=JSON)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+        assert [one["extensions"] for one in response.json()["errors"]] == [{"code": "INTERNAL"}]
+        assert "swordfish" not in response.text
+        assert "Traceback" not in caplog.text
+        body["query"] = "{ communities { totalCount } }"
+        assert Client().post(URL, json.dumps(body), content_type=JSON).status_code == 200
 
     def test_an_unknown_field_is_named(self) -> None:
         assert "secrets" in post(None, "{ me { secrets } }")["errors"][0]["message"]
