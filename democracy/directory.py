@@ -21,10 +21,13 @@ _BALLOTS_FOR_TAGS = 100
 
 @dataclass(frozen=True)
 class Standing:
-    """Where the viewer stands towards a community. `application`: their pending one. `may_read`: decisions, members."""
+    """Where the viewer stands towards a community. `application`: their pending one; `rejected`: the last one, where a
+    manager said no and they have not applied again. `may_read`: decisions, members.
+    """
 
     membership: Membership | None
     application: Application | None
+    rejected: Application | None
     may_read: bool
     was_removed: bool
     is_last_manager: bool
@@ -77,12 +80,13 @@ def readable_community(viewer: Viewer, community_id: int) -> Community:
 def standing(viewer: Viewer, community: Community) -> Standing:
     latest = Membership.objects.filter(community=community, user=_user_id(viewer)).first()
     current = latest if latest is not None and latest.is_current else None
-    waiting = Application.objects.filter(
-        community=community, user=_user_id(viewer), status=Application.Status.PENDING
-    ).first()
+    applications = Application.objects.filter(community=community, user=_user_id(viewer))
+    newest = applications.order_by("-created_at", "-pk").first()
+    status = newest.status if newest is not None else ""
     return Standing(
         membership=current,
-        application=waiting,
+        application=newest if status == Application.Status.PENDING else None,
+        rejected=newest if status == Application.Status.REJECTED else None,
         may_read=current is not None or community.visibility == Community.Visibility.PUBLIC,
         was_removed=latest is not None and latest.was_removed,
         is_last_manager=current is not None and current.is_manager and not _other_managers(current).exists(),
@@ -110,11 +114,14 @@ def decisions_of(viewer: Viewer, community: Community) -> QuerySet[Decision]:
 
 
 def living_decisions(viewer: Viewer, community: Community) -> dict[str, list[DecisionRow]]:
-    """Open and scheduled decisions, those that close next first, and drafts, the newest first, by status."""
+    """By status: open decisions, those that close next first; scheduled ones, those that open next first; drafts, the
+    newest first.
+    """
     decisions = decisions_of(viewer, community).exclude(published_at__isnull=False, closes_at__lte=timezone.now())
     rows: dict[str, list[DecisionRow]] = {status: [] for status in Decision.Status}
     for one in decisions.order_by("closes_at", "-pk"):
         rows[one.status].append(DecisionRow(one, one.has_ballot, ""))  # type: ignore[attr-defined]
+    rows[Decision.Status.SCHEDULED].sort(key=lambda row: (row.decision.opens_at, row.decision.pk))
     return rows
 
 

@@ -210,7 +210,7 @@ BADGES = {
     "open": "Open",
     "closed": "Closed",
     "draft": "Draft",
-    "scheduled": "Opens soon",
+    "scheduled": "Opens later",
     "final": "FINAL",
     "final result": "FINAL RESULT",
     "interim": "Interim",

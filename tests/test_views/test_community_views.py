@@ -118,6 +118,43 @@ def test_an_application_waits_for_a_manager_and_can_be_changed_and_withdrawn(hou
     assert sorted(mine.values_list("status", flat=True)) == ["pending", "withdrawn"]
 
 
+def test_whoever_was_rejected_is_told_and_may_apply_again(house, stranger: User) -> None:
+    community, members = house
+    client, page = as_(stranger), reverse("community", args=[community.pk])
+    first = services.apply_to_community(stranger, community.pk)
+    services.decide_application(members["manager"].user, first.pk, approve=False)
+    assert ("was turned down" in text(client.get(page)), "was turned down" in text(as_(None).get(page))) == (
+        True,
+        False,
+    )
+    services.apply_to_community(stranger, community.pk)
+    shown = text(client.get(page))
+    assert ("You applied" in shown, "was turned down" in shown) == (True, False)
+
+
+def test_what_opens_first_comes_first_whenever_it_closes(house) -> None:
+    community, members = house
+    now, manager = timezone.now(), members["manager"].user
+    for title, opens, closes in (("Later", 3, 4), ("Sooner", 1, 9), ("In between", 2, 5)):
+        factories.decision(
+            community,
+            manager,
+            title=title,
+            opens_at=now + timedelta(days=opens),
+            closes_at=now + timedelta(days=closes),
+        )
+    rows = as_(manager).get(reverse("community", args=[community.pk])).context["scheduled"]
+    assert [row.decision.title for row in rows] == ["Sooner", "In between", "Later"]
+
+
+def test_without_scripts_the_page_says_when_a_decision_closes_not_in_how_long(house) -> None:
+    community, members = house
+    decision = factories.decision(community, members["manager"].user)
+    page = text(as_(members["ada"].user).get(reverse("community", args=[community.pk])))
+    assert f'<span class="no-script">Closes <time datetime="{decision.closes_at.isoformat()}"' in page
+    assert '<span class="scripted">Closes in <time' in page
+
+
 def test_whoever_joins_at_once_is_welcomed_and_told_to_watch_the_results(stranger: User) -> None:
     community, members = factories.community(name="Open House")
     decision = factories.decision(community, members["manager"].user)
