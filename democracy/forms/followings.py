@@ -22,6 +22,7 @@ class FollowForm(forms.Form):
         required=False,
         min_value=1,
         max_value=MAX_FOLLOWINGS,
+        error_messages={"max_value": f"Nobody follows more than {MAX_FOLLOWINGS:,} members."},
         help_text="Only for your own overview: it does not change how much somebody counts.",
     )
 

@@ -5,7 +5,7 @@ Where a decision's ballots are hidden nothing is calculated: whoever could try o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,7 +52,33 @@ class BallotPreview:
     others: int = 0
 
 
-def preview_following(viewer: Viewer, followee_id: int, *, tags: Iterable[str] | None) -> list[BallotPreview]:
+@dataclass(frozen=True)
+class FollowingPreview:
+    """The open decisions that close first, all that were looked at; `are_cut`: there are more."""
+
+    decisions: tuple[BallotPreview, ...]
+    are_cut: bool
+
+    def __iter__(self) -> Iterator[BallotPreview]:
+        return iter(self.decisions)
+
+    def __len__(self) -> int:
+        return len(self.decisions)
+
+    @property
+    def changed(self) -> list[BallotPreview]:
+        return [one for one in self if one.outcome == Outcome.CHANGED]
+
+    @property
+    def unchanged(self) -> list[BallotPreview]:
+        return [one for one in self if one.outcome in {Outcome.VOTED, Outcome.SAME}]
+
+    @property
+    def hidden(self) -> list[BallotPreview]:
+        return [one for one in self if one.outcome == Outcome.HIDDEN]
+
+
+def preview_following(viewer: Viewer, followee_id: int, *, tags: Iterable[str] | None) -> FollowingPreview:
     """The viewer's own ballot in each open decision if they followed this member on these tags (none: everything; None:
     not at all).
 
@@ -66,25 +92,28 @@ def preview_following(viewer: Viewer, followee_id: int, *, tags: Iterable[str] |
         change = FollowingRemoved(follower.pk, followee.pk)
     else:
         change = FollowingSet(follower.pk, followee.pk, frozenset(normalise_tags(tags)))
-    decisions = _open_decisions(viewer, follower)
+    found = _open_decisions(viewer, follower)
+    decisions = found[:_MOST_DECISIONS]
     voted = set(Ballot.objects.filter(decision__in=decisions, membership=follower).values_list("decision", flat=True))
     asked = [one.pk for one in decisions if one.pk not in voted and access.shows_ballots(one)]
     titles = dict(Choice.objects.filter(decision__in=asked).values_list("pk", "title"))
     with open_calculations(follower.community_id, asked) as live:
-        return [
+        previews = tuple(
             _preview(one, live[one.pk], titles, follower, change)
             if one.pk in live
             else BallotPreview(one, Outcome.VOTED if one.pk in voted else Outcome.HIDDEN)
             for one in decisions
-        ]
+        )
+    return FollowingPreview(previews, are_cut=len(found) > len(decisions))
 
 
 def _open_decisions(viewer: Viewer, follower: Membership) -> list[Decision]:
+    """One more than are looked at, where there are more."""
     now = timezone.now()
     decisions = access.decisions_visible_to(viewer).filter(
         community=follower.community_id, published_at__isnull=False, opens_at__lte=now, closes_at__gt=now
     )
-    return list(decisions.order_by("closes_at", "pk")[:_MOST_DECISIONS])
+    return list(decisions.order_by("closes_at", "pk")[: _MOST_DECISIONS + 1])
 
 
 def _preview(

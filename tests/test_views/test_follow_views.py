@@ -187,6 +187,23 @@ def test_the_preview_tells_nothing_of_hidden_ballots(town: Town, visibility: str
     assert pages["ben"].context["suggestions"] == []
 
 
+def test_a_preview_puts_what_changes_first_and_says_where_there_is_more_to_look_at(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    community, members, decision = town
+    manager, ada = members["manager"].user, members["ada"].user
+    same = factories.decision(community, manager)
+    hidden = factories.decision(community, manager, results_visibility=Decision.Visibility.AFTER_CLOSE)
+    page = address("follow-preview", town, "ben")
+    shown = as_(ada).get(page, {"tags": ""}).context["previews"]
+    by_outcome = [[one.decision for one in some] for some in (shown.changed, shown.unchanged, shown.hidden)]
+    assert (by_outcome, shown.are_cut) == ([[decision], [same], [hidden]], False)
+    monkeypatch.setattr("democracy.services.previews._MOST_DECISIONS", 2)
+    response = as_(ada).get(page, {"tags": ""})
+    assert (len(response.context["previews"]), response.context["previews"].are_cut) == (2, True)
+    assert "Only the 2 open decisions that close first were looked at." in text(response)
+
+
 def test_a_preview_of_bad_topics_says_what_is_wrong_with_them(town: Town) -> None:
     response = as_(town[1]["ada"].user).get(
         address("follow-preview", town, "ben"),
