@@ -208,3 +208,40 @@ async def test_a_following_is_moved_over_the_edge_of_a_page_and_back(
     await expect(page.locator("#messages")).to_contain_text("Following updated!")
     await expect(page).to_have_url(re.compile("following=2"))
     await context.close()
+
+
+async def test_a_name_that_nobody_has_is_said_not_to_be_there(page: Page) -> None:
+    await enter(page)
+    await open_springfield(page, "Who follows whom")
+    await expect(page.locator("[data-network]")).to_have_attribute("data-state", "done", timeout=30_000)
+    note = page.locator(".network-note")
+    await expect(note).to_be_hidden()
+    await page.get_by_label("Find somebody").fill("Nobody at all")
+    await page.keyboard.press("Tab")
+    await expect(note).to_have_text("Nobody here has this name or handle.")
+    await page.get_by_label("Find somebody").fill("")
+    await page.keyboard.press("Tab")
+    await expect(note).to_be_hidden()
+
+
+async def test_another_page_of_a_list_is_read_from_its_top(page: Page) -> None:
+    await enter(page)
+    await open_springfield(page, "Members")
+    await page.get_by_role("link", name="Next").press("Enter")
+    await expect(page.get_by_text("26 to")).to_be_visible()
+    members = page.locator("#member-list")
+    await expect(members).to_be_focused()
+    await expect(members).to_be_in_viewport()
+    await page.keyboard.press("Tab")
+    await expect(members.get_by_role("link").first).to_be_focused()
+
+
+async def test_a_message_that_is_put_away_leaves_the_keyboard_at_the_content(page: Page) -> None:
+    await enter(page)
+    await page.goto("/profile/")
+    await page.get_by_role("button", name="Save").click()
+    message = page.locator("#messages").get_by_text("Your profile was saved.")
+    await expect(message).to_be_visible()
+    await page.get_by_role("button", name="Dismiss").press("Enter")
+    await expect(message).to_be_hidden()
+    await expect(page.locator("#content")).to_be_focused()

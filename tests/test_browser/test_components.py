@@ -156,6 +156,14 @@ class TestTheme:
         await expect(shown.get_by_role("button", name="Dark", exact=True)).to_be_hidden()
         await expect(summary).to_be_focused()
 
+    async def test_whoever_goes_on_by_the_keyboard_leaves_it_closed_behind(self, shown: Page) -> None:
+        await shown.locator("[data-theme-switch] summary").press("Enter")
+        dark = shown.get_by_role("button", name="Dark", exact=True)
+        await dark.focus()
+        await expect(dark).to_be_visible()
+        await dark.press("Tab")
+        await expect(dark).to_be_hidden()
+
 
 class TestTimes:
     async def test_they_are_in_the_readers_zone_and_count_down(self, chromium: Browser, server: Server) -> None:

@@ -1,6 +1,6 @@
 // Who follows whom, drawn on a canvas. Layout and reach come from a worker; without scripts the list below does it all.
 const LABELS = 60;
-const LABEL_LENGTH = 24; // letters of a name on the canvas; the card of the chosen one has all of it
+const LONGEST_LABEL = 32; // letters of a name or of topics in the picture; all of them are in the list
 const DRAWN_WHILE_MOVING = 12_000; // followings; more of them are thinned out until the picture stands still
 const ARROWS_TOLD = 80; // arrows in sight that say their topics
 const ARROWS = 2_500; // followings up to which each has its arrowhead at any zoom
@@ -250,18 +250,18 @@ async function start(place) {
     context.fillText(text, x, y);
   }
 
+  const short = (text) => {
+    const letters = [...text];
+    return letters.length > LONGEST_LABEL ? `${letters.slice(0, LONGEST_LABEL - 1).join("").trimEnd()}…` : text;
+  };
+
   function tell(from, to, text) {
     const [x, y] = [sx(from) * 0.4 + sx(to) * 0.6, sy(from) * 0.4 + sy(to) * 0.6];
     if (!text || x < 0 || y < 0 || x > width || y > height) return false;
     context.font = `500 11px ${colours.font}`;
     context.textBaseline = "middle";
-    write(text, x, y, colours.muted, "center");
+    write(short(text), x, y, colours.muted, "center");
     return true;
-  }
-
-  function shortened(name) {
-    const letters = Array.from(name);
-    return letters.length > LABEL_LENGTH ? `${letters.slice(0, LABEL_LENGTH - 1).join("")}…` : name;
   }
 
   // Names of those who matter most in sight, where they don't cover one another.
@@ -277,7 +277,7 @@ async function start(place) {
     order.sort((a, b) => (b === focus) - (a === focus) || (b === me) - (a === me) || reach[b] - reach[a] || a - b);
     const taken = [];
     for (const i of order.slice(0, 4 * LABELS)) {
-      const name = shortened(members[i][2]);
+      const name = short(members[i][2]);
       const w = context.measureText(name).width;
       const away = radius(i) + 4;
       // To the left of its circle where it would be cut off on the right.
@@ -320,8 +320,10 @@ async function start(place) {
       top = Math.min(top, places[2 * i + 1]);
       bottom = Math.max(bottom, places[2 * i + 1]);
     }
-    view.k = Math.min((width - 60) / Math.max(right - left, 40), (height - 60) / Math.max(bottom - top, 40), 2);
-    view.x = width / 2 - ((left + right) / 2) * view.k;
+    // Beside the card on the chosen one, where it lies over the picture.
+    const covered = card.offsetWidth < width / 2 ? card.offsetWidth : 0;
+    view.k = Math.min((width - covered - 60) / Math.max(right - left, 40), (height - 60) / Math.max(bottom - top, 40), 2);
+    view.x = (width + covered) / 2 - ((left + right) / 2) * view.k;
     view.y = height / 2 - ((top + bottom) / 2) * view.k;
     draw();
   }
@@ -452,6 +454,8 @@ async function start(place) {
   find.addEventListener("change", () => {
     const found = known(find.value);
     choose(found);
+    note.hidden = found !== null || !find.value.trim();
+    note.textContent = note.hidden ? "" : "Nobody here has this name or handle.";
     if (found === null || !places) return;
     view.k = Math.max(view.k, 1);
     view.x = width / 2 - places[2 * found] * view.k;

@@ -13,6 +13,13 @@ addEventListener("keydown", (event) => {
   menu.querySelector("summary").focus();
 });
 
+// Whoever goes on by the keyboard leaves a menu behind.
+addEventListener("focusin", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
 // A suggestion put into its field: <button type="button" data-fill="field id" data-value="text">
 addEventListener("click", (event) => {
   const button = event.target.closest?.("[data-fill]");
@@ -29,15 +36,29 @@ for (const tabs of document.querySelectorAll(".tabs")) {
   if (open) tabs.scrollLeft = open.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - open.offsetWidth) / 2;
 }
 
+// Another page of a list is read from its top, and the keyboard goes on from there.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (!event.detail.requestConfig?.elt.matches(".pagination a")) return;
+  const list = document.getElementById(event.detail.requestConfig.target.id);
+  if (!list) return;
+  list.tabIndex = -1;
+  list.focus({ preventScroll: true });
+  if (list.getBoundingClientRect().top < 0) list.scrollIntoView();
+});
+
 const messages = document.getElementById("messages");
 
 function addClosers() {
   for (const message of messages.querySelectorAll(".message:not(:has(> .dismiss))")) {
     const button = document.createElement("button");
     button.type = "button";
-    button.className = "button quiet small dismiss";
-    button.textContent = "Dismiss";
-    button.addEventListener("click", () => message.remove());
+    button.className = "button quiet small icon-only dismiss";
+    button.setAttribute("aria-label", "Dismiss");
+    button.textContent = "×";
+    button.addEventListener("click", () => {
+      message.remove();
+      document.getElementById("content").focus({ preventScroll: true });
+    });
     message.append(button);
   }
 }
