@@ -29,7 +29,7 @@ class CommunityForm(forms.Form):
     auto_approve = forms.BooleanField(
         label="Let everybody in who applies",
         required=False,
-        help_text="Otherwise a manager looks at each application. Whoever a manager removed always needs a manager.",
+        help_text="Otherwise a manager decides on each application. Whoever was removed always needs their approval.",
     )
 
     @classmethod

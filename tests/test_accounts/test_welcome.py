@@ -71,6 +71,13 @@ class TestWhatIsSuggested:
         assert "Free is bob_2." in answer.text
         assert User.objects.get(pk=newcomer.pk).handle == "mary_ann"
 
+    def test_what_is_wrong_with_both_is_said_at_once(self, client, newcomer):
+        answer = client.post(reverse("welcome"), {"name": " ", "handle": "no!"})
+        assert answer.status_code == 400
+        assert "Say how you want to be called" in answer.text
+        assert 'id="handle-error"' in answer.text
+        assert "Free is no." in answer.text
+
 
 class TestCheckingAHandle:
     @pytest.mark.parametrize(
