@@ -102,7 +102,7 @@ def test_everybody_else_inherits_along_the_trust_network_and_the_verifier_agrees
     decision = Decision.objects.get(pk=decision.pk)
     choices = list(decision.choices.all())
     margin = exact_margin(columns_of(decision, len(choices)), choices)
-    assert margin == "If 90 ballots of the 4,523 had been different, Vermin Supreme could have won."
+    assert margin == "If 90 ballots of the 4,523 had been different, “Vermin Supreme” could have won."
     verified = subprocess.run(
         [sys.executable, "-I", VERIFIER, file], capture_output=True, text=True, check=False, timeout=120
     )

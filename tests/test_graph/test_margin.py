@@ -66,6 +66,7 @@ def test_no_fewer_ballots_do_it_and_so_many_do(ballots: Ballots) -> None:
         assert can_change(found.enough)
 
 
+@settings(deadline=None)
 @given(elections(), st.data())
 def test_with_fewer_ballots_changed_the_winner_stays(ballots: Ballots, data: st.DataObject) -> None:
     number, choices = ballots.shape
@@ -76,6 +77,7 @@ def test_with_fewer_ballots_changed_the_winner_stays(ballots: Ballots, data: st.
     assert star(tally(changed), lots(choices)).winner == star(tally(ballots), lots(choices)).winner
 
 
+@settings(deadline=None)
 @given(elections())
 def test_the_ballots_never_say_less_than_the_totals(ballots: Ballots) -> None:
     totals, order = tally(ballots), lots(ballots.shape[1])

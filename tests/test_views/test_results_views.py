@@ -212,7 +212,7 @@ def test_without_ballots_the_page_says_so() -> None:
 
 def test_the_margin_is_worked_out_from_the_ballots(scene: Scene) -> None:
     response = scene.page("decision-margin")
-    assert response.context["margin"] == "If 1 ballot of the 3 had been different, Birch could have won."
+    assert response.context["margin"] == "If 1 ballot of the 3 had been different, “Birch” could have won."
     assert "How close it is" in text(response)
 
 
