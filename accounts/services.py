@@ -268,7 +268,7 @@ def update_profile(user: User, *, name: str | None = None, handle: str | None = 
             raise InvalidHandle(" ".join(error.messages)) from error
     try:
         with transaction.atomic():
-            User.objects.filter(pk=user.pk).update(name=new_name, handle=new_handle)
+            User.objects.filter(pk=user.pk).update(name=new_name, sort_name=new_name.casefold(), handle=new_handle)
     except IntegrityError as error:
         raise HandleTaken(_TAKEN) from error
     user.name, user.handle = new_name, new_handle

@@ -29,7 +29,7 @@ def ballots_as_csv(viewer: Viewer, decision: Decision, choices: Sequence[Choice]
     writer = csv.writer(file)
     titles = [safe_cell(choice.title) for choice in choices]
     writer.writerow(["name", "handle", "kind", "role", "counted", "tags", "comment", *titles])
-    for row in read_rows(viewer, decision, columns, ballot_rows(viewer, decision, columns)):
+    for row in read_rows(viewer, decision, columns, ballot_rows(decision, columns)):
         writer.writerow(
             [
                 safe_cell(row.voter.name),

@@ -117,7 +117,7 @@ def ballots(request: HttpRequest, community_id: int, decision_id: int) -> HttpRe
         decision, search = context["decision"], BallotSearch(request.GET)
         columns = columns_of(decision, len(context["choices"]))
         wanted = {name: search.value(name) for name in ("kind", "tag", "sort")}
-        found = ballot_rows(request.user, decision, columns, search=search.value("q"), **wanted)
+        found = ballot_rows(decision, columns, search=search.value("q"), **wanted)
         page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
         context |= wanted | {
             "q": search.value("q"),

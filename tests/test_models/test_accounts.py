@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from importlib import import_module
+from types import SimpleNamespace
+
 import pytest
+from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import ApiToken, User
+from accounts.services import update_profile
 from democracy import services
 from democracy.models import Decision, LedgerEntry
 from tests import factories
@@ -52,6 +57,23 @@ class TestUser:
             make(handle=handle)
         assert set(refusal.value.message_dict) == {"handle"}
         assert make(handle="alice_b_2").handle == "alice_b_2"
+
+    def test_what_names_are_sorted_by_follows_the_name_however_it_is_written(self):
+        user = User.objects.create_user(None, name="Straße", handle="street")
+        made = [User(name=name, handle=f"made_{number}") for number, name in enumerate(("ÉMILE", "İ"))]
+        User.objects.bulk_create(made)
+        assert list(User.objects.order_by("pk").values_list("sort_name", flat=True)) == ["strasse", "émile", "i̇"]
+        user.name = "Road"
+        user.save()
+        update_profile(made[0], name="Zoë ")
+        assert list(User.objects.order_by("pk").values_list("sort_name", flat=True)) == ["road", "zoë", "i̇"]
+
+    def test_people_from_before_there_was_a_sort_name_get_one(self):
+        migration = import_module("accounts.migrations.0003_user_sort_name")
+        people = [make(), make(None, "second")]
+        User.objects.update(sort_name="")
+        migration.fill(apps, SimpleNamespace(connection=connection))
+        assert [User.objects.get(pk=one.pk).sort_name for one in people] == ["alice", "alice"]
 
     def test_it_says_who_it_is(self):
         user = make()

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.services import update_profile
 from democracy import access, services
 from democracy.models import Decision, DecisionSnapshot, Membership
 from democracy.recalculation import recalculate_community
@@ -344,6 +345,47 @@ def test_an_inherited_ballot_says_where_it_comes_from(scene: Scene) -> None:
         f"3: all from {ada} (3)",
         f"0: all from {ada} (0)",
     ]
+
+
+NAMES = ("Zoe", "zoe", "Émile", "straße", "STRASSE B", "Ärger", "_under", "9 lives", "İpek", "anna", "Anna", "ann a")
+
+
+@pytest.fixture
+def many_names() -> Scene:
+    """Everybody inherits from the manager, whose name is Abe; the last two members are anonymous."""
+    scene = Scene(*(f"member_{number}" for number in range(len(NAMES) + 2)))
+    update_profile(scene.manager, name="Abe")
+    members = [member for name, member in scene.members.items() if name != "manager"]
+    factories.vote(scene.members["manager"], scene.decision, Ash=5)
+    for member, name in zip(members, (*NAMES, "Hidden One", "Hidden Two"), strict=True):
+        update_profile(member.user, name=name)
+        factories.follow(member, scene.members["manager"])
+    for member in members[-2:]:
+        services.set_anonymity(member.user, scene.community.pk, anonymous=True)
+    scene.calculate()
+    return scene
+
+
+def people_listed(scene: Scene, **query: str) -> list[tuple[str, str]]:
+    """Names and handles on the page of ballots, in order."""
+    return [(row.voter.name, row.voter.handle) for row in scene.page("decision-ballots", **query).context["rows"]]
+
+
+def test_ballots_are_in_the_order_of_names_whatever_their_case_and_the_anonymous_come_last(many_names: Scene) -> None:
+    found = people_listed(many_names)
+    known = [(name, handle) for name, handle in found if handle]
+    assert {name for name, _ in known} == {*NAMES, "Abe"}
+    assert known == sorted(known, key=lambda one: (one[0].casefold(), one[1]))
+    hidden = found[len(known) :]
+    assert hidden == sorted((name, "") for name, _ in hidden)
+    assert [name.split()[0] for name, _ in hidden] == ["Anonymous"] * 2
+    assert people_listed(many_names, sort="-name") == found[::-1]
+    # All ballots are alike: then they stay in the order of names.
+    assert people_listed(many_names, sort="1") == found
+    assert [name for name, _ in people_listed(many_names, q="hidden")] == []
+    assert [name for name, _ in people_listed(many_names, q="STRASSE")] == ["straße", "STRASSE B"]
+    assert {name for name, _ in people_listed(many_names, q="nn A")} == {"ann a", "anna", "Anna"}
+    assert people_listed(many_names, q=hidden[0][0].split()[1][:6]) == hidden[:1]
 
 
 @pytest.mark.parametrize("key", ["m-999999", "m-", "a-000000000000", "x", "m-١", "m--1", "9" * 40, "m-" + "9" * 40])
