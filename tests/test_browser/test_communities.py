@@ -109,6 +109,16 @@ async def test_the_dialog_says_what_following_would_change_and_returns_to_the_li
     await expect(page.get_by_role("link", name=f"Following {name}")).to_be_visible()
 
 
+async def test_the_dialog_fits_on_a_phone(page: Page) -> None:
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await enter_as(page, "Theo Lindqvist")
+    await open_springfield(page, "Members")
+    await page.get_by_role("link", name="Follow Abena Mensah").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_text("Your ballot would change").first).to_be_visible()
+    assert await dialog.evaluate("dialog => dialog.scrollWidth - dialog.clientWidth") == 0
+
+
 async def test_the_dialog_closes_by_the_keyboard_and_gives_the_focus_back(page: Page) -> None:
     await enter(page)
     await open_springfield(page, "Members")
