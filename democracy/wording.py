@@ -133,6 +133,8 @@ def no_winner_sentence(reason: str | None, *, is_final: bool) -> str:
 def runoff_sentence(runoff: RunoffWords) -> str:
     """What the runoff says, as one would tell a child."""
     winner, runner_up = quoted(runoff.winner), quoted(runoff.runner_up)
+    if not runoff.ahead and not runoff.behind:
+        return f"No ballot prefers one of the two best rated to the other: all rate {winner} and {runner_up} the same."
     if runoff.ahead == runoff.behind:
         start = (
             f"Between the two best rated, as many ballots prefer {winner} as prefer {runner_up}: {runoff.ahead:,} each"

@@ -91,6 +91,10 @@ def runoff(ahead: int, behind: int, equal: int = 0, scores: tuple[int, int] = (2
             runoff(1, 0, 1200),
             "Between the two best rated, 1 ballot prefers “Ash” and none prefers “Birch”; 1,200 rate both the same.",
         ),
+        (
+            runoff(0, 0, 2),
+            "No ballot prefers one of the two best rated to the other: all rate “Ash” and “Birch” the same.",
+        ),
         (runoff(3, 3), "Between the two best rated, as many ballots prefer “Ash” as prefer “Birch”: 3 each."),
     ],
 )
