@@ -15,10 +15,11 @@ from democracy.access import Viewer
 from democracy.network import followings_shown
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Page
 from democracy.schema.scalars import DecisionStatus, LedgerKind
+from democracy.schema.types.belonging import communities_by_id
 from democracy.schema.types.communities import COMMUNITIES, Application, Community, Me
 from democracy.schema.types.decisions import DECISIONS, Decision, decisions_by_id
 from democracy.schema.types.ledger import LedgerEntry, ledger_page
-from democracy.schema.types.people import Following, Member, communities_by_id, members_by_id
+from democracy.schema.types.people import Following, Member, members_by_id
 from democracy.schema.types.whatif import ChangeInput, WhatIf, what_if
 
 

@@ -14,8 +14,9 @@ from democracy import directory, models, selectors
 from democracy.access import Viewer
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
 from democracy.schema.scalars import ApplicationStatus, CommunityVisibility, DecisionStatus, Role
+from democracy.schema.types.belonging import community_of
 from democracy.schema.types.decisions import DECISIONS, Decision
-from democracy.schema.types.people import Member, community_of
+from democracy.schema.types.people import Member
 
 COMMUNITIES = Listing(directory.communities_listed, ("name", "pk"))
 MEMBERS = Listing(selectors.members_of_communities, ("user__name", "user__handle"), "community_id")

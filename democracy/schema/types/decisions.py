@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import cast
 
 import strawberry
 from django.db.models import F
@@ -23,11 +23,8 @@ from democracy.schema.types.ballots import (
     influence_pages,
     own_ballots,
 )
-from democracy.schema.types.people import community_of
+from democracy.schema.types.belonging import ItsCommunity, community_of
 from democracy.schema.types.results import CalculationStatus, Choice, Result, choices_of, results_of, statuses_of
-
-if TYPE_CHECKING:
-    from democracy.schema.types.communities import Community
 
 MOST_NODES = 1_000
 
@@ -66,9 +63,7 @@ class Decision(Node):
         return access.shows_ballots(self.row)
 
     @strawberry.field
-    async def community(
-        self, info: Info
-    ) -> Annotated[Community, strawberry.lazy("democracy.schema.types.communities")]:
+    async def community(self, info: Info) -> ItsCommunity:
         return await community_of(info, self.row.community_id)
 
     @strawberry.field

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, cast
 
 import strawberry
 
 from accounts.api import Info, Node, of_row
-from democracy import access, directory, models, network
+from democracy import access, models, network
 from democracy.access import Viewer
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
 from democracy.schema.scalars import Role
-
-if TYPE_CHECKING:
-    from democracy.schema.types.communities import Community
+from democracy.schema.types.belonging import ItsCommunity, community_of
 
 FOLLOWINGS = Listing(network.followings_by, ("order", "pk"), "follower_id")
 # By name, never by the row's number: that would tell when somebody came.
@@ -49,9 +46,7 @@ class Member(Node):
         return access.is_self(info.context.viewer, self.row)
 
     @strawberry.field
-    async def community(
-        self, info: Info
-    ) -> Annotated[Community, strawberry.lazy("democracy.schema.types.communities")]:
+    async def community(self, info: Info) -> ItsCommunity:
         return await community_of(info, self.row.community_id)
 
     @strawberry.field(description="Whom this member follows, in their order. Of anonymous members only they know.")
@@ -63,17 +58,6 @@ class Member(Node):
     @strawberry.field(description="Who follows this member, by name; followers who are anonymous are left out.")
     async def followers(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Following]:
         return await FOLLOWERS.page(info, Page.of(first, after), Following.of, parent=self.row.pk)
-
-
-async def community_of(info: Info, pk: int) -> Community:
-    """A community by its number; every community is listed for everybody."""
-    from democracy.schema.types.communities import Community
-
-    return Community(row=cast(models.Community, await info.context.load(communities_by_id, pk)))
-
-
-def communities_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Community]:
-    return {row.pk: row for row in directory.communities_listed(viewer).filter(pk__in=ids)}
 
 
 def members_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Membership]:

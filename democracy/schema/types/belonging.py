@@ -1,0 +1,32 @@
+"""The community that a member or a decision belongs to.
+
+Types refer to each other in circles: a community has decisions, each of which has its community. Modules import one
+another in one direction, from results and people by way of ballots and decisions to communities, and this is the one
+way back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
+
+import strawberry
+
+from accounts.api import Info
+from democracy import directory, models
+from democracy.access import Viewer
+
+if TYPE_CHECKING:
+    from democracy.schema.types.communities import Community
+
+ItsCommunity: TypeAlias = Annotated["Community", strawberry.lazy("democracy.schema.types.communities")]
+
+
+async def community_of(info: Info, pk: int) -> Community:
+    """A community by its number; every community is listed for everybody."""
+    from democracy.schema.types.communities import Community
+
+    return Community(row=cast(models.Community, await info.context.load(communities_by_id, pk)))
+
+
+def communities_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Community]:
+    return {row.pk: row for row in directory.communities_listed(viewer).filter(pk__in=ids)}
