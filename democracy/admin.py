@@ -109,12 +109,16 @@ class CommunityForm(forms.ModelForm):
 @admin.register(Community)
 class CommunityAdmin(ReadOnlyAdmin):
     form = CommunityForm
-    list_display = ("name", "visibility", "auto_approve", "created_at", "revision")
+    list_display = ("name", "readers", "auto_approve", "created_at", "revision")
     list_filter = ("visibility", "auto_approve")
     search_fields = ("name",)
     ordering = ("name",)
     fields = ("name", "description", "visibility", "auto_approve", "created_at", "revision", "pages")
     readonly_fields = ("created_at", "revision", "pages")
+
+    @admin.display(description="Read by", ordering="visibility")
+    def readers(self, community: Community) -> str:
+        return "Everybody" if community.visibility == Community.Visibility.PUBLIC else "Members"
 
     @admin.display(description="On the site")
     def pages(self, community: Community) -> str:

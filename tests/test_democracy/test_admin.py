@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,13 @@ class TestReading:
         page = entering(root).get(address(Ballot, "change", ballot.pk)).text
         assert ("budget" in page, "[&quot;" in page) == (True, False)
         assert f"{ballot.cast_at:%-d %b %Y, %H:%M} UTC" in page
+
+    def test_a_list_of_communities_says_in_a_word_who_reads_them(self, root):
+        for visibility in Community.Visibility:
+            factories.community(name=f"For {visibility}", visibility=visibility)
+        page = entering(root).get(address(Community, "changelist")).text
+        told = re.findall(r"For (\w+)</a></th><td class=\"field-readers\">(\w+)<", page)
+        assert told == [("members", "Members"), ("public", "Everybody")]
 
     def test_memberships_that_ended_and_calculations_that_failed_are_found(self, root, town):
         community, members, decision = town
