@@ -214,6 +214,7 @@ async def test_a_following_is_moved_over_the_edge_of_a_page_and_back(
     await expect(page).to_have_url(re.compile("following=1"))
     await expect(rows.last).to_contain_text(name)
     await mine.get_by_role("link", name="Next").click()
+    await expect(page).to_have_url(re.compile("following=2"))
     await mine.get_by_role("button", name="Unfollow").last.click()
     await expect(page.locator("#messages")).to_contain_text("Following updated!")
     await expect(page).to_have_url(re.compile("following=2"))

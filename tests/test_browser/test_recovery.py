@@ -120,12 +120,12 @@ async def test_a_page_hears_of_a_vote_after_the_server_was_killed_and_started_ag
 ) -> None:
     page = await watching(address)
     winner = page.locator(".panel-winner, #winner-title")
-    await expect(winner).to_have_text("Ash is ahead right now", timeout=SOON)
+    await expect(winner).to_have_text("Ahead right now: Ash", timeout=SOON)
     town.kill()
     await until_lost(page)
     town.start()
     town.vote(2)
-    await expect(winner).to_have_text("Birch is ahead right now", timeout=SOON)
+    await expect(winner).to_have_text("Ahead right now: Birch", timeout=SOON)
 
 
 async def test_a_communitys_page_hears_of_what_happened_after_the_server_was_killed_and_started_again(
@@ -142,23 +142,23 @@ async def test_a_communitys_page_hears_of_what_happened_after_the_server_was_kil
 async def test_a_page_learns_what_happened_while_the_browser_was_cut_off(town: Town, watching: Watching) -> None:
     page = await watching(DECISION)
     winner = page.locator(".panel-winner")
-    await expect(winner).to_have_text("Ash is ahead right now", timeout=SOON)
+    await expect(winner).to_have_text("Ahead right now: Ash", timeout=SOON)
     await page.context.set_offline(True)
     town.vote(2)
     # The event still comes, over the connection there is; what it tells of cannot be fetched.
     await until_lost(page)
     await page.context.set_offline(False)
-    await expect(winner).to_have_text("Birch is ahead right now", timeout=SOON)
+    await expect(winner).to_have_text("Ahead right now: Birch", timeout=SOON)
 
 
 async def test_a_page_learns_what_happened_while_the_browser_slept(town: Town, watching: Watching) -> None:
     page = await watching(DECISION)
     winner = page.locator(".panel-winner")
-    await expect(winner).to_have_text("Ash is ahead right now", timeout=SOON)
+    await expect(winner).to_have_text("Ahead right now: Ash", timeout=SOON)
     devtools = await page.context.new_cdp_session(page)
     await devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
     town.vote(2)
     town.kill()
     town.start()
     await devtools.send("Page.setWebLifecycleState", {"state": "active"})
-    await expect(winner).to_have_text("Birch is ahead right now", timeout=SOON)
+    await expect(winner).to_have_text("Ahead right now: Birch", timeout=SOON)
