@@ -114,29 +114,23 @@ async def until_lost(page: Page) -> None:
     await expect(page.locator("[data-live-source]:not([data-live-state=open])")).to_have_count(1, timeout=SOON)
 
 
-@pytest.mark.parametrize("address", [DECISION, DECISION + "results/"])
-async def test_a_page_hears_of_a_vote_after_the_server_was_killed_and_started_again(
-    town: Town, watching: Watching, address: str
-) -> None:
-    page = await watching(address)
-    winner = page.locator(".panel-winner, #winner-title")
-    await expect(winner).to_have_text("Ahead right now: Ash", timeout=SOON)
-    town.kill()
-    await until_lost(page)
-    town.start()
-    town.vote(2)
-    await expect(winner).to_have_text("Ahead right now: Birch", timeout=SOON)
-
-
-async def test_a_communitys_page_hears_of_what_happened_after_the_server_was_killed_and_started_again(
+async def test_pages_hear_of_what_happened_after_the_server_was_killed_and_started_again(
     town: Town, watching: Watching
 ) -> None:
-    page = await watching("/communities/1/")
+    pages = [await watching(address) for address in (DECISION, DECISION + "results/")]
+    winners = [page.locator(".panel-winner, #winner-title") for page in pages]
+    for winner in winners:
+        await expect(winner).to_have_text("Ahead right now: Ash", timeout=SOON)
+    community = await watching("/communities/1/")
     town.kill()
-    await until_lost(page)
+    for page in (*pages, community):
+        await until_lost(page)
     town.start()
+    town.vote(2)
     town.describe("Who reads this was told.")
-    await expect(page.get_by_text("Who reads this was told.")).to_be_visible(timeout=SOON)
+    for winner in winners:
+        await expect(winner).to_have_text("Ahead right now: Birch", timeout=SOON)
+    await expect(community.get_by_text("Who reads this was told.")).to_be_visible(timeout=SOON)
 
 
 async def test_a_page_learns_what_happened_while_the_browser_was_cut_off(town: Town, watching: Watching) -> None:
