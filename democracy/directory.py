@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from accounts.models import named
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
@@ -168,9 +169,7 @@ def members_of(
         members = members.filter(is_manager=True)
     elif role:
         members = members.filter(role=role)
-    for word in search.split():
-        members = members.filter(Q(user__name__icontains=word) | Q(user__handle__icontains=word.removeprefix("@")))
-    return members.order_by("user__name", "user__handle")
+    return members.filter(*map(named, search.split())).order_by("user__sort_name", "user__handle")
 
 
 def member(viewer: Viewer, community_id: int, membership_id: int) -> Membership:

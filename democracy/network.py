@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from accounts.models import named
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied, SelfFollowing
@@ -52,18 +53,12 @@ def followings_of_community(
         .select_related("follower__user", "followee__user")
     )
     for word in search.split():
-        name = word.removeprefix("@")
-        followings = followings.filter(
-            Q(follower__user__name__icontains=name)
-            | Q(follower__user__handle__icontains=name)
-            | Q(followee__user__name__icontains=name)
-            | Q(followee__user__handle__icontains=name)
-        )
+        followings = followings.filter(named(word, person="follower__user") | named(word, person="followee__user"))
     if tag:
         # Few kinds of tag lists are in use; comparing them here works alike on every database.
         lists = [tags for tags in _tag_lists(followings) if not tags or tag in tags]
         followings = followings.filter(tags__in=lists) if lists else followings.none()
-    return followings.order_by("follower__user__name", "follower__user__handle", "order", "pk")
+    return followings.order_by("follower__user__sort_name", "follower__user__handle", "order", "pk")
 
 
 def _tag_lists(followings: QuerySet[Following]) -> list[list[str]]:
@@ -81,7 +76,7 @@ def neighbours(viewer: Viewer, member: Membership) -> tuple[QuerySet[Following],
     shown = followings_shown(viewer).select_related("follower__user", "followee__user")
     return (
         shown.filter(follower=member).order_by("order", "pk"),
-        shown.filter(followee=member).order_by("follower__user__name", "follower__user__handle"),
+        shown.filter(followee=member).order_by("follower__user__sort_name", "follower__user__handle"),
     )
 
 

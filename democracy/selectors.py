@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models import Count, Exists, F, Max, OuterRef, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
+from accounts.models import named
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import (
@@ -134,9 +135,7 @@ def members_of_communities(
     members = access.memberships_visible_to(viewer).filter(community__in=communities).select_related("user")
     if role:
         members = members.filter(role=role)
-    for word in search.split():
-        members = members.filter(Q(user__name__icontains=word) | Q(user__handle__icontains=word.removeprefix("@")))
-    return members
+    return members.filter(*map(named, search.split()))
 
 
 def pending_applications_to(viewer: Viewer, communities: Sequence[int]) -> QuerySet[Application]:

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="user",
             name="sort_name",
-            field=accounts.fields.SortKeyField(db_default="", max_length=240, of="name"),
+            field=accounts.fields.SortKeyField(db_default="", editable=False, max_length=240, of="name"),
         ),
         migrations.RunPython(fill, migrations.RunPython.noop),
     ]

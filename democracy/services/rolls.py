@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Q
 
-from accounts.fields import by_code_point
+from accounts.models import named
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import Ballot, Choice, Decision, Membership, StagedBallot
@@ -148,11 +147,9 @@ ANONYMOUS_KEY = "a-"
 MEMBER_KEY = "m-"
 
 
-def voters(viewer: Viewer, decision: Decision, member_ids: Sequence[int] | None = None) -> dict[int, Voter]:
-    """The people behind the ballots of a decision, or these members, as the viewer may know them."""
-    rows = Membership.objects.filter(community=decision.community_id)
-    if member_ids is not None:
-        rows = rows.filter(pk__in=member_ids)
+def voters(viewer: Viewer, decision: Decision, member_ids: Sequence[int]) -> dict[int, Voter]:
+    """The people behind ballots of a decision, as the viewer may know them."""
+    rows = Membership.objects.filter(community=decision.community_id, pk__in=member_ids)
     own = viewer.pk if viewer.is_authenticated else None
     people = rows.values_list("pk", "user_id", "user__name", "user__handle", "is_anonymous", "role")
     found = {}
@@ -213,11 +210,9 @@ def _found(decision: Decision, search: str) -> list[int]:
     The database puts the known in order: to read the names of 100,000 takes several times as long as to sort them.
     """
     members = Membership.objects.filter(community=decision.community_id)
-    words = [word.removeprefix("@").casefold() for word in search.split()]
-    known = members.filter(is_anonymous=False)
-    for word in words:
-        known = known.filter(Q(user__sort_name__contains=word) | Q(user__handle__contains=word))
-    in_order = known.order_by(by_code_point("user__sort_name"), by_code_point("user__handle"))
+    known = members.filter(*map(named, search.split()), is_anonymous=False)
+    in_order = known.order_by("user__sort_name", "user__handle")
+    words = search.casefold().split()
     hidden = members.filter(is_anonymous=True).values_list("pk", flat=True)
     pseudonyms = sorted((access.pseudonym(decision.pk, pk).casefold(), pk) for pk in hidden)
     return [
@@ -231,12 +226,10 @@ def _lobbyists(decision: Decision) -> set[int]:
     return set(members.values_list("pk", flat=True))
 
 
-def read_rows(
-    viewer: Viewer, decision: Decision, columns: Columns, rows: Sequence[int], people: Mapping[int, Voter] | None = None
-) -> Iterator[BallotRow]:
+def read_rows(viewer: Viewer, decision: Decision, columns: Columns, rows: Sequence[int]) -> Iterator[BallotRow]:
     """These rows with names, tags and comments."""
     members = [columns.members[row] for row in rows]
-    people = voters(viewer, decision, members) if people is None else people
+    people = voters(viewer, decision, members)
     comments = dict(
         Ballot.objects.filter(decision=decision, membership__in=members)
         .exclude(comment="")

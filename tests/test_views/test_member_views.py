@@ -57,6 +57,20 @@ def test_members_are_found_by_name_or_handle_and_role(town: Town) -> None:
     assert names(town, ben, role="nonsense") == ["ada", "ben", "cleo", "lou", "manager"]
 
 
+def test_names_are_found_and_put_in_order_whatever_their_letters_are() -> None:
+    community, members = factories.community()
+    for name in ("émile", "Zoë", "anna", "Ödön", "Straße"):
+        factories.join(community, factories.person(name=name))
+    page = reverse("community-members", args=[community.pk])
+    manager = as_(members["manager"].user)
+
+    def listed(search: str) -> list[str]:
+        return [one.user.name for one in manager.get(page, {"q": search}).context["page"]]
+
+    assert [one for one in listed("") if not one.startswith("Manager")] == ["anna", "Straße", "Zoë", "émile", "Ödön"]
+    assert (listed("ÉMILE"), listed("strasse"), listed("zOË")) == (["émile"], ["Straße"], ["Zoë"])
+
+
 def test_an_anonymous_member_is_listed_for_managers_and_themselves_alone(town: Town) -> None:
     _, members = town
     for user in viewers(town).values():

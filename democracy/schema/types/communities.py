@@ -19,7 +19,7 @@ from democracy.schema.types.decisions import DECISIONS, Decision
 from democracy.schema.types.people import Member
 
 COMMUNITIES = Listing(directory.communities_listed, ("name", "pk"))
-MEMBERS = Listing(selectors.members_of_communities, ("user__name", "user__handle"), "community_id")
+MEMBERS = Listing(selectors.members_of_communities, ("user__sort_name", "user__handle"), "community_id")
 PENDING = Listing(selectors.pending_applications_to, ("created_at", "pk"), "community_id")
 OWN_MEMBERSHIPS = Listing(selectors.own_memberships, ("community__name", "pk"))
 OWN_APPLICATIONS = Listing(selectors.own_applications, ("-pk",))

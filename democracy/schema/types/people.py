@@ -15,7 +15,7 @@ from democracy.schema.types.belonging import ItsCommunity, community_of
 
 FOLLOWINGS = Listing(network.followings_by, ("order", "pk"), "follower_id")
 # By name, never by the row's number: that would tell when somebody came.
-FOLLOWERS = Listing(network.followings_of, ("follower__user__name", "follower__user__handle"), "followee_id")
+FOLLOWERS = Listing(network.followings_of, ("follower__user__sort_name", "follower__user__handle"), "followee_id")
 
 
 @strawberry.type(
