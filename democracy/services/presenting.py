@@ -8,7 +8,6 @@ from typing import Any
 
 from democracy import wording
 from democracy.models import MAX_STARS, Choice, DecisionSnapshot
-from democracy.services.margins import rough_margin
 from democracy.wording import STAR, RunoffWords
 
 
@@ -54,7 +53,6 @@ class Outcome:
     is_final: bool
     explanation: str
     upset: str
-    margin: str
     rows: tuple[ChoiceRow, ...]
     runoff: RunoffWords | None
     tie_breaks: tuple[str, ...]
@@ -84,7 +82,6 @@ def outcome(result: Mapping[str, Any], choices: Sequence[Choice], *, is_final: b
         if runoff
         else wording.no_winner_sentence(result.get("reason"), is_final=is_final),
         upset=wording.upset_sentence(runoff) if runoff else "",
-        margin=rough_margin(result, choices),
         rows=tuple(_row(result, by_id, key, order) for key in order),
         runoff=runoff,
         tie_breaks=tuple(

@@ -14,7 +14,7 @@ from democracy.errors import PermissionDenied
 from democracy.services import bundles
 from democracy.services.explaining import most_influential, picture
 from democracy.services.histories import calculations, history_chart, in_short
-from democracy.services.margins import exact_margin
+from democracy.services.margins import exact_margin, rough_margin
 from democracy.services.presenting import outcome
 from democracy.services.rolls import cast_only, columns_of, distributions
 from democracy.services.sheets import ballots_as_csv
@@ -30,10 +30,13 @@ STARTED = "Recalculation started - results will update shortly"
 def decision_results(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
     context = decision_frame(request.user, community_id, decision_id, tab="results")
     context |= result_panel(context)
+    choices = context["choices"]
     if context["outcome"] is not None:
-        context["chart"] = history_chart(request.user, context["decision"], context["outcome"])
+        context |= {
+            "chart": history_chart(request.user, context["decision"], context["outcome"]),
+            "margin": rough_margin(context["snapshot"].result, choices),
+        }
     if context["outcome"] is not None and context["shows_ballots"]:
-        choices = context["choices"]
         columns = columns_of(context["decision"], len(choices))
         context |= {
             "distributions": distributions(columns, choices, order=context["outcome"].columns),
