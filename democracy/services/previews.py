@@ -5,7 +5,7 @@ Where a decision's ballots are hidden nothing is calculated: whoever could try o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,23 +59,17 @@ class FollowingPreview:
     decisions: tuple[BallotPreview, ...]
     are_cut: bool
 
-    def __iter__(self) -> Iterator[BallotPreview]:
-        return iter(self.decisions)
-
-    def __len__(self) -> int:
-        return len(self.decisions)
-
     @property
     def changed(self) -> list[BallotPreview]:
-        return [one for one in self if one.outcome == Outcome.CHANGED]
+        return [one for one in self.decisions if one.outcome == Outcome.CHANGED]
 
     @property
     def unchanged(self) -> list[BallotPreview]:
-        return [one for one in self if one.outcome in {Outcome.VOTED, Outcome.SAME}]
+        return [one for one in self.decisions if one.outcome in {Outcome.VOTED, Outcome.SAME}]
 
     @property
     def hidden(self) -> list[BallotPreview]:
-        return [one for one in self if one.outcome == Outcome.HIDDEN]
+        return [one for one in self.decisions if one.outcome == Outcome.HIDDEN]
 
 
 def preview_following(viewer: Viewer, followee_id: int, *, tags: Iterable[str] | None) -> FollowingPreview:

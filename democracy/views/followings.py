@@ -106,14 +106,16 @@ def followings_reorder(request: HttpRequest, community_id: int) -> HttpResponse:
     followee_id, steps = form.move()
     order = network.order_after_moving(request.user, community_id, followee_id, steps=steps)
     services.reorder_followings(request.user, community_id, order)
-    return redirect(_listed(request, followee_id))
+    return redirect(_listed(request, community_id, followee_id))
 
 
-def _listed(request: HttpRequest, followee_id: int) -> str:
+def _listed(request: HttpRequest, community_id: int, followee_id: int) -> str:
     """The page of one's list, of those communities that were looked at, on which a following is now."""
     query = QueryDict(urlsplit(opened_from(request)).query, mutable=True)
-    only = query.get("community", "")
-    listed = network.own_followings(request.user, community_id=int(only) if only.isdecimal() else None)
+    only = community_id if query.pop("community", None) == [str(community_id)] else None
+    if only is not None:
+        query["community"] = str(only)
+    listed = network.own_followings(request.user, community_id=only)
     place = list(listed.values_list("followee_id", flat=True)).index(followee_id)
     query["following"] = str(place // _PER_PAGE + 1)
     return f"{reverse('followings')}?{query.urlencode()}#following-{followee_id}"

@@ -126,7 +126,7 @@ def previews(
     response = as_(town[1][who].user).get(address("follow-preview", town, whom), {"tags": tags})
     return [
         (str(one.outcome), [(choice.before, choice.after) for choice in one.choices])
-        for one in response.context["previews"]
+        for one in response.context["previews"].decisions
     ]
 
 
@@ -150,7 +150,7 @@ def test_the_preview_averages_with_whom_one_follows_already_and_counts_those_beh
     factories.follow(members["ada"], members["ben"])
     factories.follow(members["dan"], members["ada"])
     response = as_(members["ada"].user).get(address("follow-preview", town, "cleo"), {"tags": ""})
-    (preview,) = response.context["previews"]
+    (preview,) = response.context["previews"].decisions
     assert [(one.before, one.after) for one in preview.choices] == [
         (5_000_000, 3_000_000),
         (1_000_000, 1_500_000),
@@ -181,9 +181,9 @@ def test_the_preview_tells_nothing_of_hidden_ballots(town: Town, visibility: str
         whom: as_(members["ada"].user).get(address("follow-preview", town, whom), {"tags": "trees"})
         for whom in ("ben", "dan")
     }
-    assert [one.outcome for one in pages["ben"].context["previews"]] == ["hidden"]
+    assert [one.outcome for one in pages["ben"].context["previews"].decisions] == ["hidden"]
     # Ben voted and dan did not: the answers do not differ.
-    assert [one.outcome for one in pages["dan"].context["previews"]] == ["hidden"]
+    assert [one.outcome for one in pages["dan"].context["previews"].decisions] == ["hidden"]
     assert pages["ben"].context["suggestions"] == []
 
 
@@ -200,7 +200,7 @@ def test_a_preview_puts_what_changes_first_and_says_where_there_is_more_to_look_
     assert (by_outcome, shown.are_cut) == ([[decision], [same], [hidden]], False)
     monkeypatch.setattr("democracy.services.previews._MOST_DECISIONS", 2)
     response = as_(ada).get(page, {"tags": ""})
-    assert (len(response.context["previews"]), response.context["previews"].are_cut) == (2, True)
+    assert (len(response.context["previews"].decisions), response.context["previews"].are_cut) == (2, True)
     assert "Only the 2 open decisions that close first were looked at." in text(response)
 
 
