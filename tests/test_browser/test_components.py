@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 from urllib.parse import urlsplit
 
@@ -177,6 +177,19 @@ class TestTimes:
         await context.close()
 
 
+async def answer_by(
+    page: Page, events: Callable[[Route], Awaitable[None]], part: Callable[[Route], Awaitable[None]]
+) -> None:
+    """Answer the gallery's stream of events, and the part that they refresh, in another way."""
+    for address, handler in (("**/gallery-events*", events), ("**/gallery-part", part)):
+        await page.unroute(address)
+        await page.route(address, handler)
+
+
+async def what_was_missed(route: Route) -> None:
+    await route.fulfill(body='<p id="part">What was missed</p>', content_type="text/html")
+
+
 class TestLive:
     async def test_an_event_refreshes_its_part_and_an_unchanged_answer_leaves_it_alone(self, page: Page) -> None:
         await show_gallery(page)
@@ -195,10 +208,7 @@ class TestLive:
             )
             asked.release()
 
-        await page.unroute("**/gallery-events*")
-        await page.unroute("**/gallery-part")
-        await page.route("**/gallery-events*", events)
-        await page.route("**/gallery-part", part)
+        await answer_by(page, events, part)
         await page.goto("/gallery")
         await expect(page.locator("#part")).to_have_text("Version 1")
         await page.evaluate("document.getElementById('part').dataset.mark = 'mine'")
@@ -225,13 +235,7 @@ class TestLive:
             else:
                 await route.fulfill(body="event: result\ndata:\n\n", content_type="text/event-stream")
 
-        async def part(route: Route) -> None:
-            await route.fulfill(body='<p id="part">What was missed</p>', content_type="text/html")
-
-        await page.unroute("**/gallery-events*")
-        await page.unroute("**/gallery-part")
-        await page.route("**/gallery-events*", events)
-        await page.route("**/gallery-part", part)
+        await answer_by(page, events, what_was_missed)
         await page.goto("/gallery")
         await expect(page.locator("#part")).to_have_text("What was missed", timeout=20_000)
         assert told[:3] == ["seen=a+b", "seen=c%26d", "seen=c%26d"]
@@ -247,19 +251,40 @@ class TestLive:
             else:
                 await route.fulfill(body="event: result\ndata:\n\n", content_type="text/event-stream")
 
-        async def part(route: Route) -> None:
-            await route.fulfill(body='<p id="part">What was missed</p>', content_type="text/html")
-
-        await page.unroute("**/gallery-events*")
-        await page.unroute("**/gallery-part")
-        await page.route("**/gallery-events*", events)
-        await page.route("**/gallery-part", part)
+        await answer_by(page, events, what_was_missed)
         await page.clock.install()
         await page.goto("/gallery")
         await asyncio.wait_for(asked.wait(), 20)
         await expect(page.locator("#part")).to_have_text("Nothing yet")
         await page.clock.fast_forward(60_000)
         await expect(page.locator("#part")).to_have_text("What was missed", timeout=20_000)
+
+    async def test_a_server_that_answers_with_errors_is_asked_no_more_often_than_by_polling(
+        self, chromium: Browser, server: Server
+    ) -> None:
+        context = await chromium.new_context(base_url=server.url)
+        page = await context.new_page()
+        await show_gallery(page)
+        connections = asyncio.Semaphore(0)
+
+        async def events(route: Route) -> None:
+            connections.release()  # and never answered
+
+        async def part(route: Route) -> None:
+            await route.fulfill(status=500, body="a mistake of ours")
+
+        await answer_by(page, events, part)
+        await page.clock.install()
+        await page.goto("/gallery")
+        await asyncio.wait_for(connections.acquire(), 20)
+        await page.evaluate("document.getElementById('part').dispatchEvent(new CustomEvent('live'))")
+        await expect(page.locator("[data-live-state=lost]")).to_have_count(1)
+        await page.clock.run_for(4_000)
+        await expect(page.locator("[data-live-state=lost]")).to_have_count(1)
+        assert connections.locked()
+        await page.clock.run_for(8_000)
+        await asyncio.wait_for(connections.acquire(), 20)
+        await context.close()
 
 
 class TestPrint:

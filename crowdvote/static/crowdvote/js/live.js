@@ -13,6 +13,8 @@ const LONGEST_WAIT = 1_500;
 // side was told: a computer slept, or changed its network.
 const LONGEST_SILENCE = 50_000;
 const LOOK = 5_000;
+// A server that answers, but with an error, is not asked more often than by polling.
+const AFTER_REFUSAL = 10_000;
 
 const refresh = (name) => {
   for (const part of document.querySelectorAll("[data-live-on]")) {
@@ -51,13 +53,13 @@ function follow(place) {
     });
     // The server says that there is nothing more to come, or nothing any more for this reader.
     events.addEventListener("end", () => disconnect("ended"));
-    events.addEventListener("error", lose);
+    events.addEventListener("error", () => lose());
   }
 
-  function lose() {
+  function lose(pause = wait) {
     disconnect("lost");
     // Spread out, so that a server that starts again isn't asked by everybody at once.
-    timer = setTimeout(connect, wait * (0.5 + Math.random() / 2));
+    timer = setTimeout(connect, pause * (0.5 + Math.random() / 2));
     wait = Math.min(wait * 2, LONGEST_WAIT);
   }
 
@@ -85,7 +87,7 @@ function follow(place) {
     if (!detail.elt.matches("[data-live-on]")) return;
     if (detail.successful) wait = FIRST_WAIT;
     // What an event told of could not be fetched: over a new connection the server tells of it again.
-    else if (events) lose();
+    else if (events) lose(detail.xhr.status ? AFTER_REFUSAL : wait);
   });
 }
 
