@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -20,14 +21,19 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0
-# A database with a public community and its open decision, which is stale: ada has voted.
+# Static files, and a database with a public community and its open decision, which is stale: ada has voted. Prints API
+# tokens, of the manager and of ada.
 SCENE = """
     from django.core.management import call_command
     call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    from accounts.services import create_api_token
     from tests import factories
     community, members = factories.community("ada", "ben", visibility="public")
     decision = factories.decision(community, members["manager"].user)
     factories.vote(members["ada"], decision, Ash=5)
+    for name in ("manager", "ada"):
+        print(create_api_token(members[name].user, "test")[1])
 """
 
 
@@ -133,12 +139,31 @@ class Server:
         self.http.close()
 
 
+def prepared(factory: pytest.TempPathFactory, name: str, prepare: Callable[[Path], None]) -> Path:
+    """A directory that is prepared by the first of the test run's processes that asks, for all of them to copy."""
+    here = factory.getbasetemp()
+    place = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
+    with (place / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / name).exists():
+            unfinished = factory.mktemp(name)
+            prepare(unfinished)
+            unfinished.rename(place / name)
+    return place / name
+
+
 @pytest.fixture(scope="session")
 def prepared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("prepared")
-    (directory / "static").mkdir()
-    run(directory, SCENE)
-    return directory
+    def prepare(directory: Path) -> None:
+        (directory / "tokens.txt").write_text(run(directory, SCENE))
+
+    return prepared(tmp_path_factory, "scene", prepare)
+
+
+@pytest.fixture
+def tokens(prepared_directory: Path) -> list[str]:
+    """API tokens of SCENE's manager and of ada."""
+    return (prepared_directory / "tokens.txt").read_text().split()
 
 
 @pytest.fixture

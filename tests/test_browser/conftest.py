@@ -7,13 +7,7 @@ a browser sees.
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +16,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
 
+from tests import servers
 from tests.conftest import CHROMIUM
 
-PROJECT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 
 
@@ -38,54 +32,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @dataclass(frozen=True)
 class Server:
     url: str
-    data_dir: Path
+
+
+DEMO = """
+    from django.core.management import call_command
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    call_command("load_demo", verbosity=0)
+"""
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """CrowdVote on the embedded default with the demo communities, in its own process and data directory."""
-    data_dir = tmp_path_factory.mktemp("browser")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("CROWDVOTE_")}
-    for name in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"):
-        environment.pop(name, None)
-    environment |= {"CROWDVOTE_DATA_DIR": str(data_dir), "CROWDVOTE_DEMO_SIGN_IN": "1", "PORT": str(port)}
-    for command in ("migrate", "collectstatic --no-input", "load_demo"):
-        subprocess.run(
-            [sys.executable, "manage.py", *command.split(), "--verbosity", "0"],
-            cwd=PROJECT,
-            env=environment,
-            check=True,
-        )
-    output = data_dir / "server.txt"
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"], cwd=PROJECT, env=environment, stdout=file, stderr=file
-        )
-        try:
-            _wait_until_answering(f"http://localhost:{port}/healthz", process, output)
-            yield Server(f"http://localhost:{port}", data_dir)
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
+    def prepare(directory: Path) -> None:
+        servers.run(directory, DEMO)
 
-def _wait_until_answering(url: str, process: subprocess.Popen[bytes], output: Path) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except (urllib.error.URLError, ConnectionError):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the server does not answer:\n{output.read_text()}")
-            time.sleep(0.1)
+    demo = servers.prepared(tmp_path_factory, "demo", prepare)
+    data_dir = shutil.copytree(demo, tmp_path_factory.mktemp("browser") / "data")
+    with servers.serving(data_dir, CROWDVOTE_DEMO_SIGN_IN="1") as started:
+        yield Server(f"http://localhost:{started.port}")
 
 
 @dataclass

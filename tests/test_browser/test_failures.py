@@ -8,16 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.servers import Server, data_directory, prepared_directory, run, serving
+from tests.servers import Server, data_directory, prepared_directory, serving
 from tests.test_browser.axe import findings_in_all_looks
 from tests.test_browser.conftest import Witness
 
 __all__ = ["data_directory", "prepared_directory"]
 
-STATIC = """
-    from django.core.management import call_command
-    call_command("collectstatic", interactive=False, verbosity=0)
-"""
 FAILING = """
     from django.db import OperationalError
     from democracy import directory
@@ -32,7 +28,6 @@ FAILING = """
 
 @pytest.fixture
 def failing(data_directory: Path) -> Iterator[Server]:
-    run(data_directory, STATIC)
     with serving(data_directory, program=FAILING) as server:
         yield server
 

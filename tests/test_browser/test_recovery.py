@@ -14,20 +14,12 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
 from accounts.api import node_id
-from tests.servers import Server, data_directory, prepared_directory, run, serving
+from tests.servers import Server, data_directory, prepared_directory, serving, tokens
 
-__all__ = ["data_directory", "prepared_directory"]
+__all__ = ["data_directory", "prepared_directory", "tokens"]
 
 # A page is back within two seconds; how long a busy machine may take.
 SOON = 30_000
-STATIC_AND_TOKENS = """
-    from django.core.management import call_command
-    call_command("collectstatic", interactive=False, verbosity=0)
-    from accounts.services import create_api_token
-    from democracy.models import Membership
-    for member in Membership.objects.select_related("user").order_by("-is_manager", "pk")[:2]:
-        print(create_api_token(member.user, "test")[1])
-"""
 CAST = """
     mutation Cast($decision: ID!, $stars: [StarsInput!]!) {
       castVote(input: {decisionId: $decision, stars: $stars}) { errors { message } }
@@ -75,8 +67,7 @@ class Town:
 
 
 @pytest.fixture
-def town(data_directory: Path) -> Any:
-    tokens = run(data_directory, STATIC_AND_TOKENS).split()
+def town(data_directory: Path, tokens: list[str]) -> Any:
     with serving(data_directory) as server:
         town = Town(data_directory, tokens, server)
         yield town

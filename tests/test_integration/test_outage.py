@@ -17,17 +17,10 @@ from websockets.typing import Subprotocol
 
 from accounts.api import node_id
 from accounts.outages import SORRY
-from tests.servers import PATIENCE, Server, data_directory, prepared_directory, run, serving
+from tests.servers import PATIENCE, Server, data_directory, prepared_directory, serving, tokens
 
-__all__ = ["data_directory", "prepared_directory"]
+__all__ = ["data_directory", "prepared_directory", "tokens"]
 
-STATIC_AND_TOKEN = """
-    from django.core.management import call_command
-    call_command("collectstatic", interactive=False, verbosity=0)
-    from accounts.models import User
-    from accounts.services import create_api_token
-    print(create_api_token(User.objects.first(), "test")[1])
-"""
 IMPATIENT = """
     from democracy.views import live
     live.HEARTBEAT = 0.1
@@ -38,12 +31,12 @@ PAGE = "/communities/1/decisions/1/"
 
 
 @pytest.fixture
-def token(data_directory: Path) -> str:
-    return run(data_directory, STATIC_AND_TOKEN)
+def token(tokens: list[str]) -> str:
+    return tokens[0]
 
 
 @pytest.fixture
-def server(data_directory: Path, token: str) -> Iterator[Server]:
+def server(data_directory: Path) -> Iterator[Server]:
     with serving(data_directory, program=IMPATIENT) as server:
         yield server
 
