@@ -112,10 +112,10 @@ def followings_reorder(request: HttpRequest, community_id: int) -> HttpResponse:
 def _listed(request: HttpRequest, community_id: int, followee_id: int) -> str:
     """The page of one's list, of those communities that were looked at, on which a following is now."""
     query = QueryDict(urlsplit(opened_from(request)).query, mutable=True)
-    only = community_id if query.pop("community", None) == [str(community_id)] else None
-    if only is not None:
-        query["community"] = str(only)
-    listed = network.own_followings(request.user, community_id=only)
+    only = query.get("community") == str(community_id)
+    if not only:
+        query.pop("community", None)
+    listed = network.own_followings(request.user, community_id=community_id if only else None)
     place = list(listed.values_list("followee_id", flat=True)).index(followee_id)
     query["following"] = str(place // _PER_PAGE + 1)
     return f"{reverse('followings')}?{query.urlencode()}#following-{followee_id}"

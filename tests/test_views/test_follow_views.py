@@ -339,7 +339,7 @@ def test_somebody_moved_over_the_edge_of_a_page_is_shown_where_they_are_now(
     client, move = as_(town[1]["ada"].user), reverse("followings-reorder", args=[town[0].pk])
     lists = reverse("followings")
 
-    def moved(direction: str, whom: Membership, **query: int) -> str:
+    def moved(direction: str, whom: Membership, **query: int | str) -> str:
         looked_at = f"{lists}?{urlencode(query)}"
         return client.post(move, {direction: whom.pk, "next": looked_at})["Location"]
 
@@ -356,6 +356,11 @@ def test_somebody_moved_over_the_edge_of_a_page_is_shown_where_they_are_now(
         f"{lists}?community={only}&following=1#following-{manager.pk}"
     )
     assert order() == [cleo, manager, ben, dan]
+    # A list of another community, or of none, does not have them: then that of all communities is shown.
+    other = Membership.objects.get(user=town[1]["ada"].user, community__name="A second community").community_id
+    for nonsense in (other, "9" * 40, "x"):
+        assert moved("down", cleo, community=nonsense).startswith(f"{lists}?following=")
+        assert moved("up", cleo, community=nonsense) == f"{lists}?following=1#following-{cleo.pk}"
 
 
 def test_those_at_an_end_of_the_list_can_be_moved_no_further_whatever_the_page(
