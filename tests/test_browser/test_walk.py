@@ -4,6 +4,7 @@ without scripts.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -34,9 +35,12 @@ class Look:
         return f"{self.scheme} {self.width}{'' if self.scripts else ' without scripts'}"
 
 
-# Each walk is taken in light and dark, on a phone and on a desk, and without scripts; together in every combination.
+# Each walk is taken in light and dark, on a phone and on a desk, and without scripts: the two together in every
+# combination, and each in every one where EVERY_LOOK is set (`make walks`).
 LOOKS = [Look("light", 1280), Look("dark", 360), Look(scripts=False)]
 OTHER_LOOKS = [Look("light", 360), Look("dark", 1280), Look(scripts=False)]
+if os.environ.get("EVERY_LOOK"):
+    LOOKS = OTHER_LOOKS = [*LOOKS[:2], *OTHER_LOOKS]
 
 
 @dataclass
