@@ -202,7 +202,7 @@ class TestLive:
         async def part(route: Route) -> None:
             version = next(versions, "2")
             await route.fulfill(
-                body=f'<p id="part" data-live-on="result" data-version="{version}" hx-get="/gallery-part" '
+                body=f'<p id="part" data-live-on="result" data-quiet data-version="{version}" hx-get="/gallery-part" '
                 f'hx-trigger="live" hx-swap="outerHTML">Version {version}</p>',
                 content_type="text/html",
             )

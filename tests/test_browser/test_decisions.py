@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.test_browser.axe import findings, findings_in_all_looks
 from tests.test_browser.conftest import Server
@@ -182,7 +183,25 @@ async def test_whoever_presses_a_button_by_the_keyboard_goes_on_from_there(page:
         await expect(
             page.get_by_role("button", name=re.compile(f"{re.escape(name)}|Save changes")).last
         ).to_be_focused()
-    await page.get_by_role("button", name="Withdraw my ballot").focus()
+    withdraw = page.get_by_role("button", name="Withdraw my ballot")
+    # Her ballot asks for itself again before she comes to its button, and is answered while she is on it.
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        if route.request.headers.get("hx-target") == "own-ballot":
+            asked.set()
+            await answer.wait()
+        await route.continue_()
+
+    await page.route(page.url, wait)
+    before = await withdraw.element_handle()
+    await page.evaluate("document.body.dispatchEvent(new CustomEvent('calculated'))")
+    await asked.wait()
+    await withdraw.focus()
+    answer.set()
+    await page.wait_for_function("(before) => !before.isConnected", arg=before)
+    await expect(withdraw).to_be_focused()
+    await page.unroute(page.url)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Your ballot", exact=True)).to_be_focused()
     await open_decision(page, SURPLUS, "All ballots")
@@ -191,6 +210,29 @@ async def test_whoever_presses_a_button_by_the_keyboard_goes_on_from_there(page:
     await page.keyboard.press("Enter")
     await expect(page.locator("th[aria-sort=ascending]")).to_contain_text("Keep it in reserve")
     await expect(sort).to_be_focused()
+
+
+async def test_what_somebody_does_is_answered_while_the_page_refreshes(page: Page) -> None:
+    """Else their form would be off the page when the answer comes, and what it says would have no place."""
+    await enter(page, "Mei")
+    await open_decision(page, SURPLUS)
+    await page.locator("#vote .rating").first.locator("label").nth(4).click()
+    await page.get_by_role("button", name="Cast my ballot").click()
+    await expect(page.get_by_text(RECORDED)).to_be_visible()
+    answer = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        if route.request.method == "POST":
+            await answer.wait()
+        await route.continue_()
+
+    await page.route("**/*", wait)
+    await page.get_by_role("button", name="Withdraw my ballot").click()
+    async with page.expect_response(lambda response: response.request.headers.get("hx-target") == "own-ballot"):
+        await page.evaluate("document.body.dispatchEvent(new CustomEvent('calculated'))")
+    answer.set()
+    await expect(page.locator("#messages")).to_contain_text("withdrawn")
+    await expect(page.locator("#own-ballot .badge")).to_have_text("Inherited", timeout=5_000)
 
 
 async def test_whoever_edits_choices_by_the_keyboard_stays_with_them(page: Page) -> None:

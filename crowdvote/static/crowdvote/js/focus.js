@@ -1,24 +1,37 @@
-// What somebody presses is often replaced by the answer: they go on from what stands in its place, else from its heading.
-let pressed = null;
+// What somebody presses, or is on, is often replaced by an answer: they go on from what stands in its place, else from its
+// heading.
+const left = new WeakMap();
 
-document.addEventListener("htmx:beforeRequest", (event) => {
+// Where they are, if it is in `place`, when what `elt` asked for comes.
+function remember(elt, place) {
   const { activeElement } = document;
-  if (!event.detail.elt.contains(activeElement)) return;
+  if (!place.contains(activeElement)) return;
   const { id, localName, textContent } = activeElement;
-  pressed = { by: event.detail.elt, id, localName, textContent };
-});
+  left.set(elt, { id, localName, textContent });
+}
 
-document.addEventListener("htmx:afterSettle", (event) => {
-  if (pressed === null || event.detail.requestConfig?.elt !== pressed.by) return;
-  const { id, localName, textContent } = pressed;
-  pressed = null;
-  // A field that asked for it, or a dialog, has the focus already.
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  left.delete(detail.elt);
+  // Now: a button that is pressed may be disabled until the answer comes, and loses the focus by that.
+  remember(detail.elt, detail.elt);
+});
+// And now: while a fragment asked for itself, somebody may have come to it.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => remember(detail.requestConfig.elt, detail.target));
+
+// The answer is in place, and what waited for it can be pressed again.
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  const asked = detail.requestConfig.elt;
+  const was = left.get(asked);
+  if (!was) return;
+  left.delete(asked);
+  // A dialog has the focus already.
   if (document.activeElement !== document.body) return;
-  const place = document.getElementById(event.detail.target.id);
+  const place = document.getElementById(detail.target.id);
   const next =
-    (id && document.getElementById(id)) ||
-    [...(place?.querySelectorAll(localName) ?? [])].find((one) => one.textContent === textContent) ||
+    (was.id && document.getElementById(was.id)) ||
+    [...(place?.querySelectorAll(was.localName) ?? [])].find((one) => one.textContent === was.textContent) ||
     place?.querySelector("h2");
   if (next?.localName === "h2") next.tabIndex = -1;
-  next?.focus();
+  // What only refreshes itself moves nothing under the reader.
+  next?.focus({ preventScroll: asked.matches("[data-quiet]") });
 });

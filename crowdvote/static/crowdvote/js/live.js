@@ -4,8 +4,9 @@
 // With data-live-include="SELECTOR" the address is asked for with the value of that field, which says what the page shows:
 // the server then tells at once what is newer, and nothing that the page has.
 // An event named N refreshes every fragment with data-live-on="N" (or several names), which asks for itself by htmx:
-//   <div id="result" data-live-on="result" hx-get="..." hx-trigger="live, every 5s" hx-swap="outerHTML">
-// The polling in that trigger is for when events don't come through.
+//   <div id="result" data-live-on="result" data-quiet hx-get="..." hx-trigger="live, every 5s" hx-swap="outerHTML">
+// The polling in that trigger is for when events don't come through. With data-quiet, which every fragment has that asks
+// for itself, nobody is told when that fails.
 const FIRST_WAIT = 500;
 // Short, so that a page has what happens after a restart within two seconds; only pages that are looked at try at all.
 const LONGEST_WAIT = 1_500;
@@ -108,14 +109,27 @@ function asSent(html) {
 }
 const version = (text) => /^\s*(?:<!--[^]*?-->\s*)*<[^>]*\sdata-version="([^"]*)"/.exec(text)?.[1];
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const { elt, target, serverResponse } = event.detail;
-  if (!elt.id || !elt.matches("[data-live-on]") || elt !== target) return;
+  const { target, serverResponse } = event.detail;
+  if (!target.id || !target.matches("[data-live-on]")) return;
   const shown = target.dataset.version;
-  let isSame = shown === undefined ? last.get(elt.id) === serverResponse : version(serverResponse) === shown;
-  if (shown === undefined && !last.has(elt.id)) isSame = asSent(elt.innerHTML) === asSent(serverResponse);
+  let isSame = shown === undefined ? last.get(target.id) === serverResponse : version(serverResponse) === shown;
+  if (shown === undefined && !last.has(target.id)) isSame = asSent(target.innerHTML) === asSent(serverResponse);
   if (isSame) event.detail.shouldSwap = false;
-  last.set(elt.id, serverResponse);
+  last.set(target.id, serverResponse);
 });
+
+// What somebody does in a fragment that refreshes itself goes first: a refresh that came in between would take their form
+// off the page, and with it the place for what is answered. That answer, or the next event, brings the news.
+document.addEventListener(
+  "htmx:beforeSwap",
+  (event) => {
+    const { requestConfig, target } = event.detail;
+    if (!requestConfig.elt.matches("[data-quiet]") || !target.querySelector(".htmx-request:not([data-quiet])")) return;
+    event.detail.shouldSwap = false;
+    event.stopPropagation();
+  },
+  { capture: true },
+);
 
 // What was unfolded stays so in the fragment that comes in its place.
 let unfolded = new Set();

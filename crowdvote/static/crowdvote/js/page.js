@@ -78,7 +78,7 @@ if (messages) {
 }
 
 // What only refreshes what is shown tries again by itself; what somebody did is answered.
-const isRefresh = (event) => event.detail.elt.matches("[data-live-on], [data-quiet]");
+const isRefresh = (event) => event.detail.elt.matches("[data-quiet]");
 document.addEventListener("htmx:sendError", (event) => {
   if (!isRefresh(event)) say("The server could not be reached. Nothing was saved; try again in a moment.");
 });
