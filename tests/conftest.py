@@ -12,7 +12,9 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from tests import services
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# The shell is the same browser without windows, and takes half the time.
+_CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 if problem := services.missing(name):
                     item.add_marker(pytest.mark.skip(reason=f"{problem}; make test-services runs it"))
         if item.get_closest_marker("browser") and CHROMIUM is None:
-            item.add_marker(pytest.mark.skip(reason="no Chromium on the PATH (apt-get install chromium)"))
+            item.add_marker(pytest.mark.skip(reason="no Chromium on the PATH (apt-get install chromium-headless-shell)"))
 
 
 @pytest.fixture(scope="session")
