@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 if problem := services.missing(name):
                     item.add_marker(pytest.mark.skip(reason=f"{problem}; make test-services runs it"))
         if item.get_closest_marker("browser") and CHROMIUM is None:
-            item.add_marker(pytest.mark.skip(reason="no Chromium on the PATH (apt-get install chromium-headless-shell)"))
+            item.add_marker(pytest.mark.skip(reason="no Chromium on the PATH; apt-get install chromium-headless-shell"))
 
 
 @pytest.fixture(scope="session")

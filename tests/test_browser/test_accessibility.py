@@ -47,6 +47,6 @@ async def test_axe_finds_nothing_on_any_page_a_manager_sees(page: Page) -> None:
     reached, found = set(), []
     async for address in pages(page, page.url, "/"):
         reached.add(kind(address))
-        found += await findings_in_all_looks(page, address)
+        found += await findings_in_all_looks(page)
     assert found == []
     assert EXPECTED - reached == set()

@@ -48,7 +48,7 @@ async def shown(page: Page) -> AsyncIterator[Page]:
 
 
 async def test_axe_finds_nothing_in_any_look(shown: Page) -> None:
-    assert await findings_in_all_looks(shown, "/gallery") == []
+    assert await findings_in_all_looks(shown) == []
 
 
 async def test_it_fits_a_wide_screen(shown: Page) -> None:

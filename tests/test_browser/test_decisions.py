@@ -45,7 +45,7 @@ async def another(chromium: Browser, server: Server) -> AsyncIterator[Page]:
 async def test_axe_finds_nothing_on_the_pages_of_a_decision(page: Page, title: str, tab: str) -> None:
     await enter(page, "Theo")
     await open_decision(page, title, tab)
-    assert await findings_in_all_looks(page, page.url) == []
+    assert await findings_in_all_looks(page) == []
 
 
 async def test_axe_finds_nothing_in_what_a_visit_brings_up(page: Page) -> None:
@@ -74,11 +74,11 @@ async def test_axe_finds_nothing_where_managers_draft(page: Page) -> None:
     await page.goto("/communities/?q=springfield")
     await page.get_by_role("link", name="Springfield").first.click()
     await page.get_by_role("link", name="New decision").click()
-    assert await findings_in_all_looks(page, page.url) == []
+    assert await findings_in_all_looks(page) == []
     await page.goto("/communities/?q=springfield")
     await page.get_by_role("link", name="Springfield").first.click()
     await page.get_by_role("link", name="Winter market: how many weekends?").click()
-    assert await findings_in_all_looks(page, page.url) == []
+    assert await findings_in_all_looks(page) == []
 
 
 async def test_a_vote_appears_on_another_open_page_without_a_jump(page: Page, another: Page) -> None:

@@ -55,7 +55,7 @@ async def looks_well(chromium: Browser, failing: Server, address: str, status: i
     # In the site's look: its type, and the start page a button away.
     assert await page.evaluate("document.fonts.check('16px \"Public Sans\"')")
     await expect(page.get_by_role("link", name="To the start page")).to_have_css("font-weight", "600")
-    assert await findings_in_all_looks(page, address) == []
+    assert await findings_in_all_looks(page) == []
     # A browser says of such a page that it is none.
     complaints = [one for one in witness.complaints if f"the server responded with a status of {status}" not in one]
     assert (complaints, witness.foreign) == ([], [])
