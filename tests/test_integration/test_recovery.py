@@ -4,7 +4,7 @@ nobody asking.
 
 from __future__ import annotations
 
-import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests import servers
+
 PRELUDE = """
     import os, signal, sys, time
     import django
@@ -26,6 +27,8 @@ PRELUDE = """
         os.kill(os.getpid(), signal.SIGKILL)
 """
 SCENE = """
+    from django.core.management import call_command
+    call_command("migrate", verbosity=0)
     community, members = factories.community("ada", "ben")
     decision = factories.decision(community, members["manager"].user)
     factories.follow(members["ben"], members["ada"])
@@ -50,22 +53,17 @@ class Machine:
     """A data directory, and processes that work on it."""
 
     def __init__(self, directory: Path) -> None:
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}},
-            "CROWDVOTE_DATA_DIR": str(directory),
-            "CROWDVOTE_EXECUTOR": "threads",
-            "DJANGO_SETTINGS_MODULE": "crowdvote.settings",
-        }
-
-    def migrate(self) -> None:
-        command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
-        subprocess.run(command, cwd=PROJECT, env=self.environment, check=True, timeout=120)
+        self.environment = servers.environment(directory, CROWDVOTE_EXECUTOR="threads")
 
     def start(self, *parts: str) -> subprocess.Popen[str]:
         program = "\n".join(textwrap.dedent(part) for part in (PRELUDE, *parts))
-        command = [sys.executable, "-c", program]
         return subprocess.Popen(
-            command, cwd=PROJECT, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, "-c", program],
+            cwd=servers.PROJECT,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     def run(self, *parts: str) -> tuple[int, str]:
@@ -75,21 +73,15 @@ class Machine:
         return process.returncode, output.strip()
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("machine")
-    machine = Machine(directory)
-    machine.migrate()
-    assert machine.run(SCENE) == (0, "")
-    return directory
-
-
 @pytest.fixture
-def machine(prepared: Path, tmp_path: Path) -> Machine:
+def machine(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Machine:
     """A copy of a machine with a community whose only decision is current."""
-    for file in prepared.glob("crowdvote.sqlite3*"):
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    return Machine(tmp_path)
+
+    def prepare(directory: Path) -> None:
+        assert Machine(directory).run(SCENE) == (0, "")
+
+    prepared = servers.prepared(tmp_path_factory, "machine", prepare)
+    return Machine(shutil.copytree(prepared, tmp_path / "data"))
 
 
 VOTE = """
