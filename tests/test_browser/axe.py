@@ -9,10 +9,10 @@ from playwright.async_api import Page
 AXE = (Path(__file__).resolve().parents[1] / "vendor" / "axe-core" / "axe.min.js").read_text()
 WIDTHS = (360, 1280)
 _STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-_COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+_COLOURS: dict[str, object] = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 
 
-async def findings(page: Page, rules: object = _STANDARDS) -> list[str]:
+async def findings(page: Page, rules: list[str] | dict[str, object] = _STANDARDS) -> list[str]:
     """The violations on the page as it is now, each with the places where it is."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE)
