@@ -1,4 +1,6 @@
-"""No page asks another host for anything, and none complains in its console: the fixture `page` watches both."""
+"""No page asks another host for anything, and none complains in its console: the fixture `page` watches both, here and
+where axe is run on the pages that a manager sees.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from playwright.async_api import Page
 from tests.test_browser.crawling import enter, pages
 
 
-@pytest.mark.parametrize("somebody", ["", "Mei Tanaka", "Samuel Brandt"])
+@pytest.mark.parametrize("somebody", ["", "Samuel Brandt"])
 async def test_pages_of_every_kind_are_served_from_here_alone(page: Page, somebody: str) -> None:
     if somebody:
         await enter(page, somebody)

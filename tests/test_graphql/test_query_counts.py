@@ -1,4 +1,4 @@
-"""Every list costs the same number of SQL queries with one row and with thirty."""
+"""Every list costs the same number of SQL queries with one row and with ten."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.test_graphql.api import ask, client_of, id_of
 
 pytestmark = pytest.mark.django_db
 
-MANY = 30
+MANY = 10
 Grow = Callable[["Scene", int], None]
 
 
@@ -188,7 +188,7 @@ LISTS: dict[str, tuple[Grow, str]] = {
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_as_many_queries_for_one_row_as_for_thirty(scene: Scene, name: str) -> None:
+def test_as_many_queries_for_one_row_as_for_ten(scene: Scene, name: str) -> None:
     grow, document = LISTS[name]
     grow(scene, 1)
     few = scene.queries(document)
