@@ -98,5 +98,13 @@ async def page(chromium: Browser, server: Server) -> AsyncIterator[Page]:
     assert (witness.complaints, witness.foreign) == ([], [])
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def unheard(chromium: Browser, server: Server) -> AsyncIterator[Page]:
+    """A page to whose console nobody listens: a browser complains there of answers that say no."""
+    context = await chromium.new_context(base_url=server.url)
+    yield await context.new_page()
+    await context.close()
+
+
 def _same_host(websocket_url: str, site: str) -> bool:
     return websocket_url.startswith(site.replace("http", "ws", 1) + "/")

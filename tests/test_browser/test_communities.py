@@ -52,10 +52,8 @@ async def test_axe_finds_nothing_in_the_dialog_and_before_what_cannot_be_undone(
     assert found + await findings(page) == []
 
 
-async def test_axe_finds_nothing_where_somebody_applies_and_is_refused(chromium: Browser, server: Server) -> None:
-    # Not the page that listens to the console: a browser says there that something was forbidden.
-    context = await chromium.new_context(base_url=server.url)
-    page = await context.new_page()
+async def test_axe_finds_nothing_where_somebody_applies_and_is_refused(unheard: Page) -> None:
+    page = unheard
     await enter_as(page, "Theo Lindqvist")
     await page.goto("/communities/?q=maple")
     await page.get_by_role("link", name="Maple Court").click()
@@ -69,7 +67,6 @@ async def test_axe_finds_nothing_where_somebody_applies_and_is_refused(chromium:
     await expect(page.get_by_role("button", name="Apply")).to_be_visible()
     await page.goto(f"{address}manage/")
     found += await findings_in_all_looks(page)
-    await context.close()
     assert found == []
 
 

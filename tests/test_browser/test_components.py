@@ -218,12 +218,8 @@ class TestLive:
         await expect(page.locator("#part")).to_have_text("Version 2", timeout=20_000)
         await expect(page.locator("#part[data-mark=mine]")).to_have_count(0)
 
-    async def test_a_lost_connection_is_made_again_and_says_what_the_page_shows_by_then(
-        self, chromium: Browser, server: Server
-    ) -> None:
-        # A page of its own: a server that is starting makes the browser complain in the console.
-        context = await chromium.new_context(base_url=server.url)
-        page = await context.new_page()
+    async def test_a_lost_connection_is_made_again_and_says_what_the_page_shows_by_then(self, unheard: Page) -> None:
+        page = unheard
         await show_gallery(page)
         told: list[str] = []
 
@@ -239,7 +235,6 @@ class TestLive:
         await page.goto("/gallery")
         await expect(page.locator("#part")).to_have_text("What was missed", timeout=20_000)
         assert told[:3] == ["seen=a+b", "seen=c%26d", "seen=c%26d"]
-        await context.close()
 
     async def test_a_connection_that_is_silent_for_too_long_is_made_again(self, page: Page) -> None:
         await show_gallery(page)
@@ -260,10 +255,9 @@ class TestLive:
         await expect(page.locator("#part")).to_have_text("What was missed", timeout=20_000)
 
     async def test_a_server_that_answers_with_errors_is_asked_no_more_often_than_by_polling(
-        self, chromium: Browser, server: Server
+        self, unheard: Page
     ) -> None:
-        context = await chromium.new_context(base_url=server.url)
-        page = await context.new_page()
+        page = unheard
         await show_gallery(page)
         connections = asyncio.Semaphore(0)
 
@@ -284,7 +278,6 @@ class TestLive:
         assert connections.locked()
         await page.clock.run_for(8_000)
         await asyncio.wait_for(connections.acquire(), 20)
-        await context.close()
 
 
 class TestPrint:
