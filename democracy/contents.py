@@ -126,6 +126,7 @@ def ballot_content(ballot: Ballot, stars: dict[int, int]) -> dict[str, Any]:
         "tags": ballot.tags,
         "abstain": ballot.abstain,
         "comment": ballot.comment,
+        "anonymous": ballot.is_anonymous,
     }
 
 

@@ -146,6 +146,9 @@ class Ballot(models.Model):
     tags = models.JSONField(default=list, blank=True)
     comment = models.TextField(blank=True, max_length=2_000)
     abstain = models.BooleanField(default=False)
+    # Whether it was cast under a pseudonym. It stays so, whatever its caster does later: else they would be found by
+    # what changes.
+    is_anonymous = models.BooleanField(default=False)
     cast_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

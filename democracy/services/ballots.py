@@ -49,7 +49,9 @@ def cast_ballot(
         _require_open(decision, member, recording)
         ballot = Ballot.objects.filter(decision=decision, membership=member).first()
         if ballot is None:
-            ballot = Ballot(decision=decision, membership=member, cast_at=recording.time)
+            ballot = Ballot(
+                decision=decision, membership=member, is_anonymous=member.is_anonymous, cast_at=recording.time
+            )
         if tags is not None:
             ballot.tags = normalise_tags(tags)
         if comment is not None:

@@ -308,6 +308,8 @@ def add_decision(recording: Recording, new: NewDecision) -> Decision:
 def add_ballots(recording: Recording, decision: Decision, members: Mapping[str, int], new: Sequence[NewBallot]) -> None:
     """First ballots of these members, given as numbers by their ids in the file, in this decision."""
     choices = {choice.file_id: choice.pk for choice in decision.choices.all()}
+    anonymous = Membership.objects.filter(community=decision.community_id, is_anonymous=True)
+    anonymous_members = set(anonymous.values_list("pk", flat=True))
     for batch in _batches(new, "ballots", total=len(new)):
         ballots = [
             Ballot(
@@ -316,6 +318,7 @@ def add_ballots(recording: Recording, decision: Decision, members: Mapping[str, 
                 tags=list(one.tags),
                 comment=one.comment,
                 abstain=one.abstain,
+                is_anonymous=members[one.member] in anonymous_members,
                 cast_at=recording.time,
             )
             for one in batch

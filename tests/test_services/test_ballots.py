@@ -307,6 +307,7 @@ class TestReceipt:
                 "tags": ["parks"],
                 "abstain": False,
                 "comment": "",
+                "anonymous": False,
             },
         )
         assert (entry.actor_id, entry.membership_id, entry.decision_id, entry.kind) == (

@@ -192,6 +192,7 @@ class TestTheLedgerEntry:
             "tags": ["budget"],
             "abstain": False,
             "comment": "",
+            "anonymous": False,
         }
 
     def test_rows_saved_past_the_commands_fold_into_one_entry(self, springfield):
