@@ -68,6 +68,7 @@ def contents(of: Community) -> Contents:
             "tags": ballot.tags,
             "abstain": ballot.abstain,
             "comment": ballot.comment,
+            "anonymous": ballot.is_anonymous,
         }
     return found
 

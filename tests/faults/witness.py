@@ -68,7 +68,7 @@ _WITNESSED = """
     FROM witnessed ORDER BY id
 """
 _BALLOTS = """
-    SELECT b.decision_id, b.membership_id, b.tags, b.abstain, b.comment,
+    SELECT b.decision_id, b.membership_id, b.tags, b.abstain, b.comment, b.is_anonymous,
            coalesce(jsonb_object_agg(v.choice_id::text, v.stars) FILTER (WHERE v.id IS NOT NULL), '{}')
     FROM democracy_ballot b LEFT JOIN democracy_vote v ON v.ballot_id = b.id
     GROUP BY b.id
@@ -168,8 +168,8 @@ class Witness:
                 yield ClaimWritten(transaction, at, writer, community, fence, holder, process, expires_at)
 
     def _contents(self) -> Iterator[tuple[str, Content]]:
-        for decision, member, tags, abstain, comment, stars in self._rows(_BALLOTS):
-            content = {"stars": stars, "tags": tags, "abstain": abstain, "comment": comment}
+        for decision, member, tags, abstain, comment, anonymous, stars in self._rows(_BALLOTS):
+            content = {"stars": stars, "tags": tags, "abstain": abstain, "comment": comment, "anonymous": anonymous}
             yield f"ballot:{decision}:{member}", content
         for follower, followee, tags, order in self._rows(_FOLLOWINGS):
             content = {"follower": follower, "followee": followee, "tags": tags, "order": order}
