@@ -80,9 +80,11 @@ def read_ballots(
     passed_over: Counter[str] = Counter()
     rows = _rows(table, columns, excluded, passed_over)
     read = {Layout.COMPACT: _compact, Layout.OWN: _own}.get(columns.layout, _plain)
-    ballots = [ballot for row in rows for ballot in read(row, columns, titles, passed_over)]
-    if len(ballots) > _MOST_BALLOTS:
-        raise Malformed("", f"A file holds at most {_MOST_BALLOTS:,} ballots.")
+    ballots: list[FileBallot] = []
+    for row in rows:
+        ballots += read(row, columns, titles, passed_over)
+        if len(ballots) > _MOST_BALLOTS:
+            raise Malformed(f"line {row.line}", f"a file holds at most {_MOST_BALLOTS:,} ballots.")
     _one_each(ballots)
     _all_found(excluded, titles, passed_over)
     return BallotFile(

@@ -39,7 +39,7 @@ _LONGEST_ID = 80
 # Beyond this a weight is no tag, and no weight either.
 _MOST_DIGITS = 30
 # The colon at the end: of a list of whom each one follows, `1: 2 3`.
-_NOT_IN_IDS = re.compile(r'[,;\t|"{}]|:\Z')
+_NOT_IN_IDS = re.compile(r"""[,;\t|"{}“”„«»]|\A'|'\Z|:\Z""")
 _NUMBERS = re.compile(r"[-+\d.]+(?: +[-+\d.]+)+")
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"(?=\s|\Z)|(\S+)')
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
@@ -218,7 +218,7 @@ def _header(first: Row, lines: Lines, wanted: Wanted) -> EdgeColumns | None:
 def _without_header(rows: Sequence[Row], lines: Lines, wanted: Wanted) -> tuple[EdgeColumns, str]:
     """Where from, to and weight stand, and how that is known. Raises Malformed where the first row may be a header."""
     first, width = rows[0], _width(rows)
-    in_comment = None if lines.format else _header_in_comments(lines, width)
+    in_comment = None if lines.format or wanted.is_said else _header_in_comments(lines, width, wanted)
     if not (lines.format or in_comment):
         _require_a_row(first, rows[1:])
     if in_comment is not None:
@@ -238,14 +238,14 @@ def _without_header(rows: Sequence[Row], lines: Lines, wanted: Wanted) -> tuple[
     return columns, f"{lines.format or 'no header'}: line {first.line} says that {ends}"
 
 
-def _header_in_comments(lines: Lines, width: int) -> EdgeColumns | None:
+def _header_in_comments(lines: Lines, width: int, wanted: Wanted) -> EdgeColumns | None:
     """The columns that a comment before the first row names, as SNAP's files do: `# FromNodeId ToNodeId`."""
     first = lines.data[0][0]
     for _, comment in reversed([(number, line) for number, line in lines.comments if number < first]):
         titles = re.split(r"[\s,;]+", comment.strip("#% \t"))
         if len(titles) == width:
             try:
-                columns = named_columns(titles, WORDS_DECIDE, "")
+                columns = named_columns(titles, wanted, "")
             except Malformed:
                 continue
             if columns is not None:
@@ -341,7 +341,9 @@ def _checked_id(text: str) -> tuple[str, str]:
             f"{found!r} is no id: it has a separator, quote or brace in it. Between the columns of a file stand "
             "spaces, tabs, commas or semicolons: one of them."
         )
-    if _NUMBERS.fullmatch(found) or not any(ord(c) > 127 or c.isalnum() for c in found):
+    if any(found.count(opening) != found.count(closing) for opening, closing in ("()", "[]", "<>")):
+        return found, f"{found!r} is no id: a bracket in it has no counterpart."
+    if _NUMBERS.fullmatch(found) or not any(map(str.isalnum, found)):
         return found, f"{found!r} is no id: it is several numbers, or has no letter or figure."
     return found, ""
 

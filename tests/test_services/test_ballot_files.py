@@ -246,6 +246,7 @@ class TestText:
             (b"\x1f\x8bx", "compressed"),
             (b"a\nb\0c", "line 2: there is a NUL"),
             ("a\nb".encode("utf-16-le"), "line 1: there is a NUL"),
+            (codecs.BOM_UTF8 + b"a\nZo\xeb", "line 2: this is not UTF-8 text"),
             (codecs.BOM_UTF16_LE + "a\nb".encode("utf-16-le") + b"\xff", "line 2: this is not UTF-16 text"),
         ],
     )

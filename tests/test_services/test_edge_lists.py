@@ -196,6 +196,11 @@ def test_the_separator_is_the_one_that_cuts_all_lines(text, expected):
         "a|b\nb|c\n",
         "a -> b\nb -> c\n",
         "1 -> 2\n2 -> 3\n",
+        "1 → 2\n2 → 3\n",
+        "(1, 2)\n(2, 3)\n",
+        "('a', 'b')\n('b', 'c')\n",
+        "'a','b'\n'b','c'\n",
+        "“a”,“b”\n“b”,“c”\n",
         "a->b\nb->c\n",
         "1: 2 3\n2: 3 4\n",
         "1 follows 2\n3 follows 4\n",
@@ -255,6 +260,7 @@ def test_a_comment_may_name_the_columns_as_in_snaps_files():
     snap = "# Directed graph\n# Nodes: 3 Edges: 2\n# {}\n1\t2\n2\t3\n"
     assert pairs(snap.format("FromNodeId\tToNodeId")) == [("1", "2"), ("2", "3")]
     assert pairs(snap.format("ToNodeId\tFromNodeId")) == [("2", "1"), ("3", "2")]
+    assert pairs(snap.format("ToNodeId\tFromNodeId"), follower="1", followee="2") == [("1", "2"), ("2", "3")]
 
 
 def test_ids_are_composed_and_one_that_differs_in_capitals_is_told():
