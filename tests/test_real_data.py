@@ -55,7 +55,8 @@ def nothing_kept():
 
 
 def election(community: str) -> Decision:
-    lines = run("import_ballots", BALLOTS, "--community", community, "--title", "May 2020", "--tags", "0.6,0.8,1")
+    options = ("--community", community, "--title", "May 2020", "--tags", "0.6,0.8,1", "--in-order")
+    lines = run("import_ballots", BALLOTS, *options)
     return Decision.objects.get(pk=lines[0].split()[1])
 
 

@@ -13,12 +13,17 @@ from accounts.errors import DomainError
 from democracy.services.importing import Malformed
 
 
-def read_text(path: Path) -> str:
-    """The file as UTF-8 text. Raises CommandError naming the line."""
+def read_bytes(path: Path) -> bytes:
+    """What is in the file. Raises CommandError."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror or error}") from error
+
+
+def read_text(path: Path) -> str:
+    """The file as UTF-8 text. Raises CommandError naming the line."""
+    data = read_bytes(path)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

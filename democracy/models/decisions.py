@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from democracy.errors import InvalidInput
 from democracy.models.communities import Community, KeepsCounters, Membership
+from democracy.moments import checked_moment
 
 MIN_CHOICES, MAX_CHOICES = 2, 50
 MAX_STARS = 5
@@ -73,6 +76,15 @@ class Decision(KeepsCounters):
 
     def __str__(self) -> str:
         return self.title
+
+    def clean(self) -> None:
+        for field in ("opens_at", "closes_at"):
+            moment = getattr(self, field)
+            try:
+                if moment is not None:
+                    checked_moment(moment, field=field)
+            except InvalidInput as error:
+                raise ValidationError({field: error.message}) from error
 
     @property
     def status(self) -> Status:

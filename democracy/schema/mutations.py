@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import strawberry
-from django.utils import timezone
 
 from accounts.api import Info, Payload, mutation, pk_of
 from democracy import models, services
@@ -103,13 +101,6 @@ def _recorded(receipt: Receipt, message: str = VOTED) -> BallotPayload:
         calculation=_status(receipt.decision),
         message=message,
     )
-
-
-def _time(moment: datetime | None, field: str) -> datetime | None:
-    """A moment that cannot be mistaken. Raises InvalidInput where it has no time zone."""
-    if moment is not None and timezone.is_naive(moment):
-        raise InvalidInput("Give the time zone, too, such as 2026-01-31T18:00:00Z.", field=field)
-    return moment
 
 
 def _choices(choices: Sequence[inputs.ChoiceInput]) -> list[services.ChoiceInput]:
@@ -212,8 +203,8 @@ class Mutation:
             title=input.title,
             description=input.description,
             choices=_choices(input.choices),
-            opens_at=_time(input.opens_at, "opens_at"),
-            closes_at=_time(input.closes_at, "closes_at"),
+            opens_at=input.opens_at,
+            closes_at=input.closes_at,
             results_visibility=input.results_visibility.value,
         )
         return DecisionPayload(decision=Decision(row=made))
@@ -227,8 +218,8 @@ class Mutation:
             title=input.title,
             description=input.description,
             choices=None if input.choices is None else _choices(input.choices),
-            opens_at=_time(input.opens_at, "opens_at"),
-            closes_at=_time(input.closes_at, "closes_at"),
+            opens_at=input.opens_at,
+            closes_at=input.closes_at,
             results_visibility=_value(input.results_visibility),
         )
         return DecisionPayload(decision=Decision(row=changed))

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
 from typing import NewType
 
 import strawberry
+from strawberry.exceptions import StrawberryInputCoercionError
 from strawberry.types.scalar import ScalarDefinition
 
 from democracy import models
 
 BigInt = NewType("BigInt", int)
+
+
+def _moment(text: object) -> datetime:
+    """A moment as written; whether it can be one of a decision's, the commands say.
+
+    Raises StrawberryInputCoercionError.
+    """
+    try:
+        if isinstance(text, str):
+            return datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        pass
+    raise StrawberryInputCoercionError(f"Value cannot represent a DateTime: {str(text)[:50]!r}.")
+
+
 SCALARS: dict[object, ScalarDefinition] = {
     BigInt: strawberry.scalar(
         name="BigInt",
         description="A whole number that may not fit into 32 bits, such as a sum of microstars; a number in JSON.",
         serialize=int,
         parse_value=int,
-    )
+    ),
+    # In place of Strawberry's own, which lets 24 o'clock on the last day of the calendar fail as if it were our fault.
+    datetime: strawberry.scalar(
+        name="DateTime", description="Date with time (isoformat)", serialize=datetime.isoformat, parse_value=_moment
+    ),
 }
 
 

@@ -1,152 +1,246 @@
-"""Ballots of a STAR election from a CSV file: voter id, time, poll id, then one column for each choice."""
+"""Reading STAR ballots from a file that another program, a form or a spreadsheet wrote. Nothing here writes."""
 
 from __future__ import annotations
 
 import csv
-import html
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import timedelta
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from democracy.errors import InvalidInput
-from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Decision, Membership
-from democracy.services import validation
-from democracy.services.edge_lists import adding_to, by_number, community_name, new_members
-from democracy.services.importing import (
-    OPEN_FOR,
-    Malformed,
-    NewBallot,
-    NewChoice,
-    NewDecision,
-    add_ballots,
-    add_decision,
-)
+from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES
+from democracy.services import ballot_columns, validation
+from democracy.services.ballot_columns import OWN, STARS, Columns, Layout, Race, cells_outside, compact
+from democracy.services.header_words import same
+from democracy.services.importing import Malformed
+from democracy.services.sheets import unguarded
+from democracy.services.tables import Row, Table, read_table
 from democracy.tags import normalise_tags
 
-_BEFORE_CHOICES = 3
 _LONGEST_ID = 80
+_LONGEST_NAME = 80
 _LONGEST_TITLE = 200
-_STARS = {str(stars): stars for stars in range(MAX_STARS + 1)}
+_LONGEST_COMMENT = 2_000
+_MOST_BALLOTS = 1_000_000
+
+
+@dataclass(frozen=True)
+class FileBallot:
+    """One voter's row. `voter`: empty where the file does not say. `stars`: of all races' choices, one after another;
+    None where not rated.
+    """
+
+    line: int
+    voter: str
+    stars: tuple[int | None, ...]
+    name: str = ""
+    is_lobbyist: bool = False
+    tags: tuple[str, ...] = ()
+    comment: str = ""
 
 
 @dataclass(frozen=True)
 class BallotFile:
-    """The titles of the choices and, for each voter in the order of the file, stars in the same order."""
+    """`passed_over`: what of the file is no ballot, in words."""
 
-    choices: list[str]
-    ballots: list[tuple[str, list[int]]]
+    layout: Layout
+    separator: str
+    voter_column: str
+    races: tuple[Race, ...]
+    ballots: tuple[FileBallot, ...]
+    passed_over: tuple[str, ...]
 
-
-def read_ballots(text: str) -> BallotFile:
-    """Every cell is a rating, so a row of zeros is a ballot, no abstention. Raises Malformed naming line and column."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    choices: list[str] = []
-    ballots: list[tuple[str, list[int]]] = []
-    voters: set[str] = set()
-    try:
-        for row in reader:
-            if not any(row):
-                continue
-            if not choices:
-                choices = _choices(row, reader.line_num)
-            else:
-                ballots.append(_ballot(row, choices, voters, f"line {reader.line_num}"))
-    except csv.Error as error:
-        raise Malformed(f"line {reader.line_num}", f"this is not CSV: {error}.") from error
-    if not choices:
-        raise Malformed("", "There is no header line.")
-    return BallotFile(choices, ballots)
+    def of_race(self, race: Race) -> Iterator[tuple[int | None, ...]]:
+        """The stars of each ballot in a race, in the order of `ballots`."""
+        start = sum(len(other.choices) for other in self.races[: self.races.index(race)])
+        return (ballot.stars[start : start + len(race.choices)] for ballot in self.ballots)
 
 
-def _choices(header: list[str], line: int) -> list[str]:
-    written = header[_BEFORE_CHOICES:]
-    if not MIN_CHOICES <= len(written) <= MAX_CHOICES:
+def names_in(option: str) -> list[str]:
+    """The names in an option, with commas between them; quoted as in CSV where one has a comma itself."""
+    rows = list(csv.reader(io.StringIO(option), skipinitialspace=True))
+    return [name.strip() for row in rows for name in row if name.strip()]
+
+
+def read_ballots(
+    text: str, *, id_column: str = "", choices: Sequence[str] = (), excluded: Sequence[str] = ()
+) -> BallotFile:
+    """`id_column` and `choices` name columns where the header's words do not tell; `excluded` names columns and rows to
+    pass over. Raises Malformed naming line and column.
+    """
+    table = read_table(text)
+    columns = ballot_columns.read_columns(table, id_column=id_column, choices=choices, excluded=excluded)
+    titles = [ballot_columns.decoded(cell) for cell in table.header.cells]
+    races = columns.races
+    if columns.layout is Layout.OWN:
+        races = tuple(replace(race, choices=tuple(map(unguarded, race.choices))) for race in races)
+    columns = replace(columns, races=tuple(_checked(race, table.header.line) for race in races))
+    passed_over: Counter[str] = Counter()
+    rows = _rows(table, columns, excluded, passed_over)
+    read = {Layout.COMPACT: _compact, Layout.OWN: _own}.get(columns.layout, _plain)
+    ballots: list[FileBallot] = []
+    for row in rows:
+        ballots += read(row, columns, titles, passed_over)
+        if len(ballots) > _MOST_BALLOTS:
+            raise Malformed(f"line {row.line}", f"a file holds at most {_MOST_BALLOTS:,} ballots.")
+    _one_each(ballots)
+    _all_found(excluded, titles, passed_over)
+    return BallotFile(
+        columns.layout,
+        table.separator,
+        "" if columns.voter is None else titles[columns.voter],
+        columns.races,
+        tuple(ballots),
+        (*(f"column {titles[at]!r}" for at in columns.others), *(f"{n:,} {what}" for what, n in passed_over.items())),
+    )
+
+
+# --- Choices ----------------------------------------------------------------------------------------------------------
+
+
+def _checked(race: Race, line: int) -> Race:
+    if not MIN_CHOICES <= len(race.choices) <= MAX_CHOICES:
+        of_race = f"race {race.title!r} has" if race.title else "there are"
         raise Malformed(
-            f"line {line}",
-            f"after voter, time and poll there are {MIN_CHOICES} to {MAX_CHOICES} choices, not {len(written)}.",
+            f"line {line}", f"{of_race} {len(race.choices)} choices; a decision has {MIN_CHOICES} to {MAX_CHOICES}."
         )
     titles: list[str] = []
-    for column, cell in enumerate(written, start=_BEFORE_CHOICES + 1):
-        place = f"line {line}, column {column}"
-        try:
-            title = validation.line(html.unescape(cell), field="")
-        except InvalidInput as error:
-            raise Malformed(place, "a choice needs a title without control characters.") from error
-        if len(title) > _LONGEST_TITLE:
-            raise Malformed(place, f"a title has at most {_LONGEST_TITLE} characters.")
-        if title.casefold() in {other.casefold() for other in titles}:
-            raise Malformed(place, f"there is a choice {title!r} already.")
+    for column, written in zip(race.columns, race.choices, strict=True):
+        title = _title(written, f"line {line}, column {column + 1}")
+        if same(title) in map(same, titles):
+            raise Malformed(f"line {line}, column {column + 1}", f"there is a choice {title!r} already.")
         titles.append(title)
-    return titles
+    return replace(race, choices=tuple(titles))
 
 
-def _ballot(row: list[str], choices: list[str], voters: set[str], place: str) -> tuple[str, list[int]]:
-    expected = _BEFORE_CHOICES + len(choices)
-    if len(row) != expected:
-        raise Malformed(place, f"{len(row)} cells, not {expected} as in the header.")
-    voter = row[0].strip()
-    if not 1 <= len(voter) <= _LONGEST_ID or not voter.isprintable():
-        raise Malformed(f"{place}, column 1", f"a voter id has 1 to {_LONGEST_ID} printable characters.")
-    if voter in voters:
-        raise Malformed(f"{place}, column 1", f"{voter!r} has a ballot already.")
-    voters.add(voter)
-    stars = []
-    for title, cell in zip(choices, row[_BEFORE_CHOICES:], strict=True):
-        if cell.strip() not in _STARS:
-            raise Malformed(
-                f"{place}, column {title!r}", f"stars are whole numbers from 0 to {MAX_STARS}, not {cell!r}."
-            )
-        stars.append(_STARS[cell.strip()])
-    return voter, stars
-
-
-def import_ballots(
-    file: BallotFile, *, community: str, title: str, tags: Iterable[str] = (), open_for: timedelta = OPEN_FOR
-) -> Decision:
-    """A decision, open from now on, with these ballots; all or nothing.
-
-    The first ballot is cast for the member with the lowest id, and so on; where there are too few members, further
-    ones are made. Raises Malformed, InvalidInput.
-    """
-    name, title = community_name(community), validation.line(title, field="title")
+def _title(written: str, place: str) -> str:
+    try:
+        title = validation.line(written, field="")
+    except InvalidInput as error:
+        raise Malformed(place, "a choice needs a title without control characters.") from error
     if len(title) > _LONGEST_TITLE:
-        raise InvalidInput(f"A title has at most {_LONGEST_TITLE} characters.", field="title")
-    wanted = normalise_tags(tags)
-    with adding_to(name) as (recording, is_new):
-        rows = Membership.objects.filter(community=recording.community, left_at=None)
-        present = {file_id or f"{pk}": pk for pk, file_id in rows.values_list("pk", "file_id")}
-        voters = sorted(present, key=by_number)[: len(file.ballots)]
-        missing = [voter for voter, _ in file.ballots[len(voters) :]]
-        taken = set(Membership.objects.filter(community=recording.community).values_list("file_id", flat=True))
-        missing = [_free(voter, taken | present.keys()) for voter in missing]
-        present |= new_members(recording, missing, is_new=is_new)
-        voters += missing
-        decision = add_decision(
-            recording,
-            NewDecision(
-                id="",
-                title=title,
-                choices=[NewChoice(f"c{number}", choice) for number, choice in enumerate(file.choices, start=1)],
-                opens_at=recording.time,
-                closes_at=recording.time + open_for,
-            ),
+        raise Malformed(place, f"a title has at most {_LONGEST_TITLE} characters.")
+    return title
+
+
+# --- Rows -------------------------------------------------------------------------------------------------------------
+
+
+def _rows(table: Table, columns: Columns, excluded: Sequence[str], passed_over: Counter[str]) -> Iterator[Row]:
+    """The rows that hold ballots."""
+    width = len(table.header.cells)
+    last = max((*(at for race in columns.races for at in race.columns), columns.voter or 0))
+    out = {same(name): name for name in excluded}
+    for row in table.rows:
+        outside = cells_outside(row, columns)
+        named = next((out[same(cell)] for cell in outside if same(cell) in out), None)
+        if named is not None:
+            passed_over[f"rows {named!r}"] += 1
+        elif row.is_blank and columns.voter is not None:
+            passed_over["empty rows"] += 1
+        elif any(map(ballot_columns.is_summary, outside)) and columns.layout is not Layout.OWN:
+            label = next(filter(ballot_columns.is_summary, outside))
+            raise Malformed(
+                f"line {row.line}", f"{label!r} looks like a sum, not a ballot: leave the row out, or --exclude it."
+            )
+        elif len(row.cells) <= last or any(row.cells[width:]):
+            raise Malformed(f"line {row.line}", f"{len(row.cells)} cells, not {width} as in the header.")
+        else:
+            yield row
+
+
+def _plain(row: Row, columns: Columns, titles: list[str], passed_over: Counter[str]) -> Iterator[FileBallot]:
+    voter = "" if columns.voter is None else _voter(row, columns.voter)
+    yield FileBallot(row.line, voter, _stars(row, columns, titles))
+
+
+def _compact(row: Row, columns: Columns, titles: list[str], passed_over: Counter[str]) -> Iterator[FileBallot]:
+    """`34:5,3,4` stands for 34 like ballots; without a number, for one."""
+    count, first = compact(row.cells[0]) or (1, row.cells[0])
+    if not 1 <= count <= _MOST_BALLOTS:
+        raise Malformed(f"line {row.line}", f"the number of ballots is 1 to {_MOST_BALLOTS:,}.")
+    stars = _stars(Row(row.line, (first, *row.cells[1:])), columns, titles)
+    for _ in range(count):
+        yield FileBallot(row.line, "", stars)
+
+
+def _own(row: Row, columns: Columns, titles: list[str], passed_over: Counter[str]) -> Iterator[FileBallot]:
+    """A row of CrowdVote's own ballots.csv: those that were cast. Inherited ones follow from the followings."""
+    name, handle, kind, role, counted, tags, comment = map(unguarded, row.cells[: len(OWN)])
+    if kind not in ("cast", "abstained", "inherited"):
+        raise Malformed(f"line {row.line}, column 'kind'", f"must be cast, abstained or inherited, not {kind!r}.")
+    if role not in ("voter", "lobbyist"):
+        raise Malformed(f"line {row.line}, column 'role'", f"must be voter or lobbyist, not {role!r}.")
+    if kind == "inherited":
+        passed_over["inherited ballots"] += 1
+        return
+    if kind == "cast" and role == "voter" and counted != "yes":
+        passed_over["ballots that were not counted"] += 1
+        return
+    stars = _stars(row, columns, titles) if kind == "cast" else (None,) * sum(len(r.choices) for r in columns.races)
+    voter = _id(handle or name, f"line {row.line}, column {'handle' if handle else 'name'!r}")
+    try:
+        name, comment = validation.line(name, field="name"), validation.text(comment, field="comment")
+        wanted = normalise_tags(tags.split(",")) if tags else []
+    except InvalidInput as error:
+        raise Malformed(f"line {row.line}, column {error.field!r}", error.message) from error
+    for field, text, most in (("name", name, _LONGEST_NAME), ("comment", comment, _LONGEST_COMMENT)):
+        if len(text) > most:
+            raise Malformed(f"line {row.line}, column {field!r}", f"has more than {most:,} characters.")
+    yield FileBallot(row.line, voter, stars, name, role == "lobbyist", tuple(wanted), comment)
+
+
+def _stars(row: Row, columns: Columns, titles: list[str]) -> tuple[int | None, ...]:
+    stars: list[int | None] = []
+    for race in columns.races:
+        for at in race.columns:
+            cell = row.cells[at]
+            found = STARS.fullmatch(cell)
+            if cell and found is None:
+                raise Malformed(
+                    f"line {row.line}, column {titles[at]!r}",
+                    f"stars are whole numbers from 0 to {MAX_STARS}, not {cell!r}. If {titles[at]!r} is no choice, "
+                    "name the choices with --choices.",
+                )
+            stars.append(int(found[1]) if found else None)
+    return tuple(stars)
+
+
+# --- Voters -----------------------------------------------------------------------------------------------------------
+
+
+def _voter(row: Row, column: int) -> str:
+    return _id(row.cells[column], f"line {row.line}, column {column + 1}")
+
+
+def _id(written: str, place: str) -> str:
+    voter = unicodedata.normalize("NFC", written)
+    if not 1 <= len(voter) <= _LONGEST_ID or not voter.isprintable():
+        raise Malformed(place, f"a voter id has 1 to {_LONGEST_ID} printable characters.")
+    return voter
+
+
+def _one_each(ballots: Sequence[FileBallot]) -> None:
+    """Each voter has one ballot, and nobody has to guess whether two spellings are one person."""
+    seen: dict[str, FileBallot] = {}
+    for ballot in ballots:
+        if not ballot.voter:
+            continue
+        other = seen.setdefault(same(ballot.voter), ballot)
+        if other is ballot:
+            continue
+        if other.voter == ballot.voter:
+            raise Malformed(f"line {ballot.line}", f"{ballot.voter!r} has a ballot already, on line {other.line}.")
+        raise Malformed(
+            f"line {ballot.line}", f"{ballot.voter!r} is nearly {other.voter!r} on line {other.line}: one of them?"
         )
-        ids = [f"c{number}" for number in range(1, len(file.choices) + 1)]
-        ballots = [
-            NewBallot(voter, dict(zip(ids, stars, strict=True)), wanted)
-            for voter, (_, stars) in zip(voters, file.ballots, strict=True)
-        ]
-        add_ballots(recording, decision, present, ballots)
-    return decision
 
 
-def _free(voter: str, taken: set[str]) -> str:
-    """The voter's id, or, where a member of the community bears it, one that is not taken."""
-    number, free = 1, voter
-    while free in taken:
-        number += 1
-        ending = f"-{number}"
-        free = voter[: _LONGEST_ID - len(ending)] + ending
-    taken.add(free)
-    return free
+def _all_found(excluded: Sequence[str], titles: Sequence[str], passed_over: Counter[str]) -> None:
+    """A name to pass over that stands nowhere is a slip that might let a sum through."""
+    columns = set(map(same, titles))
+    for name in excluded:
+        if same(name) not in columns and not any(what == f"rows {name!r}" for what in passed_over):
+            raise Malformed("", f"There is no column and no row {name!r} to exclude.")

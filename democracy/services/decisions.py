@@ -16,6 +16,7 @@ from democracy.access import Viewer
 from democracy.errors import ChoicesFrozen, ClosingMovesLaterOnly, DecisionClosed, InvalidInput, PermissionDenied
 from democracy.ledger import Change
 from democracy.models import MAX_CHOICES, MIN_CHOICES, Choice, Decision, LedgerEntry, Membership
+from democracy.moments import checked_moment
 from democracy.services import validation
 from democracy.services.commands import command
 
@@ -46,7 +47,7 @@ def create_decision(
     with ledger.recording(community_id, actor=manager.user) as recording:
         decision = Decision(community=recording.community, title=validation.line(title, field="title"))
         _change(decision, description=description, results_visibility=results_visibility)
-        decision.opens_at, decision.closes_at = opens_at, closes_at
+        decision.opens_at, decision.closes_at = _times(opens_at, closes_at)
         _check(decision)
         decision.save()
         _set_choices(decision, choices)
@@ -73,6 +74,7 @@ def update_decision(
     only move later. Raises PermissionDenied, InvalidInput, ChoicesFrozen, ClosingMovesLaterOnly, DecisionClosed.
     """
     decision, manager = _managed(viewer, decision_id)
+    opens_at, closes_at = _times(opens_at, closes_at)
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
         decision.refresh_from_db()
         if decision.published_at is not None:
@@ -111,6 +113,14 @@ def _change(decision: Decision, *, description: str | None, results_visibility: 
         decision.description = validation.text(description, field="description")
     if results_visibility is not None:
         decision.results_visibility = results_visibility
+
+
+def _times(opens_at: datetime | None, closes_at: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """Raises InvalidInput naming the field."""
+    return (
+        opens_at and checked_moment(opens_at, field="opens_at"),
+        closes_at and checked_moment(closes_at, field="closes_at"),
+    )
 
 
 def _check(decision: Decision) -> None:

@@ -1,33 +1,51 @@
-"""Followings from an edge list: `from to [weight ...]` a line, as trust networks are commonly published."""
+"""Followings from an edge list: `from to [weight]` a line, or columns that a header names. Nothing here writes.
+
+# Note [How an edge list is cut]
+Nobody says which separator stands in a file, and ids are read as they stand: a wrong cut makes followings that nobody
+meant. So every separator that all lines have is tried on the whole file, and an id with a separator in it makes a
+reading fail. The file is taken only where one reading is left, or all that are left say the same.
+"""
 
 from __future__ import annotations
 
+import csv
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from itertools import groupby
 from typing import TypeAlias
 
-from django.db import transaction
-from django.db.models import Count, Max, QuerySet
-
-from democracy import contents, eventlog, ledger
-from democracy.errors import InvalidInput
-from democracy.ledger import Recording
-from democracy.models import MAX_FOLLOWINGS, Community, Following, Membership
-from democracy.services import validation
-from democracy.services.importing import Malformed, NewMember, add_followings, add_members, found, with_a_manager
+from democracy.services.edge_columns import (
+    WORDS_DECIDE,
+    EdgeColumns,
+    Wanted,
+    named_columns,
+    names_an_end,
+    numbered_columns,
+)
+from democracy.services.edge_formats import Lines, lines_of
+from democracy.services.graph_files import read_graph
+from democracy.services.importing import Malformed
+from democracy.services.tables import SEPARATORS, Row, named_separator
 from democracy.tags import normalise_tag
 
 Pair: TypeAlias = tuple[str, str]
 
 _LONGEST_ID = 80
-_LONGEST_NAME = 120
-# First lines that say what the columns are, where no weight gives them away.
-_COLUMN_NAMES = {"from", "to", "source", "target", "follower", "followee", "truster", "trustee", "src", "dst"}
 # Beyond this a weight is no tag, and no weight either.
 _MOST_DIGITS = 30
+# The colon at the end: of a list of whom each one follows, `1: 2 3`.
+_NOT_IN_IDS = re.compile(r"""[,;\t|"{}“”„«»]|\A'|'\Z|:\Z""")
+_NUMBERS = re.compile(r"[-+\d.]+(?: +[-+\d.]+)+")
+_TOKEN = re.compile(r'"((?:[^"]|"")*)"(?=\s|\Z)|(\S+)')
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
+# Pairs of letters that head columns as often as they are ids.
+_LETTERS = ({"i", "j"}, {"x", "y"}, {"s", "t"})
 
 
 @dataclass(frozen=True)
@@ -45,179 +63,333 @@ class EdgeList:
     self_loops: int = 0
     negative: int = 0
     repeated: int = 0
-    header: str = ""
+    comments: int = 0
+    # How the file was read, and what may not have been meant, in words.
+    reading: str = ""
+    remarks: list[str] = field(default_factory=list)
+
+    def take(self, row: Row, columns: EdgeColumns, *, tag_by_weight: bool) -> None:
+        """Add what a row says. Raises Malformed."""
+        follower, followee = _id(row.cells[columns.follower], row.line), _id(row.cells[columns.followee], row.line)
+        written = row.cells[columns.weight] if columns.weight is not None and columns.weight < len(row.cells) else ""
+        weight = _weight(written, row.line) if written else None
+        if tag_by_weight and weight is None:
+            raise Malformed(_place(row.line), "there is no weight to make a tag of.")
+        self.ids.update((follower, followee))
+        if follower == followee:
+            self.self_loops += 1
+        elif weight is not None and weight < 0:
+            self.negative += 1
+        else:
+            self.repeated += (follower, followee) in self.edges
+            tags = (_tag(weight),) if tag_by_weight and weight is not None else ()
+            self.edges[follower, followee] = Edge(row.line, tags)
 
 
-@dataclass
-class Followings:
-    """What an import of followings did."""
-
-    community: Community
-    new_members: int
-    followings: int
-
-
-def read_edge_list(text: str, *, tag_by_weight: bool = False) -> EdgeList:
-    """`#` comments, empty lines and a header line are passed over; spaces, tabs or commas stand between the columns.
+def read_edge_list(text: str, *, wanted: Wanted = WORDS_DECIDE, tag_by_weight: bool = False) -> EdgeList:
+    """Followings from text of any kind that is known: columns, MatrixMarket, DIMACS, GML, GraphML, Pajek, DOT.
 
     With `tag_by_weight` a weight becomes the following's tag (".8" is "0.8"). Raises Malformed naming the line.
     """
-    found_edges = EdgeList()
-    is_first = True
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        columns = _columns(line)
-        was_first, is_first = is_first, False
-        if was_first and _is_header(columns):
-            found_edges.header = line.strip()
-            continue
-        _take(found_edges, columns, number, tag_by_weight=tag_by_weight)
-    if not found_edges.ids:
+    graph = read_graph(text)
+    if graph is not None:
+        found = EdgeList(reading=f"{graph.format}: an arc goes from who follows to who is followed")
+        found.ids.update(_id(node, 0) for node in graph.nodes)
+        for edge in graph.edges:
+            found.take(Row(0, edge), EdgeColumns(0, 1, 2), tag_by_weight=tag_by_weight)
+        return found
+    separator, text = named_separator(text)
+    lines = lines_of(text)
+    if not lines.data:
         raise Malformed("", "There is no line with two ids.")
-    return found_edges
+    found = _read(lines, separator, wanted, tag_by_weight=tag_by_weight)
+    found.comments = len(lines.comments)
+    found.remarks += _remarks(found, lines)
+    return found
 
 
-def _columns(line: str) -> list[str]:
-    separator = "," if "," in line else "\t" if "\t" in line.strip() else None
-    return [column.strip() for column in line.split(separator)]
+def _read(lines: Lines, separator: str, wanted: Wanted, *, tag_by_weight: bool) -> EdgeList:
+    """The one reading of the lines (Note [How an edge list is cut])."""
+    readings: dict[str, EdgeList] = {}
+    faults: list[Malformed] = []
+    for each in [separator] if separator else _separators(lines):
+        try:
+            readings[each] = _read_cut(lines, each, wanted, tag_by_weight=tag_by_weight)
+        except Malformed as fault:
+            faults.append(fault)
+    # A comma between figures may stand in a number: "a b 0,8" is cut by spaces, or not at all.
+    if "," in readings and len(readings) + len(faults) > 1 and all(_only_in_numbers(line) for _, line in lines.data):
+        del readings[","]
+    if not readings:
+        raise max(faults, key=_line_of)
+    first, *others = readings.values()
+    if any((other.ids, other.edges) != (first.ids, first.edges) for other in others):
+        names = " or ".join(SEPARATORS[each] for each in readings)
+        line = lines.data[0][0]
+        raise Malformed(
+            f"line {line}", f"the columns may be separated by {names}: say which by a first line such as sep=;"
+        )
+    return first
 
 
-def _is_header(columns: list[str]) -> bool:
-    if len(columns) > 2:
-        return _weight(columns[2]) is None and not any(column.isdecimal() for column in columns[:2])
-    return {column.casefold() for column in columns[:2]} <= _COLUMN_NAMES
+def _only_in_numbers(line: str) -> bool:
+    return "," not in re.sub(r"(?<=\d),(?=\d)", "", line)
 
 
-def _take(into: EdgeList, columns: list[str], number: int, *, tag_by_weight: bool) -> None:
-    place = f"line {number}"
-    if len(columns) < 2:
-        raise Malformed(place, "two ids are needed: from and to.")
-    follower, followee = (_id(column, place) for column in columns[:2])
-    written = columns[2] if len(columns) > 2 else ""
-    weight = _weight(written) if written else None
-    if written and weight is None:
-        raise Malformed(place, f"the weight {written!r} is not a number.")
-    if tag_by_weight and weight is None:
-        raise Malformed(place, "there is no weight to make a tag of.")
-    into.ids.update((follower, followee))
-    if follower == followee:
-        into.self_loops += 1
-    elif weight is not None and weight < 0:
-        into.negative += 1
+def _line_of(fault: Malformed) -> int:
+    number = re.search(r"\d+", fault.field or "")
+    return int(number[0]) if number else 0
+
+
+def _separators(lines: Lines) -> list[str]:
+    """Those that stand in every line. Raises Malformed naming a line without the one that others have."""
+    texts = [line for _, line in lines.data]
+    found = [each for each in ",;\t" if all(each in line for line in texts)]
+    if all(len(line.split(None, 1)) > 1 for line in texts):
+        found.insert(0, " ")
+    if found:
+        return found
+    usual = max(",;\t ", key=lambda each: sum(each in line for line in texts))
+    number = next(number for number, line in lines.data if usual not in line)
+    raise Malformed(
+        f"line {number}",
+        "two ids are needed: from and to, with spaces, tabs, commas or semicolons between them, the same in all lines.",
+    )
+
+
+def _read_cut(lines: Lines, separator: str, wanted: Wanted, *, tag_by_weight: bool) -> EdgeList:
+    rows = [Row(number, _cut(line, separator, number)) for number, line in lines.data]
+    first = rows[0]
+    header = _header(first, lines, wanted)
+    if header is not None:
+        rows = rows[1:]
+        columns, reading = header, f"line {first.line} is a header: {_ends(header)}"
     else:
-        into.repeated += (follower, followee) in into.edges
-        tags = (_tag(weight),) if tag_by_weight and weight is not None else ()
-        into.edges[follower, followee] = Edge(number, tags)
+        columns, reading = _without_header(rows, lines, wanted)
+    found = EdgeList(reading=f"{SEPARATORS[separator]} between columns; {reading}")
+    width = len(columns.titles) or _width(rows)
+    if not rows:
+        raise Malformed(f"line {first.line}", "there is a header and no following.")
+    others = columns.others(width)
+    for row in rows:
+        if len(row.cells) < 2:
+            raise Malformed(f"line {row.line}", "two ids are needed: from and to.")
+        if tag_by_weight and (columns.weight is None or len(row.cells) <= columns.weight):
+            raise Malformed(f"line {row.line}", "there is no weight to make a tag of (see --weight-column).")
+        if len(row.cells) < width or any(row.cells[width:]):
+            raise Malformed(f"line {row.line}", f"there are {len(row.cells)} columns, not {width} as elsewhere.")
+        _check_others(row, others, has_weight=columns.weight is not None)
+        found.take(row, columns, tag_by_weight=tag_by_weight)
+    if header is not None and not wanted.by_title:
+        _require_no_row(header, found.ids, first)
+    if columns.titles and others:
+        found.remarks.append(f"columns passed over: {', '.join(columns.titles[at] for at in others)}")
+    return found
 
 
-def _id(text: str, place: str) -> str:
-    if not 1 <= len(text) <= _LONGEST_ID or not text.isprintable():
-        raise Malformed(place, f"an id has 1 to {_LONGEST_ID} printable characters.")
-    return text
-
-
-def _weight(text: str) -> Decimal | None:
+def _cut(line: str, separator: str, number: int) -> tuple[str, ...]:
+    """The cells of a line; quotes as in CSV."""
+    if not line.isascii():
+        line = unicodedata.normalize("NFC", line)
+    if separator == " ":
+        if '"' not in line:
+            return tuple(line.split())
+        return tuple((quoted or plain).replace('""', '"') for quoted, plain in _TOKEN.findall(line))
+    if '"' not in line:
+        return tuple(cell.strip() for cell in line.split(separator))
     try:
-        weight = Decimal(text)
+        [cells] = csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True)
+    except csv.Error as error:
+        raise Malformed(f"line {number}", f"this is not CSV: {error}.") from error
+    return tuple(cell.strip() for cell in cells)
+
+
+# --- The first line ---------------------------------------------------------------------------------------------------
+
+
+def _header(first: Row, lines: Lines, wanted: Wanted) -> EdgeColumns | None:
+    """The columns that the first row names; None where it is no header. Raises Malformed."""
+    titles = first.cells[: _width([first])]
+    if wanted.by_title or not (lines.format or any(map(_is_number, titles))):
+        return named_columns(titles, wanted, f"line {first.line}")
+    return None
+
+
+def _without_header(rows: Sequence[Row], lines: Lines, wanted: Wanted) -> tuple[EdgeColumns, str]:
+    """Where from, to and weight stand, and how that is known. Raises Malformed where the first row may be a header."""
+    first, width = rows[0], _width(rows)
+    in_comment = None if lines.format or wanted.is_said else _header_in_comments(lines, width, wanted)
+    if not (lines.format or in_comment):
+        _require_a_row(first, rows[1:])
+    if in_comment is not None:
+        return in_comment, f"a comment names them: {_ends(in_comment)}"
+    columns = numbered_columns(wanted, width=width)
+    if max(columns.follower, columns.followee, columns.weight or 0) >= width > 1:
+        raise Malformed(f"line {first.line}", f"there are {width} columns only.")
+    if width > 3 and not (wanted.is_said or lines.format):
+        raise Malformed(
+            f"line {first.line}",
+            f"there are {width} columns without a header: put one before them, or number those that count with "
+            "--from-column, --to-column and --weight-column.",
+        )
+    if len(first.cells) < 2:
+        return columns, ""
+    ends = f"{first.cells[columns.follower]!r} follows {first.cells[columns.followee]!r}"
+    return columns, f"{lines.format or 'no header'}: line {first.line} says that {ends}"
+
+
+def _header_in_comments(lines: Lines, width: int, wanted: Wanted) -> EdgeColumns | None:
+    """The columns that a comment before the first row names, as SNAP's files do: `# FromNodeId ToNodeId`."""
+    first = lines.data[0][0]
+    for _, comment in reversed([(number, line) for number, line in lines.comments if number < first]):
+        titles = re.split(r"[\s,;]+", comment.strip("#% \t"))
+        if len(titles) == width:
+            try:
+                columns = named_columns(titles, wanted, "")
+            except Malformed:
+                continue
+            if columns is not None:
+                return columns
+    return None
+
+
+def _require_a_row(first: Row, rest: Sequence[Row]) -> None:
+    """Raises Malformed where the first row, none of whose cells is a known word, may be a header all the same."""
+    ends, others = set(first.cells[:2]), {cell for row in rest for cell in row.cells[:2]}
+    if any(map(_is_number, first.cells[:3])):
+        is_row = not names_an_end(first.cells)
+    elif rest and len(ends) == 2:
+        is_alike = all(any(_alike(end, other) for other in others) for end in ends)
+        is_alike = is_alike and {end.casefold() for end in ends} not in _LETTERS
+        is_row = (is_alike or not ends.isdisjoint(others)) and not any(first.cells[2:])
+    else:
+        is_row = True
+    if not is_row:
+        cells = ", ".join(map(repr, first.cells))
+        raise Malformed(
+            f"line {first.line}",
+            f"this may be a header or a following: {cells}. If it is a header, name its columns with --from-column and "
+            "--to-column; if it is a following, put a line with `from` and `to` before it.",
+        )
+
+
+def _require_no_row(header: EdgeColumns, ids: set[str], first: Row) -> None:
+    for title in (header.titles[header.follower], header.titles[header.followee]):
+        if title in ids:
+            raise Malformed(
+                f"line {first.line}",
+                f"this may be a header or a following, for {title!r} is an id, too: name the columns with "
+                "--from-column and --to-column, or put a line with `from` and `to` before it.",
+            )
+
+
+def _ends(columns: EdgeColumns) -> str:
+    return f"{columns.titles[columns.follower]!r} follows {columns.titles[columns.followee]!r}"
+
+
+def _alike(one: str, other: str) -> bool:
+    """Two ids are written alike: the same runs of letters and figures, and no great difference in length."""
+    return _shape(one) == _shape(other) and len(one) <= 2 * len(other) and len(other) <= 2 * len(one)
+
+
+def _shape(cell: str) -> str:
+    kinds = ("A" if c.isupper() else "a" if c.isalpha() else "0" if c.isdigit() else c for c in cell)
+    return "".join(kind for kind, _ in groupby(kinds))
+
+
+def _width(rows: Iterable[Row]) -> int:
+    """The number of columns, without empty ones at the right end."""
+    return max(at for row in rows for at, cell in enumerate(("", *row.cells)) if cell or not at)
+
+
+# --- Cells ------------------------------------------------------------------------------------------------------------
+
+
+def _check_others(row: Row, others: Sequence[int], *, has_weight: bool) -> None:
+    """What is passed over must not turn a following into its opposite, or its direction into none."""
+    for at in others:
+        cell = row.cells[at]
+        if cell.casefold() == "undirected":
+            raise Malformed(f"line {row.line}", "here an edge has no direction: who follows whom?")
+        if not has_weight and cell.startswith("-") and _is_number(cell):
+            raise Malformed(
+                f"line {row.line}", f"{cell} may be a negative weight: name its column with --weight-column."
+            )
+
+
+def _place(line: int) -> str:
+    """Where in the file; graphs are read without lines."""
+    return f"line {line}" if line else ""
+
+
+def _id(text: str, line: int) -> str:
+    found, fault = _checked_id(text)
+    if fault:
+        raise Malformed(_place(line), fault)
+    return found
+
+
+# The same ids and weights come again and again.
+@lru_cache(maxsize=100_000)
+def _checked_id(text: str) -> tuple[str, str]:
+    """The id, and what speaks against it."""
+    found = unicodedata.normalize("NFC", text)
+    if not 1 <= len(found) <= _LONGEST_ID or not found.isprintable():
+        return found, f"an id has 1 to {_LONGEST_ID} printable characters."
+    if _NOT_IN_IDS.search(found):
+        return found, (
+            f"{found!r} is no id: it has a separator, quote or brace in it. Between the columns of a file stand "
+            "spaces, tabs, commas or semicolons: one of them."
+        )
+    if any(found.count(opening) != found.count(closing) for opening, closing in ("()", "[]", "<>")):
+        return found, f"{found!r} is no id: a bracket in it has no counterpart."
+    if _NUMBERS.fullmatch(found) or not any(map(str.isalnum, found)):
+        return found, f"{found!r} is no id: it is several numbers, or has no letter or figure."
+    return found, ""
+
+
+def _is_number(text: str) -> bool:
+    return _number(text) is not None or _THOUSANDS.fullmatch(text) is not None
+
+
+def _weight(text: str, line: int) -> Decimal:
+    """Raises Malformed where it is no number, or may be two."""
+    if _THOUSANDS.fullmatch(text):
+        raise Malformed(_place(line), f"the weight {text!r} may be thousands or have decimals: write it with a point.")
+    weight = _number(text)
+    if weight is None:
+        raise Malformed(_place(line), f"the weight {text!r} is not a number.")
+    return weight
+
+
+@lru_cache(maxsize=100_000)
+def _number(text: str) -> Decimal | None:
+    if _THOUSANDS.fullmatch(text):
+        return None
+    try:
+        number = Decimal(text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text)
     except InvalidOperation:
         return None
-    return weight if weight.is_finite() and abs(weight.adjusted()) < _MOST_DIGITS and len(text) < _MOST_DIGITS else None
+    return number if number.is_finite() and abs(number.adjusted()) < _MOST_DIGITS > len(text) else None
 
 
+@lru_cache(maxsize=100_000)
 def _tag(weight: Decimal) -> str:
     """A weight as a tag, however it was written: .8 and 0.80 are "0.8"."""
     return normalise_tag(format(abs(weight).normalize(), "f"))
 
 
-def by_number(file_id: str) -> tuple[int, int, str]:
-    """Key that puts ids which are numbers first, as numbers, and the others after them."""
-    return (0, int(file_id), file_id) if file_id.isascii() and file_id.isdecimal() else (1, 0, file_id)
-
-
-def community_name(name: str) -> str:
-    """A name a community can have. Raises InvalidInput."""
-    cleaned = validation.line(name, field="community")
-    if len(cleaned) > _LONGEST_NAME:
-        raise InvalidInput(f"A community's name has at most {_LONGEST_NAME} characters.", field="community")
-    return cleaned
-
-
-@contextmanager
-def adding_to(name: str) -> Iterator[tuple[Recording, bool]]:
-    """A recording of the community of this name, made if it is missing, and whether it was."""
-    with transaction.atomic():
-        community = Community.objects.filter(name__iexact=name).first()
-        is_new = community is None
-        if community is None:
-            community = found(name)
-            transaction.on_commit(lambda: eventlog.community_created(eventlog.SYSTEM, name), robust=True)
-        with ledger.recording(community.pk) as recording:
-            if is_new:
-                recording.add(contents.community_change(community))
-            yield recording, is_new
-
-
-def new_members(recording: Recording, ids: Iterable[str], *, is_new: bool) -> dict[str, int]:
-    """Members by these ids of a file, their numbers; in a new community the first of them manages it."""
-    members = [NewMember(file_id, f"Member {file_id}" if file_id.isdecimal() else file_id) for file_id in ids]
-    return add_members(recording, with_a_manager(members) if is_new else members)
-
-
-def import_followings(edges: EdgeList, *, community: str) -> Followings:
-    """Add members and followings to the community of this name, or make it; all or nothing.
-
-    Members are known by the ids of the files they came with. Raises Malformed naming the line, InvalidInput.
-    """
-    with adding_to(community_name(community)) as (recording, is_new):
-        known = Membership.objects.filter(community=recording.community).exclude(file_id="")
-        _check(edges, known)
-        pks = dict(known.values_list("file_id", "pk"))
-        missing = sorted(edges.ids - pks.keys(), key=by_number)
-        pks |= new_members(recording, missing, is_new=is_new)
-        places = _places(recording.community)
-        rows = []
-        for (follower, followee), edge in edges.edges.items():
-            pk = pks[follower]
-            if (pk, pks[followee]) not in places.present:
-                places.count[pk] += 1
-                places.last[pk] += 1
-                if places.count[pk] > MAX_FOLLOWINGS:
-                    raise Malformed(
-                        f"line {edge.line}", f"{follower!r} would follow more than {MAX_FOLLOWINGS:,} members."
-                    )
-            rows.append((pk, pks[followee], edge.tags, places.last[pk]))
-        changed = add_followings(recording, rows)
-    return Followings(recording.community, len(missing), changed)
-
-
-def _check(edges: EdgeList, members: QuerySet[Membership]) -> None:
-    """Nobody follows for somebody who left, nor anybody who is anonymous."""
-    former = set(members.filter(left_at__isnull=False).values_list("file_id", flat=True))
-    anonymous = set(members.filter(is_anonymous=True).values_list("file_id", flat=True))
-    for (follower, followee), edge in edges.edges.items():
-        for end in (follower, followee):
-            if end in former:
-                raise Malformed(f"line {edge.line}", f"{end!r} has left the community.")
-        if followee in anonymous:
-            raise Malformed(f"line {edge.line}", f"{followee!r} cannot be followed.")
-
-
-@dataclass
-class _Places:
-    """The followings that are there, and by follower how many they are and the last place among them."""
-
-    present: set[tuple[int, int]]
-    count: Counter[int]
-    last: Counter[int]
-
-
-def _places(community: Community) -> _Places:
-    rows = Following.objects.filter(follower__community=community)
-    of_each = rows.values_list("follower_id").annotate(Count("pk"), Max("order"))
-    counts = [(follower, count, last) for follower, count, last in of_each]
-    return _Places(
-        set(rows.values_list("follower_id", "followee_id")),
-        Counter({follower: count for follower, count, _ in counts}),
-        Counter({follower: last for follower, _, last in counts}),
-    )
+def _remarks(found: EdgeList, lines: Lines) -> list[str]:
+    """What somebody should look at who knows the file."""
+    remarks = []
+    marked = sorted(file_id for file_id in found.ids if file_id[0] in "#%")
+    if marked and lines.comments:
+        remarks.append(
+            f"{marked[0]!r} is an id, but lines that begin with {marked[0][0]} were passed over as comments: "
+            "quote the ids on them if they are followings"
+        )
+    times = Counter(file_id.casefold() for file_id in found.ids)
+    nearly = sum(count for count in times.values() if count > 1)
+    if nearly:
+        remarks.append(f"{nearly} ids differ from another only in capitals")
+    return remarks

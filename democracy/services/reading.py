@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from democracy.errors import InvalidInput
 from democracy.models import MAX_CHOICES, MAX_FOLLOWINGS, MAX_STARS, MIN_CHOICES, Community, Decision, Membership
+from democracy.moments import LATEST, checked_moment
 from democracy.services import validation
 from democracy.services.importing import (
     OPEN_FOR,
@@ -175,6 +176,8 @@ def _times(decision: _Place) -> tuple[datetime, datetime]:
         opens_at = now if closes_at is None or closes_at > now else closes_at - OPEN_FOR
     if closes_at is None:
         closes_at = opens_at + OPEN_FOR
+        if closes_at > LATEST:
+            decision.fail("opens_at", "is too late to be open for a week.")
     if closes_at <= opens_at:
         decision.fail("closes_at", "a decision closes after it opens.")
     return opens_at, closes_at
@@ -297,11 +300,11 @@ class _Place:
             return None
         try:
             found = datetime.fromisoformat(self.take(key, str))
-            if found.tzinfo is None:
-                raise ValueError
-            # Far enough from the ends of the calendar that a week can be added in any time zone.
-            if not 1900 <= found.year <= 9000:
-                raise ValueError
-        except ValueError:
+        except (ValueError, OverflowError):
+            found = None
+        if found is None or found.tzinfo is None:
             self.fail(key, "must be a time with its zone, such as 2026-05-01T12:00:00+00:00.")
-        return found
+        try:
+            return checked_moment(found, field=key)
+        except InvalidInput as error:
+            self.fail(key, error.message)

@@ -22,6 +22,11 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 
+def unguarded(text: str) -> str:
+    """The text as it was before `safe_cell`."""
+    return text[1:] if text.startswith("'") and safe_cell(text[1:]) == text else text
+
+
 def ballots_as_csv(viewer: Viewer, decision: Decision, choices: Sequence[Choice], columns: Columns) -> str:
     """One line for each ballot, in the order of the ballots page; stars to the last microstar."""
     file = io.StringIO()

@@ -14,7 +14,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from accounts.models import User
-from democracy.models import Community, Decision
+from democracy.models import Community, Decision, Membership
+from tests import factories
 from tests.rules import written
 
 
@@ -40,6 +41,12 @@ def refused(message: str) -> Iterator[None]:
         yield
     assert message in str(caught.value)
     assert (written(), User.objects.count()) == before
+
+
+def town_of(*handles: str) -> tuple[Community, dict[str, Membership]]:
+    """A community of people with exactly these handles, who sign in, beside its manager."""
+    town, members = factories.community()
+    return town, members | {handle: factories.join(town, factories.person(handle)) for handle in handles}
 
 
 def write(path: Path, content: str | dict[str, Any]) -> Path:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from democracy import ledger
 from democracy.models import Ballot, Community, Decision, Following, Membership
 from tests import factories
+from tests.moments import BEYOND_THE_CALENDAR, JUST_WITHIN
 from tests.rules import entries
 from tests.test_commands.running import exported, made_community, made_decisions, refused, run, write
 
@@ -174,6 +175,32 @@ _SECOND_BALLOT = {"member": "m2", "stars": {"c1": 1}}
 _SELF = {"follower": "m1", "followee": "m1"}
 _AGAIN = {"follower": "m1", "followee": "m2"}
 _ANONYMOUS = {"follower": "m2", "followee": "m1"}
+
+
+@pytest.mark.parametrize("moment", BEYOND_THE_CALENDAR)
+@pytest.mark.parametrize("field", ["opens_at", "closes_at"])
+def test_a_time_at_the_ends_of_the_calendar_is_refused_as_everywhere(tmp_path, moment, field):
+    bundle = village()
+    _set(f"decisions.0.{field}", moment)(bundle)
+    with refused(f"decisions[0].{field}: This must be a time between the years 1900 and 9000."):
+        run("import_community", write(tmp_path, bundle))
+
+
+@pytest.mark.parametrize("moment", JUST_WITHIN)
+def test_a_time_just_within_the_calendar_is_kept(tmp_path, moment):
+    bundle = village()
+    _set("decisions.0.opens_at", "1900-01-01T00:00:00Z")(bundle)
+    _set("decisions.0.closes_at", "9000-01-01T00:00:00Z" if moment < "1901" else moment)(bundle)
+    decisions = made_decisions(run("import_community", write(tmp_path, bundle)))
+    assert (decisions["d1"].opens_at.year, decisions["d1"].closes_at.year) == (1900, 9000)
+
+
+def test_a_decision_without_a_closing_must_leave_a_week_to_the_end_of_the_calendar(tmp_path):
+    bundle = village()
+    _set("decisions.0.opens_at", "8999-12-30T00:00:00Z")(bundle)
+    _set("decisions.0.closes_at", None)(bundle)
+    with refused("decisions[0].opens_at: is too late to be open for a week."):
+        run("import_community", write(tmp_path, bundle))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from democracy import ledger, services
 from democracy.models import Community, Following, Membership
 from tests import factories
 from tests.rules import entries
-from tests.test_commands.running import made_community, refused, run, said, write
+from tests.test_commands.running import made_community, refused, run, said, town_of, write
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ def ids(of: Community) -> list[str]:
         "1 2 .8\n2 10 1\n",
         "1\t2\t.8\n2\t10\t1\n",
         "1,2,.8\n2,10,1\n",
-        "# a comment\n\nfrom to weight\n1 2 .8 and more\n2 10 1.0\n",
+        "# a comment\n\nfrom to weight since note\n1 2 .8 2001 x\n2 10 1.0 2002 y\n",
         "source,target,weight\r\n1 , 2 , 0.80\r\n2,10,1\r\n",
     ],
 )
@@ -49,12 +49,13 @@ def test_a_first_line_that_is_no_header_counts(tmp_path):
 
 
 def test_what_is_passed_over_is_counted_and_its_ids_are_members(tmp_path):
-    file = write(tmp_path, "1 1 1\n2 3 -1\n4 5 1\n4 5 .6\n")
+    file = write(tmp_path, "% no edge\n1 1 1\n2 3 -1\n4 5 1\n4 5 .6\n")
     message = said("import_followings", file, "--community", "V", "--tag-by-weight")
-    assert message.strip() == (
+    assert message.splitlines() == [
         "5 members made; 1 followings made or changed; 1 self-loops skipped; 1 negative weights skipped; "
-        "1 repeated pairs, the last of which counts"
-    )
+        "1 repeated pairs, the last of which counts; 1 comment lines passed over",
+        "read as: spaces between columns; no header: line 2 says that '1' follows '1'",
+    ]
     village = Community.objects.get(name="V")
     assert ids(village) == ["1", "2", "3", "4", "5"]
     assert followings(village) == {("4", "5", ("0.6",))}
@@ -114,6 +115,7 @@ def test_handles_that_are_taken_are_not_given_again(tmp_path):
         ("1 2 1\n3 4\n", ("--tag-by-weight",), "line 2: there is no weight"),
         ("1,,1\n2,3,1\n", (), "line 1: an id has 1 to 80"),
         ("1 2\n" + "x" * 81 + " 2\n", (), "line 2: an id has 1 to 80"),
+        ("nobody knows\n1 2\n", (), "line 1: this may be a header or a following"),
         ("\n".join(f"1 {n}" for n in range(2, 1003)), (), "line 1001: '1' would follow more than 1,000 members."),
     ],
 )
@@ -131,8 +133,62 @@ def test_a_thousand_followings_are_the_most(tmp_path):
 def test_text_that_is_not_utf_8_is_named_by_its_line(tmp_path):
     file = tmp_path / "input"
     file.write_bytes(b"1 2\n3 \xff\n")
-    with refused("line 2: this is not UTF-8 text."):
+    with refused("line 2: this is not UTF-8 text: save the file as UTF-8"):
         run("import_followings", file, "--community", "V")
+
+
+def test_ids_are_those_of_members_or_their_handles_and_others_become_members(tmp_path):
+    town, members = town_of("ann", "bob")
+    run("import_followings", write(tmp_path, "from,to\nann,@Bob\ncyd,ann\n"), "--community", town.name)
+    ann, bob = members["ann"], members["bob"]
+    cyd = Membership.objects.get(community=town, file_id="cyd")
+    rows = Following.objects.filter(follower__community=town).values_list("follower", "followee")
+    assert set(rows) == {(ann.pk, bob.pk), (cyd.pk, ann.pk)}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("bob,ann\nBob,cyd\n", "line 2: 'Bob' and 'bob' are the same member."),
+        ("ann,bob\nbob,X1\n", "line 2: 'X1' is nearly the id of a member"),
+    ],
+)
+def test_an_id_that_may_be_somebody_elses_is_refused(tmp_path, text, message):
+    town, members = town_of("ann", "bob")
+    Membership.objects.filter(pk=members["manager"].pk).update(file_id="x1")
+    with refused(message):
+        run("import_followings", write(tmp_path, text), "--community", town.name)
+
+
+def test_an_id_that_is_one_members_and_the_handle_of_another_who_signs_in_is_refused(tmp_path):
+    town, members = town_of("ann", "bob")
+    Membership.objects.filter(pk=members["ann"].pk).update(file_id="bob")
+    with refused("line 1: 'bob' is the id of one member and the handle of another"):
+        run("import_followings", write(tmp_path, "bob 1\n"), "--community", town.name)
+
+
+def test_columns_can_be_named(tmp_path):
+    file = write(tmp_path, "von wem,an wen,seit,wie sehr\na,b,2001,.8\n")
+    named = ("--from-column", "an wen", "--to-column", 1, "--weight-column", "wie sehr")
+    village = made_community(run("import_followings", file, "--community", "V", "--tag-by-weight", *named))
+    assert followings(village) == {("b", "a", ("0.8",))}
+
+
+def test_how_the_file_was_read_is_told(tmp_path):
+    lines = said("import_followings", write(tmp_path, "id;to;from\n1;a;b\n"), "--community", "V").splitlines()
+    assert lines[1:] == [
+        "read as: semicolons between columns; line 1 is a header: 'from' follows 'to'",
+        "columns passed over: id",
+    ]
+
+
+def test_a_graph_is_read_by_its_own_rules(tmp_path):
+    file = write(tmp_path, "digraph { a -> b [weight=2]; c; a -> a [weight=1] }")
+    message = said("import_followings", file, "--community", "V", "--tag-by-weight")
+    assert message.splitlines()[1] == "read as: DOT: an arc goes from who follows to who is followed"
+    village = Community.objects.get(name="V")
+    assert followings(village) == {("a", "b", ("2",))}
+    assert ids(village) == ["a", "b", "c"]
 
 
 def test_a_missing_file_is_refused(tmp_path):

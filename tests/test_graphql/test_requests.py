@@ -22,6 +22,7 @@ from crowdvote.schema import schema
 from democracy import directory
 from democracy.models import Community
 from tests import factories
+from tests.moments import BEYOND_THE_CALENDAR
 from tests.test_graphql.api import JSON, URL, ask, client_of, codes, everything_written, id_of, post
 
 pytestmark = pytest.mark.django_db
@@ -351,6 +352,33 @@ class TestBadInput:
         assert answer["createDecision"]["errors"] == [{"field": "closesAt", "code": "INVALID"}]
         answer = ask(manager, query, c=id_of(community), t="2031-01-01T12:00:00Z")
         assert answer["createDecision"]["errors"] == []
+
+    @pytest.mark.parametrize("moment", BEYOND_THE_CALENDAR)
+    @pytest.mark.parametrize("field", ["opensAt", "closesAt"])
+    def test_a_time_at_the_ends_of_the_calendar_is_refused_at_its_field(self, moment: str, field: str) -> None:
+        community, members = factories.community()
+        manager, change = members["manager"].user, "errors { field code } }"
+        draft, decision = factories.draft(community, manager), factories.decision(community, manager)
+        client = client_of(manager)
+        before = everything_written()
+        query = f"""mutation($c: ID!, $d: ID!, $p: ID!, $t: DateTime!) {{
+          made: createDecision(input: {{communityId: $c, title: "When?", {field}: $t}}) {{ {change}
+          draft: updateDecision(input: {{decisionId: $d, {field}: $t}}) {{ {change}
+          published: updateDecision(input: {{decisionId: $p, {field}: $t}}) {{ {change} }}"""
+        answer = ask(client, query, c=id_of(community), d=id_of(draft), p=id_of(decision), t=moment)
+        fault = {"errors": [{"field": field, "code": "INVALID"}]}
+        assert answer == {"made": fault, "draft": fault, "published": fault}
+        assert everything_written() == before
+
+    @pytest.mark.parametrize(
+        "moment", ["9999-12-31T24:00:00Z", "10000-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00+24:00"]
+    )
+    def test_what_is_no_time_is_refused_by_the_schema(self, moment: str) -> None:
+        community, members = factories.community()
+        query = """mutation($c: ID!, $t: DateTime!) {
+          createDecision(input: {communityId: $c, title: "When?", closesAt: $t}) { errors { field } } }"""
+        [error] = post(members["manager"].user, query, c=id_of(community), t=moment)["errors"]
+        assert "Value cannot represent a DateTime" in error["message"]
 
     @pytest.mark.parametrize("changes", [[{}], [{"withdraw": True, "vote": {"abstain": True}}]])
     def test_a_change_is_one_of_several(self, changes: list[dict[str, Any]]) -> None:

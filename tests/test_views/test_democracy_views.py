@@ -13,6 +13,7 @@ from democracy import services
 from democracy.models import Ballot, Decision, LedgerEntry, Membership
 from democracy.recalculation import recalculate_community
 from tests import factories
+from tests.moments import BEYOND_THE_CALENDAR
 from tests.test_views.browsing import as_, nothing_written, queries, text, told
 
 pytestmark = pytest.mark.django_db
@@ -515,6 +516,20 @@ def test_a_draft_that_makes_no_sense_is_refused_beside_its_field(scene: Scene, f
     with nothing_written():
         response = client.post(reverse("decision-create", args=(scene.community.pk,)), form(**fields))
     assert (response.status_code, list(response.context["form"].errors)) == (400, [field])
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00", "1899-12-31T23:59", "9000-01-01T00:01", *BEYOND_THE_CALENDAR])
+def test_a_time_at_the_ends_of_the_calendar_is_refused_beside_its_field(scene: Scene, moment: str) -> None:
+    client, draft = as_(scene.manager), factories.draft(scene.community, scene.manager)
+    create = reverse("decision-create", args=(scene.community.pk,))
+    with nothing_written():
+        answers = [
+            client.post(create, form(opens_at=moment)),
+            client.post(create, form(closes_at=moment)),
+            client.post(scene.address("decision-edit", draft), form(closes_at=moment)),
+            client.post(scene.address("decision-edit"), {"title": "New", "closes_at": moment}),
+        ]
+    assert [list(answer.context["form"].errors) for answer in answers] == [["opens_at"], *[["closes_at"]] * 3]
 
 
 def test_a_published_decision_can_only_be_reworded_and_closed_later(scene: Scene) -> None:

@@ -1,16 +1,20 @@
-"""`manage.py import_ballots FILE --community NAME --title T`: STAR ballots as CSV; prints `decision ID`."""
+"""`manage.py import_ballots FILE --community NAME --title T`: STAR ballots as CSV; prints `decision ID` a line."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from democracy.management.files import importing, read_text
-from democracy.services.ballot_files import import_ballots, read_ballots
+from democracy.management.files import importing, read_bytes
+from democracy.services.ballot_files import BallotFile, names_in, read_ballots
+from democracy.services.file_text import spreadsheet_text
+from democracy.services.imported_ballots import Voters, import_ballots, voters_of
+from democracy.services.tables import SEPARATORS
 
 _MOST_DAYS = 3_650
 
@@ -23,27 +27,74 @@ def _days(text: str) -> timedelta:
 
 class Command(BaseCommand):
     help = (
-        "Make an open decision from a CSV of STAR ballots (voter id, time, poll id, one column per choice), cast for "
-        "the community's members in order of id. All or nothing."
+        "Make an open decision, or one for each race, from a file of STAR ballots: star.vote, BetterVoting, Google "
+        "Forms, spreadsheets, compact rows (34:5,3,4), CrowdVote's own ballots.csv. The header says what the columns "
+        "hold. A ballot goes to the member with the voter's id or handle; others become members. All or nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--community", required=True, metavar="NAME")
-        parser.add_argument("--title", required=True)
+        parser.add_argument("--title", required=True, help="of the decision; races add their own to it")
         parser.add_argument("--tags", default="", help="tags of every ballot, with commas between them")
         parser.add_argument("--days", type=_days, default="7", help="how long voting is open (default: 7)")
+        parser.add_argument("--id-column", default="", metavar="COLUMN", help="says whose ballot a row is")
+        parser.add_argument("--choices", default="", metavar="A,B,C", help="the columns of stars, by their titles")
+        parser.add_argument(
+            "--exclude", default="", metavar="A,B", help="columns and rows to pass over, such as Total,Average"
+        )
+        parser.add_argument(
+            "--in-order",
+            action="store_true",
+            help="cast the ballots for the members in order of their ids, whatever the file says: for tests",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say how the file is read, and write nothing")
 
     def handle(
-        self, *args: Any, file: Path, community: str, title: str, tags: str, days: timedelta, **options: Any
+        self,
+        *args: Any,
+        file: Path,
+        community: str,
+        title: str,
+        tags: str,
+        days: timedelta,
+        id_column: str,
+        choices: str,
+        exclude: str,
+        in_order: bool,
+        dry_run: bool,
+        **options: Any,
     ) -> None:
-        text = read_text(file)
+        data = read_bytes(file)
+        wanted = tags.split(",") if tags else []
         with importing(file):
-            ballots = read_ballots(text)
-            wanted = tags.split(",") if tags else []
-            decision = import_ballots(ballots, community=community, title=title, tags=wanted, open_for=days)
-        self.stdout.write(f"decision {decision.pk}")
-        self.stderr.write(
-            f"{len(ballots.ballots):,} ballots on {len(ballots.choices)} choices; open until {decision.closes_at}",
-            self.style.NOTICE,
-        )
+            text = spreadsheet_text(data)
+            read = read_ballots(text.text, id_column=id_column, choices=names_in(choices), excluded=names_in(exclude))
+            voters = voters_of(read, community=community, in_order=in_order)
+            said = self.stdout if dry_run else self.stderr
+            for line in _description(read, text.encoding, voters):
+                said.write(line, self.style.NOTICE)
+            if dry_run:
+                return
+            decisions = import_ballots(
+                read, community=community, title=title, tags=wanted, open_for=days, in_order=in_order
+            )
+        for decision in decisions:
+            self.stdout.write(f"decision {decision.pk}")
+        self.stderr.write(f"open until {decisions[0].closes_at}", self.style.NOTICE)
+
+
+def _description(file: BallotFile, encoding: str, voters: Voters) -> Iterator[str]:
+    """What a person compares with the file before it is written."""
+    yield f"layout: {file.layout.value}"
+    yield f"separated by {SEPARATORS[file.separator]}; encoding {encoding}"
+    yield f"voters: column {file.voter_column!r}" if file.voter_column else "voters: the file does not say who they are"
+    for race in file.races:
+        yield f"{race.title + ': ' if race.title else ''}{len(race.choices)} choices: {', '.join(race.choices)}"
+        abstentions = sum(all(stars is None for stars in given) for given in file.of_race(race))
+        if abstentions:
+            yield f"{abstentions:,} of the ballots rate nothing and are abstentions"
+    known = sum(pk is not None for pk in voters.known)
+    yield f"{len(file.ballots):,} ballots: {known:,} of members, {len(voters.new):,} of people who become members"
+    if file.passed_over:
+        yield f"passed over: {'; '.join(file.passed_over)}"

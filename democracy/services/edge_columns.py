@@ -1,0 +1,186 @@
+"""Which columns of an edge list say who follows, who is followed, and how much: by the words of its header."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from democracy.services.header_words import same, word, words
+from democracy.services.importing import Malformed
+
+# A part in a relation, clear beside a plain "user" or "member", too.
+_FOLLOWER = words("follower followedby delegator delegating delegatedby truster trustor trustedby principal grantor")
+_FOLLOWER |= words("supporter rater citing subscriber fan")
+_FOLLOWED = words("followee followed follows following delegate delegates delegated delegateto delegatesto delegatedto")
+_FOLLOWED |= words("trustee trusted trusts proxy representative agent grantee leader supports ratee rated cited idol")
+_FOLLOWED |= words("candidate votesfor whom wen")
+# The ends of an arrow, clear only as a pair.
+_FROM = words("from source src sender origin von quelle de desde origen origem")
+_TO = words("to target tgt dst dest destination receiver recipient nach ziel para hacia destino vers")
+_PERSON = words("voter user member person people name id node handle account uid userid who wer")
+_WEIGHT = words("weight trust rating score level value strength sign amount gewicht peso poids")
+# Titles that do not say which end they are. The arc of a graph runs from tail to head, of a triple from head to tail.
+_UNCLEAR = words("head tail parent child friend friends followers followees delegators trustees represents edge vertex")
+_UNCLEAR |= words("label type key index subject object predicate ego alter")
+# A following that ended, or is on some topics only, is not one on everything.
+_LIMITS = words("topic topics tag tags area scope issue active status ended endedat revoked deleted expires until")
+_MEANINGS = {
+    "follower": _FOLLOWER,
+    "followed": _FOLLOWED,
+    "from": _FROM,
+    "to": _TO,
+    "weight": _WEIGHT,
+    "person": _PERSON,
+    "unclear": _UNCLEAR,
+}
+# What is put beside such words: from_node_id, to user, follower name. The longer one first, where one ends another.
+_BESIDES: list[str] = [
+    *(
+        "accounts",
+        "account",
+        "handle",
+        "members",
+        "member",
+        "numbers",
+        "number",
+        "persons",
+        "person",
+        "people",
+        "users",
+    ),
+    *("user", "vertices", "vertex", "voters", "voter", "nodes", "node", "name", "ids", "id", "no"),
+]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Columns that whoever imports names, by title or number from 1; empty: the words decide."""
+
+    follower: str = ""
+    followee: str = ""
+    weight: str = ""
+
+    @property
+    def is_said(self) -> bool:
+        return bool(self.follower and self.followee)
+
+    @property
+    def by_title(self) -> bool:
+        """A title is named, so there is a header."""
+        return any(name and not name.isdecimal() for name in (self.follower, self.followee, self.weight))
+
+
+WORDS_DECIDE = Wanted()
+
+
+@dataclass(frozen=True)
+class EdgeColumns:
+    """Places of the columns; `titles`: those of the header, none without one."""
+
+    follower: int
+    followee: int
+    weight: int | None
+    titles: tuple[str, ...] = ()
+
+    def others(self, width: int) -> list[int]:
+        return [at for at in range(width) if at not in (self.follower, self.followee, self.weight)]
+
+
+def named_columns(titles: Sequence[str], wanted: Wanted, place: str) -> EdgeColumns | None:
+    """The columns that a header's words, or else `wanted`, name; None where no cell is a word for a column and none of
+    `wanted` is.
+
+    Raises Malformed where the words leave open who follows whom.
+    """
+    says = _meanings(titles)
+    if not (wanted.by_title or any(says)):
+        return None
+    follower = _place(titles, wanted.follower, "--from-column", place)
+    followee = _place(titles, wanted.followee, "--to-column", place)
+    weight = _place(titles, wanted.weight, "--weight-column", place)
+    if follower is None or followee is None:
+        ends = _ends(says, place, titles)
+        follower = ends[0] if follower is None else follower
+        followee = ends[1] if followee is None else followee
+    if follower == followee:
+        raise Malformed(place, "the same column says who follows and who is followed.")
+    limit = next((title for title in titles if word(title) in _LIMITS), None)
+    if limit is not None and not wanted.is_said:
+        raise Malformed(
+            place,
+            f"{limit!r} may limit the followings, which would all be on everything: leave the column out, or name "
+            "those that count with --from-column and --to-column. A bundle can have followings on topics.",
+        )
+    if weight is None:
+        weights = [at for at, title in enumerate(titles) if says[at] == "weight" or word(title) == "w"]
+        weights = [at for at in weights if at not in (follower, followee)]
+        if len(weights) > 1:
+            raise Malformed(place, f"{_list(titles, weights)} may all be the weight: name it with --weight-column.")
+        weight = weights[0] if weights else None
+    return EdgeColumns(follower, followee, weight, tuple(titles))
+
+
+def names_an_end(titles: Sequence[str]) -> bool:
+    """Some cell is a word for who follows or who is followed, as in a header, or in "1 follows 2"."""
+    return not {"follower", "followed", "from", "to"}.isdisjoint(_meanings(titles))
+
+
+def numbered_columns(wanted: Wanted, *, width: int) -> EdgeColumns:
+    """Columns without a header: from, to, weight, unless `wanted` numbers them."""
+
+    def at(number: str, default: int) -> int:
+        return int(number) - 1 if number else default
+
+    weight = at(wanted.weight, 2) if wanted.weight or (width > 2 and not wanted.is_said) else None
+    return EdgeColumns(at(wanted.follower, 0), at(wanted.followee, 1), weight)
+
+
+def _place(titles: Sequence[str], wanted: str, option: str, place: str) -> int | None:
+    if not wanted:
+        return None
+    found = [at for at, title in enumerate(titles) if same(title) == same(wanted)]
+    if not found and wanted.isdecimal() and 1 <= int(wanted[:4]) <= len(titles):
+        return int(wanted) - 1
+    if len(found) != 1:
+        raise Malformed(place, f"{len(found) or 'no'} columns are called {wanted!r}, which {option} names.")
+    return found[0]
+
+
+def _ends(says: Sequence[str], place: str, titles: Sequence[str]) -> tuple[int, int]:
+    def places(*meanings: str) -> list[int]:
+        return [at for at, meaning in enumerate(says) if meaning in meanings]
+
+    from_, to, people = places("follower", "from"), places("followed", "to"), places("person")
+    if len(from_) == 1 and len(to) == 1:
+        return from_[0], to[0]
+    if not from_ and len(people) == 1 and places("followed") == to and len(to) == 1:
+        return people[0], to[0]
+    if not to and len(people) == 1 and places("follower") == from_ and len(from_) == 1:
+        return from_[0], people[0]
+    raise Malformed(
+        place,
+        f"this looks like a header ({_list(titles, range(len(titles)))}) that leaves open who follows whom: name the "
+        "columns with --from-column and --to-column; or, if it is a following, put a line `from to` before it.",
+    )
+
+
+def _meanings(titles: Sequence[str]) -> list[str]:
+    """What each title says, a key of `_MEANINGS` or nothing. The letters u and v are the ends only together."""
+    keys = [word(title) for title in titles]
+    letters = {"u": "from", "v": "to"} if {"u", "v"} <= set(keys) else {}
+    return [letters.get(key) or _meaning(key) for key in keys]
+
+
+def _meaning(key: str) -> str:
+    while key:
+        for meaning, known in _MEANINGS.items():
+            if key in known:
+                return meaning
+        shorter = [key.removesuffix(end) for end in _BESIDES if key.endswith(end)]
+        shorter += [key.removeprefix(end) for end in _BESIDES if key.startswith(end)]
+        key = shorter[0] if shorter else ""
+    return ""
+
+
+def _list(titles: Sequence[str], places: Iterable[int]) -> str:
+    return ", ".join(repr(titles[at]) for at in places)

@@ -1,0 +1,101 @@
+"""Adding the followings of an edge list to a community, in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from django.db.models import Count, Max
+
+from democracy.models import MAX_FOLLOWINGS, Community, Following
+from democracy.services.edge_lists import EdgeList
+from democracy.services.imported_members import (
+    KnownMember,
+    KnownMembers,
+    adding_to,
+    by_number,
+    community_name,
+    make_members,
+    new_member,
+)
+from democracy.services.importing import Malformed, add_followings
+
+
+@dataclass
+class Followings:
+    """What an import of followings did."""
+
+    community: Community
+    new_members: int
+    followings: int
+
+
+def import_followings(edges: EdgeList, *, community: str) -> Followings:
+    """Add members and followings to the community of this name, or make it; all or nothing.
+
+    Members are known by the ids of the files they came with, or by their handles. Raises Malformed naming the line,
+    InvalidInput.
+    """
+    with adding_to(community_name(community)) as (recording, is_new):
+        pks = _known(edges, KnownMembers(recording.community))
+        missing = sorted(edges.ids - pks.keys(), key=by_number)
+        pks |= make_members(recording, [new_member(file_id) for file_id in missing], is_new=is_new)
+        places = _places(recording.community)
+        rows = []
+        for (follower, followee), edge in edges.edges.items():
+            pk = pks[follower]
+            if (pk, pks[followee]) not in places.present:
+                places.count[pk] += 1
+                places.last[pk] += 1
+                if places.count[pk] > MAX_FOLLOWINGS:
+                    raise Malformed(
+                        _place(edge.line),
+                        f"{follower!r} would follow more than {MAX_FOLLOWINGS:,} members.",
+                    )
+            rows.append((pk, pks[followee], edge.tags, places.last[pk]))
+        changed = add_followings(recording, rows)
+    return Followings(recording.community, len(missing), changed)
+
+
+def _known(edges: EdgeList, members: KnownMembers) -> dict[str, int]:
+    """The members that are there by the file's ids. Nobody follows for somebody who left, nor anybody anonymous."""
+    lines = {end: edge.line for pair, edge in reversed(edges.edges.items()) for end in pair}
+    known: dict[str, KnownMember] = {}
+    ids: dict[int, str] = {}
+    for file_id in sorted(edges.ids, key=lambda each: (lines.get(each, 0), each)):
+        member = members.find(file_id, _place(lines.get(file_id, 0)))
+        if member is None:
+            continue
+        other = ids.setdefault(member.pk, file_id)
+        if other != file_id:
+            raise Malformed(_place(lines.get(file_id, 0)), f"{file_id!r} and {other!r} are the same member.")
+        known[file_id] = member
+    for (_, followee), edge in edges.edges.items():
+        if followee in known and known[followee].is_anonymous:
+            raise Malformed(_place(edge.line), f"{followee!r} cannot be followed.")
+    return {file_id: member.pk for file_id, member in known.items()}
+
+
+def _place(line: int) -> str:
+    """Where in the file; graphs are read without lines."""
+    return f"line {line}" if line else ""
+
+
+@dataclass
+class _Places:
+    """The followings that are there, and by follower how many they are and the last place among them."""
+
+    present: set[tuple[int, int]]
+    count: Counter[int]
+    last: Counter[int]
+
+
+def _places(community: Community) -> _Places:
+    rows = Following.objects.filter(follower__community=community)
+    of_each = rows.values_list("follower_id").annotate(Count("pk"), Max("order"))
+    counts = [(follower, count, last) for follower, count, last in of_each]
+    return _Places(
+        set(rows.values_list("follower_id", "followee_id")),
+        Counter({follower: count for follower, count, _ in counts}),
+        Counter({follower: last for follower, _, last in counts}),
+    )
