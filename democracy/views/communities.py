@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.returning import no_page, signed_in
 from democracy import access, directory, services
 from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
 from democracy.models import Application, Decision
@@ -63,7 +63,7 @@ def community(request: HttpRequest, community_id: int) -> HttpResponse:
     return render_page(request, "democracy/community.html", context, fragments=_PAGE_FRAGMENTS)
 
 
-@login_required
+@signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 @answered
 def community_create(request: HttpRequest) -> HttpResponse:
@@ -76,7 +76,7 @@ def community_create(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
+@signed_in
 @answered
 def apply_to_community(request: HttpRequest, community_id: int) -> HttpResponse:
     """Apply to join. Where the community lets everybody in, that recalculates its decisions: the message says so."""
@@ -94,8 +94,9 @@ def apply_to_community(request: HttpRequest, community_id: int) -> HttpResponse:
     return redirect("community", community_id)
 
 
+@no_page
 @require_POST
-@login_required
+@signed_in
 @answered
 def application_withdraw(request: HttpRequest, application_id: int) -> HttpResponse:
     application = services.withdraw_application(request.user, application_id)
@@ -104,7 +105,7 @@ def application_withdraw(request: HttpRequest, application_id: int) -> HttpRespo
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
+@signed_in
 @answered
 def community_leave(request: HttpRequest, community_id: int) -> HttpResponse:
     """Ask first, then leave. The last manager can't."""

@@ -17,7 +17,10 @@ from tests.test_views.browsing import as_, nothing_written, queries, text, told
 
 pytestmark = pytest.mark.django_db
 
-RECORDED = "Vote recorded! Results are being recalculated - watch the live stats panel for updates."
+RECORDED = (
+    "Vote recorded! Results are being recalculated - watch the live stats panel for updates. Watch for the spinning "
+    "indicator beside a result while it is recalculated; this can take 30-60 seconds for large communities."
+)
 
 
 class Scene:
@@ -151,7 +154,7 @@ def test_what_was_typed_is_still_there_after_an_error(scene: Scene) -> None:
         headers={"HX-Request": "true", "HX-Target": "voting"},
     )
     form = response.context["form"]
-    assert (response.status_code, form.ratings()[0]["value"], form["comment"].value()) == (200, 3, "Mine.")
+    assert (response.status_code, form.ratings()[0]["value"], form["comment"].value()) == (400, 3, "Mine.")
 
 
 @pytest.mark.parametrize("action", ["vote_submit", "vote-withdraw"])
