@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.returning import no_page, signed_in
 from democracy import access, directory, services
 from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
-from democracy.models import Application, Decision
+from democracy.models import Application, Community, Decision
 from democracy.views._errors import answered, submitted
 from democracy.views._frames import open_frame, overview_seen
 from democracy.views._pages import page_of, render_page
@@ -48,6 +48,7 @@ def community(request: HttpRequest, community_id: int) -> HttpResponse:
     if not may_read:
         fragments = {"community-closed": "democracy/_community_closed.html"}
         return render_page(request, "democracy/community_closed.html", context, fragments=fragments)
+    welcome_new_member(request, context["community"])
     context["seen"] = overview_seen(context["community"])
     decisions = directory.living_decisions(request.user, context["community"])
     closed = page_of(request, directory.closed_decisions(request.user, context["community"]), per_page=_CLOSED_SHOWN)
@@ -61,6 +62,18 @@ def community(request: HttpRequest, community_id: int) -> HttpResponse:
         "waiting": directory.pending_applications(request.user, context["community"]).count(),
     }
     return render_page(request, "democracy/community.html", context, fragments=_PAGE_FRAGMENTS)
+
+
+def welcome_new_member(request: HttpRequest, community: Community) -> None:
+    """On the first page of a community that somebody opens whom a manager has let in meanwhile."""
+    is_opened = request.method == "GET" and not request.headers.get("HX-Request")
+    if is_opened and request.user.is_authenticated and services.take_greeting(request.user, community.pk):
+        _say_welcome(request, community.name)
+
+
+def _say_welcome(request: HttpRequest, name: str) -> None:
+    welcome = f"Welcome to {name}! Your participation will be reflected in all active decision results."
+    messages.success(request, f"{welcome} {WATCH}")
 
 
 @signed_in
@@ -87,8 +100,7 @@ def apply_to_community(request: HttpRequest, community_id: int) -> HttpResponse:
         return render_page(request, "democracy/community_closed.html", context | {"form": form})
     name = context["community"].name
     if application.status == Application.Status.APPROVED:
-        welcome = f"Welcome to {name}! Your participation will be reflected in all active decision results."
-        messages.success(request, f"{welcome} {WATCH}")
+        _say_welcome(request, name)
     else:
         messages.success(request, f"Your application was sent. A manager of {name} will look at it.")
     return redirect("community", community_id)

@@ -24,6 +24,7 @@ from democracy.views._errors import answered, managers_only, submitted
 from democracy.views._frames import frame
 from democracy.views._pages import render_page
 from democracy.views._undo import undone
+from democracy.views.communities import welcome_new_member
 
 DETAIL_FRAGMENTS = {
     "decision-phase": "democracy/_decision_phase.html",
@@ -56,6 +57,7 @@ def decision(request: HttpRequest, community_id: int, decision_id: int) -> HttpR
     context = decision_frame(request.user, community_id, decision_id, tab="vote")
     if context["decision"].status == Decision.Status.DRAFT:
         return redirect("decision-preview", community_id, decision_id)
+    welcome_new_member(request, context["community"])
     undo, typed = (None, None) if request.headers.get("HX-Request") else undone(request, decision_id)
     form = BallotForm(context["choices"], initial=typed) if typed else None
     context |= result_panel(context) | voting(request.user, context, form) | {"undo": undo}

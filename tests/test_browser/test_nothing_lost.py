@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.test_browser.conftest import Server
 from tests.test_browser.test_decisions import RECORDED, SURPLUS, enter, open_decision
 
+PLAYGROUND = "A new playground at Mill Pond"
 SIGNED_OUT = "You are signed out. Nothing was saved; what you typed stays here."
 OUTSIDE = """
     () => [...document.querySelectorAll(".card, main")].flatMap((card) => {
@@ -32,12 +33,12 @@ async def sign_out_elsewhere(page: Page) -> None:
 
 async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(unheard: Page) -> None:
     page = unheard
-    await enter(page, "Elias Berg")
-    await open_decision(page, SURPLUS)
+    await enter(page, "Theo")
+    await open_decision(page, PLAYGROUND)
     address = page.url
     await star(page, 0, 4)
     await page.get_by_text("Tags and comment").click()
-    await page.get_by_label("Tags", exact=False).first.fill("roads,")
+    await page.locator("#tags").fill("roads,")
     await page.get_by_label("Comment").fill("I thought about it all day.")
     await sign_out_elsewhere(page)
 
@@ -54,7 +55,7 @@ async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(unhea
 
     # The mailed link opens another window: what was typed is there, and here it can be sent as well.
     other = await page.context.new_page()
-    await enter(other, "Elias Berg")
+    await enter(other, "Theo")
     await other.goto(wanted)
     await expect(other.locator("#messages")).to_contain_text("What you typed before you signed in is back.")
     first = other.locator("#vote .rating").first
@@ -77,6 +78,7 @@ async def test_a_form_that_leaves_the_page_comes_back_with_all_its_rows_for_the_
     await page.get_by_role("link", name="New decision").click()
     await page.get_by_label("Question").fill("Which bench?")
     await page.get_by_role("button", name="Add a choice").click()
+    await expect(page.get_by_label("Choice 3", exact=True)).to_be_focused()
     for number, title in enumerate(("Oak", "Steel", "Stone"), start=1):
         await page.get_by_label(f"Choice {number}", exact=True).fill(title)
     await page.get_by_label("Voting closes").fill("2099-01-02T09:00")
@@ -105,8 +107,8 @@ async def test_a_form_that_leaves_the_page_comes_back_with_all_its_rows_for_the_
 async def test_by_keyboard_a_star_keeps_the_focus_and_a_refusal_has_it(unheard: Page) -> None:
     page = unheard
     await page.set_viewport_size({"width": 360, "height": 640})
-    await enter(page, "Hana Sato")
-    await open_decision(page, SURPLUS)
+    await enter(page, "Gideon")
+    await open_decision(page, PLAYGROUND)
     cast = page.get_by_role("button", name=re.compile("Cast my ballot|Save changes"))
     await cast.focus()
     await page.keyboard.press("Enter")
@@ -135,6 +137,8 @@ async def test_by_keyboard_a_star_keeps_the_focus_and_a_refusal_has_it(unheard: 
     await page.get_by_role("button", name="Withdraw my ballot").click()
     await page.get_by_role("button", name="Undo").click()
     await expect(page.locator("#own-ballot .badge")).to_have_text("You voted")
+    await page.get_by_role("button", name="Withdraw my ballot").click()
+    await expect(page.locator("#own-ballot .badge")).not_to_have_text("You voted")
 
 
 async def test_going_back_to_a_search_finds_its_words_in_the_field(page: Page) -> None:
@@ -184,7 +188,7 @@ async def test_more_windows_than_a_browser_has_connections_all_work(chromium: Br
 async def test_in_forced_colours_what_is_chosen_differs_from_what_is_not(chromium: Browser, server: Server) -> None:
     context = await chromium.new_context(base_url=server.url, forced_colors="active")
     page = await context.new_page()
-    await enter(page, "Ivy Campbell")
+    await enter(page, "Mei")
     await open_decision(page, SURPLUS)
     await star(page, 0, 0)
     colours = """
