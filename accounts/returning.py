@@ -6,7 +6,8 @@
 - What htmx asks for: 401 with nothing to put on the page, and in `HX-Trigger` the event `signed-out` with what to say;
   session.js says it, and the page stays as it is.
 
-Pages tell by `X-Viewer` for whom they were made: nothing made for somebody else, or for a visitor, is swapped into them.
+Pages tell by `X-Viewer` for whom they were made: nothing made for somebody else, or for a visitor, is swapped into
+them.
 """
 
 from __future__ import annotations

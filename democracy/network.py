@@ -163,8 +163,8 @@ def own_followers(viewer: Viewer, *, community_id: int | None = None) -> QuerySe
 
 
 def followers_left_out(viewer: Viewer, decision: Decision, *, before: Iterable[str], after: Iterable[str]) -> int:
-    """How many of those whom the viewer knows to follow them would inherit from their ballot with the tags `before`, and
-    not with the tags `after`. Where ballots are shown, without those who voted themselves.
+    """How many of those whom the viewer knows to follow them would inherit from their ballot with the tags `before`,
+    and not with the tags `after`. Where ballots are shown, without those who voted themselves.
     """
     followings = own_followers(viewer, community_id=decision.community_id).order_by()
     if access.shows_ballots(decision):

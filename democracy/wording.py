@@ -154,8 +154,8 @@ def left_out_sentence(followers: int, tags: Sequence[str]) -> str:
     they = "does" if followers == 1 else "do"
     topics = listed([quoted(tag) for tag in tags])
     return (
-        f"{who} you on topics that your ballot would no longer bear ({topics}), and {they} not inherit it then. Put the "
-        f"tags back, or save it all the same."
+        f"{who} you on topics that your ballot would no longer bear ({topics}), and {they} not inherit it then. "
+        "Put the tags back, or save it all the same."
     )
 
 

@@ -228,9 +228,7 @@ def badge(state: str) -> SafeString:
 
 
 @register.simple_tag
-def runoff_bar(
-    ahead: int, behind: int, equal: int, series_a: int | str = "", series_b: int | str = ""
-) -> SafeString:
+def runoff_bar(ahead: int, behind: int, equal: int, series_a: int | str = "", series_b: int | str = "") -> SafeString:
     """Ballots for one finalist from the left, for the other from the right, for neither between them. `series_a` and
     `series_b` are the numbers of their colours, where they have some.
 

@@ -65,7 +65,7 @@ def vote_submit(request: HttpRequest, community_id: int, decision_id: int) -> Ht
         messages.success(request, RECORDED)
         return _voted(request, community_id, decision_id)
     messages.success(request, ABSTAINED)
-    typed = {name: value for name, value in request.POST.items() if name in form.fields and name != "abstain"}
+    typed = {name: str(value) for name, value in request.POST.items() if name in form.fields and name != "abstain"}
     return _voted(request, community_id, decision_id, undo=undo_of(before, typed=typed), typed=typed)
 
 

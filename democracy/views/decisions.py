@@ -61,7 +61,7 @@ def decision(request: HttpRequest, community_id: int, decision_id: int) -> HttpR
     undo, typed = (None, None) if request.headers.get("HX-Request") else undone(request, decision_id)
     form = BallotForm(context["choices"], initial=typed) if typed else None
     context |= result_panel(context) | voting(request.user, context, form) | {"undo": undo}
-    context["place"] = request.GET.get("place", "")
+    context["place"] = "results" if request.GET.get("place") == "results" else ""
     if request.headers.get("HX-Target") == "own-ballot" and context["own"] and context["own"].kind == "inherited":
         # The page itself asks for them once it is shown: it takes a calculation.
         context |= {"explanation": explain_own(request.user, context["decision"])}

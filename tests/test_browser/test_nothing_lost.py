@@ -1,4 +1,6 @@
-"""Nothing that was typed is lost, nothing happens unseen: sessions that end, refusals, the keyboard, offline, many windows."""
+"""Nothing that was typed is lost, nothing happens unseen: sessions that end, refusals, the keyboard, offline, many
+windows.
+"""
 
 from __future__ import annotations
 
@@ -202,7 +204,9 @@ async def test_in_forced_colours_what_is_chosen_differs_from_what_is_not(chromiu
     await context.close()
 
 
-async def test_with_letters_twice_as_large_nothing_leaves_its_card_on_a_phone(chromium: Browser, server: Server) -> None:
+async def test_with_letters_twice_as_large_nothing_leaves_its_card_on_a_phone(
+    chromium: Browser, server: Server
+) -> None:
     context = await chromium.new_context(base_url=server.url, viewport={"width": 360, "height": 780})
     await context.add_init_script(
         "document.addEventListener('DOMContentLoaded', () => { document.documentElement.style.fontSize = '200%'; })"

@@ -138,7 +138,9 @@ def test_what_was_dropped_in_one_decision_is_not_offered_in_another(scene: Scene
 
 @pytest.fixture
 def followed(scene: Scene) -> Client:
-    """Ada's browser. Ben follows her on roads, Cleo on roads and parks, the manager on everything; she voted on roads."""
+    """Ada's browser. Ben follows her on roads, Cleo on roads and parks, the manager on everything; she voted on
+    roads.
+    """
     members = scene.members
     factories.vote(members["ada"], scene.decision, tags=["roads"], Ash=5)
     factories.follow(members["ben"], members["ada"], "roads")

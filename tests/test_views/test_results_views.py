@@ -4,10 +4,10 @@ from whom.
 
 from __future__ import annotations
 
-import re
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from datetime import timedelta
