@@ -5,11 +5,12 @@ They translate errors of the commands into a message beside the field.
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
-from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.cache import never_cache
@@ -19,6 +20,7 @@ from accounts import services
 from accounts.errors import AccountError, TooManyRequests
 from accounts.models import User
 from accounts.ratelimit import client_of
+from accounts.returning import UNSAVED, no_page, signed_in
 
 
 def _status(error: AccountError) -> int:
@@ -43,14 +45,20 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         if request.user.is_authenticated:
             return _onward(request)
-        return render(request, "accounts/sign_in.html", {"next": _next_path(request)})
+        return _ask_for_address(request)
     email = request.POST.get("email", "")
     try:
         services.request_sign_in_link(email, client=client_of(request), next_path=_next_path(request))
     except AccountError as error:
-        context = {"error": error, "email": email, "next": _next_path(request)}
-        return render(request, "accounts/sign_in.html", context, status=_status(error))
+        return _ask_for_address(request, error=error, email=email)
     return redirect("sign-in-sent")
+
+
+def _ask_for_address(request: HttpRequest, *, error: AccountError | None = None, email: str = "") -> HttpResponse:
+    wanted = _next_path(request)
+    is_unsaved = UNSAVED in QueryDict(urlsplit(wanted).query)
+    context = {"error": error, "email": email, "next": wanted, "is_unsaved": is_unsaved}
+    return render(request, "accounts/sign_in.html", context, status=_status(error) if error else 200)
 
 
 @require_GET
@@ -91,7 +99,7 @@ def _after_sign_in(request: HttpRequest, user: User) -> HttpResponse:
 
 
 @never_cache
-@login_required
+@signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def welcome(request: HttpRequest) -> HttpResponse:
     """The first visit: how somebody wants to be called. It can be skipped; the profile asks the same."""
@@ -110,8 +118,9 @@ def welcome(request: HttpRequest) -> HttpResponse:
     return _onward(request)
 
 
+@no_page
 @never_cache
-@login_required
+@signed_in
 @require_GET
 def handle_status(request: HttpRequest) -> HttpResponse:
     """Whether the handle being typed is free; a fragment beside its field."""
@@ -119,6 +128,7 @@ def handle_status(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/_handle_status.html", {"check": check})
 
 
+@no_page
 @require_POST
 def demo_sign_in(request: HttpRequest) -> HttpResponse:
     try:
@@ -128,6 +138,7 @@ def demo_sign_in(request: HttpRequest) -> HttpResponse:
     return _onward(request)
 
 
+@no_page
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     logout(request)
@@ -135,7 +146,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@login_required
+@signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
     """Name, handle and API tokens of whoever is signed in."""
@@ -151,8 +162,9 @@ def profile(request: HttpRequest) -> HttpResponse:
     return redirect("profile")
 
 
+@no_page
 @never_cache
-@login_required
+@signed_in
 @require_POST
 def create_token(request: HttpRequest) -> HttpResponse:
     """Answers with the page itself, not a redirection: the token is shown this once and kept nowhere."""
@@ -163,7 +175,8 @@ def create_token(request: HttpRequest) -> HttpResponse:
     return _profile(request, raw_token=raw)
 
 
-@login_required
+@no_page
+@signed_in
 @require_POST
 def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     try:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
+from accounts.returning import no_page
 from crowdvote.api_examples import api_examples
 from crowdvote.example import WORKED, live_example
 
@@ -32,6 +33,7 @@ def home(request: HttpRequest) -> HttpResponse:
     )
 
 
+@no_page
 @never_cache
 @require_safe
 def home_example(request: HttpRequest) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ MOST_POINTS = 240
 
 @dataclass(frozen=True)
 class Line:
-    """One series. `dots` are the ends of the line, or its only point."""
+    """One series, in the colour `number`. `dots` are the ends of the line, or its only point."""
 
     name: str
     number: int
@@ -51,9 +51,11 @@ def thinned(rows: Sequence[int], most: int = MOST_POINTS) -> list[int]:
 
 
 def line_chart(
-    names: Sequence[str], times: Sequence[datetime], values: Sequence[Sequence[float]], *, highest: int
+    names: Mapping[int, str], times: Sequence[datetime], values: Sequence[Sequence[float]], *, highest: int
 ) -> LineChart:
-    """Lines that hold each value until the next one, as results do. `values[series][point]`, from 0 to `highest`."""
+    """Lines that hold each value until the next one, as results do. `names` by the number of a line's colour;
+    `values[line][point]`, from 0 to `highest`.
+    """
     first, span = times[0], (times[-1] - times[0]) or timedelta(seconds=1)
     plot_width, plot_height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
     # A single result is in the middle.
@@ -63,7 +65,7 @@ def line_chart(
         return _TOP + plot_height * (1 - value / highest)
 
     lines = []
-    for number, (name, series) in enumerate(zip(names, values, strict=True), start=1):
+    for (number, name), series in zip(names.items(), values, strict=True):
         corners: list[str] = []
         for at, (x, value) in enumerate(zip(xs, series, strict=True)):
             if at:

@@ -6,7 +6,7 @@ they vote. What a viewer knows of their own is always there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
@@ -16,7 +16,7 @@ from accounts.models import named
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied, SelfFollowing
-from democracy.models import Community, Following, Membership
+from democracy.models import Community, Decision, Following, Membership
 
 # More than this can be neither drawn nor read.
 MOST_DRAWN = 7_000
@@ -160,6 +160,17 @@ def own_followers(viewer: Viewer, *, community_id: int | None = None) -> QuerySe
         .order_by("followee__community__name", "followee__community", "-created_at", "-pk")
     )
     return followings if community_id is None else followings.filter(followee__community=community_id)
+
+
+def followers_left_out(viewer: Viewer, decision: Decision, *, before: Iterable[str], after: Iterable[str]) -> int:
+    """How many of those whom the viewer knows to follow them would inherit from their ballot with the tags `before`,
+    and not with the tags `after`. Where ballots are shown, without those who voted themselves.
+    """
+    followings = own_followers(viewer, community_id=decision.community_id).order_by()
+    if access.shows_ballots(decision):
+        followings = followings.exclude(follower__ballots__decision=decision)
+    topics = [set(tags) for tags in followings.values_list("tags", flat=True)]
+    return sum(1 for tags in topics if tags & set(before) and not tags & set(after))
 
 
 def order_after_moving(viewer: Viewer, community_id: int, followee_id: int, *, steps: int) -> list[int]:

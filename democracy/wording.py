@@ -148,6 +148,17 @@ def runoff_sentence(runoff: RunoffWords) -> str:
     return f"{start}; {count_text(runoff.equal, 'rates', 'rate')} both the same."
 
 
+def left_out_sentence(followers: int, tags: Sequence[str]) -> str:
+    """Who no longer inherits a ballot once it does not bear these tags."""
+    who = "1 member follows" if followers == 1 else f"{followers:,} members follow"
+    they = "does" if followers == 1 else "do"
+    topics = listed([quoted(tag) for tag in tags])
+    return (
+        f"{who} you on topics that your ballot would no longer bear ({topics}), and {they} not inherit it then. "
+        "Put the tags back, or save it all the same."
+    )
+
+
 def upset_sentence(runoff: RunoffWords) -> str:
     """Why the choice with the most stars did not win; "" where it did, or where both have as many."""
     if runoff.winner_score >= runoff.runner_up_score:

@@ -228,8 +228,9 @@ def badge(state: str) -> SafeString:
 
 
 @register.simple_tag
-def runoff_bar(ahead: int, behind: int, equal: int) -> SafeString:
-    """Ballots for one finalist from the left, for the other from the right, for neither between them.
+def runoff_bar(ahead: int, behind: int, equal: int, series_a: int | str = "", series_b: int | str = "") -> SafeString:
+    """Ballots for one finalist from the left, for the other from the right, for neither between them. `series_a` and
+    `series_b` are the numbers of their colours, where they have some.
 
     The line is where half of the ballots with a preference are; the numbers are said beside it.
     """
@@ -239,9 +240,11 @@ def runoff_bar(ahead: int, behind: int, equal: int) -> SafeString:
     line = format_html('<line class="majority" x1="{0}" x2="{0}" y1="-4" y2="44"/>', half) if ahead + behind else ""
     return format_html(
         '<svg aria-hidden="true"><rect class="neither" width="100%" height="100%" rx="6"/>'
-        '<rect class="side-a" width="{}%" height="100%" rx="6"/>'
-        '<rect class="side-b" x="{}%" width="{}%" height="100%" rx="6"/>{}</svg>',
+        '<rect class="side-a{}" width="{}%" height="100%" rx="6"/>'
+        '<rect class="side-b{}" x="{}%" width="{}%" height="100%" rx="6"/>{}</svg>',
+        f" series-{series_a}" if series_a else "",
         f"{left:.2f}",
+        f" series-{series_b}" if series_b else "",
         f"{100 - right:.2f}",
         f"{right:.2f}",
         line,

@@ -32,6 +32,7 @@ class BallotForm(forms.Form):
         help_text="Shown beside your ballot.",
     )
     abstain = forms.BooleanField(required=False)
+    confirmed = forms.BooleanField(required=False)
 
     def __init__(self, choices: Sequence[Choice], data: QueryDict | None = None, **options: Any) -> None:
         super().__init__(data, **options)
@@ -44,10 +45,7 @@ class BallotForm(forms.Form):
     @classmethod
     def of(cls, choices: Sequence[Choice], ballot: Ballot | None) -> BallotForm:
         """The form as the ballot stands; empty without one."""
-        if ballot is None:
-            return cls(choices)
-        stars = {f"choice-{vote.choice_id}": vote.stars for vote in ballot.votes.all()}
-        return cls(choices, initial={**stars, "tags": ", ".join(ballot.tags), "comment": ballot.comment})
+        return cls(choices) if ballot is None else cls(choices, initial=fields_of(ballot))
 
     def ratings(self) -> list[dict[str, Any]]:
         """What the star inputs show: choice, name and value."""
@@ -67,6 +65,13 @@ class BallotForm(forms.Form):
             return {}
         given = {choice.pk: self.cleaned_data[name] for choice, name in self.rated}
         return {pk: stars for pk, stars in given.items() if stars is not None}
+
+
+def fields_of(ballot: Ballot) -> dict[str, str]:
+    """A ballot as the fields that cast it."""
+    stars = {f"choice-{vote.choice_id}": str(vote.stars) for vote in ballot.votes.all()}
+    abstain = {"abstain": "1"} if ballot.abstain else {}
+    return {**stars, "tags": ", ".join(ballot.tags), "comment": ballot.comment, **abstain}
 
 
 # --- Decisions --------------------------------------------------------------------------------------------------------
@@ -116,7 +121,16 @@ class MomentField(forms.DateTimeField):
     widget = MomentInput
 
 
-class PublishedDecisionForm(forms.Form):
+class _KeepsMoments(forms.Form):
+    """Shows moments by the minute: one that was left as it was shown stays as it is stored."""
+
+    def clean(self) -> None:
+        for name, stored in self.initial.items():
+            if isinstance(stored, datetime) and self.cleaned_data.get(name) == stored.replace(second=0, microsecond=0):
+                self.cleaned_data[name] = stored
+
+
+class PublishedDecisionForm(_KeepsMoments):
     """What can still be changed once people vote."""
 
     title = forms.CharField(label="Question", max_length=Decision._meta.get_field("title").max_length)
@@ -129,11 +143,11 @@ class PublishedDecisionForm(forms.Form):
     closes_at = MomentField(label="Voting closes", help_text="It can only move later. Times are in UTC.")
 
     @classmethod
-    def of(cls, decision: Decision) -> PublishedDecisionForm:
-        return cls(initial=_initial(decision))
+    def of(cls, decision: Decision, data: QueryDict | None = None) -> PublishedDecisionForm:
+        return cls(data, initial=_initial(decision))
 
 
-class DecisionForm(forms.Form):
+class DecisionForm(_KeepsMoments):
     # The row of choices that was just added or moved, or stands where one was removed: whoever did it goes on there;
     # and whether it can move on upwards.
     touched: int | None = None
@@ -174,10 +188,11 @@ class DecisionForm(forms.Form):
         return cls(initial={"choices": [_row()] * MIN_CHOICES})
 
     @classmethod
-    def of(cls, decision: Decision) -> DecisionForm:
+    def of(cls, decision: Decision, data: QueryDict | None = None) -> DecisionForm:
         rows = [_row(str(choice.pk), choice.title, choice.description) for choice in decision.choices.all()]
         rows += [_row()] * (MIN_CHOICES - len(rows))
-        return cls(initial=_initial(decision) | {"choices": rows, "results_visibility": decision.results_visibility})
+        shown = _initial(decision) | {"choices": rows, "results_visibility": decision.results_visibility}
+        return cls(data, initial=shown)
 
 
 def _initial(decision: Decision) -> dict[str, str | datetime | None]:

@@ -5,7 +5,7 @@ appends a `LedgerEntry`. Derived rows (`StagedBallot`, `DecisionSnapshot`) and t
 by the calculation, in bulk.
 """
 
-from democracy.models.communities import MAX_FOLLOWINGS, Application, Community, Following, Membership
+from democracy.models.communities import MAX_FOLLOWINGS, Application, Community, Following, Greeting, Membership
 from democracy.models.decisions import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Ballot, Choice, Decision, Vote
 from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
 from democracy.models.ledger import LedgerEntry
@@ -23,6 +23,7 @@ __all__ = [
     "Decision",
     "DecisionSnapshot",
     "Following",
+    "Greeting",
     "LedgerEntry",
     "Membership",
     "StagedBallot",

@@ -125,6 +125,15 @@ class Application(models.Model):
         return f"application {self.pk}"
 
 
+class Greeting(models.Model):
+    """A member whom a manager let in, and whom no page has welcomed yet. Not an input: nothing rests on it."""
+
+    membership = models.OneToOneField(Membership, on_delete=models.CASCADE, related_name="greeting")
+
+    def __str__(self) -> str:
+        return f"greeting {self.pk}"
+
+
 class Following(models.Model):
     """Follower inherits from followee, on the topics in `tags` (none = everything). `order` is for display only."""
 

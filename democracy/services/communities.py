@@ -16,7 +16,7 @@ from democracy.errors import (
     NameTaken,
     PermissionDenied,
 )
-from democracy.models import Application, Community, Following, Membership
+from democracy.models import Application, Community, Following, Greeting, Membership
 from democracy.services import validation
 from democracy.services.commands import command
 
@@ -161,8 +161,20 @@ def _approve(application: Application, recording: ledger.Recording, *, decided_b
     membership.role, membership.is_manager = Membership.Role.VOTER, False
     membership.joined_at = recording.time
     membership.save()
+    if decided_by is not None:
+        Greeting.objects.get_or_create(membership=membership)
     name, community = access.display_name(membership), recording.community.name
     transaction.on_commit(lambda: eventlog.joined(name, community, "Voter"), robust=True)
+
+
+@command
+def take_greeting(viewer: Viewer, community_id: int) -> bool:
+    """Whether the viewer was let in by a manager and is to be welcomed now. True once."""
+    waiting = Greeting.objects.filter(
+        membership__community=community_id, membership__user=viewer.pk, membership__left_at=None
+    )
+    # Read first: hardly ever is one there, and pages don't wait for writers.
+    return waiting.exists() and waiting.delete()[0] > 0
 
 
 @command

@@ -15,9 +15,6 @@ from democracy.models import MAX_STARS, Choice, Decision, DecisionSnapshot
 from democracy.services.presenting import Outcome
 from democracy.wording import STAR
 
-# More lines than this can't be told apart.
-MOST_LINES = 6
-
 
 @dataclass(frozen=True)
 class Calculated:
@@ -63,13 +60,13 @@ def history_chart(viewer: Viewer, decision: Decision, outcome: Outcome) -> LineC
     points = list(DecisionSnapshot.objects.filter(pk__in=shown).order_by("calculated_at", "pk").values_list(*columns))
     if len(points) < 2 or not any(counted for _, _, counted in points):
         return None
-    best = [row.choice for row in outcome.rows[:MOST_LINES]]
+    best = {row.series: row.choice for row in outcome.rows if row.series}
     return charts.line_chart(
-        [choice.title for choice in best],
+        {series: choice.title for series, choice in best.items()},
         [at for at, _, _ in points],
         [
             [scores[str(choice.pk)] / STAR / counted if counted else 0.0 for _, scores, counted in points]
-            for choice in best
+            for choice in best.values()
         ],
         highest=MAX_STARS,
     )

@@ -10,11 +10,14 @@ from democracy import wording
 from democracy.models import MAX_STARS, Choice, DecisionSnapshot
 from democracy.wording import STAR, RunoffWords
 
+# More colours, and lines of a chart, can't be told apart.
+MOST_COLOURS = 6
+
 
 @dataclass(frozen=True)
 class ChoiceRow:
-    """One choice. `score` and `average` in microstars; `share` of the most stars there could be, 0 to 1; `beats` are
-    the cells of its row in the preference matrix, None for itself.
+    """One choice. `score` and `average` in microstars; `share` of the most stars there could be, 0 to 1; `series` the
+    number of its colour, 0 for none; `beats` are the cells of its row in the preference matrix, None for itself.
     """
 
     choice: Choice
@@ -25,6 +28,7 @@ class ChoiceRow:
     five_stars: int
     is_winner: bool
     is_finalist: bool
+    series: int
     beats: tuple[Preference | None, ...] = ()
 
 
@@ -61,6 +65,19 @@ class Outcome:
     rules: str = ""
     columns: tuple[Choice, ...] = field(default=())
 
+    @property
+    def by_stars(self) -> tuple[ChoiceRow, ...]:
+        """The rows as the score round has them: most stars first."""
+        return tuple(sorted(self.rows, key=lambda row: -row.score))
+
+    @property
+    def needs_words(self) -> bool:
+        """Whether the stars alone, as they are shown, don't say why the winner is ahead."""
+        won = next((row for row in self.rows if row.is_winner), None)
+        return won is not None and any(
+            round(row.average, -4) >= round(won.average, -4) for row in self.rows if row is not won
+        )
+
 
 def outcome_of(snapshot: DecisionSnapshot, choices: Sequence[Choice]) -> Outcome:
     return outcome(snapshot.result, choices, is_final=snapshot.is_final)
@@ -74,6 +91,7 @@ def outcome(result: Mapping[str, Any], choices: Sequence[Choice], *, is_final: b
     runoff = _runoff(result, titles)
     counted = result["participation"]["counted"]
     order = _order(result, by_id)
+    series = _series(order, by_id)
     return Outcome(
         title=wording.outcome_title(winner.title if winner else None, is_final=is_final),
         winner=winner,
@@ -82,7 +100,7 @@ def outcome(result: Mapping[str, Any], choices: Sequence[Choice], *, is_final: b
         if runoff
         else wording.no_winner_sentence(result.get("reason"), is_final=is_final),
         upset=wording.upset_sentence(runoff) if runoff else "",
-        rows=tuple(_row(result, by_id, key, order) for key in order),
+        rows=tuple(_row(result, by_id, key, order, series.get(key, 0)) for key in order),
         runoff=runoff,
         tie_breaks=tuple(
             wording.tie_break_text(
@@ -111,7 +129,15 @@ def _order(result: Mapping[str, Any], choices: Mapping[str, Choice]) -> list[str
     return sorted(choices, key=place)
 
 
-def _row(result: Mapping[str, Any], choices: Mapping[str, Choice], key: str, order: Sequence[str]) -> ChoiceRow:
+def _series(order: Sequence[str], choices: Mapping[str, Choice]) -> dict[str, int]:
+    """The colours of the best choices, from 1, as they are listed: new ballots alone change no colour."""
+    best = sorted(order[:MOST_COLOURS], key=lambda key: choices[key].position)
+    return {key: number for number, key in enumerate(best, start=1)}
+
+
+def _row(
+    result: Mapping[str, Any], choices: Mapping[str, Choice], key: str, order: Sequence[str], series: int
+) -> ChoiceRow:
     counted, score, preferences = result["participation"]["counted"], result["scores"][key], result["preferences"]
     return ChoiceRow(
         choice=choices[key],
@@ -122,6 +148,7 @@ def _row(result: Mapping[str, Any], choices: Mapping[str, Choice], key: str, ord
         five_stars=result["five_stars"][key],
         is_winner=key == result["winner"],
         is_finalist=key in result["finalists"],
+        series=series,
         beats=tuple(
             None if other == key else Preference(choices[other].title, preferences[key][other], preferences[other][key])
             for other in order

@@ -39,6 +39,13 @@ def direct_average(direct: Outcome, choice: Choice) -> int | None:
     return next(row.average for row in direct.rows if row.choice == choice)
 
 
+@register.filter
+def series_of(choice: Choice, outcome: Outcome | None) -> int:
+    """The number of a choice's colour on the page; 0 for none."""
+    rows = outcome.rows if outcome is not None else ()
+    return next((row.series for row in rows if row.choice == choice), 0)
+
+
 @register.simple_tag
 def participation_bar(participation: Mapping[str, int]) -> SafeString:
     """Eligible voters in one bar: cast, inherited, abstained, the rest empty. The numbers are said beside it."""

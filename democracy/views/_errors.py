@@ -5,7 +5,7 @@ puts the error beside its field.
 
 - PermissionDenied is 404, the same for "may not" and "does not exist"; a guest is asked to sign in, whatever it was.
 - On managers' pages (`managers_only`) it is 403: communities are listed for everybody, so there is nothing to hide.
-- Any other refusal becomes a message on the page that the form stood on.
+- Any other refusal becomes a message on the page that the form stood on; where htmx asked, 409 with just that message.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.contrib import messages
-from django.contrib.auth.views import redirect_to_login
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.errors import DomainError
+from accounts.returning import page_before, sign_in_first
 from democracy import access
 from democracy.errors import PermissionDenied
 from democracy.models import Community
@@ -40,11 +40,11 @@ def answered(view: View[P]) -> View[P]:
             return view(request, *args, **kwargs)
         except PermissionDenied as error:
             if not request.user.is_authenticated:
-                return _sign_in(request)
+                return sign_in_first(request)
             raise Http404 from error
         except DomainError as error:
             messages.error(request, error.message)
-            return redirect(back(request))
+            return _refused(request)
 
     return wrapper
 
@@ -60,7 +60,7 @@ def managers_only(view: View[P]) -> View[P]:
         if not Community.objects.filter(pk=community_id).exists():
             raise Http404
         if not request.user.is_authenticated:
-            return _sign_in(request)
+            return sign_in_first(request)
         try:
             access.require_manager(request.user, community_id)
         except PermissionDenied:
@@ -86,9 +86,18 @@ def submitted(form: Form, command: Callable[[Mapping[str, Any]], T]) -> T | None
         return None
 
 
-def back(request: HttpRequest, *, otherwise: str = "/") -> str:
+def _refused(request: HttpRequest) -> HttpResponse:
+    """The message, on the page that stands: whatever was to be replaced by the answer stays as it is."""
+    if not request.headers.get("HX-Request"):
+        return redirect(back(request))
+    response = render(request, "components/_messages.html", status=409)
+    response["HX-Retarget"], response["HX-Reswap"] = "#messages", "innerHTML"
+    return response
+
+
+def back(request: HttpRequest) -> str:
     """The page of this site that a form stood on."""
-    return _ours(request, request.headers.get("Referer")) or otherwise
+    return page_before(request) or "/"
 
 
 def opened_from(request: HttpRequest) -> str:
@@ -101,8 +110,3 @@ def _ours(request: HttpRequest, address: str | None) -> str:
         address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     return address if address and is_ours else ""
-
-
-def _sign_in(request: HttpRequest) -> HttpResponse:
-    wanted = request.get_full_path() if request.method in {"GET", "HEAD"} else back(request)
-    return redirect_to_login(wanted)

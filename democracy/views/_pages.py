@@ -28,17 +28,25 @@ def page_of(
 
 
 def render_page(
-    request: HttpRequest, template: str, context: Mapping[str, Any], *, fragments: Mapping[str, str] | None = None
+    request: HttpRequest,
+    template: str,
+    context: Mapping[str, Any],
+    *,
+    fragments: Mapping[str, str] | None = None,
+    status: int | None = None,
 ) -> HttpResponse:
     """The page, or one of its `fragments` (id of the element: template) where htmx wants to replace just that.
 
-    A page with a refused form is 400. A fragment is always 200: it tells something on the way, nothing was submitted.
+    Where a form was refused it is 400, unless `status` says more; what is only asked on the way, without posting it, is
+    not.
     """
     is_restored = request.headers.get("HX-History-Restore-Request") == "true"
     target = request.headers.get("HX-Target", "") if request.headers.get("HX-Request") and not is_restored else ""
     fragment = (fragments or {}).get(target)
     form = context.get("form")
-    status = 400 if fragment is None and form is not None and form.is_bound and form.errors else 200
+    is_refused = form is not None and form.is_bound and bool(form.errors)
+    if status is None:
+        status = 400 if is_refused and (fragment is None or request.method == "POST") else 200
     response = render(request, fragment or template, dict(context), status=status)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response

@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from democracy import services
-from democracy.errors import PermissionDenied
+from accounts.returning import no_page, signed_in
+from democracy import network, services, wording
+from democracy.errors import InvalidTag, PermissionDenied
 from democracy.forms.decisions import BallotForm, BallotSearch
+from democracy.models import Ballot
 from democracy.services.explaining import explain_ballot, explain_own
 from democracy.services.presenting import outcome
 from democracy.services.questions import Vote, what_if
 from democracy.services.rolls import ballot_rows, columns_of, read_rows
+from democracy.tags import normalise_tags
 from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, submitted
 from democracy.views._pages import PER_PAGE, render_page
+from democracy.views._undo import Undo, keep, undo_of
+from democracy.views.communities import WATCH
 from democracy.views.decisions import DETAIL_FRAGMENTS, voting
 
-RECORDED = "Vote recorded! Results are being recalculated - watch the live stats panel for updates."
+RECORDED = "Vote recorded! Results are being recalculated - watch the live stats panel for updates. " + WATCH
+ABSTAINED = "You abstained. Results are being recalculated - watch the live stats panel for updates. " + WATCH
 WITHDRAWN = (
-    "Your ballot is withdrawn. If you follow somebody who votes, you inherit again. Results are being recalculated."
+    "Your ballot is withdrawn. If you follow somebody who votes, you inherit again. Results are being recalculated - "
+    "watch the live stats panel for updates. " + WATCH
 )
 
 
+@no_page
 @require_POST
-@login_required
+@signed_in
 @answered
 def vote_submit(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Cast or change one's ballot, or abstain. The result is recalculated in the background."""
     context = decision_frame(request.user, community_id, decision_id, tab="vote")
     form = BallotForm(context["choices"], request.POST)
+    before = _cast_before(context)
+    _ask_about_followers(request, context, form, before)
     receipt = submitted(
         form,
         lambda data: services.cast_ballot(
@@ -47,13 +60,39 @@ def vote_submit(request: HttpRequest, community_id: int, decision_id: int) -> Ht
     )
     if receipt is None:
         context |= result_panel(context) | voting(request.user, context, form)
-        return render_page(request, "democracy/decision_detail.html", context, fragments=DETAIL_FRAGMENTS)
-    messages.success(request, RECORDED)
-    return _voted(request, community_id, decision_id)
+        return _shown(request, context, DETAIL_FRAGMENTS)
+    if not form.cleaned_data["abstain"]:
+        messages.success(request, RECORDED)
+        return _voted(request, community_id, decision_id)
+    messages.success(request, ABSTAINED)
+    typed = {name: str(value) for name, value in request.POST.items() if name in form.fields and name != "abstain"}
+    return _voted(request, community_id, decision_id, undo=undo_of(before, typed=typed), typed=typed)
 
 
+def _cast_before(context: Mapping[str, Any]) -> Ballot | None:
+    """The ballot that a member has in a decision before they change it."""
+    own = Ballot.objects.filter(decision=context["decision"], membership=context["membership"])
+    return own.prefetch_related("votes").first()
+
+
+def _ask_about_followers(
+    request: HttpRequest, context: Mapping[str, Any], form: BallotForm, before: Ballot | None
+) -> None:
+    """Refuse once what would leave followers without the ballot that they inherit now, saying how many."""
+    if before is None or not form.is_valid() or form.cleaned_data["abstain"] or form.cleaned_data["confirmed"]:
+        return
+    with suppress(InvalidTag):
+        after = normalise_tags(form.cleaned_data["tags"])
+        dropped = sorted(set(before.tags) - set(after))
+        left_out = network.followers_left_out(request.user, context["decision"], before=before.tags, after=after)
+        if left_out:
+            form.add_error(None, wording.left_out_sentence(left_out, dropped))
+            form.add_error("confirmed", "Confirm it.")
+
+
+@no_page
 @require_POST
-@login_required
+@signed_in
 @answered
 def vote_what_if(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
     """What the result would be with the ballot as it is typed in. Nothing is saved."""
@@ -67,8 +106,13 @@ def vote_what_if(request: HttpRequest, community_id: int, decision_id: int) -> H
             "before": outcome(found.before, context["choices"], is_final=False),
             "after": outcome(found.after, context["choices"], is_final=False),
         }
-    fragments = {"what-if": "democracy/_what_if.html"}
-    return render_page(request, "democracy/decision_detail.html", context, fragments=fragments)
+    return _shown(request, context, {"what-if": "democracy/_what_if.html"})
+
+
+def _shown(request: HttpRequest, context: Mapping[str, Any], fragments: Mapping[str, str]) -> HttpResponse:
+    # Where nobody can vote any more, what is wrong is not the form.
+    status = 409 if context["refused"].errors and not context["can_vote"] else None
+    return render_page(request, "democracy/decision_detail.html", context, fragments=fragments, status=status)
 
 
 def _as_typed(form: BallotForm) -> Vote:
@@ -76,23 +120,37 @@ def _as_typed(form: BallotForm) -> Vote:
     return Vote(tuple(form.stars.items()), tuple(data["tags"]), data["abstain"])
 
 
+@no_page
 @require_POST
-@login_required
+@signed_in
 @answered
 def vote_withdraw(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Go back to inheriting."""
-    decision_frame(request.user, community_id, decision_id)
+    before = _cast_before(decision_frame(request.user, community_id, decision_id))
     services.withdraw_ballot(request.user, decision_id)
     messages.success(request, WITHDRAWN)
-    return _voted(request, community_id, decision_id)
+    return _voted(request, community_id, decision_id, undo=undo_of(before) if before is not None else None)
 
 
-def _voted(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """The page again; where htmx asks, only one's own ballot and the messages, and the panel is told to look."""
+def _voted(
+    request: HttpRequest,
+    community_id: int,
+    decision_id: int,
+    *,
+    undo: Undo | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """The page again; where htmx asks, only one's own ballot and the messages, and the panel is told to look.
+
+    `typed` stands in the form again, not saved.
+    """
     if request.headers.get("HX-Target") != "voting":
+        if undo is not None:
+            keep(request, decision_id, undo, typed)
         return redirect("decision", community_id, decision_id)
     context = decision_frame(request.user, community_id, decision_id, tab="vote")
-    context |= voting(request.user, context) | {"with_messages": True}
+    form = BallotForm(context["choices"], initial=typed) if typed else None
+    context |= voting(request.user, context, form) | {"with_messages": True, "undo": undo}
     response = render(request, "democracy/_voting.html", context)
     response["HX-Trigger"] = "voted"
     return response

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.returning import no_page, signed_in
 from democracy import access, directory, services
 from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
-from democracy.models import Application, Decision
+from democracy.models import Application, Community, Decision
 from democracy.views._errors import answered, submitted
 from democracy.views._frames import open_frame, overview_seen
 from democracy.views._pages import page_of, render_page
@@ -48,6 +48,7 @@ def community(request: HttpRequest, community_id: int) -> HttpResponse:
     if not may_read:
         fragments = {"community-closed": "democracy/_community_closed.html"}
         return render_page(request, "democracy/community_closed.html", context, fragments=fragments)
+    welcome_new_member(request, context["community"])
     context["seen"] = overview_seen(context["community"])
     decisions = directory.living_decisions(request.user, context["community"])
     closed = page_of(request, directory.closed_decisions(request.user, context["community"]), per_page=_CLOSED_SHOWN)
@@ -63,7 +64,19 @@ def community(request: HttpRequest, community_id: int) -> HttpResponse:
     return render_page(request, "democracy/community.html", context, fragments=_PAGE_FRAGMENTS)
 
 
-@login_required
+def welcome_new_member(request: HttpRequest, community: Community) -> None:
+    """On the first page of a community that somebody opens whom a manager has let in meanwhile."""
+    is_opened = request.method == "GET" and not request.headers.get("HX-Request")
+    if is_opened and request.user.is_authenticated and services.take_greeting(request.user, community.pk):
+        _say_welcome(request, community.name)
+
+
+def _say_welcome(request: HttpRequest, name: str) -> None:
+    welcome = f"Welcome to {name}! Your participation will be reflected in all active decision results."
+    messages.success(request, f"{welcome} {WATCH}")
+
+
+@signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 @answered
 def community_create(request: HttpRequest) -> HttpResponse:
@@ -76,7 +89,7 @@ def community_create(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
+@signed_in
 @answered
 def apply_to_community(request: HttpRequest, community_id: int) -> HttpResponse:
     """Apply to join. Where the community lets everybody in, that recalculates its decisions: the message says so."""
@@ -87,15 +100,15 @@ def apply_to_community(request: HttpRequest, community_id: int) -> HttpResponse:
         return render_page(request, "democracy/community_closed.html", context | {"form": form})
     name = context["community"].name
     if application.status == Application.Status.APPROVED:
-        welcome = f"Welcome to {name}! Your participation will be reflected in all active decision results."
-        messages.success(request, f"{welcome} {WATCH}")
+        _say_welcome(request, name)
     else:
         messages.success(request, f"Your application was sent. A manager of {name} will look at it.")
     return redirect("community", community_id)
 
 
+@no_page
 @require_POST
-@login_required
+@signed_in
 @answered
 def application_withdraw(request: HttpRequest, application_id: int) -> HttpResponse:
     application = services.withdraw_application(request.user, application_id)
@@ -104,7 +117,7 @@ def application_withdraw(request: HttpRequest, application_id: int) -> HttpRespo
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
+@signed_in
 @answered
 def community_leave(request: HttpRequest, community_id: int) -> HttpResponse:
     """Ask first, then leave. The last manager can't."""

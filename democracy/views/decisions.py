@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.returning import no_page
 from democracy import services
 from democracy.access import Viewer
 from democracy.forms.decisions import BallotForm, DecisionForm, PublishedDecisionForm, with_choices_changed
@@ -22,16 +23,22 @@ from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, managers_only, submitted
 from democracy.views._frames import frame
 from democracy.views._pages import render_page
+from democracy.views._undo import undone
+from democracy.views.communities import welcome_new_member
 
 DETAIL_FRAGMENTS = {
     "decision-phase": "democracy/_decision_phase.html",
     "own-ballot": "democracy/_own_ballot.html",
     "voting": "democracy/_voting.html",
+    "recalculate": "democracy/_recalculate.html",
 }
 
 
 def voting(viewer: Viewer, context: Mapping[str, Any], form: BallotForm | None = None) -> dict[str, Any]:
-    """The context of `democracy/_voting.html`: the viewer's own ballot, and the form to change it."""
+    """The context of `democracy/_voting.html`: the viewer's own ballot, and the form to change it.
+
+    `form` as it was typed; what was refused of it is said even where nobody can vote any more.
+    """
     decision, choices, membership = context["decision"], context["choices"], context["membership"]
     own = own_ballot(membership, decision, choices) if membership is not None else None
     can_vote = membership is not None and decision.status == Decision.Status.OPEN
@@ -39,6 +46,7 @@ def voting(viewer: Viewer, context: Mapping[str, Any], form: BallotForm | None =
         "own": own,
         "can_vote": can_vote,
         "form": (form or BallotForm.of(choices, own.ballot if own else None)) if can_vote else None,
+        "refused": form,
         "suggestions": suggested_tags(viewer, decision) if can_vote else [],
     }
 
@@ -49,7 +57,11 @@ def decision(request: HttpRequest, community_id: int, decision_id: int) -> HttpR
     context = decision_frame(request.user, community_id, decision_id, tab="vote")
     if context["decision"].status == Decision.Status.DRAFT:
         return redirect("decision-preview", community_id, decision_id)
-    context |= result_panel(context) | voting(request.user, context)
+    welcome_new_member(request, context["community"])
+    undo, typed = (None, None) if request.headers.get("HX-Request") else undone(request, decision_id)
+    form = BallotForm(context["choices"], initial=typed) if typed else None
+    context |= result_panel(context) | voting(request.user, context, form) | {"undo": undo}
+    context["place"] = "results" if request.GET.get("place") == "results" else ""
     if request.headers.get("HX-Target") == "own-ballot" and context["own"] and context["own"].kind == "inherited":
         # The page itself asks for them once it is shown: it takes a calculation.
         context |= {"explanation": explain_own(request.user, context["decision"])}
@@ -76,7 +88,7 @@ def decision_edit(request: HttpRequest, community_id: int, decision_id: int) -> 
     """Change a draft; of a published decision, its texts, and its closing to a later time."""
     context = decision_frame(request.user, community_id, decision_id)
     kind = DecisionForm if context["decision"].published_at is None else PublishedDecisionForm
-    form = kind(request.POST) if request.method == "POST" else kind.of(context["decision"])
+    form = kind.of(context["decision"], request.POST if request.method == "POST" else None)
     if "do" in request.POST and isinstance(form, DecisionForm):
         return _edited(request, community_id, with_choices_changed(form, request.POST["do"]), context)
     saved = submitted(form, lambda data: services.update_decision(request.user, decision_id, **data))
@@ -124,6 +136,7 @@ def _missing(context: Mapping[str, Any]) -> list[str]:
     return missing
 
 
+@no_page
 @require_POST
 @managers_only
 def decision_publish(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:

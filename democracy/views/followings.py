@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.returning import no_page, signed_in
 from democracy import access, directory, network, selectors, services
 from democracy.forms.followings import FollowForm, MoveForm
 from democracy.views._errors import answered, opened_from, submitted
@@ -27,7 +27,7 @@ _FRAGMENTS = {"dialog-body": "democracy/_follow_form.html", "follow-preview": "d
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
+@signed_in
 @answered
 def follow_user(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
     """Follow a member on some topics or on everything, or change on what. Saving recalculates what it affects."""
@@ -40,7 +40,7 @@ def follow_user(request: HttpRequest, community_id: int, membership_id: int) -> 
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
+@signed_in
 @answered
 def follow_preview(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
     """What the following would change, before it is saved. Posted to by the form's second button; writes nothing."""
@@ -62,8 +62,9 @@ def _follow_context(request: HttpRequest, community_id: int, membership_id: int)
     }
 
 
+@no_page
 @require_POST
-@login_required
+@signed_in
 @answered
 def unfollow_user(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
     access.require_member(request.user, community_id)
@@ -73,7 +74,7 @@ def unfollow_user(request: HttpRequest, community_id: int, membership_id: int) -
 
 
 @require_safe
-@login_required
+@signed_in
 def followings(request: HttpRequest) -> HttpResponse:
     """Whom one follows and who follows one, in all communities or in one (`?community=`)."""
     memberships = list(selectors.own_memberships(request.user).order_by("community__name", "community"))
@@ -95,8 +96,9 @@ def followings(request: HttpRequest) -> HttpResponse:
     )
 
 
+@no_page
 @require_POST
-@login_required
+@signed_in
 @answered
 def followings_reorder(request: HttpRequest, community_id: int) -> HttpResponse:
     """Move one following up or down in one's list (`up` or `down`: the followee's membership), and show where it is."""

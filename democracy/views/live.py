@@ -21,6 +21,7 @@ from django.views.decorators.http import require_safe
 from accounts.errors import DomainError
 from accounts.middleware import bearer_token
 from accounts.outages import DATABASE_AWAY
+from accounts.returning import no_page
 from accounts.services import user_for_token
 from democracy import access, directory
 from democracy.access import Viewer
@@ -34,6 +35,7 @@ from democracy.views._frames import news_of_community
 HEARTBEAT = 20.0
 
 
+@no_page
 @require_safe
 @answered
 def decision_status(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
@@ -45,6 +47,7 @@ def decision_status(request: HttpRequest, community_id: int, decision_id: int) -
     return tell_what_is_new(request, response, context["seen"])
 
 
+@no_page
 async def decision_events(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponseBase:
     """Server-sent events: `status` and `result` when there is a new one, `alive` now and then, `end` when there is
     nothing more for this viewer.
@@ -58,6 +61,7 @@ async def decision_events(request: HttpRequest, community_id: int, decision_id: 
     )
 
 
+@no_page
 async def community_events(request: HttpRequest, community_id: int) -> HttpResponseBase:
     """Server-sent events: `community` when its page shows something new, `alive` now and then, `end` when there is
     nothing more for this viewer.

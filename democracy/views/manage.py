@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.returning import no_page
 from democracy import directory, services
 from democracy.forms.communities import CommunityForm, DecideApplicationForm, MemberSearchForm, MembershipForm
 from democracy.models import Application, Membership
@@ -33,6 +34,7 @@ def community_manage(request: HttpRequest, community_id: int) -> HttpResponse:
     return render_page(request, "democracy/manage.html", context, fragments=fragments)
 
 
+@no_page
 @require_POST
 @managers_only
 def application_decide(request: HttpRequest, community_id: int, application_id: int) -> HttpResponse:
@@ -49,6 +51,7 @@ def application_decide(request: HttpRequest, community_id: int, application_id: 
     return redirect("community-manage", community_id)
 
 
+@no_page
 @require_POST
 @managers_only
 def member_update(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:

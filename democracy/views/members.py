@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.returning import signed_in
 from democracy import access, directory, network, services
 from democracy.errors import AnonymityNeedsConfirmation
 from democracy.forms.communities import AnonymityForm, MemberSearchForm
@@ -61,7 +61,7 @@ def member(request: HttpRequest, community_id: int, membership_id: int) -> HttpR
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
+@signed_in
 @answered
 def anonymity(request: HttpRequest, community_id: int) -> HttpResponse:
     """Become anonymous in one community, or give it up. What that ends is counted and confirmed first."""

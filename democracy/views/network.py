@@ -7,6 +7,7 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
+from accounts.returning import no_page
 from democracy import directory, network
 from democracy.forms.communities import NetworkSearchForm
 from democracy.views._errors import answered
@@ -32,6 +33,7 @@ def community_network(request: HttpRequest, community_id: int) -> HttpResponse:
     return render_page(request, "democracy/network.html", context, fragments=fragments)
 
 
+@no_page
 @require_safe
 @gzip_page
 @answered

@@ -9,6 +9,7 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.returning import no_page
 from democracy import selectors, services
 from democracy.errors import PermissionDenied
 from democracy.services import bundles
@@ -70,6 +71,7 @@ def decision_network(request: HttpRequest, community_id: int, decision_id: int) 
     return render_page(request, "democracy/decision_network.html", context)
 
 
+@no_page
 @require_safe
 @gzip_page
 @answered
@@ -112,6 +114,7 @@ def decision_margin(request: HttpRequest, community_id: int, decision_id: int) -
 # --- For managers -----------------------------------------------------------------------------------------------------
 
 
+@no_page
 @require_POST
 @managers_only
 def recalculate_results(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
@@ -129,6 +132,7 @@ def recalculate_results(request: HttpRequest, community_id: int, decision_id: in
 # --- To take away -----------------------------------------------------------------------------------------------------
 
 
+@no_page
 @require_safe
 @answered
 def decision_export(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
@@ -138,6 +142,7 @@ def decision_export(request: HttpRequest, community_id: int, decision_id: int) -
     return _download(HttpResponse(text, content_type="application/json"), f"decision-{decision_id}.json")
 
 
+@no_page
 @require_safe
 @answered
 def decision_csv(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:

@@ -7,6 +7,7 @@ a browser sees.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -64,7 +65,9 @@ class Witness:
     foreign: list[str] = field(default_factory=list)
 
     def console(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+        # A refused form is answered with a status that says so, which browsers put on record.
+        is_refusal = re.search(r"responded with a status of (400|409)\b", message.text)
+        if message.type in {"error", "warning"} and not is_refusal:
             self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     def request(self, request: Request) -> None:

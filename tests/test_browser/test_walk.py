@@ -221,5 +221,7 @@ async def test_an_open_page_sees_the_decision_close_and_become_final(entering: E
     await mei.sees("1 cast", within="#decision-status")
     await mei.sees("FINAL", within="#decision-status")
     await mei.sees("Voting closed", within="#decision-header")
-    await expect(mei.page.get_by_role("button", name=re.compile("Cast|Save changes"))).to_have_count(0)
+    # Nothing is offered any more that would be refused.
+    await expect(mei.page.get_by_role("button", name=re.compile("Cast|Save changes|Recalculate"))).to_have_count(0)
+    await expect(mei.page.get_by_role("link", name="Edit")).to_have_count(0)
     await mei.look_around()

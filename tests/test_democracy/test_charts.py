@@ -21,7 +21,7 @@ def test_a_thinned_line_keeps_its_ends_its_order_and_its_size(rows: list[int], m
 def test_a_line_holds_each_value_until_the_next() -> None:
     first = datetime(2026, 5, 1, tzinfo=UTC)
     times = [first + timedelta(hours=hours) for hours in (0, 1, 2)]
-    chart = charts.line_chart(["Ash", "Birch"], times, [[0, 5, 5], [5, 0, 0]], highest=5)
+    chart = charts.line_chart({1: "Ash", 2: "Birch"}, times, [[0, 5, 5], [5, 0, 0]], highest=5)
     left, right, top, bottom = float(chart.left), float(chart.right), 12.0, float(chart.baseline)
     middle = (left + right) / 2
     corners = [[tuple(map(float, corner.split(","))) for corner in line.points.split()] for line in chart.lines]

@@ -169,6 +169,44 @@ def test_whoever_joins_at_once_is_welcomed_and_told_to_watch_the_results(strange
     assert decision.input_revision > before
 
 
+def test_whoever_a_manager_let_in_is_welcomed_at_the_next_visit_and_once(house, stranger: User) -> None:
+    community, members = house
+    application = services.apply_to_community(stranger, community.pk)
+    client, page = as_(stranger), reverse("community", args=[community.pk])
+    assert "Welcome to Maple Court!" not in text(client.get(page))
+    services.decide_application(members["manager"].user, application.pk, approve=True)
+    # What refreshes itself on the page that is open welcomes nobody: the page that comes does.
+    refreshed = client.get(page, headers={"HX-Request": "true", "HX-Target": "community-closed"})
+    assert refreshed["HX-Refresh"] == "true"
+    shown = [text(client.get(page)) for _ in range(2)]
+    assert [f"Welcome to Maple Court! {WELCOME}" in one for one in shown] == [True, False]
+    assert "30-60 seconds" in shown[0]
+
+
+@pytest.mark.parametrize("after", ["left", "rejected", "let in again"])
+def test_nobody_is_welcomed_who_is_no_member(house, stranger: User, after: str) -> None:
+    community, members = house
+    manager, client = members["manager"].user, as_(stranger)
+    services.decide_application(
+        manager, services.apply_to_community(stranger, community.pk).pk, approve=after != "rejected"
+    )
+    if after != "rejected":
+        services.leave_community(stranger, community.pk)
+    if after == "let in again":
+        services.decide_application(manager, services.apply_to_community(stranger, community.pk).pk, approve=True)
+    page = text(client.get(reverse("community", args=[community.pk])))
+    assert ("Welcome to Maple Court!" in page) == (after == "let in again")
+
+
+def test_a_decision_welcomes_too(house, stranger: User) -> None:
+    community, members = house
+    decision = factories.decision(community, members["manager"].user)
+    application = services.apply_to_community(stranger, community.pk)
+    services.decide_application(members["manager"].user, application.pk, approve=True)
+    page = text(as_(stranger).get(reverse("decision", args=[community.pk, decision.pk])))
+    assert "Welcome to Maple Court!" in page
+
+
 def test_whoever_was_removed_waits_for_a_manager_even_where_everybody_is_let_in() -> None:
     community, members = factories.community("ada", name="Open House")
     services.remove_member(members["manager"].user, members["ada"].pk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,7 +19,10 @@ from tests.test_views.browsing import as_, nothing_written, queries, text, told
 
 pytestmark = pytest.mark.django_db
 
-RECORDED = "Vote recorded! Results are being recalculated - watch the live stats panel for updates."
+RECORDED = (
+    "Vote recorded! Results are being recalculated - watch the live stats panel for updates. Watch for the spinning "
+    "indicator beside a result while it is recalculated; this can take 30-60 seconds for large communities."
+)
 
 
 class Scene:
@@ -152,7 +156,7 @@ def test_what_was_typed_is_still_there_after_an_error(scene: Scene) -> None:
         headers={"HX-Request": "true", "HX-Target": "voting"},
     )
     form = response.context["form"]
-    assert (response.status_code, form.ratings()[0]["value"], form["comment"].value()) == (200, 3, "Mine.")
+    assert (response.status_code, form.ratings()[0]["value"], form["comment"].value()) == (400, 3, "Mine.")
 
 
 @pytest.mark.parametrize("action", ["vote_submit", "vote-withdraw"])
@@ -592,3 +596,56 @@ def test_members_only_decisions_do_not_exist_for_others() -> None:
     for name in names:
         address = reverse(f"decision{name}", args=(community.pk, decision.pk))
         assert (client.get(address).status_code, insider.get(address).status_code) == (404, 200), name
+
+
+def shown_fields(page: str) -> dict[str, str]:
+    """What the page's form sends when nothing is touched."""
+    closes_at = re.search(r'name="closes_at" value="([^"]*)"', page)
+    assert closes_at is not None
+    return {"closes_at": closes_at[1]}
+
+
+def test_a_closing_that_nobody_touched_stays_as_it_is_to_the_microsecond(scene: Scene) -> None:
+    """Imports and programs give seconds; the field shows minutes."""
+    closing = timezone.now().replace(second=41, microsecond=123_456) + timedelta(days=2)
+    decision = factories.decision(scene.community, scene.manager, closes_at=closing)
+    client, edit = as_(scene.manager), scene.address("decision-edit", decision)
+    fields = shown_fields(text(client.get(edit)))
+    response = client.post(edit, {"title": "A better question?", "description": "", **fields})
+    assert response.status_code == 302
+    decision.refresh_from_db()
+    assert (decision.title, decision.closes_at) == ("A better question?", closing)
+    # One that is touched is what was typed, and still moves later only.
+    sooner = (closing - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M")
+    refused = client.post(edit, {"title": "New", "description": "", "closes_at": sooner})
+    assert (refused.status_code, "closes_at" in refused.context["form"].errors) == (400, True)
+
+
+def test_times_of_a_draft_that_nobody_touched_stay_as_they_are(scene: Scene) -> None:
+    opening = timezone.now().replace(second=7, microsecond=1) + timedelta(days=1)
+    draft = factories.draft(scene.community, scene.manager, opens_at=opening, closes_at=opening + timedelta(days=1))
+    client, edit = as_(scene.manager), scene.address("decision-edit", draft)
+    shown = client.get(edit).context["form"]
+    times = {name: shown[name].value().strftime("%Y-%m-%dT%H:%M") for name in ("opens_at", "closes_at")}
+    assert client.post(edit, form(**times)).status_code == 302
+    draft.refresh_from_db()
+    assert (draft.opens_at, draft.closes_at) == (opening, opening + timedelta(days=1))
+
+
+def test_edit_and_recalculate_are_no_longer_offered_once_voting_has_closed(scene: Scene) -> None:
+    """Each is a fragment that asks again when the phase changes."""
+    client, decision = as_(scene.manager), scene.address("decision")
+    for target, offered in (("decision-phase", scene.address("decision-edit")), ("recalculate", "Recalculate")):
+        headers = {"HX-Request": "true", "HX-Target": target}
+        before = text(client.get(decision, headers=headers))
+        with_closed = Decision.objects.filter(pk=scene.decision.pk)
+        was = with_closed.values("opens_at", "closes_at").get()
+        factories.close(scene.decision)
+        after = text(client.get(decision, headers=headers))
+        with_closed.update(**was)
+        assert (f'id="{target}"' in before, offered in before, f'id="{target}"' in after, offered in after) == (
+            True,
+            True,
+            True,
+            False,
+        )

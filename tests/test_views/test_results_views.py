@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -127,6 +128,50 @@ def test_the_outcome_is_told_in_words_and_numbers(scene: Scene) -> None:
         [1, None, 3],
         [0, 0, None],
     ]
+
+
+def test_the_score_round_is_in_the_order_of_stars_and_every_choice_has_one_colour(scene: Scene) -> None:
+    scene.calculate()
+    response = scene.page("decision-results")
+    # Birch has most stars, Ash is preferred: 2 to 1.
+    scores = re.search(r'id="result-scores".*?</section>', text(response))
+    assert scores is not None
+    assert re.findall(r'class="bar-row([^"]*)"> <span class="bar-label">(\w+)', scores[0]) == [
+        (" is-finalist series-2", "Birch"),
+        (" is-winner is-finalist series-1", "Ash"),
+        (" series-3", "Cedar"),
+    ]
+    runoff = re.search(r'id="result-runoff".*?</section>', text(response))
+    assert runoff is not None
+    assert re.findall(r'class="side-([ab]) (series-\d)"', runoff[0]) == [("a", "series-1"), ("b", "series-2")]
+    assert re.findall(r'<figure class="distribution (series-\d)"><figcaption>(\w+)', text(response)) == [
+        ("series-1", "Ash"),
+        ("series-2", "Birch"),
+        ("series-3", "Cedar"),
+    ]
+    factories.vote(scene.members["eve"], scene.decision, Cedar=5)
+    scene.calculate()
+    chart = scene.page("decision-results").context["chart"]
+    assert {line.name: line.number for line in chart.lines} == {"Ash": 1, "Birch": 2, "Cedar": 3}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ({"Ash": 4}, {"Birch": 3}, ""),
+        ({"Ash": 4, "Birch": 3}, {"Ash": 4, "Birch": 5}, "1 ballot prefers “Ash” and 1 prefers “Birch”"),
+        ({"Ash": 4, "Birch": 5}, {"Ash": 4, "Birch": 3}, "five-star"),
+    ],
+)
+def test_whoever_is_ahead_with_as_many_stars_is_so_for_a_reason_that_is_told(
+    first: dict[str, int], second: dict[str, int], words: str
+) -> None:
+    scene = Scene("ada", "ben")
+    factories.vote(scene.members["ada"], scene.decision, **first)
+    factories.vote(scene.members["ben"], scene.decision, **second)
+    scene.calculate()
+    panel = text(scene.page("decision-status"))
+    assert ("Between the two best rated" in panel) == bool(words)
 
 
 def test_everything_that_belongs_to_a_result_is_on_the_page(scene: Scene) -> None:

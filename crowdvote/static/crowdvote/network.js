@@ -23,8 +23,9 @@ async function start(place) {
     const answer = await fetch(place.dataset.source, { headers: { Accept: "application/json" } });
     if (!answer.ok) throw new Error(String(answer.status));
     data = await answer.json();
-  } catch {
-    note.textContent = "The picture could not be loaded. The list below has the same.";
+  } catch (error) {
+    const why = error.message === "401" ? "You are signed out." : "";
+    note.textContent = `${why} The picture could not be loaded. The list below has the same.`;
     return;
   }
   const { members, topics, followings, me } = data;
@@ -103,6 +104,8 @@ async function start(place) {
 
   const probe = document.createElement("span");
   probe.hidden = true;
+  // In forced colours every text has the same, whatever it was given.
+  probe.style.forcedColorAdjust = "none";
   frame.append(probe);
   let colours = {};
   function readColours() {
@@ -114,7 +117,9 @@ async function start(place) {
     draw();
   }
   new MutationObserver(readColours).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", readColours);
+  for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) {
+    matchMedia(query).addEventListener("change", readColours);
+  }
 
   // --- Drawing -------------------------------------------------------------------------------------------------------
 

@@ -1,13 +1,19 @@
 // What somebody presses, or is on, is often replaced by an answer: they go on from what stands in its place, else from its
-// heading.
+// heading. An answer that says why it refused something has the focus itself (autofocus).
 const left = new WeakMap();
 
 // Where they are, if it is in `place`, when what `elt` asked for comes.
 function remember(elt, place) {
   const { activeElement } = document;
   if (!place.contains(activeElement)) return;
-  const { id, localName, textContent } = activeElement;
-  left.set(elt, { id, localName, textContent });
+  const { id, localName, textContent, type, name, value } = activeElement;
+  left.set(elt, { id, localName, textContent, type, name, value });
+}
+
+// A star is known by its choice and number, a button by its words, a field by its name alone: its value may be another now.
+function isAlike(one, was) {
+  if (one.localName !== was.localName || one.type !== was.type || one.name !== was.name) return false;
+  return ["radio", "checkbox"].includes(was.type) ? one.value === was.value : one.textContent === was.textContent;
 }
 
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
@@ -29,7 +35,7 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   const place = document.getElementById(detail.target.id);
   const next =
     (was.id && document.getElementById(was.id)) ||
-    [...(place?.querySelectorAll(was.localName) ?? [])].find((one) => one.textContent === was.textContent) ||
+    [...(place?.querySelectorAll(was.localName) ?? [])].find((one) => isAlike(one, was)) ||
     place?.querySelector("h2");
   if (next?.localName === "h2") next.tabIndex = -1;
   // What only refreshes itself moves nothing under the reader.

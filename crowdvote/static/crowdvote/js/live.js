@@ -6,7 +6,7 @@
 // An event named N refreshes every fragment with data-live-on="N" (or several names), which asks for itself by htmx:
 //   <div id="result" data-live-on="result" data-quiet hx-get="..." hx-trigger="live, every 5s" hx-swap="outerHTML">
 // The polling in that trigger is for when events don't come through. With data-quiet, which every fragment has that asks
-// for itself, nobody is told when that fails.
+// for itself, nobody is told by a message when that fails: a line before the fragment says that it may be out of date.
 const FIRST_WAIT = 500;
 // Short, so that a page has what happens after a restart within two seconds; only pages that are looked at try at all.
 const LONGEST_WAIT = 1_500;
@@ -16,6 +16,10 @@ const LONGEST_SILENCE = 50_000;
 const LOOK = 5_000;
 // A server that answers, but with an error, is not asked more often than by polling.
 const AFTER_REFUSAL = 10_000;
+// Over HTTP/1.1 a browser has six connections to a host, in all its windows together, and a stream holds one for good: so
+// many windows may listen, the others poll, or pages would wait for one another. Where a browser has no locks (a page
+// over plain HTTP from another machine) nobody can count, and all poll.
+const STREAMS = 4;
 
 const refresh = (name) => {
   for (const part of document.querySelectorAll("[data-live-on]")) {
@@ -31,15 +35,41 @@ function addressOf({ dataset }) {
   return address;
 }
 
+// A place among the windows of this browser that listen: how to give it back, or null where all are taken.
+async function takePlace() {
+  for (let number = 0; number < STREAMS && navigator.locks; number += 1) {
+    const leave = await new Promise((resolve) => {
+      navigator.locks.request(`crowdvote-stream-${number}`, { ifAvailable: true }, (lock) =>
+        lock ? new Promise((done) => resolve(done)) : resolve(null),
+      );
+    });
+    if (leave) return leave;
+  }
+  return null;
+}
+
 function follow(place) {
   let events = null;
+  let leave = null;
+  let attempt = 0;
   let wait = FIRST_WAIT;
   let timer = 0;
   let heard = 0;
 
-  function connect() {
+  async function connect() {
     disconnect("connecting");
     if (!place.isConnected) return;
+    const mine = attempt;
+    const taken = await takePlace();
+    if (mine !== attempt) {
+      taken?.();
+      return;
+    }
+    if (!taken) {
+      place.dataset.liveState = "polling";
+      return;
+    }
+    leave = taken;
     heard = Date.now();
     events = new EventSource(addressOf(place));
     for (const name of [...names(), "alive"]) {
@@ -65,9 +95,11 @@ function follow(place) {
   }
 
   function disconnect(state) {
+    attempt += 1;
     clearTimeout(timer);
     events?.close();
-    events = null;
+    leave?.();
+    events = leave = null;
     place.dataset.liveState = state;
   }
 
@@ -82,7 +114,8 @@ function follow(place) {
     if (events || place.dataset.liveState === "lost") connect();
   });
   setInterval(() => {
-    if (events && Date.now() - heard > LONGEST_SILENCE) connect();
+    const isSilent = events && Date.now() - heard > LONGEST_SILENCE;
+    if (isSilent || place.dataset.liveState === "polling") connect();
   }, LOOK);
   document.addEventListener("htmx:afterRequest", ({ detail }) => {
     if (!detail.elt.matches("[data-live-on]")) return;
@@ -93,6 +126,24 @@ function follow(place) {
 }
 
 for (const place of document.querySelectorAll("[data-live-source]")) follow(place);
+
+// Where what is live can't be asked for, a line says so at it, until it can.
+function sign(part, isCutOff) {
+  const shown = part.previousElementSibling?.matches(".cut-off") ? part.previousElementSibling : null;
+  if (!isCutOff) shown?.remove();
+  if (!isCutOff || shown) return;
+  const line = document.createElement("p");
+  line.className = "cut-off";
+  line.setAttribute("role", "status");
+  line.textContent = "No connection: this may be out of date. It goes on by itself.";
+  part.before(line);
+}
+const signAll = (isCutOff) => document.querySelectorAll("[data-live-on]").forEach((part) => sign(part, isCutOff));
+addEventListener("offline", () => signAll(true));
+addEventListener("online", () => names().forEach(refresh));
+document.addEventListener("htmx:sendError", ({ detail }) => detail.elt.matches("[data-live-on]") && signAll(true));
+document.addEventListener("htmx:afterRequest", ({ detail }) => detail.successful && signAll(false));
+if (!navigator.onLine) signAll(true);
 
 // Only what changed is put on the page: where an answer has the data-version of what is shown, or is the same text as the
 // answer before, the fragment and what somebody does in it are left alone.

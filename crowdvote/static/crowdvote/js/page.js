@@ -85,6 +85,7 @@ document.addEventListener("htmx:sendError", (event) => {
 document.addEventListener("htmx:responseError", (event) => {
   if (isRefresh(event)) return;
   const { status } = event.detail.xhr;
+  if (status === 401) return; // session.js says what is to be done.
   if (status === 403) say("You may not do this, or you were signed out. Load the page again.");
   else if (status === 404) say("This is no longer there. Load the page again.");
   else say("Something went wrong on our side. Look whether it was saved before you try again.");

@@ -1,0 +1,145 @@
+"""The way to sign in and back, for somebody whose session has ended: nothing that they typed may be lost by it.
+
+- A page that is opened: to the sign-in page, and then to the page.
+- A form that is posted: likewise, and then to the page that holds the form, which says that nothing was saved yet
+  (`?unsaved`); session.js puts back what was typed.
+- What htmx asks for: 401 with nothing to put on the page, and in `HX-Trigger` the event `signed-out` with what to say;
+  session.js says it, and the page stays as it is.
+
+Pages tell by `X-Viewer` for whom they were made: nothing made for somebody else, or for a visitor, is swapped into
+them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import resolve_url
+from django.urls import Resolver404, resolve
+from django.utils.decorators import sync_and_async_middleware
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+AnyView = TypeVar("AnyView", bound=Callable[..., Any])
+
+UNSAVED = "unsaved"
+_SIGNED_OUT = "You are signed out. Nothing was saved; what you typed stays here."
+_SOMEBODY_ELSE = "Somebody else is signed in in this browser now. Nothing was saved; what you typed stays here."
+
+
+def no_page(view: AnyView) -> AnyView:
+    """Marks an address that is none to come back to: one that is only posted to, a fragment, a download."""
+    view.is_page = False  # type: ignore[attr-defined]
+    return view
+
+
+def signed_in(view: View[P]) -> View[P]:
+    """Only for whoever is signed in; everybody else is asked to sign in, and comes back."""
+
+    @functools.wraps(view)
+    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        return view(request, *args, **kwargs) if request.user.is_authenticated else sign_in_first(request)
+
+    return wrapper
+
+
+def sign_in_first(request: HttpRequest) -> HttpResponse:
+    """The answer to a visitor who asks for what needs somebody signed in."""
+    if request.headers.get("HX-Request"):
+        return _signed_out(request, _SIGNED_OUT, "Sign in")
+    if not request.accepts("text/html"):
+        return HttpResponse(status=401)
+    return redirect_to_login(_wanted(request))
+
+
+@sync_and_async_middleware
+def same_viewer(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Answers what an open page asks for only while whoever it was made for is signed in.
+
+    Stands after what sets `request.user`.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def in_loop(request: HttpRequest) -> HttpResponseBase:
+            made_for = _made_for(request)
+            refusal = _refusal(request, made_for, await request.auser()) if made_for else None
+            return refusal or await get_response(request)
+
+        return in_loop
+
+    def in_thread(request: HttpRequest) -> HttpResponseBase:
+        made_for = _made_for(request)
+        return (_refusal(request, made_for, request.user) if made_for else None) or get_response(request)
+
+    return in_thread
+
+
+def _made_for(request: HttpRequest) -> str:
+    """For whom the page was made that asks; "" for a visitor's, and where it asks for a whole new page."""
+    is_page = request.headers.get("HX-History-Restore-Request") == "true"
+    return "" if is_page or not request.headers.get("HX-Request") else request.headers.get("X-Viewer", "")
+
+
+def _refusal(request: HttpRequest, made_for: str, user: AbstractBaseUser | AnonymousUser) -> HttpResponse | None:
+    if str(user.pk) == made_for:
+        return None
+    if user.is_authenticated:
+        return _signed_out(request, _SOMEBODY_ELSE, "Load the page again")
+    return _signed_out(request, _SIGNED_OUT, "Sign in")
+
+
+def _signed_out(request: HttpRequest, text: str, action: str) -> HttpResponse:
+    address = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': _wanted(request)})}"
+    event = {"signed-out": {"text": text, "action": action, "address": address}}
+    return HttpResponse(status=401, headers={"HX-Trigger": json.dumps(event), "Cache-Control": "no-store"})
+
+
+# --- Where to come back to --------------------------------------------------------------------------------------------
+
+
+def page_before(request: HttpRequest) -> str:
+    """The page of this site that a form stood on or that asks by htmx; "" where the browser does not say."""
+    before = request.headers.get("HX-Current-URL") or request.headers.get("Referer")
+    allowed = {request.get_host()}
+    if not before or not url_has_allowed_host_and_scheme(before, allowed, require_https=request.is_secure()):
+        return ""
+    parts = urlsplit(before)
+    return _nearest_page(parts.path, parts.query)
+
+
+def _wanted(request: HttpRequest) -> str:
+    """Where somebody goes on after signing in."""
+    own = request.path, request.META.get("QUERY_STRING", "")
+    is_asked_by_page = request.headers.get("HX-Request") or not _is_page(request.path)
+    page = (page_before(request) if is_asked_by_page else "") or _nearest_page(*own)
+    if request.method in {"GET", "HEAD"}:
+        return page
+    path, _, query = page.partition("?")
+    marked = QueryDict(query, mutable=True)
+    marked[UNSAVED] = ""
+    return f"{path}?{marked.urlencode()}"
+
+
+def _nearest_page(path: str, query: str = "") -> str:
+    """This address, or the nearest page above it."""
+    if _is_page(path):
+        return f"{path}?{query}" if query else path
+    above = path.rstrip("/").rpartition("/")[0]
+    return _nearest_page(f"{above}/") if above else "/"
+
+
+def _is_page(path: str) -> bool:
+    try:
+        return getattr(resolve(path).func, "is_page", True)
+    except Resolver404:
+        return False

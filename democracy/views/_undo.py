@@ -1,0 +1,55 @@
+"""Taking back what one press did: abstaining and withdrawing drop a ballot, and can be undone while the page is shown.
+
+The ballot of before goes to the page as a form that casts it again. Without scripts the page comes by another request:
+until then it is kept in the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from django.http import HttpRequest
+
+from democracy.forms.decisions import fields_of
+from democracy.models import Ballot
+
+_KEY = "undo-ballot"
+_ABSTAINED = "The stars you had given are not counted. They are still in the form below."
+_NOTHING_TYPED = "You gave no stars before."
+_WITHDRAWN = "The ballot that you had cast can still be cast again as it was."
+
+
+@dataclass(frozen=True)
+class Undo:
+    """What takes it back: the name of an address, and the fields to post there."""
+
+    does: str
+    fields: Mapping[str, str]
+    text: str
+
+
+def undo_of(before: Ballot | None, *, typed: Mapping[str, str] | None = None) -> Undo:
+    """How a member comes back to the ballot (None: to none) that they had before they abstained or withdrew.
+
+    `typed`: what they had typed when they abstained.
+    """
+    is_rated = any(value for name, value in (typed or {}).items() if name.startswith("choice-"))
+    text = _WITHDRAWN if typed is None else _ABSTAINED if is_rated else _NOTHING_TYPED
+    if before is None:
+        return Undo("vote-withdraw", {}, text)
+    return Undo("vote_submit", fields_of(before), text)
+
+
+def keep(request: HttpRequest, decision_id: int, undo: Undo, typed: Mapping[str, str] | None) -> None:
+    """For the page that the browser goes on to."""
+    request.session[_KEY] = {"decision": decision_id, "undo": asdict(undo), "typed": typed}
+
+
+def undone(request: HttpRequest, decision_id: int) -> tuple[Undo | None, Mapping[str, str] | None]:
+    """What was kept for this page, once: how to undo, and what was typed."""
+    kept = request.session.get(_KEY)
+    if kept is None or kept["decision"] != decision_id:
+        return None, None
+    del request.session[_KEY]
+    return Undo(**kept["undo"]), kept["typed"]

@@ -1,0 +1,223 @@
+"""Nothing that was typed is lost, nothing happens unseen: sessions that end, refusals, the keyboard, offline, many
+windows.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.async_api import Browser, Page, expect
+
+from tests.test_browser.conftest import Server
+from tests.test_browser.test_decisions import RECORDED, SURPLUS, enter, open_decision
+
+PLAYGROUND = "A new playground at Mill Pond"
+SIGNED_OUT = "You are signed out. Nothing was saved; what you typed stays here."
+OUTSIDE = """
+    () => [...document.querySelectorAll(".card, main")].flatMap((card) => {
+      const edge = card.getBoundingClientRect().right + 1.5;
+      return [...card.querySelectorAll("a, b, button, span, li, dd, label, td, th, p")]
+        .filter((one) => !one.closest(".visually-hidden, .table-scroll, .tree, [hidden]"))
+        .filter((one) => one.getBoundingClientRect().right > edge)
+        .map((one) => `${one.textContent.trim()} in ${card.id || card.className}`);
+    })
+"""
+
+
+async def star(page: Page, choice: int, stars: int) -> None:
+    await page.locator("#vote .rating").nth(choice).locator("label").nth(stars).click()
+
+
+async def sign_out_elsewhere(page: Page) -> None:
+    await page.context.clear_cookies(name="sessionid")
+
+
+async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(unheard: Page) -> None:
+    page = unheard
+    await enter(page, "Theo")
+    await open_decision(page, PLAYGROUND)
+    address = page.url
+    await star(page, 0, 4)
+    await page.get_by_text("Tags and comment").click()
+    await page.locator("#tags").fill("roads,")
+    await page.get_by_label("Comment").fill("I thought about it all day.")
+    await sign_out_elsewhere(page)
+
+    # What refreshes itself says it once, and swaps nothing in.
+    await page.evaluate("document.getElementById('decision-status').dispatchEvent(new CustomEvent('live'))")
+    await expect(page.locator("#signed-out")).to_contain_text(SIGNED_OUT)
+    await expect(page.locator("#decision-panel")).to_have_count(1)
+    await page.get_by_role("button", name=re.compile("Cast my ballot|Save changes")).click()
+    link = page.locator("#signed-out").get_by_role("link", name="Sign in")
+    await expect(link).to_be_focused()
+    await expect(page.get_by_label("Comment")).to_have_value("I thought about it all day.")
+    wanted = parse_qs(urlsplit(str(await link.get_attribute("href"))).query)["next"][0]
+    assert wanted == f"{urlsplit(address).path}?unsaved="
+
+    # The mailed link opens another window: what was typed is there, and here it can be sent as well.
+    other = await page.context.new_page()
+    await enter(other, "Theo")
+    await other.goto(wanted)
+    await expect(other.locator("#messages")).to_contain_text("What you typed before you signed in is back.")
+    first = other.locator("#vote .rating").first
+    await expect(first.get_by_role("radio", name="4 stars")).to_be_checked()
+    await expect(other.get_by_label("Comment")).to_have_value("I thought about it all day.")
+    await expect(other.locator("#vote input[type=hidden][name=tags]")).to_have_value("roads")
+    assert other.url == address
+    await page.get_by_role("button", name=re.compile("Cast my ballot|Save changes")).click()
+    await expect(page.locator("#own-ballot")).to_contain_text("I thought about it all day.")
+    await expect(page.locator("#signed-out")).to_have_count(0)
+    await other.reload()
+    await expect(other.locator("#unsaved")).to_have_count(0)
+
+
+async def test_a_form_that_leaves_the_page_comes_back_with_all_its_rows_for_the_same_person_only(unheard: Page) -> None:
+    page = unheard
+    await enter(page, "Rosa")
+    await page.goto("/communities/?q=springfield")
+    await page.get_by_role("link", name="Springfield").first.click()
+    await page.get_by_role("link", name="New decision").click()
+    await page.get_by_label("Question").fill("Which bench?")
+    await page.get_by_role("button", name="Add a choice").click()
+    await expect(page.get_by_label("Choice 3", exact=True)).to_be_focused()
+    for number, title in enumerate(("Oak", "Steel", "Stone"), start=1):
+        await page.get_by_label(f"Choice {number}", exact=True).fill(title)
+    await page.get_by_label("Voting closes").fill("2099-01-02T09:00")
+    await sign_out_elsewhere(page)
+    await page.get_by_role("button", name="Save and preview").click()
+    await expect(page.get_by_role("alert")).to_contain_text("was not saved yet")
+    wanted = parse_qs(urlsplit(page.url).query)["next"][0]
+    kept = await page.evaluate("localStorage.getItem('crowdvote.unsaved')")
+
+    await enter(page, "Rosa")
+    await page.goto(wanted)
+    await expect(page.get_by_label("Choice 3", exact=True)).to_have_value("Stone")
+    await expect(page.get_by_label("Choice 1", exact=True)).to_have_value("Oak")
+    await expect(page.get_by_label("Question")).to_have_value("Which bench?")
+    await expect(page.get_by_label("Voting closes")).to_have_value("2099-01-02T09:00")
+    assert await page.evaluate("localStorage.getItem('crowdvote.unsaved')") is None
+
+    # Somebody else at the same computer sees nothing of it.
+    await page.evaluate("kept => localStorage.setItem('crowdvote.unsaved', kept)", kept)
+    await enter(page, "Mei")
+    await page.goto("/communities/create/?unsaved=")
+    await expect(page.locator("#unsaved")).to_contain_text("was not saved")
+    assert await page.evaluate("localStorage.getItem('crowdvote.unsaved')") is None
+
+
+async def test_by_keyboard_a_star_keeps_the_focus_and_a_refusal_has_it(unheard: Page) -> None:
+    page = unheard
+    await page.set_viewport_size({"width": 360, "height": 640})
+    await enter(page, "Gideon")
+    await open_decision(page, PLAYGROUND)
+    cast = page.get_by_role("button", name=re.compile("Cast my ballot|Save changes"))
+    await cast.focus()
+    await page.keyboard.press("Enter")
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text("Rate at least one choice, or abstain.")
+    await expect(alert).to_be_focused()
+    await expect(alert).to_be_in_viewport()
+    await star(page, 1, 3)
+    three = page.locator("#vote .rating").nth(1).get_by_role("radio", name="3 stars")
+    await three.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#messages")).to_contain_text(RECORDED)
+    await expect(three).to_be_focused()
+
+    # One press drops the stars, the next brings them back.
+    abstain = page.get_by_role("button", name="Abstain instead")
+    boxes = [await button.bounding_box() for button in (cast, abstain)]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert boxes[1]["y"] - boxes[0]["y"] - boxes[0]["height"] > 48
+    await abstain.click()
+    await expect(page.locator("#messages")).to_contain_text("You abstained.")
+    await expect(three).to_be_checked()
+    await page.get_by_role("button", name="Undo").click()
+    await expect(page.locator("#own-ballot .badge")).to_have_text("You voted")
+    await page.get_by_role("button", name="Withdraw my ballot").click()
+    await page.get_by_role("button", name="Undo").click()
+    await expect(page.locator("#own-ballot .badge")).to_have_text("You voted")
+    await page.get_by_role("button", name="Withdraw my ballot").click()
+    await expect(page.locator("#own-ballot .badge")).not_to_have_text("You voted")
+
+
+async def test_going_back_to_a_search_finds_its_words_in_the_field(page: Page) -> None:
+    await enter(page, "Mei")
+    await page.goto("/communities/?q=springfield")
+    await page.get_by_role("link", name="Springfield").first.click()
+    await page.get_by_role("link", name="Members", exact=True).click()
+    field = page.get_by_role("searchbox")
+    for text, found in (("amara", "Amara Okafor"), ("hana", "Hana Sato")):
+        await field.fill(text)
+        await expect(page.locator("#member-list")).to_contain_text(found)
+        await expect(page).to_have_url(re.compile(f"q={text}"))
+    await page.get_by_role("link", name="Hana Sato", exact=True).click()
+    await expect(page.get_by_role("heading", name="Hana Sato")).to_be_visible()
+    for text, found in (("hana", "Hana Sato"), ("amara", "Amara Okafor"), ("", "Nadia Benali")):
+        await page.go_back()
+        await expect(field).to_have_value(text)
+        await expect(page.locator("#member-list")).to_contain_text(found)
+
+
+async def test_a_page_that_is_offline_says_so_at_its_live_parts(unheard: Page) -> None:
+    await open_decision(unheard, SURPLUS)
+    await unheard.context.set_offline(True)
+    sign = unheard.locator(".cut-off + #decision-status")
+    await expect(sign).to_have_count(1)
+    await unheard.context.set_offline(False)
+    await expect(sign).to_have_count(0)
+
+
+async def test_more_windows_than_a_browser_has_connections_all_work(chromium: Browser, server: Server) -> None:
+    context = await chromium.new_context(base_url=server.url)
+    pages = [await context.new_page() for _ in range(8)]
+    await open_decision(pages[0], SURPLUS)
+    states = []
+    for page in pages:
+        await page.goto(pages[0].url)
+        place = page.locator("[data-live-source]")
+        await expect(place).to_have_attribute("data-live-state", re.compile("open|polling"))
+        states.append(await place.get_attribute("data-live-state"))
+    assert states == ["open"] * 4 + ["polling"] * 4
+    # A window that is closed gives its place to one that waits.
+    await pages[0].close()
+    await expect(pages[4].locator("[data-live-source]")).to_have_attribute("data-live-state", "open", timeout=20_000)
+    await context.close()
+
+
+async def test_in_forced_colours_what_is_chosen_differs_from_what_is_not(chromium: Browser, server: Server) -> None:
+    context = await chromium.new_context(base_url=server.url, forced_colors="active")
+    page = await context.new_page()
+    await enter(page, "Mei")
+    await open_decision(page, SURPLUS)
+    await star(page, 0, 0)
+    colours = """
+        ([selector, name]) => [...document.querySelectorAll(selector)].map((one) => getComputedStyle(one)[name])
+    """
+    for selector, name in ((".tabs a", "borderBottomColor"), ("#vote .zero > span", "backgroundColor")):
+        chosen, *others = await page.evaluate(colours, [selector, name])
+        assert (chosen not in others, len(set(others))) == (True, 1)
+    (cast,) = await page.evaluate(colours, ["#vote-cast", "backgroundColor"])
+    assert cast not in await page.evaluate(colours, ["#vote-cast", "color"])
+    await context.close()
+
+
+async def test_with_letters_twice_as_large_nothing_leaves_its_card_on_a_phone(
+    chromium: Browser, server: Server
+) -> None:
+    context = await chromium.new_context(base_url=server.url, viewport={"width": 360, "height": 780})
+    await context.add_init_script(
+        "document.addEventListener('DOMContentLoaded', () => { document.documentElement.style.fontSize = '200%'; })"
+    )
+    page = await context.new_page()
+    await enter(page, "Theo")
+    await open_decision(page, SURPLUS)
+    for tab in ("", "results/", "ballots/", "history/"):
+        if tab:
+            await page.goto(re.sub(r"(decisions/\d+/).*", r"\1", page.url) + tab)
+        await page.wait_for_load_state("networkidle") if not tab else None
+        assert await page.evaluate(OUTSIDE) == []
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360
+    await context.close()
