@@ -40,8 +40,9 @@ run: export CROWDVOTE_DEMO_SIGN_IN ?= 1
 run: setup ## serve a demo community on http://localhost:PORT (8000), on the embedded default
 	$(BIN)/python manage.py migrate --no-input --verbosity 0
 	$(BIN)/python manage.py collectstatic --no-input --verbosity 0
-	$(BIN)/python manage.py load_demo
-	@exec $(BIN)/python manage.py serve --host $(HOST)
+	@example=$$($(BIN)/python manage.py load_demo | tee /dev/stderr | sed -n 's/^CROWDVOTE_EXAMPLE_COMMUNITY=//p') && \
+		export CROWDVOTE_EXAMPLE_COMMUNITY="$${CROWDVOTE_EXAMPLE_COMMUNITY:-$$example}" && \
+		exec $(BIN)/python manage.py serve --host $(HOST)
 
 test: .venv/dev ## run the tests on the embedded default; what is skipped is listed with the reason
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m pytest $(PYTEST_ARGS)

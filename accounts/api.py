@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import functools
 import typing
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 import strawberry
 from asgiref.sync import sync_to_async
@@ -44,7 +46,12 @@ class Asking:
         self.response = response
         self.connection_params: dict[str, Any] = {}
         self.scope = _scope_of(request) if request is not None else scope or {}
-        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+        # The connection stays open, and its thread for the database works for others, too.
+        self.shares_thread: bool = self.scope.get("shares_thread", False)
+        # Of each event loop: operations of one WebSocket run in loops of their own, at the same time.
+        self._loaders: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, DataLoader[Any, Any]]] = (
+            WeakKeyDictionary()
+        )
 
     async def identify(self) -> User | AnonymousUser:
         """Who is there now: a connection outlives a sign-out, a revoked token is nobody's."""
@@ -56,7 +63,8 @@ class Asking:
 
     async def load(self, read: Reader[Key, Value], key: Key) -> Value | None:
         """What `read` finds for this key, read in one go with all other keys that are wanted now."""
-        loader = self._loaders.get(read)
+        loaders = self._loaders.setdefault(asyncio.get_running_loop(), {})
+        loader = loaders.get(read)
         if loader is None:
 
             async def load(keys: list[Key]) -> Sequence[Value | None]:
@@ -65,7 +73,7 @@ class Asking:
 
             # Without a cache: an asking over a WebSocket lasts, and its next event must not be shown the last one's
             # rows.
-            loader = self._loaders[read] = DataLoader(load, cache=False)
+            loader = loaders[read] = DataLoader(load, cache=False)
         value: Value | None = await loader.load(key)
         return value
 
@@ -74,7 +82,12 @@ def _scope_of(request: HttpRequest) -> Mapping[str, Any]:
     """A request as `user_for_scope` wants it."""
     headers = {b"authorization": "HTTP_AUTHORIZATION", b"x-forwarded-for": "HTTP_X_FORWARDED_FOR"}
     present = [(name, request.META[key].encode("latin-1")) for name, key in headers.items() if key in request.META]
-    return {"headers": present, "client": (request.META.get("REMOTE_ADDR", ""),), "session": request.session}
+    return {
+        "headers": present,
+        "client": (request.META.get("REMOTE_ADDR", ""),),
+        "session": request.session,
+        "shares_thread": getattr(request, "scope", {}).get("shares_thread", False),
+    }
 
 
 Info = StrawberryInfo[Asking, None]

@@ -68,10 +68,9 @@ def _identify(request: HttpRequest) -> JsonResponse | None:
 
 
 def _person(token: str, *, client: str) -> User:
-    ratelimit.check(_FAILURES, client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
     user = user_for_token(token)
     if user is None:
-        ratelimit.fail(_FAILURES, client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
+        ratelimit.hit(_FAILURES, client, limit=settings.FAILURES_PER_CLIENT)
         sign_in_failed.send_robust(sender=None, what="API token")
         raise InvalidToken
     return user
@@ -108,11 +107,7 @@ async def user_for_scope(
     """
     token = _token_of_socket(scope, connection_params or {})
     if token is not None:
-        request = HttpRequest()
-        headers = dict(scope.get("headers", ()))
-        request.META["REMOTE_ADDR"] = (scope.get("client") or ("",))[0]
-        request.META["HTTP_X_FORWARDED_FOR"] = headers.get(b"x-forwarded-for", b"").decode("latin-1")
-        return await sync_to_async(_person)(token, client=ratelimit.client_of(request))
+        return await sync_to_async(_person)(token, client=ratelimit.client_of_scope(scope))
     session = scope.get("session")
     if session is None or session.session_key is None:
         return AnonymousUser()

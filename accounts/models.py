@@ -12,6 +12,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.fields import SortKeyField
+from accounts.text import searchable
 
 
 class UserManager(BaseUserManager["User"]):
@@ -38,7 +39,7 @@ class UserManager(BaseUserManager["User"]):
 
 def named(word: str, *, person: str = "user") -> models.Q:
     """Finds rows by whose name or handle a word is in, whatever the case; `person` leads from the row to its user."""
-    word = word.removeprefix("@").casefold()
+    word = searchable(word).strip().removeprefix("@").casefold()
     return models.Q((f"{person}__sort_name__contains", word)) | models.Q((f"{person}__handle__contains", word))
 
 

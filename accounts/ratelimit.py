@@ -11,7 +11,8 @@ import hashlib
 import ipaddress
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.conf import settings
 from django.core.cache import BaseCache, caches
@@ -29,37 +30,32 @@ _PAUSE = 5.0
 _asked_again_at = 0.0
 
 
-def hit(kind: str, key: str, *, limit: int) -> None:
-    """Count one more of `kind` by `key`. Raises TooManyRequests beyond `limit` within the window."""
-    number = count(kind, key)
+def hit(kind: str, key: str, *, limit: int, seconds: int | None = None) -> None:
+    """Count one more of `kind` by `key`. Raises TooManyRequests beyond `limit` within the window of so many seconds
+    (RATE_LIMIT_SECONDS).
+
+    Of what may fail only failures are counted: whoever tries what is wrong must not keep others from what is right.
+    """
+    seconds = seconds or settings.RATE_LIMIT_SECONDS
+    number = count(kind, key, seconds=seconds)
     if number == limit + 1:
-        _tell(kind, limit)
+        # Once a window, when the limit bites first: whoever goes on knocking does not fill the log.
+        message = f"{kind.capitalize()}: {limit} in {_minutes(seconds)}"
+        limit_reached.send_robust(sender=None, message=message)
     if number > limit:
-        raise _refusal()
+        raise TooManyRequests(f"Too many attempts. Try again in {_minutes(seconds)}.")
 
 
-def check(kind: str, key: str, *, limit: int) -> None:
-    """Raises TooManyRequests where `fail` has reached `limit` within the window; counts nothing."""
-    if _counting(lambda cache: cache.get(_name(kind, key), 0)) >= limit:
-        raise _refusal()
-
-
-def fail(kind: str, key: str, *, limit: int) -> None:
-    """Count one more failure of `kind` by `key`; from the one that reaches `limit` on, `check` refuses."""
-    if count(kind, key) == limit:
-        _tell(kind, limit)
-
-
-def count(kind: str, key: str) -> int:
+def count(kind: str, key: str, *, seconds: int | None = None) -> int:
     """Count one more of `kind` by `key`; returns how many there are in the window now."""
-    name = _name(kind, key)
+    name, window = _name(kind, key), seconds or settings.RATE_LIMIT_SECONDS
 
     def one_more(cache: BaseCache) -> int:
-        cache.add(name, 0, timeout=settings.RATE_LIMIT_SECONDS)
+        cache.add(name, 0, timeout=window)
         try:
             return int(cache.incr(name))
         except ValueError:  # the window ended between the two calls
-            cache.set(name, 1, timeout=settings.RATE_LIMIT_SECONDS)
+            cache.set(name, 1, timeout=window)
             return 1
 
     return _counting(one_more)
@@ -84,9 +80,18 @@ def client_of(request: HttpRequest) -> str:
     What stands further left in that header is the client's own claim. An IPv6 client commands a whole /64, which counts
     as one.
     """
-    peer = request.META.get("REMOTE_ADDR", "")
+    return _client(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def client_of_scope(scope: Mapping[str, Any]) -> str:
+    """The same, of a connection as ASGI describes it."""
+    forwarded = [value for name, value in scope.get("headers", ()) if name == b"x-forwarded-for"]
+    return _client((scope.get("client") or ("",))[0], b",".join(forwarded).decode("latin-1"))
+
+
+def _client(peer: str, forwarded_for: str) -> str:
     proxies = settings.TRUSTED_PROXIES
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    forwarded = forwarded_for.split(",")
     named = forwarded[-proxies] if 0 < proxies <= len(forwarded) else ""
     return _network(named) or _network(peer) or UNKNOWN_CLIENT
 
@@ -108,14 +113,6 @@ def _name(kind: str, key: str) -> str:
     return f"ratelimit:{hashlib.sha256(f'{kind}:{key}'.encode('utf-8', 'replace')).hexdigest()}"
 
 
-def _tell(kind: str, limit: int) -> None:
-    # Once a window, when the limit bites first: whoever goes on knocking does not fill the log.
-    limit_reached.send_robust(sender=None, message=f"{kind.capitalize()}: {limit} in {_minutes()} minutes")
-
-
-def _refusal() -> TooManyRequests:
-    return TooManyRequests(f"Too many attempts. Try again in {_minutes()} minutes.")
-
-
-def _minutes() -> int:
-    return max(1, round(settings.RATE_LIMIT_SECONDS / 60))
+def _minutes(seconds: int) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minute{'' if minutes == 1 else 's'}"

@@ -74,8 +74,9 @@ def request_sign_in_link(email: str, *, client: str, next_path: str = "") -> Non
     person wants to go, checked by whoever redirects there. Raises InvalidEmail, TooManyRequests, MailNotSent.
     """
     address = _address(email)
-    ratelimit.hit("sign-in links for one client", client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
+    # A client may be a hall of people behind one address: what protects whoever is written to is the first limit.
     ratelimit.hit("sign-in links for one address", address, limit=settings.SIGN_IN_LIMIT_PER_ADDRESS)
+    ratelimit.hit("sign-in links for one client", client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
     user = User.objects.filter(email=address).first()
     token = get_token(user) if user is not None else signing.dumps(address, salt=_SIGN_UP_SALT)
     url = settings.SITE_URL + reverse("sign-in-link", args=[token])
@@ -101,7 +102,6 @@ def peek_sign_in(token: str, *, client: str) -> SignInLink:
 
     Mail programs open links, too. Raises InvalidLink, TooManyRequests.
     """
-    _check_failures(client)
     link = _read(token)
     if link is None:
         raise _failure(client)
@@ -114,7 +114,6 @@ def sign_in(token: str, request: HttpRequest | None = None) -> User:
     Raises InvalidLink (used, expired, never made, account closed), TooManyRequests.
     """
     client = ratelimit.client_of(request) if request is not None else ratelimit.UNKNOWN_CLIENT
-    _check_failures(client)
     link = _read(token)
     user = None if link is None else _claim(link.user) if link.user is not None else _sign_up(link.email)
     if user is None:
@@ -207,12 +206,9 @@ def _address(email: str) -> str:
     return address
 
 
-def _check_failures(client: str) -> None:
-    ratelimit.check(_FAILURES, client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
-
-
 def _failure(client: str) -> InvalidLink:
-    ratelimit.fail(_FAILURES, client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
+    """Raises TooManyRequests."""
+    ratelimit.hit(_FAILURES, client, limit=settings.FAILURES_PER_CLIENT)
     sign_in_failed.send_robust(sender=None)
     return InvalidLink()
 

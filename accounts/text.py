@@ -6,6 +6,8 @@ import unicodedata
 _TERMINAL_SEQUENCE = re.compile("(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]")
 # Zero-width joiner and non-joiner are invisible too, but scripts and emoji need them.
 _JOINERS = "\u200c\u200d"
+# PostgreSQL refuses U+0000, and no encoding has lone surrogates.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def single_line(text: str) -> str:
@@ -20,6 +22,16 @@ def single_line(text: str) -> str:
 def clean_name(text: str) -> str:
     """A name as it is kept: one line, inner white space collapsed."""
     return " ".join(single_line(unicodedata.normalize("NFC", text)).split())
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a part of an address or form names; None where it names none that a database could hold."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def searchable(text: str) -> str:
+    """What somebody searches for, without characters that databases can't hold: no row has them."""
+    return _UNSTORABLE.sub(" ", text)
 
 
 def _safe(character: str) -> str:

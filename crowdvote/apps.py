@@ -3,3 +3,11 @@ from django.apps import AppConfig
 
 class CrowdVoteConfig(AppConfig):
     name = "crowdvote"
+
+    def ready(self) -> None:
+        from django.db.backends.signals import connection_created
+
+        from crowdvote import deadlines, private
+
+        connection_created.connect(private.narrow_database, dispatch_uid="private")
+        connection_created.connect(deadlines.watch, dispatch_uid="deadlines")

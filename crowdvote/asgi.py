@@ -12,13 +12,11 @@ import os
 from typing import Any
 from urllib.parse import ParseResult
 
-from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import OriginValidator
 from django.conf import settings
 from django.core.asgi import get_asgi_application
-from django.db import close_old_connections
 from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crowdvote.settings")
@@ -26,12 +24,17 @@ django_application = get_asgi_application()
 
 # Models can be imported only now that Django is set up.
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY  # noqa: E402
+from crowdvote import bodies  # noqa: E402
+from crowdvote.connections import TooManyConnections, places, shared_thread  # noqa: E402
 from crowdvote.graphql_view import GraphQLConsumer  # noqa: E402
-from crowdvote.serving import ending_streams, serving  # noqa: E402
+from crowdvote.serving import Application, ending_streams, serving  # noqa: E402
 from democracy import interpreter, publishing, recalculation  # noqa: E402
 from democracy.relay import relay  # noqa: E402
 
 logger = logging.getLogger(__name__)
+
+# Tells those who know the connection that its thread for the database is not its own.
+SHARES_THREAD = {"shares_thread": True}
 
 if settings.CROWDVOTE_EXECUTOR == "celery":
     # Makes the queue known that jobs are sent to.
@@ -44,14 +47,14 @@ async def refuse(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "websocket.close"})
 
 
-async def _refuse_for_now(scope: Any, send: Any) -> None:
-    logger.error("a WebSocket is refused: the database is away")
+async def _refuse_for_now(scope: Any, send: Any, status: int, message: str) -> None:
+    """Say why a WebSocket is not opened, where the server can; else it is just not."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", str(RETRY_AFTER).encode())]
-    await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": SORRY.encode()})
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": message.encode()})
 
 
 class OurPagesAndPrograms(OriginValidator):
@@ -74,25 +77,40 @@ _from_this_site = OurPagesAndPrograms(AuthMiddlewareStack(_routes), settings.ALL
 
 
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
-    """One WebSocket, with a thread of its own for database work; without it all sockets would share one.
-
-    With each message, and at the end, that thread gives its database connection back: an open socket holds none, or the
-    pool would be empty after a few, and a closed one would take its own along.
-    """
-
-    async def giving_back(message: Any) -> None:
-        await sync_to_async(close_old_connections)()
-        await send(message)
-
+    """One WebSocket, while there is a place for it."""
     with serving.socket():
-        async with ThreadSensitiveContext():
-            try:
-                await _from_this_site(scope, receive, giving_back)
-            except DATABASE_AWAY:
-                # Before it was opened: a session could not be read.
-                await _refuse_for_now(scope, send)
-            finally:
-                await sync_to_async(close_old_connections)()
+        try:
+            with places.take(scope):
+                async with shared_thread():
+                    await _from_this_site(scope | SHARES_THREAD, receive, send)
+        except TooManyConnections as error:
+            await _refuse_for_now(scope, send, error.status, error.message)
+        except DATABASE_AWAY:
+            # Before it was opened: a session could not be read.
+            logger.error("a WebSocket is refused: the database is away")
+            await _refuse_for_now(scope, send, 503, SORRY)
+
+
+def in_places(django: Application) -> Application:
+    """Django, which gets a stream of server-sent events only while there is a place for it."""
+
+    async def http(scope: Any, receive: Any, send: Any) -> None:
+        if not _wants_events(scope):
+            await django(scope, receive, send)
+            return
+        try:
+            with places.take(scope):
+                async with shared_thread():
+                    await django(scope | SHARES_THREAD, receive, send)
+        except TooManyConnections as error:
+            await bodies.refuse(send, error.status, error.message)
+
+    return http
+
+
+def _wants_events(scope: Any) -> bool:
+    accept = dict(scope["headers"]).get(b"accept", b"")
+    return b"text/event-stream" in accept or scope["path"].endswith("/events/")
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
@@ -117,5 +135,9 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 
 application = ProtocolTypeRouter(
-    {"http": ending_streams(django_application), "websocket": websocket, "lifespan": lifespan}
+    {
+        "http": bodies.limited_bodies(ending_streams(in_places(django_application))),
+        "websocket": websocket,
+        "lifespan": lifespan,
+    }
 )

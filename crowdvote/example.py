@@ -1,4 +1,4 @@
-"""The example on the start page: how an open decision of the demo stands now or, without one, a worked example."""
+"""The example on the start page: how a decision of a community that the operator chose stands, else a worked one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from democracy import access, selectors
 from democracy.models import Decision, DecisionSnapshot
 
-COMMUNITY = "Springfield"
-# Of so many newest decisions one is taken: visitors of a demo may have opened some that nobody votes in.
+# Of so many newest decisions one is taken: some may be open that nobody votes in.
 _CANDIDATES = 20
 MICROSTARS = 1_000_000
 
@@ -52,10 +52,12 @@ class Example:
 
 
 def live_example() -> Example | None:
-    """The newest open decision of the demo community that every visitor may see and that has a winner so far."""
+    """The newest open decision of the operator's community that every visitor may see and that has a winner so far."""
+    if not settings.EXAMPLE_COMMUNITY:
+        return None
     now = timezone.now()
     visible = access.decisions_visible_to(AnonymousUser()).filter(
-        community__name=COMMUNITY,
+        community=settings.EXAMPLE_COMMUNITY,
         results_visibility=Decision.Visibility.LIVE,
         opens_at__lte=now,
         closes_at__gt=now,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncGenerator
+from datetime import timedelta
 from typing import Any
 
 from cross_web import HTTPException
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from strawberry.channels import GraphQLWSConsumer
+from strawberry.channels.handlers.ws_handler import ChannelsWebSocketAdapter
 from strawberry.django.views import AsyncGraphQLView
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import NonJsonMessageReceived
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.unset import UNSET, UnsetType
 
@@ -23,6 +27,8 @@ from crowdvote.schema import schema
 
 logger = logging.getLogger(__name__)
 
+# For what opens a WebSocket and says no word.
+_PATIENCE = timedelta(seconds=10)
 # A closing code after which clients connect again.
 _TRY_AGAIN_LATER = 1013
 
@@ -34,8 +40,12 @@ class GraphQLView(AsyncGraphQLView[Asking, None]):
         super().__init__(subscription_protocols=(GRAPHQL_SSE_PROTOCOL,), **kwargs)
 
     def parse_json(self, data: str | bytes) -> Any:
-        # Strawberry itself fails on a body such as 7.
-        found = super().parse_json(data)
+        # Strawberry itself fails on a body such as 7, on bytes that are no text, numbers of thousands of digits, and
+        # what is nested deeper than Python's stack.
+        try:
+            found = super().parse_json(data)
+        except (ValueError, RecursionError) as error:
+            raise HTTPException(400, "Unable to parse request body as JSON") from error
         if not isinstance(found, dict | list):
             raise HTTPException(400, "A request is a JSON object.")
         return found
@@ -47,11 +57,30 @@ class GraphQLView(AsyncGraphQLView[Asking, None]):
         return await graphiql_page(request)
 
 
+class JsonMessages(ChannelsWebSocketAdapter):
+    """The messages of a WebSocket. One that can't be read closes it, whatever is wrong with it."""
+
+    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
+        try:
+            async for message in super().iter_json(ignore_parsing_errors=ignore_parsing_errors):
+                if not isinstance(message, dict):
+                    raise NonJsonMessageReceived
+                yield message
+        except (ValueError, RecursionError) as error:
+            raise NonJsonMessageReceived from error
+
+
 class GraphQLConsumer(GraphQLWSConsumer[Asking, None]):
     """Any operation over a WebSocket. Whoever opens it with a wrong token is refused, not taken for a visitor."""
 
+    websocket_adapter_class = JsonMessages
+
     def __init__(self) -> None:
-        super().__init__(schema=schema, subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,))
+        super().__init__(
+            schema=schema,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
+            connection_init_wait_timeout=_PATIENCE,
+        )
 
     async def run(self, *args: Any, **kwargs: Any) -> Any:
         """The life of the socket. Where it cannot be seen who opens it, the client is told to come again."""

@@ -2,11 +2,17 @@
 
 One walk over the operation; a fragment is measured once however often it is used, so measuring costs no more than the
 text is long.
+
+# Note [Every list costs]
+What stands below a list is multiplied by its length: that of the page (`first`), or else the one declared in LENGTHS,
+which is what the list commonly has, not the most it can have. A list of objects that is declared nowhere, and no page
+of any kind, is taken for the longest page; a test has every list declared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,33 +26,75 @@ from graphql import (
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLSyntaxError,
     InlineFragmentNode,
     IntValueNode,
+    Lexer,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
+    Source,
+    TokenKind,
     VariableNode,
     get_named_type,
+    get_nullable_type,
+    is_list_type,
 )
 from strawberry.extensions import SchemaExtension
 
-from democracy.schema.paging import DEFAULT_PAGE, MAX_PAGE
+from democracy.schema.paging import MAX_PAGE
 
 MAX_TOKENS = 2_000
+# Parsing and validating go into a document as deep as it is nested, and so does Python's stack.
+MAX_NESTING = 60
+MAX_DIGITS = 400
+# Fields of one selection set are compared with one another.
+MAX_SELECTIONS = 300
 MAX_DEPTH = 14
 MAX_ALIASES = 30
 MAX_COST = 20_000
+# Every event of a subscription is made in the event loop, where nothing may take long.
+MAX_EVENT_COST = 1_000
 # Fields that ask the engine cost more than one that reads a row: the sources of a ballot that rests on hundreds of
 # members take a tenth of a second, so one page of 20 ballots with their sources is the most.
 _COSTS = {"sources": 900, "influence": 900, "delegationGraph": 900, "whatIf": 900, "decisionsChanged": 2_000}
+# See Note [Every list costs].
+LENGTHS = {
+    "Ballot.sources": 20,
+    "Ballot.stars": 10,
+    "Ballot.tags": 3,
+    "Decision.choices": 10,
+    "Decision.tags": 10,
+    "DelegationEdge.tags": 3,
+    "Following.tags": 3,
+    "Me.apiTokens": 20,
+    "Preference.counts": 20,
+    "Result.finalists": 2,
+    "Result.preferences": 20,
+    "Result.scores": 10,
+    "Result.tieBreaks": 2,
+    "Runoff.votes": 2,
+    "Source.path": 3,
+    "TieBreak.choices": 3,
+    "TieBreak.numbers": 3,
+    "WhatIf.decisionsChanged": 20,
+    "WhatIf.mySourcesAfter": 20,
+}
+# The errors of a payload are few.
+_ERRORS = 5
 
 
 @dataclass(frozen=True)
 class Measure:
-    """`depth` of nested fields, `aliases` in all, `cost`: objects that may be read, pages multiplied."""
+    """`depth` of nested fields, `aliases` in all, `cost`: objects that may be read, lists multiplied; `width`: fields
+    side by side, those of fragments among them, and `widest`: the most there are anywhere within.
+    """
 
     depth: int = 0
     aliases: int = 0
     cost: int = 0
+    width: int = 0
+    widest: int = 0
 
 
 class _Measuring:
@@ -58,6 +106,13 @@ class _Measuring:
             for definition in document.definitions
             if isinstance(definition, FragmentDefinitionNode)
         }
+        # Of variables that are left out; the largest, where operations differ.
+        self.defaults: dict[str, int] = {}
+        for operation in document.definitions:
+            for definition in getattr(operation, "variable_definitions", None) or ():
+                if isinstance(definition.default_value, IntValueNode):
+                    name, value = definition.variable.name.value, _whole(definition.default_value)
+                    self.defaults[name] = max(value, self.defaults.get(name, 0))
         self._measured: dict[str, Measure] = {}
 
     def operation(self, operation: OperationDefinitionNode) -> Measure:
@@ -65,7 +120,7 @@ class _Measuring:
         return self._selections(operation.selection_set, root)
 
     def _selections(self, selections: SelectionSetNode | None, parent: GraphQLNamedType | None) -> Measure:
-        depth, aliases, cost = 0, 0, 0
+        depth, aliases, cost, width, widest = 0, 0, 0, 0, 0
         for selection in selections.selections if selections else ():
             match selection:
                 case FieldNode():
@@ -79,7 +134,8 @@ class _Measuring:
                 case _:
                     one = Measure()
             depth, aliases, cost = max(depth, one.depth), aliases + one.aliases, cost + one.cost
-        return Measure(depth, aliases, cost)
+            width, widest = width + one.width, max(widest, one.widest)
+        return Measure(depth, aliases, cost, width, max(width, widest))
 
     def _fragment(self, name: str) -> Measure:
         fragment = self.fragments.get(name)
@@ -96,40 +152,91 @@ class _Measuring:
         name, aliases = field.name.value, 1 if field.alias else 0
         if name.startswith("__"):
             # Questions about the schema itself, which GraphiQL asks, are deep but cheap.
-            return Measure(aliases=aliases)
+            return Measure(aliases=aliases, width=1)
         fields = parent.fields if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else {}
-        kind = get_named_type(fields[name].type) if name in fields else None
-        within = self._selections(field.selection_set, kind)
-        times = self._page(field) if kind is not None and kind.name.endswith("Connection") else 1
-        own = _COSTS.get(name, 1 if field.selection_set else 0)
-        return Measure(within.depth + 1, within.aliases + aliases, own + times * within.cost)
+        found = fields.get(name)
+        within = self._selections(field.selection_set, get_named_type(found.type) if found else None)
+        times = 1
+        if found is not None and "first" in found.args:
+            times = self._page(field, found.args["first"].default_value)
+        elif found is not None and parent is not None and is_list_type(get_nullable_type(found.type)):
+            times = length(parent, name)
+        own = _COSTS.get(name, 1) if field.selection_set else times - 1
+        return Measure(within.depth + 1, within.aliases + aliases, own + times * within.cost, 1, within.widest)
 
-    def _page(self, field: FieldNode) -> int:
+    def _page(self, field: FieldNode, otherwise: int) -> int:
         """How many nodes a page has. What is no number here is for validation to refuse."""
         for argument in field.arguments or ():
             if argument.name.value == "first":
-                value: Any = DEFAULT_PAGE
+                value: Any = otherwise
                 if isinstance(argument.value, IntValueNode):
-                    value = int(argument.value.value)
+                    value = _whole(argument.value)
                 elif isinstance(argument.value, VariableNode):
-                    value = self.variables.get(argument.value.name.value, MAX_PAGE)
-                return max(1, value) if isinstance(value, int) else MAX_PAGE
-        return DEFAULT_PAGE
+                    name = argument.value.name.value
+                    value = self.variables.get(name, self.defaults.get(name, otherwise))
+                return max(1, value) if isinstance(value, int) else max(otherwise, MAX_PAGE)
+        return otherwise
+
+
+def _whole(node: IntValueNode) -> int:
+    return int(node.value)
+
+
+def length(parent: GraphQLNamedType, name: str) -> int:
+    """How long a list is taken to be, beyond what the page that it belongs to was multiplied by already."""
+    if is_page(parent):
+        return 1
+    return _ERRORS if name == "errors" else LENGTHS.get(f"{parent.name}.{name}", MAX_PAGE)
+
+
+def is_page(kind: GraphQLNamedType) -> bool:
+    """Whether its lists are as long as the `first` of the field that it came from says."""
+    return kind.name.endswith("Connection") or kind.name == "DelegationGraph"
 
 
 def excess(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any]) -> str | None:
     """Which limit the document exceeds, in words; None where it exceeds none."""
     measuring = _Measuring(schema, document, variables)
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-    for measure in map(measuring.operation, operations):
+    for operation in operations:
+        measure = measuring.operation(operation)
+        is_subscription = operation.operation is OperationType.SUBSCRIPTION
         for what, found, most in (
             ("levels deep", measure.depth, MAX_DEPTH),
             ("aliases", measure.aliases, MAX_ALIASES),
-            ("objects, counting full pages", measure.cost, MAX_COST),
+            ("fields side by side", measure.widest, MAX_SELECTIONS),
+            ("objects, counting full pages", measure.cost, MAX_EVENT_COST if is_subscription else MAX_COST),
         ):
             if found > most:
-                return f"This operation is too large: {found:,} {what}; the most is {most:,}."
+                return f"{found:,} {what}; the most is {most:,}"
     return None
+
+
+def unreadable(query: str) -> str | None:
+    """What Python could not read it for, in words: brackets nested beyond its stack, numbers of thousands of digits.
+    Judged before it is parsed; what is no token, or one too many, is for the parser to refuse.
+    """
+    depth, lexer = 0, Lexer(Source(query))
+    with suppress(GraphQLSyntaxError):
+        for _ in range(MAX_TOKENS):
+            token = lexer.advance()
+            depth += (token.kind in _OPENING) - (token.kind in _CLOSING)
+            if depth > MAX_NESTING:
+                return f"more than {MAX_NESTING} brackets within one another"
+            if token.kind in _NUMBERS and len(token.value or "") > MAX_DIGITS:
+                return f"a number of more than {MAX_DIGITS} digits"
+            if token.kind is TokenKind.EOF:
+                break
+    return None
+
+
+_OPENING = {TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L}
+_CLOSING = {TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R}
+_NUMBERS = {TokenKind.INT, TokenKind.FLOAT}
+
+
+def too_large(what: str) -> GraphQLError:
+    return GraphQLError(f"This operation is too large: {what}.", extensions={"code": "TOO_LARGE"})
 
 
 class Limits(SchemaExtension):
@@ -142,7 +249,7 @@ class Limits(SchemaExtension):
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
         assert context.graphql_document is not None
-        message = excess(context.schema._schema, context.graphql_document, context.variables or {})
-        if message is not None:
-            context.pre_execution_errors = [GraphQLError(message, extensions={"code": "TOO_LARGE"})]
+        found = excess(context.schema._schema, context.graphql_document, context.variables or {})
+        if found is not None:
+            context.pre_execution_errors = [too_large(found)]
         yield

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 import strawberry
+from asgiref.sync import ThreadSensitiveContext
 from django.conf import settings
-from graphql import GraphQLError
+from django.db import close_old_connections
+from graphql import GraphQLError, get_operation_ast, parse
+from graphql import OperationType as GraphQLOperationType
 from strawberry.extensions import MaskErrors, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 import accounts.schema
@@ -19,9 +29,11 @@ import democracy.schema.mutations
 import democracy.schema.queries
 import democracy.schema.subscriptions
 from accounts.api import Asking, camel
-from accounts.errors import DomainError
+from accounts.errors import DomainError, TooManyRequests
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
+from crowdvote import deadlines, limits, operations
 from crowdvote.limits import Limits
+from crowdvote.operations import DeadlineReached
 from democracy.schema.scalars import SCALARS
 
 logger = logging.getLogger(__name__)
@@ -64,7 +76,7 @@ class Refusals(MaskErrors):
         refusal = error.original_error
         if isinstance(refusal, DomainError):
             message, extensions = refusal.message, {"code": refusal.code, "field": camel(refusal.field)}
-        elif isinstance(refusal, DATABASE_AWAY):
+        elif isinstance(refusal, DATABASE_AWAY) and not deadlines.is_over():
             message, extensions = SORRY, {"code": "INTERNAL"}
             self._unavailable()
         else:
@@ -102,18 +114,77 @@ class Identity(SchemaExtension):
 
 class Schema(strawberry.Schema):
     async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Run an operation that has one answer. A subscription has many: its client has to accept a stream."""
+        """Run an operation that has one answer, in a thread. A subscription has many: its client has to accept a
+        stream.
+        """
         allowed = kwargs.pop("allowed_operation_types", None) or OperationType
         kwargs["allowed_operation_types"] = set(allowed) - {OperationType.SUBSCRIPTION}
-        return await super().execute(query, *args, **kwargs)
+        if problem := limits.unreadable(query or ""):
+            return PreExecutionError(data=None, errors=[limits.too_large(problem)])
+        asking: Asking = kwargs["context_value"]
+        execute = functools.partial(super().execute, query, *args, **kwargs)
+        try:
+            if not asking.shares_thread:
+                return await operations.run(execute, asking)
+            async with _own_thread():
+                return await operations.run(execute, asking)
+        except (TooManyRequests, DeadlineReached) as error:
+            if asking.response is not None and isinstance(error, TooManyRequests):
+                asking.response.status_code = 429
+                asking.response["Retry-After"] = "1"
+            return PreExecutionError(
+                data=None, errors=[GraphQLError(error.message, extensions={"code": error.code, "field": ""})]
+            )
+
+    async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> StreamResult:
+        """Run an operation whose answers come as they are made: over a WebSocket, or a subscription over HTTP."""
+        if problem := limits.unreadable(query or ""):
+            return _only(PreExecutionError(data=None, errors=[limits.too_large(problem)]))
+        if kwargs.get("allowed_operation_types") is None and _asks_once(query or "", kwargs.get("operation_name")):
+            try:
+                return _only(await self.execute(query, *args, **kwargs))
+            except CannotGetOperationTypeError as error:
+                return _only(PreExecutionError(data=None, errors=[GraphQLError(str(error), original_error=error)]))
+        return await super().stream(query, *args, **kwargs)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Log what was not foreseen, and nothing that a client did."""
         for error in errors:
+            if deadlines.is_over():
+                # It was stopped in the middle of whatever it was at.
+                continue
             if isinstance(error.original_error, DATABASE_AWAY):
                 logger.error("GraphQL: the database is away: %s", error.original_error)
             elif _is_foreign(error) and not isinstance(error.original_error, DomainError):
                 logger.error("GraphQL: %s", error, exc_info=error.original_error)
+
+
+def _asks_once(query: str, operation_name: str | None) -> bool:
+    """Whether the operation is a query or a mutation. What can't be read is refused where it is parsed again."""
+    try:
+        document = parse(query, no_location=True, max_tokens=limits.MAX_TOKENS)
+    except GraphQLError:
+        return False
+    operation = get_operation_ast(document, operation_name)
+    return operation is not None and operation.operation is not GraphQLOperationType.SUBSCRIPTION
+
+
+@asynccontextmanager
+async def _own_thread() -> AsyncIterator[None]:
+    """A thread for the database that works for this operation alone, however long that takes."""
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="operation-database")
+    try:
+        async with ThreadSensitiveContext(executor=thread):
+            yield
+    finally:
+        # Before the answer goes out, unless the thread is still at something that was given up.
+        closing = asyncio.wrap_future(thread.submit(close_old_connections))
+        thread.shutdown(wait=False)
+        await asyncio.wait({closing}, timeout=operations.NOTICE)
+
+
+async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:
+    yield result
 
 
 _extensions: list[type[SchemaExtension]] = [Limits, Identity, Refusals]

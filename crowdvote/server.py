@@ -15,13 +15,20 @@ import signal
 import socket
 import threading
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from crowdvote.serving import serving
 
 logger = logging.getLogger(__name__)
+
+# Seconds in which the head of a request has to be there, and how large it may be. (Of bodies: crowdvote.bodies.)
+HEAD_SECONDS = 10.0
+MAX_HEAD = 64 * 1024
 
 
 def longest_stop() -> float:
@@ -46,6 +53,62 @@ class Server(uvicorn.Server):
         await asyncio.sleep(settings.DRAIN)
         serving.end_streams()
         await super().shutdown(sockets)
+
+
+class Protocol(HttpToolsProtocol):
+    """A connection that is closed when it is opened and nothing, or only half of a request's head, comes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._waiting: asyncio.TimerHandle | None = None
+        self._size = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._has_come()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._size += len(data)
+        if self._waiting is not None and self._size > MAX_HEAD:
+            self._refuse(b"431 Request Header Fields Too Large")
+
+    def on_message_begin(self) -> None:
+        self._size = 0
+        if self._waiting is None:
+            self._wait()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._has_come()
+        super().on_headers_complete()
+
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(HEAD_SECONDS, self._refuse, b"408 Request Timeout")
+
+    def _has_come(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _refuse(self, status: bytes) -> None:
+        self._has_come()
+        if not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.close()
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """A WebSocket that may be refused with a word: uvicorn takes that for a failure of ours, and logs it as one."""
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
 
 
 def _end_by_force() -> None:

@@ -18,6 +18,8 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from crowdvote import private
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -50,7 +52,8 @@ _data_dir = os.environ.get("CROWDVOTE_DATA_DIR")
 DATA_DIR = Path(_data_dir).resolve() if _data_dir else BASE_DIR / "var"
 LOG_DIR = DATA_DIR / "logs" if _data_dir else BASE_DIR / "logs"
 MAIL_DIR = DATA_DIR / "mail"
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+private.make_directory(DATA_DIR)
+private.narrow(LOG_DIR, MAIL_DIR, *LOG_DIR.glob("crowdvote.log*"))
 
 PORT = int(_number("PORT", 8000))
 # Seconds that a server which ends still serves while /readyz says that it is stopping, and that it then waits for
@@ -69,11 +72,25 @@ if METRICS and find_spec("prometheus_client") is None:
 SITE_URL = os.environ.get("CROWDVOTE_SITE_URL", f"http://localhost:{PORT}").rstrip("/")
 
 
+# Sessions, links and pseudonyms are as safe as the key.
+_SHORTEST_KEY, _FEWEST_CHARACTERS = 32, 8
+
+
 def _secret_key() -> str:
-    """The key of the environment, or the one kept in the data directory, made there on first run."""
-    if key := os.environ.get("CROWDVOTE_SECRET_KEY"):
+    """The key of the environment, or the one kept in the data directory, made there on first run.
+
+    Raises ImproperlyConfigured for one that can be guessed.
+    """
+    if (key := os.environ.get("CROWDVOTE_SECRET_KEY")) is not None:
+        if len(key) < _SHORTEST_KEY or len(set(key)) < _FEWEST_CHARACTERS:
+            raise ImproperlyConfigured(
+                f"CROWDVOTE_SECRET_KEY is too short or too simple to be a secret: give at least {_SHORTEST_KEY} random "
+                "characters, or leave it unset and one is made. "
+                "python3 -c 'import secrets; print(secrets.token_urlsafe(50))' makes one."
+            )
         return key
     path = DATA_DIR / "secret-key"
+    private.narrow(path)
     if not path.exists():
         # Linked into place when it is complete: of several processes that start at once all read the same whole key.
         with tempfile.NamedTemporaryFile("w", dir=DATA_DIR, prefix="secret-key-") as file:
@@ -146,6 +163,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "crowdvote.answers.private_answers",
+    "crowdvote.answers.readable_requests",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -219,9 +238,11 @@ SESAME_ONE_TIME = True
 SESAME_INVALIDATE_ON_EMAIL_CHANGE = True
 SESAME_TOKENS = ["sesame.tokens_v2"]
 SESAME_SIGNATURE_SIZE = 16
-# Sign-in links asked for within RATE_LIMIT_SECONDS, and tokens that failed (per client).
+# Sign-in links asked for within RATE_LIMIT_SECONDS for one address of mail, and by one client, which may be a hall of
+# people behind one network address; links and tokens of one client that failed.
 SIGN_IN_LIMIT_PER_ADDRESS = int(_number("CROWDVOTE_SIGN_IN_PER_ADDRESS", 5))
-SIGN_IN_LIMIT_PER_CLIENT = int(_number("CROWDVOTE_SIGN_IN_PER_CLIENT", 30))
+SIGN_IN_LIMIT_PER_CLIENT = int(_number("CROWDVOTE_SIGN_IN_PER_CLIENT", 1_000))
+FAILURES_PER_CLIENT = 30
 RATE_LIMIT_SECONDS = 15 * 60
 # Accounts of the demo communities can be entered without a mail; only ever in the embedded default.
 DEMO_SIGN_IN = EMBEDDED and _flag("CROWDVOTE_DEMO_SIGN_IN")
@@ -257,6 +278,14 @@ CACHES: dict[str, dict[str, Any]] = {
     "default": _shared_cache if REDIS_URL else _process_cache | {"LOCATION": "default"},
     "process": _process_cache,
 }
+
+# --- Communities ------------------------------------------------------------------------------------------------------
+
+# Communities that one person may found in a day (0: any number).
+COMMUNITIES_PER_DAY = int(_number("CROWDVOTE_COMMUNITIES_PER_DAY", 10))
+# The number of the public community (it stands in its address) whose newest decision the start page shows; 0: invented
+# figures. Never a name: anybody may take a name.
+EXAMPLE_COMMUNITY = int(_number("CROWDVOTE_EXAMPLE_COMMUNITY", 0))
 
 # --- Language, time, files --------------------------------------------------------------------------------------------
 
@@ -294,7 +323,22 @@ RECALCULATION_LEASE = _number("CROWDVOTE_LEASE", 5.0)
 # Interim results older than so many days are thinned out to the last one of each day (0: all are kept for ever).
 HISTORY_DAYS = int(_number("CROWDVOTE_HISTORY_DAYS", 0))
 
+# --- Connections that stay open ---------------------------------------------------------------------------------------
+
+# WebSockets and streams of server-sent events: in all, as far as the process has files for them, and of one address,
+# which may be a hall of people.
+CONNECTIONS = int(_number("CROWDVOTE_CONNECTIONS", 5_000))
+CONNECTIONS_PER_ADDRESS = int(_number("CROWDVOTE_CONNECTIONS_PER_ADDRESS", 1_000))
+
 # --- GraphQL ----------------------------------------------------------------------------------------------------------
+
+# Seconds after which an operation is given up.
+OPERATION_SECONDS = _number("CROWDVOTE_OPERATION_SECONDS", 10)
+# Operations at once: of one viewer, and of all the visitors of one address; of everybody at one address.
+OPERATIONS_AT_ONCE = int(_number("CROWDVOTE_OPERATIONS_AT_ONCE", 8))
+OPERATIONS_AT_ONCE_PER_ADDRESS = int(_number("CROWDVOTE_OPERATIONS_AT_ONCE_PER_ADDRESS", 1_000))
+# Operations of one viewer, and of all the visitors of one address, in a minute (0: any number).
+OPERATIONS_PER_MINUTE = int(_number("CROWDVOTE_OPERATIONS_PER_MINUTE", 1_200))
 
 STRAWBERRY_DJANGO = {"MAP_AUTO_ID_AS_GLOBAL_ID": True, "MUTATIONS_DEFAULT_HANDLE_ERRORS": False}
 

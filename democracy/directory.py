@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import named
+from accounts.text import searchable
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
@@ -57,7 +58,7 @@ def communities_listed(viewer: Viewer, *, search: str = "", mine: bool = False) 
     )
     if mine:
         listed = listed.filter(is_mine=True)
-    for word in search.split():
+    for word in searchable(search).split():
         listed = listed.filter(Q(name__icontains=word) | Q(description__icontains=word))
     return listed.order_by("name", "pk")
 

@@ -16,6 +16,12 @@ class InvalidInput(DomainError):
     code = "INVALID"
 
 
+class TooManyCommunities(DomainError):
+    """Somebody has founded as many in a day as they may."""
+
+    code = "TOO_MANY_COMMUNITIES"
+
+
 class InvalidTag(InvalidInput):
     code = "INVALID_TAG"
     field = "tags"

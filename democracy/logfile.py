@@ -138,8 +138,9 @@ class SharedDailyFileHandler(TimedRotatingFileHandler):
         """The file that bears the log's name now, open for appending."""
         if self._file is None or not _is_at(self._file, self._path):
             self._close_file()
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._path, "a+b", buffering=0)  # noqa: SIM115
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Of the owner alone, whatever the umask: who voted when is in it.
+            self._file = open(self._path, "a+b", buffering=0, opener=_for_the_owner)  # noqa: SIM115
             self._day, self._torn = None, False
         if self._day is None:
             self._day = _day_of(self._file)
@@ -176,6 +177,10 @@ class SharedDailyFileHandler(TimedRotatingFileHandler):
             number += 1
             path = self._path.with_name(f"{self._path.name}.{day}.{number}")
         return path
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _today() -> str:

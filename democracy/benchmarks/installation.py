@@ -65,6 +65,9 @@ def running(**environment: str) -> Iterator[Installation]:
         **os.environ,
         "CROWDVOTE_EXECUTOR": "celery" if workers else "threads",
         "CROWDVOTE_DB_POOL": "16",
+        # All clients come from one address, and one of them asks without pause.
+        "CROWDVOTE_CONNECTIONS_PER_ADDRESS": "2000",
+        "CROWDVOTE_OPERATIONS_PER_MINUTE": "0",
         **environment,
     }
     processes = []

@@ -24,6 +24,8 @@ class DemoCommunity:
         return made.community
 
 
+# Its newest open decision is the start page's example.
+EXAMPLE = springfield.NAME
 # Maple Court first: somebody who lives there applies to Springfield.
 COMMUNITIES = (
     DemoCommunity(maple_court.NAME, maple_court.community),

@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
+from accounts.text import whole_number
 from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Ballot, Choice, Decision
 from democracy.services import ChoiceInput
 from democracy.tags import MAX_TAG_LENGTH, MAX_TAGS
@@ -103,7 +104,7 @@ class ChoicesField(forms.Field):
                 continue
             if not title:
                 raise ValidationError("A choice with a description needs a name, too.")
-            pk = int(row["id"]) if row["id"].isdecimal() else None
+            pk = whole_number(row["id"])
             choices.append(ChoiceInput(title, description, pk))
         return choices
 
@@ -213,7 +214,8 @@ def with_choices_changed(form: DecisionForm, what: str) -> DecisionForm:
     values: dict[str, Any] = {name: form[name].value() for name in form.fields}
     rows = list(values["choices"])
     verb, _, place = what.partition(":")
-    at = int(place) if place.isdecimal() else len(rows)
+    number = whole_number(place)
+    at = len(rows) if number is None else number
     touched = None
     if verb == "add" and len(rows) < MAX_CHOICES:
         rows.append(_row())

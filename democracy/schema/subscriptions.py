@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import strawberry
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
 
 from accounts.api import Info, node_id, pk_of
 from democracy import access, directory, models, selectors
@@ -60,19 +59,13 @@ async def _watch(
         last = await sync_to_async(read)()
         yield last
         recheck_at = time.monotonic() + RECHECK
-        has_asked = True
         while True:
-            if has_asked:
-                # Whoever waits holds no database connection.
-                await sync_to_async(close_old_connections)()
-                has_asked = False
             news = await _next(inbox.next, recheck_at)
             if news.keys() - {topic} or time.monotonic() >= recheck_at:
                 viewer = await asking.identify()
                 if viewer.pk != who:
                     raise PermissionDenied("You are signed out.")
                 await sync_to_async(may)(viewer)
-                has_asked = True
                 recheck_at = time.monotonic() + RECHECK
             if topic in news and is_newer(news[topic], last):
                 last = news[topic]
@@ -139,7 +132,6 @@ class Subscription:
             # Results are of published decisions, whose choices are frozen: read once.
             if snapshot is not None and not choices:
                 choices = (await sync_to_async(selectors.choices_of)([pk]))[pk]
-                await sync_to_async(close_old_connections)()
             yield None if snapshot is None else Result.of(snapshot, choices)
 
     @strawberry.subscription(description="The revision of a community's ledger: now, and whenever something happens.")

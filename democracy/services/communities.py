@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
-from democracy import access, contents, eventlog, ledger
+from democracy import access, clock, contents, eventlog, ledger
 from democracy.access import Viewer
 from democracy.errors import (
     AlreadyDecided,
@@ -15,10 +18,13 @@ from democracy.errors import (
     LastManager,
     NameTaken,
     PermissionDenied,
+    TooManyCommunities,
 )
-from democracy.models import Application, Community, Following, Greeting, Membership
+from democracy.models import Application, Community, Following, Greeting, LedgerEntry, Membership
 from democracy.services import validation
 from democracy.services.commands import command
+
+_A_DAY = timedelta(days=1)
 
 
 @command
@@ -30,7 +36,7 @@ def create_community(
     visibility: str = Community.Visibility.MEMBERS,
     auto_approve: bool = False,
 ) -> Community:
-    """A new community with its creator as voter and manager. Raises InvalidInput, NameTaken."""
+    """A new community with its creator as voter and manager. Raises InvalidInput, NameTaken, TooManyCommunities."""
     user = access.require_user(viewer)
     community = Community(
         name=validation.line(name, field="name"),
@@ -40,6 +46,7 @@ def create_community(
     )
     validation.check(community)
     with transaction.atomic():
+        _require_quota(user)
         _require_free_name(community)
         # In bulk, which fires no signal: a receiver's entry of its own would not say who founded it.
         Community.objects.bulk_create([community])
@@ -76,6 +83,18 @@ def update_community(
         _require_free_name(community)
         community.save(update_fields=["name", "description", "visibility", "auto_approve"])
     return community
+
+
+def _require_quota(user: User) -> None:
+    """Every community is listed for everybody, so nobody may fill the list."""
+    most = settings.COMMUNITIES_PER_DAY
+    # Of two that are founded at once the second waits here, and counts the first.
+    User.objects.select_for_update().get(pk=user.pk)
+    # Who founded a community has its first entry in the ledger; memberships are theirs whom it rests on.
+    theirs = Community.objects.filter(memberships__user=user, created_at__gt=clock.now() - _A_DAY)
+    founded = LedgerEntry.objects.filter(community__in=theirs, revision=1, actor=user)
+    if most and founded.count() >= most:
+        raise TooManyCommunities(f"You have founded {most} communities within a day. Found the next one tomorrow.")
 
 
 def _require_free_name(community: Community) -> None:

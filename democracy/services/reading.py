@@ -50,6 +50,8 @@ def parse(text: str) -> dict[str, Any]:
         found = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as error:
         raise Malformed(f"line {error.lineno}, column {error.colno}", f"this is not JSON: {error.msg}.") from error
+    except ValueError as error:
+        raise Malformed("", "A number has more digits than any number in a bundle.") from error
     except RecursionError as error:
         raise Malformed("", "This is nested too deeply to be a bundle.") from error
     if not isinstance(found, dict):

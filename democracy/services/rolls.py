@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accounts.models import named
+from accounts.text import whole_number
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import Ballot, Choice, Decision, Membership, StagedBallot
@@ -166,9 +167,9 @@ def voters(viewer: Viewer, decision: Decision, member_ids: Sequence[int]) -> dic
 def member_behind(decision: Decision, key: str) -> int | None:
     """The membership that a ballot's key names in this decision."""
     members = Membership.objects.filter(community=decision.community_id)
-    number = key.removeprefix(MEMBER_KEY)
-    if key.startswith(MEMBER_KEY) and number.isascii() and number.isdecimal():
-        known = members.filter(is_anonymous=False, pk=int(number))
+    number = whole_number(key.removeprefix(MEMBER_KEY))
+    if key.startswith(MEMBER_KEY) and number is not None:
+        known = members.filter(is_anonymous=False, pk=number)
         return known.values_list("pk", flat=True).first()
     anonymous = members.filter(is_anonymous=True).values_list("pk", flat=True)
     return next((pk for pk in anonymous if key == _anonymous_key(access.pseudonym(decision.pk, pk))), None)
@@ -196,9 +197,9 @@ def ballot_rows(
         rows = [row for row in rows if tag in columns.tags[row]]
     if sort == "-name":
         rows.reverse()
-    place = sort.removeprefix("-")
-    if place.isdecimal() and 0 < int(place) <= columns.microstars.shape[1]:
-        stars = columns.microstars[:, int(place) - 1].tolist()
+    place = whole_number(sort.removeprefix("-"))
+    if place is not None and 0 < place <= columns.microstars.shape[1]:
+        stars = columns.microstars[:, place - 1].tolist()
         # A stable sort: ballots alike stay in the order of names.
         rows.sort(key=lambda row: -stars[row] if sort.startswith("-") else stars[row])
     return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from accounts.text import whole_number
 from democracy import directory, selectors
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
@@ -34,10 +35,11 @@ def overview_seen(community: Community) -> str:
 def news_of_community(community_id: int, seen: str) -> tuple[str | None, str]:
     """The event that brings a page which shows `seen` up to date, and what it shows then."""
     now = overview_seen(Community.objects.get(pk=community_id))
-    revision, _, final = seen.partition(".")
+    before, _, final = seen.partition(".")
+    revision = whole_number(before)
     is_shown = (
-        revision.isdecimal()
+        revision is not None
         and final == now.partition(".")[2]
-        and not selectors.overview_changed(community_id, since=int(revision))
+        and not selectors.overview_changed(community_id, since=revision)
     )
     return None if is_shown else "community", now

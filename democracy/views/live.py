@@ -12,7 +12,6 @@ from contextlib import suppress
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control
@@ -93,14 +92,6 @@ async def _followed(
             return may_see(_viewer_now(request))
         except DomainError:
             return False
-        finally:
-            _give_back()
-
-    def news_now(seen: str) -> tuple[str | None, str]:
-        try:
-            return news(seen)
-        finally:
-            _give_back()
 
     if not await sync_to_async(may_see_now)():
         return HttpResponse(status=404)
@@ -110,7 +101,7 @@ async def _followed(
         rights,
         seen=request.GET.get("seen", ""),
         may_see=sync_to_async(may_see_now),
-        news=sync_to_async(news_now),
+        news=sync_to_async(news),
     )
     response = StreamingHttpResponse(events, content_type="text/event-stream")
     patch_cache_control(response, private=True, no_store=True)
@@ -163,9 +154,3 @@ def _viewer_now(request: HttpRequest) -> Viewer:
     now = HttpRequest()
     now.session = type(request.session)(request.session.session_key)
     return get_user(now)
-
-
-def _give_back() -> None:
-    """An open page holds no connection to the database."""
-    if not connection.in_atomic_block:
-        connection.close()

@@ -41,5 +41,5 @@ def community_network_data(request: HttpRequest, community_id: int) -> HttpRespo
     """The members that the viewer may know and the followings between them, for the picture."""
     community = directory.readable_community(request.user, community_id)
     response = JsonResponse(network.picture(request.user, community))
-    patch_cache_control(response, private=True, no_cache=True)
+    patch_cache_control(response, private=True, no_store=True)
     return response

@@ -80,7 +80,7 @@ def decision_network_data(request: HttpRequest, community_id: int, decision_id: 
     if not context["shows_ballots"]:
         raise PermissionDenied
     response = JsonResponse(picture(request.user, context["decision"]))
-    patch_cache_control(response, private=True, no_cache=True)
+    patch_cache_control(response, private=True, no_store=True)
     return response
 
 

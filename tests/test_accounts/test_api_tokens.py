@@ -172,11 +172,12 @@ class TestRequests:
         assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
         assert "no-store" in answer.headers["Cache-Control"]
 
-    def test_a_client_that_guesses_is_stopped_and_others_are_not(self, client, alice, settings):
-        settings.SIGN_IN_LIMIT_PER_CLIENT = 3
+    def test_a_client_that_guesses_is_stopped_and_nobody_elses_token_with_it(self, client, alice, settings):
+        settings.FAILURES_PER_CLIENT = 3
         _, raw = services.create_api_token(alice, "script")
         assert [client.get("/whoami/", headers=bearer("wrong")).status_code for _ in range(5)] == [401] * 3 + [429] * 2
-        assert client.get("/whoami/", headers=bearer(raw)).status_code == 429
+        assert client.get("/whoami/", headers=bearer(raw)).json()["user"] == "alice"
+        assert client.get("/whoami/", headers=bearer("wrong")).status_code == 429
         elsewhere = Client(REMOTE_ADDR="192.0.2.77")
         assert elsewhere.get("/whoami/", headers=bearer(raw)).status_code == 200
         assert client.get("/whoami/").json()["user"] == "AnonymousUser"
@@ -220,12 +221,15 @@ class TestWebSockets:
             await user_for_scope(scope)
 
     async def test_guessing_is_stopped_there_too(self, settings):
-        settings.SIGN_IN_LIMIT_PER_CLIENT = 1
+        settings.FAILURES_PER_CLIENT = 1
+        alice = await sync_to_async(person)("alice")
+        _, raw = await sync_to_async(services.create_api_token)(alice, "script")
         scope = self.scope(Authorization="Bearer wrong")
         with pytest.raises(InvalidToken):
             await user_for_scope(scope)
         with pytest.raises(TooManyRequests):
             await user_for_scope(scope)
+        assert await user_for_scope(self.scope(Authorization=f"Bearer {raw}")) == alice
 
     async def test_the_session_counts_only_while_it_lasts(self):
         alice, client = await sync_to_async(person)("alice"), Client()

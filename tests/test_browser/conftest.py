@@ -48,11 +48,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """CrowdVote on the embedded default with the demo communities, in its own process and data directory."""
 
     def prepare(directory: Path) -> None:
-        servers.run(directory, DEMO)
+        (directory / "demo.txt").write_text(servers.run(directory, DEMO))
 
     demo = servers.prepared(tmp_path_factory, "demo", prepare)
     data_dir = shutil.copytree(demo, tmp_path_factory.mktemp("browser") / "data")
-    with servers.serving(data_dir, CROWDVOTE_DEMO_SIGN_IN="1") as started:
+    name, _, example = (data_dir / "demo.txt").read_text().splitlines()[-1].partition("=")
+    with servers.serving(data_dir, CROWDVOTE_DEMO_SIGN_IN="1", **{name: example}) as started:
         yield Server(f"http://localhost:{started.port}")
 
 

@@ -29,12 +29,14 @@ def loaded(monkeypatch):
 
 
 def test_the_demo_is_lively_calculated_and_safe_to_load_again(loaded):
+    springfield = Community.objects.get(name="Springfield")
+    example = f"CROWDVOTE_EXAMPLE_COMMUNITY={springfield.pk}"
     assert loaded == [
         "made Maple Court: 14 members",
         "made Springfield: 40 members",
         "made Riverside Assembly: 62 members",
+        example,
     ]
-    springfield = Community.objects.get(name="Springfield")
     assert springfield.visibility == Community.Visibility.PUBLIC
     decisions = Decision.objects.filter(community=springfield)
     assert {d.status for d in decisions} == {"draft", "open", "closed"}
@@ -51,7 +53,7 @@ def test_the_demo_is_lively_calculated_and_safe_to_load_again(loaded):
         assert list(ledger.faults(community)) == []
 
     before = (written(), User.objects.count(), DecisionSnapshot.objects.count())
-    assert run("load_demo") == [f"{one.name} is there already" for one in demo.COMMUNITIES]
+    assert run("load_demo") == [*(f"{one.name} is there already" for one in demo.COMMUNITIES), example]
     assert (written(), User.objects.count(), DecisionSnapshot.objects.count()) == before
 
 

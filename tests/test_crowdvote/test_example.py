@@ -1,4 +1,4 @@
-"""The example on the start page: the demo's newest open decision as every visitor may see it, else a worked one."""
+"""The example on the start page: the newest open decision of the operator's community, else a worked one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from crowdvote.example import COMMUNITY, WORKED, live_example
+from crowdvote.example import WORKED, live_example
 from democracy import recalculation
 from democracy.models import Community, Decision
 from democracy.services.calculation import forget_everything
@@ -22,8 +22,11 @@ def nothing_kept() -> None:
 
 
 @pytest.fixture
-def springfield() -> tuple[Community, dict]:
-    return factories.community("ann", "bob", "cyd", name=COMMUNITY, visibility=Community.Visibility.PUBLIC)
+def springfield(settings) -> tuple[Community, dict]:
+    """A community that the operator chose."""
+    made = factories.community("ann", "bob", "cyd", name="Springfield", visibility=Community.Visibility.PUBLIC)
+    settings.EXAMPLE_COMMUNITY = made[0].pk
+    return made
 
 
 def voted(of: Community, members: dict, **fields) -> Decision:
@@ -63,13 +66,22 @@ def test_results_that_are_not_live_are_not_shown(springfield, hidden):
     assert live_example() is None
 
 
-def test_what_only_members_may_read_is_not_shown():
-    voted(*factories.community("ann", "bob", "cyd", name=COMMUNITY))
+def test_what_only_members_may_read_is_not_shown(settings):
+    community, members = factories.community("ann", "bob", "cyd")
+    settings.EXAMPLE_COMMUNITY = community.pk
+    voted(community, members)
     assert live_example() is None
 
 
-def test_another_communitys_decision_is_no_example():
+def test_another_communitys_decision_is_no_example(springfield):
     voted(*factories.community("ann", "bob", "cyd", visibility=Community.Visibility.PUBLIC))
+    assert live_example() is None
+
+
+@pytest.mark.parametrize("chosen", [0, 404])
+def test_nobody_becomes_the_example_by_taking_a_name(settings, springfield, chosen):
+    settings.EXAMPLE_COMMUNITY = chosen
+    voted(*springfield)
     assert live_example() is None
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from crowdvote import private
+from tests import servers
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -38,9 +41,65 @@ def test_the_secret_key_is_made_once_and_is_for_its_owner_only(tmp_path: Path) -
 
 
 def test_the_environment_key_is_taken_and_not_written_down(tmp_path: Path) -> None:
-    read = settings_with(tmp_path, "settings.SECRET_KEY", CROWDVOTE_SECRET_KEY="from the environment")
-    assert read.stdout.strip() == "from the environment"
+    key = "a key from the environment, long enough"
+    read = settings_with(tmp_path, "settings.SECRET_KEY", CROWDVOTE_SECRET_KEY=key)
+    assert read.stdout.strip() == key
     assert not (tmp_path / "secret-key").exists()
+
+
+@pytest.mark.parametrize("key", ["", "x", "only thirty-one characters long", "ab" * 40])
+def test_a_key_that_can_be_guessed_is_refused(tmp_path: Path, key: str) -> None:
+    read = settings_with(tmp_path, "settings.SECRET_KEY", CROWDVOTE_SECRET_KEY=key)
+    assert (read.returncode, read.stdout) == (1, "")
+    assert "CROWDVOTE_SECRET_KEY is too short or too simple" in read.stderr.splitlines()[-1]
+
+
+def test_what_is_kept_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    """In a new data directory, and in one that was open to others."""
+    program = """
+        import os
+        os.umask(0)
+        from django.core.management import call_command
+        call_command("migrate", verbosity=0)
+        from django.core.mail import send_mail
+        send_mail("A link", "is in here", None, ["ada@example.org"])
+        from democracy import eventlog
+        eventlog.community_created("ada", "Ours")
+        call_command("backup", os.environ["CROWDVOTE_DATA_DIR"] + "/copy.sqlite3", verbosity=0)
+        from accounts.models import User
+        from tests import factories
+        if not User.objects.exists():
+            factories.person()
+        for directory, _, files in os.walk(os.environ["CROWDVOTE_DATA_DIR"]):
+            for name in [".", *files]:
+                print(oct(os.stat(f"{directory}/{name}").st_mode & 0o777), name)
+    """
+    data = tmp_path / "data"
+    wanted = {"secret-key", "crowdvote.sqlite3", "crowdvote.sqlite3-wal", "crowdvote.log", "copy.sqlite3"}
+
+    def rights() -> dict[str, str]:
+        lines = servers.run(data, program).splitlines()
+        found = dict(reversed(line.split(" ", 1)) for line in lines if line.startswith("0o"))
+        assert wanted <= found.keys()
+        assert {one for name, one in found.items() if name != "."} == {"0o600"}
+        assert found["."] == "0o700"
+        return found
+
+    rights()
+    (data / "copy.sqlite3").unlink()
+    (data / "logs" / "crowdvote.log").rename(data / "logs" / "crowdvote.log.2026-01-01")
+    for path in [data, *data.rglob("*")]:
+        if "mail" not in path.parts:
+            path.chmod(0o777 if path.is_dir() else 0o666)
+    assert "crowdvote.log.2026-01-01" in rights()
+
+
+def test_a_directory_that_all_may_write_to_is_left_alone(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    private.narrow(shared)
+    assert shared.stat().st_mode & 0o7777 == 0o1777
 
 
 def test_nothing_is_open_unless_asked_for(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import yaml
 from django.conf import settings as django_settings
 from django.core.management import get_commands
 
-from crowdvote.server import longest_stop
+from crowdvote.bodies import BODY_SECONDS, MAX_BODY
+from crowdvote.server import HEAD_SECONDS, MAX_HEAD, longest_stop
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEPLOY = PROJECT / "deploy"
@@ -84,7 +85,7 @@ def test_the_image_gets_all_that_it_copies_and_every_package_of_ours() -> None:
 
 
 def test_the_image_holds_no_key_and_runs_as_nobody_special() -> None:
-    assert re.findall(r"CROWDVOTE_SECRET_KEY=(\S+)", DOCKERFILE) == ["for-building-only"]
+    assert re.findall(r"CROWDVOTE_SECRET_KEY=(\S+)", DOCKERFILE) == ["for-building-only-and-kept-nowhere"]
     assert "ENV CROWDVOTE_SECRET_KEY" not in DOCKERFILE
     (user,) = re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE)
     assert int(user) > 0
@@ -137,3 +138,41 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
             ["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True, check=False
         )
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_proxy_refuses_what_the_processes_do() -> None:
+    (size,) = re.findall(r"max_size (\d+)MiB", (DEPLOY / "Caddyfile").read_text())
+    assert int(size) * 1024 * 1024 == MAX_BODY
+
+
+def test_processes_have_files_for_their_connections_and_keep_others_out_of_theirs() -> None:
+    for unit in UNITS:
+        settings = dict(re.findall(r"^(\w+)=(\S+)$", unit.read_text(), re.MULTILINE))
+        assert int(settings["LimitNOFILE"]) > 2 * django_settings.CONNECTIONS
+        assert (settings["StateDirectoryMode"], settings["UMask"]) == ("0700", "0077")
+    services = [one for one in COMPOSE["services"].values() if "build" in one]
+    assert {one["ulimits"]["nofile"] for one in services} == {65_536}
+
+
+def test_compose_insists_on_a_key() -> None:
+    services = [one for one in COMPOSE["services"].values() if "build" in one]
+    assert len(services) == 3
+    assert {one["environment"]["CROWDVOTE_SECRET_KEY"] for one in services} == {"${CROWDVOTE_SECRET_KEY:?is not set}"}
+
+
+def test_the_readme_and_the_operators_manual_say_what_the_limits_are() -> None:
+    readme, manual = (PROJECT / "README.md").read_text(), (PROJECT / "docs/operations.md").read_text()
+    limits = (
+        ("CROWDVOTE_SIGN_IN_PER_ADDRESS`, `_PER_CLIENT", "SIGN_IN_LIMIT_PER_ADDRESS", "SIGN_IN_LIMIT_PER_CLIENT"),
+        ("CROWDVOTE_COMMUNITIES_PER_DAY", "COMMUNITIES_PER_DAY"),
+        ("CROWDVOTE_CONNECTIONS`, `_PER_ADDRESS", "CONNECTIONS", "CONNECTIONS_PER_ADDRESS"),
+        ("CROWDVOTE_OPERATION_SECONDS", "OPERATION_SECONDS"),
+        ("CROWDVOTE_OPERATIONS_AT_ONCE`, `_PER_ADDRESS", "OPERATIONS_AT_ONCE", "OPERATIONS_AT_ONCE_PER_ADDRESS"),
+        ("CROWDVOTE_OPERATIONS_PER_MINUTE", "OPERATIONS_PER_MINUTE"),
+    )
+    for variables, *names in limits:
+        values = [int(getattr(django_settings, name)) for name in names]
+        assert f"| `{variables}` | {', '.join(map(str, values))} |" in readme
+        assert all(re.search(rf"\b{value:,}\b", manual) for value in values)
+    for number in (MAX_HEAD // 1024, int(HEAD_SECONDS), int(BODY_SECONDS), django_settings.FAILURES_PER_CLIENT):
+        assert re.search(rf"\b{number}\b", manual.partition("## Limits")[2].partition("\n## ")[0])

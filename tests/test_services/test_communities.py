@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
 
 from accounts.models import User
 from democracy import services
@@ -17,6 +19,7 @@ from democracy.errors import (
     LastManager,
     NameTaken,
     PermissionDenied,
+    TooManyCommunities,
 )
 from democracy.models import Application, Community, Following, Membership
 from tests import factories, rules
@@ -412,3 +415,37 @@ class TestAnonymity:
         told = [line for line in lines if town.ben.user.handle in line]
         assert (len(lines), len(told)) == (13, 3)
         assert [line for line in lines if ada.user.handle in line or ada.user.email in line] == []
+
+
+class TestHowManySomebodyMayFound:
+    def test_so_many_in_a_day_and_then_no_more(self, settings):
+        settings.COMMUNITIES_PER_DAY = 2
+        ann, bob = factories.person("ann"), factories.person("bob")
+        made = [services.create_community(ann, name=f"Number {number}") for number in range(2)]
+        with pytest.raises(TooManyCommunities) as refusal:
+            services.create_community(ann, name="Number 3")
+        assert (refusal.value.code, "2 communities within a day" in refusal.value.message) == (
+            "TOO_MANY_COMMUNITIES",
+            True,
+        )
+        services.create_community(bob, name="Number 3")
+        # To join, or to have left, is another matter.
+        services.decide_application(ann, services.apply_to_community(bob, made[0].pk).pk, approve=True)
+        services.leave_community(bob, made[0].pk)
+        services.create_community(bob, name="Number 4")
+        Community.objects.filter(pk=made[0].pk).update(created_at=timezone.now() - timedelta(days=1))
+        services.create_community(ann, name="Number 5")
+
+    def test_none_of_them_is_half_founded(self, settings):
+        settings.COMMUNITIES_PER_DAY = 1
+        ann = factories.person("ann")
+        services.create_community(ann, name="Number 1")
+        with pytest.raises(TooManyCommunities):
+            services.create_community(ann, name="Number 2")
+        assert [one.community.name for one in Membership.objects.filter(user=ann)] == ["Number 1"]
+        assert not Community.objects.filter(name="Number 2").exists()
+
+    def test_an_operator_may_lift_the_limit(self, settings):
+        settings.COMMUNITIES_PER_DAY = 0
+        ann = factories.person("ann")
+        assert [services.create_community(ann, name=f"Number {number}").pk for number in range(12)]

@@ -122,7 +122,7 @@ def test_names_and_topics_can_not_break_out_of_the_page() -> None:
 
 def test_the_picture_of_one_reader_is_kept_for_nobody_else(town: Town) -> None:
     response = as_(None).get(reverse("community-network-data", args=[town[0].pk]))
-    assert {part.strip() for part in response["Cache-Control"].split(",")} >= {"private", "no-cache"}
+    assert {part.strip() for part in response["Cache-Control"].split(",")} >= {"private", "no-store"}
 
 
 def test_picture_and_list_take_as_many_queries_for_50_as_for_1(town: Town) -> None:

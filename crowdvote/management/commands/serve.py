@@ -9,7 +9,8 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from crowdvote.server import Server
+from crowdvote.connections import raise_file_limit
+from crowdvote.server import Protocol, Server, WebSocketProtocol
 
 # A subscription's operation is small; a larger message is a mistake or an attack.
 LARGEST_WEBSOCKET_MESSAGE = 1024 * 1024
@@ -25,12 +26,15 @@ class Command(BaseCommand):
         # Whoever collects JSON wants nothing between the lines.
         if settings.LOG_FORMAT == "text":
             self._greet()
+        raise_file_limit()
         server = Server(
             uvicorn.Config(
                 "crowdvote.asgi:application",
                 host=host,
                 port=settings.PORT,
                 lifespan="on",
+                http=Protocol,
+                ws=WebSocketProtocol,
                 # Who the client is behind proxies is decided once, by TRUSTED_PROXIES; uvicorn would believe any
                 # header.
                 proxy_headers=False,

@@ -19,6 +19,7 @@ class Command(BaseCommand):
     help = "Make the demo communities that are not there yet, with results. Safe to repeat."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        example = None
         for one in demo.COMMUNITIES:
             # The name decides: a community of that name is left alone, whoever made it.
             community = Community.objects.filter(name__iexact=one.name).first()
@@ -37,3 +38,13 @@ class Command(BaseCommand):
                 ) from None
             if outcome.failed:
                 raise CommandError(f"{community.name}: {outcome.failed[0].calculation_error}")
+            if one.name == demo.EXAMPLE and _is_ours(community):
+                example = community.pk
+        if example is not None:
+            # `make run` hands this line on to the server.
+            self.stdout.write(f"CROWDVOTE_EXAMPLE_COMMUNITY={example}")
+
+
+def _is_ours(community: Community) -> bool:
+    """Whether it is the demo's own, not somebody's who took its name: nobody but this command makes such accounts."""
+    return community.memberships.filter(is_manager=True, user__is_demo=True).exists()

@@ -1,0 +1,76 @@
+"""What holds for every request and every answer, whichever view it is for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBadRequest, HttpResponseBase
+from django.utils.cache import patch_cache_control
+from django.utils.decorators import sync_and_async_middleware
+
+Handler = Callable[[HttpRequest], Any]
+# More digits than any id has.
+_LARGE = re.compile(r"/[0-9]{19,}(/|$)")
+
+
+@sync_and_async_middleware
+def private_answers(get_response: Handler) -> Handler:
+    """No cache, the browser's neither, keeps what was made for somebody: pages of who is signed in, fragments, answers
+    of the API. What says more about its caching itself is believed.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def in_loop(request: HttpRequest) -> HttpResponseBase:
+            return _private(request, await get_response(request))
+
+        return in_loop
+
+    def in_thread(request: HttpRequest) -> HttpResponseBase:
+        return _private(request, get_response(request))
+
+    return in_thread
+
+
+def _private(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    is_somebodys = (
+        settings.SESSION_COOKIE_NAME in request.COOKIES
+        or settings.SESSION_COOKIE_NAME in response.cookies
+        or "Authorization" in request.headers
+        or "HX-Request" in request.headers
+        or request.path_info == "/graphql/"
+    )
+    if is_somebodys and not response.has_header("Cache-Control"):
+        patch_cache_control(response, private=True, no_store=True)
+    return response
+
+
+@sync_and_async_middleware
+def readable_requests(get_response: Handler) -> Handler:
+    """Refuses addresses and cookies that nobody was given: with U+0000, which databases do not take, or a number that
+    no row can have.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def in_loop(request: HttpRequest) -> HttpResponseBase:
+            return _refusal(request) or await get_response(request)
+
+        return in_loop
+
+    def in_thread(request: HttpRequest) -> HttpResponseBase:
+        return _refusal(request) or get_response(request)
+
+    return in_thread
+
+
+def _refusal(request: HttpRequest) -> HttpResponseBase | None:
+    is_readable = (
+        "\0" not in request.path_info
+        and not _LARGE.search(request.path_info)
+        and "%00" not in request.META.get("QUERY_STRING", "")
+        and not any("\0" in value for value in request.COOKIES.values())
+    )
+    return None if is_readable else HttpResponseBadRequest("This is no address of this site.")

@@ -1,0 +1,87 @@
+"""What a request may bring along, and how long it may take to: refused by its length, or while it is read.
+
+Django would keep a body, on disk if need be, before it looks at who sends it and where to. No page takes more than
+MAX_BODY: large files are imported on the command line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from crowdvote.serving import Application, Message, Receive, Send
+
+MAX_BODY = 1024 * 1024
+# Seconds in which a body has to be there.
+BODY_SECONDS = 30.0
+_GONE: Message = {"type": "http.disconnect"}
+
+
+def limited_bodies(application: Application) -> Application:
+    """The application, which gets no body that is too large or comes too slowly: its client is told so."""
+
+    async def http(scope: Any, receive: Receive, send: Send) -> None:
+        if _length(scope) > MAX_BODY:
+            await refuse(send, 413, "A request has at most 1 MiB.")
+            return
+        body = _Body(receive, send)
+        await application(scope, body.receive, body.send)
+
+    return http
+
+
+class _Body:
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self._size = 0
+        self._is_complete = self._is_refused = self._is_answered = False
+        self._until = time.monotonic() + BODY_SECONDS
+
+    async def receive(self) -> Message:
+        if self._is_refused:
+            return _GONE
+        if self._is_complete:
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), max(0.0, self._until - time.monotonic()))
+        except TimeoutError:
+            return await self._refuse(408, "The request did not come in time.")
+        self._size += len(message.get("body", b""))
+        self._is_complete = not message.get("more_body", False)
+        if self._size > MAX_BODY:
+            return await self._refuse(413, "A request has at most 1 MiB.")
+        return message
+
+    async def send(self, message: Message) -> None:
+        # Of a request that was refused nobody wants to hear more.
+        if not self._is_refused:
+            self._is_answered = True
+            await self._send(message)
+
+    async def _refuse(self, status: int, message: str) -> Message:
+        self._is_refused = True
+        if not self._is_answered:
+            await refuse(self._send, status, message)
+        return _GONE
+
+
+def _length(scope: Mapping[str, Any]) -> int:
+    """What the request says of its length; 0 where that is no number, which the server itself refuses."""
+    text = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(text[:20]) if text.isdigit() else 0
+
+
+async def refuse(send: Send, status: int, message: str) -> None:
+    """Answer with a word, and hear no more of the connection."""
+    body = message.encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    if status in {429, 503}:
+        headers.append((b"retry-after", b"5"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
