@@ -30,7 +30,7 @@ def create_community(
     visibility: str = Community.Visibility.MEMBERS,
     auto_approve: bool = False,
 ) -> Community:
-    """A new community with its creator as voter and manager. Raises InvalidInput, NameTaken."""
+    """A new community with its creator as voter and manager. Raises PermissionDenied, InvalidInput, NameTaken."""
     user = access.require_user(viewer)
     community = Community(
         name=validation.line(name, field="name"),

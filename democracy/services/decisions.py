@@ -197,7 +197,7 @@ def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
     """Have a decision calculated from scratch in the background. Managers only; the final result of a closed one never
     changes.
 
-    Raises PermissionDenied, DecisionClosed.
+    Raises PermissionDenied, DecisionClosed; InvalidInput for a draft.
     """
     decision, manager = _managed(viewer, decision_id)
     return _recalculate(decision, manager.user, access.display_name(manager))
@@ -207,7 +207,7 @@ def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
 def request_recalculation_as_operator(viewer: Viewer, decision_id: int) -> Decision:
     """The same for superusers, who need to manage nothing: it changes no input.
 
-    Raises PermissionDenied, DecisionClosed.
+    Raises PermissionDenied, DecisionClosed; InvalidInput for a draft.
     """
     user = access.require_user(viewer)
     decision = Decision.objects.filter(pk=decision_id).first()
