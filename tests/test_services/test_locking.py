@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from democracy import ledger, services
+from democracy import ledger, services, turns
 from democracy.errors import (
     AlreadyDecided,
     AlreadyMember,
@@ -30,14 +30,13 @@ Act = Callable[[], Any]
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Act], None]:
     """Have somebody else's act commit after the next command has begun, and before it holds the community."""
-    turn = ledger.turn
 
     def arrange(act: Act) -> None:
         @contextmanager
         def turn_of_another_first() -> Iterator[None]:
-            monkeypatch.setattr(ledger, "turn", turn)
+            monkeypatch.setattr(ledger, "turn", turns.turn)
             act()
-            with turn():
+            with turns.turn():
                 yield
 
         monkeypatch.setattr(ledger, "turn", turn_of_another_first)
@@ -137,6 +136,9 @@ class TestWhatHappenedMeanwhile:
         clock.set(closes_at - timedelta(hours=1))
         meanwhile(prolong)
         assert factories.vote(town.ada, town.decision, Ash=5).ballot is not None
+        closes_at += timedelta(hours=2)
+        meanwhile(prolong)
+        assert services.request_recalculation(town.manager, town.decision.pk).closes_at > clock.now
         refused(
             DecisionClosed,
             lambda: factories.vote(town.ada, town.decision, Ash=1),
