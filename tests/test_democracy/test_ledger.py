@@ -126,12 +126,13 @@ class TestOneTransaction:
 
     def test_what_changed_after_a_revision_is_told_of_one_community(self, town: Town) -> None:
         community, members, _ = town
-        _, others = rules.found("eve", "fay")
+        other, others = rules.found("eve", "fay")
         start = rules.revision(community)
         factories.follow(members["ada"], members["ben"])
         factories.follow(others["eve"], others["fay"])
         following = f"following:{members['ada'].pk}:{members['ben'].pk}"
         assert ledger.subjects_after(community.pk, start) == {following}
+        assert ledger.subjects_after(other.pk, 0) == {entry.subject for entry in rules.entries(other)}
         assert [entry.subject for entry in ledger.entries_after(community.pk, start)] == [following]
         assert ledger.contents_at(community.pk, start) == {following: None}
         assert ledger.entries_after(community.pk, start + 1) == []
@@ -215,21 +216,21 @@ class TestRowsSavedPastTheCommands:
         assert (now.is_stale, now.input_revision) == (True, rules.revision(community))
 
     def test_two_communities_in_one_transaction_fold_each_into_its_own_entries(self, town: Town) -> None:
-        community, members, decision = town
+        community, _, _ = town
         other, others = rules.found("eve")
-        theirs = factories.decision(other, others["manager"].user)
-        before = {one.pk: rules.revision(one) for one in (community, other)}
+        # The newest entry of this one, on something else, has the number that the other's entry gets below.
+        while rules.revision(other) + 1 < rules.revision(community):
+            factories.follow(others["eve"], others["manager"], f"tag {rules.revision(other)}")
+        before = (rules.revision(community), rules.revision(other))
         with transaction.atomic():
-            ballots = [
-                Ballot.objects.create(decision=where, membership=who)
-                for where, who in ((decision, members["ada"]), (theirs, others["eve"]))
-            ]
-            for ballot in ballots:
-                Vote.objects.create(ballot=ballot, choice=ballot.decision.choices.all()[0], stars=3)
-        for one in (community, other):
-            stars = [list(entry.after["stars"].values()) for entry in rules.entries(one, after=before[one.pk])]
-            assert stars[-1] == [3]
+            for one in (other, community):
+                row = Community.objects.get(pk=one.pk)
+                row.description = "Ours."
+                row.save()
+        for one, past in zip((community, other), before, strict=True):
+            assert [entry.subject for entry in rules.entries(one, after=past)] == ["community"]
             assert (histories.replayed(one), faults(one)) == (histories.contents(one), [])
+        assert before[0] == before[1] + 1
 
     def test_the_next_transaction_is_a_new_entry(self, town: Town) -> None:
         community, members, decision = town

@@ -115,6 +115,7 @@ class TestBetweenSweeps:
         scheduler.wake(1)
         until(lambda: executor.started == [1], "the first run")
         scheduler.wake(2)
+        until(lambda: scheduler._limit_logged, "the scheduler to see that no place is free")
         assert scheduler.load() == (1, 1)
         executor.end(1)
         until(lambda: executor.started == [1, 2], "the second run")
