@@ -91,6 +91,8 @@ def test_of_several_the_longest_wait_counts_and_none_is_less_than_nothing(scene:
         )
     assert counters.staleness(now) == timedelta(hours=5)
     assert counters.staleness(now - timedelta(days=1)) == timedelta()
+    factories.close(scene.decisions["second"], now - timedelta(hours=8))
+    assert counters.staleness(now) == timedelta(hours=8)
 
 
 def test_drafts_wait_for_nothing(scene: Scene) -> None:
