@@ -123,6 +123,7 @@ def require_member(viewer: Viewer, community_id: int) -> Membership:
 
 
 def require_manager(viewer: Viewer, community_id: int) -> Membership:
+    """The same, of a manager. Raises PermissionDenied."""
     membership = require_member(viewer, community_id)
     if not membership.is_manager:
         raise PermissionDenied

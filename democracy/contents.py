@@ -19,6 +19,12 @@ def _time(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
+def differences(before: Content, after: Content) -> list[str]:
+    """Under which keys two contents of one subject differ."""
+    one, other = before or {}, after or {}
+    return [key for key in {**one, **other} if one.get(key) != other.get(key)]
+
+
 def community_change(community: Community) -> Change:
     def content() -> Content:
         row = Community.objects.filter(pk=community.pk).first()

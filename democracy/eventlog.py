@@ -57,8 +57,16 @@ def community_created(actor: str, community: str) -> None:
     log_event("COMMUNITY_CREATE", actor, f"Community '{community}' created")
 
 
+def community_changed(actor: str, community: str, what: Iterable[str]) -> None:
+    log_event("COMMUNITY_CHANGE", actor, f"Community '{community}' changed: {','.join(what)}")
+
+
 def decision_created(actor: str, decision: str, community: str) -> None:
     log_event("DECISION_CREATE", actor, f"Decision '{decision}' created in {community}")
+
+
+def decision_changed(actor: str, decision: str, what: Iterable[str]) -> None:
+    log_event("DECISION_CHANGE", actor, f"Decision '{decision}' changed: {','.join(what)}")
 
 
 def decision_published(actor: str, decision: str) -> None:
@@ -83,6 +91,10 @@ def role_changed(actor: str, community: str, role: str, *, is_manager: bool = Fa
     )
 
 
+def anonymity_changed(actor: str, community: str, *, anonymous: bool) -> None:
+    log_event("MEMBERSHIP_CHANGE", actor, f"{'Now' if anonymous else 'No longer'} anonymous in community '{community}'")
+
+
 def now_following(actor: str, followee: str, tags: Iterable[str]) -> None:
     """`tags`: none of them means everything."""
     topics = ",".join(tags)
@@ -93,11 +105,21 @@ def stopped_following(actor: str, followee: str) -> None:
     log_event("FOLLOWING_CHANGE", actor, f"Stopped following {followee}")
 
 
+def following_ended(actor: str, reason: str) -> None:
+    """A following ended without an act of its follower, the actor. It names nobody else, who may be anonymous."""
+    log_event("FOLLOWING_CHANGE", actor, f"A following ended: {reason}")
+
+
 # Votes and calculations
 
 
 def vote_cast(actor: str, decision: str) -> None:
     log_event("VOTE_CAST", actor, f"Vote cast on decision '{decision}'")
+
+
+def vote_tagged(actor: str, decision: str) -> None:
+    """Which tags it bears now may be hidden as its stars are."""
+    log_event("VOTE_TAGGED", actor, f"Vote tags changed on decision '{decision}'")
 
 
 def vote_withdrawn(actor: str, decision: str) -> None:

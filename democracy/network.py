@@ -174,7 +174,10 @@ def followers_left_out(viewer: Viewer, decision: Decision, *, before: Iterable[s
 
 
 def order_after_moving(viewer: Viewer, community_id: int, followee_id: int, *, steps: int) -> list[int]:
-    """One's followees in a community, in order, after moving one of them `steps` down (negative: up)."""
+    """One's followees in a community, in order, after moving one of them `steps` down (negative: up).
+
+    Raises PermissionDenied for somebody whom the viewer does not follow there.
+    """
     order = list(own_followings(viewer, community_id=community_id).values_list("followee_id", flat=True))
     if followee_id not in order:
         raise PermissionDenied

@@ -93,6 +93,8 @@ def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> Rece
         ballot = _own_ballot(decision, member)
         ballot.tags = wanted
         ballot.save(update_fields=["tags"])
+        name = access.display_name(member, decision_id=decision.pk)
+        transaction.on_commit(lambda: eventlog.vote_tagged(name, decision.title), robust=True)
     return Receipt(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
 
 

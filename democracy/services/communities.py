@@ -36,7 +36,9 @@ def create_community(
     visibility: str = Community.Visibility.MEMBERS,
     auto_approve: bool = False,
 ) -> Community:
-    """A new community with its creator as voter and manager. Raises InvalidInput, NameTaken, TooManyCommunities."""
+    """A new community with its creator as voter and manager. Raises PermissionDenied, InvalidInput, NameTaken,
+    TooManyCommunities.
+    """
     user = access.require_user(viewer)
     community = Community(
         name=validation.line(name, field="name"),
@@ -71,6 +73,8 @@ def update_community(
     manager = access.require_manager(viewer, community_id)
     with ledger.recording(community_id, actor=manager.user) as recording:
         community = recording.community
+        change = contents.community_change(community)
+        before = change.content()
         if name is not None:
             community.name = validation.line(name, field="name")
         if description is not None:
@@ -82,6 +86,9 @@ def update_community(
         validation.check(community)
         _require_free_name(community)
         community.save(update_fields=["name", "description", "visibility", "auto_approve"])
+        actor, what = access.display_name(manager), contents.differences(before, change.content())
+        if what:
+            transaction.on_commit(lambda: eventlog.community_changed(actor, community.name, what), robust=True)
     return community
 
 
@@ -275,12 +282,12 @@ def set_anonymity(viewer: Viewer, community_id: int, *, anonymous: bool, confirm
     confirmed.
     """
     member = access.require_member(viewer, community_id)
-    with ledger.recording(community_id, actor=member.user):
+    with ledger.recording(community_id, actor=member.user) as recording:
         member.refresh_from_db()
         if anonymous and member.role != Membership.Role.VOTER:
             raise InvalidInput("Only voters can be anonymous.", field="is_anonymous")
         if anonymous:
-            followers = Following.objects.select_related("follower").filter(followee=member)
+            followers = Following.objects.select_related("follower__user").filter(followee=member)
             count = followers.filter(follower__left_at=None).count()
             if count and not confirmed:
                 people = "1 member follows" if count == 1 else f"{count} members follow"
@@ -289,6 +296,15 @@ def set_anonymity(viewer: Viewer, community_id: int, *, anonymous: bool, confirm
                 )
             for following in followers:
                 following.delete()
-        member.is_anonymous = anonymous
-        member.save(update_fields=["is_anonymous"])
+                _log_ended(following)
+        if member.is_anonymous != anonymous:
+            member.is_anonymous = anonymous
+            member.save(update_fields=["is_anonymous"])
+            name, community = access.display_name(member), recording.community.name
+            transaction.on_commit(lambda: eventlog.anonymity_changed(name, community, anonymous=anonymous), robust=True)
     return member
+
+
+def _log_ended(following: Following) -> None:
+    name = access.display_name(following.follower)
+    transaction.on_commit(lambda: eventlog.following_ended(name, "the member followed became anonymous"), robust=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import User
-from democracy import access, eventlog, ledger
+from democracy import access, contents, eventlog, ledger
 from democracy.access import Viewer
 from democracy.errors import ChoicesFrozen, ClosingMovesLaterOnly, DecisionClosed, InvalidInput, PermissionDenied
 from democracy.ledger import Change
@@ -88,6 +88,8 @@ def update_decision(
                 )
             if closes_at is not None:
                 _require_later_closing(decision, closes_at, recording.time)
+        change = contents.decision_change(decision)
+        before = change.content()
         if title is not None:
             decision.title = validation.line(title, field="title")
         _change(decision, description=description, results_visibility=results_visibility)
@@ -97,6 +99,9 @@ def update_decision(
         decision.save(update_fields=["title", "description", "opens_at", "closes_at", "results_visibility"])
         if choices is not None:
             _set_choices(decision, choices)
+        actor, what = access.display_name(manager), contents.differences(before, change.content())
+        if what:
+            transaction.on_commit(lambda: eventlog.decision_changed(actor, decision.title, what), robust=True)
     return decision
 
 
@@ -202,7 +207,7 @@ def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
     """Have a decision calculated from scratch in the background. Managers only; the final result of a closed one never
     changes.
 
-    Raises PermissionDenied, DecisionClosed.
+    Raises PermissionDenied, DecisionClosed; InvalidInput for a draft.
     """
     decision, manager = _managed(viewer, decision_id)
     return _recalculate(decision, manager.user, access.display_name(manager))
@@ -212,7 +217,7 @@ def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
 def request_recalculation_as_operator(viewer: Viewer, decision_id: int) -> Decision:
     """The same for superusers, who need to manage nothing: it changes no input.
 
-    Raises PermissionDenied, DecisionClosed.
+    Raises PermissionDenied, DecisionClosed; InvalidInput for a draft.
     """
     user = access.require_user(viewer)
     decision = Decision.objects.filter(pk=decision_id).first()

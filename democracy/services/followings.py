@@ -21,7 +21,7 @@ def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order:
     following.
 
     Raises PermissionDenied (also for members whose identity the viewer may not know), SelfFollowing, TooManyFollowings,
-    InvalidTag.
+    InvalidTag; InvalidInput for an order out of bounds.
     """
     followee, follower = require_pair(viewer, followee_id)
     if not followee.is_current or followee.is_anonymous:

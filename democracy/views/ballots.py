@@ -42,7 +42,9 @@ WITHDRAWN = (
 @signed_in
 @answered
 def vote_submit(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Cast or change one's ballot, or abstain. The result is recalculated in the background."""
+    """Cast or change one's ballot, or abstain. The result is recalculated in the background. Raises Http404 for whoever
+    may not vote here; any other refusal is said on the page.
+    """
     context = decision_frame(request.user, community_id, decision_id, tab="vote")
     form = BallotForm(context["choices"], request.POST)
     before = _cast_before(context)
@@ -95,7 +97,9 @@ def _ask_about_followers(
 @signed_in
 @answered
 def vote_what_if(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """What the result would be with the ballot as it is typed in. Nothing is saved."""
+    """What the result would be with the ballot as it is typed in. Nothing is saved. Raises Http404 for whoever may not
+    vote here; any other refusal is said in its place.
+    """
     context = decision_frame(request.user, community_id, decision_id, tab="vote")
     form = BallotForm(context["choices"], request.POST)
     found = submitted(form, lambda data: what_if(request.user, decision_id, [_as_typed(form)]))
@@ -125,7 +129,7 @@ def _as_typed(form: BallotForm) -> Vote:
 @signed_in
 @answered
 def vote_withdraw(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Go back to inheriting."""
+    """Go back to inheriting. Raises Http404 for whoever may not vote here; any other refusal is a message."""
     before = _cast_before(decision_frame(request.user, community_id, decision_id))
     services.withdraw_ballot(request.user, decision_id)
     messages.success(request, WITHDRAWN)
@@ -159,7 +163,9 @@ def _voted(
 @require_safe
 @answered
 def own_sources(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Where one's own ballot comes from, in words and as a tree."""
+    """Where one's own ballot comes from, in words and as a tree. Raises Http404 where the viewer may not see the
+    decision.
+    """
     context = decision_frame(request.user, community_id, decision_id)
     context |= {"explanation": explain_own(request.user, context["decision"]), "is_own": True}
     fragments = {"own-sources": "democracy/_own_sources.html"}
@@ -169,7 +175,9 @@ def own_sources(request: HttpRequest, community_id: int, decision_id: int) -> Ht
 @require_safe
 @answered
 def ballots(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """All ballots, cast and inherited, where the decision shows them."""
+    """All ballots, cast and inherited, where the decision shows them. Raises Http404 where the viewer may not see the
+    decision.
+    """
     context = decision_frame(request.user, community_id, decision_id, tab="ballots")
     if context["shows_ballots"]:
         decision, search = context["decision"], BallotSearch(request.GET)
@@ -191,7 +199,9 @@ def ballots(request: HttpRequest, community_id: int, decision_id: int) -> HttpRe
 @require_safe
 @answered
 def ballot(request: HttpRequest, community_id: int, decision_id: int, key: str) -> HttpResponse:
-    """One ballot and where it comes from. The key is that of the list of ballots."""
+    """One ballot and where it comes from. The key is that of the list of ballots. Raises Http404 where the viewer may
+    not see the decision, or there is no such ballot.
+    """
     context = decision_frame(request.user, community_id, decision_id)
     if not context["shows_ballots"]:
         raise PermissionDenied

@@ -28,7 +28,7 @@ WATCH = (
 
 @require_safe
 def communities(request: HttpRequest) -> HttpResponse:
-    """All communities, or one's own (`?mine=1`), found by name or description."""
+    """All communities, or one's own (`?mine=1`), found by name or description. Raises nothing."""
     form, is_mine = SearchForm(request.GET), request.GET.get("mine") == "1" and request.user.is_authenticated
     found = directory.communities_listed(request.user, search=form.value("q"), mine=is_mine)
     context = {"q": form.value("q"), "is_mine": is_mine, "page": page_of(request, found)}
@@ -39,7 +39,9 @@ def communities(request: HttpRequest) -> HttpResponse:
 @require_safe
 @answered
 def community(request: HttpRequest, community_id: int) -> HttpResponse:
-    """One community: its decisions and, in short, its members; whoever may not read these sees how to join."""
+    """One community: its decisions and, in short, its members; whoever may not read these sees how to join. Raises
+    Http404 where there is none.
+    """
     context = open_frame(request.user, community_id, tab="overview") | {"form": ApplicationForm()}
     may_read = context["standing"].may_read
     if request.headers.get("HX-Target") == ("community-closed" if may_read else "community-now"):
@@ -80,6 +82,7 @@ def _say_welcome(request: HttpRequest, name: str) -> None:
 @require_http_methods(["GET", "HEAD", "POST"])
 @answered
 def community_create(request: HttpRequest) -> HttpResponse:
+    """Found a community. What is wrong is said beside the field. Raises nothing."""
     form = CommunityForm(request.POST if request.method == "POST" else None)
     made = submitted(form, lambda data: services.create_community(request.user, **data))
     if made is None:
@@ -92,7 +95,9 @@ def community_create(request: HttpRequest) -> HttpResponse:
 @signed_in
 @answered
 def apply_to_community(request: HttpRequest, community_id: int) -> HttpResponse:
-    """Apply to join. Where the community lets everybody in, that recalculates its decisions: the message says so."""
+    """Apply to join. Where the community lets everybody in, that recalculates its decisions: the message says so.
+    Raises Http404 where there is none; any other refusal is said on the page.
+    """
     context = open_frame(request.user, community_id, tab="")
     form = ApplicationForm(request.POST if request.method == "POST" else None)
     application = submitted(form, lambda data: services.apply_to_community(request.user, community_id, **data))
@@ -111,6 +116,7 @@ def apply_to_community(request: HttpRequest, community_id: int) -> HttpResponse:
 @signed_in
 @answered
 def application_withdraw(request: HttpRequest, application_id: int) -> HttpResponse:
+    """Take one's own application back. Raises Http404 for others'; one that has been decided is a message."""
     application = services.withdraw_application(request.user, application_id)
     messages.success(request, "Your application was withdrawn.")
     return redirect("community", application.community_id)
@@ -120,7 +126,7 @@ def application_withdraw(request: HttpRequest, application_id: int) -> HttpRespo
 @signed_in
 @answered
 def community_leave(request: HttpRequest, community_id: int) -> HttpResponse:
-    """Ask first, then leave. The last manager can't."""
+    """Ask first, then leave. The last manager can't. Raises Http404 for whoever is no member."""
     member = access.require_member(request.user, community_id)
     if request.method != "POST":
         return render_page(request, "democracy/community_leave.html", open_frame(request.user, community_id, tab=""))

@@ -54,6 +54,9 @@ def voting(viewer: Viewer, context: Mapping[str, Any], form: BallotForm | None =
 @require_safe
 @answered
 def decision(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """A decision: its question, the result in short, and one's own ballot. Raises Http404 where the viewer may not see
+    the decision.
+    """
     context = decision_frame(request.user, community_id, decision_id, tab="vote")
     if context["decision"].status == Decision.Status.DRAFT:
         return redirect("decision-preview", community_id, decision_id)
@@ -71,7 +74,9 @@ def decision(request: HttpRequest, community_id: int, decision_id: int) -> HttpR
 @require_http_methods(["GET", "HEAD", "POST"])
 @managers_only
 def decision_create(request: HttpRequest, community_id: int) -> HttpResponse:
-    """Draft a decision. `do` adds, removes and moves choices on the form without saving anything."""
+    """Draft a decision. `do` adds, removes and moves choices on the form without saving anything. Raises Http404 where
+    there is no such community; answers others than its managers with 403.
+    """
     form = DecisionForm(request.POST) if request.method == "POST" else DecisionForm.blank()
     if "do" in request.POST:
         return _edited(request, community_id, with_choices_changed(form, request.POST["do"]))
@@ -85,7 +90,9 @@ def decision_create(request: HttpRequest, community_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @managers_only
 def decision_edit(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Change a draft; of a published decision, its texts, and its closing to a later time."""
+    """Change a draft; of a published decision, its texts, and its closing to a later time. Raises Http404 where there
+    is no such decision of the community; answers others than managers with 403.
+    """
     context = decision_frame(request.user, community_id, decision_id)
     kind = DecisionForm if context["decision"].published_at is None else PublishedDecisionForm
     form = kind.of(context["decision"], request.POST if request.method == "POST" else None)
@@ -117,7 +124,9 @@ def _edited(
 @require_safe
 @managers_only
 def decision_preview(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """A draft as voters will see it, and what is still missing."""
+    """A draft as voters will see it, and what is still missing. Raises Http404 where there is no such decision of the
+    community; answers others than managers with 403.
+    """
     context = decision_frame(request.user, community_id, decision_id)
     if context["decision"].published_at is not None:
         return redirect("decision", community_id, decision_id)
@@ -140,6 +149,9 @@ def _missing(context: Mapping[str, Any]) -> list[str]:
 @require_POST
 @managers_only
 def decision_publish(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """Publish a draft; what is still missing is a message. Raises Http404 where there is no such decision of the
+    community; answers others than managers with 403.
+    """
     decision_frame(request.user, community_id, decision_id)
     published = services.publish_decision(request.user, decision_id)
     opened = published.status == Decision.Status.OPEN

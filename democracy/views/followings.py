@@ -30,7 +30,9 @@ _FRAGMENTS = {"dialog-body": "democracy/_follow_form.html", "follow-preview": "d
 @signed_in
 @answered
 def follow_user(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
-    """Follow a member on some topics or on everything, or change on what. Saving recalculates what it affects."""
+    """Follow a member on some topics or on everything, or change on what. Saving recalculates what it affects. Raises
+    Http404 where the viewer may not follow that member; any other refusal is said beside the field.
+    """
     context = _follow_context(request, community_id, membership_id)
     form = FollowForm(request.POST) if request.method == "POST" else FollowForm.of(context["following"])
     if submitted(form, lambda data: services.follow(request.user, membership_id, **data)) is None:
@@ -43,7 +45,9 @@ def follow_user(request: HttpRequest, community_id: int, membership_id: int) -> 
 @signed_in
 @answered
 def follow_preview(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
-    """What the following would change, before it is saved. Posted to by the form's second button; writes nothing."""
+    """What the following would change, before it is saved. Posted to by the form's second button; writes nothing.
+    Raises Http404 where the viewer may not follow that member.
+    """
     context = _follow_context(request, community_id, membership_id)
     form = FollowForm(request.POST if request.method == "POST" else request.GET)
     previews = submitted(form, lambda data: services.preview_following(request.user, membership_id, tags=data["tags"]))
@@ -67,6 +71,7 @@ def _follow_context(request: HttpRequest, community_id: int, membership_id: int)
 @signed_in
 @answered
 def unfollow_user(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+    """Stop following a member. Raises Http404 where there is nothing to stop."""
     access.require_member(request.user, community_id)
     services.unfollow(request.user, membership_id)
     messages.success(request, UPDATED)
@@ -76,7 +81,7 @@ def unfollow_user(request: HttpRequest, community_id: int, membership_id: int) -
 @require_safe
 @signed_in
 def followings(request: HttpRequest) -> HttpResponse:
-    """Whom one follows and who follows one, in all communities or in one (`?community=`)."""
+    """Whom one follows and who follows one, in all communities or in one (`?community=`). Raises nothing."""
     memberships = list(selectors.own_memberships(request.user).order_by("community__name", "community"))
     chosen = next((one for one in memberships if str(one.community_id) == request.GET.get("community")), None)
     only = chosen.community_id if chosen is not None else None
@@ -101,7 +106,9 @@ def followings(request: HttpRequest) -> HttpResponse:
 @signed_in
 @answered
 def followings_reorder(request: HttpRequest, community_id: int) -> HttpResponse:
-    """Move one following up or down in one's list (`up` or `down`: the followee's membership), and show where it is."""
+    """Move one following up or down in one's list (`up` or `down`: the followee's membership), and show where it is.
+    Raises Http404 for somebody whom the viewer does not follow.
+    """
     form = MoveForm(request.POST)
     if not form.is_valid():
         return redirect("followings")

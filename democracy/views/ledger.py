@@ -17,7 +17,9 @@ _PER_PAGE = 50
 @require_safe
 @answered
 def community_ledger(request: HttpRequest, community_id: int) -> HttpResponse:
-    """What changed in a community, newest first, as the viewer may know it."""
+    """What changed in a community, newest first, as the viewer may know it. Raises Http404 where the viewer may not
+    read the community.
+    """
     form, context = LedgerForm(request.GET), frame(request.user, community_id, tab="ledger")
     items = feed.feed(
         request.user,

@@ -38,7 +38,9 @@ HEARTBEAT = 20.0
 @require_safe
 @answered
 def decision_status(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """The calculation status of a decision and, on its own page, the result in short."""
+    """The calculation status of a decision and, on its own page, the result in short. Raises Http404 where the viewer
+    may not see the decision.
+    """
     context = decision_frame(request.user, community_id, decision_id)
     context |= result_panel(context) | {"place": request.GET.get("place", "")}
     response = render(request, "democracy/_decision_panel.html", context)
@@ -49,7 +51,7 @@ def decision_status(request: HttpRequest, community_id: int, decision_id: int) -
 @no_page
 async def decision_events(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponseBase:
     """Server-sent events: `status` and `result` when there is a new one, `alive` now and then, `end` when there is
-    nothing more for this viewer.
+    nothing more for this viewer. Raises Http404 where the viewer may not see the decision.
     """
     return await _followed(
         request,
@@ -63,7 +65,7 @@ async def decision_events(request: HttpRequest, community_id: int, decision_id: 
 @no_page
 async def community_events(request: HttpRequest, community_id: int) -> HttpResponseBase:
     """Server-sent events: `community` when its page shows something new, `alive` now and then, `end` when there is
-    nothing more for this viewer.
+    nothing more for this viewer. Raises Http404 where the viewer may not read the community.
     """
     return await _followed(
         request,

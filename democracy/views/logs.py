@@ -73,6 +73,7 @@ class EventFilter(forms.Form):
 @require_safe
 @user_passes_test(lambda user: user.is_active and user.is_staff, login_url="admin:login")
 def event_log(request: HttpRequest) -> HttpResponse:
+    """The log of one day, filtered. Raises PermissionDenied for staff who are no superusers."""
     if not request.user.is_superuser:
         raise PermissionDenied
     files = log_files(Path(settings.LOG_DIR))

@@ -19,7 +19,9 @@ from democracy.views._pages import page_of, render_page
 @require_safe
 @managers_only
 def community_manage(request: HttpRequest, community_id: int) -> HttpResponse:
-    """Applications that wait, and the roll with everybody's role; who is anonymous is known here."""
+    """Applications that wait, and the roll with everybody's role; who is anonymous is known here. Raises Http404 where
+    there is no such community; answers others than its managers with 403.
+    """
     form, context = MemberSearchForm(request.GET), frame(request.user, community_id, tab="manage")
     found = directory.members_of(request.user, context["community"], search=form.value("q"), role=form.value("role"))
     waiting = directory.pending_applications(request.user, context["community"])
@@ -38,7 +40,9 @@ def community_manage(request: HttpRequest, community_id: int) -> HttpResponse:
 @require_POST
 @managers_only
 def application_decide(request: HttpRequest, community_id: int, application_id: int) -> HttpResponse:
-    """Approve or reject an application of this community."""
+    """Approve or reject an application of this community. Raises Http404 where there is no such community, or
+    application to it; answers others than its managers with 403.
+    """
     directory.require_application(request.user, community_id, application_id)
     form = DecideApplicationForm(request.POST)
     decided = submitted(form, lambda data: services.decide_application(request.user, application_id, **data))
@@ -55,7 +59,9 @@ def application_decide(request: HttpRequest, community_id: int, application_id: 
 @require_POST
 @managers_only
 def member_update(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
-    """Change a member's role and whether they manage."""
+    """Change a member's role and whether they manage. Raises Http404 where there is no such community, or member of it;
+    answers others than its managers with 403.
+    """
     shown = directory.member(request.user, community_id, membership_id)
     form = MembershipForm(request.POST)
     saved = submitted(form, lambda data: services.update_membership(request.user, membership_id, **data))
@@ -72,7 +78,9 @@ def member_update(request: HttpRequest, community_id: int, membership_id: int) -
 @require_http_methods(["GET", "HEAD", "POST"])
 @managers_only
 def member_remove(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
-    """Ask first, then remove."""
+    """Ask first, then remove. Raises Http404 where there is no such community, or member of it; answers others than its
+    managers with 403.
+    """
     shown = directory.member(request.user, community_id, membership_id)
     if request.method != "POST":
         context = frame(request.user, community_id, tab="manage") | {"member": shown}
@@ -85,6 +93,9 @@ def member_remove(request: HttpRequest, community_id: int, membership_id: int) -
 @require_http_methods(["GET", "HEAD", "POST"])
 @managers_only
 def community_settings(request: HttpRequest, community_id: int) -> HttpResponse:
+    """Name, description, who may read and how people join. Raises Http404 where there is no such community; answers
+    others than its managers with 403.
+    """
     context = frame(request.user, community_id, tab="settings")
     form = CommunityForm(request.POST) if request.method == "POST" else CommunityForm.of(context["community"])
     saved = submitted(form, lambda data: services.update_community(request.user, community_id, **data))

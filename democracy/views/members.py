@@ -21,7 +21,9 @@ _MOST_SHOWN = 12
 @require_safe
 @answered
 def community_members(request: HttpRequest, community_id: int) -> HttpResponse:
-    """The members whose identity the viewer may know, found by name or handle and role."""
+    """The members whose identity the viewer may know, found by name or handle and role. Raises Http404 where the viewer
+    may not read the community.
+    """
     form, context = MemberSearchForm(request.GET), frame(request.user, community_id, tab="members")
     community, own = context["community"], context["standing"].membership
     found = directory.members_of(request.user, community, search=form.value("q"), role=form.value("role"), follower=own)
@@ -39,7 +41,9 @@ def community_members(request: HttpRequest, community_id: int) -> HttpResponse:
 @require_safe
 @answered
 def member(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
-    """A member's profile: role, ballots that may be seen, whom they follow and who follows them."""
+    """A member's profile: role, ballots that may be seen, whom they follow and who follows them. Raises Http404 where
+    the viewer may not know that member.
+    """
     context = frame(request.user, community_id, tab="members")
     shown = directory.member(request.user, community_id, membership_id)
     following, followers = network.neighbours(request.user, shown)
@@ -64,7 +68,9 @@ def member(request: HttpRequest, community_id: int, membership_id: int) -> HttpR
 @signed_in
 @answered
 def anonymity(request: HttpRequest, community_id: int) -> HttpResponse:
-    """Become anonymous in one community, or give it up. What that ends is counted and confirmed first."""
+    """Become anonymous in one community, or give it up. What that ends is counted and confirmed first. Raises Http404
+    for whoever is no member.
+    """
     context = open_frame(request.user, community_id, tab="") | {
         "member": access.require_member(request.user, community_id)
     }

@@ -18,6 +18,7 @@ from democracy.views._pages import page_of, render_page
 @require_safe
 @answered
 def community_network(request: HttpRequest, community_id: int) -> HttpResponse:
+    """Who follows whom, as a list beside the picture. Raises Http404 where the viewer may not read the community."""
     form, context = NetworkSearchForm(request.GET), frame(request.user, community_id, tab="network")
     found = network.followings_of_community(
         request.user, context["community"], search=form.value("q"), tag=form.value("tag")
@@ -38,7 +39,9 @@ def community_network(request: HttpRequest, community_id: int) -> HttpResponse:
 @gzip_page
 @answered
 def community_network_data(request: HttpRequest, community_id: int) -> HttpResponse:
-    """The members that the viewer may know and the followings between them, for the picture."""
+    """The members that the viewer may know and the followings between them, for the picture. Raises Http404 where the
+    viewer may not read the community.
+    """
     community = directory.readable_community(request.user, community_id)
     response = JsonResponse(network.picture(request.user, community))
     patch_cache_control(response, private=True, no_store=True)

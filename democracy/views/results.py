@@ -29,6 +29,7 @@ STARTED = "Recalculation started - results will update shortly"
 @require_safe
 @answered
 def decision_results(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """The result with all its numbers. Raises Http404 where the viewer may not see the decision."""
     context = decision_frame(request.user, community_id, decision_id, tab="results")
     context |= result_panel(context)
     choices = context["choices"]
@@ -50,7 +51,7 @@ def decision_results(request: HttpRequest, community_id: int, decision_id: int) 
 @require_safe
 @answered
 def decision_history(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Every calculation whose result was published."""
+    """Every calculation whose result was published. Raises Http404 where the viewer may not see the decision."""
     context = decision_frame(request.user, community_id, decision_id, tab="history")
     context |= result_panel(context)
     page = page_of(request, calculations(request.user, context["decision"]))
@@ -64,7 +65,7 @@ def decision_history(request: HttpRequest, community_id: int, decision_id: int) 
 @require_safe
 @answered
 def decision_network(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Who passes a ballot on to whom in this decision."""
+    """Who passes a ballot on to whom in this decision. Raises Http404 where the viewer may not see the decision."""
     context = decision_frame(request.user, community_id, decision_id, tab="network")
     tags = selectors.tags_of([context["decision"]])
     context |= result_panel(context) | {"all_tags": tags.get(decision_id, [])}
@@ -76,6 +77,9 @@ def decision_network(request: HttpRequest, community_id: int, decision_id: int) 
 @gzip_page
 @answered
 def decision_network_data(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """The ballots and who passed them on to whom, for the picture. Raises Http404 where the viewer may not see the
+    decision, or not its ballots.
+    """
     context = decision_frame(request.user, community_id, decision_id)
     if not context["shows_ballots"]:
         raise PermissionDenied
@@ -87,7 +91,9 @@ def decision_network_data(request: HttpRequest, community_id: int, decision_id: 
 @require_safe
 @answered
 def decision_influence(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """The ballots that carry most others. Asked for by the results page once it is shown: it takes a calculation."""
+    """The ballots that carry most others. Asked for by the results page once it is shown: it takes a calculation.
+    Raises Http404 where the viewer may not see the decision, or not its ballots.
+    """
     context = decision_frame(request.user, community_id, decision_id, tab="network")
     if not context["shows_ballots"]:
         raise PermissionDenied
@@ -101,7 +107,9 @@ def decision_influence(request: HttpRequest, community_id: int, decision_id: int
 @require_safe
 @answered
 def decision_margin(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """How close the result is. Asked for by the results page once it is shown: it can take a second."""
+    """How close the result is. Asked for by the results page once it is shown: it can take a second. Raises Http404
+    where the viewer may not see the decision.
+    """
     context = decision_frame(request.user, community_id, decision_id, tab="results")
     if not context["shows_ballots"]:
         raise PermissionDenied
@@ -118,7 +126,9 @@ def decision_margin(request: HttpRequest, community_id: int, decision_id: int) -
 @require_POST
 @managers_only
 def recalculate_results(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Have the decision calculated from scratch in the background. The final result of a closed one never changes."""
+    """Have the decision calculated from scratch in the background. The final result of a closed one never changes.
+    Raises Http404 where there is no such decision of the community; answers others than managers with 403.
+    """
     context = decision_frame(request.user, community_id, decision_id)
     services.request_recalculation(request.user, decision_id)
     messages.success(request, STARTED)
@@ -136,7 +146,9 @@ def recalculate_results(request: HttpRequest, community_id: int, decision_id: in
 @require_safe
 @answered
 def decision_export(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """The bundle: everything that the result rests on, for the verifier."""
+    """The bundle: everything that the result rests on, for the verifier. Raises Http404 where the viewer may not see
+    the decision.
+    """
     context = decision_frame(request.user, community_id, decision_id)
     text = bundles.export(context["decision"])
     return _download(HttpResponse(text, content_type="application/json"), f"decision-{decision_id}.json")
@@ -146,7 +158,9 @@ def decision_export(request: HttpRequest, community_id: int, decision_id: int) -
 @require_safe
 @answered
 def decision_csv(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """All ballots as a table for spreadsheets."""
+    """All ballots as a table for spreadsheets. Raises Http404 where the viewer may not see the decision, or not its
+    ballots.
+    """
     context = decision_frame(request.user, community_id, decision_id)
     if not context["shows_ballots"]:
         raise PermissionDenied

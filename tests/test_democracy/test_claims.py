@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.backends.signals import connection_created
 from django.utils import timezone
 from pytest_django import Settings
 
 from democracy.models import CalculationClaim, Community
 from democracy.services.claims import Claim, ClaimLost
-from tests import factories
+from tests import factories, rules
 from tests.recalculation import until
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +56,23 @@ class TestTaking:
         take(community)
         take(other).release()
         assert (row(community).is_live, row(other).is_live) == (True, False)
+
+    def test_it_is_free_from_the_moment_on_at_which_it_ends(
+        self, community: Community, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = rules.Clock(monkeypatch)
+        clock.advance(minutes=1)
+        fence = take(community).fence
+        clock.set(row(community).expires_at - timedelta(microseconds=1))
+        assert Claim.take(community.pk) is None
+        clock.advance(microseconds=1)
+        assert take(community).fence == fence + 1
+
+    def test_it_says_who_holds_it(self, community: Community) -> None:
+        claim = take(community)
+        assert row(community).holder.split(":")[1:] == [str(os.getpid()), str(threading.get_ident())]
+        claim.release()
+        assert row(community).holder == ""
 
     def test_a_lease_that_has_run_out_is_free_and_one_that_has_not_is_not(
         self, community: Community, settings: Settings
@@ -150,6 +169,32 @@ class TestKeepingAlive:
         name = f"claim-{community.pk}"
         until(lambda: all(thread.name != name for thread in threading.enumerate()), "the renewing thread to end")
         assert not row(community).is_live
+
+    def test_it_is_renewed_in_time(self, transactional_db: None, community: Community, settings: Settings) -> None:
+        settings.RECALCULATION_LEASE = 1.5
+        claim = take(community)
+        leases = {row(community).expires_at}
+        claim.keep_alive(60)
+
+        def renewed() -> bool:
+            now = row(community)
+            assert now.is_live
+            leases.add(now.expires_at)
+            return len(leases) > 2
+
+        until(renewed, "two renewals, each before the lease has run out")
+        claim.release()
+
+    def test_a_renewal_for_which_the_database_is_too_busy_is_followed_by_another(
+        self, community: Community, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        claim = take(community)
+        with monkeypatch.context() as busy:
+            busy.setattr(Claim, "_mine", Mock(side_effect=OperationalError("database is locked")))
+            assert claim._renew()
+        assert claim._renew()
+        claim.release()
+        assert not claim._renew()
 
     def test_a_run_that_hangs_loses_its_claim(
         self, transactional_db: None, community: Community, settings: Settings

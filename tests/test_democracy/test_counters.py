@@ -190,6 +190,14 @@ class TestMemberships:
         assert scene.made_stale(change) == set()
         assert scene.made_stale(lambda: services.apply_to_community(factories.person(), scene.community.pk)) == set()
 
+    def test_many_at_once_raise_to_the_last_of_them(self, scene: Scene) -> None:
+        def leave() -> None:
+            with ledger.recording(scene.community.pk):
+                for handle in ("cleo", "dan"):
+                    services.leave_community(scene[handle].user, scene.community.pk)
+
+        assert scene.made_stale(leave) == LIVE
+
 
 class TestDecisions:
     def test_publishing_makes_that_decision_stale(self, scene: Scene) -> None:

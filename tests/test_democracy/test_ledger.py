@@ -102,6 +102,50 @@ class TestOneTransaction:
         (entry,) = rules.entries(community, after=before)
         assert (entry.actor_id, entry.before, entry.after["tags"]) == (members["manager"].user_id, None, ["parks"])
 
+    def test_a_recording_of_another_community_inside_is_one_of_its_own(self, town: Town) -> None:
+        community, members, _ = town
+        other, others = rules.found("eve", "fay")
+        before = (rules.revision(community), rules.revision(other))
+        with ledger.recording(community.pk, actor=members["manager"].user) as outer:
+            factories.follow(members["ada"], members["ben"])
+            with ledger.recording(other.pk, actor=others["eve"].user) as inner:
+                assert inner is not outer
+                factories.follow(others["eve"], others["fay"])
+        news = [rules.entries(one, after=past) for one, past in zip((community, other), before, strict=True)]
+        assert [[entry.membership_id for entry in some] for some in news] == [[members["ada"].pk], [others["eve"].pk]]
+        assert (faults(community), faults(other)) == ([], [])
+
+    def test_a_receipt_is_of_the_newest_entry_though_others_came_since(self, town: Town) -> None:
+        community, members, decision = town
+        for stars in (1, 2):
+            receipt = factories.vote(members["ada"], decision, Ash=stars)
+        factories.follow(members["ben"], members["ada"])
+        assert factories.vote(members["ada"], decision, Ash=2).entry_hash == receipt.entry_hash
+        newest = rules.entries(community)[-2]
+        assert (newest.kind, newest.hash) == ("ballot", receipt.entry_hash)
+
+    def test_what_changed_after_a_revision_is_told_of_one_community(self, town: Town) -> None:
+        community, members, _ = town
+        other, others = rules.found("eve", "fay")
+        start = rules.revision(community)
+        factories.follow(members["ada"], members["ben"])
+        factories.follow(others["eve"], others["fay"])
+        following = f"following:{members['ada'].pk}:{members['ben'].pk}"
+        assert ledger.subjects_after(community.pk, start) == {following}
+        assert ledger.subjects_after(other.pk, 0) == {entry.subject for entry in rules.entries(other)}
+        assert [entry.subject for entry in ledger.entries_after(community.pk, start)] == [following]
+        assert ledger.contents_at(community.pk, start) == {following: None}
+        assert ledger.entries_after(community.pk, start + 1) == []
+
+    def test_each_entry_has_a_salt_of_its_own_that_nobody_guesses(self, town: Town) -> None:
+        community, members, _ = town
+        for _ in range(2):
+            factories.follow(members["ada"], members["ben"])
+            services.unfollow(members["ada"].user, members["ben"].pk)
+        salts = [entry.salt for entry in rules.entries(community)]
+        assert len(set(salts)) == len(salts)
+        assert min(map(len, salts)) >= 32
+
     def test_what_is_undone_within_a_recording_leaves_no_entry(self, town: Town) -> None:
         community, members, _ = town
         before = rules.written()
@@ -155,6 +199,38 @@ class TestRowsSavedPastTheCommands:
         (entry,) = rules.entries(community, after=before)
         assert (entry.before, entry.after["tags"], list(entry.after["stars"].values())) == (None, ["parks"], [0, 1, 2])
         assert (histories.replayed(community), faults(community)) == (histories.contents(community), [])
+
+    def test_votes_folded_into_an_entry_that_concerned_no_result_make_the_decision_stale(self, town: Town) -> None:
+        community, members, decision = town
+        factories.vote(members["ada"], decision, Ash=1)
+        ballot = Ballot.objects.get(decision=decision, membership=members["ada"])
+        Decision.objects.update(calculated_revision=rules.revision(community))
+        with transaction.atomic():
+            ballot.comment = "on second thoughts"
+            ballot.save()
+            assert not Decision.objects.get(pk=decision.pk).is_stale
+            vote = ballot.votes.get(choice__title="Ash")
+            vote.stars = 5
+            vote.save()
+        now = Decision.objects.get(pk=decision.pk)
+        assert (now.is_stale, now.input_revision) == (True, rules.revision(community))
+
+    def test_two_communities_in_one_transaction_fold_each_into_its_own_entries(self, town: Town) -> None:
+        community, _, _ = town
+        other, others = rules.found("eve")
+        # The newest entry of this one, on something else, has the number that the other's entry gets below.
+        while rules.revision(other) + 1 < rules.revision(community):
+            factories.follow(others["eve"], others["manager"], f"tag {rules.revision(other)}")
+        before = (rules.revision(community), rules.revision(other))
+        with transaction.atomic():
+            for one in (other, community):
+                row = Community.objects.get(pk=one.pk)
+                row.description = "Ours."
+                row.save()
+        for one, past in zip((community, other), before, strict=True):
+            assert [entry.subject for entry in rules.entries(one, after=past)] == ["community"]
+            assert (histories.replayed(one), faults(one)) == (histories.contents(one), [])
+        assert before[0] == before[1] + 1
 
     def test_the_next_transaction_is_a_new_entry(self, town: Town) -> None:
         community, members, decision = town

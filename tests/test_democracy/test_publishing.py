@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from channels.db import database_sync_to_async
@@ -16,6 +17,8 @@ from django.utils import timezone
 from democracy import publishing
 from democracy.models import Community, Decision, DecisionSnapshot, Membership
 from democracy.publishing import Hub, Inbox, community_topic, hub, overview_topic, result_topic, status_topic
+from democracy.recalculation import recalculate_community
+from democracy.services.calculation import Tally, forget_everything
 from tests import factories
 
 PATIENCE = 10.0
@@ -140,6 +143,7 @@ Scene = tuple[Community, dict[str, Membership], Decision]
 
 @pytest.fixture
 def scene(transactional_db: None) -> Iterator[Scene]:
+    forget_everything()
     publishing._told.clear()
     community, members = factories.community("ada", "ben")
     yield community, members, factories.decision(community, members["manager"].user)
@@ -204,6 +208,44 @@ class TestCommittedChanges:
             while len(told) < 2:
                 told |= await news(inbox)
             assert told[overview] == told[everything]
+
+    async def test_a_communitys_page_alone_hears_of_what_another_process_changed(self, scene: Scene) -> None:
+        community, members, _ = scene
+        overview = overview_topic(community.pk)
+        async with watching(overview) as inbox:
+            await in_database(publishing.catch_up)
+            first = (await news(inbox))[overview]
+            await in_database(factories.draft, community, members["manager"].user)
+            publishing._told[overview] = first
+            await in_database(publishing.catch_up)
+            told = await news(inbox)
+            assert told[overview] > first
+
+    async def test_watchers_are_told_how_a_calculation_ended_failed_or_final(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        community, members, decision = scene
+        overview = overview_topic(community.pk)
+        async with watching(status_topic(decision.pk)) as inbox, watching(overview) as page:
+
+            async def calculated() -> Any:
+                await in_database(recalculate_community, community.pk)
+                publishing.hub.publish(status_topic(0), None)
+                await asyncio.sleep(0)
+                return (await news(inbox))[status_topic(decision.pk)]
+
+            await in_database(factories.vote, members["ada"], decision, Ash=5)
+            with monkeypatch.context() as broken:
+                broken.setattr(Tally, "process", Mock(side_effect=ArithmeticError("cannot count")))
+                assert (await calculated()).status == "failed"
+            await in_database(factories.close, decision)
+            await in_database(lambda: Decision.objects.update(failed_at=None, failed_revision=0))
+            while page._unread:
+                await news(page)
+            state = await calculated()
+            assert (state.status, state.is_final) == ("current", True)
+            # What won stands on the community's page.
+            assert overview in await news(page)
 
     async def test_the_same_is_told_once(self, scene: Scene) -> None:
         _, _, decision = scene

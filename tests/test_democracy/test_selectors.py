@@ -1,17 +1,21 @@
-"""Pages of ballots: the same rows in the same order, whether one decision is asked for or several."""
+"""Pages of ballots: the same rows in the same order, whether one decision is asked for or several; and the state of a
+calculation.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from democracy import access, services
-from democracy.models import Decision
+from democracy.models import CalculationClaim, Decision
 from democracy.recalculation import recalculate_community
-from democracy.selectors import ballots_of
+from democracy.selectors import ballots_of, calculation_states
 from democracy.services.calculation import forget_everything
+from democracy.services.claims import Claim
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -74,3 +78,19 @@ def test_a_page_costs_four_queries_of_one_decision_and_of_two(
     for asked in (decisions[:1], decisions):
         with django_assert_num_queries(4):
             names(asked, 0, 4)
+
+
+def test_a_decision_is_being_calculated_while_a_run_holds_its_own_community() -> None:
+    (community, members), (other, _) = factories.community("ada"), factories.community()
+    decision = factories.decision(community, members["manager"].user)
+
+    def status() -> str:
+        (state,) = calculation_states([decision.pk])
+        return state.status
+
+    assert Claim.take(other.pk) is not None
+    assert status() == "stale"
+    assert Claim.take(community.pk) is not None
+    assert status() == "calculating"
+    CalculationClaim.objects.filter(community=community).update(expires_at=timezone.now())
+    assert status() == "stale"

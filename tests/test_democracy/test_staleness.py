@@ -83,6 +83,18 @@ def test_after_closing_it_is_the_final_result_that_is_waited_for(scene: Scene) -
     assert after(0) == 0
 
 
+def test_of_several_the_longest_wait_counts_and_none_is_less_than_nothing(scene: Scene) -> None:
+    now = timezone.now()
+    for name, hours in (("first", 2), ("second", 5), ("scheduled", -1)):
+        Decision.objects.filter(pk=scene.decisions[name].pk).update(
+            input_revision=10**6, stale_since=now - timedelta(hours=hours)
+        )
+    assert counters.staleness(now) == timedelta(hours=5)
+    assert counters.staleness(now - timedelta(days=1)) == timedelta()
+    factories.close(scene.decisions["second"], now - timedelta(hours=8))
+    assert counters.staleness(now) == timedelta(hours=8)
+
+
 def test_drafts_wait_for_nothing(scene: Scene) -> None:
     factories.draft(scene.community, scene["manager"].user)
     assert after(60) == 0

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from democracy import services
+from democracy import publishing, services
 from democracy.models import CalculationClaim, Community, Decision, DecisionSnapshot, Membership, StagedBallot
 from democracy.recalculation import recalculate_community
 from democracy.services.calculation import StageBallots, StagedDecision, Tally, forget_everything
@@ -126,6 +126,19 @@ class TestOrder:
         assert scene.store(staged) is None
         assert (scene.shown(), scene.ballots()) == ([], {})
         assert scene.store(StageBallots.final(scene.decision), final=True) == 1
+
+    def test_a_result_is_told_once_it_is_stored_and_not_before(
+        self, scene: Scene, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        topic = publishing.result_topic(scene.decision.pk)
+        scene.vote("ada", Ash=5)
+        publishing._told.pop(topic, None)
+        with django_capture_on_commit_callbacks() as commit:
+            scene.calculate()
+        assert topic not in publishing._told
+        for effect in commit:
+            effect()
+        assert publishing._told[topic].revision == scene.revision
 
     def test_storing_clears_a_failure(self, scene: Scene) -> None:
         scene.vote("ada", Ash=5)

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from democracy import eventlog, recalculation
+from democracy import eventlog, publishing, recalculation
 from democracy.models import CalculationClaim, Decision, DecisionSnapshot, LedgerEntry, StagedBallot
 from democracy.recalculation import recalculate_community, recalculate_community_decisions_async
 from democracy.services.calculation import StageBallots, Tally, forget_everything
@@ -71,15 +71,29 @@ class TestWhatIsCalculated:
         assert not StagedBallot.objects.filter(decision=theirs).exists()
 
     def test_drafts_and_current_decisions_are_left_alone(self, scene, caplog):
-        community, members, _ = scene
+        community, members, current = scene
+        recalculate_community_decisions_async(community.pk)
+        stale = factories.decision(community, members["manager"].user)
+        factories.vote(members["ada"], stale, Ash=5)
         draft = factories.draft(community, members["manager"].user)
-        recalculate_community_decisions_async(community.pk)
-        before = Decision.objects.values().order_by("pk")
-        caplog.clear()
-        recalculate_community_decisions_async(community.pk)
-        assert list(Decision.objects.values().order_by("pk")) == list(before)
-        assert log_lines(caplog) == []
-        assert not DecisionSnapshot.objects.filter(decision=draft).exists()
+        # What a draft's counters say does not matter.
+        Decision.objects.filter(pk=draft.pk).update(input_revision=community.revision)
+
+        def derived() -> list[object]:
+            alone = {"pk__in": [current.pk, draft.pk]}
+            results = DecisionSnapshot.objects.filter(decision__in=alone["pk__in"]).order_by("pk")
+            return [*Decision.objects.filter(**alone).order_by("pk").values(), *results.values()]
+
+        before = derived()
+        assert len(before) == 3
+        with caplog.at_level("INFO", logger="crowdvote.events"):
+            caplog.clear()
+            recalculate_community_decisions_async(community.pk)
+            assert log_lines(caplog)[0] == "[STAGE_BALLOTS_START] Staging ballots for 1 decision across 1 community"
+            caplog.clear()
+            recalculate_community_decisions_async(community.pk)
+            assert log_lines(caplog) == []
+        assert (derived(), statuses(stale)) == (before, ["current"])
 
     def test_staging_and_tally_give_the_stored_result(self, scene):
         community, members, decision = scene
@@ -226,6 +240,26 @@ class TestFailure:
         recalculate_community_decisions_async(community.pk)
         assert statuses(decision) == ["current"]
 
+    def test_what_could_not_be_told_is_stored_all_the_same(self, scene, monkeypatch):
+        community, members, decision = scene
+        factories.vote(members["ada"], decision, Ash=5)
+        monkeypatch.setattr(publishing, "result_stored", Mock(side_effect=ConnectionError("nobody listens")))
+        recalculate_community_decisions_async(community.pk)
+        decision.refresh_from_db()
+        assert (decision.calculation_status, decision.calculation_error) == ("current", "")
+        assert DecisionSnapshot.objects.get(decision=decision).result["participation"]["cast"] == 1
+
+    def test_a_closed_decision_that_fails_is_left_alone_for_a_while_too(self, scene, monkeypatch):
+        community, members, decision = scene
+        factories.vote(members["ada"], decision, Ash=5)
+        factories.close(decision)
+        # A second try would succeed.
+        process = Mock(side_effect=[ArithmeticError("cannot count"), {}])
+        monkeypatch.setattr(Tally, "process", process)
+        for _ in range(2):
+            recalculate_community_decisions_async(community.pk)
+        assert (process.call_count, statuses(decision)) == (1, ["failed"])
+
     def test_a_failed_staging_marks_all_its_decisions(self, scene, monkeypatch):
         community, _, decision = scene
         monkeypatch.setattr(StageBallots, "process", Mock(side_effect=MemoryError("too many")))
@@ -270,6 +304,24 @@ class TestThreadSafety:
         claim.release()
         assert recalculate_community(community.pk) is True
         assert statuses(decision) == ["current"]
+
+    def test_what_changes_while_a_run_ends_is_calculated_by_it_though_others_found_the_community_claimed(
+        self, scene, monkeypatch
+    ):
+        community, members, decision = scene
+        factories.vote(members["ada"], decision, Ash=5)
+        release = Claim.release
+
+        def change_first(claim):
+            monkeypatch.setattr(Claim, "release", release)
+            factories.vote(members["ben"], decision, Birch=5)
+            assert recalculate_community(community.pk) is False
+            release(claim)
+
+        monkeypatch.setattr(Claim, "release", change_first)
+        assert recalculate_community(community.pk) is True
+        assert statuses(decision) == ["current"]
+        assert StagedBallot.objects.filter(decision=decision).count() == 2
 
     def test_a_run_whose_claim_was_taken_over_stores_nothing(self, scene, monkeypatch):
         community, members, decision = scene
@@ -342,10 +394,56 @@ class TestTheScheduler:
         assert self.started() == [1]
 
     def test_further_wake_ups_are_folded_in_and_move_the_start_but_not_past_the_bound(self, scheduler):
-        for _ in range(15):
+        starts: list[float] = []
+        for number in range(1, 15):
             scheduler.wake(1)
             self.now += 0.15
             scheduler.start_due()
+            starts += [0.15 * number for _ in self.started()]
+        # Each moves it 0.2 seconds on, until 2 seconds have passed.
+        assert starts == [pytest.approx(2.1)]
+
+    def test_a_run_starts_a_debounce_after_the_last_wake_up(self, scheduler):
+        scheduler.wake(1)
+        self.now += 0.15
+        scheduler.wake(1)
+        self.now += 0.1
+        assert scheduler.start_due() == pytest.approx(0.1)
+        assert self.started() == []
+        self.now += 0.1
+        scheduler.start_due()
+        assert self.started() == [1]
+
+    def test_a_community_that_is_being_calculated_keeps_no_other_waiting(self, scheduler):
+        scheduler.wake(1)
+        self.now += 1
+        scheduler.start_due()
+        scheduler.wake(1)
+        scheduler.wake(2)
+        self.now += 1
+        scheduler.start_due()
+        assert self.started() == [1, 2]
+
+    def test_whoever_waits_longest_is_calculated_first(self, scheduler, settings):
+        settings.RECALCULATION_CONCURRENCY = 1
+        scheduler.wake(1)
+        scheduler.wake(2)
+        self.now += 0.1
+        scheduler.wake(1)
+        self.now += 1
+        scheduler.start_due()
+        assert self.started() == [2]
+
+    def test_a_run_for_which_no_thread_was_to_be_had_is_tried_again(self, scheduler, caplog):
+        self.thread.return_value.start.side_effect = RuntimeError("can't start new thread")
+        scheduler.wake(1)
+        self.now += 1
+        scheduler.start_due()
+        assert self.started() == [1]
+        self.thread.return_value.start.side_effect = None
+        scheduler.wake(1)
+        self.now += 1
+        scheduler.start_due()
         assert self.started() == [1]
 
     def test_a_wake_up_during_a_run_starts_exactly_one_more_after_it(self, scheduler):
@@ -378,6 +476,11 @@ class TestTheScheduler:
         scheduler._running.discard(1)
         scheduler.start_due()
         assert self.started() == [3]
+        # Nobody waited in between: the next time is news.
+        scheduler.wake(1)
+        self.now += 1
+        scheduler.start_due()
+        assert logged == ["2 calculations are running, others wait"] * 2
 
     def test_it_starts_no_thread_of_its_own_where_another_executor_calculates(self, settings, monkeypatch):
         settings.CROWDVOTE_EXECUTOR = "off"

@@ -14,6 +14,7 @@ from democracy import ledger, services
 from democracy.models import Decision, Membership
 from democracy.services import calculation, inputs
 from democracy.services.calculation import StageBallots, StagedDecision, Tally, calculation_of, forget_everything
+from democracy.services.decisions import recalculation_change
 from graph import Calculation, CastBallot, StagedBallot
 from tests import factories, histories, rules
 from tests.test_services.conftest import Town
@@ -131,6 +132,28 @@ class TestCatchingUp:
             factories.vote(member, town.decision, Ash=5)
         staged = stage(town.decision)
         assert (staged.revision, staged.result, ballots(staged)) == afresh(town.decision)
+
+    def test_a_request_for_the_whole_community_calculates_every_decision_from_scratch(self, town: Town) -> None:
+        other = factories.decision(town.community, town.manager)
+        both = [town.decision.pk, other.pk]
+        StageBallots(town.community.pk).process(both, live=both)
+        with ledger.recording(town.community.pk) as recording:
+            recording.add(recalculation_change(None))
+        assert all(one.columns is not None for _, one in StageBallots(town.community.pk).process(both, live=both))
+
+    def test_the_communities_and_closed_decisions_of_long_ago_are_let_go(
+        self, town: Town, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(calculation, "_KEPT", 2)
+        closed = []
+        for _ in range(3):
+            community, members = rules.found()
+            decision = factories.decision(community, members["manager"].user)
+            StageBallots(community.pk).process([decision.pk], live=[decision.pk])
+            closed.append(factories.close(decision))
+            StageBallots.final(closed[-1])
+        assert list(calculation._kept) == [one.community_id for one in closed[1:]]
+        assert list(calculation._final) == [(one.pk, one.closes_at) for one in closed[1:]]
 
     def test_after_an_error_everything_is_read_afresh(self, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
         factories.vote(town.ada, town.decision, Ash=5)

@@ -413,7 +413,7 @@ class TestAnonymity:
             factories.vote(town.ben, town.decision, Ash=1)
         lines = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
         told = [line for line in lines if town.ben.user.handle in line]
-        assert (len(lines), len(told)) == (13, 3)
+        assert (len(lines), len(told)) == (14, 3)
         assert [line for line in lines if ada.user.handle in line or ada.user.email in line] == []
 
 

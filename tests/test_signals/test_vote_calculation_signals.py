@@ -22,6 +22,7 @@ from democracy import contents, eventlog, ledger, publishing, recalculation, ser
 from democracy.models import (
     Application,
     Ballot,
+    CalculationClaim,
     Choice,
     Community,
     Decision,
@@ -30,7 +31,7 @@ from democracy.models import (
     Membership,
     Vote,
 )
-from democracy.services.calculation import forget_everything
+from democracy.services.calculation import StagedDecision, Tally, forget_everything
 from tests import factories
 
 # Real transactions: what happens on commit, and what counts as one transaction, is the subject here.
@@ -234,6 +235,25 @@ class TestWhoeverWatches:
         entry = LedgerEntry.objects.filter(community=community).order_by("revision").last()
         assert (entry.kind, entry.before["visibility"], entry.after["visibility"]) == ("community", "members", "public")
 
+    def test_whoever_joins_leaves_or_is_deleted_is_told_and_nobody_of_what_is_rolled_back(self, springfield):
+        community, members, _ = springfield
+        newcomer, ben, cleo = factories.person(), members["ben"].user, members["cleo"]
+
+        def rolled_back() -> None:
+            with transaction.atomic():
+                services.leave_community(ben, community.pk)
+                services.update_community(members["manager"].user, community.pk, visibility="public")
+                transaction.set_rollback(True)
+
+        for user, change, heard in (
+            (newcomer, lambda: services.apply_to_community(newcomer, community.pk), True),
+            (ben, rolled_back, False),
+            (cleo.user, cleo.delete, True),
+            (ben, lambda: services.leave_community(newcomer, community.pk), False),
+        ):
+            assert told(publishing.access_topic(user.pk), change) is heard
+        assert not told(publishing.readers_topic(community.pk), rolled_back)
+
     def test_whoever_signs_out_is_told_and_others_are_not(self, springfield):
         _, members, _ = springfield
         ada, ben = members["ada"].user, members["ben"].user
@@ -291,12 +311,24 @@ class TestFailure:
         receipt = factories.vote(members["ada"], decision, Ash=5)
         assert receipt.entry_hash == LedgerEntry.objects.get(community=decision.community, kind="ballot").hash
 
-    def test_a_community_that_is_gone_is_calculated_without_an_error(self, springfield):
-        community, _, _ = springfield
+    def test_a_community_that_is_gone_is_calculated_without_an_error(self, springfield, monkeypatch):
+        community, members, decision = springfield
+        logged: list[str] = []
+        monkeypatch.setattr(eventlog, "thread_error", lambda error: logged.append(str(error)))
+        factories.vote(members["ada"], decision, Ash=5)
+        process = Tally.process
+
+        def gone_meanwhile(self: Tally, staged: StagedDecision) -> dict[str, Any]:
+            Community.objects.get(pk=gone).delete()
+            return process(self, staged)
+
         gone = community.pk
-        community.delete()
-        recalculation.recalculate_community_decisions_async(gone)
-        recalculation.recalculate_community_decisions_async(987_654_321)
+        monkeypatch.setattr(Tally, "process", gone_meanwhile)
+        for pk in (gone, gone, 987_654_321):
+            recalculation.recalculate_community_decisions_async(pk)
+        assert logged == []
+        assert not Community.objects.filter(pk=gone).exists()
+        assert not CalculationClaim.objects.filter(community__in=[gone, 987_654_321]).exists()
 
 
 class TestRegistration:
