@@ -293,9 +293,7 @@ class Calculation:
         old = self._book
         # Of the urn only what is named in `before` has changed.
         earlier = {
-            member: (old.published(member), previous.counts(member))
-            for member in old.since
-            if member not in self._urn
+            member: (old.published(member), previous.counts(member)) for member in old.since if member not in self._urn
         }
         self._rest(stage(self.graph.arrays, self._ballots, len(self._lots)))
         changed = changed_rows(old.base, self._book.base) - self._urn.keys()

@@ -17,6 +17,7 @@ from democracy.errors import PermissionDenied
 from democracy.models import Ballot, Choice, Decision, Membership
 from democracy.services.calculation import LiveCalculation, open_calculations
 from democracy.services.followings import require_pair
+from democracy.services.questions import under_pseudonyms
 from democracy.tags import normalise_tags
 from graph import FollowingRemoved, FollowingSet, StagedBallot
 
@@ -43,7 +44,7 @@ class ChoicePreview:
 @dataclass(frozen=True)
 class BallotPreview:
     """One open decision. `choices` are given where one's ballot changes; `others`: how many other members' ballots
-    change with it, because they inherit from the viewer.
+    change with it, because they inherit from the viewer, without those under pseudonyms.
     """
 
     decision: Decision
@@ -117,7 +118,8 @@ def _preview(
     follower: Membership,
     change: FollowingSet | FollowingRemoved,
 ) -> BallotPreview:
-    before, after, others = _what_if(live, follower.pk, change)
+    before, after, changed = _what_if(live, follower.pk, change)
+    others = len(changed - {follower.pk} - under_pseudonyms(decision))
     if before == after:
         return BallotPreview(decision, Outcome.SAME, others=others)
     nothing = (None,) * len(live.choices)
@@ -128,13 +130,13 @@ def _preview(
 
 def _what_if(
     live: LiveCalculation, member: int, change: FollowingSet | FollowingRemoved
-) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None, int]:
-    """The member's microstars before and after the change, and how many others' ballots change with it."""
+) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None, frozenset[int]]:
+    """The member's microstars before and after the change, and whose ballots change with it."""
     calculation = live.calculation.copy()
     before = _microstars(calculation.staged(member))
     graph = calculation.graph.updated([change], revision=live.revision)
     changed = calculation.update(graph, changes=[change], ballots={})
-    return before, _microstars(calculation.staged(member)), len(changed - {member})
+    return before, _microstars(calculation.staged(member)), changed
 
 
 def _microstars(ballot: StagedBallot | None) -> tuple[int, ...] | None:
