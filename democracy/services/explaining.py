@@ -206,7 +206,7 @@ class Influential:
 
 
 def most_influential(viewer: Viewer, decision: Decision, *, counted: int) -> list[Influential]:
-    """The cast ballots that carry more than themselves, weightiest first, leaving out what is inherited under pseudonyms."""
+    """The cast ballots that carry more than themselves, weightiest first, without what pseudonyms inherit."""
     weightiest, _ = influence(decision, stop=MOST_INFLUENTIAL)
     carrying = [one for one in weightiest if one.ballots > 1]
     people = voters(viewer, decision, [one.member.pk for one in carrying], hidden=frozenset())
