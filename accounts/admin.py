@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
 from accounts.models import ApiToken, User
@@ -59,6 +61,14 @@ class ApiTokenAdmin(StrictModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class StrictGroupAdmin(StrictModelAdmin, GroupAdmin):
+    """As Django has it, without questions about who is in a group with whom."""
 
 
 def _is_superuser(request: HttpRequest) -> bool:

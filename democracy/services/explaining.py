@@ -114,7 +114,7 @@ def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | N
     everything = known.calculation.sources(member)
     sources = everything[:MOST_SOURCES]
     named = [member, *{one for source in sources for one in source.path}]
-    hidden = under_pseudonyms(decision)
+    hidden = under_pseudonyms([decision])[decision.pk]
     people = voters(viewer, decision, named, hidden=hidden)
     # Whoever has become anonymous since bears no pseudonym here: it would tell those who followed them whose it is.
     for one in hidden.intersection(people) - {member}:

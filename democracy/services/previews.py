@@ -92,9 +92,10 @@ def preview_following(viewer: Viewer, followee_id: int, *, tags: Iterable[str] |
     voted = set(Ballot.objects.filter(decision__in=decisions, membership=follower).values_list("decision", flat=True))
     asked = [one.pk for one in decisions if one.pk not in voted and access.shows_ballots(one)]
     titles = dict(Choice.objects.filter(decision__in=asked).values_list("pk", "title"))
+    hidden = under_pseudonyms(decisions)
     with open_calculations(follower.community_id, asked) as live:
         previews = tuple(
-            _preview(one, live[one.pk], titles, follower, change)
+            _preview(one, live[one.pk], titles, follower, change, hidden[one.pk])
             if one.pk in live
             else BallotPreview(one, Outcome.VOTED if one.pk in voted else Outcome.HIDDEN)
             for one in decisions
@@ -117,9 +118,10 @@ def _preview(
     titles: Mapping[int, str],
     follower: Membership,
     change: FollowingSet | FollowingRemoved,
+    hidden: frozenset[int],
 ) -> BallotPreview:
     before, after, changed = _what_if(live, follower.pk, change)
-    others = len(changed - {follower.pk} - under_pseudonyms(decision))
+    others = len(changed - {follower.pk} - hidden)
     if before == after:
         return BallotPreview(decision, Outcome.SAME, others=others)
     nothing = (None,) * len(live.choices)

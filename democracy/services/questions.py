@@ -50,14 +50,20 @@ class NamedSource:
     unnamed: frozenset[int] = frozenset()
 
 
-def under_pseudonyms(decision: Decision) -> frozenset[int]:
-    """Whose ballots in a decision others see under pseudonyms, or will once they are stored."""
-    staged = StoredBallot.objects.filter(decision=decision)
-    stored = staged.exclude(access.named_ballots()).values_list("membership", flat=True)
-    anonymous = Membership.objects.filter(community=decision.community_id, is_anonymous=True)
+def under_pseudonyms(decisions: Sequence[Decision]) -> dict[int, frozenset[int]]:
+    """Whose ballots in each of these decisions others see under pseudonyms, or will once they are stored."""
+    staged = StoredBallot.objects.filter(decision__in=decisions)
+    members = Membership.objects.filter(community__in={one.community_id for one in decisions}, is_anonymous=True)
+    anonymous: defaultdict[int, set[int]] = defaultdict(set)
+    for pk, community in members.values_list("pk", "community"):
+        anonymous[community].add(pk)
+    found = {one.pk: set(anonymous[one.community_id]) for one in decisions}
     wrote = staged.filter(access.named_ballots(), kind__in=[StoredBallot.Kind.CAST, StoredBallot.Kind.ABSTAINED])
-    by_name = wrote.filter(membership__in=anonymous).values_list("membership", flat=True)
-    return frozenset(stored) | set(anonymous.values_list("pk", flat=True)).difference(by_name)
+    for decision, member in wrote.filter(membership__is_anonymous=True).values_list("decision", "membership"):
+        found[decision].discard(member)
+    for decision, member in staged.exclude(access.named_ballots()).values_list("decision", "membership"):
+        found[decision].add(member)
+    return {decision: frozenset(hidden) for decision, hidden in found.items()}
 
 
 def explain(viewer: Viewer, ballots: Iterable[ShownBallot]) -> dict[ShownBallot, list[NamedSource]]:
@@ -74,9 +80,9 @@ def explain(viewer: Viewer, ballots: Iterable[ShownBallot]) -> dict[ShownBallot,
         known = ballots_known(decision, [ballot.membership.pk for ballot in of_decision])
         sources |= {ballot: known.calculation.sources(ballot.membership.pk) for ballot in of_decision}
     members = _members({member for found in sources.values() for source in found for member in source.path})
-    unnamed = {decision: under_pseudonyms(decision) for decision in by_decision}
+    unnamed = under_pseudonyms(list(by_decision))
     return {
-        ballot: [_named(source, members, unnamed[ballot.decision] - {ballot.membership.pk}) for source in found]
+        ballot: [_named(source, members, unnamed[ballot.decision.pk] - {ballot.membership.pk}) for source in found]
         for ballot, found in sources.items()
     }
 
@@ -116,7 +122,7 @@ def influence(decision: Decision, *, start: int = 0, stop: int) -> tuple[list[In
     """
     if not access.shows_ballots(decision):
         return [], 0
-    influence = _copy_of(decision).influence(leaving_out=under_pseudonyms(decision))
+    influence = _copy_of(decision).influence(leaving_out=under_pseudonyms([decision])[decision.pk])
     carried = {member: round(ballots, 6) for member, ballots in influence.items()}
     names = _names(decision, carried)
     shown = sorted(carried, key=lambda member: (-carried[member], names[member]))[start:stop]
@@ -151,7 +157,7 @@ def network(decision: Decision, *, most: int) -> Network:
     if not access.shows_ballots(decision):
         return Network([], [], is_complete=True)
     calculation = _copy_of(decision)
-    hidden = under_pseudonyms(decision)
+    hidden = under_pseudonyms([decision])[decision.pk]
     pairs = [pair for pair in calculation.active_followings() if hidden.isdisjoint(pair)]
     ends = Counter(member for pair in pairs for member in pair)
     names = _names(decision, ends)
@@ -236,7 +242,7 @@ def what_if(viewer: Viewer, decision_id: int, changes: Sequence[Change]) -> What
     changed = calculation.update(graph, changes=edges, ballots=ballots)
     sources = calculation.sources(member.pk)
     members = _members({one for source in sources for one in source.path})
-    hidden = under_pseudonyms(decision)
+    hidden = under_pseudonyms([decision])[decision.pk]
     return WhatIf(
         decision=decision,
         revision=revision,
