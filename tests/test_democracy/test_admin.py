@@ -181,8 +181,8 @@ class TestAnonymousMembers:
         community, members, _ = town
         services.set_anonymity(members["cid"].user, community.pk, anonymous=True)
         # As if they had been anonymous when they voted: what was cast by name keeps it.
-        for model in (Ballot, StagedBallot):
-            model.objects.filter(membership=members["cid"]).update(is_anonymous=True)
+        for rows in (Ballot.objects.all(), StagedBallot.objects.all()):
+            rows.filter(membership=members["cid"]).update(is_anonymous=True)
         factories.follow(members["cid"], members["ann"])
         client = entering(root)
         cid = members["cid"]
