@@ -6,7 +6,13 @@ they vote. What a viewer knows of their own is always there.
 
 from __future__ import annotations
 
+import threading
+from array import array
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
@@ -16,11 +22,15 @@ from accounts.models import named
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied, SelfFollowing
-from democracy.models import Community, Decision, Following, Membership
+from democracy.models import Community, Decision, Following, LedgerEntry, Membership
 
 # More than this can be neither drawn nor read.
 MOST_DRAWN = 7_000
 _ROWS = 10_000
+
+# Pictures kept: so many, and followings in all of them together (24 bytes each).
+_KEPT = 32
+_MOST_KEPT = 2_000_000
 
 
 def _user_id(viewer: Viewer) -> int | None:
@@ -90,6 +100,33 @@ def followings_of(viewer: Viewer, followees: Sequence[int]) -> QuerySet[Followin
     return followings_shown(viewer).filter(followee__in=followees).select_related("follower__user", "followee__user")
 
 
+# --- The picture ------------------------------------------------------------------------------------------------------
+#
+# Note [Followings kept for drawing]
+# Reading the followings of a large community costs more than all else about its picture, and they change seldom. So
+# those that everybody may know who may read the community are kept, by numbers alone: without names and without
+# anybody's own. Who is drawn, and under which name, is asked anew for each viewer; a following of somebody who may no
+# longer be known is left out by that, however old it is.
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The followings between the members of a community that are drawn. `chosen`: whom, if not everybody. Row i is a
+    following of `followers[i]` (a membership, never an anonymous one) by `topics[of[i]]`.
+    """
+
+    revision: int
+    chosen: frozenset[int] | None
+    followers: array[int]
+    followees: array[int]
+    of: array[int]
+    topics: tuple[tuple[str, ...], ...]
+
+
+_kept: OrderedDict[tuple[int, datetime, int], _Drawn] = OrderedDict()
+_lock = threading.Lock()
+
+
 def picture(viewer: Viewer, community: Community, *, most: int = MOST_DRAWN) -> dict[str, Any]:
     """The members that the viewer may know and the followings between them, by position, for drawing; of more than
     `most` members, those whom most follow, and the viewer.
@@ -97,36 +134,110 @@ def picture(viewer: Viewer, community: Community, *, most: int = MOST_DRAWN) -> 
     `members`: [membership id, handle, name, mark] with mark "manager", "lobbyist" or ""; `topics`: lists of tags;
     `followings`: [follower, followee, topic]; `me`: the viewer's own position or None.
     """
-    members = access.memberships_visible_to(viewer).filter(
-        Q(is_anonymous=False) | Q(user=_user_id(viewer)), community=community
-    )
-    followings = followings_shown(viewer).filter(follower__community=community)
-    if members.count() > most:
-        numbers = followings.order_by().values("followee").annotate(number=Count("pk"))
-        followed = numbers.order_by("-number", "followee__user__handle").values_list("followee", flat=True)
-        chosen = list(followed[:most])
-        members = members.filter(Q(pk__in=chosen) | Q(user=_user_id(viewer)))
-        followings = followings.filter(followee__in=chosen)
-    columns = ("pk", "user__handle", "user__name", "is_manager", "role", "user")
-    rows = list(members.order_by("user__handle").values_list(*columns))
+    drawn, own = _drawn(community, most), access.membership_of(viewer, community.pk)
+    rows = _people(viewer, community, drawn, own)
     place = {row[0]: index for index, row in enumerate(rows)}
-    topics: dict[tuple[str, ...], int] = {(): 0}
-    in_order = followings.order_by("follower", "order", "pk").values_list("follower", "followee", "tags")
-    drawn = [
-        [place[follower], place[followee], topics.setdefault(tuple(tags), len(topics))]
-        for follower, followee, tags in in_order.iterator(_ROWS)
+    topics = {tags: index for index, tags in enumerate(drawn.topics)}
+    followings = [
+        [place[follower], place[followee], topic]
+        for follower, followee, topic in zip(drawn.followers, drawn.followees, drawn.of, strict=True)
         if follower in place and followee in place
     ]
-    own = _user_id(viewer)
+    if own is not None and (own.is_anonymous or (drawn.chosen is not None and own.pk not in drawn.chosen)):
+        mine = followings_shown(viewer).filter(follower=own).order_by("order", "pk").values_list("followee", "tags")
+        followings += [
+            [place[own.pk], place[followee], topics.setdefault(tuple(tags), len(topics))]
+            for followee, tags in mine
+            if followee in place
+        ]
+    lobbyist = Membership.Role.LOBBYIST
     return {
         "members": [
-            [pk, handle, name, "manager" if manager else "lobbyist" if role == Membership.Role.LOBBYIST else ""]
-            for pk, handle, name, manager, role, _ in rows
+            [pk, handle, name, "manager" if manager else "lobbyist" if role == lobbyist else ""]
+            for pk, handle, name, manager, role in rows
         ],
         "topics": list(topics),
-        "followings": drawn,
-        "me": next((index for index, row in enumerate(rows) if row[5] == own), None) if own is not None else None,
+        "followings": followings,
+        "me": None if own is None else place[own.pk],
     }
+
+
+def forget_pictures() -> None:
+    """Start anew."""
+    with _lock:
+        _kept.clear()
+
+
+def _people(viewer: Viewer, community: Community, drawn: _Drawn, own: Membership | None) -> list[tuple[Any, ...]]:
+    """The members drawn for a viewer, by handle."""
+    columns = ("pk", "user__handle", "user__name", "is_manager", "role")
+    known = access.memberships_visible_to(viewer).filter(community=community)
+    shown = known.filter(Q(is_anonymous=False) | Q(user=_user_id(viewer)))
+    if drawn.chosen is None:
+        return list(shown.order_by("user__handle").values_list(*columns))
+    # Two questions rather than one with an OR, and the numbers in it: SQLite may try each number at each member.
+    rows = [row for row in shown.values_list(*columns).iterator(_ROWS) if row[0] in drawn.chosen]
+    if own is not None and own.pk not in drawn.chosen:
+        rows += shown.filter(pk=own.pk).values_list(*columns)
+    return sorted(rows, key=itemgetter(1))
+
+
+def _drawn(community: Community, most: int) -> _Drawn:
+    """Whom and what to draw, from what is kept as long as nothing else has changed than ballots. The revision of
+    `community` was read before; what is read here may be newer, which is no harm.
+    """
+    key = (community.pk, community.created_at, most)
+    with _lock:
+        drawn = _kept.get(key)
+    if drawn is None or _has_changed(community, drawn.revision):
+        drawn = _read(community, most)
+    elif drawn.revision < community.revision:
+        drawn = replace(drawn, revision=community.revision)
+    with _lock:
+        _kept[key] = drawn
+        _kept.move_to_end(key)
+        while len(_kept) > 1 and (len(_kept) > _KEPT or sum(len(one.of) for one in _kept.values()) > _MOST_KEPT):
+            _kept.popitem(last=False)
+    return drawn
+
+
+def _has_changed(community: Community, since: int) -> bool:
+    """Whether anything else than ballots has changed since a revision."""
+    kinds = LedgerEntry.Kind
+    later = LedgerEntry.objects.filter(community=community, revision__gt=since, revision__lte=community.revision)
+    return later.exclude(kind__in=(kinds.BALLOT, kinds.RECALCULATION)).exists()
+
+
+def _read(community: Community, most: int) -> _Drawn:
+    members = dict(
+        Membership.objects.filter(community=community, left_at=None, is_anonymous=False)
+        .values_list("pk", "user__handle")
+        .iterator(_ROWS)
+    )
+    # Out of everybody's followings in the order of an index, rather than member by member: then it costs the same
+    # whatever the database knows of its tables.
+    rows = (
+        Following.objects.filter(follower__community=community, follower__is_anonymous=False)
+        .order_by("follower", "order", "pk")
+        .values_list("follower", "followee", "tags")
+    )
+    pairs = [row for row in rows.iterator(_ROWS) if row[0] in members and row[1] in members]
+    chosen: frozenset[int] | None = None
+    if len(members) > most:
+        number = Counter(followee for _, followee, _ in pairs)
+        by_followers = sorted(number, key=lambda member: (-number[member], members[member]))
+        chosen = frozenset(by_followers[:most])
+        pairs = [row for row in pairs if row[0] in chosen and row[1] in chosen]
+    topics: dict[tuple[str, ...], int] = {(): 0}
+    of = [topics.setdefault(tuple(tags), len(topics)) for _, _, tags in pairs]
+    return _Drawn(
+        community.revision,
+        chosen,
+        array("q", (row[0] for row in pairs)),
+        array("q", (row[1] for row in pairs)),
+        array("l", of),
+        tuple(topics),
+    )
 
 
 # --- One's own --------------------------------------------------------------------------------------------------------

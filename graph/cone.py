@@ -6,20 +6,17 @@ changed, directly or through others. It never goes past a cast ballot, nor along
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 
 import numpy as np
 from scipy import sparse
 
 from graph.book import Book, Staged
 from graph.delegation import DelegationGraph
-from graph.fixedpoint import MOST_FOLLOWEES, SLACK, rounded
+from graph.fixedpoint import MOST_FOLLOWEES, Value, mean, rounded
 from graph.linear import LinearSystem
 from graph.uncertain import settle
 from graph.values import NO_TAGS, CastBallot, Member
-
-Value = tuple[tuple[int, ...], float]
-"""Fixed-point values by choice, and an error bound for all of them."""
 
 
 def find_cone(
@@ -180,7 +177,7 @@ def _means(active: Mapping[Member, list[Member]], book: Book) -> dict[Member, Va
         while ready:
             member = ready.pop()
             if member not in values:
-                values[member] = _mean([values[one] for one in active[member]])
+                values[member] = mean([values[one] for one in active[member]])
             for follower in followers.get(member, ()):
                 waiting[follower] -= 1
                 if not waiting[follower] and follower not in values:
@@ -193,23 +190,6 @@ def _means(active: Mapping[Member, list[Member]], book: Book) -> dict[Member, Va
         values.update(_solve_loops(loops, active, values))
         follow(list(loops))
     return {member: values[member] for member in active}
-
-
-def _mean(rows: Sequence[Value]) -> Value:
-    """The mean of some members' values, choice by choice."""
-    count = len(rows)
-    if count == 1:
-        return rows[0]
-    values: list[int] = []
-    most = 0
-    for column in zip(*[fixed for fixed, _ in rows], strict=True):
-        total = sum(column)
-        value = (2 * total + count) // (2 * count)
-        off = abs(total - count * value)
-        most = max(most, off)
-        values.append(value)
-    error = (most + sum([error for _, error in rows])) / count * SLACK
-    return tuple(values), error
 
 
 def _needed(

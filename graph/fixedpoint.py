@@ -28,12 +28,32 @@ HALF = UNIT // 2
 # Bounds are sums and quotients of at most MOST_FOLLOWEES positive floats: this covers their rounding many times over.
 SLACK = 1 + 1e-11
 
+Value = tuple[tuple[int, ...], float]
+"""One member's fixed-point values by choice, and an error bound for all of them."""
+
 
 def means(totals: Ints, errors: Floats, followees: Ints) -> tuple[Ints, Floats]:
     """Rounded means of `followees` values with these sums and summed error bounds, row by row, and their own bounds."""
     k = followees[:, None]
     values = (2 * totals + k) // (2 * k)
     return values, (np.abs(totals - k * values) + errors) / k * SLACK
+
+
+def mean(rows: Sequence[Value]) -> Value:
+    """`means` for one member: of these values, choice by choice."""
+    count = len(rows)
+    if count == 1:
+        return rows[0]
+    values: list[int] = []
+    most = 0
+    for column in zip(*[fixed for fixed, _ in rows], strict=True):
+        total = sum(column)
+        value = (2 * total + count) // (2 * count)
+        off = abs(total - count * value)
+        most = max(most, off)
+        values.append(value)
+    error = (most + sum([error for _, error in rows])) / count * SLACK
+    return tuple(values), error
 
 
 def rounded(value: int, error: float) -> int | None:

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from graph.activity import NARROW, by_followee, find_activity, slices
 from graph.delegation import GraphArrays
-from graph.fixedpoint import MOST_FOLLOWEES, STAR_UNITS, Floats, Ints, means, rounded_all
+from graph.fixedpoint import MOST_FOLLOWEES, STAR_UNITS, Floats, Ints, Value, mean, means, rounded_all
 from graph.linear import LinearSystem
 from graph.uncertain import settle_exactly
 from graph.values import CastBallot, Kind, Member
@@ -53,9 +53,9 @@ def stage(graph: GraphArrays, ballots: Mapping[Member, CastBallot], choices: int
 
     Notes
     -----
-    Members whose followees all have values are solved level by level, in integers. What remains is loops, what ties
-    them together, and what hangs on them: the last part is set aside, the loops are solved as one linear system,
-    then the levels go on.
+    Members whose followees all have values are solved level by level, in integers; where that takes many narrow levels,
+    as in a chain, member by member. What remains is loops, what ties them together, and what hangs on them: the last
+    part is set aside, the loops are solved as one linear system, then the levels go on.
     """
     size = len(graph.members)
     kinds = np.zeros(size, dtype=np.int8)
@@ -108,13 +108,13 @@ class _Means:
         self.done = ~self.inheriting
 
     def solve(self) -> None:
-        self._levels(bounded=True)
+        self._levels()
         left = np.flatnonzero(~self.done)
         if len(left):
             self._loops(self._needed(left))
-            self._levels(bounded=False)
+            self._levels()
 
-    def _levels(self, *, bounded: bool) -> None:
+    def _levels(self) -> None:
         """Solve whoever has only solved followees, and then whom that completes, and so on."""
         open_ = ~self.done[self.followees]
         waiting = np.bincount(self.followers[open_], minlength=len(self.done))
@@ -122,8 +122,9 @@ class _Means:
         rounds = 0
         while len(level):
             rounds += 1
-            if bounded and rounds > NARROW and len(level) < NARROW:
-                return
+            if rounds > NARROW and len(level) < NARROW:
+                level = self._narrow_levels(level, waiting)
+                continue
             at, counts = slices(self.starts, level)
             followees = self.followees[at]
             ends = np.cumsum(counts) - counts
@@ -136,6 +137,34 @@ class _Means:
             waiting[followers] -= times
             level = followers[waiting[followers] == 0]
 
+    def _narrow_levels(self, level: Ints, waiting: Ints) -> Ints:
+        """`_levels` member by member, as long as levels are narrow; the first that isn't, or nobody."""
+        known: dict[int, Value] = {}
+        solved: dict[int, Value] = {}
+        ready: list[int] = level.tolist()
+        while 0 < len(ready) < NARROW:
+            completed: list[int] = []
+            for row in ready:
+                values: list[Value] = []
+                for followee in self.followees[self.starts[row] : self.starts[row + 1]].tolist():
+                    if followee not in known:
+                        known[followee] = (
+                            tuple(self.fixed[followee].tolist()),
+                            float(self.errors[followee].max(initial=0.0)),
+                        )
+                    values.append(known[followee])
+                known[row] = solved[row] = mean(values)
+                for follower in self.back[self.back_starts[row] : self.back_starts[row + 1]].tolist():
+                    waiting[follower] -= 1
+                    if not waiting[follower]:
+                        completed.append(follower)
+            ready = completed
+        rows = list(solved)
+        self.fixed[rows] = [value for value, _ in solved.values()]
+        self.errors[rows] = np.array([error for _, error in solved.values()])[:, None]
+        self.done[rows] = True
+        return np.array(ready, dtype=np.int64)
+
     def _needed(self, left: Ints) -> Ints:
         """Those of `left` whom a loop may need: without those whom nobody of them follows, and so on."""
         within = ~self.done
@@ -146,13 +175,28 @@ class _Means:
         while len(level):
             rounds += 1
             if rounds > NARROW and len(level) < NARROW:
-                break
+                level = self._narrowly_unneeded(level, within, followed)
+                continue
             within[level] = False
             at, _ = slices(self.starts, level)
             followees, times = np.unique(self.followees[at], return_counts=True)
             followed[followees] -= times
             level = followees[within[followees] & (followed[followees] == 0)]
         return np.flatnonzero(within)
+
+    def _narrowly_unneeded(self, level: Ints, within: npt.NDArray[np.bool_], followed: Ints) -> Ints:
+        """`_needed` member by member, as long as levels are narrow; the first that isn't, or nobody."""
+        ready: list[int] = level.tolist()
+        while 0 < len(ready) < NARROW:
+            unneeded: list[int] = []
+            for row in ready:
+                within[row] = False
+                for followee in self.followees[self.starts[row] : self.starts[row + 1]].tolist():
+                    followed[followee] -= 1
+                    if not followed[followee] and within[followee]:
+                        unneeded.append(followee)
+            ready = unneeded
+        return np.array(ready, dtype=np.int64)
 
     def _loops(self, rows: Ints) -> None:
         """Solve these rows, which follow solved members and each other only, as one linear system."""

@@ -11,7 +11,7 @@ from functools import partial
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from democracy import clock, counters, eventlog, observing, publishing
+from democracy import clock, counters, eventlog, observing, publishing, statistics
 from democracy.recalculation import executors
 from democracy.recalculation.executors import Executor
 from democracy.services.pruning import prune_history_if_due
@@ -153,13 +153,16 @@ class Scheduler:
         return communities
 
     def _look_around(self) -> None:
-        """Sweep, thin out old history, and tell who watches here what other processes did and no message told of."""
+        """Sweep, thin out old history, have the database look at its tables, and tell who watches here what other
+        processes did and no message told of.
+        """
         assert self._executor is not None
         try:
             close_old_connections()
             if self._executor.sweeps:
                 self.sweep()
                 prune_history_if_due()
+                statistics.analyse_if_due()
             publishing.catch_up()
         except Exception as error:
             eventlog.thread_error(error)

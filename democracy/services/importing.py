@@ -24,7 +24,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from tqdm import tqdm
 
-from democracy import bulk, contents, eventlog, ledger
+from democracy import bulk, contents, eventlog, ledger, statistics
 from democracy.errors import InvalidInput, NameTaken
 from democracy.ledger import Change, Recording
 from democracy.models import Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
@@ -223,6 +223,7 @@ def add_members(recording: Recording, members: Sequence[NewMember]) -> dict[str,
         Membership.objects.bulk_create(rows)
         numbers.update((row.file_id, row.pk) for row in rows)
         recording.add_many(contents.membership_change(row, is_new=True) for row in rows)
+    transaction.on_commit(statistics.analyse, robust=True)
     return numbers
 
 
@@ -259,6 +260,7 @@ def add_followings(recording: Recording, rows: Iterable[tuple[int, int, Sequence
         recording.add_many(contents.following_change(row, is_new=True) for row in new)
         recording.add_many(map(_retagged_change, retagged))
         changed += len(new) + len(retagged)
+    transaction.on_commit(statistics.analyse, robust=True)
     return changed
 
 
@@ -302,6 +304,7 @@ def add_decision(recording: Recording, new: NewDecision) -> Decision:
     handle, title, community = eventlog.SYSTEM, new.title, recording.community.name
     transaction.on_commit(lambda: eventlog.decision_created(handle, title, community), robust=True)
     transaction.on_commit(lambda: eventlog.decision_published(handle, title), robust=True)
+    transaction.on_commit(statistics.analyse, robust=True)
     return decision
 
 

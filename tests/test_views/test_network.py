@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
@@ -134,8 +138,125 @@ def test_picture_and_list_take_as_many_queries_for_50_as_for_1(town: Town) -> No
         reverse("community-network-data", args=[community.pk]),
     ]
     client.get(pages[0])
+    network.forget_pictures()
     few = [queries(client, page) for page in pages]
     users = User.objects.bulk_create([User(name=f"Many {number}", handle=f"many_{number}") for number in range(50)])
     more = Membership.objects.bulk_create([Membership(community=community, user=user) for user in users])
     Following.objects.bulk_create([Following(follower=one, followee=members["ada"], tags=["roads"]) for one in more])
+    network.forget_pictures()
     assert [queries(client, page) for page in pages] == few
+
+
+# --- What is kept -----------------------------------------------------------------------------------------------------
+
+
+def followings(town: Town, user: User | None) -> list[object]:
+    return picture(town, user)["followings"]  # type: ignore[return-value]
+
+
+PUBLIC = [("ada", "ben", ["roads"]), ("ada", "cleo", [])]
+
+
+def test_what_is_kept_of_one_reader_is_given_to_no_other(town: Town) -> None:
+    _, members = town
+    dan = members["dan"].user
+    everybody = [None, members["manager"].user, members["ben"].user]
+    for first in [dan, None]:
+        network.forget_pictures()
+        followings(town, first)
+        assert followings(town, dan) == [*PUBLIC, ("dan", "ada", [])]
+        assert [followings(town, one) for one in everybody] == [PUBLIC] * 3
+        assert all("dan" not in picture(town, one)["members"] for one in everybody)  # type: ignore[operator]
+
+
+def test_a_picture_that_is_kept_asks_for_no_followings_until_one_changes(town: Town) -> None:
+    community, members = town
+    data = reverse("community-network-data", args=[community.pk])
+
+    def asks_for_followings() -> bool:
+        with CaptureQueriesContext(connection) as captured:
+            as_(None).get(data)
+        return any('FROM "democracy_following"' in query["sql"] for query in captured)
+
+    network.forget_pictures()
+    assert [asks_for_followings(), asks_for_followings()] == [True, False]
+    decision = factories.decision(community, members["manager"].user, "Park", "Pool")
+    factories.vote(members["ada"], decision, Park=5)
+    factories.follow(members["ben"], members["cleo"])
+    assert [asks_for_followings(), asks_for_followings()] == [True, False]
+    factories.vote(members["ada"], decision, Park=4)
+    assert not asks_for_followings()
+    assert followings(town, None) == [*PUBLIC, ("ben", "cleo", [])]
+
+
+def test_a_kept_picture_follows_whoever_unfollows_leaves_joins_and_is_renamed(town: Town) -> None:
+    community, members = town
+    followings(town, None)
+    services.unfollow(members["ada"].user, members["ben"].pk)
+    assert followings(town, None) == [("ada", "cleo", [])]
+    services.set_anonymity(members["ada"].user, community.pk, anonymous=True, confirmed=True)
+    assert followings(town, None) == []
+    assert "ada" not in picture(town, None)["members"]  # type: ignore[operator]
+    services.set_anonymity(members["ada"].user, community.pk, anonymous=False)
+    assert "ada" in picture(town, None)["members"]  # type: ignore[operator]
+    User.objects.filter(pk=members["ada"].user_id).update(name="Ada Byron")
+    assert "Ada Byron" in [row[2] for row in network.picture(factories.person(), community)["members"]]
+
+
+def test_so_many_pictures_are_kept_and_so_many_followings(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    community, _ = town
+    reader = factories.person()
+    for name, most in (("_KEPT", 3), ("_MOST_KEPT", 5)):
+        network.forget_pictures()
+        with monkeypatch.context() as patch:
+            patch.setattr(network, name, most)
+            for size in range(10, 20):
+                network.picture(reader, community, most=size)
+            kept = list(network._kept.values())
+        # Two followings each.
+        assert len(kept) == {"_KEPT": 3, "_MOST_KEPT": 2}[name]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="counts the steps of SQLite")
+def test_twice_as_many_members_cost_twice_as_much_though_nobody_has_analysed_the_tables(town: Town) -> None:
+    """Of more members than are drawn; steps of SQLite's machine, which are the same in every run."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM sqlite_schema WHERE name = 'sqlite_stat1'")
+        if cursor.fetchone():
+            cursor.execute("DELETE FROM sqlite_stat1")
+            cursor.execute("ANALYZE sqlite_schema")
+    reader = factories.person()
+    steps = []
+    for size in (300, 600):
+        community, _ = factories.community(visibility="public")
+        users = User.objects.bulk_create([User(name=f"M{n}", handle=f"many_{size}_{n}") for n in range(size)])
+        members = Membership.objects.bulk_create([Membership(community=community, user=user) for user in users])
+        Following.objects.bulk_create(
+            Following(follower=members[n], followee=members[(n * n + step) % size])
+            for n in range(size)
+            for step in (1, 2)
+            if (n * n + step) % size != n
+        )
+        drawn = partial(network.picture, reader, community, most=size // 3)
+        steps.append([steps_of(drawn), steps_of(drawn)])
+    (few, few_again), (many, many_again) = steps
+    assert many < 2.5 * few
+    assert many_again < 2.5 * few_again
+    assert many_again < many
+
+
+def steps_of(action: Callable[[], object]) -> int:
+    """How many steps SQLite takes for it, to ten."""
+    count = 0
+
+    def tick() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    connection.connection.set_progress_handler(tick, 10)
+    try:
+        action()
+    finally:
+        connection.connection.set_progress_handler(None, 0)
+    return count
