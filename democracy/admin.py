@@ -330,7 +330,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     search_fields = ("community__name", "hash")
     date_hierarchy = "time"
     ordering = ("-time", "-pk")
-    fields = ("community", "revision", "time", "kind", "previous_hash", "hash")
+    fields = ("community", "revision", "time", "kind", "commitment", "hash")
 
     @admin.display(description="Hash")
     def short_hash(self, entry: LedgerEntry) -> str:

@@ -19,6 +19,7 @@ from democracy.services.communities import (
 )
 from democracy.services.decisions import (
     ChoiceInput,
+    add_clarification,
     create_decision,
     publish_decision,
     request_recalculation,
@@ -33,6 +34,7 @@ __all__ = [
     "Receipt",
     "StageBallots",
     "Tally",
+    "add_clarification",
     "apply_to_community",
     "calculation_of",
     "cast_ballot",

@@ -12,7 +12,7 @@ from django.db import transaction
 from democracy import access, contents, eventlog, ledger
 from democracy.access import Viewer
 from democracy.errors import DecisionClosed, DecisionNotOpen, EmptyBallot, InvalidStars, NoBallot, PermissionDenied
-from democracy.models import MAX_STARS, Ballot, Decision, Membership, Vote
+from democracy.models import MAX_STARS, Ballot, Decision, LedgerEntry, Membership, Vote
 from democracy.services import validation
 from democracy.services.commands import command
 from democracy.tags import normalise_tags
@@ -20,11 +20,17 @@ from democracy.tags import normalise_tags
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a voter gets for a ballot: the hash of its ledger entry, by which anybody can see that it was recorded."""
+    """What a voter gets for a ballot: its ledger entry. By the hash anybody can see that it was recorded; with the salt
+    its caster can show what was recorded.
+    """
 
     decision: Decision
     ballot: Ballot | None
-    entry_hash: str
+    entry: LedgerEntry
+
+    @property
+    def entry_hash(self) -> str:
+        return self.entry.hash
 
 
 @command

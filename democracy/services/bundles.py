@@ -95,7 +95,7 @@ def _export(decision_id: int) -> tuple[dict[str, Any], int]:
         "format": FORMAT,
         "version": VERSION,
         "exported_at": timezone.now().isoformat(),
-        "ledger": {"revision": revision, "hash": ledger.head_hash(decision.community_id, revision)},
+        "ledger": {"revision": revision, "hash": ledger.hash_at(decision.community_id, revision)},
         "community": {
             "name": decision.community.name,
             "description": decision.community.description,

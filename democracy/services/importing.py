@@ -298,6 +298,7 @@ def add_decision(recording: Recording, new: NewDecision) -> Decision:
     if any(choice.lot is None for choice in choices):
         draw_lots(decision, choices)
         Choice.objects.bulk_update(choices, ["lot"])
+        Decision.objects.filter(pk=decision.pk).update(lot_seed=decision.lot_seed)
     recording.add(contents.decision_change(decision))
     handle, title, community = eventlog.SYSTEM, new.title, recording.community.name
     transaction.on_commit(lambda: eventlog.decision_created(handle, title, community), robust=True)

@@ -17,7 +17,7 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Case, Q, Value, When
 
-from democracy import bulk, clock, publishing
+from democracy import bulk, checkpoints, clock, ledger, publishing
 from democracy.models import Decision, DecisionSnapshot, StagedBallot
 from democracy.services.calculation import StagedDecision
 from democracy.services.claims import Claim
@@ -56,6 +56,9 @@ def store(
                 decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result
             )
             transaction.on_commit(lambda: publishing.result_stored(snapshot), robust=True)
+        if final and staged.revision:
+            head = ledger.hash_at(decision.community_id, staged.revision)
+            checkpoints.keep(decision.community_id, staged.revision, head)
         transaction.on_commit(lambda: publishing.status_changed([decision.pk]), robust=True)
     return len(rows)
 

@@ -98,7 +98,7 @@ def test_the_ledger_hash_is_that_of_the_revision_the_result_reflects(town):
     one.refresh_from_db()
     assert bundle["ledger"] == {
         "revision": one.calculated_revision,
-        "hash": ledger.head_hash(made.pk, one.calculated_revision),
+        "hash": ledger.hash_at(made.pk, one.calculated_revision),
     }
     assert bundle["decisions"][0]["result"]["revision"] == one.calculated_revision
 
