@@ -94,7 +94,9 @@ class Recording:
         for entry in self.entries:
             if entry.subject == subject:
                 return entry
-        return newest_entry(self.community.pk, subject)
+        newest = newest_entry(self.community.pk, subject)
+        assert newest is not None
+        return newest
 
     def write(self, *, fold: bool = False) -> None:
         if fold and self._fold():
@@ -282,9 +284,9 @@ def hash_at(community_id: int, revision: int) -> str:
     )
 
 
-def newest_entry(community_id: int, subject: str) -> LedgerEntry:
-    """The newest entry about a subject. Raises LedgerEntry.DoesNotExist."""
-    return LedgerEntry.objects.filter(community=community_id, subject=subject).latest("revision")
+def newest_entry(community_id: int, subject: str) -> LedgerEntry | None:
+    """The newest entry about a subject, if there is one."""
+    return LedgerEntry.objects.filter(community=community_id, subject=subject).order_by("-revision").first()
 
 
 def entries_after(community_id: int, revision: int, *, most: int | None = None) -> Sequence[LedgerEntry]:

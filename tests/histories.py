@@ -28,7 +28,7 @@ Contents = dict[str, Any]
 
 
 def at(moment: datetime | None) -> str | None:
-    return moment and moment.isoformat(timespec="microseconds")
+    return moment.isoformat(timespec="microseconds") if moment else None
 
 
 def contents(of: Community) -> Contents:

@@ -65,9 +65,7 @@ def _checkpoint_faults(community: Community, keys: set[str]) -> Iterator[str]:
     """The kept checkpoints against the chain; the newest finds what is missing at the end."""
     kept = list(Checkpoint.objects.filter(community=community).order_by("revision"))
     wanted = [checkpoint.revision for checkpoint in kept]
-    hashes = dict(
-        LedgerEntry.objects.filter(community=community, revision__in=wanted).values_list("revision", "hash")
-    )
+    hashes = dict(LedgerEntry.objects.filter(community=community, revision__in=wanted).values_list("revision", "hash"))
     for checkpoint in kept:
         name = f"the checkpoint at revision {checkpoint.revision}"
         if checkpoint.key not in keys:
@@ -88,10 +86,8 @@ def _checkpoint_faults(community: Community, keys: set[str]) -> Iterator[str]:
 
 def _replay_faults(community: Community) -> Iterator[str]:
     """What stands in the tables against what the ledger says last."""
-    recorded: dict[str, Content] = {}
     entries = LedgerEntry.objects.filter(community=community).exclude(kind=Kind.RECALCULATION).order_by("revision")
-    for subject, content in entries.values_list("subject", "after").iterator(_ROWS):
-        recorded[subject] = content
+    recorded: dict[str, Content] = dict(entries.values_list("subject", "after").iterator(_ROWS))
     for subject, present in _present(community):
         said = recorded.pop(subject, None)
         if said is None:
@@ -165,7 +161,7 @@ class _Due:
 
 
 class _Walk:
-    """Through the ledger from its first entry, with the inputs as they stood, past the revisions of all that is stored."""
+    """Through the ledger from its first entry, with the inputs as they stood, past the revisions of what is stored."""
 
     def __init__(self, community: Community) -> None:
         self.community = community
@@ -196,8 +192,8 @@ class _Walk:
             if due := self.due.pop(entry.revision, None):
                 yield from self._compare(due)
         for revision, due in sorted(self.due.items()):
-            for decision in {one.decision_id for one in due.snapshots} | {one.pk for one in due.staged}:
-                yield f"decision {decision} has results of revision {revision}, which is missing"
+            for pk in {one.decision_id for one in due.snapshots} | {one.pk for one in due.staged}:
+                yield f"decision {pk} has results of revision {revision}, which is missing"
         for decision in self.decisions.values():
             yield from self._bookkeeping(decision, newest)
 

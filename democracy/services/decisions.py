@@ -108,7 +108,9 @@ def update_decision(
             decision.title = validation.line(title, field="title")
         _change(decision, description=description, results_visibility=results_visibility)
         if words != (decision.title, decision.description):
-            _require_not_opened(decision, recording.time, field="title" if words[0] != decision.title else "description")
+            _require_not_opened(
+                decision, recording.time, field="title" if words[0] != decision.title else "description"
+            )
         decision.opens_at = opens_at or decision.opens_at
         decision.closes_at = closes_at or decision.closes_at
         _check(decision)
@@ -120,7 +122,9 @@ def update_decision(
 
 def _require_not_opened(decision: Decision, now: datetime, *, field: str) -> None:
     if decision.published_at is not None and decision.opens_at is not None and now >= decision.opens_at:
-        raise TextsFrozen("The question can't change any more: people vote on these words. Add a clarification.", field=field)
+        raise TextsFrozen(
+            "The question can't change any more: people vote on these words. Add a clarification.", field=field
+        )
 
 
 def _require_later_closing(decision: Decision, closes_at: datetime, now: datetime) -> None:
@@ -173,8 +177,8 @@ def _set_choices(decision: Decision, wanted: Sequence[ChoiceInput]) -> None:
 
 @command
 def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
-    """Publish a draft: its choices are frozen and get their lots, from a seed that is drawn in this moment; voting opens
-    at `opens_at`, or now if that has passed.
+    """Publish a draft: its choices are frozen and get their lots, from a seed that is drawn in this moment; voting
+    opens at `opens_at`, or now if that has passed.
 
     Managers only. Raises PermissionDenied, InvalidInput.
     """
@@ -229,9 +233,7 @@ def add_clarification(viewer: Viewer, decision_id: int, *, text: str) -> Decisio
         if decision.closes_at is not None and recording.time >= decision.closes_at:
             raise DecisionClosed("Voting has closed; nothing can be added to the question any more.", field="text")
         said = list(decision.clarifications.values_list("text", flat=True))
-        clarification = Clarification(
-            decision=decision, text=validation.text(text, field="text"), at=recording.time
-        )
+        clarification = Clarification(decision=decision, text=validation.text(text, field="text"), at=recording.time)
         if not clarification.text:
             raise InvalidInput("Say what is to be clarified.", field="text")
         validation.check(clarification)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from democracy import access, contents
+from democracy import access, contents, ledger
 from democracy.access import Viewer
 from democracy.models import Ballot, Choice, Decision, LedgerEntry, Membership, StagedBallot
 from democracy.services.inputs import TAGS_TEXT, tag_set
@@ -21,13 +21,13 @@ _SUGGESTIONS = 12
 
 @dataclass(frozen=True)
 class OwnBallot:
-    """A member's own ballot. `stars`: (choice, microstars); `receipt`: the hash of the newest ledger entry about it."""
+    """A member's own ballot. `stars`: (choice, microstars); `receipt`: the newest ledger entry about a cast one."""
 
     kind: str
     ballot: Ballot | None
     stars: tuple[tuple[Choice, int], ...] = ()
     tags: tuple[str, ...] = ()
-    receipt: str = ""
+    receipt: LedgerEntry | None = None
 
 
 def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Choice]) -> OwnBallot:
@@ -49,10 +49,9 @@ def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Cho
     return OwnBallot(Kind.INHERITED, None, tuple(zip(choices, microstars, strict=True)), tuple(row.tags))
 
 
-def _receipt(decision: Decision, membership: Membership) -> str:
+def _receipt(decision: Decision, membership: Membership) -> LedgerEntry | None:
     subject = contents.ballot_subject(decision.pk, membership.pk)
-    entries = LedgerEntry.objects.filter(community=decision.community_id, subject=subject)
-    return entries.order_by("-revision").values_list("hash", flat=True).first() or ""
+    return ledger.newest_entry(decision.community_id, subject)
 
 
 def suggested_tags(viewer: Viewer, decision: Decision) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, models, transaction
+from pytest_django import Settings
 
 from democracy import checkpoints, ledger, services, signing
 from democracy.management import foreground
@@ -226,9 +227,7 @@ class TestTheWholeLedger:
         Membership.objects.filter(pk=later.pk)._raw_delete(using="default")
         LedgerEntry.objects.filter(community=community, revision__gt=joined).delete()
         Community.objects.filter(pk=community.pk).update(revision=joined)
-        assert faults(community) == [
-            f"the checkpoint at revision {joined + 2} vouches for an entry that is missing"
-        ]
+        assert faults(community) == [f"the checkpoint at revision {joined + 2} vouches for an entry that is missing"]
 
     def test_a_ballot_rewritten_everywhere_and_the_chain_hashed_again_contradicts_a_checkpoint(
         self, town: Community
@@ -244,9 +243,7 @@ class TestTheWholeLedger:
         assert found
         assert all("contradicts the ledger" in fault for fault in found)
 
-    def test_checkpoints_signed_anew_with_another_key_are_found(
-        self, town: Community, settings: pytest.FixtureRequest
-    ) -> None:
+    def test_checkpoints_signed_anew_with_another_key_are_found(self, town: Community, settings: Settings) -> None:
         former = signing.public_key()
         settings.SIGNING_KEY = "11" * 32
         assert {fault.split(" is ")[-1] for fault in faults(town)} == {"signed with another key than the site's"}

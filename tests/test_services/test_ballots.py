@@ -300,8 +300,10 @@ class TestReceipt:
         receipt = cast(town.ada, town.decision, stars=stars_on(town.decision, Ash=5, Birch=4, Cedar=3), tags=["parks"])
         (entry,) = rules.entries(town.community, after=before)
         ids = {title: str(choice.pk) for title, choice in factories.choices(town.decision).items()}
-        assert receipt.entry_hash == entry.hash == ledger.chain_hash(
-            ledger.hash_at(town.community.pk, before), entry.revision, ledger.commitment(entry)
+        assert (
+            receipt.entry_hash
+            == entry.hash
+            == ledger.chain_hash(ledger.hash_at(town.community.pk, before), entry.revision, ledger.commitment(entry))
         )
         assert (entry.before, entry.after) == (
             None,

@@ -14,7 +14,7 @@ from democracy.services import audits
 
 class Command(BaseCommand):
     help = (
-        "Check the ledgers' hash chains against their kept checkpoints, the tables and the results against the ledgers; "
+        "Check the ledgers' hash chains against their kept checkpoints, and tables and results against the ledgers; "
         "fails naming each row that differs."
     )
 
