@@ -20,8 +20,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.errors import DomainError
-from democracy import access, checkpoints, ledger
-from democracy.canonical import written_time
+from democracy import access, checkpoints, ledger, signing
+from democracy.canonical import canonical, written_time
 from democracy.models import Ballot, Decision, DecisionSnapshot, Following, Membership, StagedBallot
 from democracy.services.importing import Made, import_community
 from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, inputs_at, tag_set
@@ -38,9 +38,10 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class ExportedMember(NamedTuple):
-    """What a file says of a member, or must know to keep it to itself. `is_hidden`: goes by a pseudonym in this file."""
+    """What a file says of a member, or must know to keep it to itself. `is_hidden`: goes by a pseudonym in the file."""
 
     is_hidden: bool
+    is_anonymous: bool
     is_voter: bool
     is_manager: bool
     file_id: str
@@ -99,6 +100,7 @@ def _export(decision_id: int) -> tuple[dict[str, Any], int]:
             "visibility": decision.community.visibility,
         },
         "members": _members(decision, members, names),
+        "ledger_members": _ledger_members(members, names),
         "followings": _following_rows(decision.community_id, inputs, members, names),
         "decisions": iter([_decision(decision, snapshot, inputs, members, staged, names)]),
     }
@@ -131,7 +133,7 @@ def _exported(decision: Decision, inputs: CommunityInputs, staged: Staged) -> di
         # A ballot stays under the name under which it was cast.
         is_hidden = pk not in named if pk in ballots else is_anonymous
         is_voter = inputs.members.get(pk, True) or (pk in ballots and is_hidden)
-        members[pk] = ExportedMember(is_hidden, is_voter, is_manager, file_id, name)
+        members[pk] = ExportedMember(is_hidden, is_anonymous, is_voter, is_manager, file_id, name)
     return members
 
 
@@ -166,8 +168,15 @@ def _members(decision: Decision, members: Members, names: Mapping[int, str]) -> 
             pseudonym = access.pseudonym(decision.pk, pk)
             yield {"id": names[pk], "name": pseudonym, "role": role, "manager": False, "anonymous": True}
         else:
-            row = {"id": names[pk], "name": member.name, "role": role, "manager": member.is_manager}
-            yield row | {"anonymous": False, "ledger_id": pk}
+            is_manager = member.is_manager and not member.is_anonymous
+            yield {"id": names[pk], "name": member.name, "role": role, "manager": is_manager, "anonymous": False}
+
+
+def _ledger_members(members: Members, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
+    """By which number the ledger knows each member who bears a name."""
+    for pk in sorted(members, key=names.__getitem__):
+        if not members[pk].is_hidden:
+            yield {"member": names[pk], "membership": pk}
 
 
 def _following_rows(
@@ -190,8 +199,8 @@ def _following_rows(
 
 
 def _given(inputs: CommunityInputs, members: Members, staged: Staged) -> set[int]:
-    """Whose inherited ballots can't be calculated from the file: those of hidden members, and of whoever followed one of
-    them before they became anonymous, and so on.
+    """Whose inherited ballots can't be calculated from the file: those of hidden members, and of whoever followed one
+    of them before they became anonymous, and so on.
     """
     inherited = {pk for pk, (kind, _, _) in staged.items() if kind == StagedBallot.Kind.INHERITED}
     given = {pk for pk in inherited if pk in members and members[pk].is_hidden}
@@ -230,31 +239,36 @@ def _decision(
     choices = list(decision.choices.all())
     ids = _all_different({c.pk: c.file_id or str(c.pk) for c in choices}, first=[c.pk for c in choices if c.file_id])
     columns = [ids[choice] for choice in inputs.decisions[decision.pk].choices]
+    asked = [
+        {
+            "id": ids[choice.pk],
+            "title": choice.title,
+            "description": choice.description,
+            "lot": choice.lot,
+        }
+        for choice in choices
+    ]
+    question = {
+        "ledger_ids": {"decision": decision.pk, "choices": {ids[choice.pk]: choice.pk for choice in choices}},
+        "title": decision.title,
+        "description": decision.description,
+        "clarifications": [{"at": written_time(one.at), "text": one.text} for one in decision.clarifications.all()],
+        # Lots that came with a file have no seed.
+        **({"lot_seed": decision.lot_seed} if decision.lot_seed else {}),
+    }
+    signed = question | {"community": decision.community_id, "choices": asked}
     assert decision.opens_at is not None
     assert decision.closes_at is not None
     return {
         "id": decision.file_id or str(decision.pk),
-        "ledger_id": decision.pk,
-        "title": decision.title,
-        "description": decision.description,
-        "clarifications": [{"at": written_time(one.at), "text": one.text} for one in decision.clarifications.all()],
+        **question,
         "topics": [],
         "status": str(decision.status),
         "results_visibility": decision.results_visibility,
         "opens_at": decision.opens_at.isoformat(),
         "closes_at": decision.closes_at.isoformat(),
-        # Lots that came with a file have no seed.
-        **({"lot_seed": decision.lot_seed} if decision.lot_seed else {}),
-        "choices": iter(
-            {
-                "id": ids[choice.pk],
-                "ledger_id": choice.pk,
-                "title": choice.title,
-                "description": choice.description,
-                "lot": choice.lot,
-            }
-            for choice in choices
-        ),
+        "choices": iter(asked),
+        "signature": signing.sign(b"crowdvote-question " + canonical(signed)),
         "ballots": _ballots(decision, inputs.decisions[decision.pk], members, columns, names),
         "result": _result(snapshot.result, {str(pk): name for pk, name in ids.items()})
         | {"revision": decision.calculated_revision, "final": snapshot.is_final},

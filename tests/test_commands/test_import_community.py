@@ -181,7 +181,7 @@ _ANONYMOUS = {"follower": "m2", "followee": "m1"}
     [
         ("format", "other", "format: must be 'crowdvote-bundle'."),
         ("format", ..., "format: must be"),
-        ("version", 2, "version: only version 1"),
+        ("version", 3, "version: only the versions 1 and 2"),
         ("version", True, "version: must be a whole number."),
         ("community", ..., "community: is missing."),
         ("community", [], "community: must be an object."),
