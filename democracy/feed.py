@@ -14,7 +14,7 @@ from democracy.access import Viewer
 from democracy.canonical import written_time
 from democracy.disclosure import Disclosure
 from democracy.ledger import GENESIS, entry_content
-from democracy.models import Community, LedgerEntry
+from democracy.models import Community, Decision, LedgerEntry
 from democracy.sentences import SOMEBODY, Names
 
 Kind = LedgerEntry.Kind
@@ -143,6 +143,11 @@ def entries(
     if access.shows_ballots(rights.decisions[decision]):
         return rows
     return rows.filter(~Q(kind=Kind.BALLOT) | Q(membership__in=rights.own_members))
+
+
+def decisions(viewer: Viewer, community: Community) -> QuerySet[Decision]:
+    """Those that the feed can be narrowed to, the newest first."""
+    return access.decisions_visible_to(viewer).filter(community=community).order_by("-created_at", "-pk")
 
 
 def opened(entry: LedgerEntry) -> dict[str, Any]:

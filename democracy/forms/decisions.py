@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Ballot, Choice, Decision
+from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Ballot, Choice, Clarification, Decision
 from democracy.services import ChoiceInput
 from democracy.tags import MAX_TAG_LENGTH, MAX_TAGS
 
@@ -116,8 +116,8 @@ class MomentField(forms.DateTimeField):
     widget = MomentInput
 
 
-class PublishedDecisionForm(forms.Form):
-    """What can still be changed once people vote."""
+class ScheduledDecisionForm(forms.Form):
+    """What can still be changed of a published decision before it opens."""
 
     title = forms.CharField(label="Question", max_length=Decision._meta.get_field("title").max_length)
     description = forms.CharField(
@@ -129,8 +129,29 @@ class PublishedDecisionForm(forms.Form):
     closes_at = MomentField(label="Voting closes", help_text="It can only move later. Times are in UTC.")
 
     @classmethod
+    def of(cls, decision: Decision) -> ScheduledDecisionForm:
+        return cls(initial=_initial(decision))
+
+
+class PublishedDecisionForm(forms.Form):
+    """What can still be changed once people vote."""
+
+    closes_at = MomentField(label="Voting closes", help_text="It can only move later. Times are in UTC.")
+
+    @classmethod
     def of(cls, decision: Decision) -> PublishedDecisionForm:
         return cls(initial=_initial(decision))
+
+
+class ClarificationForm(forms.Form):
+    """What a manager adds to a question whose own words are frozen."""
+
+    text = forms.CharField(
+        label="Clarification",
+        max_length=Clarification._meta.get_field("text").max_length,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="It stands beside the question with its date, and can't be taken back.",
+    )
 
 
 class DecisionForm(forms.Form):

@@ -5,20 +5,21 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from democracy import services
 from democracy.errors import PermissionDenied
 from democracy.forms.decisions import BallotForm, BallotSearch
+from democracy.services import receipts
 from democracy.services.explaining import explain_ballot, explain_own
 from democracy.services.presenting import outcome
 from democracy.services.questions import Vote, what_if
 from democracy.services.rolls import ballot_rows, columns_of, read_rows
 from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, submitted
-from democracy.views._pages import PER_PAGE, render_page
+from democracy.views._pages import PER_PAGE, download, render_page
 from democracy.views.decisions import DETAIL_FRAGMENTS, voting
 
 RECORDED = "Vote recorded! Results are being recalculated - watch the live stats panel for updates."
@@ -96,6 +97,16 @@ def _voted(request: HttpRequest, community_id: int, decision_id: int) -> HttpRes
     response = render(request, "democracy/_voting.html", context)
     response["HX-Trigger"] = "voted"
     return response
+
+
+@require_safe
+@login_required
+@answered
+def own_receipt(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """The receipt of one's own ballot as a file, for as long as it is cast."""
+    decision = decision_frame(request.user, community_id, decision_id)["decision"]
+    receipt = receipts.own_receipt(request.user, decision)
+    return download(JsonResponse(receipt.file), f"receipt-{decision_id}.json")
 
 
 @require_safe
