@@ -78,7 +78,7 @@ def ledger_download(request: HttpRequest, community_id: int) -> HttpResponse:
 
 
 async def _read_by_and_by(pieces: Iterator[str]) -> AsyncIterator[str]:
-    while (piece := await sync_to_async(next)(pieces, None)) is not None:
+    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
         yield piece
 
 

@@ -131,7 +131,7 @@ def different(value: Any, column: models.Field[Any, Any]) -> Any:
 
 def rows_of(model: type[models.Model], community: Community) -> Iterator[models.Model]:
     path = {StagedBallot: "decision__community", DecisionSnapshot: "decision__community"} | rules.WRITTEN
-    path |= {Clarification: "decision__community", Checkpoint: "community"}
+    path |= {Checkpoint: "community"}
     yield from model._default_manager.filter(**{path[model]: community.pk}).order_by("pk")
 
 

@@ -172,7 +172,7 @@ def swap_lots_with_invented_ids(bundle: Any) -> None:
     swap_lots(bundle)
     decision = bundle["decisions"][0]
     wanted = [choice["lot"] for choice in decision["choices"]]
-    for start in range(10_000):
+    for start in range(1_000, 11_000):
         ids = list(range(start, start + len(wanted)))
         hashes = [hashlib.sha256(f"{decision['lot_seed']}:{number}".encode()).hexdigest() for number in ids]
         if [1 + sum(other < one for other in hashes) for one in hashes] == wanted:
