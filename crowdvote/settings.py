@@ -7,6 +7,7 @@ hosts and origins are named, and links in mails are built from CROWDVOTE_SITE_UR
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import tempfile
 import warnings
@@ -106,6 +107,12 @@ def _secret_key() -> str:
 SECRET_KEY = _secret_key()
 # Names what is this installation's in services that it may share with others; its processes share the key.
 INSTALLATION = hashlib.sha256(b"installation:" + SECRET_KEY.encode()).hexdigest()[:16]
+# Signs the ledger's checkpoints: 32 bytes, hexadecimal. If not given, it is made when it is first needed.
+SIGNING_KEY = os.environ.get("CROWDVOTE_SIGNING_KEY", "").strip()
+if SIGNING_KEY and not re.fullmatch(r"[0-9a-fA-F]{64}", SIGNING_KEY):
+    raise ImproperlyConfigured(
+        "CROWDVOTE_SIGNING_KEY has 64 hexadecimal digits (such as `openssl rand -hex 32` makes)."
+    )
 DEBUG = _flag("CROWDVOTE_DEBUG")
 ALLOWED_HOSTS = _list("CROWDVOTE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("CROWDVOTE_TRUSTED_ORIGINS")

@@ -11,6 +11,8 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("example/", views.home_example, name="home-example"),
     path("docs/", views.docs, name="docs"),
+    path("verify/crowdvote_verify.py", views.verifier, name="verifier"),
+    path(".well-known/crowdvote-key", views.signing_key, name="signing-key"),
     path(
         "graphql/", ensure_csrf_cookie(GraphQLView.as_view(schema=schema, allow_queries_via_get=True)), name="graphql"
     ),

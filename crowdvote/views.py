@@ -15,8 +15,10 @@ from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
 from accounts.returning import no_page
 from crowdvote.api_examples import api_examples
 from crowdvote.example import WORKED, live_example
+from democracy import signing
 
 logger = logging.getLogger(__name__)
+_VERIFIER = settings.BASE_DIR / "verify" / "crowdvote_verify.py"
 
 
 @require_safe
@@ -44,8 +46,29 @@ def home_example(request: HttpRequest) -> HttpResponse:
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
     """How CrowdVote works: for newcomers, managers, sceptics and programmers."""
-    context = {"site_url": settings.SITE_URL, "examples": api_examples(settings.SITE_URL), "worked": WORKED}
+    context = {
+        "site_url": settings.SITE_URL,
+        "examples": api_examples(settings.SITE_URL),
+        "worked": WORKED,
+        "public_key": signing.public_key(),
+    }
     return render(request, "docs.html", context)
+
+
+@no_page
+@require_safe
+def verifier(request: HttpRequest) -> HttpResponse:
+    """The program that checks what this site says, as it stands in the source."""
+    response = HttpResponse(_VERIFIER.read_bytes(), content_type="text/x-python; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{_VERIFIER.name}"'
+    return response
+
+
+@no_page
+@require_safe
+def signing_key(request: HttpRequest) -> HttpResponse:
+    """The public key by which this site signs checkpoints, for whoever wants to keep it."""
+    return HttpResponse(f"{signing.public_key()}\n", content_type="text/plain; charset=utf-8")
 
 
 def failed(request: HttpRequest) -> HttpResponse:

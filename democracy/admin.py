@@ -358,7 +358,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     date_hierarchy = "time"
     ordering = ("-time", "-pk")
     sortable_by = ()
-    fields = ("community", "revision", "at", "kind", "previous_hash", "hash")
+    fields = ("community", "revision", "at", "kind", "commitment", "hash")
 
     @admin.display(description="Time; of ballots the hour")
     def at(self, entry: LedgerEntry) -> datetime:

@@ -1,7 +1,7 @@
 """What the ledger says of each kind of input: its subject and its whole content, as JSON.
 
-The calculation reads these contents back (`democracy.services.inputs`); their keys are a contract with every ledger
-ever written.
+The calculation reads these contents back (`democracy.services.inputs`), and `verify_ledger` compares them with the
+rows, column by column; their keys are a contract with every ledger ever written.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from democracy.canonical import written_time
 from democracy.ledger import Change, Content
 from democracy.models import Application, Ballot, Community, Decision, Following, LedgerEntry, Membership
 
@@ -16,7 +17,20 @@ Kind = LedgerEntry.Kind
 
 
 def _time(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
+    return written_time(moment) if moment else None
+
+
+COMMUNITY_SUBJECT = "community"
+
+
+def community_content(community: Community) -> dict[str, Any]:
+    return {
+        "name": community.name,
+        "description": community.description,
+        "visibility": community.visibility,
+        "auto_approve": community.auto_approve,
+        "created": _time(community.created_at),
+    }
 
 
 def differences(before: Content, after: Content) -> list[str]:
@@ -28,18 +42,13 @@ def differences(before: Content, after: Content) -> list[str]:
 def community_change(community: Community) -> Change:
     def content() -> Content:
         row = Community.objects.filter(pk=community.pk).first()
-        return (
-            None
-            if row is None
-            else {
-                "name": row.name,
-                "description": row.description,
-                "visibility": row.visibility,
-                "auto_approve": row.auto_approve,
-            }
-        )
+        return None if row is None else community_content(row)
 
-    return Change(Kind.COMMUNITY, "community", content)
+    return Change(Kind.COMMUNITY, COMMUNITY_SUBJECT, content)
+
+
+def membership_subject(membership_id: int) -> str:
+    return f"membership:{membership_id}"
 
 
 def membership_content(membership: Membership) -> dict[str, Any]:
@@ -50,6 +59,9 @@ def membership_content(membership: Membership) -> dict[str, Any]:
         "manager": membership.is_manager,
         "anonymous": membership.is_anonymous,
         "removed": membership.was_removed,
+        "joined": _time(membership.joined_at),
+        "left": _time(membership.left_at),
+        "file_id": membership.file_id,
     }
 
 
@@ -59,7 +71,22 @@ def membership_change(membership: Membership, *, is_new: bool = False) -> Change
         return None if row is None else membership_content(row)
 
     pk = membership.pk
-    return Change(Kind.MEMBERSHIP, f"membership:{pk}", content, membership_id=pk, is_new=is_new)
+    return Change(Kind.MEMBERSHIP, membership_subject(pk), content, membership_id=pk, is_new=is_new)
+
+
+def application_subject(application_id: int) -> str:
+    return f"application:{application_id}"
+
+
+def application_content(application: Application) -> dict[str, Any]:
+    return {
+        "user": application.user_id,
+        "status": application.status,
+        "message": application.message,
+        "created": _time(application.created_at),
+        "decided": _time(application.decided_at),
+        "decided_by": application.decided_by_id,
+    }
 
 
 def application_change(application: Application) -> Change:
@@ -67,9 +94,9 @@ def application_change(application: Application) -> Change:
 
     def content() -> Content:
         row = Application.objects.filter(pk=pk).first()
-        return None if row is None else {"user": row.user_id, "status": row.status, "message": row.message}
+        return None if row is None else application_content(row)
 
-    return Change(Kind.APPLICATION, f"application:{pk}", content)
+    return Change(Kind.APPLICATION, application_subject(pk), content)
 
 
 def following_subject(follower_id: int, followee_id: int) -> str:
@@ -82,6 +109,7 @@ def following_content(following: Following) -> dict[str, Any]:
         "followee": following.followee_id,
         "tags": following.tags,
         "order": following.order,
+        "created": _time(following.created_at),
     }
 
 
@@ -96,29 +124,44 @@ def following_change(following: Following, *, is_new: bool = False) -> Change:
     return Change(Kind.FOLLOWING, subject, content, membership_id=follower, is_new=is_new)
 
 
+def decision_subject(decision_id: int) -> str:
+    return f"decision:{decision_id}"
+
+
+def decision_content(decision: Decision) -> dict[str, Any]:
+    """With its choices, in their order, and clarifications, oldest first."""
+    return {
+        "title": decision.title,
+        "description": decision.description,
+        "results_visibility": decision.results_visibility,
+        "created": _time(decision.created_at),
+        "published": _time(decision.published_at),
+        "opens_at": _time(decision.opens_at),
+        "closes_at": _time(decision.closes_at),
+        "lot_seed": decision.lot_seed,
+        "file_id": decision.file_id,
+        "choices": [
+            {
+                "id": choice.pk,
+                "title": choice.title,
+                "description": choice.description,
+                "lot": choice.lot,
+                "file_id": choice.file_id,
+            }
+            for choice in decision.choices.all()
+        ],
+        "clarifications": [{"at": _time(one.at), "text": one.text} for one in decision.clarifications.all()],
+    }
+
+
 def decision_change(decision: Decision) -> Change:
     pk = decision.pk
 
     def content() -> Content:
-        row = Decision.objects.prefetch_related("choices").filter(pk=pk).first()
-        return (
-            None
-            if row is None
-            else {
-                "title": row.title,
-                "description": row.description,
-                "results_visibility": row.results_visibility,
-                "published": _time(row.published_at),
-                "opens_at": _time(row.opens_at),
-                "closes_at": _time(row.closes_at),
-                "choices": [
-                    {"id": choice.pk, "title": choice.title, "description": choice.description, "lot": choice.lot}
-                    for choice in row.choices.all()
-                ],
-            }
-        )
+        row = Decision.objects.prefetch_related("choices", "clarifications").filter(pk=pk).first()
+        return None if row is None else decision_content(row)
 
-    return Change(Kind.DECISION, f"decision:{pk}", content, decision_id=pk)
+    return Change(Kind.DECISION, decision_subject(pk), content, decision_id=pk)
 
 
 def ballot_subject(decision_id: int, membership_id: int) -> str:
@@ -133,6 +176,7 @@ def ballot_content(ballot: Ballot, stars: dict[int, int]) -> dict[str, Any]:
         "abstain": ballot.abstain,
         "comment": ballot.comment,
         "anonymous": ballot.is_anonymous,
+        "cast": _time(ballot.cast_at),
     }
 
 

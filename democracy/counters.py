@@ -101,6 +101,21 @@ def _differs(entry: LedgerEntry, keys: Iterable[str]) -> bool:
     return any(before.get(key) != after.get(key) for key in keys)
 
 
+def surely_affects(entry: LedgerEntry) -> bool:
+    """Whether an entry makes the live decisions that it reaches stale, whatever else stands. Of followings only the
+    moment can tell.
+    """
+    match entry.kind:
+        case LedgerEntry.Kind.BALLOT:
+            return _differs(entry, _BALLOT_MATTERS)
+        case LedgerEntry.Kind.MEMBERSHIP:
+            return _differs(entry, _MEMBERSHIP_MATTERS)
+        case LedgerEntry.Kind.DECISION:
+            return _differs(entry, ("published",))
+        case kind:
+            return bool(kind == LedgerEntry.Kind.RECALCULATION)
+
+
 def _affected_by_following(entry: LedgerEntry) -> QuerySet[Decision]:
     """The live decisions on which the follower has no cast ballot and the following's old or new form can be active;
     those that hide their ballots all, as do all where the follower is anonymous.

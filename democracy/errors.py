@@ -58,6 +58,13 @@ class ChoicesFrozen(DomainError):
     field = "choices"
 
 
+class TextsFrozen(DomainError):
+    """People vote on the words as they stood when voting opened."""
+
+    code = "TEXTS_FROZEN"
+    field = "title"
+
+
 class ClosingMovesLaterOnly(DomainError):
     code = "CLOSING_MOVES_LATER_ONLY"
     field = "closes_at"

@@ -124,6 +124,10 @@ def decision_published(actor: str, decision: str) -> None:
     log_event("DECISION_PUBLISH", actor, f"Decision '{decision}' published, voting opens")
 
 
+def decision_clarified(actor: str, decision: str) -> None:
+    log_event("DECISION_CLARIFIED", actor, f"Clarification added to decision '{decision}'")
+
+
 # Memberships and followings
 
 

@@ -1,5 +1,9 @@
 """The ledger: every change of a community's inputs, in order, chained by hash. Append-only.
 
+An entry's *commitment* binds its content without showing it; its *hash* binds the commitment to every entry before it.
+So anybody can check the chain, whoever knows an entry's salt can check its content, and nobody learns more than that.
+`docs/bundle.md` gives the exact bytes.
+
 Commands open `recording(community_id, actor=...)`: one transaction that holds the community's row, reads the clock and,
 at its end, writes one entry for each thing that changed and raises the counters, so that all of it commits together or
 not at all. The receivers in `democracy.signals` say what changed by calling `changed`; however often they do so for one
@@ -25,10 +29,12 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max
 from django.dispatch import Signal
+from django.utils import timezone
 
 from accounts.models import User
-from democracy import bulk, clock, counters
-from democracy.models import Community, LedgerEntry
+from democracy import bulk, checkpoints, clock, counters
+from democracy.canonical import canonical, written_time
+from democracy.models import Checkpoint, Community, LedgerEntry
 from democracy.turns import turn
 
 GENESIS = "0" * 64
@@ -36,7 +42,7 @@ _BATCH = 1_000
 _ROWS = 10_000
 _COLUMNS = (
     *("community_id", "revision", "time", "kind", "subject", "actor_id", "decision_id", "membership_id"),
-    *("before", "after", "salt", "previous_hash", "hash"),
+    *("before", "after", "salt", "commitment", "hash"),
 )
 
 Content = dict[str, Any] | None
@@ -83,22 +89,23 @@ class Recording:
             if len(self._changes) >= _ROWS:
                 self._append_changes()
 
-    def receipt(self, subject: str) -> str:
-        """The hash of the newest entry about `subject`: what was just written, or already stood; once the recording has
-        ended.
-        """
+    def receipt(self, subject: str) -> LedgerEntry:
+        """The newest entry about `subject`: what was just written, or already stood; once the recording has ended."""
         for entry in self.entries:
             if entry.subject == subject:
-                return entry.hash
-        about = LedgerEntry.objects.filter(community=self.community, subject=subject).order_by("-revision")
-        return about.values_list("hash", flat=True)[0]
+                return entry
+        newest = newest_entry(self.community.pk, subject)
+        assert newest is not None
+        return newest
 
     def write(self, *, fold: bool = False) -> None:
         if fold and self._fold():
             return
         self._append_changes()
         if self.entries:
-            transaction.on_commit(_Committed(self.community.pk, self.entries[-1]), robust=True)
+            head = self.entries[-1]
+            checkpoints.keep_regularly(self.community.pk, head.revision, head.hash, timezone.now())
+            transaction.on_commit(_Committed(self.community.pk, head), robust=True)
 
     def _append_changes(self) -> None:
         """Append an entry for each change that is one, and raise the counters."""
@@ -131,9 +138,9 @@ class Recording:
                 before=before,
                 after=after,
                 salt=secrets.token_hex(16),
-                previous_hash=previous_hash,
             )
-            previous_hash = entry.hash = entry_hash(entry)
+            entry.commitment = commitment(entry)
+            previous_hash = entry.hash = chain_hash(previous_hash, entry.revision, entry.commitment)
             yield entry
 
     def _known_contents(self) -> dict[str, Content]:
@@ -157,8 +164,12 @@ class Recording:
         if head is None or head.revision != written.last.revision:
             return False
         head.after = change.content()
-        head.hash = entry_hash(head)
-        LedgerEntry.objects.filter(pk=head.pk).update(after=head.after, hash=head.hash)
+        head.commitment = commitment(head)
+        head.hash = chain_hash(hash_at(self.community.pk, head.revision - 1), head.revision, head.commitment)
+        columns = {"after": head.after, "commitment": head.commitment, "hash": head.hash}
+        LedgerEntry.objects.filter(pk=head.pk).update(**columns)
+        # Of what has not committed yet, nobody has seen a checkpoint.
+        Checkpoint.objects.filter(community=self.community, revision=head.revision).delete()
         counters.raise_counters([head])
         return True
 
@@ -212,12 +223,10 @@ def changed(community_id: int, change: Change) -> None:
         current.add(change)
 
 
-def entry_hash(entry: LedgerEntry) -> str:
-    """SHA-256 (hex) over the entry's content and the hash of the entry before it."""
-    content = {
+def entry_content(entry: LedgerEntry) -> dict[str, Any]:
+    """What an entry says: with its salt and time, what its commitment is of."""
+    return {
         "community": entry.community_id,
-        "revision": entry.revision,
-        "time": entry.time.isoformat(),
         "kind": str(entry.kind),
         "subject": entry.subject,
         "actor": entry.actor_id,
@@ -225,11 +234,18 @@ def entry_hash(entry: LedgerEntry) -> str:
         "membership": entry.membership_id,
         "before": entry.before,
         "after": entry.after,
-        "salt": entry.salt,
-        "previous": entry.previous_hash,
     }
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def commitment(entry: LedgerEntry) -> str:
+    """SHA-256 (hex) over salt, content and time."""
+    opened = {"salt": entry.salt, "content": entry_content(entry), "time": written_time(entry.time)}
+    return hashlib.sha256(canonical(opened)).hexdigest()
+
+
+def chain_hash(previous_hash: str, revision: int, commitment: str) -> str:
+    """SHA-256 (hex) over the hash of the entry before, the revision, and the commitment."""
+    return hashlib.sha256(f"{previous_hash}:{revision}:{commitment}".encode()).hexdigest()
 
 
 def _append(entries: Sequence[LedgerEntry]) -> None:
@@ -248,7 +264,7 @@ def _append(entries: Sequence[LedgerEntry]) -> None:
             None if entry.before is None else json.dumps(entry.before),
             None if entry.after is None else json.dumps(entry.after),
             entry.salt,
-            entry.previous_hash,
+            entry.commitment,
             entry.hash,
         )
         for entry in entries
@@ -260,12 +276,17 @@ def _head(community_id: int) -> LedgerEntry | None:
     return LedgerEntry.objects.filter(community=community_id).order_by("-revision").first()
 
 
-def head_hash(community_id: int, revision: int) -> str:
+def hash_at(community_id: int, revision: int) -> str:
     """The hash of the entry numbered `revision`; GENESIS for 0."""
     return (
         LedgerEntry.objects.values_list("hash", flat=True).filter(community=community_id, revision=revision).first()
         or GENESIS
     )
+
+
+def newest_entry(community_id: int, subject: str) -> LedgerEntry | None:
+    """The newest entry about a subject, if there is one."""
+    return LedgerEntry.objects.filter(community=community_id, subject=subject).order_by("-revision").first()
 
 
 def entries_after(community_id: int, revision: int, *, most: int | None = None) -> Sequence[LedgerEntry]:
@@ -302,10 +323,10 @@ def faults(community: Community) -> Iterator[str]:
         if entry.revision != expected:
             yield f"entry {expected} is missing: {entry.revision} follows {expected - 1}"
             expected = entry.revision
-        elif entry.previous_hash != previous_hash:
-            yield f"entry {entry.revision} does not follow the entry before it"
-        if entry.hash != entry_hash(entry):
-            yield f"entry {entry.revision} was changed: its content does not give its hash"
+        elif entry.hash != chain_hash(previous_hash, entry.revision, entry.commitment):
+            yield f"entry {entry.revision} does not follow the entry before it: its hash is not that of the chain"
+        if entry.commitment != commitment(entry):
+            yield f"entry {entry.revision} was changed: its content does not give its commitment"
         if last_time is not None and entry.time < last_time:
             yield f"entry {entry.revision} is older than the entry before it"
         if known.get(entry.subject) != entry.before:

@@ -18,7 +18,18 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
 from democracy import contents, eventlog, ledger, publishing, recalculation
-from democracy.models import Application, Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
+from democracy.models import (
+    Application,
+    Ballot,
+    Choice,
+    Clarification,
+    Community,
+    Decision,
+    Following,
+    LedgerEntry,
+    Membership,
+    Vote,
+)
 from democracy.recalculation import recalculate_community_decisions_async
 
 __all__ = [
@@ -87,6 +98,12 @@ def choice_changed(sender: type[Choice], instance: Choice, **kwargs: Any) -> Non
 
 
 @_logged
+def clarification_changed(sender: type[Clarification], instance: Clarification, **kwargs: Any) -> None:
+    """The question got a clarification: its decision changed."""
+    ledger.changed(instance.decision.community_id, contents.decision_change(instance.decision))
+
+
+@_logged
 def community_changed(sender: type[Community], instance: Community, **kwargs: Any) -> None:
     ledger.changed(instance.pk, contents.community_change(instance))
 
@@ -122,6 +139,7 @@ for _model, _receiver in (
     (Application, application_changed),
     (Decision, decision_changed),
     (Choice, choice_changed),
+    (Clarification, clarification_changed),
 ):
     post_save.connect(_receiver, sender=_model, dispatch_uid=f"{_receiver.__name__}.save")
     post_delete.connect(_receiver, sender=_model, dispatch_uid=f"{_receiver.__name__}.delete")

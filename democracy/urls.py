@@ -48,6 +48,9 @@ urlpatterns: list[URLPattern] = [
     path("communities/<int:community_id>/network/", network.community_network, name="community-network"),
     path("communities/<int:community_id>/network/data/", network.community_network_data, name="community-network-data"),
     path("communities/<int:community_id>/ledger/", ledger.community_ledger, name="community-ledger"),
+    path("communities/<int:community_id>/ledger/<int:revision>/", ledger.ledger_entry, name="ledger-entry"),
+    path("communities/<int:community_id>/ledger/download/", ledger.ledger_download, name="ledger-download"),
+    path("communities/<int:community_id>/checkpoint/", ledger.community_checkpoint, name="community-checkpoint"),
     path("communities/<int:community_id>/manage/", manage.community_manage, name="community-manage"),
     path("communities/<int:community_id>/settings/", manage.community_settings, name="community-settings"),
     path(
@@ -89,6 +92,16 @@ urlpatterns: list[URLPattern] = [
         "communities/<int:community_id>/decisions/<int:decision_id>/withdraw/",
         ballots.vote_withdraw,
         name="vote-withdraw",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/receipt/",
+        ballots.own_receipt,
+        name="decision-receipt",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/clarify/",
+        decisions.decision_clarify,
+        name="decision-clarify",
     ),
     path(
         "communities/<int:community_id>/decisions/<int:decision_id>/sources/",

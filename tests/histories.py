@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from accounts.errors import DomainError
 from democracy import services
@@ -24,6 +27,10 @@ TAGS = ("budget", "parks", "roads")
 Contents = dict[str, Any]
 
 
+def at(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="microseconds") if moment else None
+
+
 def contents(of: Community) -> Contents:
     """Everything that the ledger speaks of, read from the tables: subject -> content."""
     row = Community.objects.get(pk=of.pk)
@@ -33,6 +40,7 @@ def contents(of: Community) -> Contents:
             "description": row.description,
             "visibility": row.visibility,
             "auto_approve": row.auto_approve,
+            "created": at(row.created_at),
         }
     }
     for member in Membership.objects.filter(community=of):
@@ -43,24 +51,43 @@ def contents(of: Community) -> Contents:
             "manager": member.is_manager,
             "anonymous": member.is_anonymous,
             "removed": member.was_removed,
+            "joined": at(member.joined_at),
+            "left": at(member.left_at),
+            "file_id": member.file_id,
         }
     for one in Application.objects.filter(community=of):
-        found[f"application:{one.pk}"] = {"user": one.user_id, "status": one.status, "message": one.message}
+        found[f"application:{one.pk}"] = {
+            "user": one.user_id,
+            "status": one.status,
+            "message": one.message,
+            "created": at(one.created_at),
+            "decided": at(one.decided_at),
+            "decided_by": one.decided_by_id,
+        }
     for edge in Following.objects.filter(follower__community=of):
         found[f"following:{edge.follower_id}:{edge.followee_id}"] = {
             "follower": edge.follower_id,
             "followee": edge.followee_id,
             "tags": edge.tags,
             "order": edge.order,
+            "created": at(edge.created_at),
         }
     for decision in Decision.objects.filter(community=of):
-        times = {"published": decision.published_at, "opens_at": decision.opens_at, "closes_at": decision.closes_at}
+        times = {
+            "created": decision.created_at,
+            "published": decision.published_at,
+            "opens_at": decision.opens_at,
+            "closes_at": decision.closes_at,
+        }
         found[f"decision:{decision.pk}"] = {
             "title": decision.title,
             "description": decision.description,
             "results_visibility": decision.results_visibility,
-            **{name: moment and moment.isoformat() for name, moment in times.items()},
-            "choices": list(decision.choices.values("id", "title", "description", "lot")),
+            **{name: at(moment) for name, moment in times.items()},
+            "lot_seed": decision.lot_seed,
+            "file_id": decision.file_id,
+            "choices": list(decision.choices.values("id", "title", "description", "lot", "file_id")),
+            "clarifications": [{"at": at(one.at), "text": one.text} for one in decision.clarifications.all()],
         }
     for ballot in Ballot.objects.filter(decision__community=of):
         found[f"ballot:{ballot.decision_id}:{ballot.membership_id}"] = {
@@ -69,6 +96,7 @@ def contents(of: Community) -> Contents:
             "abstain": ballot.abstain,
             "comment": ballot.comment,
             "anonymous": ballot.is_anonymous,
+            "cast": at(ballot.cast_at),
         }
     return found
 
@@ -105,6 +133,7 @@ class History:
             self._right,
             self._recalculate,
             self._edit,
+            self._clarify,
             self._draft,
             self._apply,
         ]
@@ -180,7 +209,11 @@ class History:
 
     def _edit(self) -> None:
         services.update_community(self.manager, self.community.pk, description=f"{self.random.random()}")
-        services.update_decision(self.manager, self._decision().pk, description=f"{self.random.random()}")
+        later = timezone.now() + timedelta(days=self.random.randint(7, 99))
+        services.update_decision(self.manager, self._decision().pk, closes_at=later)
+
+    def _clarify(self) -> None:
+        services.add_clarification(self.manager, self._decision().pk, text=f"{self.random.random()}")
 
     def _draft(self) -> None:
         if len(self.decisions) < 4 and self.random.random() < 0.3:

@@ -1,22 +1,34 @@
 #!/usr/bin/env python3
-"""Calculate the decisions of a CrowdVote bundle again and say whether the file tells the truth about them.
+"""Check what a CrowdVote site says: results, its ledger, receipts and checkpoints, alone and against one another.
 
 How to use it (Python 3.11 or later; nothing to install, nothing to configure, no network):
 
-    python3 verify/crowdvote_verify.py FILE [FILE...]         verify; - reads standard input
-    python3 verify/crowdvote_verify.py --calculate FILE       print what the file should say, as JSON
+    python3 crowdvote_verify.py FILE [FILE...]         check each file, and all against one another; - is standard input
+    python3 crowdvote_verify.py FILE... HASH           the same, and look for an entry with this hash in the ledger
+    python3 crowdvote_verify.py --key KEY FILE...      everything has to be signed with this public key (hexadecimal)
+    python3 crowdvote_verify.py --calculate FILE       print what a result should say, as JSON
 
-Exit codes: 0 everything agrees; 1 something differs (the first 20 differences of each decision are listed: where, what
-the file says, what was calculated); 2 a file can't be read or is malformed (the place is named).
+A FILE is what a site gives to download: a result with everything it rests on ("bundle"), a community's ledger, a
+receipt, or a checkpoint. Give together what you have: the result and the ledger, your receipts, ledgers and checkpoints
+of last month. Which is which, the files say themselves.
 
-It shares no code with the engine that made the result. It stages the ballots (who inherits what from whom) with exact
-fractions, rounds once, counts them by STAR voting and compares every number, name and tag of `result` and `staged`.
+Exit codes: 0 everything agrees; 1 something differs (the first 20 differences are listed: where, what the file says,
+what was found); 2 a file can't be read or is malformed (the place is named).
 
-What an OK proves: from the members, followings, ballots and lots written in the file, the rules lead to exactly this
-result and these staged ballots. Where the file says how lots were drawn, that they were drawn so.
-What it doesn't prove: that the members, followings and ballots in the file are those people gave (compare your own, and
-the ledger's hash with one you trust), that nobody is missing, who an anonymous member is, or that `revision`, `final`
-and the times are true: they are only checked for contradictions.
+It shares no code with CrowdVote. It stages the ballots (who inherits what from whom) with exact fractions, rounds once,
+counts them by STAR voting and compares every number, name and tag of `result` and `staged`.
+
+What an OK proves of a bundle: from the members, followings, ballots and lots written in the file, the rules lead to
+exactly this result and these staged ballots, except those that it says it took as given: they rest on followings of
+anonymous members, which no file tells. Where the lots have a seed, that they were drawn from it.
+Of a ledger: no entry was changed, removed or put in behind another since its checkpoint was signed, and what is opened
+is what was recorded then. Of a receipt: that this is what the entry says, and, with a ledger, that it stands there.
+Of a bundle with its ledger: that question, choices, lots, members, followings and ballots of all who bear their names
+are those of the ledger. Of two checkpoints or ledgers: that one history goes on from the other.
+What it doesn't prove: that accounts belong to different people, who an anonymous member is, or, of a bundle without its
+ledger, that its members, followings and ballots are those people gave, and that nobody is missing.
+Whoever has the key can sign anything: compare the key with the one that other people got from the site, and the
+checkpoints with theirs.
 
 How exact it is. Loops of followings are systems of linear equations. Small ones, and whatever has no loops, are
 calculated with fractions as long as these stay short. The rest is calculated in microstars scaled by 2**128 with a
@@ -34,14 +46,17 @@ import re
 import sys
 import unicodedata
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 RULES = "star-2026/1"
+VERSIONS = (1, 2)  # of bundles
+GENESIS = "0" * 64  # stands before a ledger's first entry
 MICRO = 1_000_000
 FIVE_STARS = 5 * MICRO
 EVERYTHING = -1  # the bit mask of a following without tags
@@ -61,7 +76,7 @@ Kind = TypeVar("Kind")
 
 
 class Malformed(Exception):
-    """The file isn't a bundle; the text names the place."""
+    """The file isn't what it should be; the text names the place."""
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------
@@ -85,24 +100,45 @@ class Following(NamedTuple):
 
 @dataclass(frozen=True)
 class Decision:
-    """What a decision's result rests on; `ballots` by position of the member, `place` as errors name it."""
+    """What a decision's result rests on; `ballots` by position of the member, `place` as errors name it. `given`: the
+    staged ballots that can't be calculated from the file.
+    """
 
     place: str
     id: str
     choices: tuple[str, ...]
     lots: tuple[int, ...]
     ballots: dict[int, Ballot]
+    given: "dict[int, Staged]"
     record: Record
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """A site's signed word that a ledger had this hash at this revision. `place`: where it stands."""
+
+    place: str
+    community: int
+    revision: int
+    hash: str
+    time: str
+    key: str
+    signature: str
+
+
+@dataclass(frozen=True)
 class Bundle:
-    """A community with its decisions; `voters` says of each member whether it is counted."""
+    """A community with its decisions; `voters` and `anonymous` say of each member whether it is counted, and whether it
+    goes by a pseudonym; `numbers` has the positions of the others by the numbers under which the ledger knows them.
+    """
 
     members: tuple[str, ...]
     voters: tuple[bool, ...]
+    anonymous: tuple[bool, ...]
     followings: tuple[Following, ...]
     decisions: tuple[Decision, ...]
+    numbers: dict[int, int]
+    checkpoint: Checkpoint | None
     record: Record
 
 
@@ -186,7 +222,32 @@ def _ballot(record: Record, place: str, choices: dict[str, int]) -> Ballot:
     return Ballot(tuple(stars), _tags(record, place), abstain)
 
 
-def _decision(record: Record, place: str, members: dict[str, int]) -> Decision:
+def _given(
+    rows: list[tuple[str, Record]],
+    ballots: dict[int, Ballot],
+    choices: dict[str, int],
+    members: dict[str, int],
+    anonymous: Sequence[bool],
+) -> "dict[int, Staged]":
+    """The staged ballots that a bundle gives without what they rest on."""
+    given: dict[int, Staged] = {}
+    for here, row in rows:
+        if not _take(row, "given", bool, here, False):
+            continue
+        member = _member(row, "member", here, members)
+        if member in ballots or member in given or _take(row, "kind", str, here) != "inherited":
+            raise Malformed(f"{here}.given: only one inherited ballot of a member can be given")
+        stars = _take(row, "microstars", dict, here)
+        if stars.keys() != choices.keys() or not all(type(n) is int and 0 <= n <= FIVE_STARS for n in stars.values()):
+            raise Malformed(f"{here}.microstars: should be a whole number from 0 to {FIVE_STARS} for each choice")
+        tags = _tags(row, here)
+        if tags and anonymous[member]:
+            raise Malformed(f"{here}.tags: those of an anonymous member are not told")
+        given[member] = Staged("inherited", tuple(stars[choice] for choice in choices), tags)
+    return given
+
+
+def _decision(record: Record, place: str, members: dict[str, int], anonymous: Sequence[bool], version: int) -> Decision:
     rows = _records(record, "choices", place)
     choices = _identifiers(rows, "choice")
     lots: list[int] = []
@@ -201,15 +262,19 @@ def _decision(record: Record, place: str, members: dict[str, int]) -> Decision:
         if member in ballots:
             raise Malformed(f"{here}: second ballot of member {row['member']}")
         ballots[member] = _ballot(row, here, choices)
-    for here, row in _records(record, "staged", place) if "staged" in record else ():
+    staged = _records(record, "staged", place) if "staged" in record else []
+    for here, row in staged:
         _take(row, "member", str, here)
         _take(row, "microstars", dict, here)
         _tags(row, here)
     _take(record, "result", dict, place, {})
-    return Decision(place, _take(record, "id", str, place), tuple(choices), tuple(lots), ballots, record)
+    for key in ("title", "lot_seed", "signature"):
+        _take(record, key, str, place, "")
+    given = _given(staged, ballots, choices, members, anonymous) if version > 1 else {}
+    return Decision(place, _take(record, "id", str, place), tuple(choices), tuple(lots), ballots, given, record)
 
 
-def _followings(record: Record, members: dict[str, int]) -> tuple[Following, ...]:
+def _followings(record: Record, members: dict[str, int], hidden: Sequence[bool]) -> tuple[Following, ...]:
     seen: set[tuple[int, int]] = set()
     followings = []
     for place, row in _records(record, "followings", ""):
@@ -218,19 +283,21 @@ def _followings(record: Record, members: dict[str, int]) -> tuple[Following, ...
             raise Malformed(f"{place}: member {row['follower']} follows itself")
         if pair in seen:
             raise Malformed(f"{place}: second following from {row['follower']} to {row['followee']}")
+        if hidden[pair[0]] or hidden[pair[1]]:
+            raise Malformed(f"{place}: an anonymous member follows nobody, and nobody them, in a file")
         seen.add(pair)
         followings.append(Following(*pair, _tags(row, place)))
     return tuple(followings)
 
 
-def read_bundle(text: str) -> Bundle:
-    """Read a bundle. Raises Malformed."""
+def parse(text: str, what: str = "bundle") -> Record:
+    """Read a JSON object, in which no key stands twice and every number is one of JSON. Raises Malformed."""
 
     def unique(pairs: list[tuple[str, Any]]) -> Record:
         record = dict(pairs)
         if len(record) < len(pairs):
             twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
-            raise Malformed(f"not a bundle: an object has the key {json.dumps(twice)} twice")
+            raise Malformed(f"not a {what}: an object has the key {json.dumps(twice)} twice")
         return record
 
     def no_number(name: str) -> None:
@@ -240,10 +307,23 @@ def read_bundle(text: str) -> Bundle:
         record = json.loads(text, object_pairs_hook=unique, parse_constant=no_number)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not JSON: {error}") from None
-    if type(record) is not dict or record.get("format") != "crowdvote-bundle":
+    if type(record) is not dict:
+        raise Malformed(f'format: should be "crowdvote-{what}"')
+    return record
+
+
+def read_bundle(text: str) -> Bundle:
+    """Read a bundle. Raises Malformed."""
+    return bundle_of(parse(text))
+
+
+def bundle_of(record: Record) -> Bundle:
+    """Take a bundle's JSON object. Raises Malformed."""
+    if record.get("format") != "crowdvote-bundle":
         raise Malformed('format: should be "crowdvote-bundle"')
-    if _take(record, "version", int, "") != 1:
-        raise Malformed("version: should be 1")
+    version = _take(record, "version", int, "")
+    if version not in VERSIONS:
+        raise Malformed("version: should be 1 or 2")
     _take(_take(record, "community", dict, ""), "name", str, "community")
     ledger = _take(record, "ledger", dict, "", {})
     _take(ledger, "revision", int, "ledger", 0)
@@ -253,16 +333,205 @@ def read_bundle(text: str) -> Bundle:
     for (place, _), role in zip(rows, roles, strict=True):
         if role not in {"voter", "lobbyist"}:
             raise Malformed(f'{place}.role: should be "voter" or "lobbyist"')
-    followings = _followings(record, members)
+    anonymous = [_take(row, "anonymous", bool, place, False) for place, row in rows]
+    # Older files tell those followings of anonymous members that count.
+    followings = _followings(record, members, anonymous if version > 1 else [False] * len(rows))
     decisions = _records(record, "decisions", "")
     _identifiers(decisions, "decision")
     return Bundle(
         tuple(members),
         tuple(role == "voter" for role in roles),
+        tuple(anonymous),
         followings,
-        tuple(_decision(row, place, members) for place, row in decisions),
+        tuple(_decision(row, place, members, anonymous, version) for place, row in decisions),
+        _numbers(record, members, anonymous),
+        _checkpoint(record["checkpoint"], "checkpoint") if "checkpoint" in record else None,
         record,
     )
+
+
+def _numbers(record: Record, members: dict[str, int], anonymous: Sequence[bool]) -> dict[int, int]:
+    numbers: dict[int, int] = {}
+    known: set[int] = set()
+    for place, row in _records(record, "ledger_members", "") if "ledger_members" in record else ():
+        member, number = _member(row, "member", place, members), _take(row, "membership", int, place)
+        if number in numbers or member in known or anonymous[member]:
+            raise Malformed(f"{place}: should be another number for each member who bears a name")
+        numbers[number] = member
+        known.add(member)
+    return numbers
+
+
+def _checkpoint(record: object, place: str) -> Checkpoint:
+    row = _expect(record, dict, place)
+    texts = [_take(row, key, str, place) for key in ("hash", "time", "key", "signature")]
+    return Checkpoint(place, _take(row, "community", int, place), _take(row, "revision", int, place), *texts)
+
+
+class Entry(NamedTuple):
+    """A ledger entry; `opened`: salt, content and time, where the file has them."""
+
+    revision: int
+    commitment: str
+    hash: str
+    opened: Record | None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A community's ledger, as much as its reader may know of it."""
+
+    community: int
+    checkpoint: Checkpoint
+    entries: tuple[Entry, ...]
+
+    def hash_at(self, revision: int) -> str | None:
+        """The hash of an entry; None where there is none."""
+        if not 0 <= revision <= len(self.entries):
+            return None
+        return self.entries[revision - 1].hash if revision else GENESIS
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a voter got for a ballot. `pseudonym`: the member's id in the bundle, if the ballot bears no name."""
+
+    entry: Entry
+    previous_hash: str
+    checkpoint: Checkpoint | None
+    pseudonym: str
+
+
+def _entry(row: Record, place: str) -> Entry:
+    opened = None
+    if "salt" in row:
+        content = _take(row, "content", dict, place)
+        opened = {"salt": _take(row, "salt", str, place), "content": content, "time": _take(row, "time", str, place)}
+        for key in ("kind", "subject"):
+            _take(content, key, str, _at(place, "content"))
+        for key in ("before", "after"):
+            if content.get(key) is not None:
+                _take(content, key, dict, _at(place, "content"))
+    return Entry(
+        _take(row, "revision", int, place), _take(row, "commitment", str, place), _take(row, "hash", str, place), opened
+    )
+
+
+def ledger_of(lines: Iterable[str]) -> Ledger:
+    """Read a ledger file, an object a line. Raises Malformed."""
+    rows = ((f"line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
+    place, first = next(rows, ("line 1", ""))
+    header = parse(first, "ledger")
+    if _take(header, "version", int, place) != 1:
+        raise Malformed(f"{place}.version: should be 1")
+    community = _take(_take(header, "community", dict, place), "id", int, _at(place, "community"))
+    checkpoint = _checkpoint(header.get("checkpoint"), "checkpoint")
+    entries = []
+    for place, line in rows:
+        try:
+            entries.append(_entry(parse(line, "ledger"), place))
+        except Malformed as error:
+            raise Malformed(f"{place}: {error}" if not str(error).startswith(place) else str(error)) from None
+    return Ledger(community, checkpoint, tuple(entries))
+
+
+def receipt_of(row: Record) -> Receipt:
+    """Take a receipt's JSON object. Raises Malformed."""
+    if _take(row, "version", int, "") != 1:
+        raise Malformed("version: should be 1")
+    checkpoint = _checkpoint(row["checkpoint"], "checkpoint") if "checkpoint" in row else None
+    return Receipt(
+        _entry(row, ""), _take(row, "previous_hash", str, ""), checkpoint, _take(row, "pseudonym", str, "", "")
+    )
+
+
+# --- Hashes and signatures --------------------------------------------------------------------------------------------
+
+
+def canonical(value: Record) -> bytes:
+    """Write JSON as RFC 8785 does (keys in order, no spaces); there are no fractions in it."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="surrogatepass")
+
+
+def commitment(opened: Record) -> str:
+    """Return what binds an entry's salt, content and time."""
+    return hashlib.sha256(canonical(opened)).hexdigest()
+
+
+def chain_hash(previous: str, revision: int, commitment: str) -> str:
+    """Return what binds an entry to all before it."""
+    return hashlib.sha256(f"{previous}:{revision}:{commitment}".encode(errors="surrogatepass")).hexdigest()
+
+
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, P) % P
+ROOT = pow(2, (P - 1) // 4, P)
+
+Point = tuple[int, int, int, int]  # X, Y, Z, T with x = X/Z, y = Y/Z, x*y = T/Z (RFC 8032, 5.1.4)
+
+
+def _add(one: Point, other: Point) -> Point:
+    a = (one[1] - one[0]) * (other[1] - other[0]) % P
+    b = (one[1] + one[0]) * (other[1] + other[0]) % P
+    c = 2 * one[3] * other[3] * D % P
+    d = 2 * one[2] * other[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def _times(number: int, point: Point) -> Point:
+    total = (0, 1, 1, 0)
+    while number:
+        if number & 1:
+            total = _add(total, point)
+        point = _add(point, point)
+        number >>= 1
+    return total
+
+
+def _same(one: Point, other: Point) -> bool:
+    return (one[0] * other[2] - other[0] * one[2]) % P == 0 and (one[1] * other[2] - other[1] * one[2]) % P == 0
+
+
+def _point(data: bytes) -> Point | None:
+    """Decode a point (RFC 8032, 5.1.3)."""
+    y = int.from_bytes(data, "little")
+    sign, y = y >> 255, y & (1 << 255) - 1
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT % P
+    if (x * x - square) % P or (not x and sign):
+        return None
+    if x & 1 != sign:
+        x = P - x
+    return x, y, 1, x * y % P
+
+
+BASE = _point((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
+
+
+def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Return whether this is the Ed25519 signature of the message under a public key (RFC 8032, 5.1.7)."""
+    if len(key) != 32 or len(signature) != 64:
+        return False
+    owner, commitment = _point(key), _point(signature[:32])
+    scalar = int.from_bytes(signature[32:], "little")
+    if owner is None or commitment is None or scalar >= ORDER or BASE is None:
+        return False
+    challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % ORDER
+    return _same(_times(scalar, BASE), _add(commitment, _times(challenge, owner)))
+
+
+def _is_signed_with(key: str, message: bytes, signature: str) -> bool:
+    try:
+        return is_signed(bytes.fromhex(key), message, bytes.fromhex(signature))
+    except ValueError:
+        return False
 
 
 # --- Staging ----------------------------------------------------------------------------------------------------------
@@ -291,7 +560,7 @@ def stage(bundle: Bundle, decision: Decision) -> dict[int, Staged]:
     for ballot in ballots.values():
         for tag in ballot.tags:
             bits.setdefault(tag, 1 << len(bits))
-    active, tags = _activate(bundle, ballots, bits)
+    active, tags = _activate(bundle, ballots, decision.given, bits)
     values = {
         member: Value(tuple(stars * MICRO for stars in ballot.stars), 1, 0)
         for member, ballot in ballots.items()
@@ -311,6 +580,8 @@ def stage(bundle: Bundle, decision: Decision) -> dict[int, Staged]:
             ballot = ballots[member]
             kind = "abstained" if ballot.abstain else "cast"
             staged[member] = Staged(kind, tuple(stars * MICRO for stars in ballot.stars), ballot.tags)
+        elif member in decision.given:
+            staged[member] = decision.given[member]
         elif member in values:
             mask = tags[member]
             if mask not in sets:
@@ -320,7 +591,7 @@ def stage(bundle: Bundle, decision: Decision) -> dict[int, Staged]:
 
 
 def _activate(
-    bundle: Bundle, ballots: dict[int, Ballot], bits: dict[str, int]
+    bundle: Bundle, ballots: dict[int, Ballot], given: Container[int], bits: dict[str, int]
 ) -> tuple[dict[int, list[int]], dict[int, int]]:
     """Find the active followings, from the cast ballots outwards until nothing is added: the least fixed point.
 
@@ -329,7 +600,7 @@ def _activate(
     followers: dict[int, list[tuple[int, int]]] = {}
     candidates = []
     for following in bundle.followings:
-        if following.follower not in ballots:
+        if following.follower not in ballots and following.follower not in given:
             wanted = sum(bits.get(tag, 0) for tag in following.tags) if following.tags else EVERYTHING
             candidates.append((following.follower, following.followee, wanted))
             followers.setdefault(following.followee, []).append((following.follower, wanted))
@@ -901,8 +1172,45 @@ def _compare_staged(differences: Differences, bundle: Bundle, decision: Decision
             differences.append(f"{decision.place}.staged: no ballot of {name}, calculated {ballot.kind}")
 
 
-def _check_lots(differences: Differences, decision: Decision) -> bool:
-    """Draw the lots again where the file says how; returns whether it does."""
+def _check_lots(differences: Differences, bundle: Bundle, decision: Decision) -> bool:
+    """Draw the lots again where the file says from what; returns whether it does."""
+    if bundle.record["version"] == 1:
+        return _check_older_lots(differences, decision)
+    seed = decision.record.get("lot_seed", "")
+    if not seed:
+        return False
+    if not re.fullmatch("[0-9a-f]{64}", seed):
+        raise Malformed(f"{decision.place}.lot_seed: should be 64 hexadecimal digits")
+    ids = _ledger_ids(decision)
+    hashes = [hashlib.sha256(f"{seed}:{number}".encode()).hexdigest() for number in ids]
+    for number, lot in enumerate(decision.lots):
+        rank = 1 + sum(other < hashes[number] for other in hashes)
+        differences.compare(lot, rank, f"{decision.place}.choices[{number}].lot")
+    if decision.id == str(_ledger_id(decision)):
+        # Made on the site, not imported: what the file calls a choice is its number there.
+        for choice, ledger_id in zip(decision.choices, ids, strict=True):
+            differences.compare(str(ledger_id), choice, _at(f"{decision.place}.ledger_ids.choices", choice))
+    return True
+
+
+def _ledger_id(decision: Decision) -> object:
+    """By which number the ledger knows a decision."""
+    ids = decision.record.get("ledger_ids")
+    return ids.get("decision") if isinstance(ids, dict) else None
+
+
+def _ledger_ids(decision: Decision) -> list[int]:
+    """By which numbers it knows the choices, in their order. Raises Malformed."""
+    place = f"{decision.place}.ledger_ids"
+    written = _take(_take(decision.record, "ledger_ids", dict, decision.place), "choices", dict, place)
+    ids = [_take(written, choice, int, f"{place}.choices") for choice in decision.choices]
+    if len(set(ids)) < len(ids) or len(written) > len(ids):
+        raise Malformed(f"{place}.choices: should be another number for each choice")
+    return ids
+
+
+def _check_older_lots(differences: Differences, decision: Decision) -> bool:
+    """The same for files of version 1, whose lots had no seed."""
     if decision.record.get("lots_from") != "sha256":
         return False
     place = f"{decision.place}.lot_ids"
@@ -915,6 +1223,299 @@ def _check_lots(differences: Differences, decision: Decision) -> bool:
         rank = 1 + sum(other < hashes[number] for other in hashes)
         differences.compare(lot, rank, f"{decision.place}.choices[{number}].lot")
     return True
+
+
+def question(bundle: Bundle, decision: Decision) -> bytes:
+    """Return what the site signs of a decision in a bundle: what people were asked."""
+    record, checkpoint = decision.record, bundle.checkpoint
+    keys = ("ledger_ids", "title", "description", "clarifications", "lot_seed")
+    asked = {key: record[key] for key in keys if key in record}
+    choice_keys = ("id", "title", "description", "lot")
+    choices = [{key: choice.get(key) for key in choice_keys} for choice in record["choices"]]
+    return b"crowdvote-question " + canonical(
+        {**asked, "community": checkpoint.community if checkpoint else None, "choices": choices}
+    )
+
+
+def _check_question(differences: Differences, bundle: Bundle, decision: Decision) -> bool:
+    """Whether the site signed the question; returns whether the file says so."""
+    if bundle.checkpoint is None:
+        return False
+    signature = decision.record.get("signature", "")
+    if not _is_signed_with(bundle.checkpoint.key, question(bundle, decision), signature):
+        differences.append(
+            f"{decision.place}.signature: not the site's for this question, with these choices, lots and clarifications"
+        )
+    return True
+
+
+# --- Ledgers, receipts and checkpoints --------------------------------------------------------------------------------
+
+
+def check_checkpoint(checkpoint: Checkpoint, key: str = "") -> Differences:
+    """Check a checkpoint's signature; `key`: the one it has to be of."""
+    differences = Differences()
+    vouched = {name: getattr(checkpoint, name) for name in ("community", "revision", "hash", "time")}
+    if not _is_signed_with(checkpoint.key, b"crowdvote-checkpoint " + canonical(vouched), checkpoint.signature):
+        differences.append(f"{checkpoint.place}.signature: not that of its key for what it says")
+    if key and checkpoint.key.lower() != key.lower():
+        differences.append(f"{checkpoint.place}.key: the file says {_show(checkpoint.key)}, it should be {_show(key)}")
+    return differences
+
+
+def check_ledger(ledger: Ledger) -> Differences:
+    """Check a ledger's chain up to its checkpoint, and every entry that is opened."""
+    differences = Differences()
+    previous, last = GENESIS, ""
+    for number, entry in enumerate(ledger.entries, start=1):
+        place = f"entry {number}"
+        differences.compare(entry.revision, number, f"{place}.revision")
+        differences.compare(entry.hash, chain_hash(previous, number, entry.commitment), f"{place}.hash")
+        previous = entry.hash
+        if entry.opened is not None:
+            differences.compare(entry.commitment, commitment(entry.opened), f"{place}.commitment")
+            differences.compare(entry.opened["content"].get("community"), ledger.community, f"{place}.community")
+            if entry.opened["time"] < last:
+                differences.append(f"{place}.time: earlier than that of an entry before it")
+            last = entry.opened["time"]
+    differences.compare(ledger.checkpoint.community, ledger.community, "checkpoint.community")
+    differences.compare(ledger.checkpoint.revision, len(ledger.entries), "checkpoint.revision")
+    differences.compare(ledger.checkpoint.hash, previous, "checkpoint.hash")
+    return differences
+
+
+def check_receipt(receipt: Receipt) -> Differences:
+    """Check that a receipt opens its own entry."""
+    differences = Differences()
+    entry = receipt.entry
+    if entry.opened is not None:
+        differences.compare(entry.commitment, commitment(entry.opened), "commitment")
+    differences.compare(entry.hash, chain_hash(receipt.previous_hash, entry.revision, entry.commitment), "hash")
+    return differences
+
+
+def check_receipt_in_ledger(receipt: Receipt, ledger: Ledger) -> Differences:
+    """Check that a receipt's entry stands in a ledger."""
+    differences = Differences()
+    entry = receipt.entry
+    if not 0 < entry.revision <= len(ledger.entries):
+        differences.append(f"revision: the ledger has {len(ledger.entries)} entries, none with number {entry.revision}")
+        return differences
+    there = ledger.entries[entry.revision - 1]
+    for key in ("commitment", "hash"):
+        differences.compare(getattr(entry, key), getattr(there, key), key)
+    return differences
+
+
+def check_receipt_in_bundle(receipt: Receipt, bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
+    """Check that a receipt's ballot is the one that a bundle counts; with a line for that."""
+    differences = Differences()
+    assert receipt.entry.opened is not None
+    content = receipt.entry.opened["content"]
+    positions = {name: number for number, name in enumerate(bundle.members)}
+    position = positions.get(receipt.pseudonym) if receipt.pseudonym else bundle.numbers.get(content.get("membership"))
+    member = None if position is None else bundle.members[position]
+    given = decision.ballots.get(position) if position is not None else None
+    recorded = _recorded_ballot(content.get("after"), decision)
+    if given != recorded:
+        differences.append(
+            f"{decision.place}.ballots: {_show(member)} has {_ballot_words(given)} there, the receipt is for "
+            f"{_ballot_words(recorded)}; was it changed since? Then take the newer receipt"
+        )
+    return differences, "this ballot is counted there"
+
+
+def _recorded_ballot(content: Record | None, decision: Decision) -> Ballot | None:
+    """The ballot in a ledger entry, with its stars in the order of the bundle's choices."""
+    if content is None:
+        return None
+    stars = content.get("stars", {})
+    ids = _ledger_ids(decision)
+    abstain = bool(content.get("abstain"))
+    tags = frozenset(normal_tag(str(tag)) for tag in content.get("tags", ()))
+    return Ballot(tuple(stars.get(str(number), 0) for number in ids), tags, abstain)
+
+
+def _ballot_words(ballot: Ballot | None) -> str:
+    if ballot is None:
+        return "no ballot"
+    return "an abstention" if ballot.abstain else f"stars {list(ballot.stars)}, tags {_show(sorted(ballot.tags))}"
+
+
+def _contents_at(ledger: Ledger, revision: int) -> dict[str, Record | None]:
+    """What the opened entries up to a revision say last of each subject."""
+    return {
+        entry.opened["content"]["subject"]: entry.opened["content"].get("after")
+        for entry in ledger.entries[:revision]
+        if entry.opened is not None
+    }
+
+
+def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences, str]:
+    """Compare a bundle's question, members, followings and ballots, as far as they bear names, with a ledger's; with a
+    line that says how many.
+    """
+    differences = Differences()
+    at = bundle.record.get("ledger", {}).get("revision", 0)
+    there = ledger.hash_at(at)
+    if there is None:
+        differences.append(
+            f"ledger.revision: the file is of revision {at}, the ledger has {len(ledger.entries)} entries"
+        )
+        return differences, ""
+    differences.compare(bundle.record.get("ledger", {}).get("hash"), there, "ledger.hash")
+    contents = _contents_at(ledger, at)
+    numbers = bundle.numbers
+    for position in sorted({*range(len(bundle.members))} - {*numbers.values()}):
+        if not bundle.anonymous[position]:
+            differences.append(f"members[{position}]: has a name, and no number in ledger_members")
+    _compare_members(differences, bundle, contents, numbers)
+    followings = _compare_followings(differences, bundle, contents, numbers)
+    ballots = 0
+    for decision in bundle.decisions:
+        _compare_question(differences, decision, contents)
+        ballots += _compare_ballots(differences, decision, contents, numbers)
+    return differences, (
+        f"question, lots, {len(numbers)} named members, {followings} followings and {ballots} named ballots are the "
+        "ledger's"
+    )
+
+
+def _number(text: str) -> int:
+    """Read the number in a subject. Raises Malformed."""
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise Malformed(f"a subject in the ledger has {_show(text)} for a number")
+    return int(text)
+
+
+def _compare_members(
+    differences: Differences, bundle: Bundle, contents: dict[str, Record | None], numbers: dict[int, int]
+) -> None:
+    missing = []
+    for subject, content in contents.items():
+        kind, _, number = subject.partition(":")
+        if kind != "membership" or content is None:
+            continue
+        position = numbers.get(_number(number))
+        if position is None:
+            if content.get("active"):
+                missing.append(number)
+        elif not content.get("active"):
+            differences.append(f"members[{position}]: had left, says the ledger")
+        else:
+            role = "voter" if bundle.voters[position] else "lobbyist"
+            differences.compare(role, content.get("role"), f"members[{position}].role")
+    # Somebody who bears a name now may have voted under a pseudonym, and is in the file under that.
+    pseudonyms = max((sum(map(bundle.anonymous.__getitem__, one.ballots)) for one in bundle.decisions), default=0)
+    if len(missing) > pseudonyms:
+        differences.append(f"members: missing are the memberships {', '.join(missing[:SHOWN])} of the ledger")
+
+
+def _compare_followings(
+    differences: Differences, bundle: Bundle, contents: dict[str, Record | None], numbers: dict[int, int]
+) -> int:
+    """Those between members with names; returns how many there are."""
+    recorded = {}
+    for subject, content in contents.items():
+        kind, *ends = subject.split(":")
+        if kind == "following" and content is not None:
+            pair = numbers.get(_number(ends[0])), numbers.get(_number(ends[-1]))
+            if None not in pair:
+                recorded[pair] = frozenset(normal_tag(str(tag)) for tag in content.get("tags", ()))
+    known = {position for number, position in numbers.items() if f"membership:{number}" in contents}
+    for number, following in enumerate(bundle.followings):
+        pair = following.follower, following.followee
+        if pair in recorded:
+            if recorded.pop(pair) != following.tags:
+                differences.append(f"followings[{number}].tags: the ledger has others")
+        elif known.issuperset(pair):
+            differences.append(f"followings[{number}]: not in the ledger")
+    for follower, followee in recorded:
+        if follower is not None and followee is not None:
+            names = _show(bundle.members[follower]), _show(bundle.members[followee])
+            differences.append(f"followings: missing is the ledger's from {names[0]} to {names[1]}")
+    return len(bundle.followings)
+
+
+def _compare_question(differences: Differences, decision: Decision, contents: dict[str, Record | None]) -> None:
+    record, place = decision.record, decision.place
+    recorded = contents.get(f"decision:{_ledger_id(decision)}")
+    if recorded is None:
+        differences.append(f"{place}.ledger_ids: the ledger opens no decision {_show(_ledger_id(decision))}")
+        return
+    for key in ("title", "description", "clarifications", "lot_seed"):
+        default: object = [] if key == "clarifications" else ""
+        if (given := record.get(key, default)) != (asked := recorded.get(key, default)):
+            differences.append(f"{_at(place, key)}: the file says {_show(given)}, the ledger {_show(asked)}")
+    rows = zip(_ledger_ids(decision), record["choices"], strict=True)
+    given_choices = [[number, row.get("title"), row.get("lot")] for number, row in rows]
+    choices = [[row.get("id"), row.get("title"), row.get("lot")] for row in recorded.get("choices", [])]
+    if given_choices != choices:
+        differences.append(
+            f"{_at(place, 'choices')}: number, title or lot of one is not as the ledger has it: "
+            f"{_show(given_choices)}; {_show(choices)}"
+        )
+
+
+def _compare_ballots(
+    differences: Differences, decision: Decision, contents: dict[str, Record | None], numbers: dict[int, int]
+) -> int:
+    """The ballots that bear names; returns how many there are."""
+    prefix = f"ballot:{_ledger_id(decision)}:"
+    recorded = {
+        _number(subject.removeprefix(prefix)): content
+        for subject, content in contents.items()
+        if subject.startswith(prefix) and content is not None and not content.get("anonymous")
+    }
+    positions = {position: number for number, position in numbers.items()}
+    named = 0
+    for position, ballot in decision.ballots.items():
+        if position not in positions:
+            continue
+        named += 1
+        expected = _recorded_ballot(recorded.pop(positions[position], None), decision)
+        if ballot != expected:
+            name = _show(decision.record["ballots"][[*decision.ballots].index(position)].get("member"))
+            differences.append(
+                f"{decision.place}.ballots: {name} has {_ballot_words(ballot)}, the ledger {_ballot_words(expected)}"
+            )
+    for number in recorded:
+        member = contents.get(f"membership:{number}")
+        if number in numbers or (member is not None and member.get("active")):
+            differences.append(f"{decision.place}.ballots: missing is that of membership {number} in the ledger")
+    return named
+
+
+def check_checkpoints(one: Checkpoint, other: Checkpoint) -> Differences:
+    """Compare what can be compared of two checkpoints alone: those of one revision."""
+    differences = Differences()
+    if one.community == other.community and one.revision == other.revision:
+        differences.compare(one.hash, other.hash, f"checkpoint at revision {one.revision}")
+    return differences
+
+
+def check_checkpoint_in_ledger(checkpoint: Checkpoint, ledger: Ledger) -> Differences:
+    """Check that a checkpoint's history is a ledger's."""
+    differences = Differences()
+    there = ledger.hash_at(checkpoint.revision)
+    if there is not None:
+        differences.compare(checkpoint.hash, there, f"{checkpoint.place} at revision {checkpoint.revision}")
+    elif checkpoint.time < ledger.checkpoint.time:
+        differences.append(
+            f"{checkpoint.place}: it vouches for {checkpoint.revision} entries; the ledger, signed later, has "
+            f"{len(ledger.entries)}"
+        )
+    return differences
+
+
+def check_ledgers(one: Ledger, other: Ledger) -> Differences:
+    """Check that one ledger goes on from the other."""
+    differences = Differences()
+    for mine, theirs in zip(one.entries, other.entries, strict=False):
+        if mine.hash != theirs.hash:
+            differences.append(f"entry {mine.revision}: the two have another history from here on")
+            break
+    return differences
 
 
 # --- The command ------------------------------------------------------------------------------------------------------
@@ -933,17 +1534,26 @@ def verify(bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
     staged = stage(bundle, decision)
     calculated = tally(bundle, decision, staged)
     differences = Differences()
-    drawn = _check_lots(differences, decision)
+    drawn = _check_lots(differences, bundle, decision)
+    signed = _check_question(differences, bundle, decision)
     _compare_result(differences, bundle, decision, calculated)
     _compare_staged(differences, bundle, decision, staged)
     people = calculated["participation"]
     winner = (
         f"winner {calculated['winner']}" if calculated["winner"] is not None else f"no winner ({calculated['reason']})"
     )
-    return differences, (
-        f"{winner}; {people['counted']} ballots counted ({people['cast']} cast, {people['inherited']} inherited); "
-        f"{len(decision.record['staged'])} staged ballots checked; lots {'drawn again' if drawn else 'taken as given'}"
-    )
+    notes = [f"{winner}; {people['counted']} ballots counted ({people['cast']} cast, {people['inherited']} inherited)"]
+    notes.append(f"{len(decision.record['staged']) - len(decision.given)} staged ballots checked")
+    if decision.given:
+        hidden = sum(bundle.anonymous[member] for member in decision.given)
+        others = len(decision.given) - hidden
+        notes.append(
+            f"{len(decision.given)} taken as given: {hidden} of anonymous members, {others} that rest on theirs"
+        )
+    notes.append(f"lots {'drawn again' if drawn else 'taken as given'}")
+    if bundle.record["version"] > 1:
+        notes.append("question signed" if signed else "not signed by a site")
+    return differences, "; ".join(notes)
 
 
 def calculate(bundle: Bundle, decision: Decision) -> Record:
@@ -969,57 +1579,228 @@ def calculate(bundle: Bundle, decision: Decision) -> Record:
     return {"id": decision.id, "result": {**claims, **tally(bundle, decision, staged)}, "staged": rows}
 
 
+def plain(text: str) -> str:
+    """Write what a file says so that a terminal shows it and does nothing else."""
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(plain(line) + "\n")
 
 
-def _verify_file(name: str, bundle: Bundle) -> int:
-    if not bundle.decisions:
-        raise Malformed("decisions: empty, nothing to verify")
-    code = 0
-    for decision in bundle.decisions:
-        differences, summary = verify(bundle, decision)
+def _complain(line: str) -> None:
+    sys.stderr.write(plain(line) + "\n")
+
+
+Content = Bundle | Ledger | Receipt | Checkpoint | str  # a text is a hash to look for
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file and what is in it."""
+
+    name: str
+    content: Content
+
+    def checkpoints(self) -> Iterator[Checkpoint]:
+        """The checkpoints that stand in it."""
+        if isinstance(self.content, Checkpoint):
+            yield self.content
+        elif isinstance(self.content, Bundle | Ledger | Receipt) and self.content.checkpoint is not None:
+            yield self.content.checkpoint
+
+
+def read(name: str) -> Document:
+    """Read a file by what it says that it is. Raises OSError, UnicodeDecodeError, Malformed."""
+    if re.fullmatch("[0-9a-fA-F]{64}", name) and not Path(name).exists():
+        return Document(name, name.lower())
+    data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    text = data.decode("utf-8-sig")
+    first, line_break, rest = text.partition("\n")
+    if '"crowdvote-ledger"' in first and parse(first).get("format") == "crowdvote-ledger":
+        return Document(name, ledger_of([first, *rest.split("\n")] if line_break else [first]))
+    record = parse(text)
+    match record.get("format"):
+        case "crowdvote-receipt":
+            return Document(name, receipt_of(record))
+        case "crowdvote-checkpoint":
+            return Document(name, _checkpoint(record, "checkpoint"))
+        case "crowdvote-ledger":
+            raise Malformed("a ledger file has an object a line")
+        case _:
+            return Document(name, bundle_of(record))
+
+
+class Run:
+    """One call of the command: says what agrees and what differs."""
+
+    def __init__(self, documents: Sequence[Document], key: str) -> None:
+        self.documents = documents
+        self.key = key
+        self.code = 0
+
+    def _of(self, kind: type[Kind]) -> list[tuple[str, Kind]]:
+        return [(one.name, one.content) for one in self.documents if isinstance(one.content, kind)]
+
+    def report(self, what: str, differences: Differences, summary: str) -> None:
+        """Say whether something agrees."""
         if not differences:
-            _say(f"OK {name} {decision.place} {decision.id}: {summary}")
-            continue
-        code = 1
-        _say(f"DIFFERS {name} {decision.place} {decision.id}: {len(differences)} differences")
+            if summary:
+                _say(f"OK {what}: {summary}")
+            return
+        self.code = max(self.code, 1)
+        _say(f"DIFFERS {what}: {len(differences)} differences")
         for line in differences[:SHOWN]:
             _say(f"  {line}")
         if len(differences) > SHOWN:
             _say(f"  ... and {len(differences) - SHOWN} more")
-    return code
+
+    def _compared(self, what: str, compare: Callable[[], tuple[Differences, str]]) -> None:
+        """Report a comparison with contents of entries, in which a forger may have written anything."""
+        try:
+            self.report(what, *compare())
+        except (Malformed, AttributeError, TypeError, ValueError) as error:
+            self.report(what, Differences([f"can't be compared: {error}"]), "")
+
+    def everything(self) -> int:
+        """Check every file, and each against every other. Returns the exit code."""
+        for name, bundle in self._of(Bundle):
+            try:
+                self._bundle(name, bundle)
+            except Malformed as error:
+                _complain(f"{name}: {error}")
+                self.code = 2
+        for name, ledger in self._of(Ledger):
+            opened = sum(entry.opened is not None for entry in ledger.entries)
+            summary = f"{len(ledger.entries)} entries, chained; {opened} of them opened, each as it was committed"
+            self.report(name, check_ledger(ledger), summary)
+        for name, receipt in self._of(Receipt):
+            state = "opens" if receipt.entry.opened else "is named, not opened"
+            self.report(name, check_receipt(receipt), f"entry {receipt.entry.revision} {state}")
+        self._signatures()
+        self._against_ledgers()
+        self._receipts_in_bundles()
+        return self.code
+
+    def _bundle(self, name: str, bundle: Bundle) -> None:
+        if not bundle.decisions:
+            raise Malformed("decisions: empty, nothing to verify")
+        for decision in bundle.decisions:
+            differences, summary = verify(bundle, decision)
+            self.report(f"{name} {decision.place} {decision.id}", differences, summary)
+
+    def _signatures(self) -> None:
+        everyone = [(one.name, checkpoint) for one in self.documents for checkpoint in one.checkpoints()]
+        for name, checkpoint in everyone:
+            summary = (
+                f"signed at {checkpoint.time} for community {checkpoint.community} at revision {checkpoint.revision} "
+                f"with key {checkpoint.key}"
+            )
+            self.report(f"{name} checkpoint", check_checkpoint(checkpoint, self.key), summary)
+        for number, (name, one) in enumerate(everyone):
+            for other_name, other in everyone[:number]:
+                self.report(f"{name} and {other_name}", check_checkpoints(one, other), "")
+        if everyone and not self.key:
+            keys = {checkpoint.key for _, checkpoint in everyone}
+            if len(keys) > 1:
+                self.code = max(self.code, 1)
+                _say(f"DIFFERS the files are signed with {len(keys)} different keys")
+            else:
+                _say("NOTE is this the site's key? Compare it with the one that it shows, or give that with --key")
+
+    def _against_ledgers(self) -> None:
+        ledgers = self._of(Ledger)
+        for number, (name, ledger) in enumerate(ledgers):
+            for other_name, other in ledgers[:number]:
+                if ledger.community == other.community:
+                    self.report(f"{name} and {other_name}", check_ledgers(ledger, other), "one history")
+            for document in self.documents:
+                for checkpoint in document.checkpoints():
+                    if document.name != name and checkpoint.community == ledger.community:
+                        found = check_checkpoint_in_ledger(checkpoint, ledger)
+                        known = ledger.hash_at(checkpoint.revision) is not None
+                        summary = "one history" if known else "newer than the ledger, not compared"
+                        self.report(f"{document.name} checkpoint in {name}", found, summary)
+            for other_name, receipt in self._of(Receipt):
+                summary = f"entry {receipt.entry.revision} stands there"
+                self.report(f"{other_name} in {name}", check_receipt_in_ledger(receipt, ledger), summary)
+            for bundle_name, bundle in self._of(Bundle):
+                if bundle.checkpoint is not None and bundle.checkpoint.community == ledger.community:
+                    self._compared(f"{bundle_name} in {name}", partial(check_bundle_in_ledger, bundle, ledger))
+                else:
+                    self.report(f"{bundle_name} in {name}", Differences(["not of the same community"]), "")
+        for _, wanted in self._of(str):
+            found_at = [(name, entry) for name, ledger in ledgers for entry in ledger.entries if entry.hash == wanted]
+            differences = Differences([] if found_at else ["no entry of the given ledgers has this hash"])
+            summary = ", ".join(f"entry {entry.revision} of {name}" for name, entry in found_at)
+            self.report(wanted, differences, summary)
+
+    def _receipts_in_bundles(self) -> None:
+        for name, receipt in self._of(Receipt):
+            opened = receipt.entry.opened
+            for bundle_name, bundle in self._of(Bundle):
+                for decision in bundle.decisions:
+                    if (
+                        opened is None
+                        or bundle.checkpoint is None
+                        or opened["content"].get("community") != bundle.checkpoint.community
+                        or opened["content"].get("decision") != _ledger_id(decision)
+                    ):
+                        continue
+                    what = f"{name} in {bundle_name} {decision.place}"
+                    if receipt.entry.revision > bundle.record.get("ledger", {}).get("revision", 0):
+                        _say(f"NOTE {what}: the ballot is newer than this result")
+                    else:
+                        self._compared(what, partial(check_receipt_in_bundle, receipt, bundle, decision))
 
 
-def _run(name: str, *, only_calculate: bool) -> int:
-    try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        bundle = read_bundle(data.decode("utf-8-sig"))
-        if not only_calculate:
-            return _verify_file(name, bundle)
+def _calculate(documents: Sequence[Document]) -> None:
+    for document in documents:
+        if not isinstance(document.content, Bundle):
+            raise Malformed(f"{document.name}: there is nothing to calculate in it")
+        bundle = document.content
         decisions = [calculate(bundle, decision) for decision in bundle.decisions]
-        _say(json.dumps({"decisions": decisions}, indent=1))
-    except OSError as error:
-        sys.stderr.write(f"{name}: can't be read: {error.strerror}\n")
-    except UnicodeDecodeError:
-        sys.stderr.write(f"{name}: not UTF-8 text\n")
-    except Malformed as error:
-        sys.stderr.write(f"{name}: {error}\n")
-    else:
-        return 0
-    return 2
+        sys.stdout.write(json.dumps({"decisions": decisions}, indent=1) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Verify or calculate the files named on the command line and return the exit code."""
-    parser = argparse.ArgumentParser(description="Calculate the decisions of CrowdVote bundles again and compare.")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a bundle (JSON), or - for standard input")
-    parser.add_argument("--calculate", action="store_true", help="print what the file should say instead of comparing")
+    """Check or calculate what is named on the command line and return the exit code."""
+    parser = argparse.ArgumentParser(
+        description="Check what a CrowdVote site says: results, ledgers, receipts and checkpoints."
+    )
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="what a site gives to download, - for standard input, or the hash of an entry to look for",
+    )
+    parser.add_argument("--key", default="", help="the site's public key, hexadecimal")
+    parser.add_argument("--calculate", action="store_true", help="print what a bundle should say instead of comparing")
     options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names in any script, on any terminal
-    return max(_run(name, only_calculate=options.calculate) for name in options.files)
+    documents, code = [], 0
+    for name in options.files:
+        try:
+            documents.append(read(name))
+        except OSError as error:
+            _complain(f"{name}: can't be read: {error.strerror}")
+            code = 2
+        except UnicodeDecodeError:
+            _complain(f"{name}: not UTF-8 text")
+            code = 2
+        except Malformed as error:
+            _complain(f"{name}: {error}")
+            code = 2
+    try:
+        if options.calculate:
+            _calculate(documents)
+            return code
+    except Malformed as error:
+        _complain(str(error))
+        return 2
+    return max(code, Run(documents, options.key).everything())
 
 
 if __name__ == "__main__":

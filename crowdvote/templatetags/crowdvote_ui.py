@@ -131,6 +131,26 @@ def when(moment: datetime | None, form: str = "datetime") -> SafeString:
     return format_html('<time datetime="{}" data-time="{}">{}</time>', moment.isoformat(), form, text)
 
 
+@register.simple_tag
+def when_about(moment: datetime) -> SafeString:
+    """The hour in which something happened, in UTC, where nothing more exact is told."""
+    moment = moment.astimezone(timezone.get_default_timezone())
+    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), f"{moment:%-d %b %Y}, {moment:%H}:… UTC")
+
+
+@register.simple_tag
+def hash_value(value: str, name: str) -> SafeString:
+    """A whole hash, key or signature: it wraps, can be selected at once, and where a script may, copied by a button.
+    `name` is the id of its element.
+    """
+    return format_html(
+        '<code class="hash" id="{0}">{1}</code> '
+        '<button type="button" class="button quiet small" data-copies="{0}" hidden>Copy</button>',
+        name,
+        value,
+    )
+
+
 # --- Links ------------------------------------------------------------------------------------------------------------
 
 

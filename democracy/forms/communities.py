@@ -91,7 +91,8 @@ class NetworkSearchForm(SearchForm):
 
 class LedgerForm(SearchForm):
     kind = forms.ChoiceField(label="What", required=False, choices=[("", "Everything"), *LedgerEntry.Kind.choices])
-    before = forms.IntegerField(required=False, min_value=1)
+    decision = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
 
     def number(self, name: str) -> int | None:
         self.is_valid()

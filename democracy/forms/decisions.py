@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from accounts.text import whole_number
-from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Ballot, Choice, Decision
+from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Ballot, Choice, Clarification, Decision
 from democracy.services import ChoiceInput
 from democracy.tags import MAX_TAG_LENGTH, MAX_TAGS
 
@@ -131,8 +131,8 @@ class _KeepsMoments(forms.Form):
                 self.cleaned_data[name] = stored
 
 
-class PublishedDecisionForm(_KeepsMoments):
-    """What can still be changed once people vote."""
+class ScheduledDecisionForm(_KeepsMoments):
+    """What can still be changed of a published decision before it opens."""
 
     title = forms.CharField(label="Question", max_length=Decision._meta.get_field("title").max_length)
     description = forms.CharField(
@@ -144,8 +144,29 @@ class PublishedDecisionForm(_KeepsMoments):
     closes_at = MomentField(label="Voting closes", help_text="It can only move later. Times are in UTC.")
 
     @classmethod
+    def of(cls, decision: Decision, data: QueryDict | None = None) -> ScheduledDecisionForm:
+        return cls(data, initial=_initial(decision))
+
+
+class PublishedDecisionForm(_KeepsMoments):
+    """What can still be changed once people vote."""
+
+    closes_at = MomentField(label="Voting closes", help_text="It can only move later. Times are in UTC.")
+
+    @classmethod
     def of(cls, decision: Decision, data: QueryDict | None = None) -> PublishedDecisionForm:
         return cls(data, initial=_initial(decision))
+
+
+class ClarificationForm(forms.Form):
+    """What a manager adds to a question whose own words are frozen."""
+
+    text = forms.CharField(
+        label="Clarification",
+        max_length=Clarification._meta.get_field("text").max_length,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="It stands beside the question with its date, and can't be taken back.",
+    )
 
 
 class DecisionForm(_KeepsMoments):

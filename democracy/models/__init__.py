@@ -6,19 +6,32 @@ by the calculation, in bulk.
 """
 
 from democracy.models.communities import MAX_FOLLOWINGS, Application, Community, Following, Greeting, Membership
-from democracy.models.decisions import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Ballot, Choice, Decision, Vote
+from democracy.models.decisions import (
+    MAX_CHOICES,
+    MAX_CLARIFICATIONS,
+    MAX_STARS,
+    MIN_CHOICES,
+    Ballot,
+    Choice,
+    Clarification,
+    Decision,
+    Vote,
+)
 from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
-from democracy.models.ledger import LedgerEntry
+from democracy.models.ledger import Checkpoint, LedgerEntry
 
 __all__ = [
     "MAX_CHOICES",
+    "MAX_CLARIFICATIONS",
     "MAX_FOLLOWINGS",
     "MAX_STARS",
     "MIN_CHOICES",
     "Application",
     "Ballot",
     "CalculationClaim",
+    "Checkpoint",
     "Choice",
+    "Clarification",
     "Community",
     "Decision",
     "DecisionSnapshot",

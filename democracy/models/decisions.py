@@ -15,6 +15,7 @@ from democracy.models.communities import Community, KeepsCounters, Membership
 from democracy.moments import checked_moment
 
 MIN_CHOICES, MAX_CHOICES = 2, 50
+MAX_CLARIFICATIONS = 50
 MAX_STARS = 5
 
 
@@ -51,6 +52,8 @@ class Decision(KeepsCounters):
     published_at = models.DateTimeField(null=True, blank=True)
     opens_at = models.DateTimeField(null=True, blank=True)
     closes_at = models.DateTimeField(null=True, blank=True)
+    # Hexadecimal, drawn and shown in the moment of publishing; empty before, and where the lots came with a file.
+    lot_seed = models.CharField(max_length=64, blank=True, editable=False)
     file_id = models.CharField(max_length=80, blank=True)
 
     input_revision = models.PositiveBigIntegerField(default=0, editable=False)
@@ -147,6 +150,20 @@ class Choice(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Clarification(models.Model):
+    """What a manager added to the question, whose own words are frozen from the opening on."""
+
+    decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="clarifications")
+    text = models.TextField(max_length=2_000)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["at", "pk"]
+
+    def __str__(self) -> str:
+        return f"clarification {self.pk}"
 
 
 class Ballot(models.Model):

@@ -14,6 +14,8 @@ from democracy.models.decisions import Decision
 class LedgerEntry(models.Model):
     """One change of the inputs of a community: number `revision`, without gaps, chained by hash, never changed.
 
+    `commitment` is of salt, content and time; `hash` of the hash before, the revision and the commitment.
+
     It is read by revision and by subject, never by the columns that refer to something: those have no index.
 
     `subject` names what changed ("ballot:12:7"); `before` and `after` are its whole content, null where it did not or
@@ -53,9 +55,9 @@ class LedgerEntry(models.Model):
     )
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
-    # Random, so that nobody can find a ballot by trying which stars give the published hash.
+    # Random, so that nobody can find a ballot by trying which stars give the published commitment.
     salt = models.CharField(max_length=32)
-    previous_hash = models.CharField(max_length=64)
+    commitment = models.CharField(max_length=64)
     hash = models.CharField(max_length=64)
 
     class Meta:
@@ -66,3 +68,21 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"entry {self.revision} of community {self.community_id}"
+
+
+class Checkpoint(models.Model):
+    """That a community's ledger had this hash at this revision, signed by the site: what the ledger is held against."""
+
+    community = models.ForeignKey(Community, on_delete=models.CASCADE, related_name="checkpoints", db_index=False)
+    revision = models.PositiveBigIntegerField()
+    hash = models.CharField(max_length=64)
+    # When it was signed.
+    time = models.DateTimeField()
+    key = models.CharField(max_length=64)
+    signature = models.CharField(max_length=128)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["community", "revision"], name="checkpoint_unique")]
+
+    def __str__(self) -> str:
+        return f"checkpoint {self.revision} of community {self.community_id}"

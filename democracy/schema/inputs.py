@@ -86,6 +86,12 @@ class UpdateDecisionInput:
 
 
 @strawberry.input
+class ClarifyDecisionInput:
+    decision_id: strawberry.ID
+    text: str
+
+
+@strawberry.input
 class CastVoteInput:
     decision_id: strawberry.ID
     stars: list[StarsInput] = strawberry.field(

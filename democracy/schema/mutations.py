@@ -12,13 +12,14 @@ from democracy import models, services
 from democracy.errors import InvalidInput
 from democracy.models import MAX_CHOICES
 from democracy.schema import inputs
+from democracy.schema.types import ledger
 from democracy.schema.types.communities import Application, Community
 from democracy.schema.types.decisions import Decision
 from democracy.schema.types.people import Following, Member
 from democracy.schema.types.results import CalculationStatus
 from democracy.schema.types.whatif import read_stars
 from democracy.selectors import calculation_states
-from democracy.services import Receipt
+from democracy.services import Receipt, receipts
 from democracy.services.decisions import has_anonymous_voters
 from democracy.wording import LIVE_AND_ANONYMOUS
 
@@ -73,6 +74,9 @@ class BallotPayload(Payload):
         description="The hash of the ledger entry: with it anybody sees that the ballot was recorded. Shown to you "
         "alone: whoever you show that of an anonymous ballot to can see that it is yours.",
     )
+    full_receipt: ledger.Receipt | None = strawberry.field(
+        default=None, description="The same with what opens the entry. Keep it: it proves what was recorded."
+    )
     calculation: CalculationStatus | None = strawberry.field(
         default=None, description="As it stands now; subscribe to calculationStatus or decisionResult for what follows."
     )
@@ -113,6 +117,7 @@ def _recorded(receipt: Receipt, message: str = VOTED) -> BallotPayload:
     return BallotPayload(
         decision=Decision(row=receipt.decision),
         receipt=receipt.entry_hash,
+        full_receipt=ledger.Receipt(receipt=receipts.Receipt(receipt.entry)),
         calculation=_status(receipt.decision),
         message=message,
     )
@@ -249,6 +254,14 @@ class Mutation:
         """Publish a draft: its choices are frozen and get their lots. For managers."""
         pk = pk_of("Decision", decision_id, field="decision_id")
         return DecisionPayload(decision=Decision(row=services.publish_decision(info.context.viewer, pk)))
+
+    @mutation
+    def clarify_decision(self, info: Info, input: inputs.ClarifyDecisionInput) -> DecisionPayload:
+        """Add a dated clarification to the question of a published decision, until it closes. For managers."""
+        pk = pk_of("Decision", input.decision_id, field="decision_id")
+        return DecisionPayload(
+            decision=Decision(row=services.add_clarification(info.context.viewer, pk, text=input.text))
+        )
 
     @mutation
     def cast_vote(self, info: Info, input: inputs.CastVoteInput) -> BallotPayload:

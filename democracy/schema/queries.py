@@ -18,7 +18,7 @@ from democracy.schema.scalars import DecisionStatus, LedgerKind
 from democracy.schema.types.belonging import communities_by_id
 from democracy.schema.types.communities import COMMUNITIES, Application, Community, Me
 from democracy.schema.types.decisions import DECISIONS, Decision, decisions_by_id
-from democracy.schema.types.ledger import LedgerEntry, ledger_page
+from democracy.schema.types.ledger import Checkpoint, LedgerEntry, checkpoint_of, ledger_page
 from democracy.schema.types.people import Following, Member, members_by_id
 from democracy.schema.types.whatif import ChangeInput, WhatIf, what_if
 
@@ -97,10 +97,18 @@ class Query:
         info: Info,
         community_id: strawberry.ID,
         kind: LedgerKind | None = None,
+        decision_id: strawberry.ID | None = None,
         newest_first: bool = False,
         first: int = DEFAULT_PAGE,
         after: str | None = None,
     ) -> Connection[LedgerEntry]:
         pk, page = pk_of("Community", community_id, field="community_id"), Page.of(first, after)
+        about = pk_of("Decision", decision_id, field="decision_id") if decision_id else None
         read = sync_to_async(ledger_page)
-        return await read(info.context.viewer, pk, page, kind=kind.value if kind else "", newest_first=newest_first)
+        kind_value = kind.value if kind else ""
+        return await read(info.context.viewer, pk, page, kind=kind_value, decision=about, newest_first=newest_first)
+
+    @strawberry.field(description="What a community's ledger is now, signed: keep it, and compare with later ones.")
+    async def checkpoint(self, info: Info, community_id: strawberry.ID) -> Checkpoint:
+        pk = pk_of("Community", community_id, field="community_id")
+        return await sync_to_async(checkpoint_of)(info.context.viewer, pk)

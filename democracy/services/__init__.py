@@ -20,6 +20,7 @@ from democracy.services.communities import (
 )
 from democracy.services.decisions import (
     ChoiceInput,
+    add_clarification,
     create_decision,
     publish_decision,
     request_recalculation,
@@ -34,6 +35,7 @@ __all__ = [
     "Receipt",
     "StageBallots",
     "Tally",
+    "add_clarification",
     "apply_to_community",
     "calculation_of",
     "cast_ballot",

@@ -20,11 +20,17 @@ from democracy.tags import normalise_tags
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a voter gets for a ballot: the hash of its ledger entry, by which anybody can see that it was recorded."""
+    """What a voter gets for a ballot: its ledger entry. By the hash anybody can see that it was recorded; with the salt
+    its caster can show what was recorded.
+    """
 
     decision: Decision
     ballot: Ballot | None
-    entry_hash: str
+    entry: LedgerEntry
+
+    @property
+    def entry_hash(self) -> str:
+        return self.entry.hash
 
 
 @command

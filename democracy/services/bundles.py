@@ -1,10 +1,11 @@
 """Bundles: one JSON file with everything that a decision's result rests on, for import, export and verification.
 
 # Note [What an export tells of anonymous members]
-An anonymous member goes by the decision's pseudonym, as id and as name, and everything is sorted by id, so that no
-order tells who joined when. Whether they manage is left out, as are comments. Of the followings that an anonymous
-member is an end of, only the active ones are there: the result rests on no other, and whom somebody follows is a
-fingerprint that would be the same in every decision's file.
+Whoever voted under a pseudonym, or is anonymous and did not vote, goes by the decision's pseudonym, as id and as name,
+and everything is sorted by id, so that no order tells who joined or voted when. Whether they manage is left out, as are
+comments. Whom somebody follows is a fingerprint that would be the same in every decision's file: no following that they
+are an end of is there, and a ballot that rests on such a following stands as *given*: with its stars, and not to be
+calculated again. The verifier says how many it took so.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.errors import DomainError
-from democracy import access, ledger
-from democracy.models import Ballot, Choice, Decision, DecisionSnapshot, Following, Membership, StagedBallot
-from democracy.services.decisions import lots_drawn
+from democracy import access, checkpoints, ledger, signing
+from democracy.canonical import canonical, written_time
+from democracy.models import Ballot, Decision, DecisionSnapshot, Following, Membership, StagedBallot
 from democracy.services.importing import Made, import_community
-from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, Pair, inputs_at, tag_set
+from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, inputs_at, tag_set
 from democracy.services.reading import FORMAT, VERSION, read_bundle
+from democracy.services.receipts import pseudonym_id
 
 # Kind, packed microstars and tags.
 StagedRow: TypeAlias = tuple[str, bytes, frozenset[str]]
@@ -36,9 +38,11 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class ExportedMember(NamedTuple):
-    """What a file says of a member, or must know to keep it to itself."""
+    """What a file says of a member, or must know to keep it to itself. `is_hidden`: goes by a pseudonym in the file."""
 
+    is_hidden: bool
     is_anonymous: bool
+    is_voter: bool
     is_manager: bool
     file_id: str
     name: str
@@ -80,30 +84,25 @@ def _export(decision_id: int) -> tuple[dict[str, Any], int]:
     snapshot = _snapshot(decision)
     revision = decision.calculated_revision
     inputs = inputs_at(decision.community_id, [decision.pk], revision)
-    rows = Membership.objects.filter(community=decision.community_id)
-    columns = rows.values_list("pk", "is_anonymous", "is_manager", "file_id", "user__name")
-    members = {
-        pk: ExportedMember(is_anonymous, is_manager, file_id, name)
-        for pk, is_anonymous, is_manager, file_id, name in columns.iterator(_ROWS)
-        if pk in inputs.members
-    }
     staged = _staged(decision)
+    members = _exported(decision, inputs, staged)
     names = _member_ids(decision, members)
-    hidden = {pk for pk, member in members.items() if member.is_anonymous}
-    followings = _followings(inputs, names, hidden, staged)
+    hash = ledger.hash_at(decision.community_id, revision)
     bundle = {
         "format": FORMAT,
         "version": VERSION,
         "exported_at": timezone.now().isoformat(),
-        "ledger": {"revision": revision, "hash": ledger.head_hash(decision.community_id, revision)},
+        "ledger": {"revision": revision, "hash": hash},
+        "checkpoint": checkpoints.content(checkpoints.signed(decision.community_id, revision, hash, timezone.now())),
         "community": {
             "name": decision.community.name,
             "description": decision.community.description,
             "visibility": decision.community.visibility,
         },
-        "members": _members(decision, inputs, members, names, {followee for _, followee in followings}),
-        "followings": _following_rows(decision.community_id, inputs, followings, names, hidden),
-        "decisions": iter([_decision(decision, snapshot, inputs.decisions[decision.pk], members, staged, names)]),
+        "members": _members(decision, members, names),
+        "ledger_members": _ledger_members(members, names),
+        "followings": _following_rows(decision.community_id, inputs, members, names),
+        "decisions": iter([_decision(decision, snapshot, inputs, members, staged, names)]),
     }
     return bundle, revision
 
@@ -121,12 +120,28 @@ def _snapshot(decision: Decision) -> DecisionSnapshot:
     return snapshot
 
 
+def _exported(decision: Decision, inputs: CommunityInputs, staged: Staged) -> dict[int, ExportedMember]:
+    """The members at that revision, and whoever left since with a ballot that stays in the urn."""
+    ballots = inputs.decisions[decision.pk].ballots
+    nameless = StagedBallot.objects.filter(decision=decision).exclude(access.named_ballots())
+    pseudonymous = set(nameless.values_list("membership_id", flat=True))
+    rows = Membership.objects.filter(community=decision.community_id)
+    columns = rows.values_list("pk", "is_anonymous", "is_manager", "file_id", "user__name")
+    members = {}
+    for pk, is_anonymous, is_manager, file_id, name in columns.iterator(_ROWS):
+        if pk not in inputs.members and pk not in staged:
+            continue
+        # A ballot stays under the name under which it was cast.
+        is_hidden = ballots[pk].anonymous if pk in ballots else is_anonymous or pk in pseudonymous
+        is_voter = inputs.members.get(pk, True) or (pk in ballots and is_hidden)
+        members[pk] = ExportedMember(is_hidden, is_anonymous, is_voter, is_manager, file_id, name)
+    return members
+
+
 def _member_ids(decision: Decision, members: Members) -> dict[int, str]:
     """Each member's id in the file: the one it came with, else its number; pseudonyms for the anonymous."""
     wanted = {
-        pk: access.pseudonym(decision.pk, pk).lower().replace(" ", "-")
-        if member.is_anonymous
-        else member.file_id or str(pk)
+        pk: pseudonym_id(decision.pk, pk) if member.is_hidden else member.file_id or str(pk)
         for pk, member in members.items()
     }
     # Those with an id of their own keep it; another that would be the same gets a longer one.
@@ -146,38 +161,32 @@ def _all_different(wanted: Mapping[int, str], *, first: Iterable[int]) -> dict[i
     return names
 
 
-def _members(
-    decision: Decision, inputs: CommunityInputs, members: Members, names: Mapping[int, str], followed: set[int]
-) -> Iterator[dict[str, Any]]:
+def _members(decision: Decision, members: Members, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
     for pk in sorted(members, key=names.__getitem__):
         member = members[pk]
-        hidden = member.is_anonymous
-        yield {
-            "id": names[pk],
-            "name": access.pseudonym(decision.pk, pk) if hidden else member.name,
-            "role": "voter" if inputs.members[pk] else "lobbyist",
-            "manager": member.is_manager and not hidden,
-            # Somebody who became anonymous since was followed then; in this file they are not anonymous.
-            "anonymous": hidden and pk not in followed,
-        }
+        role = "voter" if member.is_voter else "lobbyist"
+        if member.is_hidden:
+            pseudonym = access.pseudonym(decision.pk, pk)
+            yield {"id": names[pk], "name": pseudonym, "role": role, "manager": False, "anonymous": True}
+        else:
+            is_manager = member.is_manager and not member.is_anonymous
+            yield {"id": names[pk], "name": member.name, "role": role, "manager": is_manager, "anonymous": False}
 
 
-def _followings(inputs: CommunityInputs, names: Mapping[int, str], hidden: set[int], staged: Staged) -> list[Pair]:
-    """The followings that are told, in order of the ids in the file."""
-    told = [
-        (follower, followee)
-        for (follower, followee), tags in inputs.followings.items()
-        if follower in names
-        and followee in names
-        and (hidden.isdisjoint((follower, followee)) or _is_active(follower, followee, tags, staged))
-    ]
-    told.sort(key=lambda pair: (names[pair[0]], names[pair[1]]))
-    return told
+def _ledger_members(members: Members, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
+    """By which number the ledger knows each member who bears a name."""
+    for pk in sorted(members, key=names.__getitem__):
+        if not members[pk].is_hidden:
+            yield {"member": names[pk], "membership": pk}
 
 
 def _following_rows(
-    community_id: int, inputs: CommunityInputs, told: list[Pair], names: Mapping[int, str], hidden: set[int]
+    community_id: int, inputs: CommunityInputs, members: Members, names: Mapping[int, str]
 ) -> Iterator[dict[str, Any]]:
+    """The followings between members who are named, in order of the ids in the file."""
+    named = {pk for pk, member in members.items() if not member.is_hidden}
+    told = [pair for pair in inputs.followings if named.issuperset(pair)]
+    told.sort(key=lambda pair: (names[pair[0]], names[pair[1]]))
     rows = Following.objects.filter(follower__community=community_id)
     columns = rows.values_list("follower_id", "followee_id", "order")
     orders = {(follower, followee): order for follower, followee, order in columns.iterator(_ROWS)}
@@ -185,21 +194,29 @@ def _following_rows(
         follower, followee = pair
         tags = sorted(inputs.followings[pair])
         row: dict[str, Any] = {"follower": names[follower], "followee": names[followee], "tags": tags}
-        if follower not in hidden and pair in orders:
+        if pair in orders:
             row["order"] = orders[pair]
         yield row
 
 
-def _is_active(
-    follower: int,
-    followee: int,
-    tags: frozenset[str],
-    staged: Staged,
-) -> bool:
-    if follower not in staged or followee not in staged or staged[follower][0] != StagedBallot.Kind.INHERITED:
-        return False
-    kind, _, theirs = staged[followee]
-    return kind != StagedBallot.Kind.ABSTAINED and (not tags or not tags.isdisjoint(theirs))
+def _given(inputs: CommunityInputs, members: Members, staged: Staged) -> set[int]:
+    """Whose inherited ballots can't be calculated from the file: those of hidden members, and of whoever followed one
+    of them before they became anonymous, and so on.
+    """
+    inherited = {pk for pk, (kind, _, _) in staged.items() if kind == StagedBallot.Kind.INHERITED}
+    given = {pk for pk in inherited if pk in members and members[pk].is_hidden}
+    followers: dict[int, list[int]] = {}
+    if given:
+        for (follower, followee), tags in inputs.followings.items():
+            if follower in inherited and followee in inherited and (not tags or tags & staged[followee][2]):
+                followers.setdefault(followee, []).append(follower)
+    waiting = list(given)
+    while waiting:
+        for follower in followers.get(waiting.pop(), ()):
+            if follower not in given:
+                given.add(follower)
+                waiting.append(follower)
+    return given
 
 
 def _staged(decision: Decision) -> dict[int, StagedRow]:
@@ -215,54 +232,67 @@ def _staged(decision: Decision) -> dict[int, StagedRow]:
 def _decision(
     decision: Decision,
     snapshot: DecisionSnapshot,
-    inputs: DecisionInputs,
+    inputs: CommunityInputs,
     members: Members,
     staged: Staged,
     names: Mapping[int, str],
 ) -> dict[str, Any]:
     choices = list(decision.choices.all())
     ids = _all_different({c.pk: c.file_id or str(c.pk) for c in choices}, first=[c.pk for c in choices if c.file_id])
-    columns = [ids[choice] for choice in inputs.choices]
+    columns = [ids[choice] for choice in inputs.decisions[decision.pk].choices]
+    asked = [
+        {
+            "id": ids[choice.pk],
+            "title": choice.title,
+            "description": choice.description,
+            "lot": choice.lot,
+        }
+        for choice in choices
+    ]
+    question = {
+        "ledger_ids": {"decision": decision.pk, "choices": {ids[choice.pk]: choice.pk for choice in choices}},
+        "title": decision.title,
+        "description": decision.description,
+        "clarifications": [{"at": written_time(one.at), "text": one.text} for one in decision.clarifications.all()],
+        # Lots that came with a file have no seed.
+        **({"lot_seed": decision.lot_seed} if decision.lot_seed else {}),
+    }
+    signed = question | {"community": decision.community_id, "choices": asked}
     assert decision.opens_at is not None
     assert decision.closes_at is not None
     return {
         "id": decision.file_id or str(decision.pk),
-        "title": decision.title,
-        "description": decision.description,
+        **question,
+        "topics": [],
         "status": str(decision.status),
         "results_visibility": decision.results_visibility,
         "opens_at": decision.opens_at.isoformat(),
         "closes_at": decision.closes_at.isoformat(),
-        "choices": iter(
-            {"id": ids[choice.pk], "title": choice.title, "description": choice.description, "lot": choice.lot}
-            for choice in choices
-        ),
-        **_lots(decision, choices, ids),
-        "ballots": _ballots(decision, inputs, members, columns, names),
+        "choices": iter(asked),
+        "signature": signing.sign(b"crowdvote-question " + canonical(signed)),
+        "ballots": _ballots(decision, inputs.decisions[decision.pk], members, columns, names),
         "result": _result(snapshot.result, {str(pk): name for pk, name in ids.items()})
         | {"revision": decision.calculated_revision, "final": snapshot.is_final},
-        "staged": _staged_rows(staged, columns, names),
+        "staged": _staged_rows(staged, members, _given(inputs, members, staged), columns, names),
     }
 
 
-def _staged_rows(staged: Staged, columns: list[str], names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
+def _staged_rows(
+    staged: Staged, members: Members, given: set[int], columns: list[str], names: Mapping[int, str]
+) -> Iterator[dict[str, Any]]:
     for member in sorted(staged, key=names.__getitem__):
         kind, packed, tags = staged[member]
         microstars = np.frombuffer(packed, dtype="<i4").tolist()
-        yield {
+        row: dict[str, Any] = {
             "member": names[member],
             "kind": kind,
             "microstars": dict(zip(columns, microstars, strict=True)),
-            "tags": sorted(tags),
+            # Those of an inherited ballot tell whom its owner follows.
+            "tags": [] if member in given and members[member].is_hidden else sorted(tags),
         }
-
-
-def _lots(decision: Decision, choices: list[Choice], ids: Mapping[int, str]) -> dict[str, Any]:
-    """Where the lots were drawn here, what they can be drawn from again; those of an imported file stand as given."""
-    if {choice.pk: choice.lot for choice in choices} != lots_drawn(decision.pk, [choice.pk for choice in choices]):
-        return {}
-    written = {name: str(pk) for pk, name in ids.items()}
-    return {"lots_from": "sha256", "lot_ids": {"decision": str(decision.pk), "choices": written}}
+        if member in given:
+            row["given"] = True
+        yield row
 
 
 def _ballots(
@@ -272,7 +302,7 @@ def _ballots(
     columns: list[str],
     names: Mapping[int, str],
 ) -> Iterator[dict[str, Any]]:
-    commented = Ballot.objects.filter(decision=decision, membership__is_anonymous=False).exclude(comment="")
+    commented = Ballot.objects.filter(decision=decision, is_anonymous=False).exclude(comment="")
     comments = dict(commented.values_list("membership_id", "comment"))
     for pk in sorted(inputs.ballots.keys() & members.keys(), key=names.__getitem__):
         ballot = inputs.ballots[pk]
@@ -283,7 +313,7 @@ def _ballots(
             "tags": sorted(ballot.tags),
             "abstain": ballot.abstain,
         }
-        if pk in comments:
+        if pk in comments and not members[pk].is_hidden:
             row["comment"] = comments[pk]
         yield row
 

@@ -1,4 +1,4 @@
-"""Commands on decisions: drafted, published, prolonged, recalculated."""
+"""Commands on decisions: drafted, published, clarified, prolonged, recalculated."""
 
 from __future__ import annotations
 
@@ -13,9 +13,25 @@ from django.db import transaction
 from accounts.models import User
 from democracy import access, contents, eventlog, ledger
 from democracy.access import Viewer
-from democracy.errors import ChoicesFrozen, ClosingMovesLaterOnly, DecisionClosed, InvalidInput, PermissionDenied
+from democracy.errors import (
+    ChoicesFrozen,
+    ClosingMovesLaterOnly,
+    DecisionClosed,
+    InvalidInput,
+    PermissionDenied,
+    TextsFrozen,
+)
 from democracy.ledger import Change
-from democracy.models import MAX_CHOICES, MIN_CHOICES, Choice, Decision, LedgerEntry, Membership
+from democracy.models import (
+    MAX_CHOICES,
+    MAX_CLARIFICATIONS,
+    MIN_CHOICES,
+    Choice,
+    Clarification,
+    Decision,
+    LedgerEntry,
+    Membership,
+)
 from democracy.moments import checked_moment
 from democracy.services import validation
 from democracy.services.commands import command
@@ -70,8 +86,9 @@ def update_decision(
 ) -> Decision:
     """Change what is given. Managers only.
 
-    Once published, choices, opening and visibility of results are fixed (people vote relying on them) and closing may
-    only move later. Raises PermissionDenied, InvalidInput, ChoicesFrozen, ClosingMovesLaterOnly, DecisionClosed.
+    Once published, choices, opening and visibility of results are fixed (people rely on them) and closing may only move
+    later; once open, title and description are fixed, too: what is unclear then, a clarification says.
+    Raises PermissionDenied, InvalidInput, ChoicesFrozen, TextsFrozen, ClosingMovesLaterOnly, DecisionClosed.
     """
     decision, manager = _managed(viewer, decision_id)
     opens_at, closes_at = _times(opens_at, closes_at)
@@ -90,9 +107,14 @@ def update_decision(
                 _require_later_closing(decision, closes_at, recording.time)
         change = contents.decision_change(decision)
         before = change.content()
+        words = decision.title, decision.description
         if title is not None:
             decision.title = validation.line(title, field="title")
         _change(decision, description=description, results_visibility=results_visibility)
+        if words != (decision.title, decision.description):
+            _require_not_opened(
+                decision, recording.time, field="title" if words[0] != decision.title else "description"
+            )
         decision.opens_at = opens_at or decision.opens_at
         decision.closes_at = closes_at or decision.closes_at
         _check(decision)
@@ -103,6 +125,13 @@ def update_decision(
         if what:
             transaction.on_commit(lambda: eventlog.decision_changed(actor, decision.title, what), robust=True)
     return decision
+
+
+def _require_not_opened(decision: Decision, now: datetime, *, field: str) -> None:
+    if decision.published_at is not None and decision.opens_at is not None and now >= decision.opens_at:
+        raise TextsFrozen(
+            "The question can't change any more: people vote on these words. Add a clarification.", field=field
+        )
 
 
 def _require_later_closing(decision: Decision, closes_at: datetime, now: datetime) -> None:
@@ -163,8 +192,8 @@ def _set_choices(decision: Decision, wanted: Sequence[ChoiceInput]) -> None:
 
 @command
 def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
-    """Publish a draft: its choices get their lots and are frozen; voting opens at `opens_at`, or now if that has
-    passed.
+    """Publish a draft: its choices are frozen and get their lots, from a seed that is drawn in this moment; voting
+    opens at `opens_at`, or now if that has passed.
 
     Managers only. Raises PermissionDenied, InvalidInput.
     """
@@ -183,23 +212,54 @@ def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
         draw_lots(decision, choices)
         Choice.objects.bulk_update(choices, ["lot"])
         decision.published_at = recording.time
-        decision.save(update_fields=["published_at", "opens_at"])
+        decision.save(update_fields=["published_at", "opens_at", "lot_seed"])
         actor = access.display_name(manager)
         transaction.on_commit(lambda: eventlog.decision_published(actor, decision.title), robust=True)
     return decision
 
 
 def draw_lots(decision: Decision, choices: Sequence[Choice]) -> None:
-    """Give each choice its lot. Nobody can steer it, everybody can check it."""
-    lots = lots_drawn(decision.pk, [choice.pk for choice in choices])
+    """Draw a seed and give each choice its lot. Whoever words the choices can't know what it will be, and everybody can
+    check the lots.
+    """
+    decision.lot_seed = secrets.token_hex(32)
+    lots = lots_drawn(decision.lot_seed, [choice.pk for choice in choices])
     for choice in choices:
         choice.lot = lots[choice.pk]
 
 
-def lots_drawn(decision_id: int, choice_ids: Iterable[int]) -> dict[int, int]:
-    """The lot of each choice: the rank of SHA-256(decision id + ":" + choice id)."""
-    drawn = sorted(choice_ids, key=lambda choice: hashlib.sha256(f"{decision_id}:{choice}".encode()).digest())
+def lots_drawn(seed: str, choice_ids: Iterable[int]) -> dict[int, int]:
+    """The lot of each choice: the rank of SHA-256(seed + ":" + choice id)."""
+    drawn = sorted(choice_ids, key=lambda choice: hashlib.sha256(f"{seed}:{choice}".encode()).digest())
     return {choice: lot for lot, choice in enumerate(drawn, start=1)}
+
+
+@command
+def add_clarification(viewer: Viewer, decision_id: int, *, text: str) -> Decision:
+    """Add a dated clarification to a published decision's question, until voting closes. Managers only.
+
+    The same words again change nothing. Raises PermissionDenied, InvalidInput, DecisionClosed.
+    """
+    decision, manager = _managed(viewer, decision_id)
+    with ledger.recording(decision.community_id, actor=manager.user) as recording:
+        decision.refresh_from_db()
+        if decision.published_at is None:
+            raise InvalidInput("This is a draft: change its words themselves.", field="text")
+        if decision.closes_at is not None and recording.time >= decision.closes_at:
+            raise DecisionClosed("Voting has closed; nothing can be added to the question any more.", field="text")
+        said = list(decision.clarifications.values_list("text", flat=True))
+        clarification = Clarification(decision=decision, text=validation.text(text, field="text"), at=recording.time)
+        if not clarification.text:
+            raise InvalidInput("Say what is to be clarified.", field="text")
+        validation.check(clarification)
+        if clarification.text in said:
+            return decision
+        if len(said) >= MAX_CLARIFICATIONS:
+            raise InvalidInput(f"A decision has at most {MAX_CLARIFICATIONS} clarifications.", field="text")
+        clarification.save()
+        actor = access.display_name(manager)
+        transaction.on_commit(lambda: eventlog.decision_clarified(actor, decision.title), robust=True)
+    return decision
 
 
 @command

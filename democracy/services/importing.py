@@ -27,7 +27,17 @@ from tqdm import tqdm
 from democracy import bulk, contents, eventlog, ledger, statistics
 from democracy.errors import InvalidInput, NameTaken
 from democracy.ledger import Change, Recording
-from democracy.models import Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
+from democracy.models import (
+    Ballot,
+    Choice,
+    Clarification,
+    Community,
+    Decision,
+    Following,
+    LedgerEntry,
+    Membership,
+    Vote,
+)
 from democracy.services.decisions import draw_lots
 from democracy.services.imported_people import accounts_for
 
@@ -92,6 +102,12 @@ class NewBallot:
 
 
 @dataclass(frozen=True, slots=True)
+class NewClarification:
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class NewDecision:
     """A published decision. Its lots are kept where every choice has one, else drawn."""
 
@@ -103,6 +119,7 @@ class NewDecision:
     description: str = ""
     results_visibility: str = Decision.Visibility.LIVE
     ballots: Sequence[NewBallot] = ()
+    clarifications: Sequence[NewClarification] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +317,10 @@ def add_decision(recording: Recording, new: NewDecision) -> Decision:
     if any(choice.lot is None for choice in choices):
         draw_lots(decision, choices)
         Choice.objects.bulk_update(choices, ["lot"])
+        Decision.objects.filter(pk=decision.pk).update(lot_seed=decision.lot_seed)
+    Clarification.objects.bulk_create(
+        Clarification(decision=decision, text=one.text, at=one.at) for one in new.clarifications
+    )
     recording.add(contents.decision_change(decision))
     handle, title, community = eventlog.SYSTEM, new.title, recording.community.name
     transaction.on_commit(lambda: eventlog.decision_created(handle, title, community), robust=True)

@@ -1,4 +1,4 @@
-"""Reading a bundle (DESIGN section 9) strictly: from text to `NewCommunity`; what is wrong is named by its path.
+"""Reading a bundle (`docs/bundle.md`) strictly: from text to `NewCommunity`; what is wrong is named by its path.
 
 Keys that are not of the format are passed over, as are `result` and `staged`: an import calculates for itself.
 """
@@ -14,7 +14,16 @@ from typing import Any, NoReturn, TypeVar, overload
 from django.utils import timezone
 
 from democracy.errors import InvalidInput
-from democracy.models import MAX_CHOICES, MAX_FOLLOWINGS, MAX_STARS, MIN_CHOICES, Community, Decision, Membership
+from democracy.models import (
+    MAX_CHOICES,
+    MAX_CLARIFICATIONS,
+    MAX_FOLLOWINGS,
+    MAX_STARS,
+    MIN_CHOICES,
+    Community,
+    Decision,
+    Membership,
+)
 from democracy.moments import LATEST, checked_moment
 from democracy.services import validation
 from democracy.services.importing import (
@@ -22,6 +31,7 @@ from democracy.services.importing import (
     Malformed,
     NewBallot,
     NewChoice,
+    NewClarification,
     NewCommunity,
     NewDecision,
     NewFollowing,
@@ -29,10 +39,17 @@ from democracy.services.importing import (
 )
 from democracy.tags import normalise_tags
 
-FORMAT, VERSION = "crowdvote-bundle", 1
+FORMAT, VERSION = "crowdvote-bundle", 2
+_READABLE = (1, VERSION)
 _LONGEST_ID = 80
 _LONGEST_TITLE = 200
-_LONGEST_TEXT = {"community": 5_000, "decision": 20_000, "choice": 5_000, "comment": 2_000}
+_LONGEST_TEXT = {
+    "community": 5_000,
+    "decision": 20_000,
+    "choice": 5_000,
+    "comment": 2_000,
+    "clarification": 2_000,
+}
 
 Value = TypeVar("Value", str, int, bool, list[Any], dict[str, Any])
 _KINDS: dict[type, str] = {
@@ -76,8 +93,8 @@ def read_bundle(text: str, *, name: str | None = None) -> NewCommunity:
     bundle = _Place("", parse(text))
     if bundle.value.get("format") != FORMAT:
         raise Malformed("format", f"must be {FORMAT!r}.")
-    if bundle.take("version", int) != VERSION:
-        raise Malformed("version", f"only version {VERSION} is known here.")
+    if bundle.take("version", int) not in _READABLE:
+        raise Malformed("version", f"only the versions {' and '.join(map(str, _READABLE))} are known here.")
     community = bundle.inside("community")
     members = list(_members(bundle))
     by_id = {member.id: member for member in members}
@@ -150,7 +167,19 @@ def _decisions(bundle: _Place, members: Mapping[str, NewMember]) -> Iterator[New
             closes_at=closes_at,
             results_visibility=row.one_of("results_visibility", Decision.Visibility.values, Decision.Visibility.LIVE),
             ballots=list(_ballots(row, members, choice_ids)),
+            clarifications=list(_clarifications(row, opens_at)),
         )
+
+
+def _clarifications(decision: _Place, opens_at: datetime) -> Iterator[NewClarification]:
+    rows = list(decision.rows("clarifications", default=[]))
+    if len(rows) > MAX_CLARIFICATIONS:
+        decision.fail("clarifications", f"a decision has at most {MAX_CLARIFICATIONS} clarifications.")
+    for row in rows:
+        text = row.text("text", _LONGEST_TEXT["clarification"])
+        if not text:
+            row.fail("text", "must not be empty.")
+        yield NewClarification(text, row.time("at") or opens_at)
 
 
 def _choices(decision: _Place) -> Iterator[NewChoice]:

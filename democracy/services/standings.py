@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from democracy import access, contents, wording
+from democracy import access, contents, ledger, wording
 from democracy.access import Viewer
 from democracy.models import Ballot, Choice, Community, Decision, LedgerEntry, Membership, StagedBallot
 from democracy.selectors import own_memberships
@@ -23,7 +23,7 @@ _SUGGESTIONS = 12
 
 @dataclass(frozen=True)
 class OwnBallot:
-    """A member's own ballot. `stars`: (choice, microstars); `receipt`: the hash of the newest ledger entry about it;
+    """A member's own ballot. `stars`: (choice, microstars); `receipt`: the newest ledger entry about a cast one;
     `is_anonymous`: others see it under a pseudonym.
     """
 
@@ -31,7 +31,7 @@ class OwnBallot:
     ballot: Ballot | None
     stars: tuple[tuple[Choice, int], ...] = ()
     tags: tuple[str, ...] = ()
-    receipt: str = ""
+    receipt: LedgerEntry | None = None
     is_anonymous: bool = False
 
 
@@ -61,10 +61,9 @@ def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Cho
     return OwnBallot(Kind.INHERITED, None, stars, tuple(row.tags), is_anonymous=is_anonymous)
 
 
-def _receipt(decision: Decision, membership: Membership) -> str:
+def _receipt(decision: Decision, membership: Membership) -> LedgerEntry | None:
     subject = contents.ballot_subject(decision.pk, membership.pk)
-    entries = LedgerEntry.objects.filter(community=decision.community_id, subject=subject)
-    return entries.order_by("-revision").values_list("hash", flat=True).first() or ""
+    return ledger.newest_entry(decision.community_id, subject)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Case, Min, Value, When
 
-from democracy import bulk, clock, publishing
+from democracy import bulk, checkpoints, clock, ledger, publishing
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.services.calculation import StagedDecision
 from democracy.services.claims import Claim
@@ -58,6 +58,9 @@ def store(
                 decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result
             )
             transaction.on_commit(lambda: publishing.result_stored(snapshot), robust=True)
+        if final and staged.revision:
+            head = ledger.hash_at(decision.community_id, staged.revision)
+            checkpoints.keep(decision.community_id, staged.revision, head)
         transaction.on_commit(lambda: publishing.status_changed([decision.pk]), robust=True)
     return len(rows)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from democracy import access, selectors
+from democracy import access, checkpoints, ledger, selectors
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Decision, DecisionSnapshot
@@ -27,6 +27,7 @@ def decision_frame(viewer: Viewer, community_id: int, decision_id: int, *, tab: 
         "community": decision.community,
         "decision": decision,
         "choices": list(decision.choices.all()),
+        "clarifications": list(decision.clarifications.all()),
         "membership": membership,
         "is_manager": membership is not None and membership.is_manager,
         "shows_ballots": access.shows_ballots(decision),
@@ -52,6 +53,17 @@ def result_panel(context: dict[str, Any]) -> dict[str, Any]:
         else "",
         "seen": _seen(decision, state, snapshot),
     }
+
+
+def checkpoint_of(snapshot: DecisionSnapshot | None) -> dict[str, Any]:
+    """The context of a result's checkpoint: of the ledger that it rests on, where its revision is told."""
+    decision = snapshot.decision if snapshot is not None else None
+    if snapshot is None or decision is None or not (snapshot.is_final or access.shows_ballots(decision)):
+        return {"checkpoint": None}
+    head = ledger.hash_at(decision.community_id, snapshot.revision)
+    # As of when it was calculated, so that it is the same for everybody and at any time.
+    checkpoint = checkpoints.signed(decision.community_id, snapshot.revision, head, snapshot.calculated_at)
+    return {"checkpoint": checkpoint, "checkpoint_content": checkpoints.content(checkpoint)}
 
 
 _COUNTED = {Decision.Status.OPEN, Decision.Status.CLOSED}

@@ -8,8 +8,9 @@ from typing import Any, TypeVar, cast
 from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import patch_cache_control, patch_vary_headers
 
 Row = TypeVar("Row", bound=Model)
 
@@ -49,4 +50,14 @@ def render_page(
         status = 400 if is_refused and (fragment is None or request.method == "POST") else 200
     response = render(request, fragment or template, dict(context), status=status)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
+
+
+Answer = TypeVar("Answer", bound=HttpResponseBase)
+
+
+def download(response: Answer, name: str) -> Answer:
+    """An answer as a file of this name, which nobody keeps on the way."""
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    patch_cache_control(response, private=True, no_store=True)
     return response

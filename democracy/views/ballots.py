@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -17,6 +17,7 @@ from democracy import network, services, wording
 from democracy.errors import InvalidTag, PermissionDenied
 from democracy.forms.decisions import BallotForm, BallotSearch
 from democracy.models import Ballot
+from democracy.services import receipts
 from democracy.services.explaining import explain_ballot, explain_own
 from democracy.services.presenting import outcome
 from democracy.services.questions import Vote, what_if
@@ -24,7 +25,7 @@ from democracy.services.rolls import ballot_rows, columns_of, read_rows
 from democracy.tags import normalise_tags
 from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, submitted
-from democracy.views._pages import PER_PAGE, render_page
+from democracy.views._pages import PER_PAGE, download, render_page
 from democracy.views._undo import Undo, keep, undo_of
 from democracy.views.communities import WATCH
 from democracy.views.decisions import DETAIL_FRAGMENTS, voting
@@ -158,6 +159,17 @@ def _voted(
     response = render(request, "democracy/_voting.html", context)
     response["HX-Trigger"] = "voted"
     return response
+
+
+@no_page
+@require_safe
+@signed_in
+@answered
+def own_receipt(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """The receipt of one's own ballot as a file, for as long as it is cast."""
+    decision = decision_frame(request.user, community_id, decision_id)["decision"]
+    receipt = receipts.own_receipt(request.user, decision)
+    return download(JsonResponse(receipt.file), f"receipt-{decision_id}.json")
 
 
 @require_safe

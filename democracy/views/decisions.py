@@ -14,7 +14,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.returning import no_page
 from democracy import services
 from democracy.access import Viewer
-from democracy.forms.decisions import BallotForm, DecisionForm, PublishedDecisionForm, with_choices_changed
+from democracy.forms.decisions import (
+    BallotForm,
+    ClarificationForm,
+    DecisionForm,
+    PublishedDecisionForm,
+    ScheduledDecisionForm,
+    with_choices_changed,
+)
 from democracy.models import MIN_CHOICES, Decision
 from democracy.services.decisions import has_anonymous_voters
 from democracy.services.explaining import explain_own
@@ -92,11 +99,11 @@ def decision_create(request: HttpRequest, community_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @managers_only
 def decision_edit(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Change a draft; of a published decision, its texts, and its closing to a later time. Raises Http404 where there
-    is no such decision of the community; answers others than managers with 403.
+    """Change a draft; of a published decision its closing to a later time, and before it opens its texts. Raises
+    Http404 where there is no such decision of the community; answers others than managers with 403.
     """
     context = decision_frame(request.user, community_id, decision_id)
-    kind = DecisionForm if context["decision"].published_at is None else PublishedDecisionForm
+    kind = _form_of(context["decision"])
     form = kind.of(context["decision"], request.POST if request.method == "POST" else None)
     if "do" in request.POST and isinstance(form, DecisionForm):
         return _edited(request, community_id, with_choices_changed(form, request.POST["do"]), context)
@@ -107,15 +114,42 @@ def decision_edit(request: HttpRequest, community_id: int, decision_id: int) -> 
     return redirect("decision-preview" if kind is DecisionForm else "decision", community_id, decision_id)
 
 
+def _form_of(decision: Decision) -> type[DecisionForm | ScheduledDecisionForm | PublishedDecisionForm]:
+    match decision.status:
+        case Decision.Status.DRAFT:
+            return DecisionForm
+        case Decision.Status.SCHEDULED:
+            return ScheduledDecisionForm
+        case _:
+            return PublishedDecisionForm
+
+
+@no_page
+@require_POST
+@managers_only
+def decision_clarify(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """Add a clarification to the question."""
+    context = decision_frame(request.user, community_id, decision_id)
+    clarifying = ClarificationForm(request.POST)
+    done = submitted(clarifying, lambda data: services.add_clarification(request.user, decision_id, text=data["text"]))
+    if done is None:
+        form = _form_of(context["decision"]).of(context["decision"])
+        return _edited(request, community_id, form, context, clarifying)
+    messages.success(request, "Your clarification stands beside the question.")
+    return redirect("decision", community_id, decision_id)
+
+
 def _edited(
     request: HttpRequest,
     community_id: int,
-    form: DecisionForm | PublishedDecisionForm,
+    form: DecisionForm | ScheduledDecisionForm | PublishedDecisionForm,
     context: Mapping[str, Any] | None = None,
+    clarifying: ClarificationForm | None = None,
 ) -> HttpResponse:
     context = {
         **(context or frame(request.user, community_id, tab="")),
         "form": form,
+        "clarifying": clarifying or ClarificationForm(),
         "anonymous_voters": LIVE_AND_ANONYMOUS if has_anonymous_voters(community_id) else "",
     }
     return render_page(

@@ -1,15 +1,24 @@
-"""The ledger as a readable feed."""
+"""The ledger as a readable feed, entry by entry, and as a file."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from collections.abc import AsyncIterator, Iterator
+from typing import cast
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
-from democracy import feed
+from accounts.returning import no_page
+from democracy import checkpoints, feed, sentences
+from democracy.errors import PermissionDenied
 from democracy.forms.communities import LedgerForm
+from democracy.services import receipts
 from democracy.views._errors import answered
 from democracy.views._frames import frame
-from democracy.views._pages import render_page
+from democracy.views._pages import download, render_page
 
 _PER_PAGE = 50
 
@@ -21,18 +30,68 @@ def community_ledger(request: HttpRequest, community_id: int) -> HttpResponse:
     read the community.
     """
     form, context = LedgerForm(request.GET), frame(request.user, community_id, tab="ledger")
-    items = feed.feed(
+    words, kind, decision = form.value("q"), form.value("kind"), form.number("decision")
+    found = feed.search(
         request.user,
         context["community"],
+        words,
         before=form.number("before"),
-        kind=form.value("kind"),
-        first=_PER_PAGE + 1,
+        kind=kind,
+        decision=decision,
+        first=_PER_PAGE,
     )
     context |= {
-        "items": items[:_PER_PAGE],
-        "older": items[_PER_PAGE - 1].revision if len(items) > _PER_PAGE else None,
-        "kind": form.value("kind"),
+        "items": found.items,
+        "older": found.older,
+        "q": words,
+        "kind": kind,
         "kinds": form.fields["kind"].choices,  # type: ignore[attr-defined]
+        "decision_id": decision,
+        "decisions": feed.decisions(request.user, context["community"]),
     }
     fragments = {"ledger": "democracy/_ledger.html"}
     return render_page(request, "democracy/ledger.html", context, fragments=fragments)
+
+
+@require_safe
+@answered
+def ledger_entry(request: HttpRequest, community_id: int, revision: int) -> HttpResponse:
+    """One entry: what happened, what was before and after, and what proves it."""
+    context = frame(request.user, community_id, tab="ledger")
+    item = feed.entry(request.user, context["community"], revision)
+    if item is None:
+        raise PermissionDenied
+    context |= {
+        "item": item,
+        "differences": list(sentences.differences(item.before, item.after)),
+        "last": context["community"].revision,
+    }
+    return render_page(request, "democracy/ledger_entry.html", context)
+
+
+@no_page
+@require_safe
+@answered
+def ledger_download(request: HttpRequest, community_id: int) -> HttpResponse:
+    """The ledger as a file, with the entries opened that the viewer may open; read as it is sent."""
+    community = frame(request.user, community_id, tab="ledger")["community"]
+    pieces = receipts.ledger_file(request.user, community)
+    content = _read_by_and_by(pieces) if isinstance(request, ASGIRequest) else pieces
+    response = StreamingHttpResponse(content, content_type="application/jsonl")
+    return cast(HttpResponse, download(response, f"ledger-{community_id}.jsonl"))
+
+
+async def _read_by_and_by(pieces: Iterator[str]) -> AsyncIterator[str]:
+    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
+        yield piece
+
+
+@no_page
+@require_safe
+@answered
+def community_checkpoint(request: HttpRequest, community_id: int) -> HttpResponse:
+    """What the ledger is now, signed: to keep, and to compare with later ones."""
+    community = frame(request.user, community_id, tab="ledger")["community"]
+    response = JsonResponse(checkpoints.content(receipts.checkpoint_now(community)))
+    patch_cache_control(response, private=True, no_store=True)
+    return response

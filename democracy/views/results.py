@@ -19,9 +19,9 @@ from democracy.services.margins import exact_margin, rough_margin
 from democracy.services.presenting import outcome
 from democracy.services.rolls import cast_only, columns_of, distributions
 from democracy.services.sheets import ballots_as_csv
-from democracy.views._decisions import decision_frame, result_panel, tell_what_is_new
+from democracy.views._decisions import checkpoint_of, decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered, managers_only
-from democracy.views._pages import page_of, render_page
+from democracy.views._pages import download, page_of, render_page
 
 STARTED = "Recalculation started - results will update shortly"
 
@@ -33,6 +33,7 @@ def decision_results(request: HttpRequest, community_id: int, decision_id: int) 
     context = decision_frame(request.user, community_id, decision_id, tab="results")
     context |= result_panel(context)
     choices = context["choices"]
+    context |= checkpoint_of(context["snapshot"])
     if context["outcome"] is not None:
         context |= {
             "chart": history_chart(request.user, context["decision"], context["outcome"]),
@@ -151,7 +152,7 @@ def decision_export(request: HttpRequest, community_id: int, decision_id: int) -
     """
     context = decision_frame(request.user, community_id, decision_id)
     text = bundles.export(context["decision"])
-    return _download(HttpResponse(text, content_type="application/json"), f"decision-{decision_id}.json")
+    return download(HttpResponse(text, content_type="application/json"), f"decision-{decision_id}.json")
 
 
 @no_page
@@ -167,10 +168,4 @@ def decision_csv(request: HttpRequest, community_id: int, decision_id: int) -> H
     decision, choices = context["decision"], context["choices"]
     columns = columns_of(decision, len(choices))
     text = ballots_as_csv(request.user, decision, choices, columns)
-    return _download(HttpResponse(text, content_type="text/csv; charset=utf-8"), f"decision-{decision.pk}-ballots.csv")
-
-
-def _download(response: HttpResponse, name: str) -> HttpResponse:
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    patch_cache_control(response, private=True, no_store=True)
-    return response
+    return download(HttpResponse(text, content_type="text/csv; charset=utf-8"), f"decision-{decision.pk}-ballots.csv")

@@ -17,7 +17,7 @@ from tests import factories
 from tests.factories import close, follow, vote
 from tests.rules import Clock
 from tests.test_commands.running import exported, refused, run
-from tests.test_verify.bundles import VERIFIER, differences
+from tests.test_verify.bundles import VERIFIER, differences, verifier
 from tests.test_verify.test_comparison import at, leaves, others, rejected
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +44,12 @@ def town():
     run("recalculate")
     one.refresh_from_db()
     return made, members, one
+
+
+def verified(bundle):
+    """The differences of a bundle's one decision, and what the verifier says where there are none."""
+    read = verifier.read_bundle(json.dumps(bundle))
+    return verifier.verify(read, read.decisions[0])
 
 
 def test_the_verifier_accepts_what_is_exported(town, tmp_path):
@@ -98,7 +104,7 @@ def test_the_ledger_hash_is_that_of_the_revision_the_result_reflects(town):
     one.refresh_from_db()
     assert bundle["ledger"] == {
         "revision": one.calculated_revision,
-        "hash": ledger.head_hash(made.pk, one.calculated_revision),
+        "hash": ledger.hash_at(made.pk, one.calculated_revision),
     }
     assert bundle["decisions"][0]["result"]["revision"] == one.calculated_revision
 
@@ -150,13 +156,19 @@ def test_an_anonymous_member_has_a_pseudonym_and_nothing_else(town):
     assert differences(bundle) == []
 
 
-def test_an_anonymous_member_who_inherits_shows_only_the_followings_that_count(town):
+def test_what_an_anonymous_member_inherits_stands_as_given_without_whom_they_follow(town):
     _, members, one = town
     bundle = exported(one)
     gus = access.pseudonym(one.pk, members["gus"].pk).lower().replace(" ", "-")
-    assert [row for row in bundle["followings"] if row["follower"] == gus] == [
-        {"follower": gus, "followee": str(members["bob"].pk), "tags": ["roads"]}
+    assert [row for row in bundle["followings"] if gus in row.values()] == []
+    [decision] = bundle["decisions"]
+    bob = {row["member"]: row for row in decision["staged"]}[str(members["bob"].pk)]
+    assert [row for row in decision["staged"] if "given" in row] == [
+        {"member": gus, "kind": "inherited", "microstars": bob["microstars"], "tags": [], "given": True}
     ]
+    differing, summary = verified(bundle)
+    assert differing == []
+    assert "1 taken as given: 1 of anonymous members, 0 that rest on theirs" in summary
 
 
 def test_an_anonymous_manager_is_not_told_by_the_managers_mark(town):
@@ -166,14 +178,25 @@ def test_an_anonymous_manager_is_not_told_by_the_managers_mark(town):
     assert not any(row["manager"] for row in exported(one)["members"])
 
 
-def test_whoever_became_anonymous_after_closing_is_not_named_and_the_file_can_still_be_verified(town, monkeypatch):
+def test_whoever_became_anonymous_after_closing_keeps_the_name_of_a_cast_ballot_alone(town, monkeypatch):
     made, members, one = town
     Clock(monkeypatch).set(one.closes_at)
     run("recalculate")
-    services.set_anonymity(members["bob"].user, made.pk, anonymous=True, confirmed=True)
+    before = exported(Decision.objects.get(pk=one.pk))
+    for handle in ("bob", "dan"):
+        services.set_anonymity(members[handle].user, made.pk, anonymous=True, confirmed=True)
     bundle = exported(Decision.objects.get(pk=one.pk))
-    assert "bob" not in json.dumps(bundle).lower()
-    assert differences(bundle) == []
+    names = {row["name"].split()[0] for row in bundle["members"]}
+    assert ("Bob" in names, "Dan" in names) == (True, False)
+    assert {row["member"] for row in bundle["decisions"][0]["ballots"]} == {
+        row["member"] for row in before["decisions"][0]["ballots"]
+    }
+    # Dan inherited from Cat, and she from him.
+    given = {row["member"] for row in bundle["decisions"][0]["staged"] if "given" in row}
+    dan = access.pseudonym(one.pk, members["dan"].pk).lower().replace(" ", "-")
+    assert given > {dan, str(members["cat"].pk)}
+    assert bundle["decisions"][0]["result"] == before["decisions"][0]["result"]
+    assert verified(bundle)[0] == []
     assert bundles.import_bundle(json.dumps(bundle), name="Copy").decisions
 
 

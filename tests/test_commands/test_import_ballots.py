@@ -201,7 +201,7 @@ def test_the_decision_is_published_open_for_a_week_with_its_lots_drawn(tmp_path)
     assert decision.status == Decision.Status.OPEN
     assert decision.closes_at - decision.opens_at == timedelta(days=7)
     lots = dict(decision.choices.values_list("pk", "lot"))
-    assert lots == lots_drawn(decision.pk, list(lots))
+    assert lots == lots_drawn(decision.lot_seed, list(lots))
 
 
 def test_how_long_it_is_open_can_be_said(tmp_path):

@@ -208,7 +208,7 @@ def test_a_decision_without_a_closing_must_leave_a_week_to_the_end_of_the_calend
     [
         ("format", "other", "format: must be 'crowdvote-bundle'."),
         ("format", ..., "format: must be"),
-        ("version", 2, "version: only version 1"),
+        ("version", 3, "version: only the versions 1 and 2"),
         ("version", True, "version: must be a whole number."),
         ("community", ..., "community: is missing."),
         ("community", [], "community: must be an object."),

@@ -350,11 +350,17 @@ def _different(entry: LedgerEntry, column: str) -> Any:
             return (now or 0) + 1_000
         case "before" | "after":
             return {} if now is None else {**now, "tags": ["forged"]}
-        case "hash" | "previous_hash" | "salt":
+        case "hash" | "commitment" | "salt":
             return now[:-1] + ("1" if now[-1] == "0" else "0")
         case "kind":
             return "ballot" if now != "ballot" else "following"
     return f"{now}1"
+
+
+def chained(entry: LedgerEntry, previous_hash: str) -> None:
+    """Give an entry the commitment and hash that it would have here."""
+    entry.commitment = ledger.commitment(entry)
+    entry.hash = ledger.chain_hash(previous_hash, entry.revision, entry.commitment)
 
 
 COLUMNS = [field.attname for field in LedgerEntry._meta.fields if not field.primary_key]
@@ -424,19 +430,18 @@ class TestTampering:
                 before=None,
                 after={"stars": {}},
                 salt="",
-                previous_hash=last.hash,
             )
-            forged.hash = ledger.entry_hash(forged)
+            chained(forged, last.hash)
             forged.save()
             assert faults(community) != []
             transaction.set_rollback(True)
 
     def test_a_forged_row_that_does_not_start_from_what_was_is_found(self, chain: tuple[Community, Community]) -> None:
         community, _ = chain
-        last = rules.entries(community)[-1]
+        *_, previous, last = rules.entries(community)
         with transaction.atomic():
             last.before = {"stars": {}}
-            last.hash = ledger.entry_hash(last)
+            chained(last, previous.hash)
             last.save()
             assert faults(community) == [
                 f"entry {last.revision} does not start from what entry before it left of {last.subject}"

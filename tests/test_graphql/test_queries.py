@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from democracy import recalculation
+from democracy.canonical import written_time
 from democracy.models import Community, Decision
 from democracy.services.calculation import forget_everything
 from tests import factories
@@ -303,5 +304,6 @@ def test_the_ledger_tells_what_happened_and_is_chained() -> None:
             "abstain": False,
             "comment": "",
             "anonymous": False,
+            "cast": written_time(receipt.ballot.cast_at),
         },
     )

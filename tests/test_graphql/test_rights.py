@@ -89,6 +89,7 @@ CASES = {
     "createDecision": Case(MANAGERS, with_input(of_community, title="Which way?")),
     "updateDecision": Case(MANAGERS, with_input(of_draft, title="Which way?")),
     "publishDecision": Case(MANAGERS, of_draft),
+    "clarifyDecision": Case(MANAGERS, with_input(of_decision, text="Only trees.")),
     "castVote": Case(MEMBERS, with_input(stars)),
     "withdrawVote": Case(MEMBERS, of_decision),
     "tagVote": Case(MEMBERS, with_input(of_decision, tags=["roads"])),

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from democracy import ledger, services
+from democracy.canonical import written_time
 from democracy.errors import (
     DecisionClosed,
     DecisionNotOpen,
@@ -299,7 +300,11 @@ class TestReceipt:
         receipt = cast(town.ada, town.decision, stars=stars_on(town.decision, Ash=5, Birch=4, Cedar=3), tags=["parks"])
         (entry,) = rules.entries(town.community, after=before)
         ids = {title: str(choice.pk) for title, choice in factories.choices(town.decision).items()}
-        assert receipt.entry_hash == entry.hash == ledger.entry_hash(entry)
+        assert (
+            receipt.entry_hash
+            == entry.hash
+            == ledger.chain_hash(ledger.hash_at(town.community.pk, before), entry.revision, ledger.commitment(entry))
+        )
         assert (entry.before, entry.after) == (
             None,
             {
@@ -308,6 +313,7 @@ class TestReceipt:
                 "abstain": False,
                 "comment": "",
                 "anonymous": False,
+                "cast": written_time(receipt.ballot.cast_at),
             },
         )
         assert (entry.actor_id, entry.membership_id, entry.decision_id, entry.kind) == (

@@ -1,4 +1,4 @@
-"""The rules of decisions: drafting, publishing, prolonging, asking for a recalculation."""
+"""The rules of decisions: drafting, publishing, clarifying, prolonging, asking for a recalculation."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from democracy import services
-from democracy.errors import ChoicesFrozen, ClosingMovesLaterOnly, DecisionClosed, InvalidInput, PermissionDenied
-from democracy.models import Choice, Decision
+from democracy.canonical import written_time
+from democracy.errors import (
+    ChoicesFrozen,
+    ClosingMovesLaterOnly,
+    DecisionClosed,
+    InvalidInput,
+    PermissionDenied,
+    TextsFrozen,
+)
+from democracy.models import MAX_CLARIFICATIONS, Choice, Clarification, Decision
 from democracy.services import ChoiceInput
 from democracy.services.decisions import has_anonymous_voters
 from tests import factories, rules
@@ -38,8 +46,10 @@ def closing(decision: Decision) -> datetime:
     return decision.closes_at
 
 
+LATER = timezone.now() + timedelta(days=99)
 COMMANDS: dict[str, Callable[[Any, int], Any]] = {
-    "update": lambda viewer, decision: services.update_decision(viewer, decision, title="New"),
+    "update": lambda viewer, decision: services.update_decision(viewer, decision, closes_at=LATER),
+    "clarify": lambda viewer, decision: services.add_clarification(viewer, decision, text="Only trees."),
     "publish": services.publish_decision,
     "recalculate": services.request_recalculation,
 }
@@ -141,8 +151,9 @@ class TestDrafting:
         with rules.refused(InvalidInput) as caught:
             services.create_decision(town.manager, town.community.pk, **{"title": "Fine", **fields})
         assert caught.value.field == field  # type: ignore[attr-defined]
+        draft = factories.draft(town.community, town.manager)
         with rules.refused(InvalidInput):
-            services.update_decision(town.manager, town.decision.pk, **fields)
+            services.update_decision(town.manager, draft.pk, **fields)
 
     def test_a_decision_closes_after_it_opens(self, town: Town) -> None:
         opens = timezone.now() + HOUR
@@ -203,8 +214,16 @@ class TestPublishing:
     def test_lots_are_the_ranks_of_hashes_that_anybody_can_make(self, town: Town) -> None:
         decision = factories.decision(town.community, town.manager, *[f"Choice {number}" for number in range(12)])
         ids = list(decision.choices.values_list("pk", flat=True))
-        drawn = sorted(ids, key=lambda pk: hashlib.sha256(f"{decision.pk}:{pk}".encode()).hexdigest())
+        drawn = sorted(ids, key=lambda pk: hashlib.sha256(f"{decision.lot_seed}:{pk}".encode()).hexdigest())
         assert dict(decision.choices.values_list("pk", "lot")) == {pk: rank for rank, pk in enumerate(drawn, start=1)}
+
+    def test_the_seed_is_drawn_at_publishing_and_no_two_are_the_same(self, town: Town) -> None:
+        drafts = [factories.draft(town.community, town.manager) for _ in range(2)]
+        assert [draft.lot_seed for draft in drafts] == ["", ""]
+        seeds = {services.publish_decision(town.manager, draft.pk).lot_seed for draft in drafts}
+        assert len(seeds) == 2
+        assert all(len(bytes.fromhex(seed)) == 32 for seed in seeds)
+        assert {Decision.objects.get(pk=draft.pk).lot_seed for draft in drafts} == seeds
 
     def test_it_is_one_entry_with_the_lots_in_it(self, town: Town) -> None:
         draft = factories.draft(town.community, town.manager)
@@ -213,7 +232,8 @@ class TestPublishing:
         (entry,) = rules.entries(town.community, after=before)
         assert entry.before["published"] is None
         assert published.published_at is not None
-        assert entry.after["published"] == published.published_at.isoformat()
+        assert entry.after["published"] == written_time(published.published_at)
+        assert (entry.before["lot_seed"], entry.after["lot_seed"]) == ("", published.lot_seed)
         assert {choice["id"]: choice["lot"] for choice in entry.after["choices"]} == dict(
             draft.choices.values_list("pk", "lot")
         )
@@ -257,10 +277,70 @@ class TestOnceItIsPublished:
         )
         assert rules.written() == before
 
-    def test_texts_may_still_be_mended(self, town: Town, published: Decision) -> None:
+    def test_texts_may_be_mended_until_it_opens_and_never_after(
+        self, town: Town, published: Decision, clock: rules.Clock
+    ) -> None:
+        opens = max(published.opens_at, clock.now + HOUR)
+        Decision.objects.filter(pk=published.pk).update(opens_at=opens)
+        clock.set(opens - MOMENT)
         services.update_decision(town.manager, published.pk, title="Trees!", description="More.")
         row = Decision.objects.get(pk=published.pk)
         assert (row.title, row.description, titles(row)) == ("Trees!", "More.", ["Ash", "Birch", "Cedar"])
+        for moment in (opens, closing(published) - MOMENT, closing(published)):
+            clock.set(moment)
+            for fields in ({"title": "NOT trees"}, {"description": "Less."}, {"description": ""}):
+                with rules.refused(TextsFrozen) as caught:
+                    services.update_decision(town.manager, published.pk, **fields)
+                assert caught.value.field == next(iter(fields))  # type: ignore[attr-defined]
+        before = rules.written()
+        services.update_decision(town.manager, published.pk, title=" Trees! ", description="More.")
+        assert rules.written() == before
+
+
+class TestClarifying:
+    def test_a_clarification_is_dated_and_in_the_ledger_with_the_question_as_it_was(
+        self, town: Town, clock: rules.Clock
+    ) -> None:
+        clock.advance(minutes=5)
+        before = rules.revision(town.community)
+        services.add_clarification(town.manager, town.decision.pk, text=" Only\ntrees. ")
+        (entry,) = rules.entries(town.community, after=before)
+        assert (entry.kind, entry.actor_id) == ("decision", town.manager.pk)
+        assert entry.after == {
+            **entry.before,
+            "clarifications": [{"at": written_time(clock.now), "text": "Only\ntrees."}],
+        }
+
+    def test_it_makes_nothing_stale_and_again_changes_nothing(self, town: Town) -> None:
+        services.add_clarification(town.manager, town.decision.pk, text="Only trees.")
+        before = rules.written()
+        input_revision = Decision.objects.get(pk=town.decision.pk).input_revision
+        services.add_clarification(town.manager, town.decision.pk, text="Only trees. ")
+        assert rules.written() == before
+        assert Decision.objects.get(pk=town.decision.pk).input_revision == input_revision
+
+    def test_drafts_and_closed_decisions_take_none(self, town: Town, clock: rules.Clock) -> None:
+        draft = factories.draft(town.community, town.manager)
+        with rules.refused(InvalidInput):
+            services.add_clarification(town.manager, draft.pk, text="Only trees.")
+        clock.set(closing(town.decision) - MOMENT)
+        services.add_clarification(town.manager, town.decision.pk, text="Only trees.")
+        clock.set(closing(town.decision))
+        with rules.refused(DecisionClosed):
+            services.add_clarification(town.manager, town.decision.pk, text="No shrubs.")
+
+    @pytest.mark.parametrize("text", ["", " \n ", "x" * 2_001, "a\x00b"])
+    def test_bad_texts_are_refused(self, town: Town, text: str) -> None:
+        with rules.refused(InvalidInput) as caught:
+            services.add_clarification(town.manager, town.decision.pk, text=text)
+        assert caught.value.field == "text"  # type: ignore[attr-defined]
+
+    def test_there_are_at_most_50(self, town: Town) -> None:
+        rows = [Clarification(decision=town.decision, text=f"No. {number}") for number in range(MAX_CLARIFICATIONS - 1)]
+        Clarification.objects.bulk_create(rows)
+        services.add_clarification(town.manager, town.decision.pk, text="The last.")
+        with rules.refused(InvalidInput):
+            services.add_clarification(town.manager, town.decision.pk, text="One more.")
 
 
 class TestOnceItIsClosed:

@@ -17,7 +17,7 @@ def village() -> dict:
 
 MISTAKES = [
     ((), "format", "ballots", 'format: should be "crowdvote-bundle"'),
-    ((), "version", 2, "version: should be 1"),
+    ((), "version", 3, "version: should be 1 or 2"),
     ((), "version", True, "version: should be a whole number"),
     ((), "community", None, "community: should be an object"),
     ((), "members", {}, "members: should be a list"),

@@ -196,7 +196,9 @@ def test_the_receipt_is_the_hash_of_the_newest_entry_about_the_ballot(scene: Sce
     factories.vote(scene.members["ada"], scene.decision, Ash=5)
     receipt = factories.vote(scene.members["ada"], scene.decision, Ash=4).entry_hash
     assert LedgerEntry.objects.filter(hash=receipt).exists()
-    assert f'<code class="hash">{receipt}</code>' in text(as_(scene.user("ada")).get(scene.address("decision")))
+    assert f'<code class="hash" id="receipt-hash">{receipt}</code>' in text(
+        as_(scene.user("ada")).get(scene.address("decision"))
+    )
     assert receipt not in text(as_(scene.user("ben")).get(scene.address("decision")))
 
 
@@ -537,18 +539,52 @@ def test_a_time_at_the_ends_of_the_calendar_is_refused_beside_its_field(scene: S
     assert [list(answer.context["form"].errors) for answer in answers] == [["opens_at"], *[["closes_at"]] * 3]
 
 
-def test_a_published_decision_can_only_be_reworded_and_closed_later(scene: Scene) -> None:
-    client = as_(scene.manager)
+def test_an_open_decision_can_only_be_closed_later(scene: Scene) -> None:
+    client, asked = as_(scene.manager), scene.decision.title
     shown = client.get(scene.address("decision-edit")).context["form"]
-    assert list(shown.fields) == ["title", "description", "closes_at"]
+    assert list(shown.fields) == ["closes_at"]
     later = scene.decision.closes_at + timedelta(days=1)
     client.post(scene.address("decision-edit"), {"title": "New", "description": "", "closes_at": later.isoformat()})
     scene.decision.refresh_from_db()
-    assert (scene.decision.title, scene.decision.closes_at) == ("New", later)
+    assert (scene.decision.title, scene.decision.closes_at) == (asked, later)
     sooner = (timezone.now() + timedelta(hours=1)).isoformat()
     with nothing_written():
-        response = client.post(scene.address("decision-edit"), {"title": "New", "closes_at": sooner})
+        response = client.post(scene.address("decision-edit"), {"closes_at": sooner})
     assert list(response.context["form"].errors) == ["closes_at"]
+
+
+def test_before_it_opens_a_published_decision_can_be_reworded(scene: Scene) -> None:
+    opens = timezone.now() + timedelta(hours=1)
+    decision = factories.decision(scene.community, scene.manager, opens_at=opens)
+    client, page = as_(scene.manager), scene.address("decision-edit", decision)
+    assert list(client.get(page).context["form"].fields) == ["title", "description", "closes_at"]
+    client.post(page, {"title": "New", "description": "", "closes_at": decision.closes_at.isoformat()})
+    decision.refresh_from_db()
+    assert decision.title == "New"
+
+
+def test_a_clarification_stands_beside_the_question_for_everybody(scene: Scene) -> None:
+    client, page = as_(scene.manager), scene.address("decision-clarify")
+    with nothing_written():
+        refused = client.post(page, {"text": " "})
+        assert as_(scene.user("ada")).post(page, {"text": "Mine"}).status_code == 403
+        assert client.get(page).status_code == 405
+    assert (refused.status_code, list(refused.context["clarifying"].errors)) == (200, ["text"])
+    assert client.post(page, {"text": "Both sides\nof the street."})["Location"] == scene.address("decision")
+    for name in ("decision", "decision-results"):
+        shown = text(as_(scene.user("ada")).get(scene.address(name)))
+        assert '<dd class="preserve-lines">Both sides of the street.</dd>' in shown
+
+
+def test_a_receipt_is_a_file_for_its_owner_alone(scene: Scene) -> None:
+    factories.vote(scene.members["ada"], scene.decision, Ash=4)
+    page = scene.address("decision-receipt")
+    response = as_(scene.user("ada")).get(page)
+    assert response["Content-Disposition"] == f'attachment; filename="receipt-{scene.decision.pk}.json"'
+    assert "no-store" in response["Cache-Control"]
+    assert response.json()["content"]["membership"] == scene.members["ada"].pk
+    assert as_(scene.user("ben")).get(page).status_code == 302
+    assert as_(None).get(page).status_code == 302
 
 
 def test_where_there_are_anonymous_voters_the_form_says_why_not_live(scene: Scene) -> None:

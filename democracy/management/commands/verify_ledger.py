@@ -1,4 +1,4 @@
-"""`manage.py verify_ledger [--community ID]`: whether every ledger entry is the one that was written."""
+"""`manage.py verify_ledger [--community ID]`: whether ledgers, tables and results are what was written."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from democracy import ledger
 from democracy.models import Community
+from democracy.services import audits
 
 
 class Command(BaseCommand):
-    help = "Check the hash chains of the ledgers; fails listing what is missing, changed or out of order."
+    help = (
+        "Check the ledgers' hash chains against their kept checkpoints, and tables and results against the ledgers; "
+        "fails naming each row that differs."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--community", type=int, metavar="ID", help="default: all")
+        parser.add_argument(
+            "--key", action="append", default=[], metavar="HEX", help="a public key that the site signed with before"
+        )
 
-    def handle(self, *args: Any, community: int | None, **options: Any) -> None:
+    def handle(self, *args: Any, community: int | None, key: list[str], **options: Any) -> None:
         chosen = Community.objects.order_by("pk")
         if community is not None:
             chosen = chosen.filter(pk=community)
@@ -27,7 +33,7 @@ class Command(BaseCommand):
         total = 0
         for one in tqdm(list(chosen), desc="ledgers", disable=None, leave=False):
             faults = 0
-            for fault in ledger.faults(one):
+            for fault in audits.faults(one, keys=key):
                 faults += 1
                 self.stdout.write(f"community {one.pk} “{one.name}”: {fault}")
             total += faults

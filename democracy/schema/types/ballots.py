@@ -11,10 +11,11 @@ from accounts.api import Info
 from democracy import access, models, selectors
 from democracy.access import Viewer
 from democracy.schema.scalars import BallotKind
+from democracy.schema.types.ledger import Receipt
 from democracy.schema.types.people import Voter
 from democracy.schema.types.results import Choice, as_stars, choices_of
 from democracy.selectors import ShownBallot
-from democracy.services import questions
+from democracy.services import questions, receipts
 
 
 @strawberry.type(description="What a ballot gives a choice.")
@@ -81,6 +82,11 @@ class Ballot:
         key = (self.shown.decision.pk, self.shown.membership.pk)
         return None if self.shown.kind == "inherited" else await info.context.load(_comments, key) or None
 
+    @strawberry.field(description="Of your own ballot, if you cast it: what proves that it was recorded. Else null.")
+    async def receipt(self, info: Info) -> Receipt | None:
+        found = await info.context.load(own_receipts, (self.shown.decision.pk, self.shown.membership.pk))
+        return None if found is None else Receipt(receipt=found)
+
     @strawberry.field(
         description="The cast ballots that it rests on, heaviest first. Null where it is under a pseudonym and not "
         "yours (what somebody rests on tells whom they follow), and while ballots are hidden."
@@ -98,6 +104,10 @@ def _ratings(ballot: ShownBallot, choices: list[models.Choice]) -> list[Rating]:
 
 def _comments(viewer: Viewer, keys: list[tuple[int, int]]) -> Mapping[tuple[int, int], str]:
     return selectors.comments_of(keys)
+
+
+def own_receipts(viewer: Viewer, keys: list[tuple[int, int]]) -> Mapping[tuple[int, int], receipts.Receipt]:
+    return receipts.own_receipts(viewer, keys)
 
 
 def own_ballots(viewer: Viewer, decisions: list[models.Decision]) -> dict[models.Decision, Ballot]:

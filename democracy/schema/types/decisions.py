@@ -38,6 +38,13 @@ HISTORY = Listing(selectors.snapshots_of, ("pk",), "decision_id")
 _BallotPage = tuple[models.Decision, int, int]
 
 
+@strawberry.type(description="What a manager added to a question, whose own words are frozen from the opening on.")
+class Clarification:
+    row: strawberry.Private[models.Clarification]
+    at: datetime = of_row()
+    text: str = of_row()
+
+
 @strawberry.type(description="A question put to a community. Drafts are seen by its managers.")
 class Decision(Node):
     row: strawberry.Private[models.Decision]
@@ -46,6 +53,10 @@ class Decision(Node):
     opens_at: datetime | None = of_row("Voting is open from then on.")
     closes_at: datetime | None = of_row("Until just before then.")
     published_at: datetime | None = of_row()
+    lot_seed: str = of_row(
+        'Drawn when it was published: a choice\'s lot is its rank in SHA-256(seed + ":" + the number in its id). Empty '
+        "for drafts, and where the lots came with a file."
+    )
 
     @classmethod
     def of(cls, row: models.Decision) -> Decision:
@@ -70,6 +81,10 @@ class Decision(Node):
     @strawberry.field
     async def choices(self, info: Info) -> list[Choice]:
         return [Choice(row=row) for row in await info.context.load(choices_of, self.row.pk) or []]
+
+    @strawberry.field(description="Oldest first.")
+    async def clarifications(self, info: Info) -> list[Clarification]:
+        return [Clarification(row=row) for row in await info.context.load(_clarifications, self.row.pk) or []]
 
     @strawberry.field(description="The tags on the cast ballots. Null while ballots are hidden.")
     async def tags(self, info: Info) -> list[str] | None:
@@ -162,6 +177,13 @@ def _ballot_pages(viewer: Viewer, keys: list[_BallotPage]) -> Mapping[_BallotPag
 def _ballot_counts(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, int]:
     counts = selectors.ballot_counts(decisions)
     return {one: counts.get(one.pk, 0) for one in decisions}
+
+
+def _clarifications(viewer: Viewer, keys: list[int]) -> Mapping[int, list[models.Clarification]]:
+    found: dict[int, list[models.Clarification]] = {}
+    for row in models.Clarification.objects.filter(decision__in=keys):
+        found.setdefault(row.decision_id, []).append(row)
+    return found
 
 
 def _tags(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, list[str]]:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 
 import strawberry
+from asgiref.sync import sync_to_async
 from strawberry.scalars import JSON
 
-from accounts.api import node_id
-from democracy import directory, feed, models
+from accounts.api import node_id, of_row
+from democracy import checkpoints, directory, feed, models
 from democracy.access import Viewer
+from democracy.canonical import written_time
+from democracy.ledger import entry_content
 from democracy.schema.paging import Connection, Page, connection
 from democracy.schema.scalars import BigInt, LedgerKind
+from democracy.services import receipts
 
 
 @strawberry.type(
     description="One change of a community's inputs. Entries are chained by their hashes, so that a changed or missing "
-    "one is found. Ballots bear the names that the decision shows for them, or none while ballots are hidden."
+    "one is found. Those whose whole content you may know are open to you; of others you get what the chain needs."
 )
 class LedgerEntry:
     item: strawberry.Private[feed.FeedItem]
@@ -25,9 +29,13 @@ class LedgerEntry:
     def revision(self) -> BigInt:
         return BigInt(self.item.revision)
 
-    @strawberry.field
+    @strawberry.field(description="To the hour where the entry is not open to you.")
     def time(self) -> datetime:
         return self.item.time
+
+    @strawberry.field(description="Whether you may know its whole content.")
+    def is_open(self) -> bool:
+        return self.item.is_open
 
     @strawberry.field
     def kind(self) -> LedgerKind:
@@ -53,7 +61,11 @@ class LedgerEntry:
     def after(self) -> JSON | None:
         return JSON(self.item.after) if self.item.after is not None else None
 
-    @strawberry.field(description="SHA-256 of the whole entry, its secret salt and the hash before it.")
+    @strawberry.field(description="SHA-256 of salt, content and time; docs/bundle.md gives the exact bytes.")
+    def commitment(self) -> str:
+        return self.item.commitment
+
+    @strawberry.field(description="SHA-256 of the hash before it, its revision and its commitment.")
     def hash(self) -> str:
         return self.item.hash
 
@@ -61,20 +73,88 @@ class LedgerEntry:
     def previous_hash(self) -> str:
         return self.item.previous_hash
 
+    @strawberry.field(description="With `content` and `time` it gives the commitment; null where it is not open.")
+    def salt(self) -> str | None:
+        return self.item.opened["salt"] if self.item.opened else None
+
+    @strawberry.field(description="What the commitment is of, with ids; null where it is not open.")
+    def content(self) -> JSON | None:
+        return JSON(self.item.opened["content"]) if self.item.opened else None
+
+
+@strawberry.type(
+    description="What you get for your ballot: its ledger entry. By the hash anybody sees that it was recorded. Salt, "
+    "content and time open it: whoever you show them to knows your ballot."
+)
+class Receipt:
+    receipt: strawberry.Private[receipts.Receipt]
+
+    @strawberry.field
+    def revision(self) -> BigInt:
+        return BigInt(self.receipt.entry.revision)
+
+    @strawberry.field
+    def hash(self) -> str:
+        return self.receipt.entry.hash
+
+    @strawberry.field
+    def commitment(self) -> str:
+        return self.receipt.entry.commitment
+
+    @strawberry.field
+    def salt(self) -> str:
+        return self.receipt.entry.salt
+
+    @strawberry.field(description="As the commitment has it: UTC, to the microsecond.")
+    def time(self) -> str:
+        return written_time(self.receipt.entry.time)
+
+    @strawberry.field
+    def content(self) -> JSON:
+        return JSON(entry_content(self.receipt.entry))
+
+    @strawberry.field(description="The receipt as the file that verify/crowdvote_verify.py takes.")
+    async def file(self) -> JSON:
+        return JSON(await sync_to_async(lambda: self.receipt.file)())
+
+
+@strawberry.type(description="The site's word for what a community's ledger was at a revision, signed with its key.")
+class Checkpoint:
+    row: strawberry.Private[models.Checkpoint]
+    hash: str = of_row()
+    time: datetime = of_row("When it was signed.")
+    key: str = of_row("The site's public key (Ed25519), hexadecimal; compare it with the one on its docs page.")
+    signature: str = of_row()
+
+    @strawberry.field
+    def revision(self) -> BigInt:
+        return BigInt(self.row.revision)
+
+    @strawberry.field(description="The checkpoint as the file that verify/crowdvote_verify.py takes.")
+    def file(self) -> JSON:
+        return JSON(checkpoints.content(self.row))
+
+
+def checkpoint_of(viewer: Viewer, community_id: int) -> Checkpoint:
+    """A checkpoint of now. Raises PermissionDenied."""
+    community = directory.readable_community(viewer, community_id)
+    return Checkpoint(row=receipts.checkpoint_now(community))
+
 
 def ledger_page(
-    viewer: Viewer, community_id: int, page: Page, *, kind: str, newest_first: bool
+    viewer: Viewer, community_id: int, page: Page, *, kind: str, decision: int | None, newest_first: bool
 ) -> Connection[LedgerEntry]:
     """A page of the ledger, whose places are revisions. Raises PermissionDenied."""
     community = directory.readable_community(viewer, community_id)
     if newest_first:
-        items = feed.feed(viewer, community, before=page.after or None, kind=kind, first=page.first + 1)
+        items = feed.feed(
+            viewer, community, before=page.after or None, kind=kind, decision=decision, first=page.first + 1
+        )
     else:
-        items = feed.feed_after(viewer, community, page.after, kind=kind, first=page.first + 1)
+        items = feed.feed_after(viewer, community, page.after, kind=kind, decision=decision, first=page.first + 1)
 
     async def count() -> int:
-        entries = models.LedgerEntry.objects.filter(community=community)
-        return await (entries.filter(kind=kind) if kind else entries).acount()
+        return await sync_to_async(feed.entries(viewer, community, kind=kind, decision=decision).count)()
 
     nodes = [LedgerEntry(item=item) for item in items]
     return connection(page, nodes, count=count, place=lambda index: items[index].revision)

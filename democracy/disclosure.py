@@ -1,0 +1,92 @@
+"""What one viewer may know of the entries of a community's ledger: which they may open, and what is told of the rest.
+
+An entry is open to whoever may know its whole content: salt, content and exact time. Of any other they get what the
+chain needs, revision, commitment and hash, with the kind of input, and the time to the hour.
+
+# Note [What a closed entry tells]
+Whoever is anonymous now is anonymous in the entries of before, too. An entry on an anonymous or hidden ballot is its
+caster's alone; that it is about a ballot is all that others learn, and the decision only where its ballots are shown.
+Nothing that is told depends on which anonymous member it was. Drafts' entries are the managers', who also know whoever
+is on the roll; whom somebody follows and how they voted, not even they.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from democracy import access
+from democracy.access import Viewer
+from democracy.models import Community, LedgerEntry, Membership
+
+Kind = LedgerEntry.Kind
+
+
+class Disclosure:
+    """The viewer's rights in one community's ledger, read at once."""
+
+    def __init__(self, viewer: Viewer, community: Community) -> None:
+        self.user_id = viewer.pk if viewer.is_authenticated else None
+        members = Membership.objects.filter(community=community)
+        own = list(members.filter(user=self.user_id).values_list("pk", "is_manager", "left_at"))
+        self.own_members = {pk for pk, _, _ in own}
+        self.is_manager = any(is_manager and left_at is None for _, is_manager, left_at in own)
+        others = members.filter(is_anonymous=True).exclude(user=self.user_id or 0).values_list("pk", "user_id")
+        hidden = list(others)
+        self._anonymous_members = {pk for pk, _ in hidden}
+        self._anonymous_users = {user for _, user in hidden}
+        visible = access.decisions_visible_to(viewer).filter(community=community)
+        self.decisions = {decision.pk: decision for decision in visible}
+        self._shown = {pk for pk, decision in self.decisions.items() if access.shows_ballots(decision)}
+
+    def opens(self, entry: LedgerEntry) -> bool:
+        """Whether the viewer may know the entry's whole content."""
+        match entry.kind:
+            case Kind.BALLOT:
+                return self._is_own(entry) or (entry.decision_id in self._shown and not is_anonymous(entry))
+            case Kind.FOLLOWING:
+                ends = {content[end] for content in _contents(entry) for end in ("follower", "followee")}
+                return self._anonymous_members.isdisjoint(ends) and entry.actor_id not in self._anonymous_users
+            case Kind.APPLICATION:
+                users = {content["user"] for content in _contents(entry)}
+                return self._may_know(entry) and (self.is_manager or users == {self.user_id})
+            case Kind.DECISION if not (entry.after or {}).get("published"):
+                return self.is_manager
+            case Kind.DECISION:
+                return entry.decision_id in self.decisions and self._may_know(entry)
+            case Kind.RECALCULATION if entry.decision_id is not None:
+                return entry.decision_id in self.decisions and self._may_know(entry)
+            case _:
+                return self._may_know(entry)
+
+    def decision_of(self, entry: LedgerEntry) -> int | None:
+        """The decision that the entry is about, as far as that is told."""
+        if entry.decision_id not in self.decisions:
+            return None
+        if entry.kind == Kind.BALLOT and entry.decision_id not in self._shown and not self._is_own(entry):
+            return None
+        return entry.decision_id
+
+    def knows_user(self, user_id: int) -> bool:
+        """Whether the viewer may know that somebody acted under this name; managers know who is on the roll."""
+        return self.is_manager or user_id not in self._anonymous_users
+
+    def knows_member(self, membership_id: int) -> bool:
+        """Whether the viewer may know whose followings these are: of anonymous members nobody else."""
+        return membership_id not in self._anonymous_members
+
+    def _is_own(self, entry: LedgerEntry) -> bool:
+        return entry.membership_id in self.own_members
+
+    def _may_know(self, entry: LedgerEntry) -> bool:
+        """Whether the viewer may know everybody whom the entry names by their account."""
+        named = {content.get(key) for content in _contents(entry) for key in ("user", "decided_by")} | {entry.actor_id}
+        return all(user is None or self.knows_user(user) for user in named)
+
+
+def _contents(entry: LedgerEntry) -> list[dict[str, Any]]:
+    return [content for content in (entry.before, entry.after) if content is not None]
+
+
+def is_anonymous(entry: LedgerEntry) -> bool:
+    """Whether the ballot that an entry is about was cast under a pseudonym, before or after the change."""
+    return any(content.get("anonymous", False) for content in _contents(entry))

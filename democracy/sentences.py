@@ -1,0 +1,357 @@
+"""An entry of the ledger in words, for a viewer who may know it: a sentence, and contents with names in place of ids.
+
+People bear the names of today, since whoever is anonymous now is anonymous in the entries of before, too. Questions and
+choices bear the words that stood when it happened.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from accounts.models import User
+from democracy import contents
+from democracy.access import Viewer
+from democracy.disclosure import Disclosure, is_anonymous
+from democracy.models import Community, LedgerEntry, Membership
+
+Kind = LedgerEntry.Kind
+SOMEBODY = "Somebody"
+AN_ANONYMOUS_MEMBER = "An anonymous member"
+A_DECISION = "a decision that is not published yet"
+
+
+class Names:
+    """Names of all that these entries speak of, read at once."""
+
+    def __init__(self, viewer: Viewer, community: Community, entries: Sequence[LedgerEntry]) -> None:
+        self.rights = Disclosure(viewer, community)
+        members = {entry.membership_id for entry in entries if entry.membership_id is not None}
+        users: set[int | None] = {entry.actor_id for entry in entries}
+        for entry in entries:
+            for content in (entry.before, entry.after):
+                if content and entry.kind == Kind.FOLLOWING:
+                    members |= {content["follower"], content["followee"]}
+                elif content:
+                    users |= {content.get("user"), content.get("decided_by")}
+        rows = Membership.objects.filter(community=community, pk__in=members).select_related("user")
+        self.members = {row.pk: row for row in rows}
+        people = User.objects.filter(pk__in={user for user in users if user is not None})
+        self.handles = {pk: f"@{handle}" for pk, handle in people.values_list("pk", "handle")}
+        before = {entry.revision - 1 for entry in entries}
+        chain = LedgerEntry.objects.filter(community=community, revision__in=before)
+        self.hashes = dict(chain.values_list("revision", "hash"))
+        self._words = _words(community, {entry.decision_id for entry in entries if entry.decision_id is not None})
+
+    def person(self, user_id: int | None) -> str:
+        """Somebody acting on people or on the community; managers know who anonymous members are."""
+        if user_id is None or user_id not in self.handles:
+            return SOMEBODY
+        return self.handles[user_id] if self.rights.knows_user(user_id) else AN_ANONYMOUS_MEMBER
+
+    def member(self, membership_id: int | None) -> str:
+        """Whoever follows, is followed or voted, in an entry that is open."""
+        member = self.members.get(membership_id or 0)
+        return SOMEBODY if member is None else f"@{member.user.handle}"
+
+    def decision(self, entry: LedgerEntry) -> str:
+        content = self._wording(entry)
+        return A_DECISION if content is None else f"“{content['title']}”"
+
+    def choice(self, entry: LedgerEntry, pk: str) -> str:
+        choices = (self._wording(entry) or {}).get("choices", [])
+        return next((str(one["title"]) for one in choices if str(one["id"]) == pk), pk)
+
+    def _wording(self, entry: LedgerEntry) -> dict[str, Any] | None:
+        """The decision that an entry is about, in the words that stood then; None where the viewer may not know it."""
+        if self.rights.decision_of(entry) is None:
+            return None
+        if entry.kind == Kind.DECISION and (wording := entry.after or entry.before) is not None:
+            return dict(wording)
+        revisions, wordings = self._words.get(entry.decision_id or 0, ([], []))
+        at = bisect_right(revisions, entry.revision) - 1
+        return wordings[at] if at >= 0 else None
+
+
+def _words(community: Community, decisions: set[int]) -> dict[int, tuple[list[int], list[dict[str, Any]]]]:
+    """Of each decision, what the ledger said of it from which revision on."""
+    words: dict[int, tuple[list[int], list[dict[str, Any]]]] = {}
+    subjects = [contents.decision_subject(pk) for pk in decisions]
+    rows = LedgerEntry.objects.filter(community=community, subject__in=subjects, after__isnull=False)
+    for pk, revision, wording in rows.order_by("revision").values_list("decision_id", "revision", "after"):
+        revisions, wordings = words.setdefault(pk, ([], []))
+        revisions.append(revision)
+        wordings.append(wording or {})
+    return words
+
+
+def sentence(entry: LedgerEntry, names: Names) -> str:
+    """What happened, in an entry that the viewer may open."""
+    return _SENTENCES[Kind(entry.kind)](entry, names)
+
+
+def closed_sentence(entry: LedgerEntry, names: Names) -> str:
+    """All that is said of an entry that the viewer may not open."""
+    if entry.kind == Kind.BALLOT and names.rights.decision_of(entry) is not None:
+        return f"A ballot in {names.decision(entry)} was cast, changed or withdrawn."
+    return _CLOSED[Kind(entry.kind)]
+
+
+_CLOSED = {
+    Kind.COMMUNITY: "The community was changed.",
+    Kind.APPLICATION: "An application to join was made, changed or decided on.",
+    Kind.MEMBERSHIP: "An anonymous member joined, left or was changed.",
+    Kind.FOLLOWING: "A following was made, changed or ended.",
+    Kind.DECISION: "A decision was drafted or changed.",
+    Kind.BALLOT: "A ballot was cast, changed or withdrawn.",
+    Kind.RECALCULATION: "Somebody asked for a recalculation.",
+}
+
+
+def _changed(entry: LedgerEntry, key: str) -> bool:
+    return bool((entry.before or {}).get(key) != (entry.after or {}).get(key))
+
+
+def _tags(content: dict[str, Any]) -> str:
+    return "on " + ", ".join(content["tags"]) if content["tags"] else "on everything"
+
+
+def _community(entry: LedgerEntry, names: Names) -> str:
+    who = names.person(entry.actor_id)
+    if entry.before is None:
+        return f"{who} founded the community."
+    if entry.after is None:
+        return f"{who} deleted the community."
+    what = {
+        "name": "its name",
+        "description": "its description",
+        "visibility": "who may read it",
+        "auto_approve": "how people join",
+    }
+    changes = [words for key, words in what.items() if _changed(entry, key)]
+    return f"{who} changed the community: {_listed(changes)}."
+
+
+def _application(entry: LedgerEntry, names: Names) -> str:
+    content = entry.after or entry.before or {}
+    who = names.person(content.get("user"))
+    match content.get("status"):
+        case "pending" if entry.before is not None:
+            return f"{who} changed an application to join."
+        case "pending":
+            return f"{who} applied to join."
+        case "approved" if entry.actor_id == content.get("user"):
+            return f"{who} applied to join and was approved automatically."
+        case "approved":
+            return f"{names.person(entry.actor_id)} approved an application by {who}."
+        case "rejected":
+            return f"{names.person(entry.actor_id)} rejected an application by {who}."
+        case _:
+            return f"{who} withdrew an application."
+
+
+def _membership(entry: LedgerEntry, names: Names) -> str:
+    after, before = entry.after or {}, entry.before or {}
+    who, actor = names.person((after or before).get("user")), names.person(entry.actor_id)
+    if not before:
+        return f"{who} joined."
+    if not after or (before["active"] and not after["active"]):
+        return f"{actor} removed {who}." if after.get("removed") else f"{who} left."
+    if after["active"] and not before["active"]:
+        return f"{who} came back."
+    changes = []
+    if _changed(entry, "role"):
+        changes.append(f"is a {after['role']} now")
+    if _changed(entry, "manager"):
+        changes.append("is a manager now" if after["manager"] else "is no manager any more")
+    if _changed(entry, "anonymous"):
+        changes.append("is anonymous now" if after["anonymous"] else "is no longer anonymous")
+    return f"{who} {_listed(changes)}."
+
+
+def _following(entry: LedgerEntry, names: Names) -> str:
+    content = entry.after or entry.before or {}
+    who, whom = names.member(content.get("follower")), names.member(content.get("followee"))
+    if entry.after is None:
+        return f"{who} stopped following {whom}."
+    if entry.before is None:
+        return f"{who} follows {whom} {_tags(content)}."
+    if _changed(entry, "tags"):
+        return f"{who} now follows {whom} {_tags(content)}."
+    return f"{who} put the people they follow in another order."
+
+
+def _decision(entry: LedgerEntry, names: Names) -> str:
+    who, what = names.person(entry.actor_id), names.decision(entry)
+    if entry.before is None:
+        return f"{who} drafted {what}."
+    if entry.after is None:
+        return f"{who} deleted a draft."
+    if _changed(entry, "published"):
+        return f"{who} published {what}."
+    match [key for key in entry.after if _changed(entry, key)]:
+        case ["closes_at"] if entry.after["published"]:
+            return f"{who} moved the closing of {what} later."
+        case ["clarifications"]:
+            return f"{who} clarified {what}: “{entry.after['clarifications'][-1]['text']}”"
+        case ["title"]:
+            return f"{who} renamed “{entry.before['title']}” to {what}."
+        case _:
+            return f"{who} edited {what}."
+
+
+def _ballot(entry: LedgerEntry, names: Names) -> str:
+    who, where = names.member(entry.membership_id), names.decision(entry)
+    if is_anonymous(entry):
+        who = "You, under a pseudonym,"
+    if entry.after is None:
+        return f"{who} withdrew a ballot in {where}."
+    if entry.after["abstain"]:
+        return f"{who} abstained in {where}."
+    return f"{who} changed a ballot in {where}." if entry.before else f"{who} voted in {where}."
+
+
+def _recalculation(entry: LedgerEntry, names: Names) -> str:
+    what = names.decision(entry) if entry.decision_id else "all decisions"
+    return f"{names.person(entry.actor_id)} asked for a recalculation of {what}."
+
+
+def _listed(parts: Iterable[str]) -> str:
+    *most, last = [*parts] or ["nothing"]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+_SENTENCES = {
+    Kind.COMMUNITY: _community,
+    Kind.APPLICATION: _application,
+    Kind.MEMBERSHIP: _membership,
+    Kind.FOLLOWING: _following,
+    Kind.DECISION: _decision,
+    Kind.BALLOT: _ballot,
+    Kind.RECALCULATION: _recalculation,
+}
+
+
+# --- Contents ---------------------------------------------------------------------------------------------------------
+
+
+def actor(entry: LedgerEntry, names: Names) -> str:
+    """Who did it, under the name that the sentence has for them."""
+    return names.member(entry.membership_id) if entry.kind == Kind.BALLOT else names.person(entry.actor_id)
+
+
+def content(entry: LedgerEntry, content: dict[str, Any] | None, names: Names) -> dict[str, Any] | None:
+    """An open entry's content with names in place of ids."""
+    if content is None:
+        return None
+    rest = {key: value for key, value in content.items() if key not in {"user", "follower", "followee", "decided_by"}}
+    match entry.kind:
+        case Kind.APPLICATION:
+            decided_by = content.get("decided_by")
+            return {
+                "applicant": names.person(content["user"]),
+                **rest,
+                "decided_by": None if decided_by is None else names.person(decided_by),
+            }
+        case Kind.MEMBERSHIP:
+            return {"member": names.person(content["user"]), **rest}
+        case Kind.FOLLOWING:
+            return {
+                "follower": names.member(content["follower"]),
+                "followee": names.member(content["followee"]),
+                **rest,
+            }
+        case Kind.BALLOT:
+            stars = {names.choice(entry, choice): count for choice, count in content["stars"].items()}
+            return {"voter": names.member(entry.membership_id), **rest, "stars": stars}
+        case _:
+            return rest
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A part of an entry's content in words: what it is, as it was and as it is now."""
+
+    name: str
+    before: str
+    after: str
+    is_changed: bool
+
+
+def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[Difference]:
+    """The contents of an entry, part by part, those that changed first."""
+    before, after = before or {}, after or {}
+    keys = [*after, *(key for key in before if key not in after)]
+    for key in sorted(keys, key=lambda key: before.get(key) == after.get(key)):
+        yield Difference(
+            _PARTS.get(key, key),
+            _in_words(before[key]) if key in before else "",
+            _in_words(after[key]) if key in after else "",
+            before.get(key) != after.get(key) or (key in before) != (key in after),
+        )
+
+
+def _in_words(value: Any) -> str:
+    match value:
+        case None | "":
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(f"{name}: {number}" for name, number in value.items()) or "–"
+        case [{"title": _}, *_]:
+            return "\n".join(_choice(choice) for choice in value)
+        case [{"text": _}, *_]:
+            return "\n".join(f"{one['at']}: {one['text']}" for one in value)
+        case list():
+            return ", ".join(map(str, value)) or "–"
+        case _:
+            return str(value)
+
+
+def _choice(choice: dict[str, Any]) -> str:
+    lot = f" (lot {choice['lot']})" if choice["lot"] is not None else ""
+    return f"{choice['title']}{lot}"
+
+
+_PARTS = {
+    "name": "Name",
+    "description": "Description",
+    "visibility": "Who may read it",
+    "auto_approve": "Applications are approved at once",
+    "created": "Made",
+    "member": "Member",
+    "active": "Belongs to the community",
+    "role": "Role",
+    "manager": "Manager",
+    "anonymous": "Anonymous",
+    "removed": "Was removed",
+    "joined": "Joined",
+    "left": "Left",
+    "file_id": "Id in files",
+    "applicant": "Applicant",
+    "status": "Status",
+    "message": "Message",
+    "decided": "Decided",
+    "decided_by": "Decided by",
+    "follower": "Follower",
+    "followee": "Followed",
+    "tags": "Topics",
+    "order": "Place in the list",
+    "title": "Question",
+    "results_visibility": "Results are shown",
+    "published": "Published",
+    "opens_at": "Voting opens",
+    "closes_at": "Voting closes",
+    "lot_seed": "Seed of the lots",
+    "choices": "Choices",
+    "clarifications": "Clarifications",
+    "voter": "Voter",
+    "stars": "Stars",
+    "abstain": "Abstains",
+    "comment": "Comment",
+    "cast": "Cast",
+    "requested": "Asked for",
+}

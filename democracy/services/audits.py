@@ -1,0 +1,333 @@
+"""Whether a community's ledger, its tables and its results are what was written: all that the ledger can be held
+against.
+
+# Note [What an audit finds]
+The chain binds every entry to those before it; the kept checkpoints, signed, bind the chain to the site's key. What the
+ledger says last of every subject has to be what stands in the tables, column by column. Replayed once more from its
+first entry, it gives the inputs at every revision, and with them every result, staged ballot and counter that may be
+stored. Whoever changes a row has to change the ledger, too; whoever chains the ledger anew contradicts the checkpoints,
+those of other people among them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from django.db.models import Max
+
+from democracy import checkpoints, contents, counters, ledger, signing
+from democracy.ledger import Content
+from democracy.models import (
+    Application,
+    Ballot,
+    Checkpoint,
+    Community,
+    Decision,
+    DecisionSnapshot,
+    Following,
+    LedgerEntry,
+    Membership,
+    StagedBallot,
+)
+from democracy.services.calculation import result_content
+from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, tag_set
+from graph import Calculation, DelegationGraph
+
+Kind = LedgerEntry.Kind
+# Kind, packed microstars, tags, whether it is counted.
+Row = tuple[str, bytes, frozenset[str], bool]
+_ROWS = 2_000
+_NONE: Row = (StagedBallot.Kind.NONE, b"", frozenset(), False)
+
+
+def faults(community: Community, *, keys: Iterable[str] = ()) -> Iterator[str]:
+    """What is wrong, a sentence each, naming each row that differs; nothing where everything is as it was written.
+
+    `keys`: public keys by which the site signed before its present one.
+    """
+    yield from ledger.faults(community)
+    yield from _checkpoint_faults(community, {signing.public_key(), *keys})
+    try:
+        yield from _replay_faults(community)
+        yield from _Walk(community).faults()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # Contents that no command ever writes.
+        yield f"the ledger can't be replayed: {type(error).__name__}: {error}"
+
+
+def _checkpoint_faults(community: Community, keys: set[str]) -> Iterator[str]:
+    """The kept checkpoints against the chain; the newest finds what is missing at the end."""
+    kept = list(Checkpoint.objects.filter(community=community).order_by("revision"))
+    wanted = [checkpoint.revision for checkpoint in kept]
+    hashes = dict(LedgerEntry.objects.filter(community=community, revision__in=wanted).values_list("revision", "hash"))
+    for checkpoint in kept:
+        name = f"the checkpoint at revision {checkpoint.revision}"
+        if checkpoint.key not in keys:
+            yield f"{name} is signed with another key than the site's"
+        if not checkpoints.is_genuine(checkpoint):
+            yield f"{name} was changed: its signature is not right"
+        elif checkpoint.revision not in hashes:
+            yield f"{name} vouches for an entry that is missing"
+        elif checkpoint.hash != hashes[checkpoint.revision]:
+            yield f"{name} contradicts the ledger: the entries up to there are not those that the site vouched for"
+    finals = DecisionSnapshot.objects.filter(decision__community=community, is_final=True, revision__gt=0)
+    for decision, revision in finals.exclude(revision__in=wanted).values_list("decision", "revision"):
+        yield f"the checkpoint of the final result of decision {decision}, at revision {revision}, is missing"
+
+
+# --- The tables -------------------------------------------------------------------------------------------------------
+
+
+def _replay_faults(community: Community) -> Iterator[str]:
+    """What stands in the tables against what the ledger says last."""
+    entries = LedgerEntry.objects.filter(community=community).exclude(kind=Kind.RECALCULATION).order_by("revision")
+    recorded: dict[str, Content] = dict(entries.values_list("subject", "after").iterator(_ROWS))
+    for subject, present in _present(community):
+        said = recorded.pop(subject, None)
+        if said is None:
+            yield f"{_named(subject)} stands in the tables and not in the ledger"
+            continue
+        # Keys that came with a later version are not in older entries.
+        if differing := [key for key, value in said.items() if present.get(key) != value]:
+            yield f"{_named(subject)} is not as the ledger says: {', '.join(differing)}"
+    for subject, content in recorded.items():
+        if content is not None:
+            yield f"{_named(subject)} stands in the ledger and not in the tables"
+
+
+def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Everything that the ledger speaks of, as the tables have it."""
+    yield contents.COMMUNITY_SUBJECT, contents.community_content(community)
+    for member in Membership.objects.filter(community=community).iterator(_ROWS):
+        yield contents.membership_subject(member.pk), contents.membership_content(member)
+    for application in Application.objects.filter(community=community).iterator(_ROWS):
+        yield contents.application_subject(application.pk), contents.application_content(application)
+    for following in Following.objects.filter(follower__community=community).iterator(_ROWS):
+        subject = contents.following_subject(following.follower_id, following.followee_id)
+        yield subject, contents.following_content(following)
+    decisions = Decision.objects.filter(community=community).prefetch_related("choices", "clarifications")
+    for decision in decisions.iterator(_ROWS):
+        yield contents.decision_subject(decision.pk), contents.decision_content(decision)
+    ballots = Ballot.objects.filter(decision__community=community).prefetch_related("votes")
+    for ballot in ballots.iterator(_ROWS):
+        stars = {vote.choice_id: vote.stars for vote in ballot.votes.all()}
+        subject = contents.ballot_subject(ballot.decision_id, ballot.membership_id)
+        yield subject, contents.ballot_content(ballot, stars)
+
+
+def _named(subject: str) -> str:
+    """A row as its finder looks for it: what, and the numbers that name it."""
+    kind, *ids = subject.split(":")
+    match kind:
+        case "community":
+            return "the community"
+        case "following":
+            return f"the following from membership {ids[0]} to {ids[1]}"
+        case "ballot":
+            return f"the ballot of membership {ids[1]} in decision {ids[0]}"
+        case _:
+            return f"{kind} {':'.join(ids)}"
+
+
+# --- What is derived --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Trace:
+    """What the ledger tells of a published decision's counters."""
+
+    published: bool = False
+    closes_at: datetime | None = None
+    # The last entry that made it stale whatever else stood, and the last at all that came before its closing.
+    surely: int = 0
+    at_most: int = 0
+
+    def is_live(self, time: datetime) -> bool:
+        return self.published and self.closes_at is not None and self.closes_at > time
+
+
+@dataclass
+class _Due:
+    """What is to be compared with a calculation from the inputs at one revision."""
+
+    snapshots: list[DecisionSnapshot] = field(default_factory=list)
+    staged: list[Decision] = field(default_factory=list)
+
+
+class _Walk:
+    """Through the ledger from its first entry, with the inputs as they stood, past the revisions of what is stored."""
+
+    def __init__(self, community: Community) -> None:
+        self.community = community
+        self.decisions = {row.pk: row for row in Decision.objects.filter(community=community)}
+        self.inputs = CommunityInputs(0, {}, {}, {})
+        self.traces: defaultdict[int, _Trace] = defaultdict(_Trace)
+        self.times: dict[int, datetime] = {}
+        self.due: defaultdict[int, _Due] = defaultdict(_Due)
+        self.snapshots: defaultdict[int, list[DecisionSnapshot]] = defaultdict(list)
+        rows = DecisionSnapshot.objects.filter(decision__in=self.decisions).order_by("revision", "is_final")
+        for snapshot in rows:
+            self.snapshots[snapshot.decision_id].append(snapshot)
+            self.due[snapshot.revision].snapshots.append(snapshot)
+        for decision in self.decisions.values():
+            if decision.calculated_revision:
+                self.due[self._staged_at(decision)].staged.append(decision)
+
+    def _staged_at(self, decision: Decision) -> int:
+        """The revision for which the staged rows of a decision stand: where it is said to be current, the newest."""
+        is_current = decision.status in {Decision.Status.SCHEDULED, Decision.Status.OPEN} and not decision.is_stale
+        return self.community.revision if is_current else decision.calculated_revision
+
+    def faults(self) -> Iterator[str]:
+        newest = 0
+        for entry in LedgerEntry.objects.filter(community=self.community).order_by("revision").iterator(_ROWS):
+            self._apply(entry)
+            newest = entry.revision
+            if due := self.due.pop(entry.revision, None):
+                yield from self._compare(due)
+        for revision, due in sorted(self.due.items()):
+            for pk in {one.decision_id for one in due.snapshots} | {one.pk for one in due.staged}:
+                yield f"decision {pk} has results of revision {revision}, which is missing"
+        for decision in self.decisions.values():
+            yield from self._bookkeeping(decision, newest)
+
+    def _apply(self, entry: LedgerEntry) -> None:
+        if entry.kind == Kind.DECISION and entry.decision_id is not None:
+            self._apply_decision(entry.decision_id, entry.after)
+        self.inputs.apply(entry.subject, entry.after)
+        self.inputs.revision = entry.revision
+        self.times[entry.revision] = entry.time
+        for pk, trace in self.traces.items():
+            if trace.is_live(entry.time):
+                trace.at_most = entry.revision
+                if counters.surely_affects(entry) and entry.decision_id in {None, pk}:
+                    trace.surely = entry.revision
+
+    def _apply_decision(self, pk: int, content: Content) -> None:
+        if content is None:
+            self.inputs.decisions.pop(pk, None)
+            self.traces.pop(pk, None)
+            return
+        trace = self.traces[pk]
+        trace.published = content["published"] is not None
+        trace.closes_at = datetime.fromisoformat(content["closes_at"]) if content["closes_at"] else None
+        choices = tuple(choice["id"] for choice in content["choices"])
+        lots = tuple(choice["lot"] or 0 for choice in content["choices"])
+        known = self.inputs.decisions.get(pk)
+        self.inputs.decisions[pk] = DecisionInputs(choices, lots, known.ballots if known else {})
+
+    def _compare(self, due: _Due) -> Iterator[str]:
+        graph = self.inputs.graph()
+        for snapshot in due.snapshots:
+            expected = self._content(snapshot.decision_id, self._calculated(graph, snapshot.decision_id))
+            if snapshot.result != expected:
+                keys = sorted(key for key in {*expected, *snapshot.result} if _of(snapshot, key) != expected.get(key))
+                yield f"{_result(snapshot)} is not what the ledger gives: {', '.join(keys)}"
+        for decision in due.staged:
+            calculation = self._calculated(graph, decision.pk)
+            yield from self._compare_staged(decision, calculation)
+            # Of older results those of the same day may have been pruned.
+            newest = next(reversed(self.snapshots[decision.pk]), None)
+            if decision.results_visibility == Decision.Visibility.LIVE and (
+                newest is None or newest.result != self._content(decision.pk, calculation)
+            ):
+                yield f"the newest result of decision {decision.pk} is missing"
+
+    def _content(self, decision_id: int, calculation: Calculation) -> dict[str, Any]:
+        content = result_content(calculation.result, self.inputs.decisions[decision_id].choices)
+        # The stored form of a result has gone through JSON once.
+        return dict(json.loads(json.dumps(content)))
+
+    def _calculated(self, graph: DelegationGraph, decision_id: int) -> Calculation:
+        one = self.inputs.decisions[decision_id]
+        return Calculation.from_scratch(graph, lots=one.lots, ballots=one.ballots)
+
+    def _compare_staged(self, decision: Decision, calculation: Calculation) -> Iterator[str]:
+        columns = calculation.staged_columns()
+        packed = np.ascontiguousarray(columns.microstars, dtype="<i4")
+        rows = zip(columns.kinds, packed, columns.tags, columns.counted.tolist(), strict=True)
+        expected: dict[int, Row] = {
+            member: (str(kind), stars.tobytes(), tags, counted)
+            for member, (kind, stars, tags, counted) in zip(columns.members, rows, strict=True)
+        }
+        stored = StagedBallot.objects.filter(decision=decision).annotate(tags_text=TAGS_TEXT)
+        for member, kind, stars, tags, counted, changed in stored.values_list(
+            "membership_id", "kind", "microstars", "tags_text", "is_counted", "changed_revision"
+        ).iterator(_ROWS):
+            name = f"the staged ballot of membership {member} in decision {decision.pk}"
+            if (kind, bytes(stars), tag_set(tags), counted) != expected.pop(member, _NONE):
+                yield f"{name} is not what the ledger gives"
+            if not 0 < changed <= decision.calculated_revision:
+                yield f"{name} says that it changed at revision {changed}, when nothing was calculated"
+        for member in expected:
+            yield f"the staged ballot of membership {member} in decision {decision.pk} is missing"
+
+    # --- Counters and times ---
+
+    def _bookkeeping(self, decision: Decision, newest: int) -> Iterator[str]:
+        """What can't be calculated again but has to fit: counters, final marks, times."""
+        name, trace = f"decision {decision.pk}", self.traces[decision.pk]
+        snapshots = self.snapshots[decision.pk]
+        if not trace.published:
+            marks = (decision.input_revision, decision.calculated_revision, decision.failed_revision, snapshots)
+            if any(marks) or decision.last_calculated or decision.stale_since:
+                yield f"{name} is a draft and has results"
+            return
+        if not trace.surely <= decision.input_revision <= trace.at_most:
+            yield (
+                f"{name} says that its inputs last changed at revision {decision.input_revision}; "
+                f"the ledger: between {trace.surely} and {trace.at_most}"
+            )
+        last = max((one.revision for one in snapshots), default=0)
+        if not last <= decision.calculated_revision <= newest:
+            yield (
+                f"{name} says that it was calculated at revision {decision.calculated_revision}; "
+                f"its last result is of revision {last}, the last entry {newest}"
+            )
+        if decision.failed_revision > newest:
+            yield f"{name} says that its calculation failed at revision {decision.failed_revision}, which is missing"
+        yield from self._times(decision, snapshots)
+        yield from self._finality(decision, snapshots)
+
+    def _times(self, decision: Decision, snapshots: list[DecisionSnapshot]) -> Iterator[str]:
+        name, last = f"decision {decision.pk}", decision.last_calculated
+        if (last is None) != (decision.calculated_revision == 0):
+            yield f"{name} is at odds with itself about whether it was calculated: last_calculated"
+        earlier: datetime | None = None
+        for snapshot in snapshots:
+            at = snapshot.calculated_at
+            first = max(filter(None, [earlier, self.times.get(snapshot.revision)]), default=at)
+            if not first <= at <= (last or at):
+                yield f"{_result(snapshot)} was not calculated when it says: calculated_at"
+            earlier = at
+        is_closed = decision.status == Decision.Status.CLOSED
+        is_final = any(snapshot.is_final for snapshot in snapshots)
+        # Closed and not calculated for the last time yet, it may still have the mark or not.
+        if (is_final or not is_closed) and (decision.stale_since is not None) != (decision.is_stale and not is_closed):
+            yield f"{name} is at odds with itself about whether it is stale: stale_since"
+
+    def _finality(self, decision: Decision, snapshots: list[DecisionSnapshot]) -> Iterator[str]:
+        closes_at = self.traces[decision.pk].closes_at
+        assert closes_at is not None
+        closing = LedgerEntry.objects.filter(community=self.community, time__lt=closes_at)
+        for snapshot in snapshots:
+            if (snapshot.calculated_at >= closes_at) != snapshot.is_final:
+                yield f"{_result(snapshot)} was calculated {'before' if snapshot.is_final else 'after'} the closing"
+            elif snapshot.is_final and snapshot.revision != closing.aggregate(last=Max("revision"))["last"]:
+                yield f"{_result(snapshot)} is not of the inputs as they stood at the closing"
+
+
+def _of(snapshot: DecisionSnapshot, key: str) -> Any:
+    result = snapshot.result
+    return result.get(key) if isinstance(result, Mapping) else None
+
+
+def _result(snapshot: DecisionSnapshot) -> str:
+    what = "final result" if snapshot.is_final else "result"
+    return f"the {what} of decision {snapshot.decision_id} at revision {snapshot.revision}"

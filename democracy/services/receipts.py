@@ -1,0 +1,115 @@
+"""What voters and auditors keep: receipts, checkpoints, and the ledger as a file. `docs/bundle.md` specifies them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from democracy import access, checkpoints, contents, feed, ledger, signing
+from democracy.access import Viewer
+from democracy.canonical import written_time
+from democracy.disclosure import Disclosure, is_anonymous
+from democracy.errors import NoBallot
+from democracy.models import Ballot, Checkpoint, Community, Decision, LedgerEntry
+
+RECEIPT, LEDGER, VERSION = "crowdvote-receipt", "crowdvote-ledger", 1
+_ROWS = 1_000
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A ledger entry with what opens it. Whoever has it knows what the entry says."""
+
+    entry: LedgerEntry
+
+    @property
+    def is_anonymous(self) -> bool:
+        return is_anonymous(self.entry)
+
+    @property
+    def file(self) -> dict[str, Any]:
+        entry = self.entry
+        row = {
+            "format": RECEIPT,
+            "version": VERSION,
+            "revision": entry.revision,
+            "previous_hash": ledger.hash_at(entry.community_id, entry.revision - 1),
+            "commitment": entry.commitment,
+            "hash": entry.hash,
+            **feed.opened(entry),
+            "checkpoint": checkpoints.content(checkpoint_now(Community.objects.get(pk=entry.community_id))),
+        }
+        if entry.decision_id and entry.membership_id and self.is_anonymous:
+            row["pseudonym"] = pseudonym_id(entry.decision_id, entry.membership_id)
+        return row
+
+
+def pseudonym_id(decision_id: int, membership_id: int) -> str:
+    """The id of an anonymous ballot in its decision's bundle."""
+    return access.pseudonym(decision_id, membership_id).lower().replace(" ", "-")
+
+
+def own_receipts(viewer: Viewer, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Receipt]:
+    """Of those ballots (decision, membership) that the viewer cast."""
+    if not viewer.is_authenticated or not keys:
+        return {}
+    mine = Ballot.objects.filter(membership__user=viewer.pk, decision__in={decision for decision, _ in keys})
+    wanted = {*keys}.intersection(mine.values_list("decision_id", "membership_id"))
+    subjects = [contents.ballot_subject(*key) for key in wanted]
+    communities = Community.objects.filter(decisions__in={decision for decision, _ in wanted})
+    entries = LedgerEntry.objects.filter(community__in=communities, subject__in=subjects).order_by("revision")
+    newest = {(entry.decision_id, entry.membership_id): entry for entry in entries}
+    return {key: Receipt(newest[key]) for key in wanted if key in newest}
+
+
+def own_receipt(viewer: Viewer, decision: Decision) -> Receipt:
+    """Of the ballot that the viewer cast. Raises PermissionDenied, NoBallot."""
+    member = access.require_member(viewer, decision.community_id)
+    key = decision.pk, member.pk
+    found = own_receipts(viewer, [key])
+    if key not in found:
+        raise NoBallot("You have not cast a ballot in this decision.")
+    return found[key]
+
+
+def checkpoint_now(community: Community) -> Checkpoint:
+    """What the community's ledger was when `community` was read, signed now."""
+    head = ledger.hash_at(community.pk, community.revision)
+    return checkpoints.signed(community.pk, community.revision, head, timezone.now())
+
+
+def ledger_file(viewer: Viewer, community: Community) -> Iterator[str]:
+    """A community's ledger up to `community.revision` as lines of JSON: a header, then an entry a line, those opened
+    that the viewer may open.
+    """
+    rights = Disclosure(viewer, community)
+    header = {
+        "format": LEDGER,
+        "version": VERSION,
+        "community": {"id": community.pk, "name": community.name},
+        "checkpoint": checkpoints.content(checkpoint_now(community)),
+        "key": signing.public_key(),
+    }
+    yield _line(header)
+    entries = LedgerEntry.objects.filter(community=community, revision__lte=community.revision)
+    at = 0
+    # By revision, so that no cursor stays open while a slow reader takes its time.
+    while rows := list(entries.filter(revision__gt=at).order_by("revision")[:_ROWS]):
+        yield "".join(_line(_row(entry, rights)) for entry in rows)
+        at = rows[-1].revision
+
+
+def _row(entry: LedgerEntry, rights: Disclosure) -> dict[str, Any]:
+    row = {"revision": entry.revision, "commitment": entry.commitment, "hash": entry.hash}
+    if rights.opens(entry):
+        return row | feed.opened(entry)
+    hour = written_time(entry.time.replace(minute=0, second=0, microsecond=0))
+    return row | {"kind": str(entry.kind), "hour": hour, "decision": rights.decision_of(entry)}
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=True, separators=(",", ":")) + "\n"

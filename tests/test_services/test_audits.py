@@ -1,0 +1,267 @@
+"""An audit finds every row that is not what was written: each column of each input and derived table, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, models, transaction
+from pytest_django import Settings
+
+from democracy import checkpoints, ledger, services, signing
+from democracy.management import foreground
+from democracy.models import (
+    Application,
+    Ballot,
+    Checkpoint,
+    Choice,
+    Clarification,
+    Community,
+    Decision,
+    DecisionSnapshot,
+    Following,
+    LedgerEntry,
+    Membership,
+    StagedBallot,
+    Vote,
+)
+from democracy.services import audits
+from democracy.services.calculation import forget_everything
+from tests import factories, histories, rules
+from tests.rules import Clock
+
+pytestmark = pytest.mark.django_db
+
+AUDITED: tuple[type[models.Model], ...] = (
+    *(Community, Membership, Application, Following, Decision, Choice, Clarification, Ballot, Vote),
+    *(StagedBallot, DecisionSnapshot, LedgerEntry, Checkpoint),
+)
+# What an audit takes as it finds it, with the reason.
+TAKEN_AS_FOUND = {
+    "Choice.position": "the ledger has the choices in their order; by which numbers they are in order says nothing",
+    "Decision.failed_at": "when a calculation failed; it decides only when that is tried again",
+    "Decision.calculation_error": "the words of that failure",
+    "StagedBallot.was_counted": "whether a ballot that left the count is still to be shown; nothing is counted by it",
+}
+COLUMNS = [
+    (model, column)
+    for model in AUDITED
+    for column in model._meta.concrete_fields
+    if not column.primary_key and f"{model.__name__}.{column.name}" not in TAKEN_AS_FOUND
+]
+
+
+def faults(community: Community) -> list[str]:
+    community.refresh_from_db()
+    return list(audits.faults(community))
+
+
+def calculate(community: Community) -> None:
+    assert not foreground.calculate(community.pk, patience=60).failed
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    """Rows of another test had the same numbers."""
+    forget_everything()
+
+
+def keep_checkpoint(community: Community) -> None:
+    revision = rules.revision(community)
+    checkpoints.keep(community.pk, revision, ledger.hash_at(community.pk, revision))
+
+
+@pytest.fixture
+def town(monkeypatch: pytest.MonkeyPatch) -> Community:
+    """A community with something in every table: a closed decision, an open one with two results, a draft."""
+    clock = Clock(monkeypatch)
+    community, members = rules.found("ada", "ben", "cleo", "dora", "eve")
+    manager = members["manager"].user
+    services.apply_to_community(factories.person(), community.pk, message="Hello")
+    factories.follow(members["ben"], members["ada"], "parks")
+    factories.follow(members["cleo"], members["ben"])
+    closed = factories.decision(community, manager)
+    factories.vote(members["ada"], closed, ["parks"], Ash=5, Birch=1)
+    calculate(community)
+    clock.advance(days=8)
+    calculate(community)
+    factories.decision(community, manager)
+    running = factories.decision(community, manager)
+    services.add_clarification(manager, running.pk, text="Both sides of the street.")
+    factories.vote(members["ada"], running, ["parks"], Ash=5)
+    clock.advance(minutes=1)
+    calculate(community)
+    factories.vote(members["dora"], running, Birch=4, Cedar=2)
+    clock.advance(minutes=1)
+    calculate(community)
+    factories.draft(community, manager, "Yes", "No")
+    clock.advance(minutes=1)
+    assert faults(community) == []
+    return community
+
+
+def different(value: Any, column: models.Field[Any, Any]) -> Any:
+    """Another value that the column takes."""
+    if column.is_relation:
+        others = column.related_model._default_manager.exclude(pk=value)  # type: ignore[union-attr]
+        return others.values_list("pk", flat=True).order_by("-pk")[0]
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value - 1 if column.name == "stars" and value else value + 1_000
+        case datetime():
+            return value - timedelta(days=1_000)
+        case bytes() | memoryview():
+            return b"\1" + bytes(value)[1:]
+        case list():
+            return [*value, "forged"]
+        case dict():
+            return {**value, "forged": 1}
+        case None if isinstance(column, models.DateTimeField):
+            return datetime.fromisoformat("2020-01-01T00:00:00+00:00")
+        case None:
+            return {} if isinstance(column, models.JSONField) else 1_000
+    if column.choices:
+        return next(one for one, _ in column.choices if one != value)
+    return f"{'0' if value[:1] != '0' else '1'}{value[1:]}"
+
+
+def rows_of(model: type[models.Model], community: Community) -> Iterator[models.Model]:
+    path = {StagedBallot: "decision__community", DecisionSnapshot: "decision__community"} | rules.WRITTEN
+    path |= {Checkpoint: "community"}
+    yield from model._default_manager.filter(**{path[model]: community.pk}).order_by("pk")
+
+
+def test_every_changed_column_of_every_row_is_found(town: Community) -> None:
+    factories.community("elsewhere")
+    missed, tried = [], set()
+    for model, column in COLUMNS:
+        rows = list(rows_of(model, town))
+        for row in {rows[0], rows[-1]}:
+            try:
+                with transaction.atomic():
+                    value = different(getattr(row, column.attname), column)
+                    model._default_manager.filter(pk=row.pk).update(**{column.attname: value})
+                    tried.add((model, column))
+                    if not faults(town):
+                        missed.append(f"{model.__name__}.{column.name} of {row!r}")
+                    transaction.set_rollback(True)
+            except IntegrityError:
+                continue  # the database itself refuses it
+    assert missed == []
+    assert {f"{model.__name__}.{column.name}" for model, column in {*COLUMNS} - tried} == set()
+
+
+def test_every_removed_row_is_found(town: Community) -> None:
+    missed = []
+    for model in (*AUDITED[1:-1],):
+        rows = list(rows_of(model, town))
+        # Interim results but the newest are pruned after a while; that one is gone says nothing.
+        for row in {rows[0], rows[-1]} if model is not DecisionSnapshot else rows[-1:]:
+            with transaction.atomic():
+                # Past the receivers; what refers to it stays.
+                with connection.cursor() as cursor:
+                    if connection.vendor == "postgresql":
+                        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+                    cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE id = %s", [row.pk])
+                if not faults(town):
+                    missed.append(repr(row))
+                transaction.set_rollback(True)
+    assert missed == []
+
+
+class TestInsertions:
+    def test_a_row_that_the_ledger_never_heard_of_is_found(self, town: Community) -> None:
+        ada, ben = Membership.objects.filter(community=town).order_by("pk")[1:3]
+        following = Following(follower=ada, followee=ben)
+        with transaction.atomic():
+            Following.objects.bulk_create([following])
+            assert faults(town) == [
+                f"the following from membership {ada.pk} to {ben.pk} stands in the tables and not in the ledger"
+            ]
+            transaction.set_rollback(True)
+
+    def test_a_vote_that_was_added_is_found(self, town: Community) -> None:
+        ballot = Ballot.objects.filter(decision__community=town).exclude(votes__choice__title="Cedar")[0]
+        with transaction.atomic():
+            Vote.objects.bulk_create([Vote(ballot=ballot, choice=ballot.decision.choices.get(title="Cedar"), stars=5)])
+            assert faults(town) == [
+                f"the ballot of membership {ballot.membership_id} in decision {ballot.decision_id} "
+                "is not as the ledger says: stars"
+            ]
+            transaction.set_rollback(True)
+
+
+def rechain(community: Community) -> None:
+    """What somebody does who can write the database and knows how entries are chained."""
+    previous = ledger.GENESIS
+    for entry in rules.entries(community):
+        entry.commitment = ledger.commitment(entry)
+        previous = entry.hash = ledger.chain_hash(previous, entry.revision, entry.commitment)
+        entry.save()
+
+
+class TestTheWholeLedger:
+    def test_entries_cut_off_at_the_end_with_the_revision_lowered_are_found(self, town: Community) -> None:
+        town.refresh_from_db()
+        LedgerEntry.objects.filter(community=town, revision__gt=town.revision - 2).delete()
+        Community.objects.filter(pk=town.pk).update(revision=town.revision - 2)
+        assert faults(town) != []
+
+    def test_so_is_an_emptied_ledger(self, town: Community) -> None:
+        LedgerEntry.objects.filter(community=town).delete()
+        Community.objects.filter(pk=town.pk).update(revision=0)
+        assert faults(town) != []
+
+    def test_a_ledger_cut_off_with_everything_else_put_back_contradicts_the_kept_checkpoint(self) -> None:
+        community, _ = rules.found()
+        keep_checkpoint(community)
+        joined = rules.revision(community)
+        later = factories.join(community, factories.person())
+        keep_checkpoint(community)
+        Application.objects.filter(community=community).delete()
+        LedgerEntry.objects.filter(community=community, revision__gt=joined).delete()
+        Membership.objects.filter(pk=later.pk)._raw_delete(using="default")
+        LedgerEntry.objects.filter(community=community, revision__gt=joined).delete()
+        Community.objects.filter(pk=community.pk).update(revision=joined)
+        assert faults(community) == [f"the checkpoint at revision {joined + 2} vouches for an entry that is missing"]
+
+    def test_a_ballot_rewritten_everywhere_and_the_chain_hashed_again_contradicts_a_checkpoint(
+        self, town: Community
+    ) -> None:
+        """Interim results and staged rows put right, too: only the signature tells."""
+        entry = LedgerEntry.objects.filter(community=town, kind="ballot").order_by("revision")[0]
+        ballot = Ballot.objects.get(decision=entry.decision_id, membership=entry.membership_id)
+        entry.after = {**entry.after, "comment": "forged"}
+        entry.save()
+        Ballot.objects.filter(pk=ballot.pk).update(comment="forged")
+        rechain(town)
+        found = faults(town)
+        assert found
+        assert all("contradicts the ledger" in fault for fault in found)
+
+    def test_checkpoints_signed_anew_with_another_key_are_found(self, town: Community, settings: Settings) -> None:
+        former = signing.public_key()
+        settings.SIGNING_KEY = "11" * 32
+        assert {fault.split(" is ")[-1] for fault in faults(town)} == {"signed with another key than the site's"}
+        town.refresh_from_db()
+        assert list(audits.faults(town, keys=[former])) == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_histories_are_as_written_at_every_calculation(seed: int) -> None:
+    history = histories.History(seed)
+    for _ in range(3):
+        history.steps(25)
+        assert faults(history.community) == []
+        calculate(history.community)
+        assert faults(history.community) == []
+
+
+def test_nobody_else_is_blamed(town: Community) -> None:
+    other, _ = factories.community()
+    Ballot.objects.filter(decision__community=town).update(comment="forged")
+    assert (faults(town) != [], faults(other)) == (True, [])

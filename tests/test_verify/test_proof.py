@@ -1,0 +1,463 @@
+"""What a site gives to download, held against one another by the verifier: ledgers, receipts, checkpoints, results."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+
+from democracy import checkpoints, services
+from democracy.management import foreground
+from democracy.models import Community, Decision, Membership
+from democracy.services import bundles, receipts
+from democracy.services.calculation import forget_everything
+from tests import factories, rules
+from tests.rules import Clock
+from tests.test_verify.bundles import verifier
+
+pytestmark = pytest.mark.django_db
+
+# RFC 8032, section 7.1: secret key, public key, message, signature.
+VECTORS = [
+    (
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "",
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+    ),
+    (
+        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        "72",
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    ),
+    (
+        "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+        "af82",
+        "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+    ),
+    (
+        "ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf",
+        "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+        "dc2a4459e7369633a52b1bf277839a00201009a3efbf3ecb69bea2186c26b58909351fc9ac90b3ecfdfbc7c66431e0303dca179c138ac17ad9bef1177331a704",
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "message", "signature"), VECTORS)
+def test_signatures_are_those_of_the_standard(key: str, message: str, signature: str) -> None:
+    parts = [bytes.fromhex(part) for part in (key, message, signature)]
+    assert verifier.is_signed(*parts)
+    for number, part in enumerate(parts):
+        for at in {0, len(part) // 2, len(part) - 1} if part else ():
+            wrong = bytearray(part)
+            wrong[at] ^= 1
+            assert not verifier.is_signed(*parts[:number], bytes(wrong), *parts[number + 1 :])
+    # The same signature with the order of the group added to its scalar is none.
+    scalar = int.from_bytes(parts[2][32:], "little") + verifier.ORDER
+    assert not verifier.is_signed(parts[0], parts[1], parts[2][:32] + scalar.to_bytes(32, "little"))
+
+
+@dataclass
+class Desk:
+    """An auditor's desk: files by name, and what the command says of them."""
+
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+    community: Community
+    members: dict[str, Membership]
+    decision: Decision
+    files: dict[str, Any] = field(default_factory=dict)
+
+    def fetch(self, viewer: Any = None, *, name: str = "ledger.jsonl") -> list[dict[str, Any]]:
+        self.community.refresh_from_db()
+        lines = "".join(receipts.ledger_file(viewer or AnonymousUser(), self.community))
+        self.files[name] = [json.loads(line) for line in lines.splitlines()]
+        return self.files[name]
+
+    def export(self, name: str = "bundle.json") -> Any:
+        self.files[name] = json.loads("".join(bundles.export(Decision.objects.get(pk=self.decision.pk))))
+        return self.files[name]
+
+    def receipt(self, handle: str) -> Any:
+        found = receipts.own_receipt(self.members[handle].user, self.decision)
+        self.files[f"{handle}.json"] = found.file
+        return self.files[f"{handle}.json"]
+
+    def check(self, *names: str, files: dict[str, Any] | None = None, more: tuple[str, ...] = ()) -> tuple[int, str]:
+        """The exit code and all that is printed; of all files where none is named."""
+        files = files or self.files
+        paths = []
+        for name in names or files:
+            path = self.folder / name
+            content = files[name]
+            text = "\n".join(map(json.dumps, content)) if isinstance(content, list) else json.dumps(content)
+            path.write_text(text, encoding="utf-8")
+            paths.append(str(path))
+        code = verifier.main([*paths, *more])
+        printed = self.capsys.readouterr()
+        return code, printed.out + printed.err
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A public community with named, anonymous and inherited ballots, calculated."""
+    forget_everything()
+    clock = Clock(monkeypatch)
+    community, members = rules.found("ada", "ben", "cleo", "dora", "eve")
+    services.update_community(members["manager"].user, community.pk, visibility="public")
+    for handle in ("dora", "eve"):
+        services.set_anonymity(members[handle].user, community.pk, anonymous=True)
+    factories.follow(members["ben"], members["ada"], "parks")
+    factories.follow(members["eve"], members["ada"])
+    decision = factories.decision(community, members["manager"].user)
+    factories.vote(members["ada"], decision, ["parks"], Ash=5, Birch=2)
+    factories.vote(members["cleo"], decision, Cedar=4)
+    factories.vote(members["dora"], decision, Birch=5)
+    services.add_clarification(members["manager"].user, decision.pk, text="Only trees.")
+    clock.advance(minutes=1)
+    assert not foreground.calculate(community.pk, patience=60).failed
+    desk = Desk(tmp_path, capsys, community, members, decision)
+    desk.export()
+    desk.fetch()
+    desk.receipt("ada")
+    desk.receipt("dora")
+    return desk
+
+
+def test_everything_together_agrees_and_says_what_was_compared(desk: Desk) -> None:
+    code, said = desk.check()
+    assert (code, said.count("OK "), "DIFFERS" in said) == (0, said.count("\n") - 1, False), said
+    assert "1 taken as given: 1 of anonymous members, 0 that rest on theirs; lots drawn again; question signed" in said
+    assert "4 named members, 1 followings and 2 named ballots are the ledger's" in said
+    for handle in ("ada", "dora"):
+        assert f"{handle}.json in {desk.folder}/bundle.json decisions[0]: this ballot is counted there" in said
+
+
+def test_what_is_told_of_an_anonymous_ballot_says_neither_whose_nor_what_nor_when(desk: Desk) -> None:
+    entries = [row for row in desk.files["ledger.jsonl"][1:] if row.get("kind") == "ballot"]
+    (entry,) = entries
+    assert entry.keys() == {"revision", "commitment", "hash", "kind", "hour", "decision"}
+    assert entry["hour"].endswith(":00:00.000000+00:00")
+    own = desk.fetch(desk.members["dora"].user, name="own.jsonl")[entry["revision"]]
+    assert own["content"]["membership"] == desk.members["dora"].pk
+
+
+def test_a_result_alone_is_checked_with_its_signatures(desk: Desk) -> None:
+    code, said = desk.check("bundle.json")
+    assert code == 0
+    assert "is this the site's key?" in said
+    key = desk.files["bundle.json"]["checkpoint"]["key"]
+    assert desk.check("bundle.json", more=("--key", key))[0] == 0
+    code, said = desk.check("bundle.json", more=("--key", "11" * 32))
+    assert (code, "checkpoint.key: the file says" in said) == (1, True)
+
+
+# --- What somebody might do to a bundle -------------------------------------------------------------------------------
+
+Change = Callable[[Any], None]
+
+
+def swap_lots(bundle: Any) -> None:
+    one, other = bundle["decisions"][0]["choices"][:2]
+    one["lot"], other["lot"] = other["lot"], one["lot"]
+
+
+def swap_lots_with_invented_ids(bundle: Any) -> None:
+    swap_lots(bundle)
+    decision = bundle["decisions"][0]
+    wanted = [choice["lot"] for choice in decision["choices"]]
+    for start in range(1_000, 11_000):
+        ids = list(range(start, start + len(wanted)))
+        hashes = [hashlib.sha256(f"{decision['lot_seed']}:{number}".encode()).hexdigest() for number in ids]
+        if [1 + sum(other < one for other in hashes) for one in hashes] == wanted:
+            names = [choice["id"] for choice in decision["choices"]]
+            decision["ledger_ids"]["choices"] = dict(zip(names, ids, strict=True))
+            return
+
+
+def rename_for_invented_ids(bundle: Any) -> None:
+    """The same, with the choices called so everywhere."""
+    swap_lots_with_invented_ids(bundle)
+    ids = bundle["decisions"][0]["ledger_ids"]["choices"]
+    names = {old: f"new{number}" for old, number in ids.items()}
+    text = json.dumps(bundle)
+    for old, new in names.items():
+        text = text.replace(f'"{old}"', f'"{new}"')
+    for new in names.values():
+        text = text.replace(f'"{new}"', f'"{new[3:]}"')
+    bundle.clear()
+    bundle.update(json.loads(text))
+
+
+def without_seed(bundle: Any) -> None:
+    swap_lots(bundle)
+    del bundle["decisions"][0]["lot_seed"]
+
+
+def swap_titles(bundle: Any) -> None:
+    one, other = bundle["decisions"][0]["choices"][:2]
+    one["title"], other["title"] = other["title"], one["title"]
+
+
+def other_question(bundle: Any) -> None:
+    bundle["decisions"][0]["title"] += " NOT"
+
+
+def no_clarification(bundle: Any) -> None:
+    bundle["decisions"][0]["clarifications"] = []
+
+
+FORGED_QUESTIONS = [
+    swap_lots,
+    swap_lots_with_invented_ids,
+    rename_for_invented_ids,
+    without_seed,
+    swap_titles,
+    other_question,
+    no_clarification,
+]
+
+
+@pytest.mark.parametrize("forge", FORGED_QUESTIONS)
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "with its ledger and no signature"])
+def test_another_question_other_choices_and_other_lots_are_found(desk: Desk, forge: Change, together: bool) -> None:
+    files = copy.deepcopy(desk.files)
+    forge(files["bundle.json"])
+    if together:
+        # Whoever takes the signatures away is found by the ledger.
+        files["bundle.json"]["decisions"][0].pop("signature")
+        code, said = desk.check("bundle.json", "ledger.jsonl", files=files)
+        assert "  decisions[0]" in said.split("ledger.jsonl:")[-1] or "can't be compared" in said
+    else:
+        code, said = desk.check("bundle.json", files=files)
+    assert code in {1, 2}, said
+
+
+def recalculated(bundle: Any) -> None:
+    """Let the file say what its own inputs give: only the ledger can tell."""
+    read = verifier.read_bundle(json.dumps(bundle))
+    calculated = verifier.calculate(read, read.decisions[0])
+    given = [row for row in bundle["decisions"][0]["staged"] if "given" in row]
+    rows = {row["member"]: row for row in calculated["staged"]} | {row["member"]: row for row in given}
+    bundle["decisions"][0] |= {"result": calculated["result"], "staged": list(rows.values())}
+
+
+def other_stars(bundle: Any) -> None:
+    ballot = next(row for row in bundle["decisions"][0]["ballots"] if not row["member"].startswith("anon"))
+    ballot["stars"] = {choice: 5 - stars for choice, stars in ballot["stars"].items()}
+
+
+def other_tags(bundle: Any) -> None:
+    next(row for row in bundle["decisions"][0]["ballots"] if row["tags"])["tags"] = ["roads"]
+
+
+def dropped_ballot(bundle: Any) -> None:
+    ballots = bundle["decisions"][0]["ballots"]
+    ballots.remove(next(row for row in ballots if not row["member"].startswith("anon")))
+
+
+def invented_ballot(bundle: Any) -> None:
+    decision = bundle["decisions"][0]
+    voted = {row["member"] for row in decision["ballots"]}
+    free = next(row["member"] for row in bundle["ledger_members"] if row["member"] not in voted)
+    decision["ballots"].append({"member": free, "stars": {decision["choices"][0]["id"]: 5}})
+
+
+def invented_member(bundle: Any) -> None:
+    bundle["members"].append({"id": "x", "name": "X", "role": "voter"})
+
+
+def dropped_members(bundle: Any) -> None:
+    voted = {row["member"] for row in bundle["decisions"][0]["ballots"]}
+    gone = {row["member"] for row in bundle["ledger_members"]} - voted
+    for key, name in (("members", "id"), ("ledger_members", "member"), ("followings", "follower")):
+        bundle[key] = [row for row in bundle[key] if row[name] not in gone]
+
+
+def other_role(bundle: Any) -> None:
+    next(row for row in bundle["members"] if not row["anonymous"])["role"] = "lobbyist"
+
+
+def dropped_following(bundle: Any) -> None:
+    bundle["followings"].clear()
+
+
+def turned_following(bundle: Any) -> None:
+    row = bundle["followings"][0]
+    row["follower"], row["followee"] = row["followee"], row["follower"]
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        *(other_stars, other_tags, dropped_ballot, invented_ballot, invented_member, dropped_members, other_role),
+        *(dropped_following, turned_following),
+    ],
+)
+def test_inputs_that_are_not_the_ledgers_are_found_though_the_result_fits(desk: Desk, forge: Change) -> None:
+    files = copy.deepcopy(desk.files)
+    forge(files["bundle.json"])
+    recalculated(files["bundle.json"])
+    assert desk.check("bundle.json", files=files)[0] == 0
+    code, said = desk.check("bundle.json", "ledger.jsonl", files=files)
+    assert (code, "DIFFERS" in said) == (1, True), said
+
+
+# --- Ledgers, receipts, checkpoints -----------------------------------------------------------------------------------
+
+
+def test_every_changed_part_of_a_ledger_file_is_found(desk: Desk) -> None:
+    desk.community.refresh_from_db()
+    files = {"ledger.jsonl": desk.files["ledger.jsonl"]}
+    opened = next(number for number, row in enumerate(files["ledger.jsonl"]) if row.get("content", {}).get("after"))
+
+    def forged(change: Change) -> int:
+        wrong = copy.deepcopy(files)
+        change(wrong["ledger.jsonl"])
+        return desk.check("ledger.jsonl", files=wrong)[0]
+
+    def other_entry(key: str) -> Change:
+        return lambda rows: rows[opened].update({key: "0" * 64 if key != "revision" else 99})
+
+    changes: dict[str, Change] = {
+        "commitment": other_entry("commitment"),
+        "hash": other_entry("hash"),
+        "revision": other_entry("revision"),
+        "salt": other_entry("salt"),
+        "time": lambda rows: rows[opened].update(time="2020-01-01T00:00:00.000000+00:00"),
+        "content": lambda rows: rows[opened]["content"]["after"].update(forged=1),
+        "removed": lambda rows: rows.pop(opened),
+        "cut off": lambda rows: rows.pop(),
+        "swapped": lambda rows: rows.append(rows.pop(-2)),
+        "community": lambda rows: rows[0]["community"].update(id=77),
+        "checkpoint": lambda rows: rows[0]["checkpoint"].update(revision=1),
+        "signature": lambda rows: rows[0]["checkpoint"].update(signature="0" * 128),
+    }
+    assert forged(lambda rows: None) == 0
+    assert {name for name, change in changes.items() if forged(change) == 0} == set()
+
+
+def rechained(rows: list[Any]) -> None:
+    """What somebody does who has no key: the chain fits, the checkpoint doesn't."""
+    previous = verifier.GENESIS
+    for number, row in enumerate(rows[1:], start=1):
+        if "salt" in row:
+            row["commitment"] = verifier.commitment({key: row[key] for key in ("salt", "content", "time")})
+        row["revision"] = number
+        previous = row["hash"] = verifier.chain_hash(previous, number, row["commitment"])
+    rows[0]["checkpoint"] |= {"revision": len(rows) - 1, "hash": previous}
+
+
+def test_a_ledger_written_anew_needs_the_key_and_then_contradicts_what_others_keep(desk: Desk) -> None:
+    files = copy.deepcopy(desk.files)
+    rows = files["ledger.jsonl"]
+    next(row for row in rows if row.get("content", {}).get("kind") == "ballot")["content"]["after"]["comment"] = (
+        "forged"
+    )
+    rechained(rows)
+    code, said = desk.check("ledger.jsonl", files=files)
+    assert (code, "checkpoint.signature: not that of its key" in said) == (1, True)
+    # With the site's own key, it is one history that nobody can tell from the true one ...
+    said_by_site = rows[0]["checkpoint"]
+    signed = checkpoints.signed(
+        said_by_site["community"],
+        said_by_site["revision"],
+        said_by_site["hash"],
+        Community.objects.get(pk=desk.community.pk).created_at,
+    )
+    rows[0]["checkpoint"] = checkpoints.content(signed)
+    assert desk.check("ledger.jsonl", files=files)[0] == 0
+    # ... but for those who kept a receipt, a result, a checkpoint or an older ledger.
+    files |= {"old.jsonl": desk.files["ledger.jsonl"], "checkpoint.json": desk.files["bundle.json"]["checkpoint"]}
+    for kept in ("ada.json", "dora.json", "bundle.json", "old.jsonl", "checkpoint.json"):
+        assert desk.check("ledger.jsonl", kept, files=files)[0] == 1, kept
+
+
+def test_an_older_ledger_is_the_beginning_of_a_newer_one(desk: Desk) -> None:
+    desk.files["old.jsonl"] = desk.files["ledger.jsonl"]
+    factories.vote(desk.members["ben"], desk.decision, Ash=1)
+    desk.fetch()
+    code, said = desk.check()
+    assert (code, "old.jsonl: one history" in said) == (0, True), said
+
+
+def test_a_newer_ledger_that_ends_before_an_older_checkpoint_is_found(desk: Desk) -> None:
+    files = copy.deepcopy(desk.files)
+    files["kept.json"] = files["bundle.json"]["checkpoint"]
+    rows = files["ledger.jsonl"] = files["ledger.jsonl"][:-1]
+    signed = checkpoints.signed(
+        desk.community.pk, len(rows) - 1, rows[-1]["hash"], Clock(pytest.MonkeyPatch()).now.replace(year=2100)
+    )
+    rows[0]["checkpoint"] = checkpoints.content(signed)
+    assert desk.check("ledger.jsonl", files=files)[0] == 0
+    code, said = desk.check("ledger.jsonl", "kept.json", files=files)
+    assert (code, "the ledger, signed later, has" in said) == (1, True), said
+
+
+def test_a_receipt_that_is_not_the_ledgers_or_not_counted_is_found(desk: Desk) -> None:
+    for path, other in (("salt", "0"), ("commitment", "0" * 64), ("hash", "0" * 64), ("previous_hash", "0" * 64)):
+        files = copy.deepcopy(desk.files)
+        files["ada.json"][path] = other
+        assert desk.check("ada.json", files=files)[0] == 1, path
+    factories.vote(desk.members["ada"], desk.decision, Ash=1)
+    files = {**desk.files, "ada.json": desk.receipt("ada")}
+    code, said = desk.check("ada.json", "ledger.jsonl", files=files)
+    assert (code, "none with number" in said) == (1, True)
+    code, said = desk.check("ada.json", "bundle.json", files=files)
+    assert (code, "the ballot is newer than this result" in said) == (0, True)
+    files = copy.deepcopy(desk.files)
+    pseudonym = files["dora.json"]["pseudonym"]
+    ballot = next(row for row in files["bundle.json"]["decisions"][0]["ballots"] if row["member"] == pseudonym)
+    ballot["stars"] = {choice: 5 - stars for choice, stars in ballot["stars"].items()}
+    recalculated(files["bundle.json"])
+    code, said = desk.check("dora.json", "bundle.json", files=files)
+    assert (code, "the receipt is for stars" in said) == (1, True), said
+
+
+def test_a_hash_is_looked_up(desk: Desk) -> None:
+    hash = desk.files["dora.json"]["hash"]
+    code, said = desk.check("ledger.jsonl", more=(hash,))
+    assert (code, f"OK {hash}: entry {desk.files['dora.json']['revision']} of" in said) == (0, True)
+    code, said = desk.check("ledger.jsonl", more=("ab" * 32,))
+    assert (code, "no entry of the given ledgers has this hash" in said) == (1, True)
+
+
+def test_nothing_that_a_file_says_reaches_the_terminal_as_it_is(desk: Desk) -> None:
+    evil = "d\x1b[2K\r\x07OK\nOK \u202e\u2028"
+    files = copy.deepcopy(desk.files)
+    files["bundle.json"]["decisions"][0]["id"] = evil
+    files["bundle.json"]["members"][0]["id"] = evil
+    rows = files["ledger.jsonl"]
+    rows[3]["commitment"], rows[0]["checkpoint"]["key"] = evil, evil
+    files["ada.json"]["hash"] = evil
+    for names in ([], ["bundle.json"], ["ledger.jsonl"], ["ada.json", "ledger.jsonl"]):
+        code, said = desk.check(*names, files=files)
+        assert code != 0
+        assert all(character.isprintable() or character == "\n" for character in said), said
+        assert all(line.startswith(("OK ", "DIFFERS ", "NOTE ", "  ", str(desk.folder))) for line in said.splitlines())
+        assert not any(line.startswith("OK \u202e") for line in said.splitlines())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"revision": 1, "revision": 2}',
+        '{"revision": NaN, "commitment": "", "hash": ""}',
+        '{"revision": 1e400, "commitment": "", "hash": ""}',
+        "[" * 100_000,
+        '{"revision": %s, "commitment": "", "hash": ""}' % ("9" * 5_000),
+        '{"revision": true, "commitment": "", "hash": ""}',
+        "{}",
+    ],
+)
+def test_what_is_no_ledger_is_refused_with_the_line(desk: Desk, line: str) -> None:
+    path = desk.folder / "broken.jsonl"
+    path.write_text(json.dumps(desk.files["ledger.jsonl"][0]) + "\n" + line, encoding="utf-8")
+    assert verifier.main([str(path)]) == 2
+    assert "line 2" in desk.capsys.readouterr().err
