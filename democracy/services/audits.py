@@ -35,15 +35,15 @@ from democracy.models import (
     Membership,
     StagedBallot,
 )
-from democracy.services.calculation import result_content
+from democracy.services.calculation import kinds_of, result_content, under_pseudonyms
 from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, tag_set
 from graph import Calculation, DelegationGraph
 
 Kind = LedgerEntry.Kind
-# Kind, packed microstars, tags, whether it is counted.
-Row = tuple[str, bytes, frozenset[str], bool]
+# Kind, packed microstars, tags, whether it is counted, whether it bears a pseudonym.
+Row = tuple[str, bytes, frozenset[str], bool, bool]
 _ROWS = 2_000
-_NONE: Row = (StagedBallot.Kind.NONE, b"", frozenset(), False)
+_NONE: Row = (StagedBallot.Kind.NONE, b"", frozenset(), False, False)
 
 
 def faults(community: Community, *, keys: Iterable[str] = ()) -> Iterator[str]:
@@ -252,16 +252,16 @@ class _Walk:
         columns = calculation.staged_columns()
         packed = np.ascontiguousarray(columns.microstars, dtype="<i4")
         rows = zip(columns.kinds, packed, columns.tags, columns.counted.tolist(), strict=True)
+        anonymous = under_pseudonyms(self.inputs.decisions[decision.pk], self.inputs.anonymous, kinds_of(columns))
         expected: dict[int, Row] = {
-            member: (str(kind), stars.tobytes(), tags, counted)
+            member: (str(kind), stars.tobytes(), tags, counted, member in anonymous)
             for member, (kind, stars, tags, counted) in zip(columns.members, rows, strict=True)
         }
         stored = StagedBallot.objects.filter(decision=decision).annotate(tags_text=TAGS_TEXT)
-        for member, kind, stars, tags, counted, changed in stored.values_list(
-            "membership_id", "kind", "microstars", "tags_text", "is_counted", "changed_revision"
-        ).iterator(_ROWS):
+        written = ("membership_id", "kind", "microstars", "tags_text", "is_counted", "is_anonymous", "changed_revision")
+        for member, kind, stars, tags, counted, is_anonymous, changed in stored.values_list(*written).iterator(_ROWS):
             name = f"the staged ballot of membership {member} in decision {decision.pk}"
-            if (kind, bytes(stars), tag_set(tags), counted) != expected.pop(member, _NONE):
+            if (kind, bytes(stars), tag_set(tags), counted, is_anonymous) != expected.pop(member, _NONE):
                 yield f"{name} is not what the ledger gives"
             if not 0 < changed <= decision.calculated_revision:
                 yield f"{name} says that it changed at revision {changed}, when nothing was calculated"

@@ -83,7 +83,7 @@ class _Closed:
     anonymous: frozenset[int]
 
 
-def _under_pseudonyms(
+def under_pseudonyms(
     decision: DecisionInputs, anonymous: Set[int], staged: Iterable[tuple[int, str]]
 ) -> frozenset[int]:
     """Whose ballots, of these members with their kinds, bear pseudonyms: written ones as they were cast, inherited ones
@@ -96,7 +96,7 @@ def _under_pseudonyms(
     )
 
 
-def _kinds(columns: StagedColumns) -> Iterable[tuple[int, str]]:
+def kinds_of(columns: StagedColumns) -> Iterable[tuple[int, str]]:
     return zip(columns.members, columns.kinds, strict=True)
 
 
@@ -237,7 +237,7 @@ class _Kept:
         ballots = {} if changed is None else {member: calculation.staged(member) for member in changed}
         columns = calculation.staged_columns() if changed is None else None
         kinds = (
-            _kinds(columns) if columns is not None else ((m, ballot.kind) for m, ballot in ballots.items() if ballot)
+            kinds_of(columns) if columns is not None else ((m, ballot.kind) for m, ballot in ballots.items() if ballot)
         )
         return StagedDecision(
             self.graph.revision,
@@ -245,7 +245,7 @@ class _Kept:
             calculation.result,
             ballots,
             columns,
-            _under_pseudonyms(one, self.anonymous, kinds),
+            under_pseudonyms(one, self.anonymous, kinds),
         )
 
     def drop_except(self, decision_ids: Iterable[int]) -> None:
@@ -330,9 +330,9 @@ def _closed_calculation(decision: Decision) -> _Closed:
         then = inputs.inputs_at(decision.community_id, [decision.pk], revision)
         one = then.decisions[decision.pk]
         calculation = Calculation.from_scratch(then.graph(), lots=one.lots, ballots=one.ballots)
-        kinds = _kinds(calculation.staged_columns())
+        kinds = kinds_of(calculation.staged_columns())
         live = LiveCalculation(revision, one.choices, calculation)
-        closed = _Closed(live, _under_pseudonyms(one, then.anonymous, kinds))
+        closed = _Closed(live, under_pseudonyms(one, then.anonymous, kinds))
         with _registry_lock:
             _final[key] = closed
             while len(_final) > _KEPT:
