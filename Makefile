@@ -18,7 +18,7 @@ SERVICES_DATABASE_URL := $(or $(DATABASE_URL),postgres://postgres@127.0.0.1:5432
 SERVICES_REDIS_URL := $(or $(REDIS_URL),redis://127.0.0.1:6379/15)
 SERVICES_BROKER_URL := $(or $(BROKER_URL),amqp://guest:guest@127.0.0.1:5672//)
 
-.PHONY: help setup run test walks test-services faults check format schema bench lock
+.PHONY: help setup run test walks privacy test-services faults check format schema bench lock
 
 help: ## list what can be done
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -48,6 +48,9 @@ test: .venv/dev ## run the tests on the embedded default; what is skipped is lis
 
 walks: .venv/dev ## walk through the site in the browser, each walk in every look
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_LOOK=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/test_browser/test_walk.py
+
+privacy: .venv/dev ## try to tell WORLDS (20) pairs of worlds apart that differ in what is nobody's business, as everybody else
+	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_WORLD=$(or $(WORLDS),20) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/test_privacy
 
 test-services: export DATABASE_URL := $(SERVICES_DATABASE_URL)
 test-services: export REDIS_URL := $(SERVICES_REDIS_URL)
