@@ -3,9 +3,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
 from accounts.models import ApiToken, User
+from accounts.strict import StrictModelAdmin
 from accounts.views import admin_login
 
 # There are no passwords: administrators sign in by magic link like everybody else.
@@ -15,10 +18,12 @@ _RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin):
+class UserAdmin(StrictModelAdmin):
     """People, with their rights.
 
-    Only a superuser may give rights, or change somebody who has them: whoever sets an address can sign in by it.
+    Only a superuser may give rights, or change somebody who has them: whoever sets an address can sign in by it. Nobody
+    is deleted here: that would take away what results rest on, and name it in asking for confirmation. Whoever shall
+    not sign in any more is made inactive.
     """
 
     list_display = ("handle", "name", "email", "is_active", "is_staff", "is_demo", "last_login")
@@ -36,7 +41,7 @@ class UserAdmin(admin.ModelAdmin):
         return super().has_change_permission(request, obj) and _may_touch(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+        return False
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if not change:
@@ -45,7 +50,7 @@ class UserAdmin(admin.ModelAdmin):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):
+class ApiTokenAdmin(StrictModelAdmin):
     """Who has which tokens; an administrator can revoke one, and neither make nor see it."""
 
     list_display = ("name", "user", "created_at", "last_used_at", "revoked_at")
@@ -56,6 +61,14 @@ class ApiTokenAdmin(admin.ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class StrictGroupAdmin(StrictModelAdmin, GroupAdmin):
+    """As Django has it, without questions about who is in a group with whom."""
 
 
 def _is_superuser(request: HttpRequest) -> bool:

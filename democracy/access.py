@@ -4,10 +4,16 @@ nothing else decides.
 A community is listed for everybody. Its decisions, results and members are read by its current members, or by everybody
 where it is public; drafts by its managers. Who an anonymous member is, is known to that member and, on the roll, to the
 managers; how that member voted is known to that member alone.
+
+# Note [Whether a ballot bears a name]
+A ballot that somebody wrote keeps the name or pseudonym under which it was cast, whatever its caster does later: what
+changes would show which one is theirs. One that somebody inherits bears the name or pseudonym that its member had when
+it was staged; beside it nobody is named who is anonymous now, since whom they followed is theirs to know.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TypeAlias
 
 from django.contrib.auth.models import AnonymousUser
@@ -15,12 +21,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.crypto import salted_hmac
 
 from accounts.models import User
+from democracy import eventlog
 from democracy.errors import PermissionDenied
-from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership
+from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership, StagedBallot
 
 Viewer: TypeAlias = User | AnonymousUser
 
-ANONYMOUS = "Anonymous"
+ANONYMOUS = eventlog.ANONYMOUS_MEMBER
 
 
 def _memberships(viewer: Viewer, **filters: object) -> QuerySet[Membership]:
@@ -73,9 +80,34 @@ def shows_ballots(decision: Decision) -> bool:
     ) and decision.status != Decision.Status.DRAFT
 
 
+def hides_ballots(decision: Decision) -> bool:
+    """Whether ballots are hidden for now, and with them all that depends on them: counters, times, who inherits."""
+    return decision.status != Decision.Status.DRAFT and not shows_ballots(decision)
+
+
+def shown_revision(snapshot: DecisionSnapshot) -> int | None:
+    """The revision of a stored result; None for an interim one of a decision that hides its ballots: the entries up to
+    it would tell whose are in it.
+    """
+    return snapshot.revision if _is_told_exactly(snapshot) else None
+
+
+def shown_time(snapshot: DecisionSnapshot) -> datetime:
+    """When a stored result was calculated; to the hour where its revision is not told."""
+    return snapshot.calculated_at if _is_told_exactly(snapshot) else to_the_hour(snapshot.calculated_at)
+
+
+def _is_told_exactly(snapshot: DecisionSnapshot) -> bool:
+    return snapshot.is_final or snapshot.decision.results_visibility == Decision.Visibility.LIVE
+
+
+def to_the_hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
 def snapshots_visible_to(viewer: Viewer) -> QuerySet[DecisionSnapshot]:
     """Stored results; only what a decision's visibility allows is ever stored, so seeing the decision is enough."""
-    return DecisionSnapshot.objects.filter(decision__in=decisions_visible_to(viewer))
+    return DecisionSnapshot.objects.filter(decision__in=decisions_visible_to(viewer)).select_related("decision")
 
 
 def pseudonym(decision_id: int, membership_id: int) -> str:
@@ -91,17 +123,25 @@ def is_self(viewer: Viewer, membership: Membership) -> bool:
 
 
 def knows(viewer: Viewer, membership: Membership) -> bool:
-    """Whether the viewer may know whose ballots and followings these are: of an anonymous member only that member,
-    managers neither.
-    """
+    """Whether the viewer may know whom somebody follows: of an anonymous member only that member, managers neither."""
     return not membership.is_anonymous or is_self(viewer, membership)
 
 
-def display_name(membership: Membership, *, decision_id: int | None = None) -> str:
-    """The name under which others see a member, in log lines too; beside a ballot name the decision."""
-    if not membership.is_anonymous:
-        return membership.user.handle
-    return ANONYMOUS if decision_id is None else pseudonym(decision_id, membership.pk)
+def bears_pseudonym(membership: Membership, *, kind: str, is_anonymous: bool) -> bool:
+    """Whether a ballot is shown under a pseudonym; `is_anonymous`: as the row says. See Note [Whether a ballot bears a
+    name].
+    """
+    return is_anonymous or (kind == StagedBallot.Kind.INHERITED and membership.is_anonymous)
+
+
+def named_ballots() -> Q:
+    """The staged ballots that bear names."""
+    return Q(is_anonymous=False) & ~Q(kind=StagedBallot.Kind.INHERITED, membership__is_anonymous=True)
+
+
+def display_name(membership: Membership) -> str:
+    """The name under which others see a member, in log lines too."""
+    return ANONYMOUS if membership.is_anonymous else membership.user.handle
 
 
 # --- Doing ------------------------------------------------------------------------------------------------------------

@@ -9,11 +9,14 @@ undoing of later changes; derived rows belong to the calculation, the ledger to 
 # Note [Operators know no more]
 Whoever administers the site is no manager of its communities. Rows of anonymous members (memberships, the applications
 by which they joined, ballots, followings they own) are not listed here, nor are ballots that nobody may see yet: a row
-number alone would tie a member's ballots together. The contents of the ledger are read on the community's own page.
+number alone would tie a member's ballots together. What a decision hides is hidden here, too: counters, times, whether
+a calculation failed. The contents of the ledger are read on the community's own page. No list takes a lookup that is
+not written down in it (`StrictModelAdmin`), and those of what hangs on ballots are in one order.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -25,6 +28,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from accounts.errors import DomainError
+from accounts.strict import StrictModelAdmin
 from democracy import access, services
 from democracy.models import (
     Application,
@@ -45,7 +49,7 @@ admin.site.site_header = admin.site.site_title = "CrowdVote administration"
 admin.site.index_template = "admin/index_with_log.html"
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(StrictModelAdmin):
     """To be read. See Note [The admin writes nothing itself]."""
 
     list_per_page = 50
@@ -86,7 +90,8 @@ class FailureFilter(admin.SimpleListFilter):
         return [("failed", "Failed")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Decision]) -> QuerySet[Decision]:
-        return queryset.exclude(calculation_error="") if self.value() else queryset
+        shown = Q(results_visibility=Decision.Visibility.LIVE) | Q(closes_at__lte=timezone.now())
+        return queryset.filter(shown).exclude(calculation_error="") if self.value() else queryset
 
 
 class ReadOnlyInline(admin.TabularInline):
@@ -160,7 +165,7 @@ class ChoiceInline(ReadOnlyInline):
 
 @admin.register(Decision)
 class DecisionAdmin(ReadOnlyAdmin):
-    list_display = ("title", "community", "where", "closes_at", "counters", "last_calculated")
+    list_display = ("title", "community", "where", "closes_at", "counters", "calculated")
     list_select_related = ("community",)
     list_filter = ("results_visibility", FailureFilter)
     search_fields = ("title", "community__name")
@@ -168,7 +173,7 @@ class DecisionAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-pk")
     fields = (
         *("community", "title", "description", "results_visibility", "where", "created_at", "published_at", "opens_at"),
-        *("closes_at", "counters", "last_calculated", "failed_at", "calculation_error", "file_id"),
+        *("closes_at", "counters", "calculated", "failure", "file_id"),
     )
     inlines = (ChoiceInline,)
     actions = ("calculate_from_scratch",)
@@ -177,9 +182,20 @@ class DecisionAdmin(ReadOnlyAdmin):
     def where(self, decision: Decision) -> str:
         return decision.status.label
 
-    @admin.display(description="Calculated / input revision")
-    def counters(self, decision: Decision) -> str:
-        return f"{decision.calculated_revision} / {decision.input_revision}"
+    @admin.display(description="Calculated / input revision", empty_value="hidden")
+    def counters(self, decision: Decision) -> str | None:
+        hidden = access.hides_ballots(decision)
+        return None if hidden else f"{decision.calculated_revision} / {decision.input_revision}"
+
+    @admin.display(description="Last calculated")
+    def calculated(self, decision: Decision) -> datetime | None:
+        return None if access.hides_ballots(decision) else decision.last_calculated
+
+    @admin.display(description="Failed")
+    def failure(self, decision: Decision) -> str:
+        if access.hides_ballots(decision) or not decision.calculation_error:
+            return "-"
+        return f"{decision.failed_at:%Y-%m-%d %H:%M:%S} UTC: {decision.calculation_error}"
 
     def has_calculate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)
@@ -247,12 +263,11 @@ class FollowingAdmin(ReadOnlyAdmin):
         return following.follower.community.name
 
 
-def _open_ballots(rows: QuerySet[Any], *, member: str, decision: str) -> QuerySet[Any]:
-    """Those of members who are not anonymous, where ballots may be seen: as `access.shows_ballots` says of one."""
-    live = Q(**{f"{decision}__results_visibility": Decision.Visibility.LIVE})
-    closed = Q(**{f"{decision}__closes_at__lte": timezone.now()})
-    published = Q(**{f"{decision}__published_at__isnull": False})
-    return rows.filter(published & (live | closed), **{f"{member}__is_anonymous": False})
+def _open_ballots(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Those that bear names, where ballots may be seen: as `access.shows_ballots` says of one."""
+    live = Q(decision__results_visibility=Decision.Visibility.LIVE)
+    closed = Q(decision__closes_at__lte=timezone.now())
+    return rows.filter(live | closed, decision__published_at__isnull=False, is_anonymous=False)
 
 
 class VoteInline(ReadOnlyInline):
@@ -265,17 +280,18 @@ class BallotAdmin(ReadOnlyAdmin):
     list_display = ("member", "decision", "tags_in_words", "abstain", "cast_at")
     list_select_related = ("membership__user", "decision")
     list_filter = ("abstain",)
+    sortable_by = ()
     search_fields = ("membership__user__handle", "decision__title")
     ordering = ("-cast_at", "-pk")
     fields = ("member", "decision", "tags_in_words", "comment", "abstain", "cast_at")
     inlines = (VoteInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Ballot]:
-        return _open_ballots(super().get_queryset(request), member="membership", decision="decision")
+        return _open_ballots(super().get_queryset(request))
 
-    @admin.display(ordering="membership__user__handle")
+    @admin.display
     def member(self, ballot: Ballot) -> str:
-        return access.display_name(ballot.membership)
+        return ballot.membership.user.handle
 
 
 @admin.register(StagedBallot)
@@ -285,16 +301,17 @@ class StagedBallotAdmin(ReadOnlyAdmin):
     list_display = ("member", "decision", "kind", "tags_in_words", "is_counted", "changed_revision")
     list_select_related = ("membership__user", "decision")
     list_filter = ("kind", "is_counted")
+    sortable_by = ()
     search_fields = ("membership__user__handle", "decision__title")
     ordering = ("-pk",)
     fields = ("member", "decision", "kind", "stars", "tags_in_words", "is_counted", "changed_revision")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StagedBallot]:
-        return _open_ballots(super().get_queryset(request), member="membership", decision="decision")
+        return _open_ballots(super().get_queryset(request)).filter(access.named_ballots())
 
-    @admin.display(ordering="membership__user__handle")
+    @admin.display
     def member(self, staged: StagedBallot) -> str:
-        return access.display_name(staged.membership)
+        return staged.membership.user.handle
 
     @admin.display(description="Microstars, choice by choice")
     def stars(self, staged: StagedBallot) -> str:
@@ -307,12 +324,22 @@ class StagedBallotAdmin(ReadOnlyAdmin):
 class DecisionSnapshotAdmin(ReadOnlyAdmin):
     """Derived: results as they were published."""
 
-    list_display = ("decision", "revision", "is_final", "calculated_at")
+    list_display = ("decision", "at_revision", "is_final", "calculated")
     list_select_related = ("decision",)
     list_filter = ("is_final",)
     search_fields = ("decision__title",)
     date_hierarchy = "calculated_at"
     ordering = ("-calculated_at", "-pk")
+    sortable_by = ()
+    fields = ("decision", "at_revision", "is_final", "calculated", "result")
+
+    @admin.display(description="Revision", empty_value="not told")
+    def at_revision(self, snapshot: DecisionSnapshot) -> int | None:
+        return access.shown_revision(snapshot)
+
+    @admin.display(description="Calculated at")
+    def calculated(self, snapshot: DecisionSnapshot) -> datetime:
+        return access.shown_time(snapshot)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DecisionSnapshot]:
         # Its result is not loaded for the list: that of a large decision is long.
@@ -324,13 +351,18 @@ class DecisionSnapshotAdmin(ReadOnlyAdmin):
 class LedgerEntryAdmin(ReadOnlyAdmin):
     """The chain; not what its entries say. See Note [Operators know no more]."""
 
-    list_display = ("community", "revision", "time", "kind", "short_hash")
+    list_display = ("community", "revision", "at", "kind", "short_hash")
     list_select_related = ("community",)
     list_filter = ("kind",)
     search_fields = ("community__name", "hash")
     date_hierarchy = "time"
     ordering = ("-time", "-pk")
-    fields = ("community", "revision", "time", "kind", "previous_hash", "hash")
+    sortable_by = ()
+    fields = ("community", "revision", "at", "kind", "previous_hash", "hash")
+
+    @admin.display(description="Time; of ballots the hour")
+    def at(self, entry: LedgerEntry) -> datetime:
+        return access.to_the_hour(entry.time) if entry.kind == LedgerEntry.Kind.BALLOT else entry.time
 
     @admin.display(description="Hash")
     def short_hash(self, entry: LedgerEntry) -> str:

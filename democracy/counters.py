@@ -13,10 +13,11 @@ from typing import Any
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
-from democracy.models import Ballot, Decision, DecisionSnapshot, LedgerEntry
+from democracy.models import Ballot, Decision, DecisionSnapshot, LedgerEntry, Membership
 
-# What of a membership the calculation sees: whether the member is there and whether they are counted.
-_MEMBERSHIP_MATTERS = ("active", "role")
+# What of a membership the calculation sees: whether the member is there, whether they are counted, and whether what
+# they inherit bears a pseudonym.
+_MEMBERSHIP_MATTERS = ("active", "role", "anonymous")
 # What of a ballot it sees; a changed comment changes no result.
 _BALLOT_MATTERS = ("stars", "tags", "abstain")
 _MANY_FOLLOWINGS = 100
@@ -101,7 +102,8 @@ def _differs(entry: LedgerEntry, keys: Iterable[str]) -> bool:
 
 
 def _affected_by_following(entry: LedgerEntry) -> QuerySet[Decision]:
-    """The live decisions on which the follower has no cast ballot and the following's old or new form can be active.
+    """The live decisions on which the follower has no cast ballot and the following's old or new form can be active;
+    those that hide their ballots all, as do all where the follower is anonymous.
 
     A following can be active only where somebody cast a ballot and, if it has tags, only where a cast ballot bears one
     of them: the tags of inherited ballots are tags of cast ones.
@@ -109,6 +111,14 @@ def _affected_by_following(entry: LedgerEntry) -> QuerySet[Decision]:
     live = live_decisions(entry.community_id, entry.time)
     if not _differs(entry, ("tags", "follower")):
         return live.none()
+    # A run, and the counters of a decision that shows them, would tell who has voted, and on which tags.
+    if Membership.objects.filter(pk=entry.membership_id or 0, is_anonymous=True).exists():
+        return live
+    hidden = live.exclude(results_visibility=Decision.Visibility.LIVE)
+    return hidden | _that_it_can_be_active_in(live.filter(results_visibility=Decision.Visibility.LIVE), entry)
+
+
+def _that_it_can_be_active_in(live: QuerySet[Decision], entry: LedgerEntry) -> QuerySet[Decision]:
     forms = [form["tags"] for form in (entry.before, entry.after) if form is not None]
     own = Ballot.objects.filter(decision=OuterRef("pk"), membership=entry.membership_id)
     others = Ballot.objects.filter(decision=OuterRef("pk"), abstain=False)

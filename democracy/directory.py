@@ -211,16 +211,18 @@ def require_application(viewer: Viewer, community_id: int, application_id: int) 
 
 
 def ballots_shown(viewer: Viewer, of: Membership) -> list[Ballot]:
-    """The newest ballots that a member cast in decisions whose ballots the viewer may see, newest first, with decision;
-    none of an anonymous member, except to that member.
+    """The newest ballots that a member cast by name in decisions whose ballots the viewer may see, newest first, with
+    decision; all of one's own; none of an anonymous member.
     """
-    if of.is_anonymous and not access.is_self(viewer, of):
-        return []
     ballots = (
         Ballot.objects.filter(membership=of, decision__in=access.decisions_visible_to(viewer))
         .select_related("decision")
         .order_by("-cast_at", "-pk")
     )
+    if not access.is_self(viewer, of):
+        if of.is_anonymous:
+            return []
+        ballots = ballots.filter(is_anonymous=False)
     return [
         ballot
         for ballot in ballots[:_BALLOTS_FOR_TAGS]

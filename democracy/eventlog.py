@@ -3,8 +3,13 @@
     [2025-09-15 14:30:25] [INFO] [VOTE_CAST] [alice_user] - Vote cast on decision 'Springfield Budget 2025'
 
 Everything here takes plain strings: the actor's handle and the titles and names of things. For an anonymous member the
-caller passes the pseudonym in place of the handle, everywhere, also where a manager acts on that member: the log is
+caller passes ANONYMOUS_MEMBER in place of the handle, everywhere, also where a manager acts on that member: the log is
 read by more people than may know.
+
+# Note [Anonymous lines wait]
+A line by name that somebody signed in, a second before a line that somebody anonymous voted, says who voted. So lines
+of anonymous members are held until the hour is over, and written in no order, with the full hour for their time, before
+the next line of any kind. What is held when a process ends is lost to the log; the ledger has it.
 
 Names are cleaned of what could break or fake a line, a log that can't be written fails nothing (`democracy.logfile`),
 and lines about something that may be rolled back are written by the caller after the commit.
@@ -13,11 +18,15 @@ and lines about something that may be rolled back are written by the caller afte
 from __future__ import annotations
 
 import logging
+import random
+import threading
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.utils import timezone
 
 from accounts.signals import limit_reached as accounts_limit_reached
 from accounts.signals import sign_in_failed
@@ -26,20 +35,62 @@ from accounts.text import single_line
 logger = logging.getLogger("crowdvote.events")
 
 SYSTEM, ANONYMOUS = "system", "anonymous"
+# Nobody can have this for a handle. Another name than beside their ballots, and the same for all of them.
+ANONYMOUS_MEMBER = "Anonymous"
 _LONGEST_MESSAGE = 1_000
 _BRACKETS = str.maketrans("[]", "()")
 _WAYS = {"accounts.backends.DemoBackend": "the demo page"}
 
 
+class _Held:
+    """Lines that wait for the end of the hour. See Note [Anonymous lines wait]."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lines: list[tuple[datetime, str, str, int]] = []
+
+    def add(self, hour: datetime, event: str, message: str, level: int) -> None:
+        with self._lock:
+            self._lines.append((hour, event, message, level))
+
+    def take(self, hour: datetime) -> list[tuple[datetime, str, str, int]]:
+        """Those of earlier hours than this, hour by hour."""
+        with self._lock:
+            over = [line for line in self._lines if line[0] < hour]
+            self._lines = [line for line in self._lines if line[0] >= hour]
+        _chance.shuffle(over)
+        return sorted(over, key=lambda line: line[0])
+
+
+_held, _chance = _Held(), random.SystemRandom()
+
+
 def log_event(event: str, actor: str, message: str, level: int = logging.INFO) -> None:
-    """Write one line.
+    """Write one line; one of an anonymous member later (Note [Anonymous lines wait]).
 
     Line breaks, control characters and, in the first fields, brackets are replaced; very long messages are cut.
     """
+    now = timezone.now()
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    for held_at, held, text, held_level in _held.take(hour):
+        # Of the day of the file that it goes to.
+        _write(held, ANONYMOUS_MEMBER, text, held_level, at=max(held_at + timedelta(hours=1), hour.replace(hour=0)))
+    if actor == ANONYMOUS_MEMBER:
+        _held.add(hour, event, message, level)
+    else:
+        _write(event, actor, message, level, at=None)
+
+
+def _write(event: str, actor: str, message: str, level: int, *, at: datetime | None) -> None:
     text = single_line(message)
     if len(text) > _LONGEST_MESSAGE:
         text = text[: _LONGEST_MESSAGE - 1] + "…"
-    logger.log(level, "%s", text, extra={"event": _field(event), "actor": _field(actor) or ANONYMOUS})
+    extra = {"event": _field(event), "actor": _field(actor) or ANONYMOUS}
+    record = logger.makeRecord(logger.name, level, __file__, 0, "%s", (text,), None, extra=extra)
+    if at is not None:
+        record.created, record.msecs = at.timestamp(), 0
+    if logger.isEnabledFor(level):
+        logger.handle(record)
 
 
 def _field(text: str) -> str:

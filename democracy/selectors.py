@@ -7,7 +7,7 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Count, Exists, F, Max, OuterRef, QuerySet, Subquery, Window
@@ -37,12 +37,14 @@ _NOT_ON_THE_OVERVIEW = (LedgerEntry.Kind.BALLOT, LedgerEntry.Kind.FOLLOWING, Led
 
 @dataclass(frozen=True)
 class CalculationState:
-    """Whether a decision's stored result is current, from its counters and marks."""
+    """Whether a decision's stored result is current, from its counters and marks; where it hides its ballots, always,
+    and nothing more is told.
+    """
 
     decision_id: int
     status: Decision.CalculationStatus
-    input_revision: int
-    calculated_revision: int
+    input_revision: int | None
+    calculated_revision: int | None
     last_calculated: datetime | None
     is_final: bool
     error: str
@@ -58,7 +60,9 @@ def calculation_states(decision_ids: Iterable[int]) -> list[CalculationState]:
     final = DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True)
     rows = Decision.objects.filter(pk__in=decision_ids).annotate(has_final=Exists(final), is_claimed=Exists(claims))
     return [
-        CalculationState(
+        CalculationState(row.pk, Decision.CalculationStatus.CURRENT, None, None, None, is_final=False, error="")
+        if access.hides_ballots(row)
+        else CalculationState(
             decision_id=row.pk,
             status=row.derive_calculation_status(is_final=row.has_final, is_claimed=row.is_claimed),
             input_revision=row.input_revision,
@@ -169,7 +173,9 @@ def snapshots_of(viewer: Viewer, decisions: Sequence[int]) -> QuerySet[DecisionS
 
 @dataclass(frozen=True)
 class ShownBallot:
-    """A ballot that somebody may see. `microstars`: in the order of the decision's choices."""
+    """A ballot that somebody may see. `microstars`: in the order of the decision's choices. `is_anonymous`: others see
+    it under a pseudonym.
+    """
 
     decision: Decision
     membership: Membership
@@ -177,6 +183,7 @@ class ShownBallot:
     microstars: tuple[int, ...]
     tags: tuple[str, ...]
     is_counted: bool
+    is_anonymous: bool
 
 
 def choices_of(decisions: Iterable[int]) -> dict[int, list[Choice]]:
@@ -200,9 +207,22 @@ def tags_of(decisions: Iterable[Decision]) -> dict[int, list[str]]:
 def _shown(staged: StagedBallot, decision: Decision) -> ShownBallot:
     packed = bytes(staged.microstars)
     microstars = struct.unpack(f"<{len(packed) // 4}i", packed)
+    is_anonymous = access.bears_pseudonym(staged.membership, kind=staged.kind, is_anonymous=staged.is_anonymous)
     return ShownBallot(
-        decision, staged.membership, staged.kind, microstars, tuple(sorted(staged.tags)), staged.is_counted
+        decision,
+        staged.membership,
+        staged.kind,
+        microstars,
+        tuple(sorted(staged.tags)),
+        staged.is_counted,
+        is_anonymous,
     )
+
+
+def without_fingerprints(ballot: ShownBallot) -> ShownBallot:
+    """The ballot as others see it: inherited under a pseudonym it has no tags, which tell whom somebody follows."""
+    is_inherited = ballot.kind == StagedBallot.Kind.INHERITED
+    return replace(ballot, tags=()) if is_inherited and ballot.is_anonymous else ballot
 
 
 def _staged(decisions: Iterable[Decision]) -> QuerySet[StagedBallot]:
@@ -217,16 +237,16 @@ def ballot_counts(decisions: Iterable[Decision]) -> dict[int, int]:
 
 
 def ballots_of(decisions: Sequence[Decision], *, start: int, stop: int) -> dict[int, list[ShownBallot]]:
-    """The ballots with these places in each decision: of known members by handle, then of anonymous ones by pseudonym.
+    """The ballots with these places in each decision: those that bear names by handle, then the others by pseudonym.
 
     Nothing where ballots are hidden. Always four queries.
     """
     by_id = {decision.pk: decision for decision in decisions}
     staged = _staged(decisions)
-    known = staged.filter(membership__is_anonymous=False)
+    known = staged.filter(access.named_ballots())
     numbers = dict(known.order_by().values("decision").annotate(number=Count("pk")).values_list("decision", "number"))
     hidden: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
-    rest = staged.filter(membership__is_anonymous=True).values_list("decision", "membership", "pk")
+    rest = staged.exclude(access.named_ballots()).values_list("decision", "membership", "pk")
     for decision, membership, pk in rest:
         hidden[decision].append((access.pseudonym(decision, membership), pk))
     wanted = (_page_of_one if len(by_id) == 1 else _page_of_each)(known, start, stop)
@@ -236,7 +256,7 @@ def ballots_of(decisions: Sequence[Decision], *, start: int, stop: int) -> dict[
     rows = {row.pk: row for row in staged.select_related("membership__user").filter(pk__in=wanted)}
     pages: dict[int, list[ShownBallot]] = {pk: [] for pk in by_id}
     for row in (rows[pk] for pk in wanted if pk in rows):
-        pages[row.decision_id].append(_shown(row, by_id[row.decision_id]))
+        pages[row.decision_id].append(without_fingerprints(_shown(row, by_id[row.decision_id])))
     return pages
 
 
@@ -255,11 +275,15 @@ def _page_of_each(known: QuerySet[StagedBallot], start: int, stop: int) -> list[
 
 
 def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, ShownBallot]:
-    """The viewer's own ballot in each of these decisions: as cast, else as last calculated."""
+    """The viewer's own ballot in each of these decisions: as cast, else as last calculated. Whether they inherit one is
+    not told while ballots are hidden: by whom they follow they would read those of others.
+    """
     members = {one.community_id: one for one in own_memberships(viewer, [one.community_id for one in decisions])}
     by_id = {one.pk: one for one in decisions if one.community_id in members}
     mine = {"decision__in": by_id, "membership__in": list(members.values())}
-    staged = StagedBallot.objects.filter(**mine, kind=StagedBallot.Kind.INHERITED).select_related("membership__user")
+    shown = [pk for pk, one in by_id.items() if access.shows_ballots(one)]
+    inherited = StagedBallot.objects.filter(kind=StagedBallot.Kind.INHERITED, **mine | {"decision__in": shown})
+    staged = inherited.select_related("membership__user")
     found = {row.decision_id: _shown(row, by_id[row.decision_id]) for row in staged}
     cast = {row.decision_id: row for row in Ballot.objects.filter(**mine)}
     votes = Vote.objects.filter(ballot__in=cast.values()).values_list("ballot", "choice", "stars")
@@ -269,11 +293,28 @@ def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, Show
         member = members[by_id[decision_id].community_id]
         kind = StagedBallot.Kind.ABSTAINED if ballot.abstain else StagedBallot.Kind.CAST
         microstars = tuple(stars.get((ballot.pk, choice.pk), 0) * STAR for choice in choices[decision_id])
-        counts = kind == StagedBallot.Kind.CAST and member.role == Membership.Role.VOTER
+        counts = kind == StagedBallot.Kind.CAST and (ballot.is_anonymous or member.role == Membership.Role.VOTER)
         found[decision_id] = ShownBallot(
-            by_id[decision_id], member, kind, microstars, tuple(sorted(ballot.tags)), counts
+            by_id[decision_id], member, kind, microstars, tuple(sorted(ballot.tags)), counts, ballot.is_anonymous
         )
     return found
+
+
+TURNOUT_STEP = 5
+
+
+def turnouts(decisions: Iterable[Decision]) -> dict[int, int]:
+    """How many ballots were cast in each of these decisions; while ballots are hidden, at least: in steps.
+
+    Those of members who left are among them: else it would tell whether somebody had voted when they are removed.
+    """
+    by_id = {decision.pk: decision for decision in decisions}
+    rows = Ballot.objects.filter(decision__in=by_id).order_by().values("decision").annotate(number=Count("pk"))
+    cast = dict(rows.values_list("decision", "number"))
+    return {
+        pk: cast.get(pk, 0) - (cast.get(pk, 0) % TURNOUT_STEP if access.hides_ballots(decision) else 0)
+        for pk, decision in by_id.items()
+    }
 
 
 def comments_of(ballots: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:

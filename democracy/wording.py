@@ -52,6 +52,33 @@ def listed(parts: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+# --- Who sees a ballot ------------------------------------------------------------------------------------------------
+
+
+def audience_sentence(community: str, *, is_public: bool, is_live: bool, is_anonymous: bool) -> str:
+    """Who will see a ballot, when, and with which name, before it is cast."""
+    who = "Everybody, signed in or not," if is_public else f"All members of {community}"
+    name = "under a pseudonym; only you know that it is yours" if is_anonymous else "with your name"
+    if not is_live:
+        when = "Once voting has closed: until then nobody but you sees them, and no manager or operator."
+    elif is_anonymous:
+        when = "As soon as you vote. Somebody who watches the totals meanwhile may guess which ballot is yours."
+    else:
+        when = "As soon as you vote."
+    return f"{who} will see your stars, tags and comment {name}. {when}"
+
+
+LIVE_AND_ANONYMOUS = (
+    "This community has anonymous voters. With live results somebody who watches the totals while one person votes can "
+    "work out that ballot. In steps each ballot has at least four others to hide among; after closing, all of them."
+)
+
+
+def turnout_sentence(at_least: int) -> str:
+    """How many have voted where ballots are hidden; told in steps."""
+    return f"At least {at_least:,} ballots have been cast." if at_least else "Fewer than five ballots have been cast."
+
+
 # --- Where a ballot comes from ----------------------------------------------------------------------------------------
 
 

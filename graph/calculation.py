@@ -1,9 +1,16 @@
-"""The calculation of one decision: staged ballots and totals, kept up to date with what changes."""
+"""The calculation of one decision: staged ballots and totals, kept up to date with what changes.
+
+# Note [The urn]
+Taking an anonymous ballot out of a decision, or counting it differently, would show which one it was. So it lies in the
+urn: counted as a voter's, its caster eligible, whether they are still in the graph or not, and whatever role they have
+there. Whoever followed them would see it exactly, so it hands nothing on: to the staging its caster is somebody who
+abstains.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -31,6 +38,9 @@ from graph.values import (
 # A cone larger than this, and than a tenth of the community, costs more than staging everything in arrays.
 _LARGE_CONE = 1_000
 
+# What is published of a member's ballot, if there is one, and whether they are counted.
+_Standing = tuple[Published | None, bool]
+
 
 class Calculation:
     """Staged ballots and totals of one decision.
@@ -50,13 +60,13 @@ class Calculation:
     _totals: Totals
     _result: Result | None
 
-    def __init__(
-        self, graph: DelegationGraph, lots: tuple[int, ...], ballots: dict[Member, CastBallot], staging: Staging
-    ) -> None:
+    def __init__(self, graph: DelegationGraph, lots: tuple[int, ...], ballots: Mapping[Member, CastBallot]) -> None:
         self.graph = graph
         self._lots = lots
-        self._ballots = ballots
-        self._rest(staging)
+        # See Note [The urn].
+        self._urn = {member: _published(ballot) for member, ballot in ballots.items() if ballot.anonymous}
+        self._ballots = {member: self._to_stage(ballot) for member, ballot in ballots.items() if member in graph}
+        self._rest(stage(graph.arrays, self._ballots, len(lots)))
 
     @classmethod
     def from_scratch(
@@ -70,17 +80,16 @@ class Calculation:
         lots : sequence of int
             The lot number of each choice; the order is that of the stars on the ballots.
         ballots : mapping from member to CastBallot
-            Those of non-members are ignored.
+            Those of non-members are ignored, except anonymous ones.
 
         Raises
         ------
         ValueError
             If a ballot has not one rating for each choice, or a member more than 4,000 active followings.
         """
-        members = {member: ballot for member, ballot in ballots.items() if member in graph}
-        for member, ballot in members.items():
+        for member, ballot in ballots.items():
             _check(member, ballot, len(lots))
-        return cls(graph, tuple(lots), members, stage(graph.arrays, members, len(lots)))
+        return cls(graph, tuple(lots), ballots)
 
     def update(
         self, graph: DelegationGraph, *, changes: Sequence[GraphChange], ballots: Mapping[Member, CastBallot | None]
@@ -95,14 +104,14 @@ class Calculation:
             All that differs between the two graphs.
         ballots : mapping from member to CastBallot or None
             Ballots that were cast, changed or (None) withdrawn. The ballot of a member who leaves goes with the
-            member and is passed again when it is to count again.
+            member, unless it is anonymous, and is passed again when it is to count again.
 
         Returns
         -------
         frozenset of Member
             Whose staged ballot (kind, microstars or tags) or its being counted changed, appeared or vanished.
         """
-        before: dict[Member, Published | None] = {}
+        before: dict[Member, _Standing] = {}
         sources, asking = self._take(graph, changes, ballots, before)
         previous, self.graph = self.graph, graph
         limit = max(_LARGE_CONE, len(graph) // 10)
@@ -113,16 +122,16 @@ class Calculation:
             return self._restage_all(previous, before)
         for member in cone:
             if member not in before:
-                before[member] = self._book.published(member)
+                before[member] = self._standing(member)
         if cone:
             restage(graph, self._ballots, self._book, cone)
-        return self._compare(before, previous)
+        return self._compare(before)
 
     def copy(self) -> Calculation:
         """An independent calculation in the same state."""
         other = Calculation.__new__(Calculation)
         other.graph, other._lots = self.graph, self._lots
-        other._ballots, other._book = self._ballots.copy(), self._book.copy()
+        other._ballots, other._book, other._urn = self._ballots.copy(), self._book.copy(), self._urn.copy()
         other._totals, other._groups, other._result = self._totals.copy(), self._groups.copy(), self._result
         return other
 
@@ -132,7 +141,7 @@ class Calculation:
         if self._result is None:
             groups = self._groups
             cast, inherited, abstained = (groups[kind, True] for kind in ("cast", "inherited", "abstained"))
-            eligible = self.graph.voters
+            eligible = self.graph.voters + sum(not self.graph.counts(member) for member in self._urn)
             self._result = star(
                 self._totals,
                 self._lots,
@@ -150,11 +159,11 @@ class Calculation:
 
     def staged(self, member: Member) -> StagedBallot | None:
         """The member's staged ballot; None if there is none."""
-        staged = self._book.look_up(member)
-        if staged is None:
+        published, voter = self._standing(member)
+        if published is None:
             return None
-        counted = staged.kind != "abstained" and self.graph.counts(member)
-        return StagedBallot(member, staged.kind, staged.microstars, staged.tags, counted)
+        kind, microstars, tags = published
+        return StagedBallot(member, kind, microstars, tags, voter and kind != "abstained")
 
     def staged_ballots(self, members: Iterable[Member] | None = None) -> Iterator[StagedBallot]:
         """The staged ballots of these members, in this order; without `members` all, in member order."""
@@ -168,22 +177,30 @@ class Calculation:
 
     def staged_columns(self) -> StagedColumns:
         """All staged ballots in columns, for storing them in bulk."""
-        return self._book.columns(self.graph)
+        columns = self._book.columns(self.graph)
+        return _with_urn(columns, self._urn) if self._urn else columns
 
     def sources(self, member: Member) -> tuple[Source, ...]:
         """What the member's ballot rests on, heaviest first, then by member; empty without a ballot with stars.
 
         A ballot that the member cast rests on itself.
         """
-        if self._book.tags(member) is None:
+        published, _ = self._standing(member)
+        if published is None or published[0] == "abstained":
             return ()
         return find_sources(member, self._active)
 
-    def influence(self) -> dict[Member, float]:
-        """For each cast ballot with stars, how many counted ballots it carries: their weights on it, summed."""
+    def influence(self, *, leaving_out: Container[Member] = ()) -> dict[Member, float]:
+        """For each cast ballot with stars, how many counted ballots it carries: their weights on it, summed.
+
+        Those in the urn carry only themselves and are left out, as are inherited ballots of members in `leaving_out`.
+        """
+        columns = self.staged_columns()
+        rows = zip(columns.members, columns.kinds, columns.counted.tolist(), strict=True)
+        inheriting = [member for member, kind, counted in rows if counted and kind == "inherited"]
         influence = find_influence(
             [member for member, ballot in self._ballots.items() if not ballot.abstain],
-            {ballot.member: 1.0 for ballot in self.staged_columns() if ballot.counted and ballot.kind == "inherited"},
+            {member: 1.0 for member in inheriting if member not in leaving_out},
             self._active,
         )
         for member in influence:
@@ -203,7 +220,7 @@ class Calculation:
         graph: DelegationGraph,
         changes: Sequence[GraphChange],
         ballots: Mapping[Member, CastBallot | None],
-        before: dict[Member, Published | None],
+        before: dict[Member, _Standing],
     ) -> tuple[dict[Member, frozenset[str]], set[Member]]:
         """Take the new inputs over, and into `before` the staged ballots of whoever is changed by that itself.
 
@@ -216,7 +233,7 @@ class Calculation:
                 case FollowingSet(follower, _) | FollowingRemoved(follower, _):
                     asking.add(follower)
                 case MemberSet(member) | MemberRemoved(member):
-                    before[member] = self._book.published(member)
+                    before[member] = self._standing(member)
                     if isinstance(change, MemberRemoved) or member not in self.graph:
                         asking.add(member)
                         asking.update(self.graph.followers.get(member, ()))
@@ -225,33 +242,41 @@ class Calculation:
             self._book.since[member] = self._book.look_up(member) if member in graph else None
             if member not in graph:
                 self._ballots.pop(member, None)
+            elif member in self._urn and member not in self._ballots:
+                self._ballots[member] = self._abstention
+                self._book.since[member] = written(self._abstention)
         for member, ballot in ballots.items():
-            if member not in graph or self._ballots.get(member) == ballot:
+            old, _ = before.setdefault(member, self._standing(member))
+            if ballot is not None:
+                _check(member, ballot, len(self._lots))
+            if ballot is not None and ballot.anonymous:
+                self._urn[member] = _published(ballot)
+            else:
+                self._urn.pop(member, None)
+            to_stage = None if ballot is None else self._to_stage(ballot)
+            if member not in graph or self._ballots.get(member) == to_stage:
                 continue
-            old = before.setdefault(member, self._book.published(member))
-            if ballot is None:
+            if to_stage is None:
                 del self._ballots[member]
                 asking.add(member)
             else:
-                _check(member, ballot, len(self._lots))
-                self._ballots[member] = ballot
-                self._book.since[member] = written(ballot)
-                sources[member] = ballot.tags if old is None else ballot.tags | old[2]
+                self._ballots[member] = to_stage
+                self._book.since[member] = written(to_stage)
+                sources[member] = to_stage.tags if old is None else to_stage.tags | old[2]
         return sources, {member for member in asking if member in graph}
 
-    def _compare(self, before: Mapping[Member, Published | None], previous: DelegationGraph) -> frozenset[Member]:
+    def _compare(self, before: Mapping[Member, _Standing]) -> frozenset[Member]:
         """Take changed ballots over into totals and participation; the members that changed."""
         changed: list[Member] = []
         leaving: list[tuple[int, ...]] = []
         coming: list[tuple[int, ...]] = []
-        for member, old in before.items():
-            new = self._book.published(member)
-            voted, votes = previous.counts(member), self.graph.counts(member)
+        for member, standing in before.items():
+            (old, voted), (new, votes) = standing, self._standing(member)
             if old is not None:
                 self._groups[old[0], voted] -= 1
             if new is not None:
                 self._groups[new[0], votes] += 1
-            was, is_ = _is_counted(old, voted), _is_counted(new, votes)
+            was, is_ = _is_counted(standing), _is_counted((new, votes))
             if was == is_ and old == new:
                 continue
             changed.append(member)
@@ -263,16 +288,18 @@ class Calculation:
         self._result = None
         return frozenset(changed)
 
-    def _restage_all(self, previous: DelegationGraph, before: Mapping[Member, Published | None]) -> frozenset[Member]:
+    def _restage_all(self, previous: DelegationGraph, before: Mapping[Member, _Standing]) -> frozenset[Member]:
         """Calculate from scratch and compare; the members that changed."""
         old = self._book
-        earlier = {member: before[member] if member in before else old.published(member) for member in old.since}
+        # Of the urn only what is named in `before` has changed.
+        earlier = {
+            member: (old.published(member), previous.counts(member)) for member in old.since if member not in self._urn
+        }
         self._rest(stage(self.graph.arrays, self._ballots, len(self._lots)))
-        changed = changed_rows(old.base, self._book.base)
-        for member, published in {**earlier, **before}.items():
-            now = self._book.published(member)
-            was = _is_counted(published, previous.counts(member))
-            if was == _is_counted(now, self.graph.counts(member)) and published == now:
+        changed = changed_rows(old.base, self._book.base) - self._urn.keys()
+        for member, standing in {**earlier, **before}.items():
+            now = self._standing(member)
+            if _is_counted(standing) == _is_counted(now) and standing[0] == now[0]:
                 changed.discard(member)
             else:
                 changed.add(member)
@@ -289,10 +316,31 @@ class Calculation:
                 self._groups[kind, False] = len(voters) - self._groups[kind, True]
         holding = (staging.kinds == CAST) | (staging.kinds == INHERITED)
         self._totals = tally(staging.microstars[holding & staging.graph.counted])
+        # In the staging they abstain.
+        for member, (kind, _, _) in self._urn.items():
+            if member in self.graph:
+                self._groups["abstained", self.graph.counts(member)] -= 1
+            self._groups[kind, True] += 1
+        self._totals.replace([], [ballot[1] for ballot in self._urn.values() if ballot[0] == "cast"])
         self._result = None
 
+    def _standing(self, member: Member) -> _Standing:
+        sealed = self._urn.get(member)
+        if sealed is not None:
+            return sealed, True
+        return self._book.published(member), self.graph.counts(member)
+
+    @property
+    def _abstention(self) -> CastBallot:
+        return CastBallot((0,) * len(self._lots), abstain=True)
+
+    def _to_stage(self, ballot: CastBallot) -> CastBallot:
+        return self._abstention if ballot.anonymous else ballot
+
     def _active(self, member: Member) -> Sequence[Member] | None:
-        return None if member in self._ballots else active_followees(self.graph, self._book, member)
+        if member in self._ballots or member in self._urn:
+            return None
+        return active_followees(self.graph, self._book, member)
 
 
 def _check(member: Member, ballot: CastBallot, choices: int) -> None:
@@ -300,5 +348,30 @@ def _check(member: Member, ballot: CastBallot, choices: int) -> None:
         raise ValueError(f"the ballot of member {member} rates {len(ballot.stars)} choices, not {choices}")
 
 
-def _is_counted(published: Published | None, voter: bool) -> bool:
+def _published(ballot: CastBallot) -> Published:
+    kind, microstars, tags, *_ = written(ballot)
+    return kind, microstars, tags
+
+
+def _is_counted(standing: _Standing) -> bool:
+    published, voter = standing
     return voter and published is not None and published[0] != "abstained"
+
+
+def _with_urn(columns: StagedColumns, urn: Mapping[Member, Published]) -> StagedColumns:
+    """All staged ballots, those in the urn in place of their casters' abstentions, in member order."""
+    keep = [row for row, member in enumerate(columns.members) if member not in urn]
+    rows = np.array(keep, dtype=np.int64)
+    members = [columns.members[row] for row in keep] + list(urn)
+    kinds = [columns.kinds[row] for row in keep] + [kind for kind, _, _ in urn.values()]
+    tags = [columns.tags[row] for row in keep] + [tags for _, _, tags in urn.values()]
+    microstars = np.array([microstars for _, microstars, _ in urn.values()], dtype=np.int32)
+    counted = np.array([kind != "abstained" for kind, _, _ in urn.values()])
+    order = sorted(range(len(members)), key=members.__getitem__)
+    return StagedColumns(
+        [members[row] for row in order],
+        [kinds[row] for row in order],
+        np.concatenate((columns.microstars[rows], microstars))[order],
+        [tags[row] for row in order],
+        np.concatenate((columns.counted[rows], counted))[order],
+    )

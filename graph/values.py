@@ -32,11 +32,15 @@ NO_TAGS: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class CastBallot:
-    """What one member wrote: stars (0..5) in the order of the choices, all 0 for an abstention."""
+    """What one member wrote: stars (0..5) in the order of the choices, all 0 for an abstention.
+
+    An `anonymous` one lies in the urn: it is a voter's, whatever becomes of its caster, and hands nothing on.
+    """
 
     stars: tuple[int, ...]
     tags: frozenset[str] = NO_TAGS
     abstain: bool = False
+    anonymous: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ class DecisionForm(forms.Form):
         label="When people see results",
         choices=[
             (Decision.Visibility.LIVE, "Live: after every vote"),
-            (Decision.Visibility.BATCHED, "In steps: after every five changed ballots"),
+            (Decision.Visibility.BATCHED, "In steps: whenever five members have voted or changed their vote"),
             (Decision.Visibility.AFTER_CLOSE, "Only after voting has closed"),
         ],
         initial=Decision.Visibility.LIVE,

@@ -25,7 +25,7 @@ class Decision(KeepsCounters):
 
     class Visibility(models.TextChoices):
         LIVE = "live", "Results are shown live"
-        BATCHED = "batched", "Results are shown after every five changed ballots"
+        BATCHED = "batched", "Results are shown whenever five members have voted"
         AFTER_CLOSE = "after_close", "Results are shown after closing"
 
     class Status(models.TextChoices):

@@ -33,8 +33,9 @@ class StagedBallot(models.Model):
     microstars = models.BinaryField()
     tags = models.JSONField(default=list)
     is_counted = models.BooleanField(default=False)
-    # Whether it was counted before, since a result was last shown: what leaves the count has changed it, too.
-    was_counted = models.BooleanField(default=False, db_default=False)
+    # Whether it is shown under a pseudonym: a written ballot as it was cast; an inherited one where its member was
+    # anonymous. Whoever has become anonymous since is never named beside what they inherited (`democracy.access`).
+    is_anonymous = models.BooleanField(default=False, db_default=False)
     changed_revision = models.PositiveBigIntegerField()
 
     class Meta:

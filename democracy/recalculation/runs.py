@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 
 from accounts.outages import DATABASE_AWAY
-from democracy import clock, counters, eventlog, observing, publishing
+from democracy import access, clock, counters, eventlog, observing, publishing
 from democracy.models import Decision
 from democracy.services.calculation import StageBallots, StagedDecision, Tally
 from democracy.services.claims import Claim, ClaimLost
@@ -59,7 +59,10 @@ def _run(community_id: int) -> bool:
     try:
         # A change that commits during a round is seen by the next; what failed is not stale again for a while.
         while stale := _stale(community_id):
-            _round(community_id, stale, claim, deadline)
+            hidden = [decision for decision in stale if access.hides_ballots(decision)]
+            for some in ([decision for decision in stale if decision not in hidden], hidden):
+                if some:
+                    _round(community_id, some, claim, deadline)
         outcome = "calculated"
     except ClaimLost as lost:
         outcome = "lost"
@@ -81,10 +84,14 @@ def _stale(community_id: int) -> list[Decision]:
 
 
 def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: float) -> None:
-    """Stage and tally each stale decision once."""
+    """Stage and tally each of these stale decisions once. They all show their ballots, or all hide them: then nothing
+    is logged, since how many staged ballots somebody's vote changed tells whose it was.
+    """
+    is_logged = not access.hides_ballots(stale[0])
     publishing.status_changed([decision.pk for decision in stale])
     started = time.monotonic()
-    eventlog.staging_started(decisions=len(stale), communities=1)
+    if is_logged:
+        eventlog.staging_started(decisions=len(stale), communities=1)
     by_id = {decision.pk: decision for decision in stale}
     now = clock.now()
     closed = {pk for pk, decision in by_id.items() if decision.closes_at is not None and decision.closes_at <= now}
@@ -101,11 +108,13 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
         return
     ballots = sum(len(one.columns.members) if one.columns else len(one.ballots) for _, one in staged)
     seconds = time.monotonic() - started
-    eventlog.staging_completed(ballots=ballots, seconds=seconds)
+    if is_logged:
+        eventlog.staging_completed(ballots=ballots, seconds=seconds)
     observing.staged.send_robust(None, seconds=seconds)
 
     started = time.monotonic()
-    eventlog.tally_started(decisions=len(staged))
+    if is_logged:
+        eventlog.tally_started(decisions=len(staged))
     for position, (pk, one) in enumerate(staged):
         try:
             if time.monotonic() > deadline:
@@ -122,7 +131,8 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
             stage.not_stored([pk])
             _record_failures([by_id[pk]], error)
     seconds = time.monotonic() - started
-    eventlog.tally_completed(seconds=seconds)
+    if is_logged:
+        eventlog.tally_completed(seconds=seconds)
     observing.tallied.send_robust(None, seconds=seconds)
 
 

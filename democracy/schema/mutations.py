@@ -21,10 +21,18 @@ from democracy.schema.types.results import CalculationStatus
 from democracy.schema.types.whatif import read_stars
 from democracy.selectors import calculation_states
 from democracy.services import Receipt
+from democracy.services.decisions import has_anonymous_voters
+from democracy.wording import LIVE_AND_ANONYMOUS
 
 WITHDRAWN = "Vote withdrawn! Results are being recalculated - watch the live stats panel for updates."
 VOTED = "Vote recorded! Results are being recalculated - watch the live stats panel for updates."
 FOLLOWED = "Following updated! Keep an eye on decision results as they recalculate based on your new delegation."
+LEFT = (
+    "You left. Ballots with your name and your followings count for nothing there now; ballots that you cast under a "
+    "pseudonym stay in their decisions."
+)
+HIDDEN = "You are anonymous now. Ballots that you had cast by name keep your name."
+SHOWN = "You are no longer anonymous. Ballots that you cast under a pseudonym keep it."
 RECALCULATING = "Recalculation started - results will update shortly"
 
 
@@ -42,23 +50,30 @@ class ApplicationPayload(Payload):
 @strawberry.type
 class MembershipPayload(Payload):
     member: Member | None = None
+    message: str | None = None
 
 
 @strawberry.type
 class LeavePayload(Payload):
     community: Community | None = None
+    message: str | None = None
 
 
 @strawberry.type
 class DecisionPayload(Payload):
     decision: Decision | None = None
+    warning: str | None = strawberry.field(
+        default=None, description="What to consider: live results in a community with anonymous voters."
+    )
 
 
 @strawberry.type
 class BallotPayload(Payload):
     decision: Decision | None = None
     receipt: str | None = strawberry.field(
-        default=None, description="The hash of the ledger entry: with it anybody sees that the ballot was recorded."
+        default=None,
+        description="The hash of the ledger entry: with it anybody sees that the ballot was recorded. Shown to you "
+        "alone: whoever you show that of an anonymous ballot to can see that it is yours.",
     )
     calculation: CalculationStatus | None = strawberry.field(
         default=None, description="As it stands now; subscribe to calculationStatus or decisionResult for what follows."
@@ -175,14 +190,17 @@ class Mutation:
 
     @mutation
     def leave_community(self, info: Info, community_id: strawberry.ID) -> LeavePayload:
-        """Leave: your ballots and followings count for nothing from now on."""
+        """Leave: your ballots with your name and your followings count for nothing from now on. Ballots that you cast
+        under a pseudonym stay in their decisions: if they vanished, everybody could see which were yours."""
         pk = pk_of("Community", community_id, field="community_id")
         member = services.leave_community(info.context.viewer, pk)
-        return LeavePayload(community=Community(row=member.community))
+        return LeavePayload(community=Community(row=member.community), message=LEFT)
 
     @mutation
     def remove_member(self, info: Info, member_id: strawberry.ID) -> LeavePayload:
-        """Remove somebody, who needs a manager to come back. For managers."""
+        """Remove somebody, who needs a manager to come back. Ballots with their name count for nothing from now on;
+        those cast under a pseudonym stay in their decisions: if they vanished, everybody could see whose they were.
+        For managers."""
         pk = pk_of("Member", member_id, field="member_id")
         member = services.remove_member(info.context.viewer, pk)
         return LeavePayload(community=Community(row=member.community))
@@ -198,10 +216,12 @@ class Mutation:
 
     @mutation
     def set_anonymity(self, info: Info, input: inputs.SetAnonymityInput) -> MembershipPayload:
-        """Become anonymous in a community, or give it up. An anonymous member cannot be followed."""
+        """Become anonymous in a community, or give it up. An anonymous member cannot be followed, so followings of you
+        end; you are asked to confirm that, with their number. Ballots already cast keep the name or pseudonym that they
+        bear."""
         pk = pk_of("Community", input.community_id, field="community_id")
         changed = services.set_anonymity(info.context.viewer, pk, anonymous=input.anonymous, confirmed=input.confirmed)
-        return MembershipPayload(member=_member(changed))
+        return MembershipPayload(member=_member(changed), message=HIDDEN if changed.is_anonymous else SHOWN)
 
     @mutation
     def create_decision(self, info: Info, input: inputs.CreateDecisionInput) -> DecisionPayload:
@@ -216,7 +236,7 @@ class Mutation:
             closes_at=_time(input.closes_at, "closes_at"),
             results_visibility=input.results_visibility.value,
         )
-        return DecisionPayload(decision=Decision(row=made))
+        return DecisionPayload(decision=Decision(row=made), warning=_warning(made))
 
     @mutation
     def update_decision(self, info: Info, input: inputs.UpdateDecisionInput) -> DecisionPayload:
@@ -231,7 +251,7 @@ class Mutation:
             closes_at=_time(input.closes_at, "closes_at"),
             results_visibility=_value(input.results_visibility),
         )
-        return DecisionPayload(decision=Decision(row=changed))
+        return DecisionPayload(decision=Decision(row=changed), warning=_warning(changed))
 
     @mutation
     def publish_decision(self, info: Info, decision_id: strawberry.ID) -> DecisionPayload:
@@ -284,6 +304,13 @@ class Mutation:
             info.context.viewer, pk_of("Decision", decision_id, field="decision_id")
         )
         return RecalculatePayload(decision=Decision(row=decision), calculation=_status(decision), message=RECALCULATING)
+
+
+def _warning(decision: models.Decision) -> str | None:
+    """Drafts only: of a published decision it can't be changed any more."""
+    is_live = decision.results_visibility == models.Decision.Visibility.LIVE
+    is_told = is_live and decision.published_at is None and has_anonymous_voters(decision.community_id)
+    return LIVE_AND_ANONYMOUS if is_told else None
 
 
 def _welcome(application: models.Application) -> str:

@@ -89,8 +89,11 @@ async def _next(wait: Callable[[], Any], until: float) -> dict[str, Any]:
 
 
 def _is_newer_status(new: selectors.CalculationState, old: selectors.CalculationState) -> bool:
-    revisions = (new.calculated_revision, new.input_revision)
-    return revisions >= (old.calculated_revision, old.input_revision) and new != old
+    return _revisions(new) >= _revisions(old) and new != old
+
+
+def _revisions(state: selectors.CalculationState) -> tuple[int, int]:
+    return state.calculated_revision or 0, state.input_revision or 0
 
 
 def _is_newer_result(new: models.DecisionSnapshot | None, old: models.DecisionSnapshot | None) -> bool:

@@ -4,7 +4,7 @@ community's lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -12,7 +12,7 @@ from django.db import transaction
 from democracy import access, contents, eventlog, ledger
 from democracy.access import Viewer
 from democracy.errors import DecisionClosed, DecisionNotOpen, EmptyBallot, InvalidStars, NoBallot, PermissionDenied
-from democracy.models import MAX_STARS, Ballot, Decision, Membership, Vote
+from democracy.models import MAX_STARS, Ballot, Decision, LedgerEntry, Membership, Vote
 from democracy.services import validation
 from democracy.services.commands import command
 from democracy.tags import normalise_tags
@@ -49,9 +49,8 @@ def cast_ballot(
         _require_open(decision, member, recording)
         ballot = Ballot.objects.filter(decision=decision, membership=member).first()
         if ballot is None:
-            ballot = Ballot(
-                decision=decision, membership=member, is_anonymous=member.is_anonymous, cast_at=recording.time
-            )
+            is_anonymous = anonymously_cast([(decision, member)])[decision.pk]
+            ballot = Ballot(decision=decision, membership=member, is_anonymous=is_anonymous, cast_at=recording.time)
         if tags is not None:
             ballot.tags = normalise_tags(tags)
         if comment is not None:
@@ -60,9 +59,32 @@ def cast_ballot(
         validation.check(ballot)
         ballot.save()
         _write_votes(ballot, stars)
-        name = access.display_name(member, decision_id=decision.pk)
-        transaction.on_commit(lambda: eventlog.vote_cast(name, decision.title), robust=True)
+        _log(eventlog.vote_cast, decision, member, ballot)
     return Receipt(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
+
+
+def anonymously_cast(voters: Iterable[tuple[Decision, Membership]]) -> dict[int, bool]:
+    """By decision, whether a ballot that the member casts now bears a pseudonym. Where they have had one there, as that
+    did: what appears under the other name in place of one that vanishes would tell whose it is.
+    """
+    subjects = {contents.ballot_subject(one.pk, member.pk): (one, member) for one, member in voters}
+    entries = LedgerEntry.objects.filter(
+        community__in={member.community_id for _, member in subjects.values()}, subject__in=subjects
+    )
+    earlier = {
+        subject: bool((after or before or {}).get("anonymous"))
+        for subject, before, after in entries.order_by("revision").values_list("subject", "before", "after")
+    }
+    return {one.pk: earlier.get(subject, member.is_anonymous) for subject, (one, member) in subjects.items()}
+
+
+def _log(write: Callable[[str, str], None], decision: Decision, member: Membership, ballot: Ballot) -> None:
+    """Log a ballot's change under its caster's name, if it bears that; nothing while the decision hides its ballots:
+    then not even whether somebody votes is told, to operators neither.
+    """
+    if not access.hides_ballots(decision):
+        name = access.ANONYMOUS if ballot.is_anonymous else member.user.handle
+        transaction.on_commit(lambda: write(name, decision.title), robust=True)
 
 
 def _write_votes(ballot: Ballot, stars: Mapping[int, int]) -> None:
@@ -104,9 +126,9 @@ def withdraw_ballot(viewer: Viewer, decision_id: int) -> Receipt:
     decision, member = _voter(viewer, decision_id)
     with ledger.recording(decision.community_id, actor=member.user) as recording:
         _require_open(decision, member, recording)
-        _own_ballot(decision, member).delete()
-        name = access.display_name(member, decision_id=decision.pk)
-        transaction.on_commit(lambda: eventlog.vote_withdrawn(name, decision.title), robust=True)
+        ballot = _own_ballot(decision, member)
+        ballot.delete()
+        _log(eventlog.vote_withdrawn, decision, member, ballot)
     return Receipt(decision, None, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
 
 

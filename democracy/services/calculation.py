@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,6 +62,8 @@ class StagedDecision:
     result: Result
     ballots: Mapping[int, StagedBallot | None]
     columns: StagedColumns | None
+    # Those of them whose ballots bear pseudonyms.
+    anonymous: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,31 @@ class LiveCalculation:
     calculation: Calculation
 
 
+@dataclass(frozen=True)
+class _Closed:
+    """A closed decision's calculation, and whose staged ballots bear pseudonyms."""
+
+    live: LiveCalculation
+    anonymous: frozenset[int]
+
+
+def _under_pseudonyms(
+    decision: DecisionInputs, anonymous: Set[int], staged: Iterable[tuple[int, str]]
+) -> frozenset[int]:
+    """Whose ballots, of these members with their kinds, bear pseudonyms: written ones as they were cast, inherited ones
+    where the member is anonymous.
+    """
+    return frozenset(
+        member
+        for member, kind in staged
+        if (member in anonymous if kind == StoredBallot.Kind.INHERITED else decision.ballots[member].anonymous)
+    )
+
+
+def _kinds(columns: StagedColumns) -> Iterable[tuple[int, str]]:
+    return zip(columns.members, columns.kinds, strict=True)
+
+
 class _Kept:
     """A community's graph and open decisions as this process knows them, all at one revision. Used under its lock."""
 
@@ -81,6 +108,7 @@ class _Kept:
         self.lock = threading.RLock()
         self.graph: DelegationGraph | None = None
         self.dormant: dict[Pair, frozenset[str]] = {}
+        self.anonymous: set[int] = set()
         self.inputs: dict[int, DecisionInputs] = {}
         self.calculations: dict[int, Calculation] = {}
         # Members whose staged ballot changed since they were last taken for storing; None: all may have.
@@ -115,6 +143,7 @@ class _Kept:
         now = inputs.current_inputs(self.community_id, wanted)
         self.forget()
         self.graph, self.dormant, self.inputs = now.graph(), now.dormant(), now.decisions
+        self.anonymous = now.anonymous
 
     def _catch_up(self, wanted: set[int]) -> None:
         assert self.graph is not None
@@ -151,6 +180,7 @@ class _Kept:
         assert self.graph is not None
         member = entry.membership_id
         assert member is not None
+        self._rename(member, is_anonymous=inputs.is_anonymous(entry.after))
         present = member in self.graph.digraph
         if entry.after is None or not entry.after["active"]:
             if present:
@@ -166,6 +196,13 @@ class _Kept:
         changes.extend(FollowingSet(*pair, self.dormant.pop(pair)) for pair in awake)
         ballots: Ballots = {d: {member: one.ballots[member]} for d, one in self.inputs.items() if member in one.ballots}
         return changes, ballots
+
+    def _rename(self, member: int, *, is_anonymous: bool) -> None:
+        """What a member inherits bears a name or a pseudonym from now on, and is stored again."""
+        if is_anonymous == (member in self.anonymous):
+            return
+        (self.anonymous.add if is_anonymous else self.anonymous.discard)(member)
+        self.changed = {pk: None if one is None else one | {member} for pk, one in self.changed.items()}
 
     def _following(self, entry: LedgerEntry) -> list[GraphChange]:
         assert self.graph is not None
@@ -196,12 +233,19 @@ class _Kept:
         if changed is not None:
             changed |= _stored_since(decision_id, self.taken[decision_id])
         self.changed[decision_id], self.taken[decision_id] = frozenset(), self.graph.revision
+        one = self.inputs[decision_id]
+        ballots = {} if changed is None else {member: calculation.staged(member) for member in changed}
+        columns = calculation.staged_columns() if changed is None else None
+        kinds = (
+            _kinds(columns) if columns is not None else ((m, ballot.kind) for m, ballot in ballots.items() if ballot)
+        )
         return StagedDecision(
             self.graph.revision,
-            self.inputs[decision_id].choices,
+            one.choices,
             calculation.result,
-            {} if changed is None else {member: calculation.staged(member) for member in changed},
-            calculation.staged_columns() if changed is None else None,
+            ballots,
+            columns,
+            _under_pseudonyms(one, self.anonymous, kinds),
         )
 
     def drop_except(self, decision_ids: Iterable[int]) -> None:
@@ -226,7 +270,7 @@ def _stored_since(decision_id: int, revision: int) -> frozenset[int]:
 
 _kept: OrderedDict[int, _Kept] = OrderedDict()
 # By decision and closing time: until that has passed for good, a manager may move it.
-_final: OrderedDict[tuple[int, datetime | None], LiveCalculation] = OrderedDict()
+_final: OrderedDict[tuple[int, datetime | None], _Closed] = OrderedDict()
 _registry_lock = threading.Lock()
 
 
@@ -272,11 +316,12 @@ class StageBallots:
     def final(decision: Decision) -> StagedDecision:
         """A closed decision staged from the inputs as they stood at `closes_at`."""
         closed = _closed_calculation(decision)
-        calculation = closed.calculation
-        return StagedDecision(closed.revision, closed.choices, calculation.result, {}, calculation.staged_columns())
+        live, calculation = closed.live, closed.live.calculation
+        columns = calculation.staged_columns()
+        return StagedDecision(live.revision, live.choices, calculation.result, {}, columns, closed.anonymous)
 
 
-def _closed_calculation(decision: Decision) -> LiveCalculation:
+def _closed_calculation(decision: Decision) -> _Closed:
     key = (decision.pk, decision.closes_at)
     with _registry_lock:
         closed = _final.get(key)
@@ -285,7 +330,9 @@ def _closed_calculation(decision: Decision) -> LiveCalculation:
         then = inputs.inputs_at(decision.community_id, [decision.pk], revision)
         one = then.decisions[decision.pk]
         calculation = Calculation.from_scratch(then.graph(), lots=one.lots, ballots=one.ballots)
-        closed = LiveCalculation(revision, one.choices, calculation)
+        kinds = _kinds(calculation.staged_columns())
+        live = LiveCalculation(revision, one.choices, calculation)
+        closed = _Closed(live, _under_pseudonyms(one, then.anonymous, kinds))
         with _registry_lock:
             _final[key] = closed
             while len(_final) > _KEPT:
@@ -301,7 +348,7 @@ def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
     It is held while it is used, so read quickly, or copy it.
     """
     if decision.status == Decision.Status.CLOSED:
-        yield _closed_calculation(decision)
+        yield _closed_calculation(decision).live
         return
     keeper = _keeper(decision.community_id)
     with keeper.lock:
@@ -317,7 +364,8 @@ def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
     """
     if decision.status == Decision.Status.CLOSED:
         with _registry_lock:
-            return _final.get((decision.pk, decision.closes_at))
+            closed = _final.get((decision.pk, decision.closes_at))
+            return closed.live if closed is not None else None
     with _registry_lock:
         keeper = _kept.get(decision.community_id)
     if keeper is None or not keeper.lock.acquire(timeout=_PATIENCE):

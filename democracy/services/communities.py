@@ -156,7 +156,7 @@ def _approve(application: Application, recording: ledger.Recording, *, decided_b
     if membership is None:
         membership = Membership(community=recording.community, user=application.user)
     # Somebody who comes back starts as a plain voter; their followings and ballots count again. Whoever was anonymous
-    # still is: the ballots of before would bear their name otherwise.
+    # still is.
     membership.left_at, membership.was_removed = None, False
     membership.role, membership.is_manager = Membership.Role.VOTER, False
     membership.joined_at = recording.time
@@ -167,7 +167,9 @@ def _approve(application: Application, recording: ledger.Recording, *, decided_b
 
 @command
 def leave_community(viewer: Viewer, community_id: int) -> Membership:
-    """Leave. Ballots and followings count for nothing from now on. Raises PermissionDenied, LastManager."""
+    """Leave. Ballots cast by name and followings count for nothing from now on; anonymous ballots stay in their
+    decisions. Raises PermissionDenied, LastManager.
+    """
     member = access.require_member(viewer, community_id)
     with ledger.recording(community_id, actor=member.user) as recording:
         _end(member, recording, removed=False)
@@ -176,7 +178,9 @@ def leave_community(viewer: Viewer, community_id: int) -> Membership:
 
 @command
 def remove_member(viewer: Viewer, membership_id: int) -> Membership:
-    """Remove somebody; only a manager can let them come back. Managers only. Raises PermissionDenied, LastManager."""
+    """Remove somebody, as if they left; only a manager can let them come back. Managers only. Raises PermissionDenied,
+    LastManager.
+    """
     member, manager = _managed(viewer, membership_id)
     with ledger.recording(member.community_id, actor=manager.user) as recording:
         _end(member, recording, removed=True)
@@ -238,10 +242,11 @@ def update_membership(
 
 @command
 def set_anonymity(viewer: Viewer, community_id: int, *, anonymous: bool, confirmed: bool = False) -> Membership:
-    """Become anonymous, or give it up. Becoming anonymous ends the followings that point at the member.
+    """Become anonymous, or give it up. Becoming anonymous ends the followings that point at the member; ballots already
+    cast keep the name or pseudonym that they bear.
 
-    Raises PermissionDenied; InvalidInput for lobbyists; AnonymityNeedsConfirmation, counting those followings, unless
-    confirmed.
+    Raises PermissionDenied; InvalidInput for lobbyists; AnonymityNeedsConfirmation, counting those followings that the
+    member knows of, unless confirmed.
     """
     member = access.require_member(viewer, community_id)
     with ledger.recording(community_id, actor=member.user):
@@ -250,11 +255,13 @@ def set_anonymity(viewer: Viewer, community_id: int, *, anonymous: bool, confirm
             raise InvalidInput("Only voters can be anonymous.", field="is_anonymous")
         if anonymous:
             followers = Following.objects.select_related("follower").filter(followee=member)
-            count = followers.filter(follower__left_at=None).count()
+            # Anonymous followers are not told of, not even how many they are.
+            count = followers.filter(follower__left_at=None, follower__is_anonymous=False).count()
             if count and not confirmed:
                 people = "1 member follows" if count == 1 else f"{count} members follow"
                 raise AnonymityNeedsConfirmation(
-                    f"{people} you and would stop doing so, because a follower sees your ballot. Confirm to go on."
+                    f"{people} you and would stop doing so, because a follower sees your ballot; so would anybody who "
+                    "follows you anonymously. Ballots that you have cast by name keep your name. Confirm to go on."
                 )
             for following in followers:
                 following.delete()

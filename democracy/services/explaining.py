@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -13,8 +13,8 @@ from democracy.errors import PermissionDenied
 from democracy.models import Choice, Decision, Membership
 from democracy.network import MOST_DRAWN
 from democracy.services.closures import KnownBallots, ballots_known
-from democracy.services.questions import influence, network
-from democracy.services.rolls import Voter, member_behind, voters
+from democracy.services.questions import influence, network, under_pseudonyms
+from democracy.services.rolls import Voter, ballot_behind, voters
 from democracy.wording import SourceWords
 from graph import Source, StagedBallot
 
@@ -25,13 +25,11 @@ MOST_INFLUENTIAL = 10
 
 @dataclass(frozen=True)
 class SourceLine:
-    """A cast ballot that the explained one rests on, with the people between and the tags it came by first.
-    `microstars`: None where ballots are hidden.
-    """
+    """A cast ballot that the explained one rests on, with the people between and the tags it came by first."""
 
     voter: Voter
     share: Fraction | float
-    microstars: tuple[int, ...] | None
+    microstars: tuple[int, ...]
     via: tuple[Voter, ...]
     tags: tuple[str, ...]
 
@@ -81,9 +79,11 @@ class Explanation:
 
 
 def explain_own(viewer: Viewer, decision: Decision) -> Explanation | None:
-    """The viewer's own ballot; None for somebody without one. Where ballots are hidden, without the stars of others."""
+    """The viewer's own ballot; None for somebody without one, and where ballots are hidden."""
     membership = access.membership_of(viewer, decision.community_id)
-    return None if membership is None else _explain(viewer, decision, membership.pk)
+    if membership is None or not access.shows_ballots(decision):
+        return None
+    return _explain(viewer, decision, membership.pk)
 
 
 def explain_ballot(viewer: Viewer, decision: Decision, key: str) -> Explanation:
@@ -92,10 +92,15 @@ def explain_ballot(viewer: Viewer, decision: Decision, key: str) -> Explanation:
     Raises PermissionDenied where ballots are not shown, where there is no such ballot, and for the ballot of somebody
     anonymous: whom they follow is theirs to know.
     """
-    membership = Membership.objects.filter(pk=member_behind(decision, key) or 0).first()
-    if membership is None or not access.shows_ballots(decision) or not access.knows(viewer, membership):
+    if not access.shows_ballots(decision):
         raise PermissionDenied
-    explanation = _explain(viewer, decision, membership.pk)
+    staged = ballot_behind(decision, key)
+    if staged is None:
+        raise PermissionDenied
+    is_named = not access.bears_pseudonym(staged.membership, kind=staged.kind, is_anonymous=staged.is_anonymous)
+    if not is_named and not access.is_self(viewer, staged.membership):
+        raise PermissionDenied
+    explanation = _explain(viewer, decision, staged.membership_id)
     if explanation is None:
         raise PermissionDenied
     return explanation
@@ -108,13 +113,17 @@ def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | N
         return None
     everything = known.calculation.sources(member)
     sources = everything[:MOST_SOURCES]
-    shows = access.shows_ballots(decision)
-    people = voters(viewer, decision, [member, *{one for source in sources for one in source.path}])
+    named = [member, *{one for source in sources for one in source.path}]
+    hidden = under_pseudonyms([decision])[decision.pk]
+    people = voters(viewer, decision, named, hidden=hidden)
+    # Whoever has become anonymous since bears no pseudonym here: it would tell those who followed them whose it is.
+    for one in hidden.intersection(people) - {member}:
+        people[one] = replace(people[one], key="", name=access.ANONYMOUS)
     lines = tuple(
         SourceLine(
             voter=people[source.member],
             share=source.weight,
-            microstars=_microstars(known, source.member) if shows else None,
+            microstars=_microstars(known, source.member),
             via=tuple(people[one] for one in source.path[1:-1]),
             tags=_tags(known, source),
         )
@@ -162,7 +171,7 @@ def _choices(
             SourceWords(
                 name="you" if line.voter.is_self else line.voter.name,
                 share=line.share,
-                stars=line.microstars[at] if line.microstars is not None else None,
+                stars=line.microstars[at],
                 via=tuple(one.name for one in line.via),
                 tags=line.tags,
             )
@@ -197,26 +206,20 @@ class Influential:
 
 
 def most_influential(viewer: Viewer, decision: Decision, *, counted: int) -> list[Influential]:
-    """The cast ballots that carry more than themselves, the weightiest first."""
+    """The cast ballots that carry more than themselves, weightiest first, without what pseudonyms inherit."""
     weightiest, _ = influence(decision, stop=MOST_INFLUENTIAL)
     carrying = [one for one in weightiest if one.ballots > 1]
-    people = voters(viewer, decision, [one.member.pk for one in carrying])
+    people = voters(viewer, decision, [one.member.pk for one in carrying], hidden=frozenset())
     return [Influential(people[one.member.pk], one.ballots, one.ballots / max(counted, 1)) for one in carrying]
 
 
 def picture(viewer: Viewer, decision: Decision) -> dict[str, Any]:
-    """Who passes a ballot on to whom, for drawing, in the form of `democracy.network.picture`: members whose identity
-    the viewer may know, and the active followings between them.
-    """
+    """Who passes a ballot on to whom, for drawing, in the form of `democracy.network.picture`."""
     found = network(decision, most=MOST_DRAWN)
-    known = [at for at, (member, _) in enumerate(found.members) if access.knows(viewer, member)]
-    place = {at: index for index, at in enumerate(known)}
-    members = [found.members[at][0] for at in known]
+    members = [member for member, _ in found.members]
     topics: dict[tuple[str, ...], int] = {(): 0}
     followings = [
-        [place[follower], place[followee], topics.setdefault(tags, len(topics))]
-        for follower, followee, tags in found.followings
-        if follower in place and followee in place
+        [follower, followee, topics.setdefault(tags, len(topics))] for follower, followee, tags in found.followings
     ]
     lobbyist = Membership.Role.LOBBYIST
     return {

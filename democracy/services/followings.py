@@ -1,4 +1,4 @@
-"""Commands on followings: whom a member trusts, on what."""
+"""Commands on followings: whom a member trusts, on what. Whom an anonymous member follows stands in no log."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order:
         if order is not None:
             following.order = order
         following.save()
-        name, whom = access.display_name(follower), followee.user.handle
-        transaction.on_commit(lambda: eventlog.now_following(name, whom, wanted), robust=True)
+        name, whom = follower.user.handle, followee.user.handle
+        if not follower.is_anonymous:
+            transaction.on_commit(lambda: eventlog.now_following(name, whom, wanted), robust=True)
     return following
 
 
@@ -64,9 +65,11 @@ def unfollow(viewer: Viewer, followee_id: int) -> None:
     with ledger.recording(following.follower.community_id, actor=following.follower.user):
         if not Following.objects.filter(pk=following.pk).exists():
             raise PermissionDenied
-        name, whom = access.display_name(following.follower), access.display_name(following.followee)
+        is_named = not following.follower.is_anonymous
+        name, whom = following.follower.user.handle, access.display_name(following.followee)
         following.delete()
-        transaction.on_commit(lambda: eventlog.stopped_following(name, whom), robust=True)
+        if is_named:
+            transaction.on_commit(lambda: eventlog.stopped_following(name, whom), robust=True)
 
 
 @command
@@ -89,6 +92,7 @@ def reorder_followings(viewer: Viewer, community_id: int, followee_ids: Sequence
 
 def require_pair(viewer: Viewer, followee_id: int) -> tuple[Membership, Membership]:
     """The followee and the viewer's own membership in the same community. Raises PermissionDenied, SelfFollowing."""
+    access.require_user(viewer)
     followee = Membership.objects.select_related("user").filter(pk=followee_id).first()
     if followee is None:
         raise PermissionDenied

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from democracy import access, charts
 from democracy.access import Viewer
@@ -21,10 +21,10 @@ MOST_LINES = 6
 
 @dataclass(frozen=True)
 class Calculated:
-    """One stored result in short."""
+    """One stored result in short, as far as it may be told (`access.shown_revision`)."""
 
     calculated_at: datetime
-    revision: int
+    revision: int | None
     is_final: bool
     winner: Choice | None
     counted: int
@@ -33,7 +33,7 @@ class Calculated:
 def calculations(viewer: Viewer, decision: Decision) -> QuerySet[DecisionSnapshot]:
     """The stored results, newest first, without their long content."""
     snapshots = access.snapshots_visible_to(viewer).filter(decision=decision).order_by("-is_final", "-revision", "-pk")
-    return snapshots.only("pk", "decision_id", "calculated_at", "is_final", "revision")
+    return snapshots.defer("result")
 
 
 def in_short(snapshots: Sequence[DecisionSnapshot], choices: Sequence[Choice]) -> list[Calculated]:
@@ -44,8 +44,8 @@ def in_short(snapshots: Sequence[DecisionSnapshot], choices: Sequence[Choice]) -
     found = {pk: (winner, counted) for pk, winner, counted in rows.values_list("pk", *columns)}
     return [
         Calculated(
-            calculated_at=snapshot.calculated_at,
-            revision=snapshot.revision,
+            calculated_at=access.shown_time(snapshot),
+            revision=access.shown_revision(snapshot),
             is_final=snapshot.is_final,
             # SQLite takes an id for a number.
             winner=by_id.get(str(found[snapshot.pk][0])),
@@ -59,8 +59,10 @@ def history_chart(viewer: Viewer, decision: Decision, outcome: Outcome) -> LineC
     """The average stars of the best choices over time; None before there are two results, or any counted ballot."""
     rows = calculations(viewer, decision).order_by("calculated_at", "pk").values_list("pk", flat=True)
     shown = charts.thinned(list(rows))
-    columns = ("calculated_at", "result__scores", "result__participation__counted")
-    points = list(DecisionSnapshot.objects.filter(pk__in=shown).order_by("calculated_at", "pk").values_list(*columns))
+    in_order = DecisionSnapshot.objects.filter(pk__in=shown).select_related("decision").order_by("calculated_at", "pk")
+    # Of a long result only what is drawn.
+    drawn = in_order.defer("result").annotate(scores=F("result__scores"), counted=F("result__participation__counted"))
+    points = [(access.shown_time(one), one.scores, one.counted) for one in drawn]
     if len(points) < 2 or not any(counted for _, _, counted in points):
         return None
     best = [row.choice for row in outcome.rows[:MOST_LINES]]

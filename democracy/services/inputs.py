@@ -50,6 +50,7 @@ class DecisionInputs:
             stars=tuple(stars.get(str(choice), 0) for choice in self.choices),
             tags=frozenset(content["tags"]),
             abstain=content["abstain"],
+            anonymous=content["anonymous"],
         )
 
     def read(self, ballots: QuerySet[Ballot], votes: QuerySet[Vote]) -> None:
@@ -57,12 +58,14 @@ class DecisionInputs:
         column = {choice: index for index, choice in enumerate(self.choices)}
         unrated = [0] * len(self.choices)
         stars: dict[int, list[int]] = {}
-        rated = votes.values_list("ballot__membership_id", "choice_id", "stars")
-        for membership, choice, count in rated.iterator(_ROWS):
+        votes_cast = votes.values_list("ballot__membership_id", "choice_id", "stars")
+        for membership, choice, count in votes_cast.iterator(_ROWS):
             stars.setdefault(membership, unrated.copy())[column[choice]] = count
-        rows = ballots.annotate(tags_text=TAGS_TEXT).values_list("membership_id", "tags_text", "abstain")
-        for membership, text, abstain in rows.iterator(_ROWS):
-            self.ballots[membership] = CastBallot(tuple(stars.get(membership, unrated)), tag_set(text), abstain)
+        columns = ("membership_id", "tags_text", "abstain", "is_anonymous")
+        rows = ballots.annotate(tags_text=TAGS_TEXT).values_list(*columns)
+        for membership, text, abstain, anonymous in rows.iterator(_ROWS):
+            rated = tuple(stars.get(membership, unrated))
+            self.ballots[membership] = CastBallot(rated, tag_set(text), abstain, anonymous)
 
     def apply(self, membership_id: int, content: Content) -> CastBallot | None:
         """Take over a ballot's new content; None withdraws it. Returns the ballot as the engine takes it."""
@@ -75,12 +78,16 @@ class DecisionInputs:
 
 @dataclass
 class CommunityInputs:
-    """Members (current ones: id -> counted) and followings (of former members too) of a community at `revision`."""
+    """Members (current ones: id -> counted) and followings (of former members too) of a community at `revision`.
+
+    `anonymous`: the members, former ones too, whose inherited ballots bear pseudonyms.
+    """
 
     revision: int
     members: dict[int, bool]
     followings: dict[Pair, frozenset[str]]
     decisions: dict[int, DecisionInputs]
+    anonymous: set[int] = field(default_factory=set)
 
     def graph(self) -> DelegationGraph:
         return DelegationGraph.build(
@@ -98,10 +105,12 @@ class CommunityInputs:
         kind, *ids = subject.split(":")
         match kind:
             case "membership":
+                member = int(ids[0])
                 if content is not None and content["active"]:
-                    self.members[int(ids[0])] = is_counted(content)
+                    self.members[member] = is_counted(content)
                 else:
-                    self.members.pop(int(ids[0]), None)
+                    self.members.pop(member, None)
+                (self.anonymous.add if is_anonymous(content) else self.anonymous.discard)(member)
             case "following":
                 pair = (int(ids[0]), int(ids[1]))
                 if content is None:
@@ -114,6 +123,10 @@ class CommunityInputs:
 
 def is_counted(content: Mapping[str, Any]) -> bool:
     return bool(content["role"] == Membership.Role.VOTER)
+
+
+def is_anonymous(content: Content) -> bool:
+    return content is not None and bool(content["anonymous"])
 
 
 def current_inputs(community_id: int, decision_ids: Iterable[int]) -> CommunityInputs:
@@ -146,7 +159,8 @@ def closing_revision(decision: Decision) -> int:
 def _rows(community_id: int, decision_ids: Iterable[int], revision: int) -> CommunityInputs:
     members = member_rows(Membership.objects.filter(community=community_id))
     followings = following_rows(Following.objects.filter(follower__community=community_id))
-    return CommunityInputs(revision, members, followings, decision_inputs(decision_ids))
+    anonymous = Membership.objects.filter(community=community_id, is_anonymous=True).values_list("pk", flat=True)
+    return CommunityInputs(revision, members, followings, decision_inputs(decision_ids), set(anonymous))
 
 
 def member_rows(memberships: QuerySet[Membership]) -> dict[int, bool]:

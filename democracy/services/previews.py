@@ -17,6 +17,7 @@ from democracy.errors import PermissionDenied
 from democracy.models import Ballot, Choice, Decision, Membership
 from democracy.services.calculation import LiveCalculation, open_calculations
 from democracy.services.followings import require_pair
+from democracy.services.questions import under_pseudonyms
 from democracy.tags import normalise_tags
 from graph import FollowingRemoved, FollowingSet, StagedBallot
 
@@ -43,7 +44,7 @@ class ChoicePreview:
 @dataclass(frozen=True)
 class BallotPreview:
     """One open decision. `choices` are given where one's ballot changes; `others`: how many other members' ballots
-    change with it, because they inherit from the viewer.
+    change with it, because they inherit from the viewer, without those under pseudonyms.
     """
 
     decision: Decision
@@ -91,9 +92,10 @@ def preview_following(viewer: Viewer, followee_id: int, *, tags: Iterable[str] |
     voted = set(Ballot.objects.filter(decision__in=decisions, membership=follower).values_list("decision", flat=True))
     asked = [one.pk for one in decisions if one.pk not in voted and access.shows_ballots(one)]
     titles = dict(Choice.objects.filter(decision__in=asked).values_list("pk", "title"))
+    hidden = under_pseudonyms(decisions)
     with open_calculations(follower.community_id, asked) as live:
         previews = tuple(
-            _preview(one, live[one.pk], titles, follower, change)
+            _preview(one, live[one.pk], titles, follower, change, hidden[one.pk])
             if one.pk in live
             else BallotPreview(one, Outcome.VOTED if one.pk in voted else Outcome.HIDDEN)
             for one in decisions
@@ -116,8 +118,10 @@ def _preview(
     titles: Mapping[int, str],
     follower: Membership,
     change: FollowingSet | FollowingRemoved,
+    hidden: frozenset[int],
 ) -> BallotPreview:
-    before, after, others = _what_if(live, follower.pk, change)
+    before, after, changed = _what_if(live, follower.pk, change)
+    others = len(changed - {follower.pk} - hidden)
     if before == after:
         return BallotPreview(decision, Outcome.SAME, others=others)
     nothing = (None,) * len(live.choices)
@@ -128,13 +132,13 @@ def _preview(
 
 def _what_if(
     live: LiveCalculation, member: int, change: FollowingSet | FollowingRemoved
-) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None, int]:
-    """The member's microstars before and after the change, and how many others' ballots change with it."""
+) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None, frozenset[int]]:
+    """The member's microstars before and after the change, and whose ballots change with it."""
     calculation = live.calculation.copy()
     before = _microstars(calculation.staged(member))
     graph = calculation.graph.updated([change], revision=live.revision)
     changed = calculation.update(graph, changes=[change], ballots={})
-    return before, _microstars(calculation.staged(member)), len(changed - {member})
+    return before, _microstars(calculation.staged(member)), changed
 
 
 def _microstars(ballot: StagedBallot | None) -> tuple[int, ...] | None:

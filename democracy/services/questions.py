@@ -1,7 +1,8 @@
 """Questions to a calculation: what a ballot rests on, what a ballot carries, who hands on to whom, and what if.
 
-They are asked for a viewer, write nothing, and are answered only where the decision shows its ballots; one's own ballot
-is explained everywhere. The calculation is that of the inputs as they stand now (closed: at closing).
+They are asked for a viewer, write nothing, and are answered only where the decision shows its ballots. The calculation
+is that of the inputs as they stand now (closed: at closing). Of ballots under pseudonyms nothing is told but to their
+owners: what somebody rests on and whom they follow would be the same in every decision.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.errors import BallotsHidden, DecisionClosed, DecisionNotOpen, InvalidInput, PermissionDenied
 from democracy.models import Decision, Membership
+from democracy.models import StagedBallot as StoredBallot
 from democracy.selectors import ShownBallot
 from democracy.services.ballots import check_stars
 from democracy.services.calculation import calculation_of, result_content
@@ -44,21 +46,45 @@ class NamedSource:
     member: Membership
     weight: Fraction | float
     path: tuple[Membership, ...]
+    # Those on the path who are anonymous now: not even their pseudonyms are told.
+    unnamed: frozenset[int] = frozenset()
+
+
+def under_pseudonyms(decisions: Sequence[Decision]) -> dict[int, frozenset[int]]:
+    """Whose ballots in each of these decisions others see under pseudonyms, or will once they are stored."""
+    staged = StoredBallot.objects.filter(decision__in=decisions)
+    members = Membership.objects.filter(community__in={one.community_id for one in decisions}, is_anonymous=True)
+    anonymous: defaultdict[int, set[int]] = defaultdict(set)
+    for pk, community in members.values_list("pk", "community"):
+        anonymous[community].add(pk)
+    found = {one.pk: set(anonymous[one.community_id]) for one in decisions}
+    wrote = staged.filter(access.named_ballots(), kind__in=[StoredBallot.Kind.CAST, StoredBallot.Kind.ABSTAINED])
+    for decision, member in wrote.filter(membership__is_anonymous=True).values_list("decision", "membership"):
+        found[decision].discard(member)
+    for decision, member in staged.exclude(access.named_ballots()).values_list("decision", "membership"):
+        found[decision].add(member)
+    return {decision: frozenset(hidden) for decision, hidden in found.items()}
 
 
 def explain(viewer: Viewer, ballots: Iterable[ShownBallot]) -> dict[ShownBallot, list[NamedSource]]:
-    """The sources of these ballots, heaviest first. None of somebody whose followings the viewer may not know."""
+    """The sources of these ballots, heaviest first. None where ballots are hidden, and of somebody else's under a
+    pseudonym.
+    """
     by_decision: defaultdict[Decision, list[ShownBallot]] = defaultdict(list)
     for ballot in ballots:
-        is_own = access.is_self(viewer, ballot.membership)
-        if is_own or (access.shows_ballots(ballot.decision) and access.knows(viewer, ballot.membership)):
+        is_known = not ballot.is_anonymous or access.is_self(viewer, ballot.membership)
+        if access.shows_ballots(ballot.decision) and is_known:
             by_decision[ballot.decision].append(ballot)
     sources: dict[ShownBallot, tuple[Source, ...]] = {}
     for decision, of_decision in by_decision.items():
         known = ballots_known(decision, [ballot.membership.pk for ballot in of_decision])
         sources |= {ballot: known.calculation.sources(ballot.membership.pk) for ballot in of_decision}
     members = _members({member for found in sources.values() for source in found for member in source.path})
-    return {ballot: [_named(source, members) for source in found] for ballot, found in sources.items()}
+    unnamed = under_pseudonyms(list(by_decision))
+    return {
+        ballot: [_named(source, members, unnamed[ballot.decision.pk] - {ballot.membership.pk}) for source in found]
+        for ballot, found in sources.items()
+    }
 
 
 def _copy_of(decision: Decision) -> Calculation:
@@ -67,8 +93,9 @@ def _copy_of(decision: Decision) -> Calculation:
         return live.calculation.copy()
 
 
-def _named(source: Source, members: Mapping[int, Membership]) -> NamedSource:
-    return NamedSource(members[source.member], source.weight, tuple(members[one] for one in source.path))
+def _named(source: Source, members: Mapping[int, Membership], unnamed: frozenset[int]) -> NamedSource:
+    path = tuple(members[one] for one in source.path)
+    return NamedSource(members[source.member], source.weight, path, unnamed.intersection(source.path))
 
 
 def _members(ids: Iterable[int]) -> dict[int, Membership]:
@@ -83,39 +110,35 @@ def _members(ids: Iterable[int]) -> dict[int, Membership]:
 
 @dataclass(frozen=True)
 class Influence:
-    """How many counted ballots a cast ballot carries, its own among them."""
+    """How many counted ballots a cast ballot carries, its own among them, without those under pseudonyms."""
 
     member: Membership
     ballots: float
 
 
 def influence(decision: Decision, *, start: int = 0, stop: int) -> tuple[list[Influence], int]:
-    """The cast ballots of a decision that shows them, those that carry most first, then by name: from one place to
-    another, and how many there are in all.
+    """The cast ballots of a decision that shows them and that bear names, those that carry most first, then by handle:
+    from one place to another, and how many there are in all.
     """
     if not access.shows_ballots(decision):
         return [], 0
-    carried = {member: round(ballots, 6) for member, ballots in _copy_of(decision).influence().items()}
+    influence = _copy_of(decision).influence(leaving_out=under_pseudonyms([decision])[decision.pk])
+    carried = {member: round(ballots, 6) for member, ballots in influence.items()}
     names = _names(decision, carried)
     shown = sorted(carried, key=lambda member: (-carried[member], names[member]))[start:stop]
     members = _members(shown)
     return [Influence(members[member], carried[member]) for member in shown], len(carried)
 
 
-def _names(decision: Decision, ids: Iterable[int]) -> dict[int, tuple[bool, str]]:
-    """A key for each of these members of the community that tells nothing of anonymous ones: the known by handle, then
-    the others by pseudonym. Rows of all members are several seconds' work in a large community, names are not.
+def _names(decision: Decision, ids: Iterable[int]) -> dict[int, str]:
+    """The handles of these members of the community. Rows of all members are several seconds' work in a large one,
+    handles are not.
     """
     wanted = set(ids)
     rows = Membership.objects.filter(community=decision.community_id)
     if len(wanted) <= _FEW_MEMBERS:
         rows = rows.filter(pk__in=wanted)
-    columns = rows.values_list("pk", "is_anonymous", "user__handle").iterator(_ROWS)
-    return {
-        pk: (is_anonymous, access.pseudonym(decision.pk, pk) if is_anonymous else handle)
-        for pk, is_anonymous, handle in columns
-        if pk in wanted
-    }
+    return {pk: handle for pk, handle in rows.values_list("pk", "user__handle").iterator(_ROWS) if pk in wanted}
 
 
 @dataclass(frozen=True)
@@ -128,13 +151,14 @@ class Network:
 
 
 def network(decision: Decision, *, most: int) -> Network:
-    """The active followings of a decision that shows its ballots, among the `most` members whom most follow or who
-    follow most; with the kinds of their ballots.
+    """The active followings of a decision that shows its ballots between members whose ballots bear names, among the
+    `most` whom most of them follow or who follow most; with the kinds of their ballots.
     """
     if not access.shows_ballots(decision):
         return Network([], [], is_complete=True)
     calculation = _copy_of(decision)
-    pairs = list(calculation.active_followings())
+    hidden = under_pseudonyms([decision])[decision.pk]
+    pairs = [pair for pair in calculation.active_followings() if hidden.isdisjoint(pair)]
     ends = Counter(member for pair in pairs for member in pair)
     names = _names(decision, ends)
     chosen = sorted(sorted(ends, key=lambda one: (-ends[one], names[one]))[:most], key=lambda one: names[one])
@@ -183,7 +207,9 @@ Change = Follow | Unfollow | Vote | Withdraw
 
 @dataclass(frozen=True)
 class WhatIf:
-    """The result and one's own ballot as they stand and as they would be. Results as stored ones."""
+    """The result and one's own ballot as they stand and as they would be. Results as stored ones. `others_changed`:
+    without ballots under pseudonyms.
+    """
 
     decision: Decision
     revision: int
@@ -216,6 +242,7 @@ def what_if(viewer: Viewer, decision_id: int, changes: Sequence[Change]) -> What
     changed = calculation.update(graph, changes=edges, ballots=ballots)
     sources = calculation.sources(member.pk)
     members = _members({one for source in sources for one in source.path})
+    hidden = under_pseudonyms([decision])[decision.pk]
     return WhatIf(
         decision=decision,
         revision=revision,
@@ -223,8 +250,9 @@ def what_if(viewer: Viewer, decision_id: int, changes: Sequence[Change]) -> What
         after=result_content(calculation.result, choices),
         ballot_before=_shown(decision, member, ballot_before),
         ballot_after=_shown(decision, member, calculation.staged(member.pk)),
-        sources_after=[_named(source, members) for source in sources],
-        others_changed=len(changed - {member.pk}),
+        sources_after=[_named(source, members, hidden - {member.pk}) for source in sources],
+        # Those of anonymous members would tell how many of them follow this one.
+        others_changed=len(changed - {member.pk} - hidden),
     )
 
 
@@ -289,4 +317,12 @@ def _cast(vote: Vote | Withdraw, choices: tuple[int, ...]) -> CastBallot | None:
 def _shown(decision: Decision, member: Membership, ballot: StagedBallot | None) -> ShownBallot | None:
     if ballot is None:
         return None
-    return ShownBallot(decision, member, ballot.kind, ballot.microstars, tuple(sorted(ballot.tags)), ballot.counted)
+    return ShownBallot(
+        decision,
+        member,
+        ballot.kind,
+        ballot.microstars,
+        tuple(sorted(ballot.tags)),
+        ballot.counted,
+        is_anonymous=member.is_anonymous,
+    )

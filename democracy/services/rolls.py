@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -28,12 +28,13 @@ from graph import STAR, Participation, star, tally
 Kind = StagedBallot.Kind
 _KEPT = 8
 _ROWS = 10_000
+_DIGITS = 19
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
     """The staged ballots of one decision; row i of each column is the ballot of `members[i]`. Microstars: ballots x
-    choices, the choices in their order.
+    choices, the choices in their order. `anonymous`: as the rows say (`access.bears_pseudonym`).
     """
 
     members: tuple[int, ...]
@@ -41,6 +42,7 @@ class Columns:
     microstars: npt.NDArray[np.int32]
     tags: tuple[frozenset[str], ...]
     counted: npt.NDArray[np.bool_]
+    anonymous: tuple[bool, ...]
 
     @cached_property
     def row_of(self) -> dict[int, int]:
@@ -68,16 +70,17 @@ def columns_of(decision: Decision, choices: int) -> Columns:
 
 def _read(decision: Decision, choices: int) -> Columns:
     rows = StagedBallot.objects.filter(decision=decision).exclude(kind=Kind.NONE).annotate(tags_text=TAGS_TEXT)
-    columns = rows.values_list("membership_id", "kind", "microstars", "tags_text", "is_counted")
+    columns = rows.values_list("membership_id", "kind", "microstars", "tags_text", "is_counted", "is_anonymous")
     found = list(columns.iterator(_ROWS))
     width = 4 * choices
-    packed = b"".join(bytes(data) for _, _, data, _, _ in found)
+    packed = b"".join(bytes(row[2]) for row in found)
     return Columns(
         members=tuple(row[0] for row in found),
         kinds=tuple(row[1] for row in found),
         microstars=np.frombuffer(packed, dtype="<i4").reshape(len(found), width // 4),
         tags=tuple(tag_set(row[3]) for row in found),
         counted=np.fromiter((row[4] for row in found), dtype=np.bool_, count=len(found)),
+        anonymous=tuple(row[5] for row in found),
     )
 
 
@@ -147,31 +150,50 @@ ANONYMOUS_KEY = "a-"
 MEMBER_KEY = "m-"
 
 
-def voters(viewer: Viewer, decision: Decision, member_ids: Sequence[int]) -> dict[int, Voter]:
-    """The people behind ballots of a decision, as the viewer may know them."""
+def under_pseudonyms(decision: Decision, columns: Columns) -> frozenset[int]:
+    """The rows that are shown under pseudonyms."""
+    members = Membership.objects.filter(community=decision.community_id, is_anonymous=True)
+    now = set(members.values_list("pk", flat=True))
+    return frozenset(
+        row
+        for row, (member, kind, anonymous) in enumerate(
+            zip(columns.members, columns.kinds, columns.anonymous, strict=True)
+        )
+        if anonymous or (kind == Kind.INHERITED and member in now)
+    )
+
+
+def voters(viewer: Viewer, decision: Decision, member_ids: Sequence[int], *, hidden: Set[int]) -> dict[int, Voter]:
+    """The people behind ballots of a decision, as the viewer may know them; `hidden`: those under pseudonyms."""
     rows = Membership.objects.filter(community=decision.community_id, pk__in=member_ids)
     own = viewer.pk if viewer.is_authenticated else None
-    people = rows.values_list("pk", "user_id", "user__name", "user__handle", "is_anonymous", "role")
+    people = rows.values_list("pk", "user_id", "user__name", "user__handle", "role")
     found = {}
-    for pk, user_id, name, handle, is_anonymous, role in people.iterator(_ROWS):
-        is_lobbyist, is_self = role == Membership.Role.LOBBYIST, user_id == own
-        if is_anonymous:
+    for pk, user_id, name, handle, role in people.iterator(_ROWS):
+        is_self = user_id == own
+        if pk in hidden:
+            # Lobbyists are not anonymous: whoever became one since cast this as a voter.
             name_here = access.pseudonym(decision.pk, pk)
-            found[pk] = Voter(_anonymous_key(name_here), name_here, "", is_lobbyist, is_self)
+            found[pk] = Voter(_anonymous_key(name_here), name_here, "", is_lobbyist=False, is_self=is_self)
         else:
+            is_lobbyist = role == Membership.Role.LOBBYIST
             found[pk] = Voter(f"{MEMBER_KEY}{pk}", name, handle, is_lobbyist, is_self)
     return found
 
 
-def member_behind(decision: Decision, key: str) -> int | None:
-    """The membership that a ballot's key names in this decision."""
-    members = Membership.objects.filter(community=decision.community_id)
+def ballot_behind(decision: Decision, key: str) -> StagedBallot | None:
+    """The staged ballot that a key names in this decision, with its membership."""
+    staged = StagedBallot.objects.filter(decision=decision).exclude(kind=Kind.NONE).select_related("membership")
     number = key.removeprefix(MEMBER_KEY)
-    if key.startswith(MEMBER_KEY) and number.isascii() and number.isdecimal():
-        known = members.filter(is_anonymous=False, pk=int(number))
-        return known.values_list("pk", flat=True).first()
-    anonymous = members.filter(is_anonymous=True).values_list("pk", flat=True)
-    return next((pk for pk in anonymous if key == _anonymous_key(access.pseudonym(decision.pk, pk))), None)
+    if key.startswith(MEMBER_KEY) and number.isascii() and number.isdecimal() and len(number) < _DIGITS:
+        return staged.filter(access.named_ballots(), membership=int(number)).first()
+    rest = staged.exclude(access.named_ballots())
+    found = (
+        pk
+        for pk, member in rest.values_list("pk", "membership")
+        if key == _anonymous_key(access.pseudonym(decision.pk, member))
+    )
+    return staged.filter(pk=next(found, 0)).first()
 
 
 def _anonymous_key(pseudonym: str) -> str:
@@ -181,19 +203,20 @@ def _anonymous_key(pseudonym: str) -> str:
 def ballot_rows(
     decision: Decision, columns: Columns, *, search: str = "", kind: str = "", tag: str = "", sort: str = ""
 ) -> list[int]:
-    """Which rows of the columns are listed, in order: by name, the anonymous after all others by their pseudonyms; or
-    by the stars for the choice at a place (`sort` "2", the most last: "-2").
+    """Which rows of the columns are listed, in order: by name, those under pseudonyms after all others; or by the stars
+    for the choice at a place (`sort` "2", the most last: "-2").
     """
     row_of = columns.row_of
-    rows = [row_of[member] for member in _found(decision, search) if member in row_of]
+    hidden = under_pseudonyms(decision, columns)
+    rows = _found(decision, columns, hidden, search)
     if kind:
-        lobbyists = {row_of[member] for member in _lobbyists(decision) if member in row_of}
+        lobbyists = {row_of[member] for member in _lobbyists(decision) if member in row_of} - hidden
         if kind == "lobbyist":
             rows = [row for row in rows if row in lobbyists]
         else:
             rows = [row for row in rows if columns.kinds[row] == kind and row not in lobbyists]
     if tag:
-        rows = [row for row in rows if tag in columns.tags[row]]
+        rows = [row for row in rows if tag in _tags_shown(columns, hidden, row)]
     if sort == "-name":
         rows.reverse()
     place = sort.removeprefix("-")
@@ -204,21 +227,25 @@ def ballot_rows(
     return rows
 
 
-def _found(decision: Decision, search: str) -> list[int]:
-    """The members whose name or handle has these words in it, as listed.
+def _found(decision: Decision, columns: Columns, hidden: Set[int], search: str) -> list[int]:
+    """The rows whose name or handle has these words in it, as listed.
 
     The database puts the known in order: to read the names of 100,000 takes several times as long as to sort them.
     """
     members = Membership.objects.filter(community=decision.community_id)
-    known = members.filter(*map(named, search.split()), is_anonymous=False)
-    in_order = known.order_by("user__sort_name", "user__handle")
+    in_order = members.filter(*map(named, search.split())).order_by("user__sort_name", "user__handle")
+    found = (columns.row_of.get(pk) for pk in in_order.values_list("pk", flat=True))
     words = search.casefold().split()
-    hidden = members.filter(is_anonymous=True).values_list("pk", flat=True)
-    pseudonyms = sorted((access.pseudonym(decision.pk, pk).casefold(), pk) for pk in hidden)
+    pseudonyms = sorted((access.pseudonym(decision.pk, columns.members[row]).casefold(), row) for row in hidden)
     return [
-        *in_order.values_list("pk", flat=True),
-        *(pk for pseudonym, pk in pseudonyms if all(word in pseudonym for word in words)),
+        *(row for row in found if row is not None and row not in hidden),
+        *(row for pseudonym, row in pseudonyms if all(word in pseudonym for word in words)),
     ]
+
+
+def _tags_shown(columns: Columns, hidden: Set[int], row: int) -> frozenset[str]:
+    """None of what is inherited under a pseudonym: they tell whom somebody follows."""
+    return frozenset() if row in hidden and columns.kinds[row] == Kind.INHERITED else columns.tags[row]
 
 
 def _lobbyists(decision: Decision) -> set[int]:
@@ -229,7 +256,8 @@ def _lobbyists(decision: Decision) -> set[int]:
 def read_rows(viewer: Viewer, decision: Decision, columns: Columns, rows: Sequence[int]) -> Iterator[BallotRow]:
     """These rows with names, tags and comments."""
     members = [columns.members[row] for row in rows]
-    people = voters(viewer, decision, members)
+    hidden = under_pseudonyms(decision, columns)
+    people = voters(viewer, decision, members, hidden={columns.members[row] for row in hidden})
     comments = dict(
         Ballot.objects.filter(decision=decision, membership__in=members)
         .exclude(comment="")
@@ -241,7 +269,7 @@ def read_rows(viewer: Viewer, decision: Decision, columns: Columns, rows: Sequen
             voter=people[member],
             kind=columns.kinds[row],
             microstars=tuple(columns.microstars[row].tolist()),
-            tags=tuple(sorted(columns.tags[row])),
+            tags=tuple(sorted(_tags_shown(columns, hidden, row))),
             is_counted=bool(columns.counted[row]),
             comment=comments.get(member, ""),
         )

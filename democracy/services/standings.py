@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from democracy import access, contents
+from democracy import access, contents, wording
 from democracy.access import Viewer
-from democracy.models import Ballot, Choice, Decision, LedgerEntry, Membership, StagedBallot
+from democracy.models import Ballot, Choice, Community, Decision, LedgerEntry, Membership, StagedBallot
+from democracy.selectors import own_memberships
+from democracy.services.ballots import anonymously_cast
 from democracy.services.inputs import TAGS_TEXT, tag_set
 from democracy.wording import STAR
 
@@ -21,17 +23,22 @@ _SUGGESTIONS = 12
 
 @dataclass(frozen=True)
 class OwnBallot:
-    """A member's own ballot. `stars`: (choice, microstars); `receipt`: the hash of the newest ledger entry about it."""
+    """A member's own ballot. `stars`: (choice, microstars); `receipt`: the hash of the newest ledger entry about it;
+    `is_anonymous`: others see it under a pseudonym.
+    """
 
     kind: str
     ballot: Ballot | None
     stars: tuple[tuple[Choice, int], ...] = ()
     tags: tuple[str, ...] = ()
     receipt: str = ""
+    is_anonymous: bool = False
 
 
 def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Choice]) -> OwnBallot:
-    """The ballot as cast; else as it was inherited when the decision was last calculated."""
+    """The ballot as cast; else as it was inherited when the decision was last calculated, which is not told while
+    ballots are hidden.
+    """
     of_member = Ballot.objects.filter(decision=decision, membership=membership).prefetch_related("votes").first()
     if of_member is not None:
         cast = {vote.choice_id: vote.stars * STAR for vote in of_member.votes.all()}
@@ -41,18 +48,51 @@ def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Cho
             stars=tuple((choice, cast.get(choice.pk, 0)) for choice in choices),
             tags=tuple(of_member.tags),
             receipt=_receipt(decision, membership),
+            is_anonymous=of_member.is_anonymous,
         )
+    if not access.shows_ballots(decision):
+        return OwnBallot(Kind.NONE, None)
     row = StagedBallot.objects.filter(decision=decision, membership=membership, kind=Kind.INHERITED).first()
     if row is None:
         return OwnBallot(Kind.NONE, None)
     microstars = np.frombuffer(bytes(row.microstars), dtype="<i4").tolist()
-    return OwnBallot(Kind.INHERITED, None, tuple(zip(choices, microstars, strict=True)), tuple(row.tags))
+    stars = tuple(zip(choices, microstars, strict=True))
+    is_anonymous = access.bears_pseudonym(membership, kind=row.kind, is_anonymous=row.is_anonymous)
+    return OwnBallot(Kind.INHERITED, None, stars, tuple(row.tags), is_anonymous=is_anonymous)
 
 
 def _receipt(decision: Decision, membership: Membership) -> str:
     subject = contents.ballot_subject(decision.pk, membership.pk)
     entries = LedgerEntry.objects.filter(community=decision.community_id, subject=subject)
     return entries.order_by("-revision").values_list("hash", flat=True).first() or ""
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who will see what somebody casts: `sentence`; whether under a pseudonym."""
+
+    sentence: str
+    is_anonymous: bool
+
+
+def audiences(viewer: Viewer, decisions: Iterable[Decision]) -> dict[int, Audience]:
+    """Who would see a ballot of the viewer's in each of these decisions in which they can vote, or could later."""
+    votable = [one for one in decisions if one.status in {Decision.Status.OPEN, Decision.Status.SCHEDULED}]
+    own = own_memberships(viewer, [one.community_id for one in votable])
+    members = {member.community_id: member for member in own}
+    asked = {one.pk: (one, members[one.community_id]) for one in votable if one.community_id in members}
+    return {
+        pk: Audience(
+            wording.audience_sentence(
+                asked[pk][1].community.name,
+                is_public=asked[pk][1].community.visibility == Community.Visibility.PUBLIC,
+                is_live=asked[pk][0].results_visibility == Decision.Visibility.LIVE,
+                is_anonymous=is_anonymous,
+            ),
+            is_anonymous,
+        )
+        for pk, is_anonymous in anonymously_cast(asked.values()).items()
+    }
 
 
 def suggested_tags(viewer: Viewer, decision: Decision) -> list[str]:

@@ -9,31 +9,32 @@ stores nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, Min, Value, When
 
 from democracy import bulk, clock, publishing
-from democracy.models import Decision, DecisionSnapshot, StagedBallot
+from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.services.calculation import StagedDecision
 from democracy.services.claims import Claim
 from democracy.services.inputs import TAGS_TEXT, tag_set
 from democracy.turns import turn
 
-# Counted ballots that must have changed before a BATCHED decision shows a new interim result.
-BATCH_OF_BALLOTS = 5
+# So many different voters must have cast, changed or withdrawn a ballot before a BATCHED decision shows a new interim
+# result: those who inherit are no further voters to hide among.
+BATCH = 5
 _ROWS = 5_000
 _TABLE = StagedBallot._meta.db_table
 _KEY = ("decision_id", "membership_id")
-_COLUMNS = (*_KEY, "kind", "microstars", "tags", "is_counted", "was_counted", "changed_revision")
+_COLUMNS = (*_KEY, "kind", "microstars", "tags", "is_counted", "is_anonymous", "changed_revision")
 
-# Kind, packed microstars, tags, whether it is counted.
-Row = tuple[str, bytes, frozenset[str], bool]
-_NONE: Row = (StagedBallot.Kind.NONE, b"", frozenset(), False)
+# Kind, packed microstars, tags, whether it is counted, whether it bears a pseudonym.
+Row = tuple[str, bytes, frozenset[str], bool, bool]
+_NONE: Row = (StagedBallot.Kind.NONE, b"", frozenset(), False, False)
 
 
 def store(
@@ -44,14 +45,15 @@ def store(
     None where nothing was stored because a newer calculation, or the final one, is there already. Raises ClaimLost.
     """
     shown = DecisionSnapshot.objects.filter(decision=decision).order_by("-revision").first()
-    rows = list(_changed_rows(decision, staged, since=shown.revision if shown else 0))
+    rows = list(_changed_rows(decision, staged))
+    is_due = final or _is_due(decision, shown, staged.revision, result)
     with turn(), transaction.atomic():
         claim.hold()
         now = clock.now()
         if not _advance(decision, staged.revision, now, final=final):
             return None
         _write(decision, rows, staged.revision)
-        if final or _is_due(decision, shown, result):
+        if is_due:
             snapshot = DecisionSnapshot.objects.create(
                 decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result
             )
@@ -80,9 +82,9 @@ def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -
     )
 
 
-def _is_due(decision: Decision, shown: DecisionSnapshot | None, result: dict[str, Any]) -> bool:
-    """Whether an interim result is published: if it differs from the last one shown, and as the decision's visibility
-    allows.
+def _is_due(decision: Decision, shown: DecisionSnapshot | None, revision: int, result: dict[str, Any]) -> bool:
+    """Whether an interim result of the inputs at `revision` is published: if it differs from the last one shown, and as
+    the decision's visibility allows.
     """
     if decision.results_visibility == Decision.Visibility.AFTER_CLOSE:
         return False
@@ -91,20 +93,46 @@ def _is_due(decision: Decision, shown: DecisionSnapshot | None, result: dict[str
         return False
     if decision.results_visibility == Decision.Visibility.LIVE:
         return True
-    changed = StagedBallot.objects.filter(decision=decision, changed_revision__gt=shown.revision if shown else 0)
-    return changed.filter(Q(is_counted=True) | Q(was_counted=True)).count() >= BATCH_OF_BALLOTS
+    return _have_voted(decision, shown.revision if shown is not None else 0, revision)
 
 
-def _changed_rows(decision: Decision, staged: StagedDecision, *, since: int) -> Iterator[tuple[int, Row, bool]]:
-    """Every staged ballot that differs from the stored one, and whether it was counted when a result was last shown
-    (at `since`) or later; a stored one that is gone becomes a row of kind NONE.
+def _have_voted(decision: Decision, since: int, until: int) -> bool:
+    """Whether BATCH different voters cast, changed or withdrew a ballot after one revision and up to another.
+
+    Abstentions and comments add nothing to a result that others could hide among.
     """
+    entries = LedgerEntry.objects.filter(community=decision.community_id)
+    # Nobody votes in a decision before the ledger knows it; what an import wrote before is not looked through.
+    known = entries.filter(subject=f"decision:{decision.pk}").aggregate(first=Min("revision"))["first"] or 0
+    written = entries.filter(
+        revision__gt=max(since, known),
+        revision__lte=until,
+        kind=LedgerEntry.Kind.BALLOT,
+        decision=decision.pk,
+        membership__role=Membership.Role.VOTER,
+    )
+    voters = set()
+    for member, before, after in written.values_list("membership", "before", "after").iterator():
+        if _rated(before) != _rated(after):
+            voters.add(member)
+            if len(voters) >= BATCH:
+                return True
+    return False
+
+
+def _rated(content: Mapping[str, Any] | None) -> object:
+    """What of a ballot a result may show; None of an abstention."""
+    return None if content is None or content["abstain"] else (content["stars"], content["tags"])
+
+
+def _changed_rows(decision: Decision, staged: StagedDecision) -> Iterator[tuple[int, Row]]:
+    """Every staged ballot that differs from the stored one; a stored one that is gone becomes a row of kind NONE."""
     rows = dict(_staged_rows(staged))
     stored = _stored_rows(decision, None if staged.columns is not None else rows.keys())
     for member in rows.keys() | stored.keys():
-        (before, was_counted, changed), row = stored.get(member, (_NONE, False, 0)), rows.get(member) or _NONE
-        if row != before:
-            yield member, row, before[3] or (was_counted and changed > since)
+        row = rows.get(member) or _NONE
+        if row != stored.get(member, _NONE):
+            yield member, row
 
 
 def _staged_rows(staged: StagedDecision) -> Iterator[tuple[int, Row | None]]:
@@ -114,38 +142,37 @@ def _staged_rows(staged: StagedDecision) -> Iterator[tuple[int, Row | None]]:
             yield member, None
         else:
             packed = np.asarray(ballot.microstars, dtype="<i4").tobytes()
-            yield member, (ballot.kind, packed, ballot.tags, ballot.counted)
+            yield member, (ballot.kind, packed, ballot.tags, ballot.counted, member in staged.anonymous)
     if staged.columns is None:
         return
     columns = staged.columns
     packed_rows = np.ascontiguousarray(columns.microstars, dtype="<i4")
     data, width = packed_rows.tobytes(), packed_rows.itemsize * packed_rows.shape[1]
     all_packed = [data[start : start + width] for start in range(0, len(data), width)]
-    rows = zip(columns.kinds, all_packed, columns.tags, columns.counted.tolist(), strict=True)
+    anonymous = map(staged.anonymous.__contains__, columns.members)
+    rows = zip(columns.kinds, all_packed, columns.tags, columns.counted.tolist(), anonymous, strict=True)
     yield from zip(columns.members, rows, strict=True)
 
 
-def _stored_rows(decision: Decision, members: Collection[int] | None) -> dict[int, tuple[Row, bool, int]]:
-    """The stored rows of these members, of all without `members`; each with whether it was counted before, and the
-    revision of its last change.
-    """
+def _stored_rows(decision: Decision, members: Collection[int] | None) -> dict[int, Row]:
+    """The stored rows of these members, of all without `members`."""
     rows = StagedBallot.objects.filter(decision=decision).annotate(tags_text=TAGS_TEXT)
     if members is not None and len(members) <= _ROWS:
         rows = rows.filter(membership__in=members)
-    columns = ("membership_id", "kind", "microstars", "tags_text", "is_counted", "was_counted", "changed_revision")
+    columns = ("membership_id", "kind", "microstars", "tags_text", "is_counted", "is_anonymous")
     return {
-        member: ((kind, bytes(packed), tag_set(text), counted), was_counted, changed)
-        for member, kind, packed, text, counted, was_counted, changed in rows.values_list(*columns).iterator(_ROWS)
+        member: (kind, bytes(packed), tag_set(text), counted, anonymous)
+        for member, kind, packed, text, counted, anonymous in rows.values_list(*columns).iterator(_ROWS)
         if members is None or member in members
     }
 
 
-def _write(decision: Decision, rows: Sequence[tuple[int, Row, bool]], revision: int) -> None:
+def _write(decision: Decision, rows: Sequence[tuple[int, Row]], revision: int) -> None:
     """Insert or replace staged ballots, while this holds the database's one writer on SQLite."""
-    tags = {row[2]: json.dumps(sorted(row[2])) for _, row, _ in rows}
+    tags = {row[2]: json.dumps(sorted(row[2])) for _, row in rows}
     written = (
-        (decision.pk, member, str(kind), packed, tags[row_tags], counted, was_counted, revision)
-        for member, (kind, packed, row_tags, counted), was_counted in rows
+        (decision.pk, member, str(kind), packed, tags[row_tags], counted, anonymous, revision)
+        for member, (kind, packed, row_tags, counted, anonymous) in rows
     )
     bulk.insert(_TABLE, _COLUMNS, written, key=_KEY)
 

@@ -12,6 +12,7 @@ from democracy.errors import PermissionDenied
 from democracy.models import Decision, DecisionSnapshot
 from democracy.selectors import CalculationState
 from democracy.services.presenting import outcome_of
+from democracy.wording import turnout_sentence
 
 Status = Decision.CalculationStatus
 
@@ -46,6 +47,9 @@ def result_panel(context: dict[str, Any]) -> dict[str, Any]:
         "has_failed": state.status == Status.FAILED,
         "snapshot": snapshot,
         "outcome": outcome_of(snapshot, context["choices"]) if snapshot is not None else None,
+        "turnout": turnout_sentence(selectors.turnouts([decision])[decision.pk])
+        if access.hides_ballots(decision)
+        else "",
         "seen": _seen(decision, state, snapshot),
     }
 
@@ -79,7 +83,7 @@ def _present(decision_id: int) -> tuple[CalculationState, DecisionSnapshot | Non
 def _seen(decision: Decision, state: CalculationState, snapshot: DecisionSnapshot | None) -> str:
     """Phase, calculated revision, result and status, as far as a page shows it."""
     status = "running" if _is_running(decision, state) else "failed" if state.status == Status.FAILED else "done"
-    return f"{decision.status}.{state.calculated_revision}.{snapshot.pk if snapshot is not None else 0}.{status}"
+    return f"{decision.status}.{state.calculated_revision or 0}.{snapshot.pk if snapshot is not None else 0}.{status}"
 
 
 def _is_running(decision: Decision, state: CalculationState) -> bool:

@@ -113,6 +113,8 @@ def community_leave(request: HttpRequest, community_id: int) -> HttpResponse:
         return render_page(request, "democracy/community_leave.html", open_frame(request.user, community_id, tab=""))
     services.leave_community(request.user, community_id)
     messages.success(
-        request, f"You left {member.community.name}. Your ballots and followings count for nothing there now."
+        request,
+        f"You left {member.community.name}. Ballots with your name and your followings count for nothing there now; "
+        "those that you cast under a pseudonym stay in their decisions.",
     )
     return redirect("communities")

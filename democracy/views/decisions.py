@@ -17,11 +17,12 @@ from democracy.forms.decisions import BallotForm, DecisionForm, PublishedDecisio
 from democracy.models import MIN_CHOICES, Decision
 from democracy.services.decisions import has_anonymous_voters
 from democracy.services.explaining import explain_own
-from democracy.services.standings import own_ballot, suggested_tags
+from democracy.services.standings import audiences, own_ballot, suggested_tags
 from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, managers_only, submitted
 from democracy.views._frames import frame
 from democracy.views._pages import render_page
+from democracy.wording import LIVE_AND_ANONYMOUS
 
 DETAIL_FRAGMENTS = {
     "decision-phase": "democracy/_decision_phase.html",
@@ -40,6 +41,7 @@ def voting(viewer: Viewer, context: Mapping[str, Any], form: BallotForm | None =
         "can_vote": can_vote,
         "form": (form or BallotForm.of(choices, own.ballot if own else None)) if can_vote else None,
         "suggestions": suggested_tags(viewer, decision) if can_vote else [],
+        "audience": audiences(viewer, [decision]).get(decision.pk) if can_vote else None,
     }
 
 
@@ -95,7 +97,7 @@ def _edited(
     context = {
         **(context or frame(request.user, community_id, tab="")),
         "form": form,
-        "has_anonymous_voters": has_anonymous_voters(community_id),
+        "anonymous_voters": LIVE_AND_ANONYMOUS if has_anonymous_voters(community_id) else "",
     }
     return render_page(
         request, "democracy/decision_form.html", context, fragments={"choices": "democracy/_choices_field.html"}

@@ -150,14 +150,6 @@ class TestFollowings:
         factories.vote(scene["cleo"], scene.decisions["first"])
         assert scene.made_stale(lambda: factories.follow(scene["cleo"], scene["ada"])) == set()
 
-    def test_becoming_anonymous_counts_as_the_followings_it_ends(self, scene: Scene) -> None:
-        factories.follow(scene["cleo"], scene["dan"])
-        become = lambda: services.set_anonymity(scene["dan"].user, scene.community.pk, anonymous=True, confirmed=True)  # noqa: E731
-        before = scene.input_revisions()
-        become()
-        after = scene.input_revisions()
-        assert {name for name in after if after[name] != before[name]} == {"first"}
-
 
 class TestMemberships:
     def test_joining_leaving_and_coming_back_concern_every_live_decision(self, scene: Scene) -> None:
@@ -175,14 +167,24 @@ class TestMemberships:
         assert scene.made_stale(change) == LIVE
         assert scene.made_stale(change) == set()
 
-    def test_a_managers_right_and_anonymity_concern_none(self, scene: Scene) -> None:
+    def test_anonymity_does_since_inherited_ballots_bear_another_name(self, scene: Scene) -> None:
+        cleo = scene["cleo"].user
+        for anonymous in (True, False):
+            change = lambda now=anonymous: services.set_anonymity(cleo, scene.community.pk, anonymous=now)  # noqa: E731
+            assert scene.made_stale(change) == LIVE
+
+    def test_whom_an_anonymous_member_follows_concerns_every_live_decision_so_that_none_tells_of_a_vote(
+        self, scene: Scene
+    ) -> None:
+        services.set_anonymity(scene["cleo"].user, scene.community.pk, anonymous=True)
+        factories.vote(scene["cleo"], scene.decisions["first"])
+        assert scene.made_stale(lambda: factories.follow(scene["cleo"], scene["ada"], "nothing")) == LIVE
+
+    def test_a_managers_right_concerns_none(self, scene: Scene) -> None:
         manager, cleo = scene["manager"].user, scene["cleo"]
         before = rules.revision(scene.community)
         assert scene.made_stale(lambda: services.update_membership(manager, cleo.pk, is_manager=True)) == set()
-        for anonymous in (True, False):
-            change = lambda now=anonymous: services.set_anonymity(cleo.user, scene.community.pk, anonymous=now)  # noqa: E731
-            assert scene.made_stale(change) == set()
-        assert rules.revision(scene.community) == before + 3
+        assert rules.revision(scene.community) == before + 1
 
     def test_applications_and_texts_concern_none(self, scene: Scene) -> None:
         manager = scene["manager"].user

@@ -33,20 +33,34 @@ def run_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     forget_everything()
 
 
-def stored(decision: Decision) -> dict[int, tuple[str, bytes, frozenset[str], bool]]:
+def stored(decision: Decision) -> dict[int, tuple[str, bytes, frozenset[str], bool, bool]]:
     rows = StagedBallot.objects.filter(decision=decision).exclude(kind=StagedBallot.Kind.NONE)
-    return {row.membership_id: (row.kind, bytes(row.microstars), frozenset(row.tags), row.is_counted) for row in rows}
+    return {
+        row.membership_id: (
+            row.kind,
+            bytes(row.microstars),
+            frozenset(row.tags),
+            row.is_counted,
+            row.is_anonymous,
+        )
+        for row in rows
+    }
 
 
-def afresh(decision: Decision) -> tuple[Any, dict[int, tuple[str, bytes, frozenset[str], bool]]]:
+def afresh(decision: Decision) -> tuple[Any, dict[int, tuple[str, bytes, frozenset[str], bool, bool]]]:
     """(result, staged ballots) of a decision as they should be stored, from nothing but the inputs."""
     now = inputs.current_inputs(decision.community_id, [decision.pk])
     one = now.decisions[decision.pk]
     made = Calculation.from_scratch(now.graph(), lots=one.lots, ballots=one.ballots)
     columns = made.staged_columns()
     packed = (row.astype("<i4").tobytes() for row in columns.microstars)
-    rows = zip(columns.kinds, packed, columns.tags, columns.counted.tolist(), strict=True)
-    result = Tally().process(calculation.StagedDecision(now.revision, one.choices, made.result, {}, None))
+    names = [
+        member in now.anonymous if kind == "inherited" else one.ballots[member].anonymous
+        for member, kind in zip(columns.members, columns.kinds, strict=True)
+    ]
+    rows = zip(columns.kinds, packed, columns.tags, columns.counted.tolist(), names, strict=True)
+    staged = calculation.StagedDecision(now.revision, one.choices, made.result, {}, None, frozenset())
+    result = Tally().process(staged)
     return result, dict(zip(columns.members, rows, strict=True))
 
 

@@ -38,12 +38,14 @@ class Reference:
     staged: dict[Member, StagedBallot]
     active: dict[Member, list[Member]]
     weights: dict[Member, dict[Member, Fraction]]
+    urn: frozenset[Member]
 
 
 def calculate(community: Community, ballots: Mapping[Member, CastBallot]) -> Reference:
     """Stage everybody's ballot."""
-    written = {member: ballot for member, ballot in ballots.items() if member in community.roles}
-    cast = {member: ballot for member, ballot in written.items() if not ballot.abstain}
+    written = {member: one for member, one in ballots.items() if member in community.roles or one.anonymous}
+    # What lies in the urn hands nothing on.
+    cast = {member: one for member, one in written.items() if not one.abstain and not one.anonymous}
     tags = {member: set(ballot.tags) for member, ballot in cast.items()}
     growing = True
     while growing:
@@ -60,9 +62,11 @@ def calculate(community: Community, ballots: Mapping[Member, CastBallot]) -> Ref
             active[follower].append(followee)
     weights = solve(active, cast)
     staged = {}
-    for member, counted in community.roles.items():
+    for member in community.roles | written:
+        counted = community.roles.get(member, False)
         if member in written:
             ballot = written[member]
+            counted = counted or ballot.anonymous
             microstars = tuple(star * 1_000_000 for star in ballot.stars)
             kind: Kind = "abstained" if ballot.abstain else "cast"
             staged[member] = StagedBallot(member, kind, microstars, ballot.tags, counted and not ballot.abstain)
@@ -72,7 +76,8 @@ def calculate(community: Community, ballots: Mapping[Member, CastBallot]) -> Ref
             means = [sum((weight * stars[c] for stars, weight in rows), Fraction(0)) for c in choices]
             microstars = tuple(round(mean * 1_000_000) for mean in means)
             staged[member] = StagedBallot(member, "inherited", microstars, frozenset(tags[member]), counted)
-    return Reference(staged, active, weights)
+    urn = frozenset(member for member, ballot in written.items() if ballot.anonymous)
+    return Reference(staged, active, weights, urn)
 
 
 def solve(active: Mapping[Member, Sequence[Member]], cast: Iterable[Member]) -> dict[Member, dict[Member, Fraction]]:
@@ -121,11 +126,13 @@ def totals(ballots: Iterable[StagedBallot], choices: int) -> dict[str, object]:
     }
 
 
-def participation(community: Community, staged: Mapping[Member, StagedBallot]) -> dict[str, int]:
+def participation(community: Community, reference: Reference) -> dict[str, int]:
     """Who took part."""
-    kinds = [staged[member].kind if member in staged else "none" for member, voter in community.roles.items() if voter]
+    voters = [member for member, voter in community.roles.items() if voter and member not in reference.urn]
+    kinds = [reference.staged[one].kind if one in reference.staged else "none" for one in [*voters, *reference.urn]]
     groups = {kind: kinds.count(kind) for kind in ("cast", "inherited", "abstained", "none")}
-    lobbyists = sum(ballot.kind == "cast" and not community.roles[member] for member, ballot in staged.items())
+    named = {member: ballot for member, ballot in reference.staged.items() if member not in reference.urn}
+    lobbyists = sum(ballot.kind == "cast" and not community.roles[member] for member, ballot in named.items())
     return groups | {
         "eligible": len(kinds),
         "lobbyists": lobbyists,

@@ -27,10 +27,11 @@ TOPICS = st.one_of(st.just(frozenset[str]()), TAGS)
 
 @st.composite
 def cast_ballots(draw: st.DrawFn) -> CastBallot:
+    anonymous = draw(st.integers(0, 3)) == 0
     if draw(st.integers(0, 7)) == 0:
-        return CastBallot((0,) * CHOICES, draw(TAGS), abstain=True)
+        return CastBallot((0,) * CHOICES, draw(TAGS), abstain=True, anonymous=anonymous)
     stars = draw(st.tuples(*[st.integers(0, 5)] * CHOICES))
-    return CastBallot(stars, draw(TAGS))
+    return CastBallot(stars, draw(TAGS), anonymous=anonymous)
 
 
 @st.composite

@@ -41,7 +41,7 @@ def assert_result_follows(result: Result, community: Community, reference: Refer
         expected["five_stars"],
     )
     who = {name: getattr(result.participation, name) for name in result.participation.__slots__}
-    assert who == participation(community, reference.staged)
+    assert who == participation(community, reference)
 
 
 @laws
@@ -73,7 +73,8 @@ def test_an_update_leads_where_a_new_calculation_leads(
             before = staged(calculation)
             for change in changes:
                 community.apply(change)
-            ballots = {m: b for m, b in (ballots | new_ballots).items() if b is not None and m in community.roles}
+            ballots = {m: b for m, b in (ballots | new_ballots).items() if b is not None}
+            ballots = {m: b for m, b in ballots.items() if b.anonymous or m in community.roles}
             graph = calculation.graph.updated(changes, revision=calculation.graph.revision + 1)
             changed = calculation.update(graph, changes=changes, ballots=new_ballots)
             reference = calculate(community, ballots)
@@ -118,14 +119,27 @@ def test_sources_are_the_exact_weights_and_reproduce_the_stars(setting: Setting)
 def test_influence_distributes_every_counted_ballot(setting: Setting) -> None:
     community, ballots = setting
     reference = calculate(community, ballots)
-    expected = {m: 0.0 for m, b in reference.staged.items() if b.kind == "cast"}
-    for member, ballot in reference.staged.items():
+    named = {member: ballot for member, ballot in reference.staged.items() if member not in reference.urn}
+    expected = {m: 0.0 for m, b in named.items() if b.kind == "cast"}
+    for member, ballot in named.items():
         if ballot.counted:
             for source, weight in reference.weights.get(member, {member: Fraction(1)}).items():
                 expected[source] += float(weight)
     influence = from_scratch(community, ballots).influence()
     assert influence == pytest.approx(expected)
-    assert sum(influence.values()) == pytest.approx(sum(b.counted for b in reference.staged.values()))
+    assert sum(influence.values()) == pytest.approx(sum(b.counted for b in named.values()))
+
+
+@laws
+@given(communities(), events())
+def test_nothing_that_becomes_of_its_caster_changes_an_anonymous_ballot(setting: Setting, batch: list[Any]) -> None:
+    community, ballots = setting
+    changes, _ = batch
+    calculation = from_scratch(community, ballots)
+    sealed = {m: calculation.staged(m) for m, b in ballots.items() if b.anonymous}
+    calculation.update(calculation.graph.updated(changes, revision=2), changes=changes, ballots={})
+    assert {member: calculation.staged(member) for member in sealed} == sealed
+    assert all(one is not None and one.counted == (one.kind == "cast") for one in sealed.values())
 
 
 @laws

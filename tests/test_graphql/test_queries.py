@@ -296,5 +296,12 @@ def test_the_ledger_tells_what_happened_and_is_chained() -> None:
     assert (last["kind"], last["hash"], last["decisionId"]) == ("BALLOT", receipt.entry_hash, id_of(decision))
     assert (last["before"], last["after"]) == (
         None,
-        {"voter": last["actor"], "stars": {"Ash": 5}, "tags": ["roads"], "abstain": False, "comment": ""},
+        {
+            "voter": last["actor"],
+            "stars": {"Ash": 5},
+            "tags": ["roads"],
+            "abstain": False,
+            "comment": "",
+            "anonymous": False,
+        },
     )

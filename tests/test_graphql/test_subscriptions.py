@@ -166,7 +166,7 @@ class TestValues:
             return execute(sql, *rest)
 
         newer = DecisionSnapshot(
-            decision_id=snapshot.decision_id,
+            decision=scene.decision,
             revision=snapshot.revision + 1,
             calculated_at=snapshot.calculated_at,
             result=snapshot.result,

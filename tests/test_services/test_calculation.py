@@ -230,6 +230,11 @@ class TestEarlierRevisions:
                 for subject, content in then.items()
                 if subject.startswith("membership:") and content["active"]
             }
+            assert found.anonymous == {
+                int(subject.split(":")[1])
+                for subject, content in then.items()
+                if subject.startswith("membership:") and content["anonymous"]
+            }
             assert found.followings == {
                 (content["follower"], content["followee"]): frozenset(content["tags"])
                 for subject, content in then.items()
@@ -242,6 +247,7 @@ class TestEarlierRevisions:
                         tuple(content["stars"].get(str(choice), 0) for choice in choices),
                         frozenset(content["tags"]),
                         content["abstain"],
+                        content["anonymous"],
                     )
                     for subject, content in then.items()
                     if subject.startswith(f"ballot:{pk}:")

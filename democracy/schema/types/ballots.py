@@ -37,11 +37,16 @@ class Source:
     @classmethod
     def of(cls, source: questions.NamedSource, decision: models.Decision) -> Source:
         weight = source.weight
+
+        def voter(member: models.Membership) -> Voter:
+            is_unnamed = member.pk in source.unnamed
+            return Voter(row=member, decision_pk=decision.pk, is_anonymous=is_unnamed, is_unnamed=is_unnamed)
+
         return cls(
-            member=Voter(row=source.member, decision_pk=decision.pk),
+            member=voter(source.member),
             weight=float(weight),
             weight_fraction=str(weight) if isinstance(weight, Fraction) else None,
-            path=[Voter(row=member, decision_pk=decision.pk) for member in source.path],
+            path=[voter(member) for member in source.path],
         )
 
 
@@ -51,7 +56,8 @@ class Ballot:
 
     @strawberry.field
     def voter(self) -> Voter:
-        return Voter(row=self.shown.membership, decision_pk=self.shown.decision.pk)
+        shown = self.shown
+        return Voter(row=shown.membership, decision_pk=shown.decision.pk, is_anonymous=shown.is_anonymous)
 
     @strawberry.field
     def kind(self) -> BallotKind:
@@ -66,7 +72,7 @@ class Ballot:
         choices = await info.context.load(choices_of, self.shown.decision.pk) or []
         return _ratings(self.shown, choices)
 
-    @strawberry.field
+    @strawberry.field(description="Empty for what an anonymous member inherits: they tell whom somebody follows.")
     def tags(self) -> list[str]:
         return list(self.shown.tags)
 
@@ -76,8 +82,8 @@ class Ballot:
         return None if self.shown.kind == "inherited" else await info.context.load(_comments, key) or None
 
     @strawberry.field(
-        description="The cast ballots that it rests on, heaviest first. Null where it is an anonymous member's: what "
-        "somebody rests on tells whom they follow."
+        description="The cast ballots that it rests on, heaviest first. Null where it is under a pseudonym and not "
+        "yours (what somebody rests on tells whom they follow), and while ballots are hidden."
     )
     async def sources(self, info: Info) -> list[Source] | None:
         sources = await info.context.load(questions.explain, self.shown)
@@ -102,7 +108,13 @@ def own_ballots(viewer: Viewer, decisions: list[models.Decision]) -> dict[models
 @strawberry.type(description="What a cast ballot carries.")
 class Influence:
     voter: Voter
-    ballots: float = strawberry.field(description="How many counted ballots, its own among them.")
+    ballots: float = strawberry.field(
+        description="How many counted ballots, its own among them; those under pseudonyms are left out."
+    )
+
+
+def _named(member: models.Membership, decision: models.Decision) -> Voter:
+    return Voter(row=member, decision_pk=decision.pk, is_anonymous=False)
 
 
 def influence_pages(
@@ -113,9 +125,7 @@ def influence_pages(
     for decision, start, stop in keys:
         if access.shows_ballots(decision):
             page, number = questions.influence(decision, start=start, stop=stop)
-            nodes = [
-                Influence(voter=Voter(row=one.member, decision_pk=decision.pk), ballots=one.ballots) for one in page
-            ]
+            nodes = [Influence(voter=_named(one.member, decision), ballots=one.ballots) for one in page]
             found[decision, start, stop] = (nodes, number)
     return found
 
@@ -133,7 +143,7 @@ class DelegationEdge:
     tags: list[str] = strawberry.field(description="Of the following. Empty: on everything.")
 
 
-@strawberry.type(description="Who hands on to whom in one decision. Anonymous followers have their pseudonyms.")
+@strawberry.type(description="Who hands on to whom in one decision, without those whose ballots bear pseudonyms.")
 class DelegationGraph:
     nodes: list[DelegationNode]
     edges: list[DelegationEdge]
@@ -151,8 +161,7 @@ def _delegation(decision: models.Decision, most: int) -> DelegationGraph:
     network = questions.network(decision, most=most)
     return DelegationGraph(
         nodes=[
-            DelegationNode(voter=Voter(row=member, decision_pk=decision.pk), kind=BallotKind(kind))
-            for member, kind in network.members
+            DelegationNode(voter=_named(member, decision), kind=BallotKind(kind)) for member, kind in network.members
         ],
         edges=[DelegationEdge(follower=a, followee=b, tags=list(tags)) for a, b, tags in network.followings],
         is_complete=network.is_complete,

@@ -25,6 +25,7 @@ from democracy.schema.types.ballots import (
 )
 from democracy.schema.types.belonging import ItsCommunity, community_of
 from democracy.schema.types.results import CalculationStatus, Choice, Result, choices_of, results_of, statuses_of
+from democracy.services import standings
 
 MOST_NODES = 1_000
 
@@ -82,13 +83,30 @@ class Decision(Node):
     async def result(self, info: Info) -> Result | None:
         return await info.context.load(results_of, self.row.pk)
 
-    @strawberry.field(description="Your own ballot, as you cast it or as you inherit it; null where you have none.")
+    @strawberry.field(
+        description="How many ballots have been cast, those of members who have left among them; while ballots are "
+        f"hidden, rounded down to a multiple of {selectors.TURNOUT_STEP}. Null for drafts."
+    )
+    async def turnout(self, info: Info) -> int | None:
+        return await info.context.load(_turnouts, self.row)
+
+    @strawberry.field(
+        description="Who will see a ballot that you cast here, when, and with which name, in a sentence; null where "
+        "you cannot vote."
+    )
+    async def ballot_audience(self, info: Info) -> str | None:
+        return await info.context.load(_audiences, self.row)
+
+    @strawberry.field(
+        description="Your own ballot, as you cast it or as you inherit it; null where you have none. While ballots are "
+        "hidden, only as you cast it."
+    )
     async def my_ballot(self, info: Info) -> Ballot | None:
         return await info.context.load(own_ballots, self.row)
 
     @strawberry.field(
-        description="All ballots: of known members by handle, then of anonymous ones by pseudonym. Null while they are "
-        "hidden."
+        description="All ballots: those with names by handle, then those under pseudonyms by these. Null while they "
+        "are hidden."
     )
     async def ballots(
         self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
@@ -100,7 +118,9 @@ class Decision(Node):
         choices = await info.context.load(choices_of, self.row.pk) or []
         return await HISTORY.page(info, Page.of(first, after), lambda row: Result.of(row, choices), parent=self.row.pk)
 
-    @strawberry.field(description="What each cast ballot carries, the most first. Null while ballots are hidden.")
+    @strawberry.field(
+        description="What each cast ballot carries that bears a name, the most first. Null while ballots are hidden."
+    )
     async def influence(
         self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
     ) -> Connection[Influence] | None:
@@ -147,6 +167,16 @@ def _ballot_counts(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[
 def _tags(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, list[str]]:
     tags = selectors.tags_of(decisions)
     return {one: tags[one.pk] for one in decisions if one.pk in tags}
+
+
+def _turnouts(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, int]:
+    turnouts = selectors.turnouts(decisions)
+    return {one: turnouts[one.pk] for one in decisions if one.published_at is not None}
+
+
+def _audiences(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, str]:
+    audiences = standings.audiences(viewer, decisions)
+    return {one: audiences[one.pk].sentence for one in decisions if one.pk in audiences}
 
 
 def decisions_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Decision]:

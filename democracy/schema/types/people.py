@@ -93,22 +93,23 @@ class Following(Node):
 class Voter:
     row: strawberry.Private[models.Membership]
     decision_pk: strawberry.Private[int]
+    is_anonymous: bool = strawberry.field(description="Whether the ballot is shown under a pseudonym.")
+    # On the way between others' ballots, where not even the pseudonym is told.
+    is_unnamed: strawberry.Private[bool] = False
 
     @strawberry.field(description="The handle, or the pseudonym in this decision.")
     def name(self) -> str:
-        return access.display_name(self.row, decision_id=self.decision_pk)
-
-    @strawberry.field
-    def is_anonymous(self) -> bool:
-        return self.row.is_anonymous
+        if self.is_unnamed:
+            return access.ANONYMOUS
+        return access.pseudonym(self.decision_pk, self.row.pk) if self.is_anonymous else self.row.user.handle
 
     @strawberry.field(description="Whether this is you.")
     def is_me(self, info: Info) -> bool:
         return access.is_self(info.context.viewer, self.row)
 
-    @strawberry.field(description="Null for anonymous members (except to themselves) and for those who have left.")
+    @strawberry.field(description="Null behind a pseudonym (except to yourself) and for those who have left.")
     async def member(self, info: Info) -> Member | None:
-        if not access.knows(info.context.viewer, self.row):
+        if self.is_anonymous and not access.is_self(info.context.viewer, self.row):
             return None
         row = await info.context.load(members_by_id, self.row.pk)
         return Member(row=row) if row is not None else None

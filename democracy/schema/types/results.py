@@ -9,7 +9,7 @@ from typing import Any
 import strawberry
 
 from accounts.api import Node, node_id, of_row
-from democracy import models, selectors
+from democracy import access, models, selectors
 from democracy.access import Viewer
 from democracy.schema.scalars import BigInt, CalculationStatusKind, NoWinnerReason, Round, TieBreakKind
 from graph import STAR
@@ -91,14 +91,21 @@ class Participation:
     counted: int = strawberry.field(description="Cast and inherited.")
 
 
+def _number(number: int | None) -> BigInt | None:
+    return None if number is None else BigInt(number)
+
+
 @strawberry.type(description="A result of a decision, counted by STAR.")
 class Result:
     # Its objects have no order: PostgreSQL keeps keys in one of its own. Lists are in that of `by_id`, the decision's.
     content: strawberry.Private[Mapping[str, Any]]
     by_id: strawberry.Private[Mapping[str, models.Choice]]
     decision_pk: strawberry.Private[int]
-    revision: BigInt = strawberry.field(description="Of the community's ledger: the inputs that it reflects.")
-    calculated_at: datetime
+    revision: BigInt | None = strawberry.field(
+        description="Of the community's ledger: the inputs that it reflects. Null for an interim result of a decision "
+        "that hides its ballots while it is open."
+    )
+    calculated_at: datetime = strawberry.field(description="To the hour, where the revision is null.")
     is_final: bool = strawberry.field(description="The one of the inputs as they stood at closing; it never changes.")
 
     @classmethod
@@ -107,8 +114,8 @@ class Result:
             content=snapshot.result,
             by_id={str(choice.pk): choice for choice in choices},
             decision_pk=snapshot.decision_id,
-            revision=BigInt(snapshot.revision),
-            calculated_at=snapshot.calculated_at,
+            revision=_number(access.shown_revision(snapshot)),
+            calculated_at=access.shown_time(snapshot),
             is_final=snapshot.is_final,
         )
 
@@ -195,7 +202,10 @@ class Result:
         return Participation(**self.content["participation"])
 
 
-@strawberry.type(description="Whether a decision's result is that of the newest inputs.")
+@strawberry.type(
+    description="Whether a decision's result is that of the newest inputs. Until a decision closes that hides its "
+    "ballots: CURRENT, and nothing more is told."
+)
 class CalculationStatus:
     state: strawberry.Private[selectors.CalculationState]
 
@@ -207,13 +217,13 @@ class CalculationStatus:
     def status(self) -> CalculationStatusKind:
         return CalculationStatusKind(self.state.status.value)
 
-    @strawberry.field(description="Of the last change that affects the decision.")
-    def input_revision(self) -> BigInt:
-        return BigInt(self.state.input_revision)
+    @strawberry.field(description="Of the last change that affects the decision; null while ballots are hidden.")
+    def input_revision(self) -> BigInt | None:
+        return _number(self.state.input_revision)
 
-    @strawberry.field(description="Of the inputs that the stored result reflects.")
-    def calculated_revision(self) -> BigInt:
-        return BigInt(self.state.calculated_revision)
+    @strawberry.field(description="Of the inputs that the stored result reflects; null while ballots are hidden.")
+    def calculated_revision(self) -> BigInt | None:
+        return _number(self.state.calculated_revision)
 
     @strawberry.field
     def last_calculated(self) -> datetime | None:

@@ -82,7 +82,9 @@ class WhatIf:
     answer: strawberry.Private[questions.WhatIf]
     choices: strawberry.Private[list[models.Choice]]
     changes: strawberry.Private[list[questions.Change]]
-    others_changed: int = strawberry.field(description="How many other members' ballots would change with yours.")
+    others_changed: int = strawberry.field(
+        description="How many other members' ballots would change with yours, without those under pseudonyms."
+    )
 
     @strawberry.field(description="The result as the inputs stand now.")
     def before(self) -> Result:

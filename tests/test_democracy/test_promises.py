@@ -1,0 +1,528 @@
+"""What docs/privacy.md promises: each promise was broken once by an ordinary client; and its relatives."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser
+from django.test import Client
+from django.urls import reverse
+from strawberry import Schema
+
+from accounts.api import node_id
+from accounts.models import User
+from crowdvote.schema import schema
+from democracy import access, eventlog, selectors, services
+from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Membership, StagedBallot
+from democracy.recalculation import recalculate_community
+from democracy.services.calculation import forget_everything
+from democracy.services.explaining import explain_own, picture
+from democracy.services.rolls import ballot_rows, columns_of, read_rows
+from democracy.services.standings import audiences, own_ballot
+from tests import factories, rules
+from tests.test_graphql.api import ask, client_of, id_of, post
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> Any:
+    forget_everything()
+    yield
+    forget_everything()
+
+
+class Town:
+    """Ann and Abe are anonymous; Bea, Bob and the manager are not. Everybody may read it."""
+
+    def __init__(self, **decision: Any) -> None:
+        self.community, self.members = rules.found("ann", "abe", "bea", "bob")
+        self.manager = self.members["manager"].user
+        self.update(visibility=Community.Visibility.PUBLIC, auto_approve=True)
+        for name in ("ann", "abe"):
+            services.set_anonymity(self[name].user, self.community.pk, anonymous=True)
+            self[name].refresh_from_db()
+        self.decision = factories.decision(self.community, self.manager, **decision)
+
+    def update(self, **fields: Any) -> None:
+        services.update_community(self.manager, self.community.pk, **fields)
+
+    def __getitem__(self, name: str) -> Membership:
+        return self.members[name]
+
+    def vote(self, name: str, tags: list[str] | None = None, **stars: int) -> None:
+        factories.vote(self[name], self.decision, tags, **stars)
+
+    def calculate(self) -> None:
+        recalculate_community(self.community.pk)
+        self.decision.refresh_from_db()
+
+    def close(self) -> None:
+        self.decision = factories.close(self.decision)
+        forget_everything()
+        self.calculate()
+
+    def listed(self, viewer: Any = None) -> dict[str, tuple[str, tuple[int, ...], tuple[str, ...]]]:
+        """The page of ballots: kind, microstars and tags by name."""
+        columns = columns_of(self.decision, self.decision.choices.count())
+        rows = read_rows(viewer or AnonymousUser(), self.decision, columns, ballot_rows(self.decision, columns))
+        return {row.voter.handle or row.voter.name: (row.kind, row.microstars, row.tags) for row in rows}
+
+    def shown(self) -> dict[str, Any]:
+        result: dict[str, Any] = selectors.newest_snapshots([self.decision.pk])[0].result
+        return result
+
+    def pseudonym(self, name: str) -> str:
+        return access.pseudonym(self.decision.pk, self[name].pk)
+
+
+class TestHiddenBallots:
+    @pytest.fixture(params=["after_close", "batched"])
+    def town(self, request: Any, db: None) -> Town:
+        return Town(results_visibility=request.param)
+
+    def test_nobody_reads_a_hidden_ballot_by_following_its_caster(self, town: Town) -> None:
+        town.vote("bea", ["parks"], Ash=5, Birch=1)
+        factories.follow(town["bob"], town["bea"])
+        town.calculate()
+        assert StagedBallot.objects.filter(membership=town["bob"], kind="inherited").exists()
+        bob, pk = town["bob"].user, town.decision.pk
+        choices = list(town.decision.choices.all())
+        assert own_ballot(town["bob"], town.decision, choices).kind == "none"
+        assert selectors.own_ballots(bob, [town.decision]) == {}
+        assert explain_own(bob, town.decision) is None
+        query = "query($id: ID!) { decision(id: $id) { myBallot { kind } tags influence { edges { cursor } } } }"
+        assert ask(bob, query, id=id_of(town.decision)) == {
+            "decision": {"myBallot": None, "tags": None, "influence": None}
+        }
+        for name in ("decision", "decision-sources", "decision-results"):
+            page = client_of(bob).get(reverse(name, args=[town.community.pk, pk])).content.decode()
+            assert "parks" not in page
+            assert town["bea"].user.handle not in page
+        assert selectors.own_ballots(town["bea"].user, [town.decision])[pk].kind == "cast"
+        town.close()
+        assert selectors.own_ballots(bob, [town.decision])[pk].kind == "inherited"
+
+    def test_no_counter_time_or_event_tells_whether_somebody_has_voted(self, town: Town) -> None:
+        query = """query($id: ID!) { decision(id: $id) { turnout calculation {
+            status inputRevision calculatedRevision lastCalculated isFinal isCalculating error } } }"""
+        nothing = {
+            "turnout": 0,
+            "calculation": {
+                "status": "CURRENT",
+                "inputRevision": None,
+                "calculatedRevision": None,
+                "lastCalculated": None,
+                "isFinal": False,
+                "isCalculating": False,
+                "error": None,
+            },
+        }
+        told = []
+        for _ in range(2):
+            told.append(ask(town.manager, query, id=id_of(town.decision))["decision"])
+            town.vote("bea", Ash=5)
+            told.append(ask(town.manager, query, id=id_of(town.decision))["decision"])
+            town.calculate()
+            told.append(ask(town.manager, query, id=id_of(town.decision))["decision"])
+        assert told == [nothing] * 6
+
+    def test_whoever_follows_somebody_makes_every_hidden_decision_stale_whoever_has_voted(self, town: Town) -> None:
+        town.vote("bob", ["parks"], Ash=1)
+        town.calculate()
+        for follower in ("bob", "bea"):
+            factories.follow(town[follower], town["manager"], "roads")
+            town.decision.refresh_from_db()
+            assert town.decision.input_revision == rules.revision(town.community)
+
+    def test_turnout_is_told_in_steps_and_by_nobodys_leaving(self, town: Town) -> None:
+        for name in ("ann", "abe", "bea", "bob"):
+            town.vote(name, Ash=5)
+        assert selectors.turnouts([town.decision]) == {town.decision.pk: 0}
+        town.vote("manager", Ash=5)
+        assert selectors.turnouts([town.decision]) == {town.decision.pk: 5}
+        services.remove_member(town.manager, town["bea"].pk)
+        assert selectors.turnouts([town.decision]) == {town.decision.pk: 5}
+        page = client_of(None).get(reverse("decision", args=[town.community.pk, town.decision.pk])).content.decode()
+        assert "At least 5 ballots have been cast." in page
+
+    def test_an_interim_result_tells_neither_its_revision_nor_its_minute(self, town: Town) -> None:
+        for name in ("ann", "abe", "bea", "bob", "manager"):
+            town.vote(name, Ash=5)
+        town.calculate()
+        query = "query($id: ID!) { decision(id: $id) { result { revision calculatedAt } } }"
+        result = ask(None, query, id=id_of(town.decision))["decision"]["result"]
+        if town.decision.results_visibility == "after_close":
+            assert result is None
+        else:
+            assert result["revision"] is None
+            assert re.search(r"T\d\d:00:00\+", result["calculatedAt"])
+
+    def test_the_log_has_nothing_of_a_vote(self, town: Town, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level("INFO", "crowdvote.events"):
+            town.vote("bea", Ash=5)
+            town.calculate()
+            services.withdraw_ballot(town["bea"].user, town.decision.pk)
+        assert [record.event for record in caplog.records] == []  # type: ignore[attr-defined]
+
+
+class TestTheUrn:
+    @pytest.fixture
+    def town(self, db: None) -> Town:
+        town = Town()
+        town.vote("ann", Ash=5)
+        town.vote("abe", Birch=3)
+        town.vote("bea", Cedar=4)
+        town.calculate()
+        return town
+
+    @pytest.mark.parametrize("afresh", [False, True], ids=["incrementally", "from scratch"])
+    @pytest.mark.parametrize("end", ["leaves", "is removed"])
+    def test_the_ballot_of_an_anonymous_member_stays_when_its_caster_goes(
+        self, town: Town, end: str, afresh: bool
+    ) -> None:
+        before = town.listed(), town.shown()
+        if end == "leaves":
+            services.leave_community(town["ann"].user, town.community.pk)
+        else:
+            services.remove_member(town.manager, town["ann"].pk)
+        if afresh:
+            forget_everything()
+        town.calculate()
+        assert (town.listed(), town.shown()) == before
+        town.close()
+        assert (town.listed(), town.shown()) == before
+
+    def test_a_named_ballot_goes_with_its_caster(self, town: Town) -> None:
+        services.leave_community(town["bea"].user, town.community.pk)
+        town.calculate()
+        assert set(town.listed()) == {town.pseudonym("ann"), town.pseudonym("abe")}
+        assert town.shown()["participation"]["eligible"] == 4
+
+    def test_its_caster_is_eligible_in_the_decisions_they_voted_in_alone(self, town: Town) -> None:
+        other = factories.decision(town.community, town.manager)
+        services.leave_community(town["ann"].user, town.community.pk)
+        town.calculate()
+        assert town.shown()["participation"]["eligible"] == 5
+        assert selectors.newest_snapshots([other.pk])[0].result["participation"]["eligible"] == 4
+
+    def test_whoever_comes_back_has_their_ballot_again(self, town: Town) -> None:
+        before = town.shown()
+        services.leave_community(town["ann"].user, town.community.pk)
+        town.calculate()
+        services.apply_to_community(town["ann"].user, town.community.pk)
+        town.calculate()
+        assert town.shown() == before
+        town.vote("ann", Cedar=1)
+        town.calculate()
+        assert town.listed()[town.pseudonym("ann")][1] == (0, 0, 1_000_000)
+
+    def test_no_role_and_no_name_given_later_changes_it_and_nobody_inherits_it(self, town: Town) -> None:
+        before = town.listed(), town.shown()
+        services.set_anonymity(town["ann"].user, town.community.pk, anonymous=False)
+        services.update_membership(town.manager, town["ann"].pk, role=Membership.Role.LOBBYIST)
+        factories.follow(town["bob"], town["ann"])
+        town.calculate()
+        assert (town.listed(), town.shown()) == before
+
+    def test_the_pages_that_ask_before_somebody_goes_say_so(self, town: Town) -> None:
+        leaving = client_of(town["ann"].user).get(reverse("community-leave", args=[town.community.pk]))
+        removing = client_of(town.manager).get(reverse("member-remove", args=[town.community.pk, town["ann"].pk]))
+        for page in (leaving, removing):
+            assert "under a pseudonym stay in their decisions" in page.content.decode()
+
+
+class TestNamesOfBallots:
+    def test_a_ballot_keeps_the_pseudonym_it_was_cast_under(self, db: None) -> None:
+        town = Town()
+        town.vote("ann", Ash=5)
+        services.set_anonymity(town["ann"].user, town.community.pk, anonymous=False)
+        town.vote("ann", Ash=4)
+        town.calculate()
+        assert set(town.listed()) == {town.pseudonym("ann")}
+        services.withdraw_ballot(town["ann"].user, town.decision.pk)
+        town.vote("ann", Ash=3)
+        town.calculate()
+        assert set(town.listed()) == {town.pseudonym("ann")}
+
+    def test_a_ballot_cast_by_name_keeps_it_when_its_caster_becomes_anonymous(self, db: None) -> None:
+        town = Town()
+        town.vote("bea", Ash=5)
+        services.set_anonymity(town["bea"].user, town.community.pk, anonymous=True)
+        services.withdraw_ballot(town["bea"].user, town.decision.pk)
+        town.vote("bea", Ash=3)
+        town.calculate()
+        assert set(town.listed()) == {town["bea"].user.handle}
+        assert "with your name" in audiences(town["bea"].user, [town.decision])[town.decision.pk].sentence
+
+    @pytest.mark.parametrize("closed", [False, True])
+    def test_whoever_becomes_anonymous_is_named_beside_nothing_that_they_inherit(self, db: None, closed: bool) -> None:
+        town = Town()
+        factories.follow(town["bob"], town["bea"])
+        town.vote("bea", ["parks"], Ash=5)
+        town.calculate()
+        if closed:
+            town.close()
+        assert town.listed()[town["bob"].user.handle][2] == ("parks",)
+        services.set_anonymity(town["bob"].user, town.community.pk, anonymous=True)
+        assert set(town.listed()) == {town["bea"].user.handle, town.pseudonym("bob")}
+        assert town.listed()[town.pseudonym("bob")][2] == ()
+
+
+class TestFingerprints:
+    @pytest.fixture
+    def town(self, db: None) -> Town:
+        town = Town()
+        factories.follow(town["ann"], town["bea"], "parks")
+        factories.follow(town["bob"], town["bea"])
+        town.vote("bea", ["parks"], Ash=5)
+        town.calculate()
+        return town
+
+    def test_no_following_of_a_pseudonym_is_shown(self, town: Town) -> None:
+        bob, bea = town["bob"].user, town["bea"].user
+        graph = """query($id: ID!) { decision(id: $id) {
+            delegationGraph { nodes { voter { name } } edges { follower followee tags } isComplete }
+            influence { totalCount edges { node { ballots voter { name } } } }
+            ballots { edges { node { kind tags voter { name member { id } } sources { weight } } } } } }"""
+        found = ask(bob, graph, id=id_of(town.decision))["decision"]
+        assert [one["voter"]["name"] for one in found["delegationGraph"]["nodes"]] == sorted([bea.handle, bob.handle])
+        assert len(found["delegationGraph"]["edges"]) == 1
+        assert found["influence"]["edges"] == [{"node": {"ballots": 2.0, "voter": {"name": bea.handle}}}]
+        hidden = [edge["node"] for edge in found["ballots"]["edges"]][-1]
+        assert hidden == {
+            "kind": "INHERITED",
+            "tags": [],
+            "voter": {"name": town.pseudonym("ann"), "member": None},
+            "sources": None,
+        }
+        assert len(picture(bob, town.decision)["members"]) == 2
+
+    def test_no_search_finds_a_pseudonym_by_what_it_inherits(self, town: Town) -> None:
+        columns = columns_of(town.decision, 3)
+        found = [columns.members[row] for row in ballot_rows(town.decision, columns, tag="parks")]
+        assert sorted(found) == sorted([town["bea"].pk, town["bob"].pk])
+        assert ballot_rows(town.decision, columns, search=town["ann"].user.handle) == []
+
+    def test_what_if_counts_no_anonymous_follower(self, town: Town) -> None:
+        query = """query($id: ID!, $choice: ID!) { whatIf(decisionId: $id,
+            changes: [{vote: {stars: [{choiceId: $choice, stars: 1}], tags: ["parks"]}}]) { othersChanged } }"""
+        choice = id_of(factories.choices(town.decision)["Ash"])
+        answer = ask(town["bea"].user, query, id=id_of(town.decision), choice=choice)
+        assert answer == {"whatIf": {"othersChanged": 1}}
+
+    def test_their_owner_sees_their_own_sources(self, town: Town) -> None:
+        query = "query($id: ID!) { decision(id: $id) { myBallot { tags sources { member { name } } } } }"
+        assert ask(town["ann"].user, query, id=id_of(town.decision))["decision"]["myBallot"] == {
+            "tags": ["parks"],
+            "sources": [{"member": {"name": town["bea"].user.handle}}],
+        }
+
+
+class TestTheLog:
+    def test_a_line_by_name_stands_beside_no_line_of_an_anonymous_voter(
+        self, db: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        town, clock = Town(), rules.Clock(monkeypatch)
+        clock.set(clock.now.replace(hour=14, minute=7))
+        eventlog.connect()
+        with caplog.at_level("INFO", "crowdvote.events"), pytest.MonkeyPatch.context() as immediately:
+            immediately.setattr("django.db.transaction.on_commit", lambda run, **options: run())
+            eventlog.login(town["ann"].user.handle)
+            town.vote("ann", Ash=5)
+            factories.follow(town["ann"], town["bea"], "parks")
+            town.vote("bea", Ash=5)
+            assert [record.event for record in caplog.records] == ["LOGIN", "VOTE_CAST"]  # type: ignore[attr-defined]
+            clock.advance(hours=2)
+            eventlog.login(town["bob"].user.handle)
+        lines = [(record.event, record.actor) for record in caplog.records]  # type: ignore[attr-defined]
+        assert lines[2:] == [("VOTE_CAST", "Anonymous"), ("LOGIN", town["bob"].user.handle)]
+        held = caplog.records[2]
+        assert (held.created % 3600, held.msecs) == (0, 0)
+        assert held.created < clock.now.timestamp()
+        assert town.pseudonym("ann") not in caplog.text
+
+
+class TestTheAdmin:
+    @pytest.fixture
+    def operator(self, db: None) -> Client:
+        return client_of(factories.person("operator", is_staff=True, is_superuser=True))
+
+    @pytest.mark.parametrize("model", sorted(admin.site._registry, key=lambda model: model._meta.label))
+    def test_no_list_takes_a_lookup_that_is_not_written_down(self, operator: Client, model: Any) -> None:
+        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        assert operator.get(address).status_code == 200
+        written_down = admin.site._registry[model]._written_down(None)  # type: ignore[attr-defined]
+        fields = [field.name for field in model._meta.get_fields()]
+        for field in fields:
+            for lookup in (field, f"{field}__in", f"{field}__isnull", f"{field}__gte", f"{field}__startswith"):
+                if lookup not in written_down:
+                    assert operator.get(address, {lookup: "1"}).status_code == 400, lookup
+
+    def test_what_a_decision_hides_is_hidden_here(self, operator: Client) -> None:
+        town = Town(results_visibility="after_close")
+        town.vote("bea", ["parks"], Ash=5)
+        town.calculate()
+        page = operator.get(reverse("admin:democracy_decision_change", args=[town.decision.pk])).content.decode()
+        assert f"{town.decision.calculated_revision} /" not in page
+        assert "hidden" in page
+        for model in ("ballot", "stagedballot"):
+            listed = operator.get(reverse(f"admin:democracy_{model}_changelist")).content.decode()
+            assert town["bea"].user.handle not in listed
+
+    def test_a_ballot_under_a_pseudonym_is_not_listed_whoever_cast_it_is_now(self, operator: Client) -> None:
+        town = Town()
+        town.vote("ann", Ash=5)
+        town.calculate()
+        services.set_anonymity(town["ann"].user, town.community.pk, anonymous=False)
+        for model in ("ballot", "stagedballot"):
+            listed = operator.get(reverse(f"admin:democracy_{model}_changelist")).content.decode()
+            assert town["ann"].user.handle not in listed
+        ballot = Ballot.objects.get(membership=town["ann"])
+        assert operator.get(reverse("admin:democracy_ballot_change", args=[ballot.pk])).status_code == 302
+
+    def test_nobody_is_deleted_which_would_list_what_hangs_on_them(self, operator: Client) -> None:
+        town = Town()
+        assert operator.get(reverse("admin:accounts_user_delete", args=[town["ann"].user_id])).status_code == 403
+        assert User.objects.filter(pk=town["ann"].user_id).exists()
+
+
+class TestVisitors:
+    def mutations(self) -> dict[str, Any]:
+        made: Schema = schema
+        assert made._schema.mutation_type is not None
+        return dict(made._schema.mutation_type.fields)
+
+    def test_every_mutation_answers_a_visitor_the_same_whether_it_exists_or_not(self, db: None) -> None:
+        town = Town()
+        town.update(visibility=Community.Visibility.MEMBERS, auto_approve=False)
+        application = services.apply_to_community(factories.person(), town.community.pk)
+        there = {
+            "community": town.community.pk,
+            "decision": town.decision.pk,
+            "member": town["bea"].pk,
+            "application": application.pk,
+        }
+        asked = 0
+        for name, field in self.mutations().items():
+            inputs = _inputs(field)
+            kinds = {argument: _kind(argument) for argument in inputs if _kind(argument) in there}
+            if not kinds:
+                continue
+            answers = []
+            for pks in (there, dict.fromkeys(there, 10**9)):
+                ids = {argument: node_id(kind.capitalize(), pks[kind]) for argument, kind in kinds.items()}
+                answers.append(post(None, _call(name, field, ids)))
+            assert answers[0] == answers[1], name
+            assert answers[0]["data"][name]["errors"][0]["message"] == "Sign in first.", name
+            asked += 1
+        assert asked >= 14
+
+
+def _inputs(field: Any) -> list[str]:
+    names = list(field.args)
+    return list(_type(field.args["input"].type).fields) if names == ["input"] else names
+
+
+def _type(of: Any) -> Any:
+    return of.of_type if hasattr(of, "of_type") else of
+
+
+def _kind(argument: str) -> str:
+    return argument.removesuffix("Id").lower() if argument.endswith("Id") else ""
+
+
+_OTHERS = {"message": '"x"', "approve": "true", "anonymous": "true", "title": '"x"', "tags": "[]", "stars": "[]"}
+
+
+def _call(name: str, field: Any, ids: dict[str, str]) -> str:
+    given = {argument: f'"{value}"' for argument, value in ids.items()}
+    given |= {argument: _OTHERS[argument] for argument in _inputs(field) if argument in _OTHERS}
+    arguments = ", ".join(f"{argument}: {value}" for argument, value in given.items())
+    inner = f"input: {{{arguments}}}" if list(field.args) == ["input"] else arguments
+    return f"mutation {{ {name}({inner}) {{ errors {{ code message }} }} }}"
+
+
+class TestAudience:
+    @pytest.mark.parametrize(
+        ("visibility", "results", "name", "expected"),
+        [
+            ("public", "live", "bea", r"Everybody, signed in or not, .* with your name\. As soon as you vote\."),
+            ("members", "live", "bea", r"All members of .* with your name\. As soon as you vote\."),
+            ("public", "after_close", "bea", r"Everybody.* with your name\. Once voting has closed"),
+            ("members", "live", "ann", r"All members of .* under a pseudonym.* may guess"),
+            ("members", "batched", "ann", r"All members of .* under a pseudonym.*\. Once voting has closed"),
+        ],
+    )
+    def test_voters_are_told_before_voting_who_will_see_their_stars_with_which_name(
+        self, db: None, visibility: str, results: str, name: str, expected: str
+    ) -> None:
+        town = Town(results_visibility=results)
+        town.update(visibility=visibility)
+        query = "query($id: ID!) { decision(id: $id) { ballotAudience } }"
+        sentence = ask(town[name].user, query, id=id_of(town.decision))["decision"]["ballotAudience"]
+        assert re.match(expected, sentence)
+        page = client_of(town[name].user).get(reverse("decision", args=[town.community.pk, town.decision.pk]))
+        assert sentence in page.content.decode()
+
+    def test_a_manager_is_told_what_live_results_give_away(self, db: None) -> None:
+        town = Town()
+        query = (
+            """mutation($input: CreateDecisionInput!) { createDecision(input: $input) { warning errors { code } } }"""
+        )
+        given = {"communityId": id_of(town.community), "title": "Roof?"}
+        assert "anonymous voters" in ask(town.manager, query, input=given)["createDecision"]["warning"]
+        later = given | {"resultsVisibility": "AFTER_CLOSE"}
+        assert ask(town.manager, query, input=later)["createDecision"]["warning"] is None
+
+
+def test_becoming_anonymous_warns_of_named_followers_and_tells_of_no_anonymous_one(db: None) -> None:
+    town = Town()
+    for follower in ("ann", "bob"):
+        factories.follow(town[follower], town["bea"])
+    query = (
+        """mutation($input: SetAnonymityInput!) { setAnonymity(input: $input) { message errors { code message } } }"""
+    )
+    given = {"communityId": id_of(town.community), "anonymous": True}
+    answer = ask(town["bea"].user, query, input=given)["setAnonymity"]
+    assert answer["errors"][0]["code"] == "ANONYMITY_NEEDS_CONFIRMATION"
+    assert answer["errors"][0]["message"].startswith("1 member follows you")
+    confirmed = ask(town["bea"].user, query, input=given | {"confirmed": True})["setAnonymity"]
+    assert (confirmed["errors"], "keep your name" in confirmed["message"]) == ([], True)
+    assert not town["bea"].followers.exists()
+
+
+def test_a_receipt_of_an_anonymous_ballot_comes_with_a_warning(db: None) -> None:
+    town = Town()
+    town.vote("ann", Ash=5)
+    town.vote("bea", Ash=5)
+    pages = {
+        name: client_of(town[name].user)
+        .get(reverse("decision", args=[town.community.pk, town.decision.pk]))
+        .content.decode()
+        for name in ("ann", "bea")
+    }
+    assert "Whoever you show this receipt to can see that this ballot is yours" in pages["ann"]
+    assert "Whoever you show this receipt to" not in pages["bea"]
+
+
+def test_a_member_who_gave_up_anonymity_shows_no_anonymous_ballot_on_their_page(db: None) -> None:
+    town = Town()
+    town.vote("ann", ["parks"], Ash=5)
+    services.set_anonymity(town["ann"].user, town.community.pk, anonymous=False)
+    page = client_of(town["bob"].user).get(reverse("member", args=[town.community.pk, town["ann"].pk]))
+    assert "parks" not in page.content.decode()
+
+
+def test_final_results_tell_their_revision_and_time(db: None) -> None:
+    town = Town(results_visibility="batched")
+    town.vote("ann", Ash=5)
+    town.close()
+    snapshot = DecisionSnapshot.objects.select_related("decision").get(decision=town.decision, is_final=True)
+    assert access.shown_revision(snapshot) == snapshot.revision
+    assert access.shown_time(snapshot) == snapshot.calculated_at
+    assert Decision.objects.get(pk=town.decision.pk).closes_at - timedelta(days=2) < snapshot.calculated_at  # type: ignore[operator]
