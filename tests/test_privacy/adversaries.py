@@ -15,7 +15,7 @@ from accounts.api import node_id
 from democracy import services
 from tests.test_privacy import operations, surfaces
 from tests.test_privacy.transcripts import Transcript
-from tests.test_privacy.worlds import HELPERS, Cast, Town, World, committing, world
+from tests.test_privacy.worlds import ANONYMOUS, HELPERS, KNOWN, Cast, Town, World, committing, world
 
 # Who they are together, by their names in the town. What none of several can learn, no single one can.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -92,7 +92,8 @@ class _Collecting:
         if "root" in self.viewers:
             self._add(f"{when}: root: ", self.looking.administration(self.world.client("root")))
             self._add(f"{when}: root: ", self.looking.exports())
-            self.transcript.add(f"{when}: root: the log", "\n".join(self.log))
+            for form, lines in (("lines", self.log[::2]), ("JSON", self.log[1::2])):
+                self.transcript.add(f"{when}: root: the log as {form}", "\n".join(lines))
 
     def _add(self, prefix: str, found: Iterable[tuple[str, Any]]) -> None:
         for name, content in found:
@@ -103,7 +104,7 @@ class _Collecting:
 
         def steps() -> Iterator[int]:
             for number, ballot in enumerate(ballots, start=1):
-                self.world.cast(ballot)
+                self.world.cast(ballot, present=(*KNOWN, *ANONYMOUS) if calculating_between else ())
                 if calculating_between:
                     self.world.calculate()
                     self.glances(f"after ballot {number}")
@@ -124,7 +125,7 @@ class _Collecting:
     def glances(self, when: str, viewers: Sequence[str] = ()) -> None:
         """A short look at what changes most: what a decision says of itself and of one's own ballot."""
         for who in viewers or self.viewers if self.watch.is_thorough else viewers or self.viewers[:2]:
-            ids = [node_id("Decision", decision.pk) for decision in self.world.decisions.values()]
+            ids = [node_id("Decision", decision.pk) for decision in self.looking.decisions()]
             self.transcript.add(f"{when}: {who}", surfaces.ask(self.world.client(who), operations.glances(ids)))
 
     def act(self, who: str, act: str) -> None:
@@ -145,14 +146,14 @@ class _Collecting:
             case "vote":
                 self.vote(who, "live", 5)
             case "what if":
-                for decision in one.decisions.values():
+                for decision in self.looking.decisions():
                     for asked in operations.what_ifs(node_id("Decision", decision.pk), target):
                         self.transcript.add(f"what if: {asked[:120]}", surfaces.ask(one.client(who), asked))
             case "recalculate":
-                for decision in one.decisions.values():
+                for decision in self.looking.decisions():
                     self.change(who, "recalculate", f'decisionId: "{node_id("Decision", decision.pk)}"')
             case "edit":
-                for decision in one.decisions.values():
+                for decision in self.looking.decisions():
                     later = (decision.closes_at + timedelta(hours=1)).isoformat()
                     self.change(
                         who,
@@ -169,7 +170,7 @@ class _Collecting:
                 community = node_id("Community", one.community.pk)
                 self.change(who, "applyToCommunity", f'input: {{communityId: "{community}"}}')
             case "calculate from scratch":
-                chosen = [decision.pk for decision in one.decisions.values()]
+                chosen = [decision.pk for decision in self.looking.decisions()]
                 with committing():
                     response = one.client(who).post(
                         reverse("admin:democracy_decision_changelist"),

@@ -62,20 +62,21 @@ def changes(ids: Ids) -> Iterator[Asked]:
     """Name and text of every mutation, with these ids wherever one is wanted and something simple elsewhere."""
     for name, field in the_schema().mutation_type.fields.items():
         for arguments in _arguments(name, field, ids):
-            inner = _selections(get_named_type(field.type), (), 0)
+            inner = _selections(get_named_type(field.type), (), 2)
             yield f"{name}({arguments})", f"mutation {{ {name}{_called(arguments)} {inner} }}"
 
 
 def change(name: str, arguments: str) -> str:
     """A mutation that asks for all it can be asked for."""
     field = the_schema().mutation_type.fields[name]
-    return f"mutation {{ {name}({arguments}) {_selections(get_named_type(field.type), (), 0)} }}"
+    return f"mutation {{ {name}({arguments}) {_selections(get_named_type(field.type), (), 2)} }}"
 
 
 def glances(decisions: Sequence[str]) -> str:
     """What decisions say of themselves, and one's own ballots in them."""
     kind = the_schema().type_map["Decision"]
-    fields = kind.fields  # type: ignore[union-attr]
+    assert isinstance(kind, GraphQLObjectType)
+    fields = kind.fields
     inner = " ".join(
         f"{name} {{ {_plain(get_named_type(fields[name].type), (), 3)} }}"
         for name in ("calculation", "result", "myBallot")

@@ -16,6 +16,7 @@ from django.core.cache import caches
 from django.core.management.color import no_style
 from django.db import connection
 from django.test import override_settings
+from django.urls import get_resolver
 
 from democracy import clock
 
@@ -28,6 +29,8 @@ def nothing_kept() -> Iterator[None]:
 
     Both worlds have the same ids, revisions and times: what a process keeps by them would be taken for the other's.
     """
+    # Their modules first: the site's are imported when somebody first asks for a page.
+    assert get_resolver().url_patterns
     containers = list(_containers())
     before = [container.copy() for container in containers]
     try:

@@ -27,9 +27,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api import node_id
 from democracy.logfile import EventFormatter, JsonFormatter
-from democracy.models import Ballot, LedgerEntry, StagedBallot
+from democracy.models import Ballot, Decision, LedgerEntry, StagedBallot
 from tests.test_privacy import operations
-from tests.test_privacy.transcripts import Part, Transcript, of_csv, of_html, of_json, of_text
+from tests.test_privacy.transcripts import Part, of_csv, of_html, of_json, of_text
 from tests.test_privacy.worlds import ANONYMOUS, World
 
 URL, JSON, EVENTS = "/graphql/", "application/json", "text/event-stream"
@@ -37,6 +37,8 @@ OURS = {"accounts", "democracy"}
 _LINK = re.compile(r'(?:href|hx-get|src|action|data-[a-z-]+)="(/[^"]*|\?[^"]*)"')
 _ASIDE = ("/static/", "/admin/", "/sign-out/", "/graphql/", "/sign-in/")
 _MOST_PAGES = 600
+# Numbers of rows that somebody tries.
+_TRIED = 60
 _ABOUT_BALLOTS = {Ballot, LedgerEntry, StagedBallot}
 
 
@@ -61,13 +63,6 @@ def ask(client: Client, operation: str) -> dict[str, Any]:
     return found
 
 
-def answer_text(page: str) -> str:
-    """A page as lines, without what differs from one answer to the next."""
-    transcript = Transcript()
-    transcript.add("page", of_html(page))
-    return "\n".join(transcript.lines["page"])
-
-
 class Looking:
     """What there is to look at in a town. `is_thorough`: with every number that one may try, not some of each kind."""
 
@@ -76,28 +71,23 @@ class Looking:
 
     # --- Numbers ------------------------------------------------------------------------------------------------------
 
-    def _decisions(self) -> list[int]:
+    def decisions(self) -> list[Decision]:
         decisions = self.world.decisions
         if self.is_thorough:
-            return [*(decision.pk for decision in decisions.values()), self.world.draft.pk]
-        return [decisions[title].pk for title in ("live", "over", "hidden", "batched")]
+            return [*decisions.values(), self.world.draft]
+        return [decisions[title] for title in ("live", "over", "hidden", "batched")]
+
+    def _decisions(self) -> list[int]:
+        return [decision.pk for decision in self.decisions()]
 
     def _members(self) -> list[int]:
         members = self.world.members
         return [members[who].pk for who in (members if self.is_thorough else ("ann", "xena"))]
 
-    def _rows(self) -> dict[str, list[int]]:
-        """By what they are of: rows that there are, and the next number."""
-        found = {}
-        for model in apps.get_models():
-            if model._meta.app_label in OURS and model is not LedgerEntry:
-                numbers = list(model._default_manager.order_by("pk").values_list("pk", flat=True))
-                found[model.__name__] = [*numbers, (numbers[-1] if numbers else 0) + 1]
-        return found
-
     def ids(self) -> dict[str, list[str]]:
-        """As the API writes them."""
-        tried = self._rows() if self.is_thorough else {}
+        """As the API writes them: those that one knows, and where one is thorough, whatever one may try."""
+        kinds = [model.__name__ for model in apps.get_models() if model._meta.app_label in OURS]
+        tried = {kind: range(1, _TRIED) for kind in kinds} if self.is_thorough else {}
         pks = {
             **tried,
             "Community": [self.world.community.pk],
@@ -155,7 +145,6 @@ class Looking:
 
     def administration(self, client: Client) -> Iterator[tuple[str, Part]]:
         """Every list with its filters, searches and orders, every row's pages, and guesses at what a list hides."""
-        numbers = self._rows()
         for model, model_admin in admin.site._registry.items():
             if model._meta.app_label not in OURS:
                 continue
@@ -169,8 +158,7 @@ class Looking:
                 asked += (f"{listed}?o={order}" for order in range(1, len(model_admin.list_display) + 1))
                 asked += (f"{listed}?q={word}" for word in (*ANONYMOUS, "5"))
                 pages += ["history", "delete"]
-            few = numbers.get(model.__name__, range(1, 60))
-            for pk in few if self.is_thorough else few[-2:]:
+            for pk in range(1, _TRIED, 1 if self.is_thorough else 13):
                 asked += (reverse(f"{prefix}_{what}", args=[pk]) for what in pages)
             for address in asked:
                 yield f"page {address}", answer(client.get(address))
@@ -273,12 +261,12 @@ async def _watched(clients: Sequence[Client], one: World, steps: Iterator[object
                 response = await watching.get(address)
                 readers.append(asyncio.create_task(_read((number, f"events of {address}"), response, newest)))
     told: Told = []
-    step = 0
+    step: object = 0
     while step is not None:
         await _settled()
         told += ((*source, text) for source, text in sorted(newest.items()))
         newest.clear()
-        step = await sync_to_async(next)(steps, None)
+        step = await sync_to_async(_next)(steps)
     for reader in readers:
         reader.cancel()
         with suppress(asyncio.CancelledError):
@@ -302,6 +290,10 @@ async def _settled() -> None:
     for _ in range(15):
         await asyncio.sleep(0)
         await sync_to_async(_nothing)()
+
+
+def _next(steps: Iterator[object]) -> object:
+    return next(steps, None)
 
 
 def _nothing() -> None:

@@ -150,7 +150,8 @@ def test_the_question_for_deleting_a_person_tells_nothing_of_what_they_hide(town
 
     def question(who: str) -> str:
         text = town.client("root").get(reverse("admin:accounts_user_delete", args=[town.people[who].pk])).text
-        return re.sub(rf"\b({who}|{who.title()}|{town.people[who].pk})\b", "(who)", surfaces.answer_text(text))
+        words = " ".join(re.sub(r"<script.*?</script>|<[^>]*>", " ", text, flags=re.DOTALL).split())
+        return re.sub(rf"\b({who}|{who.title()})\b", "(who)", words)
 
     assert question("xena") == question("stranger")
 

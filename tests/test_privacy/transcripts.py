@@ -22,13 +22,17 @@ from typing import Any
 
 from django.test.html import Element, parse_html
 
-_PSEUDONYM = re.compile(r"((?:anonymous|Anonymous) |\ba-)([0-9a-f]{8,64})\b")
+_PSEUDONYM = re.compile(r"([Aa]nonymous[ -]|\ba-)([0-9a-f]{8,64})\b")
 _DIGEST = re.compile(r"\b[0-9a-f]{12,128}\b")
 # What differs from one answer to the next whatever happened.
 _VOLATILE = (
     (re.compile(r"\b(?=\w*[g-zG-Z])[A-Za-z0-9]{64}\b"), "(CSRF token)"),
     (re.compile(r"\b\d+\.\d seconds"), "(some) seconds"),
+    # The place in a list, base64 of "place:7".
+    (re.compile(r"cGxhY2U6[A-Za-z0-9_-]+=*"), "(place)"),
 )
+# Lines about anonymous votes are written to the log without order.
+_UNORDERED = re.compile(r"VOTE_[A-Z]+\W.*\bAnonymous\b(?! [0-9a-f]{8})", re.DOTALL)
 _SHOWN = 40
 
 
@@ -38,6 +42,14 @@ class Part:
 
     label: str
     parts: tuple[Part, ...] = ()
+
+    @cached_property
+    def has_order(self) -> bool:
+        return not _UNORDERED.search(self._text)
+
+    @cached_property
+    def _text(self) -> str:
+        return "\n".join([self.label, *(part._text for part in self.parts)])
 
     @cached_property
     def pseudonyms(self) -> frozenset[str]:
@@ -53,7 +65,7 @@ class Transcript:
     def add(self, surface: str, content: Part | str | Any) -> None:
         """`surface`: when and where, in words; a content that is no part yet is text or the value of a JSON text."""
         if isinstance(content, str):
-            content = of_text(content)
+            content = of_json(content) if content.startswith("{\n") else of_text(content)
         self.surfaces.append((surface, content if isinstance(content, Part) else of_value(content)))
 
     @cached_property
@@ -223,6 +235,8 @@ def _runs(parts: Sequence[Part], *, is_sorted: bool) -> Iterator[Sequence[Part]]
 
 
 def _in_order(one: Part, next_one: Part, *, is_sorted: bool) -> bool:
+    if not one.has_order and not next_one.has_order:
+        return True
     if len(one.pseudonyms) != 1 or len(next_one.pseudonyms) != 1:
         return False
     return is_sorted or max(one.pseudonyms) <= max(next_one.pseudonyms)

@@ -95,10 +95,13 @@ class World:
     def client_for_signing_in(self, who: str) -> Client:
         return self.clients.setdefault(who, Client(raise_request_exception=False))
 
-    def cast(self, event: Cast) -> None:
-        """A second after signing in, so that whoever reads the log sees the two together."""
+    def cast(self, event: Cast, *, present: Sequence[str] = ()) -> None:
+        """A second after signing in, so that whoever reads the log sees the two together; others who are `present` do
+        so, too.
+        """
         with committing():
-            self.sign_in(event.who)
+            for who in present or (event.who,):
+                self.sign_in(who)
         self.clock.now += timedelta(seconds=1)
         decision, user = self.decisions[event.where], self.people[event.who]
         with committing():
