@@ -191,11 +191,11 @@ class DecisionAdmin(ReadOnlyAdmin):
     def calculated(self, decision: Decision) -> datetime | None:
         return None if access.hides_ballots(decision) else decision.last_calculated
 
-    @admin.display(description="Failed")
+    @admin.display(description="Last calculation failed")
     def failure(self, decision: Decision) -> str:
         if access.hides_ballots(decision) or not decision.calculation_error:
             return "-"
-        return f"{decision.failed_at:%Y-%m-%d %H:%M:%S} UTC: {decision.calculation_error}"
+        return decision.calculation_error
 
     def has_calculate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)

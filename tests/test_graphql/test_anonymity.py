@@ -60,10 +60,10 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
     cast, inherited = (factories.decision(community, manager.user) for _ in range(2))
     factories.follow(ann, hidden)
     factories.follow(hidden, ben, "roads")
+    services.set_anonymity(hidden.user, community.pk, anonymous=True, confirmed=True)
     factories.vote(hidden, cast, tags=["budget"], Ash=5, Birch=3)
     for decision in (cast, inherited):
         factories.vote(ben, decision, tags=["roads"], Cedar=4)
-    services.set_anonymity(hidden.user, community.pk, anonymous=True, confirmed=True)
     recalculation.recalculate_community(community.pk)
     viewers = {"visitor": None, "stranger": factories.person(), "member": ann.user, "manager": manager.user}
     yield Scene(community, members, cast, inherited, viewers)

@@ -71,14 +71,17 @@ def test_a_following_tried_out_elsewhere_does_not_ask_hidden_decisions() -> None
 
 
 @pytest.mark.parametrize("visibility", HIDDEN)
-def test_ones_own_ballot_is_ones_own_everywhere(visibility: str) -> None:
-    _, members, decision = scene(visibility)
+def test_of_ones_own_ballot_one_sees_what_one_wrote(visibility: str) -> None:
+    community, members, decision = scene(visibility)
+    assert ask(members["ann"].user, DECISION, id=id_of(decision))["decision"]["myBallot"] is None
+    own = ask(members["ben"].user, DECISION, id=id_of(decision))["decision"]["myBallot"]
+    assert (own["kind"], own["comment"], own["sources"]) == ("CAST", "secret words", None)
+    factories.close(decision)
+    recalculation.recalculate_community(community.pk)
     own = ask(members["ann"].user, DECISION, id=id_of(decision))["decision"]["myBallot"]
     assert (own["kind"], [one["microstars"] for one in own["stars"]]) == ("INHERITED", [4_000_000, 0, 0])
     (source,) = own["sources"]
     assert (source["member"]["name"], source["weightFraction"]) == (members["ben"].user.handle, "1")
-    own = ask(members["ben"].user, DECISION, id=id_of(decision))["decision"]["myBallot"]
-    assert (own["kind"], own["comment"]) == ("CAST", "secret words")
 
 
 @pytest.mark.parametrize("visibility", HIDDEN)
