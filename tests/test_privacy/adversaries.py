@@ -15,7 +15,7 @@ from accounts.api import node_id
 from democracy import services
 from tests.test_privacy import operations, surfaces
 from tests.test_privacy.transcripts import Transcript
-from tests.test_privacy.worlds import ANONYMOUS, HELPERS, KNOWN, Cast, Town, World, committing, world
+from tests.test_privacy.worlds import ANONYMOUS, HELPERS, HIDDEN, KNOWN, Cast, Town, World, committing, world
 
 # Who they are together, by their names in the town. What none of several can learn, no single one can.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -104,7 +104,7 @@ class _Collecting:
 
         def steps() -> Iterator[int]:
             for number, ballot in enumerate(ballots, start=1):
-                self.world.cast(ballot, present=(*KNOWN, *ANONYMOUS) if calculating_between else ())
+                self.world.cast(ballot, present=(*KNOWN, *ANONYMOUS) if ballot.where in HIDDEN else ())
                 if calculating_between:
                     self.world.calculate()
                     self.glances(f"after ballot {number}")
@@ -114,11 +114,12 @@ class _Collecting:
             for number, (who, act) in enumerate(self.watch.acts, start=100):
                 self.act(who, act)
                 self.world.calculate()
-                self.glances(f"after {who}: {act}", [who])
+                if self.watch.is_thorough or who == "eve":
+                    self.glances(f"after {who}: {act}", [who])
                 yield number
 
         watchers = [self.world.client(who) for who in self.viewers if who != "root"] or [self.world.client("root")]
-        told = surfaces.watched(watchers if self.watch.is_thorough else watchers[:1], self.world, steps())
+        told = self.looking.watched(watchers if self.watch.is_thorough else watchers[:1], steps())
         for number, name, text in told:
             self.transcript.add(f"meanwhile: {number}: {name}", text)
 
@@ -146,7 +147,7 @@ class _Collecting:
             case "vote":
                 self.vote(who, "live", 5)
             case "what if":
-                for decision in self.looking.decisions():
+                for decision in self.looking.decisions()[-2:]:
                     for asked in operations.what_ifs(node_id("Decision", decision.pk), target):
                         self.transcript.add(f"what if: {asked[:120]}", surfaces.ask(one.client(who), asked))
             case "recalculate":

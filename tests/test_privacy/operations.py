@@ -62,14 +62,14 @@ def changes(ids: Ids) -> Iterator[Asked]:
     """Name and text of every mutation, with these ids wherever one is wanted and something simple elsewhere."""
     for name, field in the_schema().mutation_type.fields.items():
         for arguments in _arguments(name, field, ids):
-            inner = _selections(get_named_type(field.type), (), 2)
+            inner = _selections(get_named_type(field.type), (), 3)
             yield f"{name}({arguments})", f"mutation {{ {name}{_called(arguments)} {inner} }}"
 
 
 def change(name: str, arguments: str) -> str:
     """A mutation that asks for all it can be asked for."""
     field = the_schema().mutation_type.fields[name]
-    return f"mutation {{ {name}({arguments}) {_selections(get_named_type(field.type), (), 2)} }}"
+    return f"mutation {{ {name}({arguments}) {_selections(get_named_type(field.type), (), 3)} }}"
 
 
 def glances(decisions: Sequence[str]) -> str:

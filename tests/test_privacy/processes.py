@@ -25,20 +25,25 @@ _OURS = ("accounts", "crowdvote", "democracy", "graph")
 
 @contextmanager
 def nothing_kept() -> Iterator[None]:
-    """Give the containers and caches of all our modules their contents back at the end.
+    """Give the containers, objects and caches of all our modules back at the end what was in them.
 
     Both worlds have the same ids, revisions and times: what a process keeps by them would be taken for the other's.
     """
     # Their modules first: the site's are imported when somebody first asks for a page.
     assert get_resolver().url_patterns
-    containers = list(_containers())
-    before = [container.copy() for container in containers]
+    containers = {id(one): one for one in _values() if isinstance(one, dict | set | list)}
+    ours = (one for one in _values() if type(one).__module__.split(".")[0] in _OURS)
+    objects = {id(one): one for one in ours if hasattr(one, "__dict__") and not isinstance(one, type)}
+    contents = {key: one.copy() for key, one in containers.items()}
+    states = {key: {name: _copied(value) for name, value in vars(one).items()} for key, one in objects.items()}
     try:
         yield
     finally:
-        for container, content in zip(containers, before, strict=True):
+        for key, container in containers.items():
             container.clear()
-            container.extend(content) if isinstance(container, list) else container.update(content)
+            container.extend(contents[key]) if isinstance(container, list) else container.update(contents[key])
+        for key, one in objects.items():
+            vars(one).update(states[key])
         for cached in _cached_functions():
             cached.cache_clear()
         for cache in caches.all():
@@ -51,9 +56,8 @@ def _values() -> Iterator[Any]:
             yield from (value for key, value in list(vars(module).items()) if not key.startswith("__"))
 
 
-def _containers() -> Iterator[Any]:
-    found = {id(value): value for value in _values() if isinstance(value, dict | set | list)}
-    return iter(found.values())
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, dict | set | list) else value
 
 
 def _cached_functions() -> Iterator[Any]:

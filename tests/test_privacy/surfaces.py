@@ -37,6 +37,8 @@ OURS = {"accounts", "democracy"}
 _LINK = re.compile(r'(?:href|hx-get|src|action|data-[a-z-]+)="(/[^"]*|\?[^"]*)"')
 _ASIDE = ("/static/", "/admin/", "/sign-out/", "/graphql/", "/sign-in/")
 _MOST_PAGES = 600
+# Who is told, by what, what: a step's newest.
+Told = list[tuple[int, str, str]]
 # Numbers of rows that somebody tries.
 _TRIED = 60
 _ABOUT_BALLOTS = {Ballot, LedgerEntry, StagedBallot}
@@ -141,6 +143,23 @@ class Looking:
                         waiting.append(link)
             assert len(known) < _MOST_PAGES, f"pages lead to more and more others: {waiting[-1]}"
 
+    # --- What comes by itself -----------------------------------------------------------------------------------------
+
+    def watched(self, clients: Sequence[Client], steps: Iterator[object]) -> Told:
+        """What every subscription and every open page of these people is told at each step of what happens: the newest,
+        as promised to whoever is slow.
+        """
+        community, decisions = self.world.community.pk, self._decisions()
+        ids = {
+            "Community": [node_id("Community", community)],
+            "Decision": [node_id("Decision", pk) for pk in decisions],
+        }
+        open_pages = addresses({"community_id": [community], "decision_id": decisions})
+        events = [address for address in open_pages if address.endswith("/events/")]
+        # All is one transaction, whose connection nobody may give back.
+        with patch.object(connection, "close_if_unusable_or_obsolete", lambda: None):
+            return async_to_sync(_watched)(clients, [*operations.watching(ids)], events, steps)
+
     # --- Operators ----------------------------------------------------------------------------------------------------
 
     def administration(self, client: Client) -> Iterator[tuple[str, Part]]:
@@ -165,15 +184,16 @@ class Looking:
         for address in (reverse("admin:index"), reverse("event-log"), f"{reverse('event-log')}?text=vote"):
             yield f"page {address}", answer(client.get(address))
 
-    def exports(self) -> Iterator[tuple[str, str]]:
+    def exports(self) -> Iterator[tuple[str, Part]]:
         """What is printed to be published."""
         for title, decision in self.world.decisions.items():
             out = StringIO()
             try:
                 call_command("export_decision", str(decision.pk), stdout=out, stderr=out)
             except Exception as error:  # a refusal is an answer, too
-                out.write(f"{type(error).__name__}: {error}")
-            yield f"export of {title}", out.getvalue()
+                yield f"export of {title}", of_text(f"{type(error).__name__}: {error}")
+            else:
+                yield f"export of {title}", of_json(out.getvalue())
 
 
 # --- Addresses --------------------------------------------------------------------------------------------------------
@@ -229,37 +249,21 @@ def _lookups(model: type[Any], one: World) -> Iterator[str]:
 # --- What comes by itself ---------------------------------------------------------------------------------------------
 
 
-Told = list[tuple[int, str, str]]
-
-
-def watched(clients: Sequence[Client], one: World, steps: Iterator[object]) -> Told:
-    """What every subscription and every open page of these people is told at each step of what happens: the newest, as
-    promised to whoever is slow.
-    """
-    # All is one transaction, whose connection nobody may give back.
-    with patch.object(connection, "close_if_unusable_or_obsolete", lambda: None):
-        return async_to_sync(_watched)(clients, one, steps)
-
-
-async def _watched(clients: Sequence[Client], one: World, steps: Iterator[object]) -> Told:
-    decisions = [decision.pk for decision in one.decisions.values()]
-    ids = {
-        "Community": [node_id("Community", one.community.pk)],
-        "Decision": [node_id("Decision", pk) for pk in decisions],
-    }
+async def _watched(
+    clients: Sequence[Client], subscriptions: Sequence[operations.Asked], events: Sequence[str], steps: Iterator[object]
+) -> Told:
     newest: dict[tuple[int, str], str] = {}
     readers = []
     for number, client in enumerate(clients):
         watching = AsyncClient(raise_request_exception=False)
         watching.cookies = client.cookies
-        for name, text in operations.watching(ids):
+        for name, text in subscriptions:
             body = json.dumps({"query": text})
             response = await watching.post(URL, body, content_type=JSON, headers={"accept": EVENTS})
             readers.append(asyncio.create_task(_read((number, f"subscription {name}"), response, newest)))
-        for address in addresses({"community_id": [one.community.pk], "decision_id": decisions}):
-            if address.endswith("/events/"):
-                response = await watching.get(address)
-                readers.append(asyncio.create_task(_read((number, f"events of {address}"), response, newest)))
+        for address in events:
+            response = await watching.get(address)
+            readers.append(asyncio.create_task(_read((number, f"events of {address}"), response, newest)))
     told: Told = []
     step: object = 0
     while step is not None:

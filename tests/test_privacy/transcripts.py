@@ -65,7 +65,7 @@ class Transcript:
     def add(self, surface: str, content: Part | str | Any) -> None:
         """`surface`: when and where, in words; a content that is no part yet is text or the value of a JSON text."""
         if isinstance(content, str):
-            content = of_json(content) if content.startswith("{\n") else of_text(content)
+            content = of_text(content)
         self.surfaces.append((surface, content if isinstance(content, Part) else of_value(content)))
 
     @cached_property
