@@ -18,7 +18,7 @@ SERVICES_DATABASE_URL := $(or $(DATABASE_URL),postgres://postgres@127.0.0.1:5432
 SERVICES_REDIS_URL := $(or $(REDIS_URL),redis://127.0.0.1:6379/15)
 SERVICES_BROKER_URL := $(or $(BROKER_URL),amqp://guest:guest@127.0.0.1:5672//)
 
-.PHONY: help setup run test walks lengths test-services faults check format schema bench lock
+.PHONY: help setup run test walks lengths privacy test-services faults check format schema bench lock
 
 help: ## list what can be done
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -52,6 +52,9 @@ walks: .venv/dev ## walk through the site in the browser, each walk in every loo
 
 lengths: .venv/dev ## calculate communities of every shape at every length up to 400
 	EVERY_LENGTH=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/test_graph/test_shapes.py
+
+privacy: .venv/dev ## try to tell WORLDS (20) pairs of worlds apart that differ in what is nobody's business, as everybody else
+	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_WORLD=$(or $(WORLDS),20) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/test_privacy
 
 test-services: export DATABASE_URL := $(SERVICES_DATABASE_URL)
 test-services: export REDIS_URL := $(SERVICES_REDIS_URL)

@@ -1,0 +1,195 @@
+"""Somebody else, who acts and collects: whatever they may do, in any order, looking after each step."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.urls import reverse
+
+from accounts.api import node_id
+from democracy import services
+from tests.test_privacy import operations, surfaces
+from tests.test_privacy.transcripts import Transcript
+from tests.test_privacy.worlds import ANONYMOUS, HELPERS, HIDDEN, KNOWN, Cast, Town, World, committing, world
+
+# Who they are together, by their names in the town. What none of several can learn, no single one can.
+KINDS: dict[str, tuple[str, ...]] = {
+    "visitor": ("visitor",),
+    "member": ("eve",),
+    "member with helpers": ("eve", *HELPERS[:1]),
+    "manager": ("mia",),
+    "operator": ("root",),
+    "all of them": ("mia", "eve", "root", "visitor"),
+}
+_AS_MEMBER = (("eve", "follow"), ("eve", "what if"), ("eve", "follow roads"), ("eve", "unfollow"), ("eve", "vote"))
+_AS_MANAGER = (("mia", "recalculate"), ("mia", "edit"), ("mia", "publish"), ("mia", "change a role"), ("mia", "remove"))
+_WITH_HELPERS = (("eve", "helpers follow"), ("eve", "helpers vote"))
+_AS_OPERATOR = (("root", "calculate from scratch"), ("root", "join"))
+# What each kind may try, besides looking.
+ACTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "visitor": (),
+    "member": _AS_MEMBER,
+    "member with helpers": (*_AS_MEMBER, *_WITH_HELPERS),
+    "manager": (*((("mia", act)) for _, act in _AS_MEMBER), *_AS_MANAGER),
+    "operator": _AS_OPERATOR,
+    "all of them": (*_AS_MEMBER, *_WITH_HELPERS, *_AS_MANAGER, *_AS_OPERATOR),
+}
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How somebody watches a town: who, doing what about whom, and how closely they look."""
+
+    kind: str
+    acts: tuple[tuple[str, str], ...] = ()
+    target: str = "ann"
+    # Whether everybody looks at everything at every moment; else each thing is looked at once, by whoever sees most.
+    is_thorough: bool = False
+
+
+def live(town: Town, ballots: Sequence[Cast], watch: Watch, *, is_final: bool) -> Transcript:
+    """The life of a town as somebody watches it. `is_final`: until two days later, when one decision is over."""
+    with tempfile.TemporaryDirectory() as directory, surfaces.log(Path(directory)) as log, world(town) as one:
+        collecting = _Collecting(one, watch, log)
+        collecting.glances("to begin with")
+        one.become_anonymous()
+        for ballot in town.ballots:
+            one.cast(ballot)
+        one.calculate()
+        collecting.glances("before they part")
+        collecting.meanwhile(ballots, calculating_between=not is_final)
+        if is_final:
+            one.clock.now += timedelta(days=2)
+            one.calculate()
+        if watch.is_thorough:
+            collecting.everything("afterwards")
+        one.do(services.leave_community, "yuri", one.community.pk)
+        one.do(services.remove_member, "mia", one.members["xena"].pk)
+        collecting.everything("in the end")
+        return collecting.transcript
+
+
+class _Collecting:
+    def __init__(self, one: World, watch: Watch, log: list[str]) -> None:
+        self.world, self.watch, self.log = one, watch, log
+        self.transcript = Transcript()
+        self.viewers = KINDS[watch.kind]
+        self.looking = surfaces.Looking(one, is_thorough=watch.is_thorough)
+        for who in self.viewers:
+            one.client(who)
+
+    def everything(self, when: str) -> None:
+        for who in self.viewers if self.watch.is_thorough else self.viewers[:1]:
+            client = self.world.client(who)
+            self._add(f"{when}: {who}: ", self.looking.questions(client))
+            self._add(f"{when}: {who}: ", self.looking.pages(client))
+            self._add(f"{when}: {who}: ", self.looking.changes_undone(client))
+        if "root" in self.viewers:
+            self._add(f"{when}: root: ", self.looking.administration(self.world.client("root")))
+            self._add(f"{when}: root: ", self.looking.exports())
+            for form, lines in (("lines", self.log[::2]), ("JSON", self.log[1::2])):
+                self.transcript.add(f"{when}: root: the log as {form}", "\n".join(lines))
+
+    def _add(self, prefix: str, found: Iterable[tuple[str, Any]]) -> None:
+        for name, content in found:
+            self.transcript.add(prefix + name, content)
+
+    def meanwhile(self, ballots: Sequence[Cast], *, calculating_between: bool) -> None:
+        """The ballots in which worlds differ, and what somebody does then, watching."""
+
+        def steps() -> Iterator[int]:
+            for number, ballot in enumerate(ballots, start=1):
+                self.world.cast(ballot, present=(*KNOWN, *ANONYMOUS) if ballot.where in HIDDEN else ())
+                if calculating_between:
+                    self.world.calculate()
+                    self.glances(f"after ballot {number}")
+                yield number
+            self.world.calculate()
+            self.glances("after the ballots")
+            for number, (who, act) in enumerate(self.watch.acts, start=100):
+                self.act(who, act)
+                self.world.calculate()
+                if self.watch.is_thorough or who == "eve":
+                    self.glances(f"after {who}: {act}", [who])
+                yield number
+
+        watchers = [self.world.client(who) for who in self.viewers if who != "root"] or [self.world.client("root")]
+        told = self.looking.watched(watchers if self.watch.is_thorough else watchers[:1], steps())
+        for number, name, text in told:
+            self.transcript.add(f"meanwhile: {number}: {name}", text)
+
+    def glances(self, when: str, viewers: Sequence[str] = ()) -> None:
+        """A short look at what changes most: what a decision says of itself and of one's own ballot."""
+        for who in viewers or self.viewers if self.watch.is_thorough else viewers or self.viewers[:2]:
+            ids = [node_id("Decision", decision.pk) for decision in self.looking.decisions()]
+            self.transcript.add(f"{when}: {who}", surfaces.ask(self.world.client(who), operations.glances(ids)))
+
+    def act(self, who: str, act: str) -> None:
+        one, target = self.world, node_id("Member", self.world.members[self.watch.target].pk)
+        match act:
+            case "follow":
+                self.change(who, "follow", f'input: {{memberId: "{target}"}}')
+            case "follow roads":
+                self.change(who, "follow", f'input: {{memberId: "{target}", tags: ["roads"]}}')
+            case "unfollow":
+                self.change(who, "unfollow", f'memberId: "{target}"')
+            case "helpers follow":
+                for helper in HELPERS:
+                    self.change(helper, "follow", f'input: {{memberId: "{target}"}}')
+            case "helpers vote":
+                for helper in HELPERS:
+                    self.vote(helper, "live", 4)
+            case "vote":
+                self.vote(who, "live", 5)
+            case "what if":
+                for decision in self.looking.decisions()[-2:]:
+                    for asked in operations.what_ifs(node_id("Decision", decision.pk), target):
+                        self.transcript.add(f"what if: {asked[:120]}", surfaces.ask(one.client(who), asked))
+            case "recalculate":
+                for decision in self.looking.decisions():
+                    self.change(who, "recalculate", f'decisionId: "{node_id("Decision", decision.pk)}"')
+            case "edit":
+                for decision in self.looking.decisions():
+                    later = (decision.closes_at + timedelta(hours=1)).isoformat()
+                    self.change(
+                        who,
+                        "updateDecision",
+                        f'input: {{decisionId: "{node_id("Decision", decision.pk)}", closesAt: "{later}"}}',
+                    )
+            case "publish":
+                self.change(who, "publishDecision", f'decisionId: "{node_id("Decision", one.draft.pk)}"')
+            case "change a role":
+                self.change(who, "updateMembership", f'input: {{memberId: "{target}", role: LOBBYIST}}')
+            case "remove":
+                self.change(who, "removeMember", f'memberId: "{target}"')
+            case "join":
+                community = node_id("Community", one.community.pk)
+                self.change(who, "applyToCommunity", f'input: {{communityId: "{community}"}}')
+            case "calculate from scratch":
+                chosen = [decision.pk for decision in self.looking.decisions()]
+                with committing():
+                    response = one.client(who).post(
+                        reverse("admin:democracy_decision_changelist"),
+                        {"action": "calculate_from_scratch", "_selected_action": chosen},
+                        follow=True,
+                    )
+                self.transcript.add("the administration's action", surfaces.answer(response))
+            case _:
+                raise AssertionError(act)
+        one.clock.now += timedelta(seconds=30)
+
+    def vote(self, who: str, title: str, stars: int) -> None:
+        choice = node_id("Choice", self.world.choices[title][1].pk)
+        decision = node_id("Decision", self.world.decisions[title].pk)
+        rated = f'[{{choiceId: "{choice}", stars: {stars}}}]'
+        self.change(who, "castVote", f'input: {{decisionId: "{decision}", stars: {rated}}}')
+
+    def change(self, who: str, name: str, arguments: str) -> None:
+        with committing():
+            found = surfaces.ask(self.world.client(who), operations.change(name, arguments))
+        self.transcript.add(f"{who} did: {name}({arguments})", found)

@@ -1,0 +1,21 @@
+"""Whoever tries everything is refused often: that is not news here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def silence() -> Iterator[None]:
+    loggers = [
+        logging.getLogger(name)
+        for name in ("django.request", "django.security.DisallowedModelAdminLookup", "crowdvote.schema")
+    ]
+    for logger in loggers:
+        logger.disabled = True
+    yield
+    for logger in loggers:
+        logger.disabled = False

@@ -1,0 +1,115 @@
+"""A process that has just been started, for each world: what one knows must not be kept for the other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, tzinfo
+from functools import _lru_cache_wrapper
+from logging import LogRecord, getLogRecordFactory, setLogRecordFactory
+from typing import Any
+from unittest.mock import patch
+
+from django.apps import apps
+from django.core.cache import caches
+from django.core.management.color import no_style
+from django.db import connection
+from django.test import override_settings
+from django.urls import get_resolver
+
+from democracy import clock
+
+_OURS = ("accounts", "crowdvote", "democracy", "graph")
+
+
+@contextmanager
+def nothing_kept() -> Iterator[None]:
+    """Give the containers, objects and caches of all our modules back at the end what was in them.
+
+    Both worlds have the same ids, revisions and times: what a process keeps by them would be taken for the other's.
+    """
+    # Their modules first: the site's are imported when somebody first asks for a page.
+    assert get_resolver().url_patterns
+    containers = {id(one): one for one in _values() if isinstance(one, dict | set | list)}
+    ours = (one for one in _values() if type(one).__module__.split(".")[0] in _OURS)
+    objects = {id(one): one for one in ours if hasattr(one, "__dict__") and not isinstance(one, type)}
+    contents = {key: one.copy() for key, one in containers.items()}
+    states = {key: {name: _copied(value) for name, value in vars(one).items()} for key, one in objects.items()}
+    try:
+        yield
+    finally:
+        for key, container in containers.items():
+            container.clear()
+            container.extend(contents[key]) if isinstance(container, list) else container.update(contents[key])
+        for key, one in objects.items():
+            vars(one).update(states[key])
+        for cached in _cached_functions():
+            cached.cache_clear()
+        for cache in caches.all():
+            cache.clear()
+
+
+def _values() -> Iterator[Any]:
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] in _OURS:
+            yield from (value for key, value in list(vars(module).items()) if not key.startswith("__"))
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, dict | set | list) else value
+
+
+def _cached_functions() -> Iterator[Any]:
+    return (value for value in _values() if isinstance(value, _lru_cache_wrapper))
+
+
+class _Instances(type):
+    """What is a time for the real class is one for the class that stands in for it."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, datetime)
+
+
+class Clock:
+    """The one clock of a world, which stands still unless moved: for models, commands, the log and the database."""
+
+    def __init__(self, start: datetime) -> None:
+        self.now = start
+
+    @contextmanager
+    def ruling(self) -> Iterator[None]:
+        world_clock = self
+
+        class Time(datetime, metaclass=_Instances):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Any:
+                return world_clock.now.astimezone(tz)
+
+        make = getLogRecordFactory()
+
+        def stamped(*args: Any, **kwargs: Any) -> LogRecord:
+            record = make(*args, **kwargs)
+            record.created, record.msecs = self.now.timestamp(), 0.0
+            return record
+
+        setLogRecordFactory(stamped)
+        try:
+            # Below `timezone.now`, which models have taken as the default of their columns.
+            with patch("django.utils.timezone.datetime", Time), patch.object(clock, "now", lambda: self.now):
+                yield
+        finally:
+            setLogRecordFactory(make)
+
+
+@contextmanager
+def secret(key: str) -> Iterator[None]:
+    with override_settings(SECRET_KEY=key):
+        yield
+
+
+def count_from_one_again() -> None:
+    """Let rows get the same numbers in every world: undone with them on SQLite, on PostgreSQL only when told."""
+    with connection.cursor() as cursor:
+        for statement in connection.ops.sequence_reset_sql(no_style(), apps.get_models()):
+            cursor.execute(statement)

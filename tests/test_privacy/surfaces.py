@@ -1,0 +1,336 @@
+"""Collecting: what the site gives somebody, by every way there is."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import itertools
+import json
+import logging
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import urljoin, urlsplit
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.apps import apps
+from django.contrib import admin
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test import AsyncClient, Client, override_settings
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from accounts.api import node_id
+from democracy.logfile import EventFormatter, JsonFormatter
+from democracy.models import Ballot, Decision, LedgerEntry, StagedBallot
+from tests.test_privacy import operations
+from tests.test_privacy.transcripts import Part, of_csv, of_html, of_json, of_text
+from tests.test_privacy.worlds import ANONYMOUS, World
+
+URL, JSON, EVENTS = "/graphql/", "application/json", "text/event-stream"
+OURS = {"accounts", "democracy"}
+_LINK = re.compile(r'(?:href|hx-get|src|action|data-[a-z-]+)="(/[^"]*|\?[^"]*)"')
+_ASIDE = ("/static/", "/admin/", "/sign-out/", "/graphql/", "/sign-in/")
+_MOST_PAGES = 600
+# Who is told, by what, what: a step's newest.
+Told = list[tuple[int, str, str]]
+# Numbers of rows that somebody tries.
+_TRIED = 60
+_ABOUT_BALLOTS = {Ballot, LedgerEntry, StagedBallot}
+
+
+# --- Answers ----------------------------------------------------------------------------------------------------------
+
+
+def answer(response: Any) -> Part:
+    """What came back: status, the headers that say something, and the body as what it is."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0]
+    told = [f"{name}: {response[name]}" for name in ("Location", "HX-Trigger", "HX-Redirect") if name in response]
+    head = of_text("\n".join([f"{response.status_code} {kind}", *told]))
+    if response.streaming and kind == EVENTS:
+        # Read as subscriptions are.
+        return Part("answer", (head,))
+    text = (response.getvalue() if response.streaming else response.content).decode()
+    read = {"text/html": of_html, "text/csv": of_csv, JSON: of_json}.get(kind, of_text)
+    return Part("answer", (head, read(text))) if text else Part("answer", (head,))
+
+
+def ask(client: Client, operation: str) -> dict[str, Any]:
+    found: dict[str, Any] = client.post(URL, json.dumps({"query": operation}), content_type=JSON).json()
+    return found
+
+
+class Looking:
+    """What there is to look at in a town. `is_thorough`: with every number that one may try, not some of each kind."""
+
+    def __init__(self, one: World, *, is_thorough: bool) -> None:
+        self.world, self.is_thorough = one, is_thorough
+
+    # --- Numbers ------------------------------------------------------------------------------------------------------
+
+    def decisions(self) -> list[Decision]:
+        decisions = self.world.decisions
+        if self.is_thorough:
+            return [*decisions.values(), self.world.draft]
+        return [decisions[title] for title in ("live", "over", "hidden", "batched")]
+
+    def _decisions(self) -> list[int]:
+        return [decision.pk for decision in self.decisions()]
+
+    def _members(self) -> list[int]:
+        members = self.world.members
+        return [members[who].pk for who in (members if self.is_thorough else ("ann", "xena"))]
+
+    def ids(self) -> dict[str, list[str]]:
+        """As the API writes them: those that one knows, and where one is thorough, whatever one may try."""
+        kinds = [model.__name__ for model in apps.get_models() if model._meta.app_label in OURS]
+        tried = {kind: range(1, _TRIED) for kind in kinds} if self.is_thorough else {}
+        pks = {
+            **tried,
+            "Community": [self.world.community.pk],
+            "Decision": self._decisions(),
+            "Member": self._members(),
+        }
+        return {kind: [node_id(kind, pk) for pk in numbers] for kind, numbers in pks.items()}
+
+    # --- The API ------------------------------------------------------------------------------------------------------
+
+    def questions(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name, text in operations.questions(self.ids()):
+            # The same in other words, for those who have the time.
+            if self.is_thorough or not name.startswith(("communities", "decisions", "node", "me", "whatIf")):
+                yield f"query {name}", ask(client, text)
+
+    def changes_undone(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What every mutation answers; whatever it did is undone."""
+        few = {kind: ids[-2:] if self.is_thorough else ids[-1:] for kind, ids in self.ids().items()}
+        for name, text in operations.changes(few):
+            # Those make secrets of the viewer's own.
+            if not name.startswith(("createApiToken", "requestSignInLink", "signIn", "signOut")):
+                with transaction.atomic():
+                    found = ask(client, text)
+                    transaction.set_rollback(True)
+                yield f"mutation {name}", found
+
+    # --- Pages --------------------------------------------------------------------------------------------------------
+
+    def pages(self, client: Client) -> Iterator[tuple[str, Part]]:
+        """Every page that has an address and, where one is thorough, every page that one of them leads to."""
+        numbers = {
+            "community_id": [self.world.community.pk],
+            "decision_id": self._decisions(),
+            "membership_id": self._members(),
+            "application_id": [1],
+            "token_id": [1],
+        }
+        waiting = deque(addresses(numbers))
+        known = set(waiting)
+        while waiting:
+            address = waiting.popleft()
+            response = client.get(address)
+            if response.status_code == 405:
+                continue
+            yield f"page {address}", answer(response)
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                for link in _links(address, response.content.decode()):
+                    if link not in known and (self.is_thorough or "/ballots/a-" in link):
+                        known.add(link)
+                        waiting.append(link)
+            assert len(known) < _MOST_PAGES, f"pages lead to more and more others: {waiting[-1]}"
+
+    # --- What comes by itself -----------------------------------------------------------------------------------------
+
+    def watched(self, clients: Sequence[Client], steps: Iterator[object]) -> Told:
+        """What every subscription and every open page of these people is told at each step of what happens: the newest,
+        as promised to whoever is slow.
+        """
+        community, decisions = self.world.community.pk, self._decisions()
+        ids = {
+            "Community": [node_id("Community", community)],
+            "Decision": [node_id("Decision", pk) for pk in decisions],
+        }
+        open_pages = addresses({"community_id": [community], "decision_id": decisions})
+        events = [address for address in open_pages if address.endswith("/events/")]
+        # All is one transaction, whose connection nobody may give back.
+        with patch.object(connection, "close_if_unusable_or_obsolete", lambda: None):
+            return async_to_sync(_watched)(clients, [*operations.watching(ids)], events, steps)
+
+    # --- Operators ----------------------------------------------------------------------------------------------------
+
+    def administration(self, client: Client) -> Iterator[tuple[str, Part]]:
+        """Every list with its filters, searches and orders, every row's pages, and guesses at what a list hides."""
+        for model, model_admin in admin.site._registry.items():
+            if model._meta.app_label not in OURS:
+                continue
+            prefix = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+            listed = reverse(f"{prefix}_changelist")
+            asked = [listed]
+            if self.is_thorough or model in _ABOUT_BALLOTS:
+                asked += (f"{listed}?{lookup}" for lookup in _lookups(model, self.world))
+            pages = ["change"]
+            if self.is_thorough:
+                asked += (f"{listed}?o={order}" for order in range(1, len(model_admin.list_display) + 1))
+                asked += (f"{listed}?q={word}" for word in (*ANONYMOUS, "5"))
+                pages += ["history", "delete"]
+            for pk in range(1, _TRIED, 1 if self.is_thorough else 13):
+                asked += (reverse(f"{prefix}_{what}", args=[pk]) for what in pages)
+            for address in asked:
+                yield f"page {address}", answer(client.get(address))
+        for address in (reverse("admin:index"), reverse("event-log"), f"{reverse('event-log')}?text=vote"):
+            yield f"page {address}", answer(client.get(address))
+
+    def exports(self) -> Iterator[tuple[str, Part]]:
+        """What is printed to be published."""
+        for title, decision in self.world.decisions.items():
+            out = StringIO()
+            try:
+                call_command("export_decision", str(decision.pk), stdout=out, stderr=out)
+            except Exception as error:  # a refusal is an answer, too
+                yield f"export of {title}", of_text(f"{type(error).__name__}: {error}")
+            else:
+                yield f"export of {title}", of_json(out.getvalue())
+
+
+# --- Addresses --------------------------------------------------------------------------------------------------------
+
+
+def _links(address: str, text: str) -> Iterator[str]:
+    for found in _LINK.findall(text):
+        link = urljoin(address, html.unescape(found)).partition("#")[0]
+        if urlsplit(link).path not in {"", "/"} and not link.startswith(_ASIDE):
+            yield link
+
+
+def addresses(numbers: Mapping[str, Sequence[int]]) -> Iterator[str]:
+    """The addresses of the site with these numbers in their places."""
+    for route, wanted in _routes(get_resolver()):
+        if not f"/{route}".startswith(_ASIDE) and set(wanted) <= numbers.keys():
+            for chosen in itertools.product(*(numbers[name] for name in wanted)):
+                yield "/" + _filled(route, chosen)
+
+
+def _routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, list[str]]]:
+    for one in resolver.url_patterns:
+        route = prefix + str(one.pattern)
+        if isinstance(one, URLResolver):
+            yield from _routes(one, route)
+        elif isinstance(one, URLPattern):
+            yield route, re.findall(r"<(?:\w+:)?(\w+)>", route)
+
+
+def _filled(route: str, values: Sequence[int]) -> str:
+    remaining = iter(values)
+    return re.sub(r"<[^>]+>", lambda _: str(next(remaining)), route)
+
+
+def _lookups(model: type[Any], one: World) -> Iterator[str]:
+    """Guesses at what a list does not show: who, about what, saying what."""
+    xena = one.members["xena"]
+    guesses = {"actor": xena.user_id, "membership": xena.pk, "user": xena.user_id}
+    for field in model._meta.get_fields():
+        if field.name in guesses:
+            yield f"{field.name}={guesses[field.name]}"
+        kind = field.get_internal_type() if hasattr(field, "get_internal_type") else ""
+        if kind in {"CharField", "TextField"}:
+            yield f"{field.name}__startswith=ballot:{one.decisions['hidden'].pk}:{xena.pk}"
+        elif kind == "JSONField":
+            yield f"{field.name}__icontains=: 5"
+            yield f"{field.name}__icontains=roads"
+        elif kind in {"ForeignKey", "ManyToOneRel"} and field.related_model is not None:
+            for there in ("is_anonymous=True", "membership__user__handle=xena", "user__handle=xena", "stars=5"):
+                yield f"{field.name}__{there}"
+
+
+# --- What comes by itself ---------------------------------------------------------------------------------------------
+
+
+async def _watched(
+    clients: Sequence[Client], subscriptions: Sequence[operations.Asked], events: Sequence[str], steps: Iterator[object]
+) -> Told:
+    newest: dict[tuple[int, str], str] = {}
+    readers = []
+    for number, client in enumerate(clients):
+        watching = AsyncClient(raise_request_exception=False)
+        watching.cookies = client.cookies
+        for name, text in subscriptions:
+            body = json.dumps({"query": text})
+            response = await watching.post(URL, body, content_type=JSON, headers={"accept": EVENTS})
+            readers.append(asyncio.create_task(_read((number, f"subscription {name}"), response, newest)))
+        for address in events:
+            response = await watching.get(address)
+            readers.append(asyncio.create_task(_read((number, f"events of {address}"), response, newest)))
+    told: Told = []
+    step: object = 0
+    while step is not None:
+        await _settled()
+        told += ((*source, text) for source, text in sorted(newest.items()))
+        newest.clear()
+        step = await sync_to_async(_next)(steps)
+    for reader in readers:
+        reader.cancel()
+        with suppress(asyncio.CancelledError):
+            await reader
+    return told
+
+
+async def _read(source: tuple[int, str], response: Any, newest: dict[tuple[int, str], str]) -> None:
+    if not response.streaming:
+        newest[source] = response.content.decode()
+        return
+    chunks: AsyncIterator[bytes] = aiter(response.streaming_content)
+    async for chunk in chunks:
+        text = chunk.decode()
+        if not text.startswith((": ping", "event: alive")):
+            newest[source] = text
+
+
+async def _settled() -> None:
+    """Let everybody who has something to read do so: each of their steps is one of the loop's or of the thread's."""
+    for _ in range(15):
+        await asyncio.sleep(0)
+        await sync_to_async(_nothing)()
+
+
+def _next(steps: Iterator[object]) -> object:
+    return next(steps, None)
+
+
+def _nothing() -> None:
+    pass
+
+
+# --- The log ----------------------------------------------------------------------------------------------------------
+
+
+class _Lines(logging.Handler):
+    """Keeps the lines of the event log, in both forms that they may have."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.lines: list[str] = []
+        self.forms = (EventFormatter(), JsonFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = [form.format(record) for form in self.forms]
+        self.lines += lines
+        with self.path.open("a") as file:
+            file.write(f"{lines[0]}\n")
+
+
+@contextmanager
+def log(directory: Path) -> Iterator[list[str]]:
+    """The event log as it is written; the administration shows it from this directory."""
+    handler = _Lines(directory / "crowdvote.log")
+    logger = logging.getLogger("crowdvote.events")
+    logger.addHandler(handler)
+    try:
+        with override_settings(LOG_DIR=directory):
+            yield handler.lines
+    finally:
+        logger.removeHandler(handler)

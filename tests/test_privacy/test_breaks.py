@@ -1,0 +1,193 @@
+"""Ways in which the law was once broken, each by what an ordinary client did; the numbers are those of their report."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from accounts.api import node_id
+from democracy import services
+from democracy.models import DecisionSnapshot
+from tests.test_privacy import operations, surfaces
+from tests.test_privacy.worlds import HELPERS, Cast, Content, Town, World, committing, world
+
+pytestmark = pytest.mark.django_db
+
+BALLOT = Content((5, 0, 3), ("roads",), "Mine.")
+FOLLOWINGS = (*((helper, "ann", ()) for helper in HELPERS), ("xena", "ann", ("roads",)), ("yuri", "ben", ()))
+
+
+@pytest.fixture
+def town() -> Iterator[World]:
+    """Everybody has voted in what is shown live; Xena, Yuri and Zoe without their names."""
+    with world(Town("a secret that is long enough for everybody who looks at it", "public", FOLLOWINGS)) as one:
+        one.become_anonymous()
+        one.calculate()
+        yield one
+
+
+def decision_id(one: World, title: str) -> str:
+    return node_id("Decision", one.decisions[title].pk)
+
+
+def told_of(one: World, title: str, who: str, fields: str) -> Any:
+    query = f'query {{ decision(id: "{decision_id(one, title)}") {{ {fields} }} }}'
+    return surfaces.ask(one.client(who), query)["data"]["decision"]
+
+
+def page(one: World, name: str, title: str, who: str = "mia") -> str:
+    address = reverse(name, args=(one.community.pk, one.decisions[title].pk))
+    return str(one.client(who).get(address).content.decode())
+
+
+# 1
+@pytest.mark.parametrize("title", ["hidden", "batched"])
+def test_following_somebody_tells_nothing_of_a_ballot_that_is_hidden(town: World, title: str) -> None:
+    town.cast(Cast("ben", title, BALLOT))
+    town.calculate()
+    before = told_of(town, title, "eve", "myBallot { kind stars { stars } tags }")
+    town.do(services.follow, "eve", town.members["ben"].pk)
+    after = told_of(town, title, "eve", "myBallot { kind stars { stars } tags }")
+    assert before == after == {"myBallot": None}
+
+
+# 2
+def test_a_batch_is_published_when_five_different_members_have_voted_themselves(town: World) -> None:
+    for number, who in enumerate(("ann", "ann", "xena", "ben", "cleo"), start=1):
+        town.cast(Cast(who, "batched", Content((number, 0, 0))))
+        town.calculate()
+        assert not DecisionSnapshot.objects.filter(decision=town.decisions["batched"]).exists(), who
+    town.cast(Cast("mia", "batched", BALLOT))
+    town.calculate()
+    assert DecisionSnapshot.objects.filter(decision=town.decisions["batched"]).count() == 1
+
+
+# 3
+@pytest.mark.parametrize("how", ["removed", "left"])
+def test_whoever_leaves_takes_no_anonymous_ballot_out_of_the_list(town: World, how: str) -> None:
+    for who in ("ann", "xena", "yuri"):
+        town.cast(Cast(who, "live", BALLOT))
+    town.calculate()
+    before = page(town, "decision-csv", "live")
+    if how == "removed":
+        town.do(services.remove_member, "mia", town.members["xena"].pk)
+    else:
+        town.do(services.leave_community, "xena", town.community.pk)
+    assert page(town, "decision-csv", "live") == before
+
+
+# 4
+def test_no_pseudonym_has_followings_anywhere(town: World) -> None:
+    town.cast(Cast("ann", "live", BALLOT))
+    town.cast(Cast("ben", "live", BALLOT))
+    town.calculate()
+    graph = told_of(
+        town, "live", "eve", "delegationGraph { nodes { voter { isAnonymous } } edges { follower followee } }"
+    )["delegationGraph"]
+    anonymous = {at for at, node in enumerate(graph["nodes"]) if node["voter"]["isAnonymous"]}
+    assert not [edge for edge in graph["edges"] if anonymous & {edge["follower"], edge["followee"]}]
+    bundle = json.loads(page(town, "decision-export", "live"))
+    hidden = {member["id"] for member in bundle["members"] if member.get("anonymous")}
+    assert not [row for row in bundle["followings"] if hidden & {row["follower"], row["followee"]}]
+    data = page(town, "decision-network-data", "live")
+    assert "nonymous" not in data
+
+
+# 4
+def test_no_entry_of_the_ledger_bears_a_pseudonym_or_what_an_anonymous_ballot_says(town: World) -> None:
+    town.cast(Cast("xena", "live", Content((5, 0, 3), ("roads",), "A comment of Xena's")))
+    community = node_id("Community", town.community.pk)
+    fields = "edges { node { actor summary before after time } }"
+    query = f'query {{ ledger(communityId: "{community}", kind: BALLOT, first: 50) {{ {fields} }} }}'
+    for who in ("visitor", "eve", "mia"):
+        (entry,) = (edge["node"] for edge in surfaces.ask(town.client(who), query)["data"]["ledger"]["edges"])
+        assert (entry["before"], entry["after"]) == (None, None)
+        assert not re.search("[0-9a-f]{12}", entry["actor"] + entry["summary"])
+        assert entry["time"].endswith(":00:00+00:00")
+
+
+# 5
+@pytest.mark.parametrize("title", ["hidden", "batched"])
+def test_nothing_about_the_calculation_of_a_decision_that_hides_ballots_moves(town: World, title: str) -> None:
+    fields = "calculation { status inputRevision calculatedRevision lastCalculated isCalculating }"
+    town.do(services.follow, "eve", town.members["ben"].pk, tags=["roads"])
+    before = told_of(town, title, "eve", fields)
+    town.cast(Cast("ben", title, BALLOT))
+    between = told_of(town, title, "eve", fields)
+    town.calculate()
+    town.do(services.follow, "eve", town.members["ben"].pk, tags=["budget"])
+    assert before == between == told_of(town, title, "eve", fields)
+
+
+# 6
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "actor={user}",
+        "membership={member}",
+        "subject=ballot:4:{member}",
+        "salt__startswith=a",
+        "after__icontains=stars",
+    ],
+)
+def test_the_administration_takes_no_lookup_that_is_not_written_down(town: World, lookup: str) -> None:
+    town.cast(Cast("xena", "hidden", BALLOT))
+    xena = town.members["xena"]
+    asked = lookup.format(user=xena.user_id, member=xena.pk)
+    response = town.client("root").get(f"{reverse('admin:democracy_ledgerentry_changelist')}?{asked}")
+    assert response.status_code in {302, 400}, "it was answered"
+
+
+# 6
+def test_the_question_for_deleting_a_person_tells_nothing_of_what_they_hide(town: World) -> None:
+    town.cast(Cast("xena", "live", BALLOT))
+
+    def question(who: str) -> str:
+        text = town.client("root").get(reverse("admin:accounts_user_delete", args=[town.people[who].pk])).text
+        words = " ".join(re.sub(r"<script.*?</script>|<[^>]*>", " ", text, flags=re.DOTALL).split())
+        return re.sub(rf"\b({who}|{who.title()})\b", "(who)", words)
+
+    assert question("xena") == question("stranger")
+
+
+# 7
+def test_no_name_in_the_log_is_that_of_a_ballot(town: World, tmp_path: Any) -> None:
+    with surfaces.log(tmp_path) as lines:
+        for who in ("xena", "yuri"):
+            town.cast(Cast(who, "live", BALLOT))
+    town.calculate()
+    names = set(re.findall(r"nonymous ([0-9a-f]+)", page(town, "decision-ballots", "live")))
+    assert names
+    assert not [line for line in lines for name in names if name in line]
+
+
+# 8
+def test_a_visitor_is_answered_alike_whether_a_thing_exists_or_not(town: World) -> None:
+    kinds = {"Community": town.community.pk, "Decision": town.decisions["live"].pk, "Member": town.members["ann"].pk}
+    there = {kind: [node_id(kind, pk)] for kind, pk in kinds.items()}
+    nowhere = {kind: [node_id(kind, 999_999)] for kind in kinds}
+    pairs = itertools.zip_longest(operations.changes(there), operations.changes(nowhere))
+    told_apart = []
+    for (name, asked), (_, asked_of_nothing) in pairs:
+        if not name.startswith(("signIn", "signOut", "requestSignInLink")):
+            with committing():
+                answers = [surfaces.ask(town.client("visitor"), one) for one in (asked, asked_of_nothing)]
+            if answers[0] != answers[1]:
+                told_apart.append(name.partition("(")[0])
+    assert told_apart == []
+
+
+# 9
+@pytest.mark.parametrize(("who", "told"), [("ben", "name"), ("xena", "pseudonym")])
+def test_a_voter_is_told_before_voting_who_will_see_the_ballot(town: World, who: str, told: str) -> None:
+    text = " ".join(page(town, "decision", "live", who).split()).lower()
+    form = text.partition('id="voting"')[2]
+    assert "see" in form
+    assert told in re.sub(r"<[^>]*>", " ", form)
+    assert re.search(r"\b(everybody|everyone|anybody|anyone)\b", re.sub(r"<[^>]*>", " ", form))

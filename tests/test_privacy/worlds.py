@@ -1,0 +1,203 @@
+"""A town in which some vote under their names and some without, and the script of what happens there.
+
+Ann, Ben and Cleo vote under their names; Xena, Yuri and Zoe under pseudonyms. Mia manages. Eve and her four helpers
+are members like others. The town has decisions of every visibility; Root operates the site and belongs to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.test import Client, TestCase
+
+from accounts.models import User
+from democracy import ledger, recalculation, services
+from democracy.models import Choice, Community, Decision, Membership
+from tests.test_privacy import processes
+
+START = datetime(2026, 3, 2, 9, 10, tzinfo=UTC)
+CHOICES = ("Ash", "Birch", "Cedar")
+HELPERS = ("hal", "han", "hed", "huw")
+KNOWN = ("ann", "ben", "cleo")
+ANONYMOUS = ("xena", "yuri", "zoe")
+MEMBERS = ("mia", "eve", *HELPERS, *KNOWN, *ANONYMOUS)
+# Title, visibility of results, days until it closes. What is decided after a day is over when people last look.
+DECISIONS = (
+    ("live", Decision.Visibility.LIVE, 7),
+    ("other", Decision.Visibility.LIVE, 7),
+    ("over", Decision.Visibility.AFTER_CLOSE, 1),
+    ("hidden", Decision.Visibility.AFTER_CLOSE, 7),
+    ("batched", Decision.Visibility.BATCHED, 7),
+)
+SHOWN = ("live", "other", "over")
+HIDDEN = ("hidden", "batched")
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a ballot says; without stars it abstains."""
+
+    stars: tuple[int, ...] = ()
+    tags: tuple[str, ...] = ()
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Somebody casts or changes their ballot; without content, takes it back."""
+
+    who: str
+    where: str
+    content: Content | None
+
+
+@dataclass(frozen=True)
+class Town:
+    """What is the same in two worlds: how the town is made, and what happens before they part."""
+
+    secret: str = "a secret"
+    visibility: str = Community.Visibility.PUBLIC
+    # Follower, followee, tags.
+    followings: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    ballots: tuple[Cast, ...] = ()
+
+
+@dataclass
+class World:
+    """A town that is lived in."""
+
+    town: Town
+    clock: processes.Clock
+    community: Community
+    people: dict[str, User]
+    members: dict[str, Membership]
+    decisions: dict[str, Decision]
+    draft: Decision
+    choices: dict[str, list[Choice]]
+    clients: dict[str, Client] = field(default_factory=dict)
+
+    def client(self, who: str) -> Client:
+        """The browser of somebody; "visitor" has signed in nowhere."""
+        if who not in self.clients:
+            self.clients[who] = Client(raise_request_exception=False)
+            if who != "visitor":
+                self.sign_in(who)
+        return self.clients[who]
+
+    def sign_in(self, who: str) -> None:
+        self.client_for_signing_in(who).force_login(self.people[who], backend="accounts.backends.SignInLinkBackend")
+
+    def client_for_signing_in(self, who: str) -> Client:
+        return self.clients.setdefault(who, Client(raise_request_exception=False))
+
+    def cast(self, event: Cast, *, present: Sequence[str] = ()) -> None:
+        """A second after signing in, so that whoever reads the log sees the two together; others who are `present` do
+        so, too.
+        """
+        with committing():
+            for who in present or (event.who,):
+                self.sign_in(who)
+        self.clock.now += timedelta(seconds=1)
+        decision, user = self.decisions[event.where], self.people[event.who]
+        with committing():
+            if event.content is None:
+                services.withdraw_ballot(user, decision.pk)
+            else:
+                services.cast_ballot(
+                    user,
+                    decision.pk,
+                    stars={
+                        choice.pk: n for choice, n in zip(self.choices[event.where], event.content.stars, strict=False)
+                    },
+                    tags=event.content.tags,
+                    comment=event.content.comment,
+                    abstain=not event.content.stars,
+                )
+        self.clock.now += timedelta(minutes=3, seconds=7)
+
+    def calculate(self) -> None:
+        with committing():
+            recalculation.recalculate_community(self.community.pk)
+        self.clock.now += timedelta(seconds=2)
+
+    def do(self, command: Callable[..., Any], who: str, *args: Any, **kwargs: Any) -> None:
+        """Somebody's command, and what it has calculated."""
+        with committing():
+            command(self.people[who], *args, **kwargs)
+        self.clock.now += timedelta(minutes=1)
+        self.calculate()
+
+    def become_anonymous(self) -> None:
+        for who in ANONYMOUS:
+            self.do(services.set_anonymity, who, self.community.pk, anonymous=True, confirmed=True)
+
+
+@contextmanager
+def committing() -> Iterator[None]:
+    """What is done here does what it does once it has been committed; the test's own transaction never is."""
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        yield
+
+
+@contextmanager
+def world(town: Town) -> Iterator[World]:
+    """The town, before anybody is anonymous; all undone at the end."""
+    clock = processes.Clock(START)
+    with processes.nothing_kept(), processes.secret(town.secret), clock.ruling(), transaction.atomic():
+        processes.count_from_one_again()
+        try:
+            yield _made(town, clock)
+        finally:
+            transaction.set_rollback(True)
+
+
+def _made(town: Town, clock: processes.Clock) -> World:
+    names = (*MEMBERS, "stranger")
+    people = {name: User.objects.create(email=f"{name}@example.org", handle=name, name=name.title()) for name in names}
+    people["root"] = User.objects.create_superuser("root@example.org", name="Root", handle="root")
+    with committing():
+        community = services.create_community(
+            people["mia"], name="Town", visibility=town.visibility, auto_approve=True, description="A town"
+        )
+        with ledger.recording(community.pk):
+            for name in MEMBERS[1:]:
+                Membership.objects.create(community=community, user=people[name])
+        members = {row.user.handle: row for row in community.memberships.select_related("user")}
+        for follower, followee, tags in town.followings:
+            services.follow(people[follower], members[followee].pk, tags=tags)
+        decisions = {title: _decided(people["mia"], community, title, shown, days) for title, shown, days in DECISIONS}
+        draft = _drafted(people["mia"], community, "draft", Decision.Visibility.LIVE, 9)
+    clock.now += timedelta(minutes=5)
+    choices = {title: list(decision.choices.all()) for title, decision in decisions.items()}
+    return World(town, clock, community, people, members, decisions, draft, choices)
+
+
+def _drafted(manager: User, community: Community, title: str, shown: str, days: int) -> Decision:
+    return services.create_decision(
+        manager,
+        community.pk,
+        title=f"The {title} one",
+        choices=[services.ChoiceInput(choice) for choice in CHOICES],
+        closes_at=START + timedelta(days=days),
+        results_visibility=shown,
+    )
+
+
+def _decided(manager: User, community: Community, title: str, shown: str, days: int) -> Decision:
+    return services.publish_decision(manager, _drafted(manager, community, title, shown, days).pk)
+
+
+def swapped(ballots: Sequence[Cast], where: frozenset[str]) -> tuple[Cast, ...]:
+    """The same people vote at the same moments; in these decisions Xena's ballot is Yuri's, and Yuri's is hers."""
+    last = {(one.who, one.where): at for at, one in enumerate(ballots)}
+    found = list(ballots)
+    for title in where:
+        xena, yuri = last["xena", title], last["yuri", title]
+        found[xena] = Cast("xena", title, ballots[yuri].content)
+        found[yuri] = Cast("yuri", title, ballots[xena].content)
+    return tuple(found)
