@@ -122,6 +122,29 @@ def test_a_narrow_part_that_becomes_wide_again() -> None:
     assert_right(Shape(followings, shares))
 
 
+def test_narrow_parts_of_different_lengths_that_meet() -> None:
+    """Two chains, to either who voted, and a third one whose end follows both of them."""
+    short, long = 2 * activity.NARROW, 3 * activity.NARROW
+    five = range(FIRST, FIRST + short)
+    none = range(five.stop, five.stop + long)
+    behind = range(none.stop, none.stop + short)
+    followings = [*pairwise([*five, FIVE]), *pairwise([*none, NONE]), *pairwise([*behind, five[0]])]
+    followings.append((behind[-1], none[0]))
+    shares = [Fraction(1)] * short + [Fraction(0)] * long + [Fraction(1, 2)] * short
+    assert_right(Shape(followings, shares))
+
+
+def test_narrow_parts_behind_loops_that_lead_to_both_a_loop_and_a_chain() -> None:
+    """From its end, the first chain is followed by nobody much sooner than the second."""
+    length = 2 * activity.NARROW
+    followings, shares = tail_on_a_loop(length)
+    end = FIRST + len(shares)
+    short, long = range(end, end + length), range(end + length, end + 3 * length)
+    followings += [*pairwise([*short, end - 1]), *pairwise([*long, end - 1])]
+    shares += [Fraction(1, 3)] * (3 * length)
+    assert_right(Shape(followings, shares))
+
+
 def test_a_narrow_part_in_front_of_loops_that_becomes_wide_again() -> None:
     """Behind a loop, the same the other way round: what no loop needs is set aside from its end."""
     length, many = 2 * activity.NARROW, 3 * activity.NARROW

@@ -199,6 +199,7 @@ def test_a_kept_picture_follows_whoever_unfollows_leaves_joins_and_is_renamed(to
     assert "ada" not in picture(town, None)["members"]  # type: ignore[operator]
     services.set_anonymity(members["ada"].user, community.pk, anonymous=False)
     assert "ada" in picture(town, None)["members"]  # type: ignore[operator]
+    assert followings(town, None) == [("ada", "cleo", [])]
     User.objects.filter(pk=members["ada"].user_id).update(name="Ada Byron")
     assert "Ada Byron" in [row[2] for row in network.picture(factories.person(), community)["members"]]
 
