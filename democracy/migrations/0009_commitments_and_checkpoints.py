@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
                 ('time', models.DateTimeField()),
                 ('key', models.CharField(max_length=64)),
                 ('signature', models.CharField(max_length=128)),
-                ('community', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='checkpoints', to='democracy.community')),
+                ('community', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='checkpoints', to='democracy.community')),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('community', 'revision'), name='checkpoint_unique')],

@@ -73,7 +73,10 @@ class LedgerEntry(models.Model):
 class Checkpoint(models.Model):
     """That a community's ledger had this hash at this revision, signed by the site: what the ledger is held against."""
 
-    community = models.ForeignKey(Community, on_delete=models.CASCADE, related_name="checkpoints", db_index=False)
+    # It outlives what it speaks of, as entries do; indexed by the constraint below.
+    community = models.ForeignKey(
+        Community, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="checkpoints"
+    )
     revision = models.PositiveBigIntegerField()
     hash = models.CharField(max_length=64)
     # When it was signed.

@@ -61,6 +61,17 @@ def faults(community: Community, *, keys: Iterable[str] = ()) -> Iterator[str]:
         yield f"the ledger can't be replayed: {type(error).__name__}: {error}"
 
 
+def missing_communities() -> Iterator[str]:
+    """Communities of which ledger entries or checkpoints are left and nothing else: no command deletes one."""
+    there = Community.objects.values("pk")
+    left = {
+        *LedgerEntry.objects.exclude(community__in=there).values_list("community_id", flat=True).distinct(),
+        *Checkpoint.objects.exclude(community__in=there).values_list("community_id", flat=True).distinct(),
+    }
+    for pk in sorted(left):
+        yield f"community {pk} is missing, of which the ledger speaks"
+
+
 def _checkpoint_faults(community: Community, keys: set[str]) -> Iterator[str]:
     """The kept checkpoints against the chain; the newest finds what is missing at the end."""
     kept = list(Checkpoint.objects.filter(community=community).order_by("revision"))

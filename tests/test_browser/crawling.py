@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Page
 
 # Not pages: answers for programs and downloads, and the explorer, which is no page of ours.
-_NO_PAGE = re.compile(r"/(data|export|events|status)/$|\.csv$|^/(graphql|admin|static|media)/|^/sign-out/")
+_NO_PAGE = re.compile(r"/(data|export|events|status)/$|\.csv$|^/(graphql|admin|static|media|\.well-known)/|^/sign-out/")
 
 
 def kind(address: str) -> str:
@@ -24,7 +24,7 @@ async def pages(page: Page, *starts: str) -> AsyncIterator[str]:
     while waiting:
         address = waiting.pop(0)
         await page.goto(address)
-        links = await page.locator("a[href]").evaluate_all("(links) => links.map((link) => link.href)")
+        links = await page.locator("a[href]:not([download])").evaluate_all("(links) => links.map((link) => link.href)")
         yield address
         for link in links:
             parts = urlsplit(link)

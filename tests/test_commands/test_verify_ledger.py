@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from democracy.models import LedgerEntry
+from democracy.models import Application, Community, LedgerEntry, Membership
 from tests import factories
 from tests.test_commands.running import refused, run
 
@@ -32,6 +32,16 @@ def test_a_changed_entry_fails_the_command_and_the_other_community_is_fine(two):
         run("verify_ledger")
     with refused("2 faults found."):
         run("verify_ledger", "--community", town.pk)
+    assert run("verify_ledger", "--community", village.pk) != []
+
+
+def test_a_community_that_is_gone_is_missed(two):
+    town, village = two
+    for model in (Application, Membership):
+        model.objects.filter(community=town).delete()
+    Community.objects.filter(pk=town.pk)._raw_delete(using="default")
+    with refused("1 fault found."):
+        run("verify_ledger")
     assert run("verify_ledger", "--community", village.pk) != []
 
 

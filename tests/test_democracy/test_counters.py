@@ -207,12 +207,12 @@ class TestDecisions:
         assert scene.made_stale(lambda: services.update_decision(manager, draft.pk, title="New")) == set()
         assert scene.made_stale(lambda: services.publish_decision(manager, draft.pk)) == {"draft"}
 
-    def test_a_mended_text_and_a_later_closing_do_not(self, scene: Scene) -> None:
+    def test_a_clarification_and_a_later_closing_do_not(self, scene: Scene) -> None:
         first, manager = scene.decisions["first"], scene["manager"].user
         assert first.closes_at is not None
         later = first.closes_at + timedelta(days=1)
-        change = lambda: services.update_decision(manager, first.pk, title="New", closes_at=later)  # noqa: E731
-        assert scene.made_stale(change) == set()
+        assert scene.made_stale(lambda: services.update_decision(manager, first.pk, closes_at=later)) == set()
+        assert scene.made_stale(lambda: services.add_clarification(manager, first.pk, text="Only trees.")) == set()
 
     def test_a_request_for_recalculation_does(self, scene: Scene) -> None:
         first, manager = scene.decisions["first"], scene["manager"].user

@@ -19,6 +19,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from democracy import contents, eventlog, ledger, publishing, recalculation, services, signals
+from democracy.canonical import written_time
 from democracy.models import (
     Application,
     Ballot,
@@ -186,6 +187,7 @@ class TestTheLedgerEntry:
         community, members, decision = springfield
         factories.vote(members["ada"], decision, ["budget"], Ash=5, Birch=3, Cedar=0)
         (entry,) = LedgerEntry.objects.filter(community=community, kind="ballot")
+        ballot = Ballot.objects.get(decision=decision)
         ids = {title: str(choice.pk) for title, choice in factories.choices(decision).items()}
         assert entry.before is None
         assert entry.after == {
@@ -194,6 +196,7 @@ class TestTheLedgerEntry:
             "abstain": False,
             "comment": "",
             "anonymous": False,
+            "cast": written_time(ballot.cast_at),
         }
 
     def test_rows_saved_past_the_commands_fold_into_one_entry(self, springfield):

@@ -31,6 +31,9 @@ class Command(BaseCommand):
             if not chosen:
                 raise CommandError(f"There is no community {community}.")
         total = 0
+        for fault in audits.missing_communities() if community is None else ():
+            total += 1
+            self.stdout.write(fault)
         for one in tqdm(list(chosen), desc="ledgers", disable=None, leave=False):
             faults = 0
             for fault in audits.faults(one, keys=key):
