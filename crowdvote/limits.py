@@ -64,6 +64,7 @@ LENGTHS = {
     "Ballot.stars": 10,
     "Ballot.tags": 3,
     "Decision.choices": 10,
+    "Decision.clarifications": 3,
     "Decision.tags": 10,
     "DelegationEdge.tags": 3,
     "Following.tags": 3,

@@ -195,7 +195,7 @@ def _approve(application: Application, recording: ledger.Recording, *, decided_b
 
 @command
 def take_greeting(viewer: Viewer, community_id: int) -> bool:
-    """Whether the viewer was let in by a manager and is to be welcomed now. True once."""
+    """Whether the viewer was let in by a manager and is to be welcomed now. True once. Raises PermissionDenied."""
     waiting = Greeting.objects.filter(
         membership__community=community_id, membership__user=viewer.pk, membership__left_at=None
     )

@@ -166,7 +166,7 @@ def _voted(
 @signed_in
 @answered
 def own_receipt(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """The receipt of one's own ballot as a file, for as long as it is cast."""
+    """The receipt of one's own ballot as a file, for as long as it is cast. Raises Http404 where there is none."""
     decision = decision_frame(request.user, community_id, decision_id)["decision"]
     receipt = receipts.own_receipt(request.user, decision)
     return download(JsonResponse(receipt.file), f"receipt-{decision_id}.json")

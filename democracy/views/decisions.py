@@ -128,7 +128,9 @@ def _form_of(decision: Decision) -> type[DecisionForm | ScheduledDecisionForm | 
 @require_POST
 @managers_only
 def decision_clarify(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Add a clarification to the question."""
+    """Add a clarification to the question. Raises Http404 where there is no such decision of the community; answers
+    others than managers with 403.
+    """
     context = decision_frame(request.user, community_id, decision_id)
     clarifying = ClarificationForm(request.POST)
     done = submitted(clarifying, lambda data: services.add_clarification(request.user, decision_id, text=data["text"]))

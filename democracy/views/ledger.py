@@ -56,7 +56,9 @@ def community_ledger(request: HttpRequest, community_id: int) -> HttpResponse:
 @require_safe
 @answered
 def ledger_entry(request: HttpRequest, community_id: int, revision: int) -> HttpResponse:
-    """One entry: what happened, what was before and after, and what proves it."""
+    """One entry: what happened, what was before and after, and what proves it. Raises Http404 where there is none for
+    the viewer.
+    """
     context = frame(request.user, community_id, tab="ledger")
     item = feed.entry(request.user, context["community"], revision)
     if item is None:
@@ -73,7 +75,9 @@ def ledger_entry(request: HttpRequest, community_id: int, revision: int) -> Http
 @require_safe
 @answered
 def ledger_download(request: HttpRequest, community_id: int) -> HttpResponse:
-    """The ledger as a file, with the entries opened that the viewer may open; read as it is sent."""
+    """The ledger as a file, with the entries opened that the viewer may open; read as it is sent. Raises Http404 where
+    the viewer may not read the community.
+    """
     community = frame(request.user, community_id, tab="ledger")["community"]
     pieces = receipts.ledger_file(request.user, community)
     content = _read_by_and_by(pieces) if isinstance(request, ASGIRequest) else pieces
@@ -90,7 +94,9 @@ async def _read_by_and_by(pieces: Iterator[str]) -> AsyncIterator[str]:
 @require_safe
 @answered
 def community_checkpoint(request: HttpRequest, community_id: int) -> HttpResponse:
-    """What the ledger is now, signed: to keep, and to compare with later ones."""
+    """What the ledger is now, signed: to keep, and to compare with later ones. Raises Http404 where the viewer may not
+    read the community.
+    """
     community = frame(request.user, community_id, tab="ledger")["community"]
     response = JsonResponse(checkpoints.content(receipts.checkpoint_now(community)))
     patch_cache_control(response, private=True, no_store=True)

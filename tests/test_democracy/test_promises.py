@@ -288,7 +288,7 @@ class TestFingerprints:
         graph = """query($id: ID!) { decision(id: $id) {
             delegationGraph { nodes { voter { name } } edges { follower followee tags } isComplete }
             influence { totalCount edges { node { ballots voter { name } } } }
-            ballots { edges { node { kind tags voter { name member { id } } sources { weight } } } } } }"""
+            ballots(first: 9) { edges { node { kind tags voter { name member { id } } sources { weight } } } } } }"""
         found = ask(bob, graph, id=id_of(town.decision))["decision"]
         assert [one["voter"]["name"] for one in found["delegationGraph"]["nodes"]] == sorted([bea.handle, bob.handle])
         assert len(found["delegationGraph"]["edges"]) == 1
@@ -382,8 +382,6 @@ class TestTheAdmin:
         for model in ("ballot", "stagedballot"):
             listed = operator.get(reverse(f"admin:democracy_{model}_changelist")).content.decode()
             assert town["ann"].user.handle not in listed
-        ballot = Ballot.objects.get(membership=town["ann"])
-        assert operator.get(reverse("admin:democracy_ballot_change", args=[ballot.pk])).status_code == 302
 
     def test_nobody_is_deleted_which_would_list_what_hangs_on_them(self, operator: Client) -> None:
         town = Town()
@@ -436,7 +434,7 @@ def _kind(argument: str) -> str:
     return argument.removesuffix("Id").lower() if argument.endswith("Id") else ""
 
 
-_OTHERS = {"message": '"x"', "approve": "true", "anonymous": "true", "title": '"x"', "tags": "[]", "stars": "[]"}
+_OTHERS = {"message": '"x"', "text": '"x"', "approve": "true", "anonymous": "true", "title": '"x"', "tags": "[]", "stars": "[]"}
 
 
 def _call(name: str, field: Any, ids: dict[str, str]) -> str:
@@ -506,8 +504,8 @@ def test_a_receipt_of_an_anonymous_ballot_comes_with_a_warning(db: None) -> None
         .content.decode()
         for name in ("ann", "bea")
     }
-    assert "Whoever you show this receipt to can see that this ballot is yours" in pages["ann"]
-    assert "Whoever you show this receipt to" not in pages["bea"]
+    assert "whoever you show it to knows how you voted" in pages["ann"]
+    assert "whoever you show it to" not in pages["bea"]
 
 
 def test_a_member_who_gave_up_anonymity_shows_no_anonymous_ballot_on_their_page(db: None) -> None:

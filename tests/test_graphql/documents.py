@@ -21,8 +21,8 @@ query Decision($id: ID!) {{ decision(id: $id) {{
   calculation {{ decisionId status inputRevision calculatedRevision lastCalculated isFinal isCalculating error }}
   result {{ {RESULT} }}
   myBallot {{ {BALLOT} }}
-  ballots(first: 12) {{ totalCount edges {{ cursor node {{ {BALLOT} }} }} }}
-  history(first: 50) {{ totalCount edges {{ node {{ {RESULT} }} }} }}
+  ballots(first: 8) {{ totalCount edges {{ cursor node {{ {BALLOT} }} }} }}
+  history(first: 10) {{ totalCount edges {{ node {{ {RESULT} }} }} }}
   influence(first: 100) {{ totalCount edges {{ node {{ {VOTER} ballots }} }} }}
   delegationGraph {{ isComplete nodes {{ {VOTER} kind }} edges {{ follower followee tags }} }}
 }} }}

@@ -178,7 +178,7 @@ class Looking:
                 asked += (f"{listed}?q={word}" for word in (*ANONYMOUS, "5"))
                 pages += ["history", "delete"]
             for pk in range(1, _TRIED, 1 if self.is_thorough else 13):
-                asked += (reverse(f"{prefix}_{what}", args=[pk]) for what in pages)
+                asked += (f"{listed}{pk}/{what}/" for what in pages)
             for address in asked:
                 yield f"page {address}", answer(client.get(address))
         for address in (reverse("admin:index"), reverse("event-log"), f"{reverse('event-log')}?text=vote"):

@@ -645,7 +645,8 @@ def shown_fields(page: str) -> dict[str, str]:
 def test_a_closing_that_nobody_touched_stays_as_it_is_to_the_microsecond(scene: Scene) -> None:
     """Imports and programs give seconds; the field shows minutes."""
     closing = timezone.now().replace(second=41, microsecond=123_456) + timedelta(days=2)
-    decision = factories.decision(scene.community, scene.manager, closes_at=closing)
+    opening = timezone.now() + timedelta(days=1)
+    decision = factories.decision(scene.community, scene.manager, opens_at=opening, closes_at=closing)
     client, edit = as_(scene.manager), scene.address("decision-edit", decision)
     fields = shown_fields(text(client.get(edit)))
     response = client.post(edit, {"title": "A better question?", "description": "", **fields})

@@ -58,6 +58,7 @@ class Town:
             "token_id": create_api_token(self.manager, "a script")[0].pk,
             "key": ballots.context["rows"][0].voter.key,
             "token": "x",
+            "revision": 1,
         }
 
     def address(self, name: str) -> str:

@@ -435,7 +435,7 @@ def test_ballots_are_in_the_order_of_names_whatever_their_case_and_the_anonymous
     assert people_listed(many_names, q=hidden[0][0].split()[1][:6]) == hidden[:1]
 
 
-@pytest.mark.parametrize("key", ["m-999999", "m-", "a-000000000000", "x", "m-١", "m--1", "9" * 40, "m-" + "9" * 40])
+@pytest.mark.parametrize("key", ["m-999999", "m-", "a-000000000000", "x", "m-١", "m--1", "9" * 18, "m-" + "9" * 40])
 def test_a_key_of_no_ballot_is_not_found(scene: Scene, key: str) -> None:
     assert as_(scene.manager).get(scene.address("decision-ballot", key)).status_code == 404
 
