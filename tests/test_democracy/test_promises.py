@@ -434,7 +434,15 @@ def _kind(argument: str) -> str:
     return argument.removesuffix("Id").lower() if argument.endswith("Id") else ""
 
 
-_OTHERS = {"message": '"x"', "text": '"x"', "approve": "true", "anonymous": "true", "title": '"x"', "tags": "[]", "stars": "[]"}
+_OTHERS = {
+    "message": '"x"',
+    "text": '"x"',
+    "approve": "true",
+    "anonymous": "true",
+    "title": '"x"',
+    "tags": "[]",
+    "stars": "[]",
+}
 
 
 def _call(name: str, field: Any, ids: dict[str, str]) -> str:

@@ -8,10 +8,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 from pytest_django import Settings
 
 from democracy import checkpoints, ledger, signing
-from democracy.models import Checkpoint
+from democracy.models import Ballot, Checkpoint, Vote
 from tests import factories, rules
 
 
@@ -85,3 +86,17 @@ def test_a_checkpoint_is_kept_every_hour_of_change(monkeypatch: pytest.MonkeyPat
     clock.advance(minutes=1)
     factories.join(community, factories.person())
     assert kept() == [*first, rules.revision(community)]
+
+
+@pytest.mark.django_db
+def test_no_checkpoint_is_kept_of_an_entry_that_is_still_written_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = rules.Clock(monkeypatch)
+    community, members = rules.found("ada")
+    decision = factories.decision(community, members["manager"].user)
+    clock.advance(hours=2)
+    with transaction.atomic():
+        ballot = Ballot.objects.create(decision=decision, membership=members["ada"])
+        for choice in decision.choices.all():
+            Vote.objects.create(ballot=ballot, choice=choice, stars=4)
+    for row in Checkpoint.objects.filter(community=community):
+        assert row.hash == ledger.hash_at(community.pk, row.revision)

@@ -20,7 +20,7 @@ from democracy.services import bundles, receipts
 from democracy.services.calculation import forget_everything
 from tests import factories, rules
 from tests.rules import Clock
-from tests.test_verify.bundles import verifier
+from tests.test_verify.bundles import bundle, verifier
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +73,7 @@ class Desk:
     members: dict[str, Membership]
     decision: Decision
     files: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
 
     def fetch(self, viewer: Any = None, *, name: str = "ledger.jsonl") -> list[dict[str, Any]]:
         self.community.refresh_from_db()
@@ -101,7 +102,8 @@ class Desk:
             paths.append(str(path))
         code = verifier.main([*paths, *more])
         printed = self.capsys.readouterr()
-        return code, printed.out + printed.err
+        self.said = printed.out + printed.err
+        return code, self.said
 
 
 @pytest.fixture
@@ -430,18 +432,66 @@ def test_a_hash_is_looked_up(desk: Desk) -> None:
 
 def test_nothing_that_a_file_says_reaches_the_terminal_as_it_is(desk: Desk) -> None:
     evil = "d\x1b[2K\r\x07OK\nOK \u202e\u2028"
-    files = copy.deepcopy(desk.files)
-    files["bundle.json"]["decisions"][0]["id"] = evil
-    files["bundle.json"]["members"][0]["id"] = evil
-    rows = files["ledger.jsonl"]
-    rows[3]["commitment"], rows[0]["checkpoint"]["key"] = evil, evil
-    files["ada.json"]["hash"] = evil
-    for names in ([], ["bundle.json"], ["ledger.jsonl"], ["ada.json", "ledger.jsonl"]):
-        code, said = desk.check(*names, files=files)
-        assert code != 0
-        assert all(character.isprintable() or character == "\n" for character in said), said
-        assert all(line.startswith(("OK ", "DIFFERS ", "NOTE ", "  ", str(desk.folder))) for line in said.splitlines())
-        assert not any(line.startswith("OK \u202e") for line in said.splitlines())
+    seen = set()
+
+    def said(change: Change) -> None:
+        files = copy.deepcopy(desk.files)
+        change(files)
+        for names in ([], ["bundle.json"], ["ledger.jsonl"], ["ada.json", "ledger.jsonl"]):
+            seen.add(desk.check(*names, files=files)[0])
+            text = desk.said
+            assert all(character.isprintable() or character == "\n" for character in text), text
+            starts = ("OK ", "DIFFERS ", "NOTE ", "  ", str(desk.folder))
+            assert all(line.startswith(starts) for line in text.splitlines())
+
+    said(lambda files: files["bundle.json"]["decisions"][0].update(id=evil))
+    said(lambda files: files["bundle.json"]["decisions"][0]["ballots"][0].update(member=evil))
+    said(lambda files: files["bundle.json"]["members"][0].update(id=evil))
+    said(lambda files: files["bundle.json"]["decisions"][0]["choices"][0].update(title=evil))
+    said(lambda files: files["bundle.json"]["checkpoint"].update(time=evil, key=evil))
+    said(lambda files: files["ledger.jsonl"][0]["checkpoint"].update(time=evil))
+    said(lambda files: files["ledger.jsonl"][3].update(commitment=evil, hash=evil))
+    said(lambda files: files["ada.json"].update(hash=evil))
+    assert seen == {0, 1, 2}
+
+
+def test_a_ballot_that_is_given_is_taken_as_it_stands_and_hands_nothing_on() -> None:
+    made = bundle({"c": {"A": 5}}, ["g > c", "f > g"], choices="AB")
+    made["version"] = 2
+    given = {"member": "g", "kind": "inherited", "microstars": {"A": 1, "B": 2}, "tags": [], "given": True}
+    made["decisions"][0]["staged"] = [given]
+    read = verifier.read_bundle(json.dumps(made))
+    staged = {row["member"]: row["microstars"] for row in verifier.calculate(read, read.decisions[0])["staged"]}
+    assert staged == {"c": {"A": 5_000_000, "B": 0}, "g": {"A": 1, "B": 2}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "cast"}, "only one inherited ballot"),
+        ({"member": "c"}, "only one inherited ballot"),
+        ({"microstars": {"A": 1}}, "should be a whole number from 0 to 5000000 for each choice"),
+        ({"microstars": {"A": 1, "B": 5_000_001}}, "should be a whole number from 0 to 5000000 for each choice"),
+        ({"microstars": {"A": 1, "B": True}}, "should be a whole number from 0 to 5000000 for each choice"),
+        ({"tags": ["roads"]}, "those of an anonymous member are not told"),
+    ],
+)
+def test_what_can_not_be_given_is_refused(change: dict[str, Any], message: str) -> None:
+    made = bundle({"c": {"A": 5}}, choices="AB", bystanders=["g"])
+    made["version"] = 2
+    next(row for row in made["members"] if row["id"] == "g")["anonymous"] = True
+    given = {"member": "g", "kind": "inherited", "microstars": {"A": 1, "B": 2}, "tags": [], "given": True}
+    made["decisions"][0]["staged"] = [given | change]
+    with pytest.raises(verifier.Malformed, match=message):
+        verifier.read_bundle(json.dumps(made))
+
+
+def test_a_following_of_an_anonymous_member_is_refused() -> None:
+    made = bundle({"c": {"A": 5}}, ["g > c"], choices="AB")
+    made["version"] = 2
+    next(row for row in made["members"] if row["id"] == "g")["anonymous"] = True
+    with pytest.raises(verifier.Malformed, match="an anonymous member follows nobody"):
+        verifier.read_bundle(json.dumps(made))
 
 
 @pytest.mark.parametrize(
