@@ -206,7 +206,7 @@ class TestWhatReadersMayKnow:
         for viewer in (NOBODY, scene["ben"].user, scene.manager):
             (item,) = feed.feed(viewer, scene.community, kind=Kind.FOLLOWING, first=1)
             assert (item.actor, item.before, item.after) == ("Somebody", None, None)
-            assert item.sentence == "An anonymous member changed whom they follow."
+            assert item.sentence == "A following was made, changed or ended."
         (item,) = feed.feed(scene["ada"].user, scene.community, kind=Kind.FOLLOWING, first=1)
         assert item.sentence == f"{scene('ada')} follows {scene('ben')} on secret."
         assert item.after is not None

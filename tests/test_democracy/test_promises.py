@@ -17,7 +17,7 @@ from accounts.api import node_id
 from accounts.models import User
 from crowdvote.schema import schema
 from democracy import access, eventlog, selectors, services
-from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Membership, StagedBallot
+from democracy.models import Community, Decision, DecisionSnapshot, Membership, StagedBallot
 from democracy.recalculation import recalculate_community
 from democracy.services.calculation import forget_everything
 from democracy.services.explaining import explain_own, picture

@@ -127,7 +127,12 @@ def assert_same(kind: str, drawn: Drawn, *, is_final: bool) -> None:
     second = live(town, others, watch, is_final=is_final)
     found = differences(first, second)
     assert not found, in_words(found)
-    failed = [surface for surface, lines in first.lines.items() if any(map(_FAILURE.search, lines))]
+    failed = [
+        surface
+        for surface, lines in first.lines.items()
+        # The source of the verifier names errors.
+        if any(map(_FAILURE.search, lines)) and not surface.endswith("crowdvote_verify.py")
+    ]
     assert not failed, f"Alike in both worlds, but it failed: {failed}"
 
 

@@ -31,8 +31,8 @@ _VOLATILE = (
     # The place in a list, base64 of "place:7".
     (re.compile(r"cGxhY2U6[A-Za-z0-9_-]+=*"), "(place)"),
 )
-# Lines about anonymous votes are written to the log without order.
-_UNORDERED = re.compile(r"VOTE_[A-Z]+\W.*\bAnonymous\b(?! [0-9a-f]{8})", re.DOTALL)
+# Lines of anonymous members are written to the log without order.
+_UNORDERED = re.compile(r"(VOTE_[A-Z]+|MEMBERSHIP_CHANGE)\W.*\bAnonymous\b(?! [0-9a-f]{8})", re.DOTALL)
 _SHOWN = 40
 
 

@@ -148,7 +148,13 @@ def committing() -> Iterator[None]:
 def world(town: Town) -> Iterator[World]:
     """The town, before anybody is anonymous; all undone at the end."""
     clock = processes.Clock(START)
-    with processes.nothing_kept(), processes.secret(town.secret), clock.ruling(), transaction.atomic():
+    with (
+        processes.nothing_kept(),
+        processes.secret(town.secret),
+        processes.seeds(),
+        clock.ruling(),
+        transaction.atomic(),
+    ):
         processes.count_from_one_again()
         try:
             yield _made(town, clock)
