@@ -39,7 +39,7 @@ async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(unhea
     await open_decision(page, PLAYGROUND)
     address = page.url
     await star(page, 0, 4)
-    await page.get_by_text("Tags and comment").click()
+    await page.get_by_text("Tags and comment (optional)").click()
     await page.locator("#tags").fill("roads,")
     await page.get_by_label("Comment").fill("I thought about it all day.")
     await sign_out_elsewhere(page)
