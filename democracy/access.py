@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.models import User
@@ -78,6 +79,12 @@ def shows_ballots(decision: Decision) -> bool:
     return (
         decision.results_visibility == Decision.Visibility.LIVE or decision.status == Decision.Status.CLOSED
     ) and decision.status != Decision.Status.DRAFT
+
+
+def decisions_that_show_ballots(prefix: str = "") -> Q:
+    """The same as a condition on published decisions, or on rows that refer to them by `prefix`."""
+    is_live = Q(**{f"{prefix}results_visibility": Decision.Visibility.LIVE})
+    return is_live | Q(**{f"{prefix}closes_at__lte": timezone.now()})
 
 
 def hides_ballots(decision: Decision) -> bool:

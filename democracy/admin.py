@@ -70,7 +70,7 @@ class ReadOnlyAdmin(StrictModelAdmin):
 
 class ListOnlyAdmin(ReadOnlyAdmin):
     """A list alone: pages of single rows would have the rows' numbers in their addresses, whose gaps count those that
-    are hidden.
+    are hidden. Without a search: Django would complete words with rows' numbers for other forms.
     """
 
     list_display_links = None
@@ -275,9 +275,8 @@ class FollowingAdmin(ReadOnlyAdmin):
 
 def _open_ballots(rows: QuerySet[Any]) -> QuerySet[Any]:
     """Those that bear names, where ballots may be seen: as `access.shows_ballots` says of one."""
-    live = Q(decision__results_visibility=Decision.Visibility.LIVE)
-    closed = Q(decision__closes_at__lte=timezone.now())
-    return rows.filter(live | closed, decision__published_at__isnull=False, is_anonymous=False)
+    shown = access.decisions_that_show_ballots("decision__")
+    return rows.filter(shown, decision__published_at__isnull=False, is_anonymous=False)
 
 
 @admin.register(Ballot)
@@ -286,7 +285,6 @@ class BallotAdmin(ListOnlyAdmin):
     list_select_related = ("membership__user", "decision")
     list_filter = ("abstain",)
     sortable_by = ()
-    search_fields = ("membership__user__handle", "decision__title")
     ordering = ("-cast_at", "-pk")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Ballot]:
@@ -309,7 +307,6 @@ class StagedBallotAdmin(ListOnlyAdmin):
     list_select_related = ("membership__user", "decision")
     list_filter = ("kind", "is_counted")
     sortable_by = ()
-    search_fields = ("membership__user__handle", "decision__title")
     ordering = ("-pk",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StagedBallot]:
@@ -353,6 +350,10 @@ class DecisionSnapshotAdmin(ReadOnlyAdmin):
         return rows if request.resolver_match and "object_id" in request.resolver_match.kwargs else rows.defer("result")
 
 
+# No anonymous member can be found by the minute of such an entry.
+_OF_THE_COMMUNITY = (LedgerEntry.Kind.COMMUNITY, LedgerEntry.Kind.DECISION, LedgerEntry.Kind.RECALCULATION)
+
+
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnlyAdmin):
     """The chain; not what its entries say. See Note [Operators know no more]."""
@@ -366,9 +367,9 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     sortable_by = ()
     fields = ("community", "revision", "at", "kind", "commitment", "hash")
 
-    @admin.display(description="Time; of ballots the hour")
+    @admin.display(description="Time; of what people do the hour")
     def at(self, entry: LedgerEntry) -> datetime:
-        return access.to_the_hour(entry.time) if entry.kind == LedgerEntry.Kind.BALLOT else entry.time
+        return entry.time if entry.kind in _OF_THE_COMMUNITY else access.to_the_hour(entry.time)
 
     @admin.display(description="Hash")
     def short_hash(self, entry: LedgerEntry) -> str:
@@ -376,12 +377,13 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(CalculationClaim)
-class CalculationClaimAdmin(ReadOnlyAdmin):
-    """Which runs hold which communities now."""
+class CalculationClaimAdmin(ListOnlyAdmin):
+    """Which runs hold which communities now; how many there were and until when would count and time hidden votes."""
 
-    list_display = ("community", "fence", "holder", "expires_at", "is_running")
+    list_display = ("community", "holder", "is_running")
     list_select_related = ("community",)
-    ordering = ("-expires_at",)
+    ordering = ("community",)
+    sortable_by = ()
 
     @admin.display(boolean=True)
     def is_running(self, claim: CalculationClaim) -> bool:

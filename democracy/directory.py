@@ -223,12 +223,9 @@ def ballots_shown(viewer: Viewer, of: Membership) -> list[Ballot]:
     if not access.is_self(viewer, of):
         if of.is_anonymous:
             return []
-        ballots = ballots.filter(is_anonymous=False)
-    return [
-        ballot
-        for ballot in ballots[:_BALLOTS_FOR_TAGS]
-        if access.is_self(viewer, of) or access.shows_ballots(ballot.decision)
-    ]
+        # Before the cut: how many are hidden must not show in which are left.
+        ballots = ballots.filter(access.decisions_that_show_ballots("decision__"), is_anonymous=False)
+    return list(ballots[:_BALLOTS_FOR_TAGS])
 
 
 def tags_of(ballots: Iterable[Ballot]) -> list[str]:

@@ -271,5 +271,6 @@ def read_rows(viewer: Viewer, decision: Decision, columns: Columns, rows: Sequen
             microstars=tuple(columns.microstars[row].tolist()),
             tags=tuple(sorted(_tags_shown(columns, hidden, row))),
             is_counted=bool(columns.counted[row]),
-            comment=comments.get(member, ""),
+            # Until it is calculated, a ballot just cast still stands as inherited, perhaps under another name.
+            comment="" if columns.kinds[row] == Kind.INHERITED else comments.get(member, ""),
         )

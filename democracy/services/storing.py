@@ -115,8 +115,11 @@ def _have_voted(decision: Decision, since: int, until: int) -> bool:
         membership__role=Membership.Role.VOTER,
     )
     voters = set()
-    for member, before, after in written.values_list("membership", "before", "after").iterator():
-        if _rated(before) != _rated(after):
+    columns = ("membership", "membership__left_at", "before", "after")
+    for member, left_at, before, after in written.values_list(*columns).iterator():
+        # What somebody cast by name goes with them when they leave: nobody can hide among those who are gone.
+        is_there = left_at is None or (after or before or {})["anonymous"]
+        if is_there and _rated(before) != _rated(after):
             voters.add(member)
             if len(voters) >= BATCH:
                 return True

@@ -57,9 +57,9 @@ def result_panel(context: dict[str, Any]) -> dict[str, Any]:
 
 def checkpoint_of(snapshot: DecisionSnapshot | None) -> dict[str, Any]:
     """The context of a result's checkpoint: of the ledger that it rests on, where its revision is told."""
-    decision = snapshot.decision if snapshot is not None else None
-    if snapshot is None or decision is None or not (snapshot.is_final or access.shows_ballots(decision)):
+    if snapshot is None or access.shown_revision(snapshot) is None:
         return {"checkpoint": None}
+    decision = snapshot.decision
     head = ledger.hash_at(decision.community_id, snapshot.revision)
     # As of when it was calculated, so that it is the same for everybody and at any time.
     checkpoint = checkpoints.signed(decision.community_id, snapshot.revision, head, snapshot.calculated_at)

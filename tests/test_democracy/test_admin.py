@@ -38,8 +38,8 @@ from tests import factories, rules
 
 pytestmark = pytest.mark.django_db
 
-# Ballots have no pages of their own.
-LISTS_ALONE = [Ballot, StagedBallot]
+# Ballots and claims have no pages of their own.
+LISTS_ALONE = [Ballot, StagedBallot, CalculationClaim]
 REGISTERED = [
     Community,
     Membership,

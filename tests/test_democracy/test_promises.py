@@ -16,7 +16,7 @@ from strawberry import Schema
 from accounts.api import node_id
 from accounts.models import User
 from crowdvote.schema import schema
-from democracy import access, eventlog, selectors, services
+from democracy import access, directory, eventlog, selectors, services
 from democracy.models import Community, Decision, DecisionSnapshot, Membership, StagedBallot
 from democracy.recalculation import recalculate_community
 from democracy.services.calculation import forget_everything
@@ -532,3 +532,58 @@ def test_final_results_tell_their_revision_and_time(db: None) -> None:
     assert access.shown_revision(snapshot) == snapshot.revision
     assert access.shown_time(snapshot) == snapshot.calculated_at
     assert Decision.objects.get(pk=town.decision.pk).closes_at - timedelta(days=2) < snapshot.calculated_at  # type: ignore[operator]
+
+
+def test_nobody_hides_among_voters_who_are_removed(db: None) -> None:
+    town = Town(results_visibility="batched")
+    gone = [factories.join(town.community, factories.person()) for _ in range(4)]
+    for member in gone:
+        factories.vote(member, town.decision, Ash=5)
+    for member in gone:
+        services.remove_member(town.manager, member.pk)
+    town.vote("bea", Birch=4)
+    town.calculate()
+    assert selectors.newest_snapshots([town.decision.pk]) == []
+
+
+def test_a_comment_stands_beside_the_ballot_that_it_was_written_on_alone(db: None) -> None:
+    town = Town()
+    factories.follow(town["ann"], town["bea"])
+    town.vote("bea", Ash=5)
+    town.calculate()
+    services.cast_ballot(town["ann"].user, town.decision.pk, stars={}, abstain=True, comment="secret words")
+    columns = columns_of(town.decision, town.decision.choices.count())
+    rows = list(read_rows(AnonymousUser(), town.decision, columns, ballot_rows(town.decision, columns)))
+    # What she cast is not calculated yet: it stands as inherited.
+    assert ([row.kind for row in rows].count("inherited"), [row.comment for row in rows]) == (1, ["", ""])
+
+
+def test_the_topics_of_a_member_do_not_tell_of_hidden_ballots(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "_BALLOTS_FOR_TAGS", 1)
+    town = Town()
+    town.vote("bea", ["parks"], Ash=5)
+    hidden = factories.decision(town.community, town.manager, results_visibility="after_close")
+    factories.vote(town["bea"], hidden, ["secret"], Ash=5)
+    told = directory.ballots_shown(AnonymousUser(), town["bea"])
+    assert [ballot.decision for ballot in told] == [town.decision]
+
+
+@pytest.mark.parametrize(("model", "field"), [("vote", "ballot"), ("ballot", "decision")])
+def test_the_administration_completes_no_ballot(db: None, model: str, field: str) -> None:
+    client = client_of(factories.person(is_staff=True, is_superuser=True))
+    asked = {"term": "", "app_label": "democracy", "model_name": model, "field_name": field}
+    answer = client.get(reverse("admin:autocomplete"), asked)
+    assert (answer.status_code, b"ballot " in answer.content) in {(404, False), (403, False), (200, False)}
+
+
+def test_no_claim_counts_or_times_the_runs_of_hidden_decisions(db: None) -> None:
+    town = Town(results_visibility="after_close")
+    town.vote("bea", Ash=5)
+    town.calculate()
+    client = client_of(factories.person(is_staff=True, is_superuser=True))
+    before = client.get(reverse("admin:democracy_calculationclaim_changelist")).content
+    town.vote("bea", Ash=1)
+    town.calculate()
+    after = client.get(reverse("admin:democracy_calculationclaim_changelist")).content
+    rows = [re.findall(rb'<td class="field-[^<]*<', page) for page in (before, after)]
+    assert rows[0] == rows[1] != []
