@@ -1534,6 +1534,7 @@ def verify(bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
     signed = _check_question(differences, bundle, decision)
     _compare_result(differences, bundle, decision, calculated)
     _compare_staged(differences, bundle, decision, staged)
+    _check_origin(differences, bundle, decision)
     people = calculated["participation"]
     winner = (
         f"winner {calculated['winner']}" if calculated["winner"] is not None else f"no winner ({calculated['reason']})"
@@ -1552,6 +1553,16 @@ def verify(bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
             "question signed" if signed else "question, titles and numbers of the choices not signed by a site"
         )
     return differences, "; ".join(notes)
+
+
+def _check_origin(differences: Differences, bundle: Bundle, decision: Decision) -> None:
+    """Note a checkpoint that is of another moment than the file, and ballots given without anybody to hide."""
+    checkpoint = bundle.checkpoint
+    if checkpoint is not None and "ledger" in bundle.record:
+        vouched = {"revision": checkpoint.revision, "hash": checkpoint.hash}
+        differences.compare(bundle.record["ledger"], vouched, "ledger")
+    if decision.given and not any(bundle.anonymous):
+        differences.append(f"{decision.place}.staged: ballots are given, and nobody in the file is anonymous")
 
 
 def calculate(bundle: Bundle, decision: Decision) -> Record:
@@ -1689,6 +1700,10 @@ class Run:
 
     def _signatures(self) -> None:
         everyone = [(one.name, checkpoint) for one in self.documents for checkpoint in one.checkpoints()]
+        for document in self.documents if self.key else ():
+            if isinstance(document.content, Bundle | Ledger | Receipt) and document.content.checkpoint is None:
+                missing = Differences(["checkpoint: missing, so that nothing in it is signed with that key"])
+                self.report(f"{document.name} checkpoint", missing, "")
         for name, checkpoint in everyone:
             summary = (
                 f"signed at {checkpoint.time} for community {checkpoint.community} at revision {checkpoint.revision} "

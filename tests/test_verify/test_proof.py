@@ -160,6 +160,33 @@ def test_a_result_alone_is_checked_with_its_signatures(desk: Desk) -> None:
     assert (code, "checkpoint.key: the file says" in said) == (1, True)
 
 
+def test_with_a_key_nothing_unsigned_is_taken(desk: Desk) -> None:
+    unsigned = copy.deepcopy(desk.files["bundle.json"])
+    key = unsigned.pop("checkpoint")["key"]
+    code, said = desk.check(files={"bundle.json": unsigned}, more=("--key", key))
+    assert (code, "checkpoint: missing, so that nothing in it is signed with that key" in said) == (1, True)
+
+
+def test_a_checkpoint_of_another_moment_than_the_file_is_found(desk: Desk) -> None:
+    forged = copy.deepcopy(desk.files["bundle.json"])
+    forged["ledger"]["hash"] = "ab" * 32
+    code, said = desk.check(files={"bundle.json": forged})
+    assert (code, "ledger.hash: the file says" in said) == (1, True)
+
+
+def test_no_ballot_is_given_where_nobody_is_anonymous(desk: Desk) -> None:
+    made = bundle({"c": {"A": 5}}, ["g > c"], choices="AB")
+    made["version"] = 2
+    forged = {"member": "g", "kind": "inherited", "microstars": {"A": 0, "B": 5_000_000}, "tags": [], "given": True}
+    made["decisions"][0]["staged"] = [forged]
+    read = verifier.read_bundle(json.dumps(made))
+    calculated = verifier.calculate(read, read.decisions[0])
+    rows = [row for row in calculated["staged"] if row["member"] != "g"]
+    made["decisions"][0] |= {"result": calculated["result"], "staged": [*rows, forged]}
+    code, said = desk.check(files={"bundle.json": made})
+    assert (code, "ballots are given, and nobody in the file is anonymous" in said) == (1, True)
+
+
 # --- What somebody might do to a bundle -------------------------------------------------------------------------------
 
 Change = Callable[[Any], None]

@@ -154,7 +154,7 @@ def ledger_page(
         items = feed.feed_after(viewer, community, page.after, kind=kind, decision=decision, first=page.first + 1)
 
     async def count() -> int:
-        return await sync_to_async(feed.entries(viewer, community, kind=kind, decision=decision).count)()
+        return await sync_to_async(lambda: feed.entries(viewer, community, kind=kind, decision=decision).count())()
 
     nodes = [LedgerEntry(item=item) for item in items]
     return connection(page, nodes, count=count, place=lambda index: items[index].revision)
