@@ -68,14 +68,15 @@ _WITNESSED = """
     FROM witnessed ORDER BY id
 """
 _BALLOTS = """
-    SELECT b.decision_id, b.membership_id, b.tags, b.abstain, b.comment, b.is_anonymous,
+    SELECT b.decision_id, b.membership_id, b.tags, b.abstain, b.comment,
            coalesce(jsonb_object_agg(v.choice_id::text, v.stars) FILTER (WHERE v.id IS NOT NULL), '{}')
     FROM democracy_ballot b LEFT JOIN democracy_vote v ON v.ballot_id = b.id
     GROUP BY b.id
 """
 _FOLLOWINGS = 'SELECT follower_id, followee_id, tags, "order" FROM democracy_following'
 _ENTRIES = """
-    SELECT community_id, subject, revision, after, hash, extract(epoch FROM time)::float8 FROM democracy_ledgerentry
+    SELECT community_id, subject, revision, after - 'cast' - 'created' - 'anonymous', hash,
+           extract(epoch FROM time)::float8 FROM democracy_ledgerentry
     WHERE kind IN ('ballot', 'following') ORDER BY community_id, revision
 """
 # The age of the oldest ballot that no result reflects yet.
@@ -168,8 +169,8 @@ class Witness:
                 yield ClaimWritten(transaction, at, writer, community, fence, holder, process, expires_at)
 
     def _contents(self) -> Iterator[tuple[str, Content]]:
-        for decision, member, tags, abstain, comment, anonymous, stars in self._rows(_BALLOTS):
-            content = {"stars": stars, "tags": tags, "abstain": abstain, "comment": comment, "anonymous": anonymous}
+        for decision, member, tags, abstain, comment, stars in self._rows(_BALLOTS):
+            content = {"stars": stars, "tags": tags, "abstain": abstain, "comment": comment}
             yield f"ballot:{decision}:{member}", content
         for follower, followee, tags, order in self._rows(_FOLLOWINGS):
             content = {"follower": follower, "followee": followee, "tags": tags, "order": order}

@@ -28,9 +28,9 @@ def test_ledgers_as_written_are_said_to_be(two):
 def test_a_changed_entry_fails_the_command_and_the_other_community_is_fine(two):
     town, village = two
     LedgerEntry.objects.filter(community=town, revision=2).update(after={"user": 1})
-    with refused("2 faults found."):
+    with refused("faults found."):
         run("verify_ledger")
-    with refused("2 faults found."):
+    with refused("faults found."):
         run("verify_ledger", "--community", town.pk)
     assert run("verify_ledger", "--community", village.pk) != []
 
