@@ -8,7 +8,8 @@ managers; how that member voted is known to that member alone.
 # Note [Whether a ballot bears a name]
 A ballot that somebody wrote keeps the name or pseudonym under which it was cast, whatever its caster does later: what
 changes would show which one is theirs. One that somebody inherits bears the name or pseudonym that its member had when
-it was staged; beside it nobody is named who is anonymous now, since whom they followed is theirs to know.
+it was staged, and a pseudonym where they have cast an anonymous one in that decision: else their name would appear in
+its place. Beside it nobody is named who is anonymous now, since whom they followed is theirs to know.
 """
 
 from __future__ import annotations
@@ -117,11 +118,15 @@ def snapshots_visible_to(viewer: Viewer) -> QuerySet[DecisionSnapshot]:
     return DecisionSnapshot.objects.filter(decision__in=decisions_visible_to(viewer)).select_related("decision")
 
 
-def pseudonym(decision_id: int, membership_id: int) -> str:
+def pseudonym(decision_id: int, membership_id: int, *, kind: str = StagedBallot.Kind.CAST) -> str:
     """An anonymous member's name in one decision: stable there, and without relation to the same member's name
-    elsewhere.
+    elsewhere. What they inherit bears another than what they cast: whoever knows them by the one does not find the
+    other.
     """
-    digest = salted_hmac("democracy.pseudonym", f"{decision_id}:{membership_id}", algorithm="sha256").hexdigest()
+    named = f"{decision_id}:{membership_id}"
+    if kind == StagedBallot.Kind.INHERITED:
+        named += ":inherited"
+    digest = salted_hmac("democracy.pseudonym", named, algorithm="sha256").hexdigest()
     return f"{ANONYMOUS} {digest[:12]}"
 
 

@@ -289,6 +289,15 @@ def newest_entry(community_id: int, subject: str) -> LedgerEntry | None:
     return LedgerEntry.objects.filter(community=community_id, subject=subject).order_by("-revision").first()
 
 
+def ballots_withdrawn(decision_ids: Iterable[int]) -> list[tuple[int, int, Any]]:
+    """The ballots that were taken back in these decisions: decision, membership, and what they said."""
+    communities = Community.objects.filter(decisions__in=list(decision_ids))
+    taken_back = LedgerEntry.objects.filter(
+        community__in=communities, kind=LedgerEntry.Kind.BALLOT, decision__in=list(decision_ids), after__isnull=True
+    )
+    return list(taken_back.values_list("decision", "membership", "before"))
+
+
 def entries_after(community_id: int, revision: int, *, most: int | None = None) -> Sequence[LedgerEntry]:
     """The entries after `revision`, oldest first, or the first of them: the change feed."""
     return list(LedgerEntry.objects.filter(community=community_id, revision__gt=revision).order_by("revision")[:most])

@@ -246,9 +246,9 @@ def ballots_of(decisions: Sequence[Decision], *, start: int, stop: int) -> dict[
     known = staged.filter(access.named_ballots())
     numbers = dict(known.order_by().values("decision").annotate(number=Count("pk")).values_list("decision", "number"))
     hidden: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
-    rest = staged.exclude(access.named_ballots()).values_list("decision", "membership", "pk")
-    for decision, membership, pk in rest:
-        hidden[decision].append((access.pseudonym(decision, membership), pk))
+    rest = staged.exclude(access.named_ballots()).values_list("decision", "membership", "kind", "pk")
+    for decision, membership, kind, pk in rest:
+        hidden[decision].append((access.pseudonym(decision, membership, kind=kind), pk))
     wanted = (_page_of_one if len(by_id) == 1 else _page_of_each)(known, start, stop)
     for decision, names in hidden.items():
         before = numbers.get(decision, 0)

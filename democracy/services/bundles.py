@@ -38,9 +38,12 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class ExportedMember(NamedTuple):
-    """What a file says of a member, or must know to keep it to itself. `is_hidden`: goes by a pseudonym in the file."""
+    """What a file says of a member, or must know to keep it to itself. `is_hidden`: goes by a pseudonym in the file;
+    `kind`: of which ballot, that they wrote or that they inherit or would.
+    """
 
     is_hidden: bool
+    kind: str
     is_anonymous: bool
     is_voter: bool
     is_manager: bool
@@ -134,14 +137,15 @@ def _exported(decision: Decision, inputs: CommunityInputs, staged: Staged) -> di
         # A ballot stays under the name under which it was cast.
         is_hidden = ballots[pk].anonymous if pk in ballots else is_anonymous or pk in pseudonymous
         is_voter = inputs.members.get(pk, True) or (pk in ballots and is_hidden)
-        members[pk] = ExportedMember(is_hidden, is_anonymous, is_voter, is_manager, file_id, name)
+        kind = StagedBallot.Kind.CAST if pk in ballots else StagedBallot.Kind.INHERITED
+        members[pk] = ExportedMember(is_hidden, kind, is_anonymous, is_voter, is_manager, file_id, name)
     return members
 
 
 def _member_ids(decision: Decision, members: Members) -> dict[int, str]:
     """Each member's id in the file: the one it came with, else its number; pseudonyms for the anonymous."""
     wanted = {
-        pk: pseudonym_id(decision.pk, pk) if member.is_hidden else member.file_id or str(pk)
+        pk: pseudonym_id(decision.pk, pk, kind=member.kind) if member.is_hidden else member.file_id or str(pk)
         for pk, member in members.items()
     }
     # Those with an id of their own keep it; another that would be the same gets a longer one.
@@ -166,7 +170,7 @@ def _members(decision: Decision, members: Members, names: Mapping[int, str]) -> 
         member = members[pk]
         role = "voter" if member.is_voter else "lobbyist"
         if member.is_hidden:
-            pseudonym = access.pseudonym(decision.pk, pk)
+            pseudonym = access.pseudonym(decision.pk, pk, kind=member.kind)
             yield {"id": names[pk], "name": pseudonym, "role": role, "manager": False, "anonymous": True}
         else:
             is_manager = member.is_manager and not member.is_anonymous

@@ -86,13 +86,12 @@ class _Closed:
 def under_pseudonyms(
     decision: DecisionInputs, anonymous: Set[int], staged: Iterable[tuple[int, str]]
 ) -> frozenset[int]:
-    """Whose ballots, of these members with their kinds, bear pseudonyms: written ones as they were cast, inherited ones
-    where the member is anonymous.
-    """
+    """Whose ballots, of these members with their kinds, bear pseudonyms: see Note [Whether a ballot bears a name]."""
+    unnamed = anonymous | decision.withdrawn
     return frozenset(
         member
         for member, kind in staged
-        if (member in anonymous if kind == StoredBallot.Kind.INHERITED else decision.ballots[member].anonymous)
+        if (member in unnamed if kind == StoredBallot.Kind.INHERITED else decision.ballots[member].anonymous)
     )
 
 

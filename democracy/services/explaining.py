@@ -115,7 +115,7 @@ def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | N
     sources = everything[:MOST_SOURCES]
     named = [member, *{one for source in sources for one in source.path}]
     hidden = under_pseudonyms([decision])[decision.pk]
-    people = voters(viewer, decision, named, hidden=hidden)
+    people = voters(viewer, decision, named, hidden=dict.fromkeys(hidden, ballot.kind))
     # Whoever has become anonymous since bears no pseudonym here: it would tell those who followed them whose it is.
     for one in hidden.intersection(people) - {member}:
         people[one] = replace(people[one], key="", name=access.ANONYMOUS)
@@ -209,7 +209,7 @@ def most_influential(viewer: Viewer, decision: Decision, *, counted: int) -> lis
     """The cast ballots that carry more than themselves, weightiest first, without what pseudonyms inherit."""
     weightiest, _ = influence(decision, stop=MOST_INFLUENTIAL)
     carrying = [one for one in weightiest if one.ballots > 1]
-    people = voters(viewer, decision, [one.member.pk for one in carrying], hidden=frozenset())
+    people = voters(viewer, decision, [one.member.pk for one in carrying], hidden={})
     return [Influential(people[one.member.pk], one.ballots, one.ballots / max(counted, 1)) for one in carrying]
 
 

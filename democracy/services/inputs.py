@@ -38,11 +38,14 @@ def tag_set(text: str) -> frozenset[str]:
 
 @dataclass
 class DecisionInputs:
-    """One decision's choices, in order, and every ballot cast in it, those of former members included."""
+    """One decision's choices, in order, and every ballot cast in it, those of former members included. `withdrawn`:
+    who took an anonymous one back.
+    """
 
     choices: tuple[int, ...]
     lots: tuple[int, ...]
     ballots: dict[int, CastBallot] = field(default_factory=dict)
+    withdrawn: set[int] = field(default_factory=set)
 
     def cast_ballot(self, content: Mapping[str, Any]) -> CastBallot:
         stars = content["stars"]
@@ -70,7 +73,9 @@ class DecisionInputs:
     def apply(self, membership_id: int, content: Content) -> CastBallot | None:
         """Take over a ballot's new content; None withdraws it. Returns the ballot as the engine takes it."""
         if content is None:
-            self.ballots.pop(membership_id, None)
+            taken_back = self.ballots.pop(membership_id, None)
+            if taken_back is not None and taken_back.anonymous:
+                self.withdrawn.add(membership_id)
             return None
         ballot = self.ballots[membership_id] = self.cast_ballot(content)
         return ballot
@@ -179,6 +184,9 @@ def decision_inputs(decision_ids: Iterable[int]) -> dict[int, DecisionInputs]:
     decisions = without_ballots(decision_ids)
     for pk, one in decisions.items():
         one.read(Ballot.objects.filter(decision=pk), Vote.objects.filter(ballot__decision=pk))
+    for decision, member, before in ledger.ballots_withdrawn(decisions):
+        if before["anonymous"]:
+            decisions[decision].withdrawn.add(member)
     return decisions
 
 

@@ -14,7 +14,7 @@ from democracy.access import Viewer
 from democracy.canonical import written_time
 from democracy.disclosure import Disclosure, is_anonymous
 from democracy.errors import NoBallot
-from democracy.models import Ballot, Checkpoint, Community, Decision, LedgerEntry
+from democracy.models import Ballot, Checkpoint, Community, Decision, LedgerEntry, StagedBallot
 
 RECEIPT, LEDGER, VERSION = "crowdvote-receipt", "crowdvote-ledger", 1
 _ROWS = 1_000
@@ -48,9 +48,9 @@ class Receipt:
         return row
 
 
-def pseudonym_id(decision_id: int, membership_id: int) -> str:
-    """The id of an anonymous ballot in its decision's bundle."""
-    return access.pseudonym(decision_id, membership_id).lower().replace(" ", "-")
+def pseudonym_id(decision_id: int, membership_id: int, *, kind: str = StagedBallot.Kind.CAST) -> str:
+    """The id of somebody under a pseudonym in a decision's bundle."""
+    return access.pseudonym(decision_id, membership_id, kind=kind).lower().replace(" ", "-")
 
 
 def own_receipts(viewer: Viewer, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Receipt]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -163,8 +163,12 @@ def under_pseudonyms(decision: Decision, columns: Columns) -> frozenset[int]:
     )
 
 
-def voters(viewer: Viewer, decision: Decision, member_ids: Sequence[int], *, hidden: Set[int]) -> dict[int, Voter]:
-    """The people behind ballots of a decision, as the viewer may know them; `hidden`: those under pseudonyms."""
+def voters(
+    viewer: Viewer, decision: Decision, member_ids: Sequence[int], *, hidden: Mapping[int, str]
+) -> dict[int, Voter]:
+    """The people behind ballots of a decision, as the viewer may know them; `hidden`: the kinds of those ballots that
+    bear pseudonyms.
+    """
     rows = Membership.objects.filter(community=decision.community_id, pk__in=member_ids)
     own = viewer.pk if viewer.is_authenticated else None
     people = rows.values_list("pk", "user_id", "user__name", "user__handle", "role")
@@ -173,7 +177,7 @@ def voters(viewer: Viewer, decision: Decision, member_ids: Sequence[int], *, hid
         is_self = user_id == own
         if pk in hidden:
             # Lobbyists are not anonymous: whoever became one since cast this as a voter.
-            name_here = access.pseudonym(decision.pk, pk)
+            name_here = access.pseudonym(decision.pk, pk, kind=hidden[pk])
             found[pk] = Voter(_anonymous_key(name_here), name_here, "", is_lobbyist=False, is_self=is_self)
         else:
             is_lobbyist = role == Membership.Role.LOBBYIST
@@ -190,8 +194,8 @@ def ballot_behind(decision: Decision, key: str) -> StagedBallot | None:
     rest = staged.exclude(access.named_ballots())
     found = (
         pk
-        for pk, member in rest.values_list("pk", "membership")
-        if key == _anonymous_key(access.pseudonym(decision.pk, member))
+        for pk, member, kind in rest.values_list("pk", "membership", "kind")
+        if key == _anonymous_key(access.pseudonym(decision.pk, member, kind=kind))
     )
     return staged.filter(pk=next(found, 0)).first()
 
@@ -236,7 +240,9 @@ def _found(decision: Decision, columns: Columns, hidden: Set[int], search: str) 
     in_order = members.filter(*map(named, search.split())).order_by("user__sort_name", "user__handle")
     found = (columns.row_of.get(pk) for pk in in_order.values_list("pk", flat=True))
     words = search.casefold().split()
-    pseudonyms = sorted((access.pseudonym(decision.pk, columns.members[row]).casefold(), row) for row in hidden)
+    pseudonyms = sorted(
+        (access.pseudonym(decision.pk, columns.members[row], kind=columns.kinds[row]).casefold(), row) for row in hidden
+    )
     return [
         *(row for row in found if row is not None and row not in hidden),
         *(row for pseudonym, row in pseudonyms if all(word in pseudonym for word in words)),
@@ -257,7 +263,7 @@ def read_rows(viewer: Viewer, decision: Decision, columns: Columns, rows: Sequen
     """These rows with names, tags and comments."""
     members = [columns.members[row] for row in rows]
     hidden = under_pseudonyms(decision, columns)
-    people = voters(viewer, decision, members, hidden={columns.members[row] for row in hidden})
+    people = voters(viewer, decision, members, hidden={columns.members[row]: columns.kinds[row] for row in hidden})
     comments = dict(
         Ballot.objects.filter(decision=decision, membership__in=members)
         .exclude(comment="")

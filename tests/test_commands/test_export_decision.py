@@ -159,7 +159,7 @@ def test_an_anonymous_member_has_a_pseudonym_and_nothing_else(town):
 def test_what_an_anonymous_member_inherits_stands_as_given_without_whom_they_follow(town):
     _, members, one = town
     bundle = exported(one)
-    gus = access.pseudonym(one.pk, members["gus"].pk).lower().replace(" ", "-")
+    gus = access.pseudonym(one.pk, members["gus"].pk, kind="inherited").lower().replace(" ", "-")
     assert [row for row in bundle["followings"] if gus in row.values()] == []
     [decision] = bundle["decisions"]
     bob = {row["member"]: row for row in decision["staged"]}[str(members["bob"].pk)]
@@ -193,7 +193,7 @@ def test_whoever_became_anonymous_after_closing_keeps_the_name_of_a_cast_ballot_
     }
     # Dan inherited from Cat, and she from him.
     given = {row["member"] for row in bundle["decisions"][0]["staged"] if "given" in row}
-    dan = access.pseudonym(one.pk, members["dan"].pk).lower().replace(" ", "-")
+    dan = access.pseudonym(one.pk, members["dan"].pk, kind="inherited").lower().replace(" ", "-")
     assert given > {dan, str(members["cat"].pk)}
     assert bundle["decisions"][0]["result"] == before["decisions"][0]["result"]
     assert verified(bundle)[0] == []

@@ -163,6 +163,8 @@ class TestNames:
         assert len(set(names)) == len(names)
         assert all(re.fullmatch(r"Anonymous [0-9a-f]{12}", name) for name in names)
         assert names == [access.pseudonym(decision, member.pk) for decision in range(1, 200)]
+        assert access.pseudonym(1, member.pk, kind="abstained") == names[0]
+        assert access.pseudonym(1, member.pk, kind="inherited") not in names
         others = {access.pseudonym(1, number) for number in range(1, 200)}
         assert len(others) == 199
 

@@ -19,6 +19,7 @@ from crowdvote.schema import schema
 from democracy import access, directory, eventlog, selectors, services
 from democracy.models import Community, Decision, DecisionSnapshot, Membership, StagedBallot
 from democracy.recalculation import recalculate_community
+from democracy.services import audits
 from democracy.services.calculation import forget_everything
 from democracy.services.explaining import explain_own, picture
 from democracy.services.rolls import ballot_rows, columns_of, read_rows
@@ -76,8 +77,8 @@ class Town:
         result: dict[str, Any] = selectors.newest_snapshots([self.decision.pk])[0].result
         return result
 
-    def pseudonym(self, name: str) -> str:
-        return access.pseudonym(self.decision.pk, self[name].pk)
+    def pseudonym(self, name: str, kind: str = "cast") -> str:
+        return access.pseudonym(self.decision.pk, self[name].pk, kind=kind)
 
 
 class TestHiddenBallots:
@@ -269,8 +270,60 @@ class TestNamesOfBallots:
             town.close()
         assert town.listed()[town["bob"].user.handle][2] == ("parks",)
         services.set_anonymity(town["bob"].user, town.community.pk, anonymous=True)
-        assert set(town.listed()) == {town["bea"].user.handle, town.pseudonym("bob")}
-        assert town.listed()[town.pseudonym("bob")][2] == ()
+        unnamed = town.pseudonym("bob", "inherited")
+        assert set(town.listed()) == {town["bea"].user.handle, unnamed}
+        assert town.listed()[unnamed][2] == ()
+
+    def test_whoever_is_known_by_what_they_inherit_is_not_found_by_what_they_cast(self, db: None) -> None:
+        town = Town()
+        factories.follow(town["bob"], town["bea"])
+        town.vote("bea", Ash=5)
+        town.calculate()
+        # Everybody has seen what he inherits, under his name.
+        assert town.listed()[town["bob"].user.handle][1] == (5_000_000, 0, 0)
+        services.set_anonymity(town["bob"].user, town.community.pk, anonymous=True)
+        town.calculate()
+        known = set(town.listed())
+        town.vote("bob", Birch=4)
+        town.vote("abe", Cedar=1)
+        town.calculate()
+        assert set(town.listed()) & known == {town["bea"].user.handle}
+
+    def test_whoever_gives_anonymity_up_and_withdraws_inherits_under_a_pseudonym(self, db: None) -> None:
+        town = Town()
+        factories.follow(town["ann"], town["bea"])
+        town.vote("bea", Ash=5)
+        town.vote("ann", Cedar=2)
+        town.calculate()
+        services.set_anonymity(town["ann"].user, town.community.pk, anonymous=False)
+        services.withdraw_ballot(town["ann"].user, town.decision.pk)
+        town.calculate()
+        expected = {town["bea"].user.handle, town.pseudonym("ann", "inherited")}
+        assert set(town.listed()) == expected
+        # Nor does it change for a process that begins anew, or once voting is over.
+        forget_everything()
+        services.request_recalculation(town.manager, town.decision.pk)
+        town.calculate()
+        assert set(town.listed()) == expected
+        assert list(audits.faults(Community.objects.get(pk=town.community.pk))) == []
+        town.close()
+        assert set(town.listed()) == expected
+
+    def test_whoever_is_removed_and_comes_back_is_not_found_by_what_vanished(self, db: None) -> None:
+        town = Town()
+        factories.follow(town["ann"], town["bea"])
+        town.vote("bea", Ash=5)
+        town.calculate()
+        before = set(town.listed())
+        services.remove_member(town.manager, town["ann"].pk)
+        town.calculate()
+        vanished = before - set(town.listed())
+        assert vanished == {town.pseudonym("ann", "inherited")}
+        application = services.apply_to_community(town["ann"].user, town.community.pk)
+        services.decide_application(town.manager, application.pk, approve=True)
+        town.vote("ann", Birch=3)
+        town.calculate()
+        assert not vanished & set(town.listed())
 
 
 class TestFingerprints:
@@ -297,7 +350,7 @@ class TestFingerprints:
         assert hidden == {
             "kind": "INHERITED",
             "tags": [],
-            "voter": {"name": town.pseudonym("ann"), "member": None},
+            "voter": {"name": town.pseudonym("ann", "inherited"), "member": None},
             "sources": None,
         }
         assert len(picture(bob, town.decision)["members"]) == 2

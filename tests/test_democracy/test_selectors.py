@@ -54,7 +54,9 @@ def scene() -> tuple[list[Decision], list[str]]:
 def names(decisions: list[Decision], start: int, stop: int) -> dict[int, list[str]]:
     return {
         pk: [
-            access.pseudonym(pk, one.membership.pk) if one.membership.is_anonymous else one.membership.user.handle
+            access.pseudonym(pk, one.membership.pk, kind=one.kind)
+            if one.membership.is_anonymous
+            else one.membership.user.handle
             for one in page
         ]
         for pk, page in ballots_of(decisions, start=start, stop=stop).items()

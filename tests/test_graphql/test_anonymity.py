@@ -122,7 +122,8 @@ def test_their_ballots_bear_pseudonyms_that_differ_and_come_last_in_order(scene:
     for decision in (scene.cast, scene.inherited):
         ballots = ask(scene.viewers["member"], DECISION, id=id_of(decision))["decision"]["ballots"]["edges"]
         names[decision.pk] = [edge["node"]["voter"]["name"] for edge in ballots]
-    pseudonyms = [access.pseudonym(decision.pk, scene.hidden.pk) for decision in (scene.cast, scene.inherited)]
+    kinds = ((scene.cast, "cast"), (scene.inherited, "inherited"))
+    pseudonyms = [access.pseudonym(decision.pk, scene.hidden.pk, kind=kind) for decision, kind in kinds]
     ben = scene.members["ben"].user.handle
     assert names == {scene.cast.pk: [ben, pseudonyms[0]], scene.inherited.pk: [ben, pseudonyms[1]]}
     assert pseudonyms[0] != pseudonyms[1]

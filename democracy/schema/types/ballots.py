@@ -58,7 +58,9 @@ class Ballot:
     @strawberry.field
     def voter(self) -> Voter:
         shown = self.shown
-        return Voter(row=shown.membership, decision_pk=shown.decision.pk, is_anonymous=shown.is_anonymous)
+        return Voter(
+            row=shown.membership, decision_pk=shown.decision.pk, is_anonymous=shown.is_anonymous, kind=shown.kind
+        )
 
     @strawberry.field
     def kind(self) -> BallotKind:

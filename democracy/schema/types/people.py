@@ -94,6 +94,7 @@ class Voter:
     row: strawberry.Private[models.Membership]
     decision_pk: strawberry.Private[int]
     is_anonymous: bool = strawberry.field(description="Whether the ballot is shown under a pseudonym.")
+    kind: strawberry.Private[str] = models.StagedBallot.Kind.CAST
     # On the way between others' ballots, where not even the pseudonym is told.
     is_unnamed: strawberry.Private[bool] = False
 
@@ -101,7 +102,9 @@ class Voter:
     def name(self) -> str:
         if self.is_unnamed:
             return access.ANONYMOUS
-        return access.pseudonym(self.decision_pk, self.row.pk) if self.is_anonymous else self.row.user.handle
+        if not self.is_anonymous:
+            return self.row.user.handle
+        return access.pseudonym(self.decision_pk, self.row.pk, kind=self.kind)
 
     @strawberry.field(description="Whether this is you.")
     def is_me(self, info: Info) -> bool:
