@@ -48,7 +48,7 @@ import unicodedata
 from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -369,12 +369,15 @@ def _checkpoint(record: object, place: str) -> Checkpoint:
 
 
 class Entry(NamedTuple):
-    """A ledger entry; `opened`: salt, content and time, where the file has them."""
+    """A ledger entry; `opened`: salt, content and time, where the file has them; `told`: else its kind, hour and, if
+    need be, decision, for which nothing vouches.
+    """
 
     revision: int
     commitment: str
     hash: str
     opened: Record | None
+    told: Record
 
 
 @dataclass(frozen=True)
@@ -412,9 +415,9 @@ def _entry(row: Record, place: str) -> Entry:
         for key in ("before", "after"):
             if content.get(key) is not None:
                 _take(content, key, dict, _at(place, "content"))
-    return Entry(
-        _take(row, "revision", int, place), _take(row, "commitment", str, place), _take(row, "hash", str, place), opened
-    )
+    told: Record = {key: row[key] for key in ("kind", "hour", "decision") if opened is None and key in row}
+    revision = _take(row, "revision", int, place)
+    return Entry(revision, _take(row, "commitment", str, place), _take(row, "hash", str, place), opened, told)
 
 
 def ledger_of(lines: Iterable[str]) -> Ledger:
@@ -1367,13 +1370,15 @@ def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences,
             differences.append(f"members[{position}]: has a name, and no number in ledger_members")
     _compare_members(differences, bundle, contents, numbers)
     followings = _compare_followings(differences, bundle, contents, numbers)
-    ballots = 0
+    ballots = closed = 0
     for decision in bundle.decisions:
         _compare_question(differences, decision, contents)
+        _compare_times(differences, decision, ledger, at)
         ballots += _compare_ballots(differences, decision, contents, numbers)
+        closed += _count_closed(differences, bundle, decision, ledger, at)
     return differences, (
         f"question, lots, {len(numbers)} named members, {followings} followings and {ballots} named ballots are the "
-        "ledger's"
+        f"ledger's; {closed} of its entries on ballots are closed"
     )
 
 
@@ -1451,6 +1456,55 @@ def _compare_question(differences: Differences, decision: Decision, contents: di
             f"{_at(place, 'choices')}: number, title or lot of one is not as the ledger has it: "
             f"{_show(given_choices)}; {_show(choices)}"
         )
+
+
+def _compare_times(differences: Differences, decision: Decision, ledger: Ledger, revision: int) -> None:
+    """Compare when voting opens and closes with the ledger, and a final result's revision with the last before."""
+    subject, record = f"decision:{_ledger_id(decision)}", decision.record
+    opened = [entry for entry in ledger.entries if entry.opened is not None]
+    recorded = [
+        after
+        for entry in opened
+        if entry.opened and entry.opened["content"]["subject"] == subject
+        if (after := entry.opened["content"].get("after")) is not None
+    ]
+    # The closing may have moved since the file was made, or since its result was calculated.
+    for key in ("opens_at", "closes_at"):
+        if _time(record.get(key)) not in {_time(one.get(key)) for one in recorded}:
+            differences.append(f"{_at(decision.place, key)}: the file says {_show(record.get(key))}, the ledger never")
+    if record.get("results_visibility") not in {one.get("results_visibility") for one in recorded}:
+        said = _show(record.get("results_visibility"))
+        differences.append(f"{_at(decision.place, 'results_visibility')}: the file says {said}, the ledger never")
+    closes_at = _time(recorded[-1].get("closes_at")) if recorded else None
+    if closes_at is None or record["result"].get("final") is not True:
+        return
+    for entry in ledger.entries[revision:]:
+        time = _time(entry.opened["time"] if entry.opened else entry.told.get("hour"))
+        # Of a closed entry the hour is told in which it was written.
+        if time is not None and time + (timedelta() if entry.opened else timedelta(hours=1)) < closes_at:
+            differences.append(
+                f"{decision.place}.result.final: entry {entry.revision} is from before the closing, and not in it"
+            )
+            return
+
+
+def _count_closed(differences: Differences, bundle: Bundle, decision: Decision, ledger: Ledger, revision: int) -> int:
+    """Count the closed entries on ballots of a decision; there is one at least for each ballot under a pseudonym."""
+    told = {"kind": "ballot", "decision": _ledger_id(decision)}
+    closed = sum(told.items() <= entry.told.items() for entry in ledger.entries[:revision])
+    unnamed = sum(bundle.anonymous[position] for position in decision.ballots)
+    own = sum(
+        entry.opened is not None
+        and entry.opened["content"]["kind"] == "ballot"
+        and bool((entry.opened["content"].get("after") or {}).get("anonymous"))
+        and entry.opened["content"].get("decision") == told["decision"]
+        for entry in ledger.entries[:revision]
+    )
+    if closed + own < unnamed:
+        differences.append(
+            f"{decision.place}.ballots: {unnamed} under pseudonyms, the ledger has {closed + own} entries on such"
+        )
+    return closed
 
 
 def _compare_ballots(
@@ -1548,10 +1602,7 @@ def verify(bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
             f"{len(decision.given)} taken as given: {hidden} of anonymous members, {others} that rest on theirs"
         )
     notes.append(f"lots {'drawn again' if drawn else 'taken as given'}")
-    if bundle.record["version"] > 1:
-        notes.append(
-            "question signed" if signed else "question, titles and numbers of the choices not signed by a site"
-        )
+    notes.append("question signed" if signed else "question, titles and numbers of the choices not signed by a site")
     return differences, "; ".join(notes)
 
 
@@ -1762,7 +1813,11 @@ class Run:
                         continue
                     what = f"{name} in {bundle_name} {decision.place}"
                     if receipt.entry.revision > bundle.record.get("ledger", {}).get("revision", 0):
-                        _say(f"NOTE {what}: the ballot is newer than this result")
+                        if decision.record.get("result", {}).get("final") is True:
+                            late = Differences(["the result is final, and the ballot is newer"])
+                            self.report(what, late, "")
+                        else:
+                            _say(f"NOTE {what}: the ballot is newer than this result")
                     else:
                         self._compared(what, partial(check_receipt_in_bundle, receipt, bundle, decision))
 

@@ -43,7 +43,8 @@ def test_a_right_file_is_ok(right):
         0,
         [
             f"OK {right} decisions[0] d1: winner A; 4 ballots counted (2 cast, 2 inherited); "
-            "4 staged ballots checked; lots taken as given"
+            "4 staged ballots checked; lots taken as given; "
+            "question, titles and numbers of the choices not signed by a site"
         ],
         [],
     )

@@ -72,6 +72,7 @@ class Desk:
     community: Community
     members: dict[str, Membership]
     decision: Decision
+    clock: Clock
     files: dict[str, Any] = field(default_factory=dict)
     said: str = ""
 
@@ -124,7 +125,7 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     services.add_clarification(members["manager"].user, decision.pk, text="Only trees.")
     clock.advance(minutes=1)
     assert not foreground.calculate(community.pk, patience=60).failed
-    desk = Desk(tmp_path, capsys, community, members, decision)
+    desk = Desk(tmp_path, capsys, community, members, decision, clock)
     desk.export()
     desk.fetch()
     desk.receipt("ada")
@@ -172,6 +173,51 @@ def test_a_checkpoint_of_another_moment_than_the_file_is_found(desk: Desk) -> No
     forged["ledger"]["hash"] = "ab" * 32
     code, said = desk.check(files={"bundle.json": forged})
     assert (code, "ledger.hash: the file says" in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("opens_at", "2020-01-01T00:00:00+00:00"),
+        ("closes_at", "2020-01-01T00:00:00+00:00"),
+        ("results_visibility", "batched"),
+    ],
+)
+def test_times_and_visibility_are_the_ledgers(desk: Desk, key: str, value: str) -> None:
+    forged = copy.deepcopy(desk.files["bundle.json"])
+    forged["decisions"][0][key] = value
+    code, said = desk.check(files={**desk.files, "bundle.json": forged})
+    assert (code, f"decisions[0].{key}: the file says" in said and "the ledger never" in said) == (1, True)
+
+
+def test_a_final_result_has_every_entry_from_before_the_closing(desk: Desk) -> None:
+    early = copy.deepcopy(desk.files["bundle.json"])
+    services.cast_ballot(
+        desk.members["cleo"].user, desk.decision.pk, stars={desk.decision.choices.all()[0].pk: 1}, comment="Changed."
+    )
+    late = desk.receipt("cleo")
+    desk.clock.advance(days=30)
+    desk.fetch()
+    # What stood before, said to be the end of it.
+    early["decisions"][0]["result"]["final"] = True
+    early["decisions"][0]["status"] = "closed"
+    early["exported_at"] = "2100-01-01T00:00:00+00:00"
+    files = {"bundle.json": early, "ledger.jsonl": desk.files["ledger.jsonl"]}
+    code, said = desk.check(files=files)
+    assert (code, f"entry {late['revision']} is from before the closing, and not in it" in said) == (1, True)
+    code, said = desk.check(files={"bundle.json": early, "cleo.json": late})
+    assert (code, "the result is final, and the ballot is newer" in said) == (1, True)
+
+
+def test_ballots_under_pseudonyms_have_entries(desk: Desk) -> None:
+    assert "1 of its entries on ballots are closed" in desk.check()[1]
+    forged = copy.deepcopy(desk.files["bundle.json"])
+    [hidden] = {row["member"] for row in forged["decisions"][0]["ballots"] if row["member"].startswith("anonymous")}
+    forged["members"].append({**forged["members"][0], "id": "anonymous-000000000000", "name": "X", "anonymous": True})
+    [row] = [row for row in forged["decisions"][0]["ballots"] if row["member"] == hidden]
+    forged["decisions"][0]["ballots"].append({**row, "member": "anonymous-000000000000"})
+    code, said = desk.check(files={**desk.files, "bundle.json": forged})
+    assert (code, "2 under pseudonyms, the ledger has 1 entries on such" in said) == (1, True)
 
 
 def test_no_ballot_is_given_where_nobody_is_anonymous(desk: Desk) -> None:
