@@ -51,10 +51,10 @@ walks: .venv/dev ## walk through the site in the browser, each walk in every loo
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_LOOK=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/test_browser/test_walk.py
 
 lengths: .venv/dev ## calculate communities of every shape at every length up to 400
-	EVERY_LENGTH=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/test_graph/test_shapes.py
+	EVERY_LENGTH=1 $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/test_graph/test_shapes.py
 
 privacy: .venv/dev ## try to tell WORLDS (20) pairs of worlds apart that differ in what is nobody's business, as everybody else
-	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_WORLD=$(or $(WORLDS),20) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/test_privacy
+	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_WORLD=$(or $(WORLDS),20) $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/test_privacy
 
 test-services: export DATABASE_URL := $(SERVICES_DATABASE_URL)
 test-services: export REDIS_URL := $(SERVICES_REDIS_URL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 import pytest_asyncio
@@ -199,9 +200,13 @@ async def test_whoever_presses_a_button_by_the_keyboard_goes_on_from_there(page:
         await route.continue_()
 
     await page.route(page.url, wait)
+    async with asyncio.timeout(20):
+        while not asked.is_set():
+            # Passed over while it is being asked for already, by the calculation of her own ballot.
+            await page.evaluate("document.body.dispatchEvent(new CustomEvent('calculated'))")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asked.wait(), 1)
     before = await withdraw.element_handle()
-    await page.evaluate("document.body.dispatchEvent(new CustomEvent('calculated'))")
-    await asked.wait()
     await withdraw.focus()
     answer.set()
     await page.wait_for_function("(before) => !before.isConnected", arg=before)
