@@ -12,8 +12,9 @@ from django.db import close_old_connections, connection
 from accounts.outages import DATABASE_AWAY
 from democracy import access, clock, counters, eventlog, observing, publishing
 from democracy.models import Decision
-from democracy.services.calculation import StageBallots, StagedDecision, Tally
+from democracy.services.calculation import StageBallots, StagedDecision
 from democracy.services.claims import Claim, ClaimLost
+from democracy.services.results import Tally
 from democracy.services.storing import record_failure, store
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ nothing written where a rule says no. `StageBallots` and `Tally` calculate; they
 """
 
 from democracy.services.ballots import Receipt, cast_ballot, tag_ballot, withdraw_ballot
-from democracy.services.calculation import StageBallots, Tally, calculation_of
+from democracy.services.calculation import StageBallots, calculation_of
 from democracy.services.communities import (
     apply_to_community,
     create_community,
@@ -29,6 +29,7 @@ from democracy.services.decisions import (
 )
 from democracy.services.followings import follow, reorder_followings, unfollow
 from democracy.services.previews import preview_following
+from democracy.services.results import Tally
 
 __all__ = [
     "ChoiceInput",

@@ -35,8 +35,9 @@ from democracy.models import (
     Membership,
     StagedBallot,
 )
-from democracy.services.calculation import kinds_of, result_content, under_pseudonyms
+from democracy.services.calculation import kinds_of, under_pseudonyms
 from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, tag_set
+from democracy.services.results import result_content
 from graph import Calculation, DelegationGraph
 
 Kind = LedgerEntry.Kind

@@ -1,9 +1,8 @@
-"""From inputs to results: `StageBallots` brings the staged ballots of a community's decisions up to date, `Tally`
-counts them.
+"""From inputs to staged ballots: `StageBallots` brings those of a community's decisions up to date.
 
 A process keeps, for the communities it calculated last, the delegation graph and the calculations of the open
-decisions, and catches up from the ledger; losing them costs time, never correctness. Both services read inputs and
-write nothing.
+decisions, and catches up from the ledger; losing them costs time, never correctness. Inputs are read, and nothing is
+written.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from democracy import ledger
 from democracy.models import Decision, LedgerEntry
@@ -393,54 +392,3 @@ def open_calculations(community_id: int, decision_ids: Iterable[int]) -> Iterato
             pk: LiveCalculation(keeper.graph.revision, keeper.inputs[pk].choices, keeper.calculations[pk])
             for pk in wanted
         }
-
-
-class Tally:
-    """Counts staged ballots by STAR and says the result in the form of a bundle's `result`: ids as text, microstars,
-    names of tie-breaks.
-    """
-
-    def process(self, staged: StagedDecision) -> dict[str, Any]:
-        return result_content(staged.result, staged.choices)
-
-
-def result_content(result: Result, choices: tuple[int, ...]) -> dict[str, Any]:
-    """A result as stored and exported; `choices` are the ids of the choices in the calculation's order."""
-    ids = [str(choice) for choice in choices]
-    participation = result.participation
-    return {
-        "rules": result.rules,
-        "reason": result.reason,
-        "winner": None if result.winner is None else ids[result.winner],
-        "runner_up": None if result.runner_up is None else ids[result.runner_up],
-        "finalists": [ids[i] for i in result.finalists],
-        "scores": dict(zip(ids, result.scores, strict=True)),
-        "ranks": dict(zip(ids, result.ranks, strict=True)),
-        "preferences": {
-            a: {b: result.preferences[i][j] for j, b in enumerate(ids) if i != j} for i, a in enumerate(ids)
-        },
-        "runoff": {
-            "for": {ids[i]: count for i, count in zip(result.finalists, result.runoff_for, strict=True)},
-            "equal": result.runoff_equal,
-        },
-        "five_stars": dict(zip(ids, result.five_stars, strict=True)),
-        "tie_breaks": [
-            {
-                "round": tie.round,
-                "kind": tie.kind,
-                "choices": [ids[i] for i in tie.choices],
-                "won": ids[tie.won],
-                "numbers": {ids[i]: number for i, number in zip(tie.choices, tie.numbers, strict=True)},
-            }
-            for tie in result.tie_breaks
-        ],
-        "participation": {
-            "eligible": participation.eligible,
-            "cast": participation.cast,
-            "inherited": participation.inherited,
-            "abstained": participation.abstained,
-            "none": participation.none,
-            "lobbyists": participation.lobbyists,
-            "counted": participation.counted,
-        },
-    }

@@ -27,8 +27,9 @@ from democracy.models import (
 )
 from democracy.recalculation import recalculate_community
 from democracy.services import calculation, inputs
-from democracy.services.calculation import StageBallots, Tally, forget_everything
+from democracy.services.calculation import StageBallots, forget_everything
 from democracy.services.claims import Claim
+from democracy.services.results import Tally
 from democracy.services.storing import store
 from tests import factories
 from tests.recalculation import live_recalculation, until_current  # noqa: F401

@@ -18,7 +18,8 @@ from democracy import publishing
 from democracy.models import Community, Decision, DecisionSnapshot, Membership
 from democracy.publishing import Hub, Inbox, community_topic, hub, overview_topic, result_topic, status_topic
 from democracy.recalculation import recalculate_community
-from democracy.services.calculation import Tally, forget_everything
+from democracy.services.calculation import forget_everything
+from democracy.services.results import Tally
 from tests import factories
 
 PATIENCE = 10.0

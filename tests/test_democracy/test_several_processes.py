@@ -11,7 +11,8 @@ import pytest
 from democracy.models import Community, Decision, DecisionSnapshot, StagedBallot
 from democracy.recalculation import recalculate_community
 from democracy.services import calculation, inputs
-from democracy.services.calculation import Tally, forget_everything
+from democracy.services.calculation import forget_everything
+from democracy.services.results import Tally
 from graph import Calculation
 from tests import factories, histories
 

@@ -10,8 +10,9 @@ from django.utils import timezone
 from democracy import counters
 from democracy.models import Decision, LedgerEntry
 from democracy.recalculation import recalculate_community
-from democracy.services.calculation import StageBallots, Tally, forget_everything
+from democracy.services.calculation import StageBallots, forget_everything
 from democracy.services.claims import Claim
+from democracy.services.results import Tally
 from democracy.services.storing import record_failure, store
 from tests import factories, rules
 from tests.test_democracy.test_counters import Scene, scene

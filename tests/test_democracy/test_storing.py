@@ -14,8 +14,9 @@ from django.utils import timezone
 from democracy import publishing, services
 from democracy.models import CalculationClaim, Community, Decision, DecisionSnapshot, Membership, StagedBallot
 from democracy.recalculation import recalculate_community
-from democracy.services.calculation import StageBallots, StagedDecision, Tally, forget_everything
+from democracy.services.calculation import StageBallots, StagedDecision, forget_everything
 from democracy.services.claims import Claim, ClaimLost
+from democracy.services.results import Tally
 from democracy.services.storing import record_failure, store
 from tests import factories, rules
 

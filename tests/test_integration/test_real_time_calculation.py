@@ -18,7 +18,8 @@ from django.utils import timezone
 from democracy import counters, publishing, recalculation, services
 from democracy.errors import DecisionClosed
 from democracy.models import Community, Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
-from democracy.services.calculation import Tally, forget_everything, result_content
+from democracy.services.calculation import forget_everything
+from democracy.services.results import Tally, result_content
 from tests import factories
 from tests.recalculation import until, until_current
 

@@ -17,8 +17,9 @@ from pytest_django import Settings
 from democracy import eventlog, publishing, recalculation
 from democracy.models import CalculationClaim, Decision, DecisionSnapshot, LedgerEntry, StagedBallot
 from democracy.recalculation import recalculate_community, recalculate_community_decisions_async
-from democracy.services.calculation import StageBallots, Tally, forget_everything
+from democracy.services.calculation import StageBallots, forget_everything
 from democracy.services.claims import Claim
+from democracy.services.results import Tally
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

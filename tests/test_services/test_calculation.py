@@ -13,8 +13,9 @@ from django.db import connection
 from democracy import ledger, services
 from democracy.models import Decision, Membership
 from democracy.services import calculation, inputs
-from democracy.services.calculation import StageBallots, StagedDecision, Tally, calculation_of, forget_everything
+from democracy.services.calculation import StageBallots, StagedDecision, calculation_of, forget_everything
 from democracy.services.decisions import recalculation_change
+from democracy.services.results import Tally
 from graph import Calculation, CastBallot, StagedBallot
 from tests import factories, histories, rules
 from tests.test_services.conftest import Town
