@@ -14,7 +14,7 @@ from democracy.canonical import canonical, written_time
 from democracy.models import Checkpoint
 
 FORMAT, VERSION = "crowdvote-checkpoint", 1
-# While a community changes, one is kept this often; besides, one with every final result.
+# While a community changes, one is kept with the first change of each hour; besides, one with every final result.
 EVERY = timedelta(hours=1)
 
 
@@ -32,11 +32,9 @@ def keep(community_id: int, revision: int, hash: str) -> None:
     Checkpoint.objects.bulk_create([signed(community_id, revision, hash, clock.now())], ignore_conflicts=True)
 
 
-def keep_regularly(community_id: int, revision: int, hash: str, now: datetime) -> None:
-    """The same, unless one was kept lately."""
-    last = Checkpoint.objects.filter(community=community_id).order_by("-revision").values_list("time", flat=True)
-    if not (newest := last[:1]) or newest[0] <= now - EVERY:
-        keep(community_id, revision, hash)
+def period(time: datetime) -> float:
+    """The number of the EVERY in which a moment lies. The first change in each has a checkpoint."""
+    return time.timestamp() // EVERY.total_seconds()
 
 
 def is_genuine(checkpoint: Checkpoint) -> bool:

@@ -29,7 +29,6 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max
 from django.dispatch import Signal
-from django.utils import timezone
 
 from accounts.models import User
 from democracy import bulk, checkpoints, clock, counters
@@ -74,8 +73,14 @@ class Recording:
     time: datetime
     head: LedgerEntry | None
     _changes: dict[str, Change] = field(default_factory=dict)
+    _is_checkpoint_due: bool = field(init=False)
     # Those appended last.
     entries: list[LedgerEntry] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._is_checkpoint_due = self.head is None or checkpoints.period(self.head.time) < checkpoints.period(
+            self.time
+        )
 
     def add(self, change: Change) -> None:
         self._changes.setdefault(change.subject, change)
@@ -104,7 +109,8 @@ class Recording:
         self._append_changes()
         if self.entries:
             head = self.entries[-1]
-            checkpoints.keep_regularly(self.community.pk, head.revision, head.hash, timezone.now())
+            if self._is_checkpoint_due:
+                checkpoints.keep(self.community.pk, head.revision, head.hash)
             transaction.on_commit(_Committed(self.community.pk, head), robust=True)
 
     def _append_changes(self) -> None:
@@ -145,6 +151,9 @@ class Recording:
 
     def _known_contents(self) -> dict[str, Content]:
         subjects = [change.subject for change in self._changes.values() if not change.is_new]
+        if len(subjects) == 1:
+            newest_of_it = newest_entry(self.community.pk, subjects[0])
+            return {subjects[0]: None if newest_of_it is None else newest_of_it.after}
         known: dict[str, Content] = {}
         for start in range(0, len(subjects), _BATCH):
             about = LedgerEntry.objects.filter(community=self.community, subject__in=subjects[start : start + _BATCH])
@@ -169,7 +178,8 @@ class Recording:
         columns = {"after": head.after, "commitment": head.commitment, "hash": head.hash}
         LedgerEntry.objects.filter(pk=head.pk).update(**columns)
         # Of what has not committed yet, nobody has seen a checkpoint.
-        Checkpoint.objects.filter(community=self.community, revision=head.revision).delete()
+        if Checkpoint.objects.filter(community=self.community, revision=head.revision).delete()[0]:
+            checkpoints.keep(self.community.pk, head.revision, head.hash)
         counters.raise_counters([head])
         return True
 

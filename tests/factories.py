@@ -1,8 +1,10 @@
-"""People, communities and decisions for tests, made through the same commands that everybody uses."""
+"""People, communities and decisions for tests, made through the same commands that everybody uses, but for voters who
+are there from the start.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -10,28 +12,39 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
-from democracy import services
+from democracy import contents, ledger, services
 from democracy.models import Choice, Community, Decision, Following, Membership
 
-_numbers = count(1)
+numbers = count(1)
 
 
 def person(handle: str | None = None, **fields: Any) -> User:
     """Somebody who can sign in; `handle` defaults to a new one."""
-    handle = handle or f"person_{next(_numbers)}"
+    handle = handle or f"person_{next(numbers)}"
     fields.setdefault("name", handle.replace("_", " ").title())
     return User.objects.create_user(f"{handle}@example.org", handle=handle, **fields)
 
 
 def community(*handles: str, name: str | None = None, **fields: Any) -> tuple[Community, dict[str, Membership]]:
     """A community that "manager" manages, with these further voters. Memberships by handle, their users loaded."""
-    number = next(_numbers)
+    number = next(numbers)
     manager = person(f"manager_{number}")
     made = services.create_community(manager, name=name or f"Community {number}", auto_approve=True, **fields)
-    members = {"manager": member_of(made, manager)}
-    for handle in handles:
-        members[handle] = join(made, person(f"{handle}_{number}"))
-    return made, members
+    joined = voters(made, [f"{handle}_{number}" for handle in handles])
+    return made, {"manager": member_of(made, manager), **dict(zip(handles, joined, strict=True))}
+
+
+def voters(of: Community, handles: Sequence[str]) -> list[Membership]:
+    """New members with these handles, in one recording and without applications: in a fraction of the time."""
+    people = User.objects.bulk_create(
+        User(email=f"{handle}@example.org", handle=handle, name=handle.replace("_", " ").title(), password="!")
+        for handle in handles
+    )
+    with ledger.recording(of.pk) as recording:
+        rows = [Membership(community=of, user=user, joined_at=recording.time) for user in people]
+        Membership.objects.bulk_create(rows)
+        recording.add_many(contents.membership_change(row, is_new=True) for row in rows)
+    return rows
 
 
 def join(to: Community, user: User) -> Membership:
@@ -47,7 +60,7 @@ def member_of(of: Community, user: User) -> Membership:
 def draft(of: Community, by: User, *titles: str, title: str | None = None, **fields: Any) -> Decision:
     choices = [services.ChoiceInput(choice) for choice in titles or ("Ash", "Birch", "Cedar")]
     fields.setdefault("closes_at", timezone.now() + timedelta(days=7))
-    return services.create_decision(by, of.pk, title=title or f"Decision {next(_numbers)}", choices=choices, **fields)
+    return services.create_decision(by, of.pk, title=title or f"Decision {next(numbers)}", choices=choices, **fields)
 
 
 def decision(of: Community, by: User, *titles: str, **fields: Any) -> Decision:

@@ -77,7 +77,9 @@ def _checkpoint_faults(community: Community, keys: set[str]) -> Iterator[str]:
     """The kept checkpoints against the chain; the newest finds what is missing at the end."""
     kept = list(Checkpoint.objects.filter(community=community).order_by("revision"))
     wanted = [checkpoint.revision for checkpoint in kept]
-    hashes = dict(LedgerEntry.objects.filter(community=community, revision__in=wanted).values_list("revision", "hash"))
+    there = LedgerEntry.objects.filter(community=community, revision__in=wanted)
+    hashes = dict(there.values_list("revision", "hash"))
+    times = dict(there.values_list("revision", "time"))
     for checkpoint in kept:
         name = f"the checkpoint at revision {checkpoint.revision}"
         if checkpoint.key not in keys:
@@ -88,9 +90,23 @@ def _checkpoint_faults(community: Community, keys: set[str]) -> Iterator[str]:
             yield f"{name} vouches for an entry that is missing"
         elif checkpoint.hash != hashes[checkpoint.revision]:
             yield f"{name} contradicts the ledger: the entries up to there are not those that the site vouched for"
+    vouched_for = {checkpoints.period(time) for time in times.values()}
+    for period, first in _first_of_each_period(community):
+        if period not in vouched_for:
+            yield f"the checkpoint of the hour of entry {first} is missing"
     finals = DecisionSnapshot.objects.filter(decision__community=community, is_final=True, revision__gt=0)
     for decision, revision in finals.exclude(revision__in=wanted).values_list("decision", "revision"):
         yield f"the checkpoint of the final result of decision {decision}, at revision {revision}, is missing"
+
+
+def _first_of_each_period(community: Community) -> Iterator[tuple[float, int]]:
+    """The periods in which the ledger grew, each with the revision that began it."""
+    last: float | None = None
+    entries = LedgerEntry.objects.filter(community=community).order_by("revision")
+    for revision, time in entries.values_list("revision", "time").iterator(_ROWS):
+        if (period := checkpoints.period(time)) != last:
+            yield period, revision
+            last = period
 
 
 # --- The tables -------------------------------------------------------------------------------------------------------

@@ -82,7 +82,8 @@ def told(client: Client, model: type[Any]) -> list[Any]:
 @pytest.fixture
 def town() -> tuple[Community, dict[str, Membership], Decision]:
     """Ann voted, Bea follows her, Cid voted too; an application waits; everything has been calculated."""
-    community, members = factories.community("ann", "bea", "cid")
+    community, members = factories.community("ann", "bea")
+    members["cid"] = factories.join(community, factories.person())
     decision = factories.decision(community, members["manager"].user)
     factories.vote(members["ann"], decision, ["budget"], Ash=5)
     factories.vote(members["cid"], decision, Birch=3)

@@ -382,6 +382,8 @@ class TestTheLog:
     ) -> None:
         town, clock = Town(), rules.Clock(monkeypatch)
         clock.set(clock.now.replace(hour=14, minute=7))
+        # What other tests left waiting is not of this one.
+        monkeypatch.setattr(eventlog, "_held", eventlog._Held())
         eventlog.connect()
         with caplog.at_level("INFO", "crowdvote.events"), pytest.MonkeyPatch.context() as immediately:
             immediately.setattr("django.db.transaction.on_commit", lambda run, **options: run())
