@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -18,7 +21,12 @@ _CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google
 CHROMIUM = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
 
 
+# What takes seconds and waits for servers, browsers and clocks.
+_LONG = ("test_browser", "test_faults", "test_integration", "test_privacy", "test_bench.py", "test_real_data.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = _long_ones_first(items, workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     for item in items:
         for marker in item.iter_markers("services"):
             for name in marker.args or ("postgres", "redis"):
@@ -26,6 +34,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                     item.add_marker(pytest.mark.skip(reason=f"{problem}; make test-services runs it"))
         if item.get_closest_marker("browser") and CHROMIUM is None:
             item.add_marker(pytest.mark.skip(reason="no Chromium on the PATH; apt-get install chromium-headless-shell"))
+
+
+def _long_ones_first(items: list[pytest.Item], *, workers: int) -> list[pytest.Item]:
+    """The items so that each worker, which is given as many in a row as every other, begins with its share of the long
+    ones, file by file: else some worker would still be at one while all others have nothing left to do.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    short = []
+    for item in items:
+        is_long = any(part in _LONG for part in item.path.parts)
+        (files.setdefault(item.path, []) if is_long else short).append(item)
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for of_file in sorted(files.values(), key=len, reverse=True):
+        min(shares, key=len).extend(of_file)
+    ordered: list[pytest.Item] = []
+    rest = iter(short)
+    for number, share in enumerate(shares):
+        size = (len(items) - len(ordered)) // (workers - number)
+        ordered += [*share, *islice(rest, max(0, size - len(share)))]
+    return ordered + list(rest)
 
 
 def pytest_collection_finish() -> None:
