@@ -285,8 +285,9 @@ def sentences(user: User | None, community: Community, **query: str) -> list[str
 
 
 def test_the_history_says_in_words_what_happened() -> None:
-    community, people = factories.community("ada", "ben", name="Open House")
-    manager, ada, ben = people["manager"], people["ada"], people["ben"]
+    community, people = factories.community(name="Open House")
+    manager = people["manager"]
+    ada, ben = (factories.join(community, factories.person()) for _ in range(2))
     services.update_community(manager.user, community.pk, description="Ours", visibility="public")
     services.update_membership(manager.user, ben.pk, role="lobbyist")
     factories.follow(ada, ben, "roads", "trees")
@@ -328,8 +329,8 @@ def test_the_history_says_in_words_what_happened() -> None:
 
 
 def test_who_is_anonymous_now_is_anonymous_in_the_history_of_before() -> None:
-    community, people = factories.community("ada", "ben", visibility="public")
-    ada, ben = people["ada"], people["ben"]
+    community, people = factories.community(visibility="public")
+    ada, ben = (factories.join(community, factories.person()) for _ in range(2))
     decision = factories.decision(community, people["manager"].user, title="Which tree?")
     factories.follow(ada, ben, "roads")
     factories.follow(ben, ada)
