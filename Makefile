@@ -7,9 +7,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
-# One process more than a small machine has cores: tests wait for decisions to close and servers to start. Those of a file
-# begin together and share what it sets up, but none waits while another process is idle.
-PYTEST_ARGS ?= --numprocesses 3 --dist worksteal
+# More processes than a small machine has cores: tests wait for decisions to close, servers to start, and browsers. Those
+# of a file begin together and share what it sets up, but none waits while another process is idle.
+PYTEST_ARGS ?= --numprocesses 5 --dist worksteal
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
@@ -17,6 +17,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 SERVICES_DATABASE_URL := $(or $(DATABASE_URL),postgres://postgres@127.0.0.1:5432/crowdvote)
 SERVICES_REDIS_URL := $(or $(REDIS_URL),redis://127.0.0.1:6379/15)
 SERVICES_BROKER_URL := $(or $(BROKER_URL),amqp://guest:guest@127.0.0.1:5672//)
+
+# Where a shell forbids it, Python would compile every module anew in each of the processes that tests start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup run test walks lengths privacy test-services faults check format schema bench lock
 

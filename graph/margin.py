@@ -23,7 +23,6 @@ from itertools import combinations, islice
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linprog
 
 from graph.tally import Totals, star, tally
 from graph.values import FIVE_STARS, STAR
@@ -200,6 +199,8 @@ class _Way:
 
     def solved(self, below: int) -> tuple[int, int | None]:
         """How many ballots must be changed at least, and how many are enough (None: not fewer than `below`)."""
+        from scipy.optimize import linprog  # a tenth of the time that a process takes to start, and seldom needed
+
         a, b, most = self._program()
         size = len(self.election.counts)
         limits = [(0.0, limit) for limit in most.tolist()]
