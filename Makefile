@@ -88,7 +88,7 @@ format: .venv/dev ## format the code and mend what the linter can
 schema: .venv/base ## write schema.graphql
 	$(BIN)/python manage.py export_schema crowdvote.schema --path schema.graphql
 
-bench: setup ## measure what the design promises
+bench: setup ## measure what docs/benchmarks.md claims
 	$(BIN)/python manage.py bench
 
 # Everything together first, then each part within it: Celery pins a package that the rest alone would resolve newer.

@@ -1,4 +1,4 @@
-"""The event log: what happened, in the words of the feature plan, one line each in `LOG_DIR/crowdvote.log`.
+"""The event log: one line for each event, in `LOG_DIR/crowdvote.log` (docs/operations.md).
 
     [2025-09-15 14:30:25] [INFO] [VOTE_CAST] [alice_user] - Vote cast on decision 'Springfield Budget 2025'
 

@@ -2,8 +2,7 @@
 
 Saving or deleting an input appends its ledger entry and raises the counters, in the transaction of the change; once
 that has committed, the recalculation scheduler is woken. Rows written in bulk fire no signal, so commands that import
-say what changed themselves. `recalculate_community_decisions_async` can be imported from here, as the feature plan
-names it.
+say what changed themselves. `recalculate_community_decisions_async` can be imported from here, too.
 """
 
 from __future__ import annotations

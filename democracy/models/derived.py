@@ -57,7 +57,7 @@ class DecisionSnapshot(models.Model):
     revision = models.PositiveBigIntegerField()
     calculated_at = models.DateTimeField()
     is_final = models.BooleanField(default=False)
-    # Keys are those of a bundle's `result` (DESIGN section 9); ids are database ids as text.
+    # Keys are those of a bundle's `result` (docs/bundle.md); ids are database ids as text.
     result = models.JSONField()
 
     class Meta:
