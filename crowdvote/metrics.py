@@ -21,12 +21,13 @@ from django.utils.crypto import constant_time_compare
 from django.utils.decorators import sync_and_async_middleware
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from prometheus_client import REGISTRY, Counter, Histogram
+from prometheus_client import REGISTRY, Counter, Histogram, Info
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from strawberry.extensions import SchemaExtension
 
 from accounts.middleware import bearer_token
+from crowdvote import __version__
 from crowdvote.serving import serving
 from democracy import clock, counters, observing, recalculation
 from democracy.publishing import hub
@@ -36,6 +37,7 @@ _METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _RUN_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
+BUILD = Info("crowdvote_build", "The version that this process runs")
 HTTP_REQUESTS = Counter(
     "crowdvote_http_requests", "HTTP requests answered; a stream counts when it begins", ["view", "method", "status"]
 )
@@ -64,6 +66,7 @@ FAILURES = Counter("crowdvote_failed_decisions", "Times that a decision could no
 def connect() -> None:
     """Begin to measure; called when a server or worker starts, after the logs were set up for the last time."""
     prometheus_client.disable_created_metrics()
+    BUILD.info({"version": __version__})
     for signal, receiver in (
         (observing.woken, _woken),
         (observing.job_offered, _job_offered),

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from crowdvote import avatars
+from crowdvote import __version__, avatars
 from crowdvote.icons import PATHS, STAR
 
 register = template.Library()
@@ -173,6 +173,12 @@ def nav_link(context: RequestContext, name: str, text: str) -> SafeString:
     path = request.path if request is not None else ""
     here = mark_safe(' aria-current="page"') if path == url else mark_safe(' aria-current="true"')
     return format_html('<li><a href="{}"{}>{}</a></li>', url, here if path.startswith(url) else "", text)
+
+
+@register.simple_tag
+def version() -> str:
+    """The version of CrowdVote that serves the page."""
+    return __version__
 
 
 @register.simple_tag

@@ -20,6 +20,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from accounts.api import node_id
+from crowdvote import __version__
 from tests.recalculation import until
 from tests.servers import PATIENCE, PROJECT, data_directory, environment, prepared_directory, run, serving
 
@@ -86,6 +87,7 @@ def test_a_web_process_tells_what_it_did_to_whoever_bears_the_token(data_directo
         assert [told(f"{what}_seconds_count") for what in ("run", "staging", "tally")] == [1, 1, 1]
         assert (told("wake_ups_total", "false"), told("failed_decisions_total")) == (1, 0)
         assert (told("events_total", "TALLY_COMPLETE"), told("events_total", "VOTE_CAST")) == (1, 0)
+        assert told("build_info", __version__) == 1
         assert told("graphql_operations_total", "query", "ok") == 1
         assert told("graphql_operations_total", "query", "error") == 1
         assert told("graphql_operations_total", "invalid", "error") == 1

@@ -9,6 +9,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from crowdvote import __version__
 from crowdvote.connections import raise_file_limit
 from crowdvote.server import Protocol, Server, WebSocketProtocol
 
@@ -57,7 +58,7 @@ class Command(BaseCommand):
         log = "below" if settings.LOG_TO == "stdout" else settings.LOG_DIR / "crowdvote.log"
         self.stdout.write(
             f"""
-  CrowdVote  {settings.SITE_URL}/
+  CrowdVote  {settings.SITE_URL}/  (version {__version__})
   GraphiQL   {settings.SITE_URL}/graphql/
   Mails      {mails}
   Log        {log}

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from crowdvote import __version__
 from democracy import interpreter, publishing, recalculation
 from democracy.relay import relay
 
@@ -46,7 +47,7 @@ class Command(BaseCommand):
         # Whoever collects JSON wants nothing between the lines.
         if settings.LOG_FORMAT == "text":
             log = "below" if settings.LOG_TO == "stdout" else settings.LOG_DIR / "crowdvote.log"
-            self.stdout.write(f"\n  CrowdVote worker {name}\n  Log   {log}\n  Stop  Ctrl-C\n")
+            self.stdout.write(f"\n  CrowdVote {__version__} worker {name}\n  Log   {log}\n  Stop  Ctrl-C\n")
             self.stdout.flush()
         try:
             worker.start()
