@@ -21,7 +21,7 @@ SERVICES_BROKER_URL := $(or $(BROKER_URL),amqp://guest:guest@127.0.0.1:5672//)
 # Where a shell forbids it, Python would compile every module anew in each of the processes that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run test walks lengths privacy test-services faults check format schema bench lock
+.PHONY: help setup run dev test walks lengths privacy test-services faults check format schema bench lock
 
 help: ## list what can be done
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -38,14 +38,24 @@ setup: .venv/base ## create .venv with what CrowdVote needs to run
 	$(PIP) -r $<
 	@touch $@
 
-run: export PORT := $(PORT)
-run: export CROWDVOTE_DEMO_SIGN_IN ?= 1
+# Serves the demo. Its start page shows the community that load_demo names, unless the environment names another.
+define serve_demo
+@example=$$($(BIN)/python manage.py load_demo | tee /dev/stderr | sed -n 's/^CROWDVOTE_EXAMPLE_COMMUNITY=//p') && \
+	export CROWDVOTE_EXAMPLE_COMMUNITY="$${CROWDVOTE_EXAMPLE_COMMUNITY:-$$example}" && \
+	exec $(BIN)/python manage.py serve --host $(HOST)
+endef
+
+run dev: export PORT := $(PORT)
+run dev: export CROWDVOTE_DEMO_SIGN_IN ?= 1
 run: setup ## serve a demo community on http://localhost:PORT (8000), on the embedded default
 	$(BIN)/python manage.py migrate --no-input --verbosity 0
 	$(BIN)/python manage.py collectstatic --no-input --verbosity 0
-	@example=$$($(BIN)/python manage.py load_demo | tee /dev/stderr | sed -n 's/^CROWDVOTE_EXAMPLE_COMMUNITY=//p') && \
-		export CROWDVOTE_EXAMPLE_COMMUNITY="$${CROWDVOTE_EXAMPLE_COMMUNITY:-$$example}" && \
-		exec $(BIN)/python manage.py serve --host $(HOST)
+	$(serve_demo)
+
+dev: export CROWDVOTE_DEBUG ?= 1
+dev: .venv/dev ## serve it for work on the code: starts again after each change, shows errors and the debug toolbar
+	$(BIN)/python manage.py migrate --no-input --verbosity 0
+	$(serve_demo) --reload
 
 test: .venv/dev ## run the tests on the embedded default; what is skipped is listed with the reason
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -186,6 +186,18 @@ MIDDLEWARE = [
 if METRICS:
     MIDDLEWARE.insert(1, "crowdvote.metrics.requests")
 
+# For people at work on CrowdVote, where its development requirements are installed.
+DEBUG_TOOLBAR = DEBUG and find_spec("debug_toolbar") is not None
+if DEBUG_TOOLBAR:
+    INSTALLED_APPS.append("debug_toolbar")
+    # Behind what serves static files, which it would keep a record of, too.
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("crowdvote.answers.private_answers"), "debug_toolbar.middleware.DebugToolbarMiddleware"
+    )
+    INTERNAL_IPS = ["127.0.0.1", "::1"]
+    # Servers that tests start inherit the mark by which the toolbar knows tests.
+    DEBUG_TOOLBAR_CONFIG = {"IS_RUNNING_TESTS": False, "SHOW_COLLAPSED": True}
+
 ROOT_URLCONF = "crowdvote.urls"
 ASGI_APPLICATION = "crowdvote.asgi.application"
 

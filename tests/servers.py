@@ -63,14 +63,20 @@ def run(directory: Path, program: str, **more: str) -> str:
     return done.stdout.strip()
 
 
+def free_port(wanted: int = 0) -> int:
+    """A port that nothing listens on: the one that is wanted, or any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", wanted))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 class Server:
     """`manage.py serve`, or a program that ends up there, as a process; on a free port unless one is given."""
 
     def __init__(self, directory: Path, *, program: str = "", port: int = 0, **more: str) -> None:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            self.port = probe.getsockname()[1]
+        self.port = free_port(port)
         self.directory = directory
         self._output = (directory / "output.txt").open("w+b")
         source = (

@@ -8,6 +8,7 @@ from typing import Any
 import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from uvicorn.supervisors import ChangeReload
 
 from crowdvote import __version__
 from crowdvote.connections import raise_file_limit
@@ -15,6 +16,9 @@ from crowdvote.server import Protocol, Server, WebSocketProtocol
 
 # A subscription's operation is small; a larger message is a mistake or an attack.
 LARGEST_WEBSOCKET_MESSAGE = 1024 * 1024
+# What `--reload` watches: the packages that serve, and beside Python what is read once and kept.
+RELOAD_DIRS = [str(settings.BASE_DIR / name) for name in ("accounts", "crowdvote", "democracy", "graph", "verify")]
+RELOAD_INCLUDES = ["*.html", "*.txt", "*.graphql"]
 
 
 class Command(BaseCommand):
@@ -22,32 +26,38 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+        parser.add_argument("--reload", action="store_true", help="start again whenever the code changes (development)")
 
-    def handle(self, *args: Any, host: str, **options: Any) -> None:
+    def handle(self, *args: Any, host: str, reload: bool, **options: Any) -> None:
         # Whoever collects JSON wants nothing between the lines.
         if settings.LOG_FORMAT == "text":
             self._greet()
         raise_file_limit()
-        server = Server(
-            uvicorn.Config(
-                "crowdvote.asgi:application",
-                host=host,
-                port=settings.PORT,
-                lifespan="on",
-                http=Protocol,
-                ws=WebSocketProtocol,
-                # Who the client is behind proxies is decided once, by TRUSTED_PROXIES; uvicorn would believe any
-                # header.
-                proxy_headers=False,
-                server_header=False,
-                access_log=False,
-                # What the server has to say goes where everything else does.
-                log_config=None,
-                log_level="warning",
-                timeout_graceful_shutdown=math.ceil(settings.GRACE),
-                ws_max_size=LARGEST_WEBSOCKET_MESSAGE,
-            )
+        config = uvicorn.Config(
+            "crowdvote.asgi:application",
+            host=host,
+            port=settings.PORT,
+            lifespan="on",
+            http=Protocol,
+            ws=WebSocketProtocol,
+            # Who the client is behind proxies is decided once, by TRUSTED_PROXIES; uvicorn would believe any header.
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            # What the server has to say goes where everything else does.
+            log_config=None,
+            log_level="warning",
+            timeout_graceful_shutdown=math.ceil(settings.GRACE),
+            ws_max_size=LARGEST_WEBSOCKET_MESSAGE,
+            reload=reload,
+            reload_dirs=RELOAD_DIRS if reload else None,
+            reload_includes=RELOAD_INCLUDES if reload else None,
         )
+        server = Server(config)
+        if reload:
+            # The socket stays open between two servers: nobody is refused meanwhile.
+            ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()
+            return
         server.run()
         if not server.started:
             sys.exit(1)
