@@ -21,7 +21,7 @@ SERVICES_BROKER_URL := $(or $(BROKER_URL),amqp://guest:guest@127.0.0.1:5672//)
 # Where a shell forbids it, Python would compile every module anew in each of the processes that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run dev test walks lengths privacy test-services faults check format schema bench lock
+.PHONY: help setup run dev docs test walks lengths privacy test-services faults check format schema bench lock
 
 help: ## list what can be done
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -81,7 +81,7 @@ faults: .venv/all ## vote while everything is killed, for MINUTES (10) with KILL
 	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),10) --kills $(or $(KILLS),50) --seed $(or $(SEED),1) \
 		$(if $(REPORT),--report $(REPORT))
 
-check: .venv/dev ## format, lint, types, import contracts, migrations, schema drift
+check: .venv/dev ## format, lint, types, import contracts, migrations, schema drift, documents, links, licences
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -90,6 +90,11 @@ check: .venv/dev ## format, lint, types, import contracts, migrations, schema dr
 	@fresh=$$(mktemp) && trap 'rm -f "$$fresh"' EXIT && \
 		$(BIN)/python manage.py export_schema crowdvote.schema --path "$$fresh" && diff -u schema.graphql "$$fresh" || \
 		{ echo 'schema.graphql is not what the code says; see above, then: make schema' >&2; exit 1; }
+	$(BIN)/python -m pytest --quiet tests/test_documents
+
+docs: .venv/dev ## make a site of docs/ in var/docs
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "Open var/docs/index.html, or: $(BIN)/mkdocs serve"
 
 format: .venv/dev ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix

@@ -1,4 +1,4 @@
-"""Settings of CrowdVote, all of them from the environment. The README's settings table explains each variable.
+"""Settings of CrowdVote, all of them from the environment. docs/settings.md explains each variable.
 
 Secure by default: DEBUG is off unless asked for, the secret key is made on first run and kept in the data directory,
 hosts and origins are named, and links in mails are built from CROWDVOTE_SITE_URL, never from a request's Host header.

@@ -1,4 +1,4 @@
-"""What stands in `deploy/` and in the README's settings table is what the code has: names, commands, files, times."""
+"""What stands in `deploy/` and in docs/settings.md is what the code has: names, commands, files, times."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.core.management import get_commands
 
 from crowdvote.bodies import BODY_SECONDS, MAX_BODY
 from crowdvote.server import HEAD_SECONDS, MAX_HEAD, longest_stop
+from tests.test_documents.reading import rows
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEPLOY = PROJECT / "deploy"
@@ -35,11 +36,10 @@ def environment_file() -> dict[str, str]:
 
 
 def documented() -> set[str]:
-    """The variables of the README's table; `_SHORT` stands for the row's first name with its end replaced."""
-    table = (PROJECT / "README.md").read_text().partition("| variable | default | meaning |")[2].partition("\n\n")[0]
+    """The variables of docs/settings.md; `_SHORT` stands for the row's first name with its end replaced."""
     found: set[str] = set()
-    for row in table.splitlines()[2:]:
-        first, *others = re.findall(r"`([A-Z_]+)`", row.split("|")[1])
+    for variables, _, _ in rows(PROJECT / "docs/settings.md", "| variable | default | meaning |"):
+        first, *others = re.findall(r"`([A-Z_]+)`", variables)
         found.add(first)
         for name in others:
             parts = first.split("_")
@@ -48,7 +48,7 @@ def documented() -> set[str]:
     return found
 
 
-def test_the_readme_documents_every_setting_and_no_other() -> None:
+def test_the_settings_page_documents_every_setting_and_no_other() -> None:
     assert documented() == SETTINGS
 
 
@@ -160,8 +160,8 @@ def test_compose_insists_on_a_key() -> None:
     assert {one["environment"]["CROWDVOTE_SECRET_KEY"] for one in services} == {"${CROWDVOTE_SECRET_KEY:?is not set}"}
 
 
-def test_the_readme_and_the_operators_manual_say_what_the_limits_are() -> None:
-    readme, manual = (PROJECT / "README.md").read_text(), (PROJECT / "docs/operations.md").read_text()
+def test_the_settings_page_and_the_operators_manual_say_what_the_limits_are() -> None:
+    settings, manual = ((PROJECT / f"docs/{page}.md").read_text() for page in ("settings", "operations"))
     limits = (
         ("CROWDVOTE_SIGN_IN_PER_ADDRESS`, `_PER_CLIENT", "SIGN_IN_LIMIT_PER_ADDRESS", "SIGN_IN_LIMIT_PER_CLIENT"),
         ("CROWDVOTE_COMMUNITIES_PER_DAY", "COMMUNITIES_PER_DAY"),
@@ -172,7 +172,7 @@ def test_the_readme_and_the_operators_manual_say_what_the_limits_are() -> None:
     )
     for variables, *names in limits:
         values = [int(getattr(django_settings, name)) for name in names]
-        assert f"| `{variables}` | {', '.join(map(str, values))} |" in readme
+        assert f"| `{variables}` | {', '.join(map(str, values))} |" in settings
         assert all(re.search(rf"\b{value:,}\b", manual) for value in values)
     for number in (MAX_HEAD // 1024, int(HEAD_SECONDS), int(BODY_SECONDS), django_settings.FAILURES_PER_CLIENT):
         assert re.search(rf"\b{number}\b", manual.partition("## Limits")[2].partition("\n## ")[0])
