@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -15,6 +16,8 @@ from democracy.services.inputs import current_inputs
 from tests import factories
 from tests.rules import written
 from tests.test_commands.running import exported, run
+from tests.test_documents.reading import PROJECT, blocks
+from tests.test_graphql.api import ask
 from tests.test_verify.bundles import differences
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -113,3 +116,9 @@ def test_the_large_community_is_as_large_as_it_says():
     content = riverside.community(timezone.now())
     assert (len(content.members), len(content.followings)) == (2_002, 10_001)
     assert [len(decision.ballots) for decision in content.decisions] == [400, 200]
+
+
+def test_the_readme_shows_what_the_demo_answers(loaded):
+    (query,), (answer,) = (blocks(PROJECT / "README.md", language) for language in ("graphql", "json"))
+    (springfield,) = ask(None, query)["communities"]["edges"]
+    assert springfield["node"]["decisions"]["edges"][1]["node"] == json.loads(answer)
