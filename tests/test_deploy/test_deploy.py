@@ -1,4 +1,4 @@
-"""What stands in `deploy/` and in docs/settings.md is what the code has: names, commands, files, times."""
+"""The files of `deploy/` and docs/settings.md say what the code has: names, commands, files, times."""
 
 from __future__ import annotations
 

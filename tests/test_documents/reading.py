@@ -49,7 +49,7 @@ def blocks(path: Path, language: str) -> list[str]:
 
 
 def links(path: Path) -> list[str]:
-    """Where the links and pictures of a document lead."""
+    """The targets of a document's links and pictures."""
     return re.findall(r"\]\(([^)\s]+)\)", prose(path))
 
 

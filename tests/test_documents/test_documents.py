@@ -1,4 +1,4 @@
-"""What documents say is there: links, paths, commands, queries; and nothing points out of the repository."""
+"""Documents are right: their links, paths, commands, queries and numbers; and none points out of the repository."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import yaml
 from django.core.management import get_commands
 from graphql import parse, validate
 
+from crowdvote import limits
 from crowdvote.schema import schema
 from tests.test_documents.reading import DOCS, PROJECT, anchors, blocks, documents, links, name, paths, prose, tracked
 
@@ -71,6 +72,13 @@ def test_every_command_of_ours_is_described() -> None:
     ours = {command for command, app in get_commands().items() if app in {"crowdvote", "democracy", "accounts"}}
     described = set(re.findall(r"^\| `(\w+)", (DOCS / "commands.md").read_text(), re.MULTILINE))
     assert described == ours
+
+
+def test_the_limits_of_the_api_are_those_of_the_code() -> None:
+    said = (DOCS / "api.md").read_text().partition("## Limits")[2].partition("\n## ")[0]
+    numbers = [int(number.replace(",", "")) for number in re.findall(r"\b\d[\d,]*\d\b", said)]
+    most = [limits.MAX_DEPTH, limits.MAX_ALIASES, limits.MAX_SELECTIONS, limits.MAX_COST, limits.MAX_EVENT_COST]
+    assert numbers[: len(most)] == most
 
 
 def test_the_readme_fits_on_two_screens() -> None:

@@ -1,4 +1,4 @@
-"""Whatever comes from others is named with its licence, and may be published with ours."""
+"""Parts of other projects are named with their licences, which go with ours."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pinned() -> list[str]:
 
 
 def licence(package: str) -> str:
-    """What an installed package says of its licence."""
+    """An installed package's own words on its licence."""
     said = distribution(package).metadata.json
     classifiers = [one for one in said.get("classifier", ()) if one.startswith("License ::")]
     return " ".join(map(str, (said.get("license_expression", ""), said.get("license", ""), *classifiers)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -43,7 +42,7 @@ def page(copy: Path, data_directory: Path) -> Iterator[httpx.Client]:
         server = subprocess.Popen(
             [sys.executable, "manage.py", "serve", "--reload"],
             cwd=copy,
-            env=told | {"PYTHONPATH": os.fspath(copy)},
+            env=told,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
