@@ -37,7 +37,7 @@ def copy(tmp_path: Path) -> Path:
 def page(copy: Path, data_directory: Path) -> Iterator[httpx.Client]:
     """A client of a server that runs the copy and reloads it."""
     port = free_port()
-    told = environment(data_directory, PORT=str(port), CROWDVOTE_DEBUG="1", PYTHONDONTWRITEBYTECODE="1")
+    told = environment(data_directory, PORT=str(port), CROWDVOTE_DEBUG="1")
     with (data_directory / "output.txt").open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, "manage.py", "serve", "--reload"],
