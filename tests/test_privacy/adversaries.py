@@ -37,8 +37,11 @@ ACTS: dict[str, tuple[tuple[str, str], ...]] = {
     "member with helpers": (*_AS_MEMBER, *_WITH_HELPERS),
     "manager": (*((("mia", act)) for _, act in _AS_MEMBER), *_AS_MANAGER),
     "operator": _AS_OPERATOR,
-    "all of them": (*_AS_MEMBER, *_WITH_HELPERS, *_AS_MANAGER, *_AS_OPERATOR),
+    "all of them": (*_AS_MEMBER, *_AS_MANAGER, *_AS_OPERATOR),
 }
+
+# Who is signed in when somebody votes, where worlds may differ in who that is.
+_PRESENT = {"over": ANONYMOUS, **dict.fromkeys(HIDDEN, (*KNOWN, *ANONYMOUS))}
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,12 @@ def live(town: Town, ballots: Sequence[Cast], watch: Watch, *, is_final: bool) -
     """The life of a town as somebody watches it. `is_final`: until two days later, when one decision is over."""
     with tempfile.TemporaryDirectory() as directory, surfaces.log(Path(directory)) as log, world(town) as one:
         collecting = _Collecting(one, watch, log)
-        collecting.glances("to begin with")
         one.become_anonymous()
         for ballot in town.ballots:
             one.cast(ballot)
         one.calculate()
-        collecting.glances("before they part")
+        if watch.is_thorough:
+            collecting.glances("before they part")
         collecting.meanwhile(ballots, calculating_between=not is_final)
         if is_final:
             one.clock.now += timedelta(days=2)
@@ -69,6 +72,7 @@ def live(town: Town, ballots: Sequence[Cast], watch: Watch, *, is_final: bool) -
         if watch.is_thorough:
             collecting.everything("afterwards")
         one.do(services.leave_community, "yuri", one.community.pk)
+        collecting.ballots("after one has left")
         one.do(services.remove_member, "mia", one.members["xena"].pk)
         collecting.everything("in the end")
         return collecting.transcript
@@ -104,17 +108,21 @@ class _Collecting:
 
         def steps() -> Iterator[int]:
             for number, ballot in enumerate(ballots, start=1):
-                self.world.cast(ballot, present=(*KNOWN, *ANONYMOUS) if ballot.where in HIDDEN else ())
+                self.world.cast(ballot, present=_PRESENT.get(ballot.where, ()))
                 if calculating_between:
                     self.world.calculate()
                     self.glances(f"after ballot {number}")
                 yield number
             self.world.calculate()
             self.glances("after the ballots")
+            # Each counts where they have not voted; its entry says its revision.
+            for who in ("ann", "ben"):
+                self.world.do(services.follow, who, self.world.members["mia"].pk)
+            self.glances("after others' followings")
             for number, (who, act) in enumerate(self.watch.acts, start=100):
                 self.act(who, act)
                 self.world.calculate()
-                if self.watch.is_thorough or who == "eve":
+                if self.watch.is_thorough or (who == "eve" and act != "what if"):
                     self.glances(f"after {who}: {act}", [who])
                 yield number
 
@@ -128,6 +136,12 @@ class _Collecting:
         for who in viewers or self.viewers if self.watch.is_thorough else viewers or self.viewers[:2]:
             ids = [node_id("Decision", decision.pk) for decision in self.looking.decisions()]
             self.transcript.add(f"{when}: {who}", surfaces.ask(self.world.client(who), operations.glances(ids)))
+
+    def ballots(self, when: str) -> None:
+        """The list of ballots as somebody downloads it."""
+        address = reverse("decision-csv", args=[self.world.community.pk, self.world.decisions["live"].pk])
+        found = surfaces.answer(self.world.client(self.viewers[0]).get(address))
+        self.transcript.add(f"{when}: {self.viewers[0]}: page {address}", found)
 
     def act(self, who: str, act: str) -> None:
         one, target = self.world, node_id("Member", self.world.members[self.watch.target].pk)
@@ -147,14 +161,14 @@ class _Collecting:
             case "vote":
                 self.vote(who, "live", 5)
             case "what if":
-                for decision in self.looking.decisions()[-2:]:
+                for decision in self.looking.acted_on():
                     for asked in operations.what_ifs(node_id("Decision", decision.pk), target):
                         self.transcript.add(f"what if: {asked[:120]}", surfaces.ask(one.client(who), asked))
             case "recalculate":
-                for decision in self.looking.decisions():
+                for decision in self.looking.acted_on():
                     self.change(who, "recalculate", f'decisionId: "{node_id("Decision", decision.pk)}"')
             case "edit":
-                for decision in self.looking.decisions():
+                for decision in self.looking.acted_on():
                     later = (decision.closes_at + timedelta(hours=1)).isoformat()
                     self.change(
                         who,

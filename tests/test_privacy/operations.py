@@ -81,8 +81,8 @@ def glances(decisions: Sequence[str]) -> str:
         f"{name} {{ {_plain(get_named_type(fields[name].type), (), 3)} }}"
         for name in ("calculation", "result", "myBallot")
     )
-    asked = " ".join(f'd{number}: decision(id: "{one}") {{ {inner} }}' for number, one in enumerate(decisions))
-    return f"query {{ {asked} }}"
+    asked = " ".join(f'd{number}: decision(id: "{one}") {{ ...said }}' for number, one in enumerate(decisions))
+    return f"query {{ {asked} }} fragment said on Decision {{ {inner} }}"
 
 
 def what_ifs(decision: str, member: str) -> Iterator[str]:

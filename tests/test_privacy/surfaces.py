@@ -22,6 +22,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.models import Model
 from django.test import AsyncClient, Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -30,7 +31,7 @@ from democracy.logfile import EventFormatter, JsonFormatter
 from democracy.models import Ballot, Decision, LedgerEntry, StagedBallot
 from tests.test_privacy import operations
 from tests.test_privacy.transcripts import Part, of_csv, of_html, of_json, of_text
-from tests.test_privacy.worlds import ANONYMOUS, World
+from tests.test_privacy.worlds import ANONYMOUS, HIDDEN, World
 
 URL, JSON, EVENTS = "/graphql/", "application/json", "text/event-stream"
 OURS = {"accounts", "democracy"}
@@ -41,6 +42,7 @@ _MOST_PAGES = 600
 Told = list[tuple[int, str, str]]
 # Numbers of rows that somebody tries.
 _TRIED = 60
+_PSEUDONYM = re.compile(r"Anonymous ([0-9a-f]{8,64})")
 _ABOUT_BALLOTS = {Ballot, LedgerEntry, StagedBallot}
 
 
@@ -77,23 +79,29 @@ class Looking:
         decisions = self.world.decisions
         if self.is_thorough:
             return [*decisions.values(), self.world.draft]
-        return [decisions[title] for title in ("live", "over", "hidden", "batched")]
+        return [decisions[title] for title in ("live", "over", *HIDDEN)]
 
-    def _decisions(self) -> list[int]:
-        return [decision.pk for decision in self.decisions()]
+    def acted_on(self) -> list[Decision]:
+        """Those that somebody has calculated, edits or asks about."""
+        return self.decisions() if self.is_thorough else [self.world.decisions[title] for title in HIDDEN]
+
+    def _decisions(self, *titles: str) -> list[int]:
+        """Those with these titles, where one is not thorough."""
+        decisions = self.decisions() if self.is_thorough else [self.world.decisions[title] for title in titles]
+        return [decision.pk for decision in decisions]
 
     def _members(self) -> list[int]:
         members = self.world.members
         return [members[who].pk for who in (members if self.is_thorough else ("ann", "xena"))]
 
-    def ids(self) -> dict[str, list[str]]:
+    def ids(self, *titles: str) -> dict[str, list[str]]:
         """As the API writes them: those that one knows, and where one is thorough, whatever one may try."""
         kinds = [model.__name__ for model in apps.get_models() if model._meta.app_label in OURS]
         tried = {kind: range(1, _TRIED) for kind in kinds} if self.is_thorough else {}
         pks = {
             **tried,
             "Community": [self.world.community.pk],
-            "Decision": self._decisions(),
+            "Decision": self._decisions(*titles),
             "Member": self._members(),
         }
         return {kind: [node_id(kind, pk) for pk in numbers] for kind, numbers in pks.items()}
@@ -101,14 +109,14 @@ class Looking:
     # --- The API ------------------------------------------------------------------------------------------------------
 
     def questions(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name, text in operations.questions(self.ids()):
+        for name, text in operations.questions(self.ids("live", "over", "hidden")):
             # The same in other words, for those who have the time.
             if self.is_thorough or not name.startswith(("communities", "decisions", "node", "me", "whatIf")):
                 yield f"query {name}", ask(client, text)
 
     def changes_undone(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
         """What every mutation answers; whatever it did is undone."""
-        few = {kind: ids[-2:] if self.is_thorough else ids[-1:] for kind, ids in self.ids().items()}
+        few = {kind: ids[-2:] if self.is_thorough else ids[-1:] for kind, ids in self.ids("batched").items()}
         for name, text in operations.changes(few):
             # Those make secrets of the viewer's own.
             if not name.startswith(("createApiToken", "requestSignInLink", "signIn", "signOut")):
@@ -123,7 +131,7 @@ class Looking:
         """Every page that has an address and, where one is thorough, every page that one of them leads to."""
         numbers = {
             "community_id": [self.world.community.pk],
-            "decision_id": self._decisions(),
+            "decision_id": self._decisions("live", "over", "batched"),
             "membership_id": self._members(),
             "application_id": [1],
             "token_id": [1],
@@ -137,8 +145,13 @@ class Looking:
                 continue
             yield f"page {address}", answer(response)
             if response.headers.get("Content-Type", "").startswith("text/html"):
-                for link in _links(address, response.content.decode()):
-                    if link not in known and (self.is_thorough or "/ballots/a-" in link):
+                text = response.content.decode()
+                links = [*_links(address, text)] if self.is_thorough else []
+                if address.endswith("/ballots/"):
+                    # Whether or not anything leads to the pages of ballots under pseudonyms.
+                    links += (f"{address}a-{pseudonym}/" for pseudonym in _PSEUDONYM.findall(text))
+                for link in links:
+                    if link not in known:
                         known.add(link)
                         waiting.append(link)
             assert len(known) < _MOST_PAGES, f"pages lead to more and more others: {waiting[-1]}"
@@ -149,7 +162,7 @@ class Looking:
         """What every subscription and every open page of these people is told at each step of what happens: the newest,
         as promised to whoever is slow.
         """
-        community, decisions = self.world.community.pk, self._decisions()
+        community, decisions = self.world.community.pk, [decision.pk for decision in self.decisions()]
         ids = {
             "Community": [node_id("Community", community)],
             "Decision": [node_id("Decision", pk) for pk in decisions],
@@ -171,18 +184,37 @@ class Looking:
             listed = reverse(f"{prefix}_changelist")
             asked = [listed]
             if self.is_thorough or model in _ABOUT_BALLOTS:
-                asked += (f"{listed}?{lookup}" for lookup in _lookups(model, self.world))
+                asked += (f"{listed}?{lookup}" for lookup in self._lookups(model))
             pages = ["change"]
             if self.is_thorough:
                 asked += (f"{listed}?o={order}" for order in range(1, len(model_admin.list_display) + 1))
                 asked += (f"{listed}?q={word}" for word in (*ANONYMOUS, "5"))
                 pages += ["history", "delete"]
-            for pk in range(1, _TRIED, 1 if self.is_thorough else 13):
+            for pk in range(1, _TRIED, 1 if self.is_thorough else 26):
                 asked += (f"{listed}{pk}/{what}/" for what in pages)
             for address in asked:
                 yield f"page {address}", answer(client.get(address))
-        for address in (reverse("admin:index"), reverse("event-log"), f"{reverse('event-log')}?text=vote"):
+        rest = [reverse("admin:index"), reverse("event-log"), f"{reverse('event-log')}?text=vote"]
+        rest += (reverse("admin:accounts_user_delete", args=[self.world.people[who].pk]) for who in ("ann", "xena"))
+        for address in rest:
             yield f"page {address}", answer(client.get(address))
+
+    def _lookups(self, model: type[Model]) -> Iterator[str]:
+        """Guesses at what a list does not show: who, about what, saying what; and about what its rows refer to."""
+        xena, hidden = self.world.members["xena"], self.world.decisions["hidden"]
+        guesses = {"actor": xena.user_id, "membership": xena.pk, "user": xena.user_id}
+        for field in model._meta.get_fields():
+            if field.name in guesses:
+                yield f"{field.name}={guesses[field.name]}"
+            kind = field.get_internal_type() if hasattr(field, "get_internal_type") else ""
+            if kind in {"CharField", "TextField"}:
+                yield f"{field.name}__startswith=ballot:{hidden.pk}:{xena.pk}"
+            elif kind == "JSONField":
+                yield f"{field.name}__icontains=: 5"
+                yield f"{field.name}__icontains=roads"
+            elif self.is_thorough and kind in {"ForeignKey", "ManyToOneRel"} and field.related_model is not None:
+                for there in ("is_anonymous=True", "membership__user__handle=xena", "user__handle=xena", "stars=5"):
+                    yield f"{field.name}__{there}"
 
     def exports(self) -> Iterator[tuple[str, Part]]:
         """What is printed to be published."""
@@ -226,24 +258,6 @@ def _routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, list
 def _filled(route: str, values: Sequence[int]) -> str:
     remaining = iter(values)
     return re.sub(r"<[^>]+>", lambda _: str(next(remaining)), route)
-
-
-def _lookups(model: type[Any], one: World) -> Iterator[str]:
-    """Guesses at what a list does not show: who, about what, saying what."""
-    xena = one.members["xena"]
-    guesses = {"actor": xena.user_id, "membership": xena.pk, "user": xena.user_id}
-    for field in model._meta.get_fields():
-        if field.name in guesses:
-            yield f"{field.name}={guesses[field.name]}"
-        kind = field.get_internal_type() if hasattr(field, "get_internal_type") else ""
-        if kind in {"CharField", "TextField"}:
-            yield f"{field.name}__startswith=ballot:{one.decisions['hidden'].pk}:{xena.pk}"
-        elif kind == "JSONField":
-            yield f"{field.name}__icontains=: 5"
-            yield f"{field.name}__icontains=roads"
-        elif kind in {"ForeignKey", "ManyToOneRel"} and field.related_model is not None:
-            for there in ("is_anonymous=True", "membership__user__handle=xena", "user__handle=xena", "stars=5"):
-                yield f"{field.name}__{there}"
 
 
 # --- What comes by itself ---------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import io
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,8 @@ _VOLATILE = (
 )
 # Lines of anonymous members are written to the log without order.
 _UNORDERED = re.compile(r"(VOTE_[A-Z]+|MEMBERSHIP_CHANGE)\W.*\bAnonymous\b(?! [0-9a-f]{8})", re.DOTALL)
+# Where a part ends, so that equal texts are equal parts.
+_END = "</>"
 _SHOWN = 40
 
 
@@ -45,11 +47,11 @@ class Part:
 
     @cached_property
     def has_order(self) -> bool:
-        return not _UNORDERED.search(self._text)
+        return not _UNORDERED.search(self.text)
 
     @cached_property
-    def _text(self) -> str:
-        return "\n".join([self.label, *(part._text for part in self.parts)])
+    def text(self) -> str:
+        return "\n".join([self.label, *(part.text for part in self.parts), _END])
 
     @cached_property
     def pseudonyms(self) -> frozenset[str]:
@@ -62,16 +64,27 @@ class Transcript:
 
     surfaces: list[tuple[str, Part]] = field(default_factory=list)
 
+    @cached_property
+    def plain(self) -> dict[str, str]:
+        """The texts of those surfaces on which there is nothing to rename."""
+        found: defaultdict[str, list[Part]] = defaultdict(list)
+        for surface, part in self.surfaces:
+            found[surface].append(part)
+        texts = {surface: "\n".join([surface, *(part.text for part in parts)]) for surface, parts in found.items()}
+        return {
+            surface: text for surface, text in texts.items() if not _PSEUDONYM.search(text) and not _DIGEST.search(text)
+        }
+
     def add(self, surface: str, content: Part | str | Any) -> None:
         """`surface`: when and where, in words; a content that is no part yet is text or the value of a JSON text."""
         if isinstance(content, str):
             content = of_text(content)
         self.surfaces.append((surface, content if isinstance(content, Part) else of_value(content)))
 
-    @cached_property
-    def lines(self) -> dict[str, list[str]]:
+    def lines(self, *, leaving_out: Set[str]) -> dict[str, list[str]]:
         """By surface, in the form that has nothing left of what is drawn at random."""
-        names = _names(self.surfaces)
+        told = [(surface, part) for surface, part in self.surfaces if surface not in leaving_out]
+        names = _names(told)
         digests: dict[str, str] = {}
 
         def rename(text: str) -> str:
@@ -79,7 +92,7 @@ class Transcript:
             return _DIGEST.sub(lambda found: digests.setdefault(found[0][:12], f"(digest {len(digests) + 1})"), text)
 
         found: defaultdict[str, list[str]] = defaultdict(list)
-        for surface, part in self.surfaces:
+        for surface, part in told:
             renamed = _rendered(part, lambda text: _PSEUDONYM.sub(_by(names), text), is_sorted=_is_sorted(surface))
             found[rename(surface)] += renamed
         return {surface: [rename(line) for line in found[surface]] for surface in sorted(found)}
@@ -87,9 +100,11 @@ class Transcript:
 
 def differences(first: Transcript, second: Transcript) -> dict[str, str]:
     """What tells two transcripts apart: by surface, the first lines that differ. Nothing for equal ones."""
+    alike = {surface for surface, text in first.plain.items() if second.plain.get(surface) == text}
+    ones, others = first.lines(leaving_out=alike), second.lines(leaving_out=alike)
     found = {}
-    for surface in sorted(first.lines.keys() | second.lines.keys()):
-        one, other = first.lines.get(surface), second.lines.get(surface)
+    for surface in sorted(ones.keys() | others.keys()):
+        one, other = ones.get(surface), others.get(surface)
         if one != other:
             found[surface] = _difference(one, other)
     return found
@@ -119,15 +134,15 @@ def _difference(one: list[str] | None, other: list[str] | None) -> str:
 
 def of_html(text: str) -> Part:
     """A page. Elements bear their attributes, which are as readable as their texts."""
-    return _of_element(parse_html(text))
+    return _of_element(parse_html(_steady(text)))
 
 
 def _of_element(element: Element | str) -> Part:
     if isinstance(element, str):
-        return Part(_steady(" ".join(element.split())))
+        return Part(" ".join(element.split()))
     attributes = "".join(f" {name}" if value is None else f' {name}="{value}"' for name, value in element.attributes)
     children = (_of_element(child) for child in element.children if not isinstance(child, str) or child.strip())
-    return Part(_steady(f"<{element.name or ''}{attributes}>"), tuple(children))
+    return Part(f"<{element.name or ''}{attributes}>", tuple(children))
 
 
 def of_value(value: Any) -> Part:
@@ -146,7 +161,7 @@ def _named(key: str, value: Part) -> Part:
 
 
 def of_text(text: str) -> Part:
-    return Part("text", tuple(Part(_steady(line)) for line in text.splitlines()))
+    return Part("text", tuple(Part(line) for line in _steady(text).splitlines()))
 
 
 def of_json(text: str) -> Part:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,8 @@ from democracy.models import Choice, Community, Decision, Membership
 from tests.test_privacy import processes
 
 START = datetime(2026, 3, 2, 9, 10, tzinfo=UTC)
+# How long everything takes that goes with a ballot.
+MOMENT = timedelta(minutes=3, seconds=8)
 CHOICES = ("Ash", "Birch", "Cedar")
 HELPERS = ("hal", "han", "hed", "huw")
 KNOWN = ("ann", "ben", "cleo")
@@ -49,11 +51,14 @@ class Content:
 
 @dataclass(frozen=True)
 class Cast:
-    """Somebody casts or changes their ballot; without content, takes it back."""
+    """Somebody casts or changes their ballot; without content, takes it back. `after`: so many seconds after they
+    signed in, less than MOMENT.
+    """
 
     who: str
     where: str
     content: Content | None
+    after: int = 1
 
 
 @dataclass(frozen=True)
@@ -96,13 +101,16 @@ class World:
         return self.clients.setdefault(who, Client(raise_request_exception=False))
 
     def cast(self, event: Cast, *, present: Sequence[str] = ()) -> None:
-        """A second after signing in, so that whoever reads the log sees the two together; others who are `present` do
-        so, too.
+        """Soon after signing in, so that whoever reads the log sees the two together; others who are `present` do so,
+        too. Whenever it is cast, the hour is the same, and so is the time when it is over.
         """
+        if self.clock.now.hour != (self.clock.now + MOMENT).hour:
+            self.clock.now += MOMENT
+        moment = self.clock.now
         with committing():
             for who in present or (event.who,):
                 self.sign_in(who)
-        self.clock.now += timedelta(seconds=1)
+        self.clock.now = moment + timedelta(seconds=event.after)
         decision, user = self.decisions[event.where], self.people[event.who]
         with committing():
             if event.content is None:
@@ -118,7 +126,7 @@ class World:
                     comment=event.content.comment,
                     abstain=not event.content.stars,
                 )
-        self.clock.now += timedelta(minutes=3, seconds=7)
+        self.clock.now = moment + MOMENT
 
     def calculate(self) -> None:
         with committing():
@@ -133,8 +141,11 @@ class World:
         self.calculate()
 
     def become_anonymous(self) -> None:
-        for who in ANONYMOUS:
-            self.do(services.set_anonymity, who, self.community.pk, anonymous=True, confirmed=True)
+        with committing():
+            for who in ANONYMOUS:
+                services.set_anonymity(self.people[who], self.community.pk, anonymous=True, confirmed=True)
+        self.clock.now += MOMENT
+        self.calculate()
 
 
 @contextmanager
@@ -199,11 +210,18 @@ def _decided(manager: User, community: Community, title: str, shown: str, days: 
 
 
 def swapped(ballots: Sequence[Cast], where: frozenset[str]) -> tuple[Cast, ...]:
-    """The same people vote at the same moments; in these decisions Xena's ballot is Yuri's, and Yuri's is hers."""
+    """At the same moments, in these decisions, Xena's ballot is Yuri's, and Yuri's is hers; where one of them votes
+    alone, the other does so instead.
+    """
     last = {(one.who, one.where): at for at, one in enumerate(ballots)}
     found = list(ballots)
     for title in where:
-        xena, yuri = last["xena", title], last["yuri", title]
-        found[xena] = Cast("xena", title, ballots[yuri].content)
-        found[yuri] = Cast("yuri", title, ballots[xena].content)
+        xena, yuri = last.get(("xena", title)), last.get(("yuri", title))
+        if xena is not None and yuri is not None:
+            found[xena] = replace(ballots[xena], content=ballots[yuri].content)
+            found[yuri] = replace(ballots[yuri], content=ballots[xena].content)
+        elif xena is not None:
+            found[xena] = replace(ballots[xena], who="yuri")
+        elif yuri is not None:
+            found[yuri] = replace(ballots[yuri], who="xena")
     return tuple(found)
