@@ -1,0 +1,118 @@
+"""What is told of things that one may not see: nothing; and to voters, what others will see of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+
+from accounts.api import node_id
+from democracy import services
+from tests.test_privacy import operations, surfaces
+from tests.test_privacy.worlds import HIDDEN, Cast, Content, Town, World, world
+
+pytestmark = pytest.mark.django_db
+in_long_form = pytest.mark.skipif(not os.environ.get("EVERY_WORLD"), reason="the long form; make privacy runs it")
+
+SECRET = "a secret of fifty letters or more, so that it is long"
+NOWHERE = 7_654_321
+# Those sign somebody in or out.
+_ASIDE = ("createApiToken", "requestSignInLink", "signIn", "signOut")
+
+# Numbers of things by their kinds.
+Numbers = dict[str, int]
+# In an address, also where that leads to signing in and back.
+_NUMBER = re.compile(r"(?<=/)\d+(?=/)")
+
+
+def answers(client: Client, things: Numbers) -> Iterator[tuple[str, str]]:
+    """Everything that somebody may ask about these things and try with them, and what comes back; undone."""
+    ids = {kind: [node_id(kind, pk)] for kind, pk in things.items()}
+    # Of what is not there, nothing further can be asked.
+    questions = ((name, text) for name, text in operations.questions(ids) if ")." not in name)
+    for name, text in itertools.chain(questions, operations.changes(ids)):
+        if not name.startswith(_ASIDE):
+            with transaction.atomic():
+                found = surfaces.ask(client, text)
+                transaction.set_rollback(True)
+            yield name.partition("(")[0], str(found)
+    numbers = {"community_id": "Community", "decision_id": "Decision", "membership_id": "Member"}
+    numbers["application_id"] = "Application"
+    for address in surfaces.addresses({key: [things[kind]] for key, kind in numbers.items()}):
+        shown = surfaces.answer(client.get(address)).text
+        yield _NUMBER.sub("(it)", address), _NUMBER.sub("(it)", shown)
+
+
+@pytest.mark.parametrize("who", ["visitor", pytest.param("eve", marks=in_long_form)])
+def test_nobody_learns_whether_there_is_what_they_may_not_see(who: str) -> None:
+    """A draft, an anonymous member, an application: on pages, by questions, by trying to change them."""
+    with world(Town(SECRET, "public")) as one:
+        one.become_anonymous()
+        one.do(services.update_community, "mia", one.community.pk, auto_approve=False)
+        one.do(services.apply_to_community, "stranger", one.community.pk)
+        unseen = {"Decision": one.draft.pk, "Choice": one.draft.choices.all()[0].pk}
+        unseen |= {"Member": one.members["xena"].pk, "Application": one.community.applications.get().pk}
+        there = {"Community": one.community.pk, **unseen}
+        nowhere = {"Community": one.community.pk, **dict.fromkeys(unseen, NOWHERE)}
+        pairs = zip(answers(one.client(who), there), answers(one.client(who), nowhere), strict=True)
+        assert [(name, found, instead) for (name, found), (_, instead) in pairs if found != instead] == []
+
+
+@pytest.mark.parametrize("visibility", ["public", pytest.param("members", marks=in_long_form)])
+def test_voters_are_told_before_they_vote_what_others_then_see(visibility: str) -> None:
+    """On the page and in the API: who sees the ballot, whether at once, and with which name."""
+    with world(Town(SECRET, visibility)) as one:
+        one.become_anonymous()
+        told, seen = {}, {}
+        for title in ("live", *HIDDEN):
+            for who in ("ben", "xena"):
+                told[title, who] = told_to(one, title, who)
+                one.cast(Cast(who, title, Content((5, 0, 2), (), "")))
+        one.calculate()
+        at_once = {title: {who: names_seen(one, title, who) for who in ("visitor", "eve")} for title in one.decisions}
+        one.clock.now = max(decision.closes_at for decision in one.decisions.values()) + timedelta(minutes=1)
+        one.calculate()
+        for title, who in told:
+            in_the_end = {viewer: names_seen(one, title, viewer) for viewer in ("visitor", "eve")}
+            is_named, is_hidden = who in in_the_end["eve"], "a pseudonym" in in_the_end["eve"]
+            assert is_hidden, "Xena has voted everywhere"
+            seen[title, who] = (
+                "everybody" if in_the_end["visitor"] else "members",
+                "by name" if is_named else "under a pseudonym",
+                "at once" if at_once[title]["eve"] else "after closing",
+            )
+        assert told == seen
+
+
+def told_to(one: World, title: str, who: str) -> tuple[str, str, str]:
+    """What the form and the API say, which is the same, of who sees it, under which name, and when."""
+    decision = one.decisions[title]
+    page = one.client(who).get(reverse("decision", args=[one.community.pk, decision.pk])).text
+    form = " ".join(re.sub(r"<[^>]*>", " ", page.partition('id="voting"')[2]).split())
+    asked = f'query {{ decision(id: "{node_id("Decision", decision.pk)}") {{ ballotAudience }} }}'
+    sentence = surfaces.ask(one.client(who), asked)["data"]["decision"]["ballotAudience"]
+    assert sentence in form.replace("&#x27;", "'")
+    return (
+        "everybody" if "Everybody, signed in or not," in sentence else "members",
+        "by name" if "with your name" in sentence else "under a pseudonym",
+        "at once" if "As soon as you vote" in sentence else "after closing",
+    )
+
+
+def names_seen(one: World, title: str, who: str) -> set[str]:
+    """Whose ballots somebody sees in a decision; "a pseudonym" for the others."""
+    query = f'query {{ decision(id: "{node_id("Decision", one.decisions[title].pk)}") {{ {_VOTERS} }} }}'
+    decision = surfaces.ask(one.client(who), query)["data"]["decision"]
+    edges = ((decision or {}).get("ballots") or {"edges": []})["edges"]
+    voters = [edge["node"]["voter"] for edge in edges]
+    return {"a pseudonym" if voter["isAnonymous"] else voter["name"] for voter in voters}
+
+
+_VOTERS = "ballots(first: 15) { edges { node { voter { name isAnonymous } } } }"
