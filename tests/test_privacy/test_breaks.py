@@ -126,22 +126,14 @@ def test_nothing_about_the_calculation_of_a_decision_that_hides_ballots_moves(to
 
 
 # 6
-@pytest.mark.parametrize(
-    "lookup",
-    [
-        "actor={user}",
-        "membership={member}",
-        "subject=ballot:4:{member}",
-        "salt__startswith=a",
-        "after__icontains=stars",
-    ],
-)
-def test_the_administration_takes_no_lookup_that_is_not_written_down(town: World, lookup: str) -> None:
+def test_the_administration_takes_no_lookup_that_is_not_written_down(town: World) -> None:
     town.cast(Cast("xena", "hidden", BALLOT))
     xena = town.members["xena"]
-    asked = lookup.format(user=xena.user_id, member=xena.pk)
-    response = town.client("root").get(f"{reverse('admin:democracy_ledgerentry_changelist')}?{asked}")
-    assert response.status_code in {302, 400}, "it was answered"
+    asked = [f"actor={xena.user_id}", f"membership={xena.pk}", f"subject=ballot:4:{xena.pk}"]
+    asked += ["salt__startswith=a", "after__icontains=stars"]
+    listed = reverse("admin:democracy_ledgerentry_changelist")
+    answers = {lookup: town.client("root").get(f"{listed}?{lookup}").status_code for lookup in asked}
+    assert not {lookup: status for lookup, status in answers.items() if status not in {302, 400}}, "answered"
 
 
 # 6
@@ -170,6 +162,7 @@ def test_no_name_in_the_log_is_that_of_a_ballot(town: World, tmp_path: Any) -> N
 # 8
 def test_a_visitor_is_answered_alike_whether_a_thing_exists_or_not(town: World) -> None:
     kinds = {"Community": town.community.pk, "Decision": town.decisions["live"].pk, "Member": town.members["ann"].pk}
+    kinds["Choice"] = town.choices["live"][0].pk
     there = {kind: [node_id(kind, pk)] for kind, pk in kinds.items()}
     nowhere = {kind: [node_id(kind, 999_999)] for kind in kinds}
     pairs = itertools.zip_longest(operations.changes(there), operations.changes(nowhere))
