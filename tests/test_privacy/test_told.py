@@ -14,7 +14,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.api import node_id
+from accounts.models import User
 from democracy import services
+from democracy.models import Application, Ballot, Following, LedgerEntry, Membership, StagedBallot
 from tests.test_privacy import operations, surfaces
 from tests.test_privacy.worlds import HIDDEN, Cast, Content, Town, World, world
 
@@ -62,6 +64,35 @@ def test_nobody_learns_whether_there_is_what_they_may_not_see(who: str) -> None:
         there = {"Community": one.community.pk, **unseen}
         nowhere = {"Community": one.community.pk, **dict.fromkeys(unseen, NOWHERE)}
         pairs = zip(answers(one.client(who), there), answers(one.client(who), nowhere), strict=True)
+        assert [(name, found, instead) for (name, found), (_, instead) in pairs if found != instead] == []
+
+
+def about(one: World, who: str, person: str) -> Iterator[tuple[str, str]]:
+    """What somebody finds who looks for a person wherever they can: in lists, and an operator on the person's pages."""
+    pk = one.people[person].pk
+    lists = [reverse(name, args=[one.community.pk]) for name in ("community-members", "community-ledger")]
+    pages = []
+    if who == "root":
+        lists = [reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") for model in _LISTED]
+        pages = [reverse(f"admin:accounts_user_{page}", args=[pk]) for page in ("change", "delete", "history")]
+    searches = [f"{address}?{asked}" for address in lists for asked in (f"q={person}", f"user={pk}", f"actor={pk}")]
+    traces = re.compile(rf"{person}|=\b{pk}\b|/user/{pk}\b", re.IGNORECASE)
+    for address in (*searches, *pages):
+        shown = surfaces.answer(one.client(who).get(address)).text
+        yield address.partition("?")[0], traces.sub("(who)", shown)
+
+
+_LISTED = (User, Membership, Application, Following, Ballot, StagedBallot, LedgerEntry)
+
+
+@pytest.mark.parametrize("who", ["root", pytest.param("eve", marks=in_long_form)])
+def test_nobody_learns_who_is_an_anonymous_member(who: str) -> None:
+    """Of two people of whom one is an anonymous member, and has voted, the same is found."""
+    with world(Town(SECRET, "public")) as one:
+        one.become_anonymous()
+        one.cast(Cast("xena", "live", Content((5, 0, 2))), present=("xena", "stranger"))
+        one.calculate()
+        pairs = zip(about(one, who, "xena"), about(one, who, "stranger"), strict=True)
         assert [(name, found, instead) for (name, found), (_, instead) in pairs if found != instead] == []
 
 
