@@ -6,8 +6,8 @@ import uuid
 
 _data_dir = tempfile.TemporaryDirectory(prefix="crowdvote-tests-", ignore_cleanup_errors=True)
 
-# What somebody has in their shell decides nothing here, except which database and Redis the tests use.
-for _name in [name for name in os.environ if name.startswith("CROWDVOTE_")]:
+# What somebody has in their shell decides nothing here, except which database, Redis and real data the tests use.
+for _name in [name for name in os.environ if name.startswith("CROWDVOTE_") and name != "CROWDVOTE_SHARED_DATA"]:
     del os.environ[_name]
 os.environ["CROWDVOTE_DATA_DIR"] = _data_dir.name
 # Wake-ups do nothing: a test that wants a calculation asks for one.

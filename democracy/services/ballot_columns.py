@@ -28,7 +28,8 @@ _TEXT_WORDS = words("comment comments")
 # BetterVoting gives these to ranked races.
 _RANKED_WORDS = words("overvoterank hasduplicaterank")
 _SUMMARY_ROWS = words("average avg averagescore mean median total totals totalscore totalstars grandtotal subtotal sum")
-_SUMMARY_ROWS |= words("sumofstars weight weights stddev")
+_SUMMARY_ROWS |= words("sumofstars weight weights stddev summe gesamt gesamtsumme durchschnitt mittelwert mittel")
+_SUMMARY_ROWS |= words("suma promedio somme moyenne médiane soma média somma totale gemiddelde totaal")
 _SUMMARY_COLUMNS = _SUMMARY_ROWS | words("count score scores stars rank ranking min max")
 _ROW_NUMBERS = {"#", "№", "no.", "nr.", "nr", "row", "index", "unnamed: 0"}
 OWN = ("name", "handle", "kind", "role", "counted", "tags", "comment")

@@ -125,6 +125,12 @@ def names_an_end(titles: Sequence[str]) -> bool:
     return not {"follower", "followed", "from", "to"}.isdisjoint(_meanings(titles))
 
 
+def names_both_ends(titles: Sequence[str]) -> bool:
+    """Some cell is a word for who follows, and some for who is followed."""
+    says = set(_meanings(titles))
+    return not says.isdisjoint({"follower", "from"}) and not says.isdisjoint({"followed", "to"})
+
+
 def numbered_columns(wanted: Wanted, *, width: int) -> EdgeColumns:
     """Columns without a header: from, to, weight, unless `wanted` numbers them."""
 

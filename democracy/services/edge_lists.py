@@ -25,6 +25,7 @@ from democracy.services.edge_columns import (
     Wanted,
     named_columns,
     names_an_end,
+    names_both_ends,
     numbered_columns,
 )
 from democracy.services.edge_formats import Lines, lines_of
@@ -39,7 +40,7 @@ _LONGEST_ID = 80
 # Beyond this a weight is no tag, and no weight either.
 _MOST_DIGITS = 30
 # The colon at the end: of a list of whom each one follows, `1: 2 3`.
-_NOT_IN_IDS = re.compile(r"""[,;\t|"{}“”„«»]|\A'|'\Z|:\Z""")
+_NOT_IN_IDS = re.compile(r"""[,;\t|"{}“”„«»`]|\A'|'\Z|:\Z""")
 _NUMBERS = re.compile(r"[-+\d.]+(?: +[-+\d.]+)+")
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"(?=\s|\Z)|(\S+)')
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
@@ -182,6 +183,8 @@ def _read_cut(lines: Lines, separator: str, wanted: Wanted, *, tag_by_weight: bo
         found.take(row, columns, tag_by_weight=tag_by_weight)
     if header is not None and not wanted.by_title:
         _require_no_row(header, found.ids, first)
+    if not wanted.is_said:
+        _require_no_other_header(found)
     if columns.titles and others:
         found.remarks.append(f"columns passed over: {', '.join(columns.titles[at] for at in others)}")
     return found
@@ -283,6 +286,18 @@ def _require_no_row(header: EdgeColumns, ids: set[str], first: Row) -> None:
             )
 
 
+def _require_no_other_header(found: EdgeList) -> None:
+    """Raises Malformed where a line further down names the ends, as where two files were put into one."""
+    known = {file_id for file_id in found.ids if not file_id.isdecimal() and names_an_end([file_id])}
+    for pair, edge in found.edges.items() if len(known) > 1 else ():
+        if known.issuperset(pair) and names_both_ends(pair):
+            raise Malformed(
+                _place(edge.line),
+                f"this may be a header: {pair[0]!r}, {pair[1]!r}. Lines below it may be meant the other way round: put "
+                "each header's lines into a file of their own, or name the columns with --from-column and --to-column.",
+            )
+
+
 def _ends(columns: EdgeColumns) -> str:
     return f"{columns.titles[columns.follower]!r} follows {columns.titles[columns.followee]!r}"
 
@@ -364,7 +379,8 @@ def _weight(text: str, line: int) -> Decimal:
 
 @lru_cache(maxsize=100_000)
 def _number(text: str) -> Decimal | None:
-    if _THOUSANDS.fullmatch(text):
+    # Python reads 1_000 as a number; files of data don't write so.
+    if _THOUSANDS.fullmatch(text) or "_" in text:
         return None
     try:
         number = Decimal(text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text)

@@ -51,18 +51,29 @@ def unicode_text(data: bytes) -> FileText:
 
 
 def spreadsheet_text(data: bytes) -> FileText:
-    """The same, and Windows-1252 where nothing else fits: older spreadsheets save it so. Raises Malformed."""
+    """Unicode as `unicode_text` reads it, or Windows-1252 where nothing else fits: older spreadsheets save it so.
+
+    Raises Malformed, also where more of the text is UTF-8 than is not: then it is damaged, and would be misread.
+    """
     try:
         return unicode_text(data)
     except Malformed:
         is_marked = any(data.startswith(mark) for mark, _, _ in _MARKS)
-        if is_marked or b"\0" in data or any(data.startswith(beginning) for beginning, _ in _NO_TEXT):
+        is_text = not (is_marked or b"\0" in data or any(data.startswith(beginning) for beginning, _ in _NO_TEXT))
+        if not is_text or _is_damaged_utf_8(data):
             raise
         try:
             return FileText(data.decode("cp1252"), "Windows-1252")
         except UnicodeDecodeError:
             pass
         raise
+
+
+def _is_damaged_utf_8(data: bytes) -> bool:
+    """At least as many characters beyond ASCII are UTF-8 as are not."""
+    text = data.decode("utf-8", "surrogateescape")
+    wrong = sum("\udc80" <= character <= "\udcff" for character in text)
+    return sum(not character.isascii() for character in text) >= 2 * wrong
 
 
 def _lines(before: str) -> int:

@@ -111,6 +111,10 @@ def _dot(text: str) -> Any:
         raise Malformed(f"line {line[1]}" if line else "", "this is not DOT.")
     if len(graphs) > 1 or graphs[0].get_subgraphs():
         raise Malformed("", "There is more than one graph or a subgraph: write all edges into one digraph.")
+    drawn = [edge.get("dir") or "forward" for edge in graphs[0].get_edges()]
+    drawn += [each.get("dir") for each in graphs[0].get_edge_defaults() or () if each.get("dir")]
+    if any(way.strip('"') != "forward" for way in drawn):
+        raise Malformed("", "An edge's `dir` turns its arrow: write each following as `follower -> followee` without.")
     graph = nx.nx_pydot.from_pydot(graphs[0])
     port = next((node for node in graph.nodes if ":" in str(node)), None)
     if port is not None:

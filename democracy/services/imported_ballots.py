@@ -18,6 +18,7 @@ from democracy.services.imported_members import (
     by_number,
     community_name,
     free_ids,
+    is_address,
     make_members,
     new_member,
 )
@@ -107,11 +108,10 @@ def _by_id(file: BallotFile, community: Community) -> Voters:
 
 
 def _new_members(ballots: list[FileBallot], taken: set[str]) -> list[NewMember]:
-    # An e-mail address is nobody's name: it would be shown to all.
     unnamed = iter(range(1, len(ballots) + len(taken) + 1))
     members = []
     for ballot in ballots:
-        if ballot.voter and not _is_address(ballot.voter):
+        if ballot.voter and not is_address(ballot.voter):
             named = new_member(ballot.voter)
             role = Membership.Role.LOBBYIST if ballot.is_lobbyist else Membership.Role.VOTER
             members.append(NewMember(named.id, ballot.name or named.name, role))
@@ -119,10 +119,6 @@ def _new_members(ballots: list[FileBallot], taken: set[str]) -> list[NewMember]:
             number = next(number for number in unnamed if f"ballot-{number}" not in taken)
             members.append(NewMember(f"ballot-{number}", f"Ballot {number}"))
     return members
-
-
-def _is_address(voter: str) -> bool:
-    return "@" in voter[1:]
 
 
 def _in_order(file: BallotFile, community: Community) -> Voters:

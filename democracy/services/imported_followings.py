@@ -15,6 +15,7 @@ from democracy.services.imported_members import (
     adding_to,
     by_number,
     community_name,
+    is_address,
     make_members,
     new_member,
 )
@@ -65,6 +66,12 @@ def _known(edges: EdgeList, members: KnownMembers) -> dict[str, int]:
     for file_id in sorted(edges.ids, key=lambda each: (lines.get(each, 0), each)):
         member = members.find(file_id, _place(lines.get(file_id, 0)))
         if member is None:
+            if is_address(file_id):
+                raise Malformed(
+                    _place(lines.get(file_id, 0)),
+                    f"{file_id!r} is an e-mail address and no member's: whoever is made from it would be shown by it. "
+                    "Use names or numbers.",
+                )
             continue
         other = ids.setdefault(member.pk, file_id)
         if other != file_id:

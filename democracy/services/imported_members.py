@@ -79,6 +79,11 @@ def community_name(name: str) -> str:
     return cleaned
 
 
+def is_address(file_id: str) -> bool:
+    """An e-mail address is nobody's name or id: these are shown to all."""
+    return "@" in file_id[1:]
+
+
 @contextmanager
 def adding_to(name: str) -> Iterator[tuple[Recording, bool]]:
     """A recording of the community of this name, made if it is missing, and whether it was."""

@@ -146,6 +146,15 @@ def test_ids_are_those_of_members_or_their_handles_and_others_become_members(tmp
     assert set(rows) == {(ann.pk, bob.pk), (cyd.pk, ann.pk)}
 
 
+def test_an_address_means_the_member_who_has_it_and_makes_nobody(tmp_path):
+    town, members = town_of("ann", "bob")
+    run("import_followings", write(tmp_path, "ANN@example.org,bob\n"), "--community", town.name)
+    rows = Following.objects.filter(follower__community=town).values_list("follower", "followee")
+    assert set(rows) == {(members["ann"].pk, members["bob"].pk)}
+    with refused("line 2: 'cyd@example.org' is an e-mail address and no member's"):
+        run("import_followings", write(tmp_path, "bob,ann\nann,cyd@example.org\n"), "--community", town.name)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

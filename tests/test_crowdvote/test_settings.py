@@ -32,6 +32,15 @@ def test_the_data_directory_holds_everything_that_is_written(tmp_path: Path) -> 
     assert read.stdout.strip() == str([str(tmp_path / "made" / name) for name in names])
 
 
+def test_of_the_shell_tests_heed_where_the_real_data_is_and_nothing_else_of_crowdvotes() -> None:
+    code = "import os, tests.settings; print(sorted(name for name in os.environ if name.startswith('CROWDVOTE_')))"
+    environment = {"PATH": os.environ["PATH"], "CROWDVOTE_SHARED_DATA": "there", "CROWDVOTE_SECRET_KEY": "short"}
+    read = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert read.stdout.strip() == "['CROWDVOTE_DATA_DIR', 'CROWDVOTE_EXECUTOR', 'CROWDVOTE_SHARED_DATA']", read.stderr
+
+
 def test_the_secret_key_is_made_once_and_is_for_its_owner_only(tmp_path: Path) -> None:
     first, second = (settings_with(tmp_path, "settings.SECRET_KEY").stdout for _ in range(2))
     assert len(first.strip()) >= 50

@@ -118,14 +118,16 @@ def test_other_cells_are_refused_by_line_and_column(cell):
     assert "line 3, column 'Ann': stars are whole numbers from 0 to 5" in refusal(f"Voter,Ann,Bob\nv,1,0\nw,{cell},0\n")
 
 
-@pytest.mark.parametrize("word", ["Average", "TOTAL", "Weight", "Sum of stars", "Rank", "score", "#", "Nr."])
+@pytest.mark.parametrize(
+    "word", ["Average", "TOTAL", "Summe", "Promedio", "Weight", "Sum of stars", "Rank", "score", "#", "Nr."]
+)
 def test_summary_columns_are_refused_unless_excluded(word):
     text = f"Voter,Ann,Bob,{word}\nv1,5,0,5\nv2,,3,3\n"
     assert f"line 1, column 4: {word!r} looks like a sum, a weight or a row's number" in refusal(text)
     assert shown(read(text, exclude=word)) == shown(read(text, choices="Ann,Bob")) == (Layout.SHEET.value, ONE, BALLOTS)
 
 
-@pytest.mark.parametrize("word", ["Average", "TOTAL:", "Sum", "Weight"])
+@pytest.mark.parametrize("word", ["Average", "TOTAL:", "Sum", "Durchschnitt", "Moyenne", "Weight"])
 def test_summary_rows_are_refused_unless_excluded(word):
     text = f"Voter,Time,Poll,Ann,Bob\nv1,t,p,5,0\nv2,t,p,,3\n{word},,,5,3\n"
     assert f"line 4: {word!r} looks like a sum" in refusal(text)
@@ -235,6 +237,11 @@ class TestText:
         assert (text.text, text.encoding) == ("Zoë – 5 €", "Windows-1252")
         with pytest.raises(Malformed, match="line 2: this is not UTF-8 text"):
             unicode_text("a\rZoë".encode("cp1252"))
+
+    def test_damaged_utf_8_is_not_taken_for_windows_1252(self):
+        with pytest.raises(Malformed, match="line 2: this is not UTF-8 text"):
+            spreadsheet_text("Zoë\nÅsa".encode() + b"\xe9\n")
+        assert spreadsheet_text("„Groß“, „Zoë“".encode("cp1252")).text == "„Groß“, „Zoë“"
         with pytest.raises(Malformed, match="line 2: this is not UTF-8 text"):
             spreadsheet_text(b"a\n\x81\n")
 

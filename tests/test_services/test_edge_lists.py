@@ -221,6 +221,10 @@ def test_the_separator_is_the_one_that_cuts_all_lines(text, expected):
         "from,to\n",
         "Ann 5,Bob 6\nBob 6,Cyd 7\n\n1 2",
         'a b "1,000"\n',
+        "a b 1_000\n",
+        "`a` `b`\n`b` `c`\n",
+        "from,to\na,b\nsource,target\nc,d\n",
+        "a,b\nb,a\nto,from\nc,d\n",
         "a b 1,500\n",
         "a b 1.234,5\n",
         "<html><body>a b</body></html>",
@@ -355,6 +359,8 @@ class TestFormatsOfTheirOwn:
             ("digraph { a -> b } digraph { c -> d }", "more than one graph"),
             ("digraph { a:left -> b }", "port"),
             ('digraph { "a,b" -> c }', "is no id"),
+            ("digraph { a -> b [dir=back] }", "turns its arrow"),
+            ('digraph { edge [dir="none"]; a -> b }', "turns its arrow"),
         ],
     )
     def test_what_a_reader_would_drop_unsaid_is_refused(self, text, message):
