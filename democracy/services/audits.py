@@ -38,6 +38,7 @@ from democracy.models import (
 from democracy.services.calculation import kinds_of, under_pseudonyms
 from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, tag_set
 from democracy.services.results import result_content
+from democracy.services.storing import is_due
 from graph import Calculation, DelegationGraph
 
 Kind = LedgerEntry.Kind
@@ -209,8 +210,10 @@ class _Walk:
 
     def _staged_at(self, decision: Decision) -> int:
         """The revision for which the staged rows of a decision stand: where it is said to be current, the newest."""
-        is_current = decision.status in {Decision.Status.SCHEDULED, Decision.Status.OPEN} and not decision.is_stale
-        return self.community.revision if is_current else decision.calculated_revision
+        return self.community.revision if self._is_current(decision) else decision.calculated_revision
+
+    def _is_current(self, decision: Decision) -> bool:
+        return decision.status in {Decision.Status.SCHEDULED, Decision.Status.OPEN} and not decision.is_stale
 
     def faults(self) -> Iterator[str]:
         newest = 0
@@ -260,11 +263,12 @@ class _Walk:
         for decision in due.staged:
             calculation = self._calculated(graph, decision.pk)
             yield from self._compare_staged(decision, calculation)
-            # Of older results those of the same day may have been pruned.
+            # Of older results those of the same day may have been pruned. Which batch was due is known while nothing
+            # has changed since.
             newest = next(reversed(self.snapshots[decision.pk]), None)
-            if decision.results_visibility == Decision.Visibility.LIVE and (
-                newest is None or newest.result != self._content(decision.pk, calculation)
-            ):
+            is_known = decision.results_visibility == Decision.Visibility.LIVE or self._is_current(decision)
+            content = self._content(decision.pk, calculation)
+            if is_known and is_due(decision, newest, decision.calculated_revision, content):
                 yield f"the newest result of decision {decision.pk} is missing"
 
     def _content(self, decision_id: int, calculation: Calculation) -> dict[str, Any]:
@@ -318,8 +322,11 @@ class _Walk:
                 f"{name} says that it was calculated at revision {decision.calculated_revision}; "
                 f"its last result is of revision {last}, the last entry {newest}"
             )
-        if decision.failed_revision > newest:
-            yield f"{name} says that its calculation failed at revision {decision.failed_revision}, which is missing"
+        if decision.failed_revision > newest or 0 < decision.failed_revision < decision.calculated_revision:
+            yield (
+                f"{name} says that its calculation failed at revision {decision.failed_revision}; "
+                f"it was calculated at revision {decision.calculated_revision}, the last entry is {newest}"
+            )
         yield from self._times(decision, snapshots)
         yield from self._finality(decision, snapshots)
 
@@ -333,6 +340,8 @@ class _Walk:
             first = max(filter(None, [earlier, self.times.get(snapshot.revision)]), default=at)
             if not first <= at <= (last or at):
                 yield f"{_result(snapshot)} was not calculated when it says: calculated_at"
+            if at == last and snapshot.revision != decision.calculated_revision:
+                yield f"{_result(snapshot)} was not calculated at that revision"
             earlier = at
         is_closed = decision.status == Decision.Status.CLOSED
         is_final = any(snapshot.is_final for snapshot in snapshots)
@@ -349,6 +358,8 @@ class _Walk:
                 yield f"{_result(snapshot)} was calculated {'before' if snapshot.is_final else 'after'} the closing"
             elif snapshot.is_final and snapshot.revision != closing.aggregate(last=Max("revision"))["last"]:
                 yield f"{_result(snapshot)} is not of the inputs as they stood at the closing"
+            if not snapshot.is_final and decision.results_visibility == Decision.Visibility.AFTER_CLOSE:
+                yield f"{_result(snapshot)} was stored, of a decision that shows none before its closing"
 
 
 def _of(snapshot: DecisionSnapshot, key: str) -> Any:

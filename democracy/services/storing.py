@@ -46,14 +46,14 @@ def store(
     """
     shown = DecisionSnapshot.objects.filter(decision=decision).order_by("-revision").first()
     rows = list(_changed_rows(decision, staged))
-    is_due = final or _is_due(decision, shown, staged.revision, result)
+    shows = final or is_due(decision, shown, staged.revision, result)
     with turn(), transaction.atomic():
         claim.hold()
         now = clock.now()
         if not _advance(decision, staged.revision, now, final=final):
             return None
         _write(decision, rows, staged.revision)
-        if is_due:
+        if shows:
             snapshot = DecisionSnapshot.objects.create(
                 decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result
             )
@@ -85,7 +85,7 @@ def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -
     )
 
 
-def _is_due(decision: Decision, shown: DecisionSnapshot | None, revision: int, result: dict[str, Any]) -> bool:
+def is_due(decision: Decision, shown: DecisionSnapshot | None, revision: int, result: dict[str, Any]) -> bool:
     """Whether an interim result of the inputs at `revision` is published: if it differs from the last one shown, and as
     the decision's visibility allows.
     """

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from pytest_django import Settings
 
@@ -43,6 +44,10 @@ TAKEN_AS_FOUND = {
     "Choice.position": "the ledger has the choices in their order; by which numbers they are in order says nothing",
     "Decision.failed_at": "when a calculation failed; it decides only when that is tried again",
     "Decision.calculation_error": "the words of that failure",
+}
+NOT_AUDITED = {
+    "CalculationClaim": "which process calculates at the moment",
+    "Greeting": "who was not greeted yet on a page",
 }
 COLUMNS = [
     (model, column)
@@ -136,6 +141,11 @@ def rows_of(model: type[models.Model], community: Community) -> Iterator[models.
     yield from model._default_manager.filter(**{path[model]: community.pk}).order_by("pk")
 
 
+def test_every_table_is_audited_or_says_why_not() -> None:
+    models_there = {model.__name__ for model in apps.get_app_config("democracy").get_models(include_auto_created=True)}
+    assert {model.__name__ for model in AUDITED} | {*NOT_AUDITED} == models_there
+
+
 def test_every_changed_column_of_every_row_is_found(town: Community) -> None:
     factories.community("elsewhere")
     missed, tried = [], set()
@@ -172,6 +182,76 @@ def test_every_removed_row_is_found(town: Community) -> None:
                     missed.append(repr(row))
                 transaction.set_rollback(True)
     assert missed == []
+
+
+def forged(row: models.Model, **values: Any) -> list[str]:
+    """What an audit finds once a row is changed past all commands; it is put back."""
+    community = Community.objects.get()
+    with transaction.atomic():
+        type(row)._default_manager.filter(pk=row.pk).update(**values)
+        found = faults(community)
+        transaction.set_rollback(True)
+    return found
+
+
+class TestNeighbouringRevisions:
+    """The next number may well belong to an entry that changed nothing for a decision."""
+
+    def test_a_closed_decision_was_calculated_last_for_its_final_result(self, town: Community) -> None:
+        final = DecisionSnapshot.objects.get(decision__community=town, is_final=True)
+        said = f"the final result of decision {final.decision_id} at revision {final.revision}"
+        found = forged(final.decision, calculated_revision=final.revision + 1)
+        assert found == [f"{said} was not calculated at that revision"]
+
+    def test_the_newest_result_has_the_revision_at_which_its_decision_was_calculated(self, town: Community) -> None:
+        newest = DecisionSnapshot.objects.filter(decision__community=town, is_final=False).latest("revision")
+        found = forged(newest, revision=newest.revision - 1)
+        assert any("was not calculated at that revision" in fault for fault in found)
+
+    def test_a_failure_is_never_older_than_the_result(self, town: Community) -> None:
+        decision = DecisionSnapshot.objects.filter(decision__community=town)[0].decision
+        assert forged(decision, failed_revision=decision.calculated_revision) == []
+        [fault] = forged(decision, failed_revision=decision.calculated_revision - 1)
+        assert "says that its calculation failed at revision" in fault
+
+
+class TestHiddenResults:
+    """Of decisions that show few interim results or none, one too few or too many."""
+
+    @pytest.fixture
+    def hidden(self, monkeypatch: pytest.MonkeyPatch) -> tuple[Decision, Decision]:
+        """A BATCHED and an AFTER_CLOSE decision, five ballots in each."""
+        clock = Clock(monkeypatch)
+        community, members = rules.found("ada", "ben", "cleo", "dora", "eve")
+        decisions = []
+        for visibility in (Decision.Visibility.BATCHED, Decision.Visibility.AFTER_CLOSE):
+            decision = factories.decision(community, members["manager"].user, results_visibility=visibility)
+            for name in ("ada", "ben", "cleo", "dora", "eve"):
+                factories.vote(members[name], decision, Ash=4)
+            decisions.append(decision)
+        clock.advance(minutes=1)
+        calculate(community)
+        assert faults(community) == []
+        batched, after_close = decisions
+        return batched, after_close
+
+    def test_a_batch_that_is_gone_is_found(self, hidden: tuple[Decision, Decision]) -> None:
+        batched, _ = hidden
+        DecisionSnapshot.objects.get(decision=batched).delete()
+        assert faults(batched.community) == [f"the newest result of decision {batched.pk} is missing"]
+
+    def test_an_interim_result_that_nobody_was_to_see_is_found(self, hidden: tuple[Decision, Decision]) -> None:
+        batched, after_close = hidden
+        shown = DecisionSnapshot.objects.get(decision=batched)
+        after_close.refresh_from_db()
+        DecisionSnapshot.objects.create(
+            decision=after_close,
+            revision=after_close.calculated_revision,
+            calculated_at=after_close.last_calculated,
+            result=shown.result,
+        )
+        found = faults(after_close.community)
+        assert any("of a decision that shows none before its closing" in fault for fault in found)
 
 
 class TestInsertions:
