@@ -6,18 +6,33 @@ rows, column by column; their keys are a contract with every ledger ever written
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
 
 from democracy.canonical import written_time
 from democracy.ledger import Change, Content
 from democracy.models import Application, Ballot, Community, Decision, Following, LedgerEntry, Membership
 
 Kind = LedgerEntry.Kind
+Row = TypeVar("Row", bound=Model)
 
 
 def _time(moment: datetime | None) -> str | None:
     return written_time(moment) if moment else None
+
+
+def _stored(rows: QuerySet[Row], told: Callable[[Row], dict[str, Any]]) -> Callable[[], Content]:
+    """Read what is told of a row once its change is complete; None where it is gone by then."""
+
+    def content() -> Content:
+        row = rows.first()
+        return None if row is None else told(row)
+
+    return content
 
 
 COMMUNITY_SUBJECT = "community"
@@ -40,10 +55,7 @@ def differences(before: Content, after: Content) -> list[str]:
 
 
 def community_change(community: Community) -> Change:
-    def content() -> Content:
-        row = Community.objects.filter(pk=community.pk).first()
-        return None if row is None else community_content(row)
-
+    content = _stored(Community.objects.filter(pk=community.pk), community_content)
     return Change(Kind.COMMUNITY, COMMUNITY_SUBJECT, content)
 
 
@@ -66,11 +78,12 @@ def membership_content(membership: Membership) -> dict[str, Any]:
 
 
 def membership_change(membership: Membership, *, is_new: bool = False) -> Change:
-    def content() -> Content:
-        row = membership if is_new else Membership.objects.filter(pk=pk).first()
-        return None if row is None else membership_content(row)
-
     pk = membership.pk
+    content: Callable[[], Content]
+    if is_new:
+        content = partial(membership_content, membership)
+    else:
+        content = _stored(Membership.objects.filter(pk=pk), membership_content)
     return Change(Kind.MEMBERSHIP, membership_subject(pk), content, membership_id=pk, is_new=is_new)
 
 
@@ -90,13 +103,8 @@ def application_content(application: Application) -> dict[str, Any]:
 
 
 def application_change(application: Application) -> Change:
-    pk = application.pk
-
-    def content() -> Content:
-        row = Application.objects.filter(pk=pk).first()
-        return None if row is None else application_content(row)
-
-    return Change(Kind.APPLICATION, application_subject(pk), content)
+    content = _stored(Application.objects.filter(pk=application.pk), application_content)
+    return Change(Kind.APPLICATION, application_subject(application.pk), content)
 
 
 def following_subject(follower_id: int, followee_id: int) -> str:
@@ -115,11 +123,11 @@ def following_content(following: Following) -> dict[str, Any]:
 
 def following_change(following: Following, *, is_new: bool = False) -> Change:
     follower, followee = following.follower_id, following.followee_id
-
-    def content() -> Content:
-        row = following if is_new else Following.objects.filter(follower=follower, followee=followee).first()
-        return None if row is None else following_content(row)
-
+    content: Callable[[], Content]
+    if is_new:
+        content = partial(following_content, following)
+    else:
+        content = _stored(Following.objects.filter(follower=follower, followee=followee), following_content)
     subject = following_subject(follower, followee)
     return Change(Kind.FOLLOWING, subject, content, membership_id=follower, is_new=is_new)
 
@@ -156,12 +164,8 @@ def decision_content(decision: Decision) -> dict[str, Any]:
 
 def decision_change(decision: Decision) -> Change:
     pk = decision.pk
-
-    def content() -> Content:
-        row = Decision.objects.prefetch_related("choices", "clarifications").filter(pk=pk).first()
-        return None if row is None else decision_content(row)
-
-    return Change(Kind.DECISION, decision_subject(pk), content, decision_id=pk)
+    rows = Decision.objects.prefetch_related("choices", "clarifications").filter(pk=pk)
+    return Change(Kind.DECISION, decision_subject(pk), _stored(rows, decision_content), decision_id=pk)
 
 
 def ballot_subject(decision_id: int, membership_id: int) -> str:
@@ -180,15 +184,19 @@ def ballot_content(ballot: Ballot, stars: dict[int, int]) -> dict[str, Any]:
     }
 
 
+def stored_ballot_content(ballot: Ballot) -> dict[str, Any]:
+    """A ballot's content with the stars of its stored votes."""
+    return ballot_content(ballot, {vote.choice_id: vote.stars for vote in ballot.votes.all()})
+
+
 def ballot_change(ballot: Ballot, *, stars: dict[int, int] | None = None) -> Change:
     """A ballot with its votes. `stars` is given only for a ballot that is new to the ledger."""
     decision, membership = ballot.decision_id, ballot.membership_id
-
-    def content() -> Content:
-        if stars is not None:
-            return ballot_content(ballot, stars)
-        row = Ballot.objects.prefetch_related("votes").filter(decision=decision, membership=membership).first()
-        return None if row is None else ballot_content(row, {vote.choice_id: vote.stars for vote in row.votes.all()})
-
+    content: Callable[[], Content]
+    if stars is not None:
+        content = partial(ballot_content, ballot, stars)
+    else:
+        rows = Ballot.objects.prefetch_related("votes").filter(decision=decision, membership=membership)
+        content = _stored(rows, stored_ballot_content)
     subject = ballot_subject(decision, membership)
     return Change(Kind.BALLOT, subject, content, decision, membership, is_new=stars is not None)

@@ -145,9 +145,8 @@ def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
         yield contents.decision_subject(decision.pk), contents.decision_content(decision)
     ballots = Ballot.objects.filter(decision__community=community).prefetch_related("votes")
     for ballot in ballots.iterator(_ROWS):
-        stars = {vote.choice_id: vote.stars for vote in ballot.votes.all()}
         subject = contents.ballot_subject(ballot.decision_id, ballot.membership_id)
-        yield subject, contents.ballot_content(ballot, stars)
+        yield subject, contents.stored_ballot_content(ballot)
 
 
 def _named(subject: str) -> str:

@@ -14,12 +14,11 @@ from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES
 from democracy.services import ballot_columns, validation
 from democracy.services.ballot_columns import OWN, STARS, Columns, Layout, Race, cells_outside, compact
 from democracy.services.header_words import same
-from democracy.services.importing import Malformed
+from democracy.services.importing import LONGEST_ID, Malformed
 from democracy.services.sheets import unguarded
 from democracy.services.tables import Row, Table, read_table
 from democracy.tags import normalise_tags
 
-_LONGEST_ID = 80
 _LONGEST_NAME = 80
 _LONGEST_TITLE = 200
 _LONGEST_COMMENT = 2_000
@@ -217,8 +216,8 @@ def _voter(row: Row, column: int) -> str:
 
 def _id(written: str, place: str) -> str:
     voter = unicodedata.normalize("NFC", written)
-    if not 1 <= len(voter) <= _LONGEST_ID or not voter.isprintable():
-        raise Malformed(place, f"a voter id has 1 to {_LONGEST_ID} printable characters.")
+    if not 1 <= len(voter) <= LONGEST_ID or not voter.isprintable():
+        raise Malformed(place, f"a voter id has 1 to {LONGEST_ID} printable characters.")
     return voter
 
 

@@ -30,13 +30,12 @@ from democracy.services.edge_columns import (
 )
 from democracy.services.edge_formats import Lines, lines_of
 from democracy.services.graph_files import read_graph
-from democracy.services.importing import Malformed
+from democracy.services.importing import LONGEST_ID, Malformed
 from democracy.services.tables import SEPARATORS, Row, named_separator
 from democracy.tags import normalise_tag
 
 Pair: TypeAlias = tuple[str, str]
 
-_LONGEST_ID = 80
 # Beyond this a weight is no tag, and no weight either.
 _MOST_DIGITS = 30
 # The colon at the end: of a list of whom each one follows, `1: 2 3`.
@@ -349,8 +348,8 @@ def _id(text: str, line: int) -> str:
 def _checked_id(text: str) -> tuple[str, str]:
     """The id, and what speaks against it."""
     found = unicodedata.normalize("NFC", text)
-    if not 1 <= len(found) <= _LONGEST_ID or not found.isprintable():
-        return found, f"an id has 1 to {_LONGEST_ID} printable characters."
+    if not 1 <= len(found) <= LONGEST_ID or not found.isprintable():
+        return found, f"an id has 1 to {LONGEST_ID} printable characters."
     if _NOT_IN_IDS.search(found):
         return found, (
             f"{found!r} is no id: it has a separator, quote or brace in it. Between the columns of a file stand "

@@ -13,10 +13,9 @@ from democracy.errors import InvalidInput
 from democracy.ledger import Recording
 from democracy.models import Community, Membership
 from democracy.services import validation
-from democracy.services.importing import Malformed, NewMember, add_members, found, with_a_manager
+from democracy.services.importing import LONGEST_ID, Malformed, NewMember, add_members, found, with_a_manager
 
 _LONGEST_NAME = 120
-_LONGEST_ID = 80
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def free_ids(wanted: Iterable[str], taken: Iterable[str]) -> list[str]:
         while longer in used:
             number += 1
             ending = f"-{number}"
-            longer = file_id[: _LONGEST_ID - len(ending)] + ending
+            longer = file_id[: LONGEST_ID - len(ending)] + ending
         used.add(longer)
         free.append(longer)
     return free

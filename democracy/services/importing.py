@@ -42,6 +42,7 @@ from democracy.services.decisions import draw_lots
 from democracy.services.imported_people import accounts_for
 
 OPEN_FOR = timedelta(days=7)
+LONGEST_ID = 80
 _BATCH = 5_000
 _INSTANT = timedelta(microseconds=1)
 

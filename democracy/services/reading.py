@@ -27,6 +27,7 @@ from democracy.models import (
 from democracy.moments import LATEST, checked_moment
 from democracy.services import validation
 from democracy.services.importing import (
+    LONGEST_ID,
     OPEN_FOR,
     Malformed,
     NewBallot,
@@ -41,7 +42,6 @@ from democracy.tags import normalise_tags
 
 FORMAT, VERSION = "crowdvote-bundle", 2
 _READABLE = (1, VERSION)
-_LONGEST_ID = 80
 _LONGEST_TITLE = 200
 _LONGEST_TEXT = {
     "community": 5_000,
@@ -297,8 +297,8 @@ class _Place:
 
     def new_id(self, seen: set[str]) -> str:
         found = self.take("id", str)
-        if not 1 <= len(found) <= _LONGEST_ID or not found.isprintable():
-            self.fail("id", f"must be 1 to {_LONGEST_ID} printable characters.")
+        if not 1 <= len(found) <= LONGEST_ID or not found.isprintable():
+            self.fail("id", f"must be 1 to {LONGEST_ID} printable characters.")
         if found in seen:
             self.fail("id", f"{found!r} is there twice.")
         seen.add(found)

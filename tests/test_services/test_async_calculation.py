@@ -386,6 +386,11 @@ class TestTheScheduler:
         self.thread.reset_mock()
         return communities
 
+    def later(self, scheduler: recalculation.Scheduler, seconds: float = 1.0) -> None:
+        """What is due after a while is started."""
+        self.now += seconds
+        scheduler.start_due()
+
     def test_a_run_starts_after_the_debounce(self, scheduler):
         scheduler.wake(1)
         assert scheduler.start_due() == pytest.approx(0.2)
@@ -417,12 +422,10 @@ class TestTheScheduler:
 
     def test_a_community_that_is_being_calculated_keeps_no_other_waiting(self, scheduler):
         scheduler.wake(1)
-        self.now += 1
-        scheduler.start_due()
+        self.later(scheduler)
         scheduler.wake(1)
         scheduler.wake(2)
-        self.now += 1
-        scheduler.start_due()
+        self.later(scheduler)
         assert self.started() == [1, 2]
 
     def test_whoever_waits_longest_is_calculated_first(self, scheduler, settings):
@@ -431,30 +434,25 @@ class TestTheScheduler:
         scheduler.wake(2)
         self.now += 0.1
         scheduler.wake(1)
-        self.now += 1
-        scheduler.start_due()
+        self.later(scheduler)
         assert self.started() == [2]
 
     def test_a_run_for_which_no_thread_was_to_be_had_is_tried_again(self, scheduler, caplog):
         self.thread.return_value.start.side_effect = RuntimeError("can't start new thread")
         scheduler.wake(1)
-        self.now += 1
-        scheduler.start_due()
+        self.later(scheduler)
         assert self.started() == [1]
         self.thread.return_value.start.side_effect = None
         scheduler.wake(1)
-        self.now += 1
-        scheduler.start_due()
+        self.later(scheduler)
         assert self.started() == [1]
 
     def test_a_wake_up_during_a_run_starts_exactly_one_more_after_it(self, scheduler):
         scheduler.wake(1)
-        self.now += 1
-        scheduler.start_due()
+        self.later(scheduler)
         scheduler.wake(1)
         scheduler.wake(1)
-        self.now += 1
-        scheduler.start_due()
+        self.later(scheduler)
         assert self.started() == [1]
         scheduler._running.discard(1)
         scheduler.start_due()
@@ -469,8 +467,7 @@ class TestTheScheduler:
         settings.RECALCULATION_CONCURRENCY = 2
         for community in (1, 2, 3):
             scheduler.wake(community)
-        self.now += 1
-        scheduler.start_due()
+        self.later(scheduler)
         scheduler.start_due()
         assert self.started() == [1, 2]
         assert logged == ["2 calculations are running, others wait"]
@@ -479,8 +476,7 @@ class TestTheScheduler:
         assert self.started() == [3]
         # Nobody waited in between: the next time is news.
         scheduler.wake(1)
-        self.now += 1
-        scheduler.start_due()
+        self.later(scheduler)
         assert logged == ["2 calculations are running, others wait"] * 2
 
     def test_it_starts_no_thread_of_its_own_where_another_executor_calculates(self, settings, monkeypatch):
