@@ -133,6 +133,17 @@ class TestReading:
         told = re.findall(r"For (\w+)</a></th><td class=\"field-readers\">(\w+)<", page)
         assert told == [("members", "Members"), ("public", "Everybody")]
 
+    @pytest.mark.parametrize(
+        ("model", "column"), [(Decision, "closes_at"), (DecisionSnapshot, "calculated_at"), (LedgerEntry, "time")]
+    )
+    def test_a_year_at_the_ends_of_the_calendar_is_no_failure(self, root, town, model, column):
+        client = entering(root)
+        for year in ("9999", "10000", "0", "-1", "9" * 30, "9" * 5_000, "\uff12026", "x"):
+            answer = client.get(address(model, "changelist"), {f"{column}__year": year})
+            assert answer.status_code == 400, year
+        for year in ("1", "2026", "9998"):
+            assert client.get(address(model, "changelist"), {f"{column}__year": year}).status_code == 200, year
+
     def test_memberships_that_ended_and_calculations_that_failed_are_found(self, root, town):
         community, members, decision = town
         services.leave_community(members["cid"].user, community.pk)
