@@ -151,6 +151,7 @@ def import_community(new: NewCommunity) -> Made:
         now = timezone.now()
         founded = min([now, *(decision.opens_at for decision in new.decisions)])
         made = Made(found(new.name, new.description, new.visibility, auto_approve=new.auto_approve, at=founded))
+        transaction.on_commit(lambda: eventlog.community_created(eventlog.SYSTEM, new.name), robust=True)
         with _recording_at(made.community, founded) as recording:
             recording.add(contents.community_change(made.community))
             made.members = pks = add_members(recording, with_a_manager(new.members))
@@ -158,7 +159,6 @@ def import_community(new: NewCommunity) -> Made:
         for time, happen in sorted(_history(new, made, now), key=lambda event: event[0]):
             with _recording_at(made.community, time) as recording:
                 happen(recording)
-        transaction.on_commit(lambda: eventlog.community_created(eventlog.SYSTEM, new.name), robust=True)
     return made
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +16,11 @@ from accounts.errors import DomainError
 from democracy import services
 from democracy.logfile import EventFormatter
 from democracy.models import Community, Decision
+from democracy.services import bundles
+from democracy.services.ballot_files import read_ballots
+from democracy.services.edge_lists import read_edge_list
+from democracy.services.imported_ballots import import_ballots
+from democracy.services.imported_followings import import_followings
 from tests import factories
 from tests.test_services.conftest import Town
 
@@ -212,3 +219,36 @@ class TestWhatDidNotHappen:
         assert logged(lambda: rolled_back(vote)) == []
         assert logged(refused) == []
         assert len(logged(vote)) == 1
+
+
+BUNDLE = {
+    "format": "crowdvote-bundle",
+    "version": 1,
+    "community": {"name": "Capital City"},
+    "members": [{"id": "m1", "name": "Ann", "role": "voter"}],
+    "followings": [],
+    "decisions": [{"id": "d1", "title": "Trees", "choices": [{"id": each, "title": each} for each in "ab"]}],
+}
+
+
+class TestImports:
+    def test_of_a_bundle(self, logged: Logged) -> None:
+        assert logged(lambda: bundles.import_bundle(json.dumps(BUNDLE))) == [
+            "[INFO] [COMMUNITY_CREATE] [system] - Community 'Capital City' created",
+            "[INFO] [DECISION_CREATE] [system] - Decision 'Trees' created in Capital City",
+            "[INFO] [DECISION_PUBLISH] [system] - Decision 'Trees' published, voting opens",
+        ]
+
+    def test_of_an_edge_list_for_a_community_that_is_missing_and_one_that_is_there(self, logged: Logged) -> None:
+        created = ["[INFO] [COMMUNITY_CREATE] [system] - Community 'Ogdenville' created"]
+        for text, expected in (("a b\n", created), ("b a\n", [])):
+            edges = read_edge_list(text)
+            assert logged(partial(import_followings, edges, community="Ogdenville")) == expected
+
+    def test_of_ballots(self, logged: Logged) -> None:
+        ballots = read_ballots("Voter,Ash,Birch\nann,5,0\n")
+        assert logged(lambda: import_ballots(ballots, community="North Haverbrook", title="Trees")) == [
+            "[INFO] [COMMUNITY_CREATE] [system] - Community 'North Haverbrook' created",
+            "[INFO] [DECISION_CREATE] [system] - Decision 'Trees' created in North Haverbrook",
+            "[INFO] [DECISION_PUBLISH] [system] - Decision 'Trees' published, voting opens",
+        ]
