@@ -11,10 +11,11 @@ of any kind, is taken for the longest page; a test has every list declared.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from graphql import (
     DocumentNode,
@@ -44,6 +45,8 @@ from strawberry.extensions import SchemaExtension
 
 from democracy.schema.paging import MAX_PAGE
 
+# Reading a document goes through it character by character; variables bear longer texts.
+MAX_CHARACTERS = 50_000
 MAX_TOKENS = 2_000
 # Parsing and validating go into a document as deep as it is nested, and so does Python's stack.
 MAX_NESTING = 60
@@ -175,8 +178,13 @@ class _Measuring:
                 elif isinstance(argument.value, VariableNode):
                     name = argument.value.name.value
                     value = self.variables.get(name, self.defaults.get(name, otherwise))
-                return max(1, value) if isinstance(value, int) else max(otherwise, MAX_PAGE)
+                # JSON may write a whole number as 1000.0.
+                return max(1, math.ceil(value)) if _is_number(value) else max(otherwise, MAX_PAGE)
         return otherwise
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _whole(node: IntValueNode) -> int:
@@ -214,9 +222,11 @@ def excess(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str
 
 
 def unreadable(query: str) -> str | None:
-    """What Python could not read it for, in words: brackets nested beyond its stack, numbers of thousands of digits.
+    """Why it is not read, in words: its length, brackets nested beyond Python's stack, numbers of thousands of digits.
     Judged before it is parsed; what is no token, or one too many, is for the parser to refuse.
     """
+    if len(query) > MAX_CHARACTERS:
+        return f"{len(query):,} characters; the most is {MAX_CHARACTERS:,}, and variables bear longer texts"
     depth, lexer = 0, Lexer(Source(query))
     with suppress(GraphQLSyntaxError):
         for _ in range(MAX_TOKENS):

@@ -4,7 +4,8 @@
 Resolving thousands of fields is Python's own work, and whatever runs in the server's event loop makes everybody wait.
 So each query and mutation runs in a thread, in an event loop of its own; the server's only waits for it, and answers
 everybody else meanwhile. Subscriptions stay in the server's loop, where they mostly wait; what an event of theirs may
-cost is limited more (`limits.MAX_EVENT_COST`).
+cost is limited more (`limits.MAX_EVENT_COST`), and so is how many there are: each is read in that loop when it begins,
+and asks every half a minute whether its viewer may still see.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import asyncio
 import logging
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -80,6 +82,27 @@ def _limits(asking: Asking) -> list[tuple[str, int]]:
     return [(who, settings.OPERATIONS_AT_ONCE), (f"address:{address}", settings.OPERATIONS_AT_ONCE_PER_ADDRESS)]
 
 
+async def admit(asking: Asking) -> None:
+    """Count one more operation in this minute, before anything of it is read. Raises TooManyRequests."""
+    if settings.OPERATIONS_PER_MINUTE:
+        who, _ = _limits(asking)[0]
+        await asyncio.to_thread(ratelimit.hit, "operations", who, limit=settings.OPERATIONS_PER_MINUTE, seconds=60)
+
+
+@contextmanager
+def watching(asking: Asking) -> Iterator[None]:
+    """While a subscription is open. Raises TooManyRequests where its address has as many as it may."""
+    address = f"subscriptions:{ratelimit.client_of_scope(asking.scope)}"
+    try:
+        underway.begin([(address, settings.SUBSCRIPTIONS_PER_ADDRESS)])
+    except TooManyRequests as error:
+        raise TooManyRequests("Too many open subscriptions from your address. Close some of them.") from error
+    try:
+        yield
+    finally:
+        underway.end([address])
+
+
 async def run(work: Callable[[], Awaitable[T]], asking: Asking) -> T:
     """What `work` answers, which runs in a thread. Raises what it raises, TooManyRequests, DeadlineReached."""
     limits = _limits(asking)
@@ -88,9 +111,6 @@ async def run(work: Callable[[], Awaitable[T]], asking: Asking) -> T:
     loop, began = asyncio.get_running_loop(), asyncio.Event()
 
     def in_thread() -> T:
-        who = limits[0][0]
-        if settings.OPERATIONS_PER_MINUTE:
-            ratelimit.hit("operations", who, limit=settings.OPERATIONS_PER_MINUTE, seconds=60)
         # What it waited for a thread is not its fault.
         deadline.begin(settings.OPERATION_SECONDS)
         loop.call_soon_threadsafe(began.set)

@@ -7,7 +7,7 @@ import functools
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import strawberry
@@ -119,8 +119,12 @@ class Schema(strawberry.Schema):
         """
         allowed = kwargs.pop("allowed_operation_types", None) or OperationType
         kwargs["allowed_operation_types"] = set(allowed) - {OperationType.SUBSCRIPTION}
-        if problem := limits.unreadable(query or ""):
-            return PreExecutionError(data=None, errors=[limits.too_large(problem)])
+        if refusal := await _turned_away(query, kwargs["context_value"]):
+            return refusal
+        return await self._run(query, *args, **kwargs)
+
+    async def _run(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
+        """Run an operation that was let in."""
         asking: Asking = kwargs["context_value"]
         execute = functools.partial(super().execute, query, *args, **kwargs)
         try:
@@ -129,23 +133,20 @@ class Schema(strawberry.Schema):
             async with _own_thread():
                 return await operations.run(execute, asking)
         except (TooManyRequests, DeadlineReached) as error:
-            if asking.response is not None and isinstance(error, TooManyRequests):
-                asking.response.status_code = 429
-                asking.response["Retry-After"] = "1"
-            return PreExecutionError(
-                data=None, errors=[GraphQLError(error.message, extensions={"code": error.code, "field": ""})]
-            )
+            return _refused(error, asking)
 
     async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> StreamResult:
         """Run an operation whose answers come as they are made: over a WebSocket, or a subscription over HTTP."""
-        if problem := limits.unreadable(query or ""):
-            return _only(PreExecutionError(data=None, errors=[limits.too_large(problem)]))
+        asking: Asking = kwargs["context_value"]
+        if refusal := await _turned_away(query, asking):
+            return _only(refusal)
         if kwargs.get("allowed_operation_types") is None and _asks_once(query or "", kwargs.get("operation_name")):
+            kwargs["allowed_operation_types"] = set(OperationType) - {OperationType.SUBSCRIPTION}
             try:
-                return _only(await self.execute(query, *args, **kwargs))
+                return _only(await self._run(query, *args, **kwargs))
             except CannotGetOperationTypeError as error:
                 return _only(PreExecutionError(data=None, errors=[GraphQLError(str(error), original_error=error)]))
-        return await super().stream(query, *args, **kwargs)
+        return _watching(asking, await super().stream(query, *args, **kwargs))
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Log what was not foreseen, and nothing that a client did."""
@@ -181,6 +182,36 @@ async def _own_thread() -> AsyncIterator[None]:
         closing = asyncio.wrap_future(thread.submit(close_old_connections))
         thread.shutdown(wait=False)
         await asyncio.wait({closing}, timeout=operations.NOTICE)
+
+
+async def _turned_away(query: str | None, asking: Asking) -> ExecutionResult | None:
+    """The refusal of an operation of which nothing is read: there are too many, or it is too large. None: let it in."""
+    try:
+        await operations.admit(asking)
+    except TooManyRequests as error:
+        return _refused(error, asking)
+    problem = limits.unreadable(query or "")
+    return PreExecutionError(data=None, errors=[limits.too_large(problem)]) if problem else None
+
+
+def _refused(error: TooManyRequests | DeadlineReached, asking: Asking) -> ExecutionResult:
+    if asking.response is not None and isinstance(error, TooManyRequests):
+        asking.response.status_code = 429
+        asking.response["Retry-After"] = "1"
+    return PreExecutionError(
+        data=None, errors=[GraphQLError(error.message, extensions={"code": error.code, "field": ""})]
+    )
+
+
+async def _watching(asking: Asking, results: StreamResult) -> AsyncGenerator[Any, None]:
+    """These results, as long as the subscription is open; it counts for its address."""
+    async with aclosing(results):
+        try:
+            with operations.watching(asking):
+                async for result in results:
+                    yield result
+        except TooManyRequests as error:
+            yield _refused(error, asking)
 
 
 async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:

@@ -348,6 +348,8 @@ HISTORY_DAYS = int(_number("CROWDVOTE_HISTORY_DAYS", 0))
 # which may be a hall of people.
 CONNECTIONS = int(_number("CROWDVOTE_CONNECTIONS", 5_000))
 CONNECTIONS_PER_ADDRESS = int(_number("CROWDVOTE_CONNECTIONS_PER_ADDRESS", 1_000))
+# GraphQL subscriptions of one address, whatever connections they come over.
+SUBSCRIPTIONS_PER_ADDRESS = int(_number("CROWDVOTE_SUBSCRIPTIONS_PER_ADDRESS", 2_000))
 
 # --- GraphQL ----------------------------------------------------------------------------------------------------------
 

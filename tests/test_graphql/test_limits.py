@@ -6,9 +6,11 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
 from django.db import OperationalError, connection, transaction
 from django.test import Client
@@ -70,6 +72,10 @@ class TestCost:
         assert cost(network, d="x", n=1_000) - cost(network, d="x", n=1) == 999 * 2
         ballots = query.format("ballots(first: $n) { edges { node { stars { choice { title } } } } }")
         assert cost(ballots, d="x", n=100) - cost(ballots, d="x", n=1) == 99 * (3 + limits.LENGTHS["Ballot.stars"])
+
+    def test_a_whole_number_with_a_point_is_the_same_number(self) -> None:
+        query = "query($n: Int!) { decision(id: 1) { delegationGraph(first: $n) { nodes { kind } } } }"
+        assert cost(query, n=1_000.0) == cost(query, n=1_000)
 
     def test_the_default_of_a_page_is_what_the_schema_says(self) -> None:
         query = "{ decision(id: 1) { delegationGraph%s { nodes { kind } } } }"
@@ -150,6 +156,13 @@ class TestMalformed:
         answer = post(None, f"{{ communities(first: {first}) {{ totalCount }} }}")
         assert codes(answer) == ["TOO_LARGE"]
         assert [record for record in caplog.records if record.exc_info] == []
+
+    @pytest.mark.parametrize("filling", ["#{}\n", "{}", '{{ communities(search: "{}") {{ totalCount }} }}'])
+    def test_a_document_that_takes_long_to_read_is_too_large(self, filling: str) -> None:
+        """However few its words are: a comment is read character by character, too."""
+        filled = filling.format(" " * limits.MAX_CHARACTERS)
+        assert codes(post(None, filled + "{ me { id } }")) == ["TOO_LARGE"]
+        assert "errors" not in post(None, "query($s: String!) { communities(search: $s) { totalCount } }", s=filled)
 
     @pytest.mark.parametrize("text", ["\0", "\ud800", "a\0b \udfff", "\x1b[2J"])
     def test_a_search_for_what_no_row_has(self, text: str, caplog) -> None:
@@ -257,6 +270,39 @@ class TestRunning:
         assert found[3].errors[0].extensions["code"] == "TOO_MANY_REQUESTS"
         assert "1 minute." in found[3].errors[0].message
         assert (await schema.execute("{ me { id } }", context_value=asking(client="192.0.2.9"))).errors is None
+
+    async def test_subscriptions_are_counted_with_them_and_nothing_of_one_too_many_is_read(
+        self, settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.OPERATIONS_PER_MINUTE = 2
+        watched = "subscription { communityActivity(communityId: 1) { revision } }"
+        for query in (watched, "{ me { id } }"):
+            (first,) = [one async for one in await schema.stream(query, context_value=asking())]
+            assert codes({"errors": [error.formatted for error in first.errors or []]}) != ["TOO_MANY_REQUESTS"]
+        read: list[str] = []
+        monkeypatch.setattr(limits, "unreadable", read.append)
+        for query in (watched, "{ me { id } }"):
+            (refused,) = [one async for one in await schema.stream(query, context_value=asking())]
+            assert [error.extensions["code"] for error in refused.errors] == ["TOO_MANY_REQUESTS"]
+        assert read == []
+
+    async def test_an_address_has_so_many_subscriptions_open(self, settings) -> None:
+        settings.SUBSCRIPTIONS_PER_ADDRESS = 1
+        community, _ = await sync_to_async(factories.community)(visibility=Community.Visibility.PUBLIC)
+        query = "subscription($c: ID!) { communityActivity(communityId: $c) { revision } }"
+
+        async def watch(client: str) -> Any:
+            given = {"c": node_id("Community", community.pk)}
+            return await schema.stream(query, variable_values=given, context_value=asking(client=client))
+
+        async with aclosing(await watch("192.0.2.1")) as first, aclosing(await watch("192.0.2.2")) as elsewhere:
+            assert (await anext(first)).errors is None
+            assert (await anext(elsewhere)).errors is None
+            (refused,) = [one async for one in await watch("192.0.2.1")]
+            assert [error.extensions["code"] for error in refused.errors] == ["TOO_MANY_REQUESTS"]
+        async with aclosing(await watch("192.0.2.1")) as again:
+            assert (await anext(again)).errors is None
+        assert not operations.underway._counts
 
     def test_over_http_that_is_429(self, settings) -> None:
         settings.OPERATIONS_PER_MINUTE = 1
