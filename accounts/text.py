@@ -6,6 +6,9 @@ import unicodedata
 _TERMINAL_SEQUENCE = re.compile("(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]")
 # Zero-width joiner and non-joiner are invisible too, but scripts and emoji need them.
 _JOINERS = "\u200c\u200d"
+# Of a search, which is no longer than this either: databases refuse longer patterns.
+MOST_WORDS = 10
+_LONGEST_SEARCH = 1_000
 # PostgreSQL refuses U+0000, and no encoding has lone surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -32,6 +35,12 @@ def whole_number(text: str) -> int | None:
 def searchable(text: str) -> str:
     """What somebody searches for, without characters that databases can't hold: no row has them."""
     return _UNSTORABLE.sub(" ", text)
+
+
+def search_words(text: str) -> list[str]:
+    """The words that somebody searches for, the first MOST_WORDS of them: each is a condition to the database."""
+    words = dict.fromkeys(searchable(text[:_LONGEST_SEARCH]).split())
+    return list(words)[:MOST_WORDS]
 
 
 def _safe(character: str) -> str:

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import named
-from accounts.text import searchable
+from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
@@ -58,7 +58,7 @@ def communities_listed(viewer: Viewer, *, search: str = "", mine: bool = False) 
     )
     if mine:
         listed = listed.filter(is_mine=True)
-    for word in searchable(search).split():
+    for word in search_words(search):
         listed = listed.filter(Q(name__icontains=word) | Q(description__icontains=word))
     return listed.order_by("name", "pk")
 
@@ -170,7 +170,7 @@ def members_of(
         members = members.filter(is_manager=True)
     elif role:
         members = members.filter(role=role)
-    return members.filter(*map(named, search.split())).order_by("user__sort_name", "user__handle")
+    return members.filter(*map(named, search_words(search))).order_by("user__sort_name", "user__handle")
 
 
 def member(viewer: Viewer, community_id: int, membership_id: int) -> Membership:

@@ -19,6 +19,7 @@ from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet,
 from django.db.models.functions import Coalesce
 
 from accounts.models import named
+from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied, SelfFollowing
@@ -62,7 +63,7 @@ def followings_of_community(
         .filter(follower__community=community)
         .select_related("follower__user", "followee__user")
     )
-    for word in search.split():
+    for word in search_words(search):
         followings = followings.filter(named(word, person="follower__user") | named(word, person="followee__user"))
     if tag:
         # Few kinds of tag lists are in use; comparing them here works alike on every database.

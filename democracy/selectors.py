@@ -15,6 +15,7 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from accounts.models import named
+from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import (
@@ -139,7 +140,7 @@ def members_of_communities(
     members = access.memberships_visible_to(viewer).filter(community__in=communities).select_related("user")
     if role:
         members = members.filter(role=role)
-    return members.filter(*map(named, search.split()))
+    return members.filter(*map(named, search_words(search)))
 
 
 def pending_applications_to(viewer: Viewer, communities: Sequence[int]) -> QuerySet[Application]:

@@ -60,7 +60,9 @@ class Query:
         row = await info.context.load(communities_by_id, pk_of("Community", id))
         return Community(row=row) if row is not None else None
 
-    @strawberry.field(description="All communities by name, or your own; those that have all words of `search`.")
+    @strawberry.field(
+        description="All communities by name, or your own; those that have all words of `search`, of which ten count."
+    )
     async def communities(
         self, info: Info, search: str = "", mine: bool = False, first: int = DEFAULT_PAGE, after: str | None = None
     ) -> Connection[Community]:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accounts.models import named
-from accounts.text import whole_number
+from accounts.text import search_words, whole_number
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import Ballot, Choice, Decision, Membership, StagedBallot
@@ -237,9 +237,9 @@ def _found(decision: Decision, columns: Columns, hidden: Set[int], search: str) 
     The database puts the known in order: to read the names of 100,000 takes several times as long as to sort them.
     """
     members = Membership.objects.filter(community=decision.community_id)
-    in_order = members.filter(*map(named, search.split())).order_by("user__sort_name", "user__handle")
+    in_order = members.filter(*map(named, search_words(search))).order_by("user__sort_name", "user__handle")
     found = (columns.row_of.get(pk) for pk in in_order.values_list("pk", flat=True))
-    words = search.casefold().split()
+    words = search_words(search.casefold())
     pseudonyms = sorted(
         (access.pseudonym(decision.pk, columns.members[row], kind=columns.kinds[row]).casefold(), row) for row in hidden
     )

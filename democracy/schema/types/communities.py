@@ -66,7 +66,9 @@ class Community(Node):
             info, Page.of(first, after), Decision.of, parent=self.row.pk, status=status.value if status else None
         )
 
-    @strawberry.field(description="The members whom you may know, by name.")
+    @strawberry.field(
+        description="The members whom you may know, by name; those who have all words of `search`, of which ten count."
+    )
     async def members(
         self,
         info: Info,
