@@ -24,9 +24,11 @@ anonymous members, which no file tells. Where the lots have a seed, that they we
 Of a ledger: no entry was changed, removed or put in behind another since its checkpoint was signed, and what is opened
 is what was recorded then. Of a receipt: that this is what the entry says, and, with a ledger, that it stands there.
 Of a bundle with its ledger: that question, choices, lots, members, followings and ballots of all who bear their names
-are those of the ledger. Of two checkpoints or ledgers: that one history goes on from the other.
+are those of the ledger, as far as the ledgers and receipts that you give open it. Of two checkpoints or ledgers: that
+one history goes on from the other.
 What it doesn't prove: that accounts belong to different people, who an anonymous member is, or, of a bundle without its
-ledger, that its members, followings and ballots are those people gave, and that nobody is missing.
+ledger, that its members, followings and ballots are those people gave, and that nobody is missing; of ballots under
+pseudonyms, that they are what was cast (their owners' receipts do); of a closed entry, that it had to be closed.
 Whoever has the key can sign anything: compare the key with the one that other people got from the site, and the
 checkpoints with theirs.
 
@@ -47,7 +49,7 @@ import sys
 import unicodedata
 from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
@@ -1266,17 +1268,33 @@ def check_ledger(ledger: Ledger) -> Differences:
     """Check a ledger's chain up to its checkpoint, and every entry that is opened."""
     differences = Differences()
     previous, last = GENESIS, ""
+    ballots: dict[str, Record | None] = {}
     for number, entry in enumerate(ledger.entries, start=1):
         place = f"entry {number}"
         differences.compare(entry.revision, number, f"{place}.revision")
         differences.compare(entry.hash, chain_hash(previous, number, entry.commitment), f"{place}.hash")
         previous = entry.hash
-        if entry.opened is not None:
-            differences.compare(entry.commitment, commitment(entry.opened), f"{place}.commitment")
-            differences.compare(entry.opened["content"].get("community"), ledger.community, f"{place}.community")
-            if entry.opened["time"] < last:
-                differences.append(f"{place}.time: earlier than that of an entry before it")
-            last = entry.opened["time"]
+        if entry.opened is None:
+            # Within the hour that is told; compared as texts, of which all are written alike.
+            hour = entry.told.get("hour")
+            if not isinstance(hour, str) or _time(hour) is None:
+                differences.append(f"{place}.hour: missing, and the entry is not opened")
+            elif hour[:13] < last[:13]:
+                differences.append(f"{place}.hour: earlier than that of an entry before it")
+            else:
+                last = max(last, hour)
+            continue
+        content = entry.opened["content"]
+        differences.compare(entry.commitment, commitment(entry.opened), f"{place}.commitment")
+        differences.compare(content.get("community"), ledger.community, f"{place}.community")
+        if entry.opened["time"] < last:
+            differences.append(f"{place}.time: earlier than that of an entry before it")
+        last = entry.opened["time"]
+        if content["kind"] == "ballot":
+            # Whoever may know one entry on a ballot may know all: it keeps its name or pseudonym.
+            if content.get("before") != ballots.get(content["subject"]):
+                differences.append(f"{place}.before: an entry on this ballot is not opened, or there is none")
+            ballots[content["subject"]] = content.get("after")
     differences.compare(ledger.checkpoint.community, ledger.community, "checkpoint.community")
     differences.compare(ledger.checkpoint.revision, len(ledger.entries), "checkpoint.revision")
     differences.compare(ledger.checkpoint.hash, previous, "checkpoint.hash")
@@ -1321,7 +1339,11 @@ def check_receipt_in_bundle(receipt: Receipt, bundle: Bundle, decision: Decision
             f"{decision.place}.ballots: {_show(member)} has {_ballot_words(given)} there, the receipt is for "
             f"{_ballot_words(recorded)}; was it changed since? Then take the newer receipt"
         )
-    return differences, "this ballot is counted there"
+    if position is None or given is None or (bundle.voters[position] and not given.abstain):
+        return differences, "this ballot is counted there"
+    return differences, "this ballot stands there and is not counted: " + (
+        "it abstains" if given.abstain else "a lobbyist's"
+    )
 
 
 def _recorded_ballot(content: Record | None, decision: Decision) -> Ballot | None:
@@ -1368,7 +1390,7 @@ def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences,
     for position in sorted({*range(len(bundle.members))} - {*numbers.values()}):
         if not bundle.anonymous[position]:
             differences.append(f"members[{position}]: has a name, and no number in ledger_members")
-    _compare_members(differences, bundle, contents, numbers)
+    _compare_members(differences, bundle, ledger, contents, at)
     followings = _compare_followings(differences, bundle, contents, numbers)
     ballots = closed = 0
     for decision in bundle.decisions:
@@ -1390,14 +1412,18 @@ def _number(text: str) -> int:
 
 
 def _compare_members(
-    differences: Differences, bundle: Bundle, contents: dict[str, Record | None], numbers: dict[int, int]
+    differences: Differences, bundle: Bundle, ledger: Ledger, contents: dict[str, Record | None], revision: int
 ) -> None:
-    missing = []
+    """Compare those who bear names, and how many there can be whom the ledger does not name."""
+    known: set[int] = set()
+    missing: list[int] = []
     for subject, content in contents.items():
-        kind, _, number = subject.partition(":")
+        kind, _, text = subject.partition(":")
         if kind != "membership" or content is None:
             continue
-        position = numbers.get(_number(number))
+        number = _number(text)
+        known.add(number)
+        position = bundle.numbers.get(number)
         if position is None:
             if content.get("active"):
                 missing.append(number)
@@ -1406,10 +1432,28 @@ def _compare_members(
         else:
             role = "voter" if bundle.voters[position] else "lobbyist"
             differences.compare(role, content.get("role"), f"members[{position}].role")
-    # Somebody who bears a name now may have voted under a pseudonym, and is in the file under that.
-    pseudonyms = max((sum(map(bundle.anonymous.__getitem__, one.ballots)) for one in bundle.decisions), default=0)
-    if len(missing) > pseudonyms:
-        differences.append(f"members: missing are the memberships {', '.join(missing[:SHOWN])} of the ledger")
+    # Whoever was anonymous once may be in the file under a pseudonym; nobody else.
+    once_anonymous = _once_anonymous(ledger)
+    pseudonyms = sum(bundle.anonymous)
+    if (gone := [number for number in missing if number not in once_anonymous]) or len(missing) > pseudonyms:
+        names = ", ".join(map(str, (gone or missing)[:SHOWN]))
+        differences.append(f"members: missing are the memberships {names} of the ledger")
+    closed = sum(entry.told.get("kind") == "membership" for entry in ledger.entries[:revision])
+    unnamed = pseudonyms + len(bundle.numbers.keys() - known)
+    most = closed + len(once_anonymous & known - bundle.numbers.keys())
+    if unnamed > most:
+        differences.append(f"members: {unnamed} are not named in the ledger, which has room for {most} such")
+
+
+def _once_anonymous(ledger: Ledger) -> set[int]:
+    """Who was anonymous at some time, as far as the ledger is opened."""
+    found = set()
+    for entry in ledger.entries:
+        if entry.opened is not None and entry.opened["content"]["kind"] == "membership":
+            content = entry.opened["content"]
+            if any((content.get(key) or {}).get("anonymous") for key in ("before", "after")):
+                found.add(_number(content["subject"].partition(":")[2]))
+    return found
 
 
 def _compare_followings(
@@ -1498,6 +1542,7 @@ def _count_closed(differences: Differences, bundle: Bundle, decision: Decision, 
         and entry.opened["content"]["kind"] == "ballot"
         and bool((entry.opened["content"].get("after") or {}).get("anonymous"))
         and entry.opened["content"].get("decision") == told["decision"]
+        and not entry.told
         for entry in ledger.entries[:revision]
     )
     if closed + own < unnamed:
@@ -1588,6 +1633,7 @@ def verify(bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
     signed = _check_question(differences, bundle, decision)
     _compare_result(differences, bundle, decision, calculated)
     _compare_staged(differences, bundle, decision, staged)
+    _check_given(differences, bundle, decision, staged)
     _check_origin(differences, bundle, decision)
     people = calculated["participation"]
     winner = (
@@ -1606,14 +1652,68 @@ def verify(bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
     return differences, "; ".join(notes)
 
 
+def _check_given(differences: Differences, bundle: Bundle, decision: Decision, staged: dict[int, Staged]) -> None:
+    """Look whether given ballots that bear names can be what is said: means of those whom their owners follow by name,
+    and of at least one that is given, under a pseudonym or by name.
+    """
+    hidden = [ballot.microstars for member, ballot in decision.given.items() if bundle.anonymous[member]]
+    in_order = [sorted(row[place] for row in hidden) for place in range(len(decision.choices))]
+    followings: dict[int, list[Following]] = {}
+    for following in bundle.followings:
+        followings.setdefault(following.follower, []).append(following)
+    for member, ballot in decision.given.items():
+        if bundle.anonymous[member]:
+            continue
+        active = []
+        for following in followings.get(member, ()):
+            followee = staged.get(following.followee)
+            shared = followee.tags & following.tags if followee and following.tags else frozenset()
+            if followee is not None and followee.kind != "abstained" and (shared or not following.tags):
+                active.append(following.followee)
+        fewest = 0 if any(followee in decision.given for followee in active) else 1
+        named = [staged[followee].microstars for followee in active]
+        who = f"{decision.place}.staged: {_show(bundle.members[member])} is given"
+        for place, stars in enumerate(ballot.microstars):
+            means = _range_of_means([row[place] for row in named], in_order[place], fewest)
+            if means is None:
+                differences.append(f"{who} a ballot, and nobody on whom it can rest")
+                break
+            # What is staged is rounded.
+            if not means[0] - 1 <= stars <= means[1] + 1:
+                between = f"{math.floor(means[0])} and {math.ceil(means[1])}"
+                differences.append(
+                    f"{who} {stars} for {_show(decision.choices[place])}; those on whom it can rest: between {between}"
+                )
+
+
+def _range_of_means(all_of: list[int], some_of: list[int], fewest: int) -> tuple[Fraction, Fraction] | None:
+    """The least and the largest mean of all of the first numbers and of at least so many of the others, which are in
+    order; None where there is none.
+    """
+    if len(some_of) < fewest or not all_of + some_of:
+        return None
+    means = []
+    for others, sign in ((some_of, 1), (some_of[::-1], -1)):
+        total, count = sum(all_of), len(all_of)
+        for number in others:
+            if count >= max(1, len(all_of) + fewest) and sign * number * count >= sign * total:
+                break
+            total, count = total + number, count + 1
+        means.append(Fraction(total, count))
+    return means[0], means[1]
+
+
 def _check_origin(differences: Differences, bundle: Bundle, decision: Decision) -> None:
-    """Note a checkpoint that is of another moment than the file, and ballots given without anybody to hide."""
+    """Note a checkpoint that is of another moment than the file, and who votes under a pseudonym and is no voter."""
     checkpoint = bundle.checkpoint
     if checkpoint is not None and "ledger" in bundle.record:
         vouched = {"revision": checkpoint.revision, "hash": checkpoint.hash}
         differences.compare(bundle.record["ledger"], vouched, "ledger")
-    if decision.given and not any(bundle.anonymous):
-        differences.append(f"{decision.place}.staged: ballots are given, and nobody in the file is anonymous")
+    for member in decision.ballots:
+        if bundle.anonymous[member] and not bundle.voters[member]:
+            differences.append(
+                f"{decision.place}.ballots: {_show(bundle.members[member])} is no voter under a pseudonym"
+            )
 
 
 def calculate(bundle: Bundle, decision: Decision) -> Record:
@@ -1790,7 +1890,9 @@ class Run:
                 self.report(f"{other_name} in {name}", check_receipt_in_ledger(receipt, ledger), summary)
             for bundle_name, bundle in self._of(Bundle):
                 if bundle.checkpoint is not None and bundle.checkpoint.community == ledger.community:
-                    self._compared(f"{bundle_name} in {name}", partial(check_bundle_in_ledger, bundle, ledger))
+                    if self._is_long_enough(ledger, bundle):
+                        compare = partial(check_bundle_in_ledger, bundle, self._completed(ledger))
+                        self._compared(f"{bundle_name} in {name}", compare)
                 else:
                     self.report(f"{bundle_name} in {name}", Differences(["not of the same community"]), "")
         for _, wanted in self._of(str):
@@ -1798,6 +1900,29 @@ class Run:
             differences = Differences([] if found_at else ["no entry of the given ledgers has this hash"])
             summary = ", ".join(f"entry {entry.revision} of {name}" for name, entry in found_at)
             self.report(wanted, differences, summary)
+
+    def _is_long_enough(self, ledger: Ledger, bundle: Bundle) -> bool:
+        """Whether a ledger reaches as far as a result; an older one need not where another does."""
+        longest = max(len(one.entries) for _, one in self._of(Ledger) if one.community == ledger.community)
+        revision: int = bundle.record.get("ledger", {}).get("revision", 0)
+        return len(ledger.entries) >= min(revision, longest)
+
+    def _completed(self, ledger: Ledger) -> Ledger:
+        """A ledger with what other files open of it: an entry that is closed in one is what it was."""
+        everywhere = [entry for _, one in self._of(Ledger) for entry in one.entries]
+        everywhere += [receipt.entry for _, receipt in self._of(Receipt)]
+        opened = {
+            entry.commitment: entry.opened
+            for entry in everywhere
+            if entry.opened is not None and commitment(entry.opened) == entry.commitment
+        }
+        return replace(
+            ledger,
+            entries=tuple(
+                entry if entry.opened is not None else entry._replace(opened=opened.get(entry.commitment))
+                for entry in ledger.entries
+            ),
+        )
 
     def _receipts_in_bundles(self) -> None:
         for name, receipt in self._of(Receipt):

@@ -230,7 +230,42 @@ def test_no_ballot_is_given_where_nobody_is_anonymous(desk: Desk) -> None:
     rows = [row for row in calculated["staged"] if row["member"] != "g"]
     made["decisions"][0] |= {"result": calculated["result"], "staged": [*rows, forged]}
     code, said = desk.check(files={"bundle.json": made})
-    assert (code, "ballots are given, and nobody in the file is anonymous" in said) == (1, True)
+    assert (code, "is given a ballot, and nobody on whom it can rest" in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("followings", "least", "most"),
+    [([], 1_000_000, 3_000_000), (["g > c"], 3_000_000, 4_000_000), (["g > c: parks"], 1_000_000, 3_000_000)],
+)
+def test_a_named_ballot_that_is_given_is_a_mean_of_those_whom_its_owner_may_follow(
+    desk: Desk, followings: list[str], least: int, most: int
+) -> None:
+    """One of them at least is given, too: else it could be calculated."""
+    for stars in (least - 2, least, most, most + 2):
+        made = bundle({"c": {"A": 5}}, followings, choices="AB", bystanders=["g", "h", "i"])
+        made["version"] = 2
+        for member in made["members"]:
+            member["anonymous"] = member["id"] in "hi"
+        given = [
+            {"member": name, "kind": "inherited", "microstars": {"A": count, "B": 0}, "tags": [], "given": True}
+            for name, count in (("g", stars), ("h", 1_000_000), ("i", 3_000_000))
+        ]
+        made["decisions"][0]["staged"] = given
+        read = verifier.read_bundle(json.dumps(made))
+        calculated = verifier.calculate(read, read.decisions[0])
+        rows = [row for row in calculated["staged"] if row["member"] == "c"]
+        made["decisions"][0] |= {"result": calculated["result"], "staged": [*rows, *given]}
+        code, said = desk.check(files={"bundle.json": made})
+        assert (code, "on whom it can rest" in said) == ((0, False) if least <= stars <= most else (1, True)), said
+
+
+def test_a_ballot_under_a_pseudonym_is_a_voters(desk: Desk) -> None:
+    """Else it would stand there and not be counted."""
+    forged = copy.deepcopy(desk.files["bundle.json"])
+    next(row for row in forged["members"] if row["id"] == desk.files["dora.json"]["pseudonym"])["role"] = "lobbyist"
+    recalculated(forged)
+    code, said = desk.check("dora.json", "bundle.json", files={**desk.files, "bundle.json": forged})
+    assert (code, "is no voter under a pseudonym" in said, "is counted there" in said) == (1, True, False), said
 
 
 # --- What somebody might do to a bundle -------------------------------------------------------------------------------
@@ -368,9 +403,45 @@ def turned_following(bundle: Any) -> None:
     row["follower"], row["followee"] = row["followee"], row["follower"]
 
 
+def invented_inheritor(bundle: Any) -> None:
+    """Who follows somebody that voted, and is counted."""
+    voter = next(row["member"] for row in bundle["decisions"][0]["ballots"] if not row["member"].startswith("anon"))
+    for number in range(5):
+        bundle["members"].append({"id": f"x{number}", "name": "X", "role": "voter", "anonymous": False})
+        bundle["ledger_members"].append({"member": f"x{number}", "membership": 900_000 + number})
+        bundle["followings"].append({"follower": f"x{number}", "followee": voter, "tags": []})
+
+
+def invented_pseudonyms(bundle: Any) -> None:
+    decision = bundle["decisions"][0]
+    for number in range(5):
+        name = f"anonymous-00000000000{number}"
+        bundle["members"].append({"id": name, "name": "X", "role": "voter", "anonymous": True})
+        stars = {choice["id"]: 5_000_000 for choice in decision["choices"]}
+        decision["staged"].append({"member": name, "kind": "inherited", "microstars": stars, "tags": [], "given": True})
+
+
+def dropped_inheritor(bundle: Any) -> None:
+    gone = bundle["followings"][0]["follower"]
+    for key, name in (("members", "id"), ("ledger_members", "member"), ("followings", "follower")):
+        bundle[key] = [row for row in bundle[key] if row[name] != gone]
+
+
+def inheritor_under_a_pseudonym(bundle: Any) -> None:
+    """Who then inherits whatever the file says."""
+    gone = bundle["followings"][0]["follower"]
+    dropped_inheritor(bundle)
+    invented_pseudonyms(bundle)
+    decision = bundle["decisions"][0]
+    decision["staged"] = [row for row in decision["staged"] if row["member"] != gone]
+    for rows, name in ((bundle["members"], "id"), (decision["staged"], "member")):
+        rows[:] = [row for row in rows if not row[name].startswith("anonymous-0000") or row[name].endswith("0")]
+
+
 @pytest.mark.parametrize(
     "forge",
     [
+        *(invented_inheritor, invented_pseudonyms, dropped_inheritor, inheritor_under_a_pseudonym),
         *(other_stars, other_tags, dropped_ballot, invented_ballot, invented_member, dropped_members, other_role),
         *(dropped_following, turned_following),
     ],
@@ -460,6 +531,71 @@ def test_an_older_ledger_is_the_beginning_of_a_newer_one(desk: Desk) -> None:
     desk.fetch()
     code, said = desk.check()
     assert (code, "old.jsonl: one history" in said) == (0, True), said
+
+
+def test_an_older_ledger_need_not_reach_as_far_as_the_result(desk: Desk) -> None:
+    desk.files["old.jsonl"] = desk.files["ledger.jsonl"]
+    factories.vote(desk.members["ben"], desk.decision, Ash=1)
+    assert not foreground.calculate(desk.community.pk, patience=60).failed
+    desk.export()
+    assert desk.check("bundle.json", "old.jsonl")[0] == 1
+    desk.fetch()
+    code, said = desk.check("bundle.json", "old.jsonl", "ledger.jsonl")
+    assert (code, "named ballots are the ledger's" in said) == (0, True), said
+
+
+def test_managers_whose_ledger_names_the_anonymous_find_the_same(desk: Desk) -> None:
+    desk.fetch(desk.members["manager"].user)
+    code, said = desk.check()
+    assert (code, "named ballots are the ledger's" in said) == (0, True), said
+
+
+def closed(row: dict[str, Any]) -> dict[str, Any]:
+    """An entry as somebody gives it who hides what it says."""
+    told = {"kind": "ballot", "hour": row["time"][:14] + "00:00.000000+00:00", "decision": row["content"]["decision"]}
+    return {key: row[key] for key in ("revision", "commitment", "hash")} | told
+
+
+def close_ballots_of(rows: list[Any], member: Membership) -> None:
+    for at, row in enumerate(rows):
+        content = row.get("content", {})
+        if (content.get("kind"), content.get("membership")) == ("ballot", member.pk):
+            rows[at] = closed(row)
+
+
+def test_a_ballot_whose_entry_somebody_closed_is_found_by_whoever_kept_what_opens_it(desk: Desk) -> None:
+    files = copy.deepcopy(desk.files)
+    close_ballots_of(files["ledger.jsonl"], desk.members["ada"])
+    forged = files["bundle.json"]["decisions"][0]
+    [ada] = [
+        row["member"] for row in files["bundle.json"]["ledger_members"] if row["membership"] == desk.members["ada"].pk
+    ]
+    forged["ballots"] = [row for row in forged["ballots"] if row["member"] != ada]
+    recalculated(files["bundle.json"])
+    assert desk.check("bundle.json", "ledger.jsonl", files=files)[0] == 0
+    for kept in ("ada.json", "old.jsonl"):
+        with_it = {**files, "old.jsonl": desk.files["ledger.jsonl"][:-1]}
+        code, said = desk.check("bundle.json", "ledger.jsonl", kept, files=with_it)
+        where = f"bundle.json in {desk.folder}/ledger.jsonl: 1 differences"
+        assert (code, where in said) == (1, True), said
+
+
+def test_an_entry_closed_between_two_of_one_ballot_is_found(desk: Desk) -> None:
+    factories.vote(desk.members["ada"], desk.decision, Ash=1)
+    rows = desk.fetch()
+    first = next(at for at, row in enumerate(rows) if row.get("content", {}).get("kind") == "ballot")
+    rows[first] = closed(rows[first])
+    code, said = desk.check("ledger.jsonl")
+    assert (code, "before: an entry on this ballot is not opened" in said) == (1, True), said
+
+
+@pytest.mark.parametrize("hour", [None, "2020-01-01T00:00:00.000000+00:00", "2100-01-01T00:00:00.000000+00:00", 7])
+def test_the_hour_of_a_closed_entry_fits_to_those_around_it(desk: Desk, hour: Any) -> None:
+    rows = desk.fetch()
+    entry = next(row for row in rows[:-1] if row.get("kind") == "membership")
+    entry["hour"] = hour
+    code, said = desk.check("ledger.jsonl")
+    assert (code, "hour: " in said or "time: earlier" in said) == (1, True), said
 
 
 def test_a_newer_ledger_that_ends_before_an_older_checkpoint_is_found(desk: Desk) -> None:
