@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+import traceback
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import close_old_connections, connection
@@ -145,9 +146,19 @@ def _is_of_the_database(error: Exception) -> bool:
     return connection.connection is not None and not connection.is_usable()
 
 
-def _record_failures(decisions: Iterable[Decision], error: Exception) -> None:
-    eventlog.thread_error(error)
-    logger.error("calculation failed", exc_info=error)
+def _record_failures(decisions: Sequence[Decision], error: Exception) -> None:
+    """Log and remember a failure of decisions that all show their ballots, or all hide them: then only of what kind it
+    is and where, since the words of an error may be those of a ballot.
+    """
+    kind = type(error).__name__
+    if access.hides_ballots(decisions[0]):
+        words = kind
+        eventlog.thread_error(f"{kind}, of a decision that hides its ballots")
+        logger.error("calculation failed: %s\n%s", kind, "".join(traceback.format_tb(error.__traceback__)))
+    else:
+        words = f"{kind}: {error}"
+        eventlog.thread_error(error)
+        logger.error("calculation failed", exc_info=error)
     for decision in decisions:
         observing.decision_failed.send_robust(None)
-        record_failure(decision, decision.input_revision, f"{type(error).__name__}: {error}")
+        record_failure(decision, decision.input_revision, words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
 from democracy import services
@@ -228,6 +230,22 @@ class TestAnonymousMembers:
             assert entry.hash in page
             assert entry.salt not in page
             assert members["ann"].user.handle not in page
+
+    def test_the_ledger_tells_the_hour_of_what_people_did(self, root, town):
+        """In its list and on its pages; the minute of what is the community's alone."""
+        community, _, _ = town
+        moment = timezone.now().replace(hour=9, minute=47, second=0, microsecond=0) - timedelta(days=1)
+        LedgerEntry.objects.filter(community=community).update(time=moment)
+        client, of_the_community = entering(root), {"community", "decision", "recalculation"}
+        exact, hour = " 09:47", " 09:00"
+        assert {entry.kind for entry in rules.entries(community)} > {"ballot", "membership", "following", "decision"}
+        for entry in rules.entries(community):
+            page = client.get(address(LedgerEntry, "change", entry.pk)).text
+            is_exact = entry.kind in of_the_community
+            assert (exact in page, hour in page) == (is_exact, not is_exact), entry.kind
+        for kind in ("ballot", "decision"):
+            listed = client.get(f"{address(LedgerEntry, 'changelist')}?kind__exact={kind}").text
+            assert (exact in listed, hour in listed) == (kind == "decision", kind != "decision")
 
 
 class TestBallotsThatNobodyMaySee:

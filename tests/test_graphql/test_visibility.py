@@ -6,12 +6,14 @@ import json
 
 import pytest
 
+from accounts.api import node_id
 from democracy import recalculation, services
-from democracy.models import Community, Decision, Membership
+from democracy.models import Community, Decision, LedgerEntry, Membership
 from democracy.services.calculation import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, codes, id_of, post
 from tests.test_graphql.documents import COMMUNITY, DECISION, LEDGER, WHAT_IF
+from tests.test_verify.bundles import verifier
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +105,39 @@ def test_live_decisions_show_everything_at_once() -> None:
     shown = ask(None, DECISION, id=id_of(decision))["decision"]
     assert shown["tags"] == ["secret topic"]
     assert shown["ballots"]["totalCount"] == 2
+
+
+@pytest.mark.parametrize("visibility", HIDDEN)
+def test_the_ledger_of_a_decision_counts_no_ballot_that_is_hidden(visibility: str) -> None:
+    community, members, decision = scene(visibility)
+    query = """query($c: ID!, $d: ID!) { all: ledger(communityId: $c, decisionId: $d) { totalCount }
+      ballots: ledger(communityId: $c, decisionId: $d, kind: BALLOT) { totalCount edges { node { revision } } } }"""
+
+    def counted(who: str | None) -> tuple[int, int]:
+        viewer = members[who].user if who else None
+        answer = ask(viewer, query, c=id_of(community), d=id_of(decision))
+        assert len(answer["ballots"]["edges"]) == answer["ballots"]["totalCount"]
+        return answer["all"]["totalCount"], answer["ballots"]["totalCount"]
+
+    others = LedgerEntry.objects.filter(decision=decision).exclude(kind=LedgerEntry.Kind.BALLOT).count()
+    for who in (None, "cat", "manager"):
+        assert counted(who) == (others, 0), who
+    assert counted("ben") == (others + 1, 1)
+    factories.close(decision)
+    assert ask(None, query, c=id_of(community), d=id_of(decision))["ballots"]["totalCount"] == 1
+
+
+def test_a_checkpoint_is_for_whoever_may_read_the_community() -> None:
+    query = "query($c: ID!) { checkpoint(communityId: $c) { revision hash key signature file } }"
+    community, members = factories.community("ann", visibility=Community.Visibility.MEMBERS)
+    newest = LedgerEntry.objects.filter(community=community).latest("revision")
+    found = ask(members["ann"].user, query, c=id_of(community))["checkpoint"]
+    assert (found["revision"], found["hash"]) == (newest.revision, newest.hash)
+    assert verifier.check_checkpoint(verifier._checkpoint(found["file"], "checkpoint"), found["key"]) == []
+    for viewer in (None, factories.person()):
+        private, nowhere = (post(viewer, query, c=pk) for pk in (id_of(community), node_id("Community", 999_999)))
+        assert private == nowhere
+        assert codes(private) == ["PERMISSION_DENIED"]
 
 
 def test_drafts_are_for_managers() -> None:

@@ -161,6 +161,22 @@ class TestFailure:
         assert first.calculation_error == "ArithmeticError: cannot count to two"
         assert "[THREAD_ERROR] Background calculation failed: cannot count to two" in log_lines(caplog)
 
+    @pytest.mark.parametrize("visibility", ["live", "batched", "after_close"])
+    def test_what_a_failure_says_is_not_told_of_a_decision_that_hides_its_ballots(
+        self, monkeypatch, caplog, visibility
+    ):
+        """An error may name whom it met, and how they voted."""
+        community, members = factories.community("ada")
+        decision = factories.decision(community, members["manager"].user, results_visibility=visibility)
+        monkeypatch.setattr(Tally, "process", Mock(side_effect=ArithmeticError("ada gives Ash 5")))
+        factories.vote(members["ada"], decision, Ash=5)
+        recalculate_community_decisions_async(community.pk)
+        decision.refresh_from_db()
+        is_live = visibility == "live"
+        assert ("ada gives" in caplog.text, "ada gives" in decision.calculation_error) == (is_live, is_live)
+        assert "ArithmeticError" in caplog.text
+        assert decision.calculation_error.startswith("ArithmeticError")
+
     def test_a_failed_decision_is_left_alone_until_something_changes_or_a_while_has_passed(self, scene, monkeypatch):
         community, members, decision = scene
         monkeypatch.setattr(Tally, "process", Mock(side_effect=ArithmeticError("cannot count")))
