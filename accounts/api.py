@@ -103,31 +103,36 @@ class InvalidId(DomainError):
     field = "id"
 
 
-def node_id(kind: str, pk: int) -> strawberry.ID:
-    """The opaque id of a thing: unique among all kinds."""
-    return strawberry.ID(base64.urlsafe_b64encode(f"{kind}:{pk}".encode()).decode())
+def node_id(kind: str, *numbers: int) -> strawberry.ID:
+    """The opaque id of a thing: unique among all kinds. Several numbers: those of the things that it is between."""
+    return strawberry.ID(base64.urlsafe_b64encode(f"{kind}:{'-'.join(map(str, numbers))}".encode()).decode())
 
 
-def read_id(text: str) -> tuple[str, int]:
-    """Kind and number of an id. Raises InvalidId."""
+def read_id(text: str) -> tuple[str, tuple[int, ...]]:
+    """Kind and numbers of an id. Raises InvalidId."""
     try:
-        kind, _, number = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True).decode().partition(":")
+        kind, _, named = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True).decode().partition(":")
     except (UnicodeError, binascii.Error, ValueError):
-        kind, number = "", ""
-    if not (kind.isalpha() and number.isascii() and number.isdigit() and len(number) < 19 and number[0] != "0"):
+        kind, named = "", ""
+    numbers = named.split("-")
+    if not (kind.isalpha() and len(numbers) <= 2 and all(map(_is_number, numbers))):
         raise InvalidId("This is not an id.")
-    return kind, int(number)
+    return kind, tuple(map(int, numbers))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19 and text[0] != "0"
 
 
 def pk_of(kind: str, text: str, *, field: str = "id") -> int:
     """The number in the id of a thing of this kind. Raises InvalidId, naming the input `field`."""
     try:
-        found, pk = read_id(text)
+        found, numbers = read_id(text)
     except InvalidId:
-        found, pk = "", 0
-    if found != kind:
+        found, numbers = "", ()
+    if found != kind or len(numbers) != 1:
         raise InvalidId(f"This is not the id of a thing of type {kind}.", field=field)
-    return pk
+    return numbers[0]
 
 
 @strawberry.interface(description="A thing that can be asked for again by its id, with `node`.")

@@ -28,16 +28,16 @@ def _applications_by_id(viewer: Viewer, ids: list[int]) -> Mapping[int, models.A
     return {row.pk: row for row in rows}
 
 
-def _followings_by_id(viewer: Viewer, ids: list[int]) -> Mapping[int, models.Following]:
-    rows = followings_shown(viewer).select_related("follower__user", "followee__user").filter(pk__in=ids)
-    return {row.pk: row for row in rows}
+def _followings_by_ends(viewer: Viewer, ends: list[tuple[int, ...]]) -> Mapping[tuple[int, ...], models.Following]:
+    rows = followings_shown(viewer).select_related("follower__user", "followee__user")
+    rows = rows.filter(follower__in=[pair[0] for pair in ends], followee__in=[pair[-1] for pair in ends])
+    return {(row.follower_id, row.followee_id): row for row in rows}
 
 
 _NODES: dict[str, tuple[Callable[[Viewer, list[int]], Mapping[int, Any]], Callable[..., Node]]] = {
     "Application": (_applications_by_id, Application),
     "Community": (communities_by_id, Community),
     "Decision": (decisions_by_id, Decision),
-    "Following": (_followings_by_id, Following),
     "Member": (members_by_id, Member),
 }
 
@@ -50,9 +50,12 @@ class Query:
 
     @strawberry.field(description="Anything that has an id: null where there is no such thing, or you may not see it.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
-        kind, pk = read_id(id)
+        kind, numbers = read_id(id)
+        if kind == "Following":
+            following = await info.context.load(_followings_by_ends, numbers)
+            return Following.of(following) if following is not None else None
         read, of = _NODES.get(kind, (None, None))
-        row = await info.context.load(read, pk) if read else None
+        row = await info.context.load(read, numbers[0]) if read and len(numbers) == 1 else None
         return of(row=row) if of and row is not None else None
 
     @strawberry.field

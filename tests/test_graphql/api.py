@@ -64,6 +64,8 @@ def ask(viewer: User | Client | None, query: str, **variables: Any) -> dict[str,
 
 def id_of(row: models.Model) -> str:
     """The id that the API has for a row."""
+    if isinstance(row, Following):
+        return node_id("Following", row.follower_id, row.followee_id)
     kind = {Membership: "Member"}.get(type(row), type(row).__name__)
     return node_id(kind, row.pk)
 

@@ -19,7 +19,7 @@ from accounts import services as accounts
 from accounts.api import node_id
 from crowdvote import limits
 from crowdvote.schema import schema
-from democracy import directory
+from democracy import directory, services
 from democracy.models import Community
 from tests import factories
 from tests.moments import BEYOND_THE_CALENDAR
@@ -194,6 +194,7 @@ FOREIGN: list[str] = [
     node_id("User", 1),
     node_id("Decision", -1),
     node_id("Decision", 0),
+    node_id("Decision", 1, 2),
     node_id("Decision", 2**63),
     node_id("Decision", 10**30),
     node_id("../Decision", 1),
@@ -218,6 +219,26 @@ class TestIds:
     @pytest.mark.parametrize("text", [node_id(kind, 1) for kind in ("User", "Ballot", "Vote", "LedgerEntry", "Me")])
     def test_what_has_no_id_is_no_node(self, text: str) -> None:
         assert ask(factories.person(), "query($i: ID!) { node(id: $i) { id } }", i=text) == {"node": None}
+
+    @pytest.mark.parametrize("text", [node_id("Decision", 1, 2), node_id("Following", 1), node_id("Following", 1, 2)])
+    def test_an_id_of_other_parts_is_of_nothing(self, text: str) -> None:
+        assert ask(factories.person(), "query($i: ID!) { node(id: $i) { id } }", i=text) == {"node": None}
+
+    def test_the_id_of_a_following_does_not_count_those_of_anonymous_members(self) -> None:
+        """It is the same whatever was written before it."""
+        community, members = factories.community("ann", "ben", "cat", visibility=Community.Visibility.PUBLIC)
+        services.set_anonymity(members["cat"].user, community.pk, anonymous=True)
+        query = "query($i: ID!) { node(id: $i) { ... on Member { followings { edges { node { id } } } } } }"
+
+        def told() -> object:
+            factories.follow(members["ann"], members["ben"])
+            found = ask(None, query, i=id_of(members["ann"]))
+            services.unfollow(members["ann"].user, members["ben"].pk)
+            return found
+
+        before = told()
+        factories.follow(members["cat"], members["ben"])
+        assert told() == before
 
     def test_a_node_is_what_its_viewer_may_see(self) -> None:
         community, members = factories.community("ann", visibility=Community.Visibility.MEMBERS)

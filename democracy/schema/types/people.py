@@ -6,7 +6,7 @@ from datetime import datetime
 
 import strawberry
 
-from accounts.api import Info, Node, of_row
+from accounts.api import Info, Node, node_id, of_row
 from democracy import access, models, network
 from democracy.access import Viewer
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
@@ -69,6 +69,11 @@ def members_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Membership
 @strawberry.type(description="A follower inherits from a followee, on some tags or on everything.")
 class Following(Node):
     row: strawberry.Private[models.Following]
+
+    @strawberry.field(description="Opaque, and unique among all kinds of things.")
+    def id(self) -> strawberry.ID:
+        # Not the row's own number: gaps would count the followings of anonymous members.
+        return node_id("Following", self.row.follower_id, self.row.followee_id)
 
     @classmethod
     def of(cls, row: models.Following) -> Following:
