@@ -22,13 +22,14 @@ What an OK proves of a bundle: from the members, followings, ballots and lots wr
 exactly this result and these staged ballots, except those that it says it took as given: they rest on followings of
 anonymous members, which no file tells. Where the lots have a seed, that they were drawn from it.
 Of a ledger: no entry was changed, removed or put in behind another since its checkpoint was signed, and what is opened
-is what was recorded then. Of a receipt: that this is what the entry says, and, with a ledger, that it stands there.
-Of a bundle with its ledger: that question, choices, lots, members, followings and ballots of all who bear their names
-are those of the ledger, as far as the ledgers and receipts that you give open it. Of two checkpoints or ledgers: that
-one history goes on from the other.
+is what was recorded then. Of a receipt: that this is what the entry says, and, with a ledger or a checkpoint of its
+revision, that it stands there. Of a bundle with its ledger: that question, choices, lots, members, followings and
+ballots of all who bear their names are those of the ledger, as far as the ledgers and receipts that you give open it.
+Of two checkpoints or ledgers: that one history goes on from the other.
 What it doesn't prove: that accounts belong to different people, who an anonymous member is, or, of a bundle without its
 ledger, that its members, followings and ballots are those people gave, and that nobody is missing; of ballots under
-pseudonyms, that they are what was cast (their owners' receipts do); of a closed entry, that it had to be closed.
+pseudonyms, that they are what was cast (their owners' receipts do) and that nobody invented whoever inherits; of a
+closed entry, that it had to be closed.
 Whoever has the key can sign anything: compare the key with the one that other people got from the site, and the
 checkpoints with theirs.
 
@@ -1308,6 +1309,25 @@ def check_receipt(receipt: Receipt) -> Differences:
     if entry.opened is not None:
         differences.compare(entry.commitment, commitment(entry.opened), "commitment")
     differences.compare(entry.hash, chain_hash(receipt.previous_hash, entry.revision, entry.commitment), "hash")
+    if receipt.checkpoint is not None:
+        if entry.revision > receipt.checkpoint.revision:
+            differences.append(f"revision: is {entry.revision}, after the checkpoint's {receipt.checkpoint.revision}")
+        if entry.opened is not None:
+            community = entry.opened["content"].get("community")
+            differences.compare(community, receipt.checkpoint.community, "content.community")
+    return differences
+
+
+def check_receipt_at_checkpoint(receipt: Receipt, checkpoint: Checkpoint) -> Differences:
+    """Compare a receipt's hashes with a checkpoint of its revision, or of the one before."""
+    differences = Differences()
+    community = receipt.checkpoint.community if receipt.checkpoint is not None else None
+    if receipt.entry.opened is not None:
+        community = receipt.entry.opened["content"].get("community")
+    hashes = {receipt.entry.revision: receipt.entry.hash, receipt.entry.revision - 1: receipt.previous_hash}
+    if checkpoint.community == community and checkpoint.revision in hashes:
+        there = hashes[checkpoint.revision]
+        differences.compare(there, checkpoint.hash, f"the hash at revision {checkpoint.revision}")
     return differences
 
 
@@ -1864,6 +1884,10 @@ class Run:
         for number, (name, one) in enumerate(everyone):
             for other_name, other in everyone[:number]:
                 self.report(f"{name} and {other_name}", check_checkpoints(one, other), "")
+        for receipt_name, receipt in self._of(Receipt):
+            for name, checkpoint in everyone:
+                found = check_receipt_at_checkpoint(receipt, checkpoint)
+                self.report(f"{receipt_name} at the checkpoint of {name}", found, "")
         if everyone and not self.key:
             keys = {checkpoint.key for _, checkpoint in everyone}
             if len(keys) > 1:

@@ -631,6 +631,22 @@ def test_a_receipt_that_is_not_the_ledgers_or_not_counted_is_found(desk: Desk) -
     assert (code, "the receipt is for stars" in said) == (1, True), said
 
 
+def test_a_receipt_of_another_history_contradicts_a_checkpoint_of_its_revision(desk: Desk) -> None:
+    """Whoever has no key can make one up that opens, with a checkpoint that the site signed."""
+    receipt = desk.receipt("dora")
+    receipt["content"]["after"]["comment"] = "forged"
+    receipt["commitment"] = verifier.commitment({key: receipt[key] for key in ("salt", "content", "time")})
+    at = receipt["checkpoint"]["revision"]
+    for revision in (at, at + 1, at + 2):
+        receipt["revision"] = revision
+        receipt["hash"] = verifier.chain_hash(receipt["previous_hash"], revision, receipt["commitment"])
+        code, said = desk.check("dora.json")
+        words = f"the hash at revision {at}" if revision < at + 2 else f"revision: is {revision}, after"
+        assert (code, words in said) == (1, True), said
+    receipt["checkpoint"]["community"] += 1
+    assert "content.community: the file says" in desk.check("dora.json")[1]
+
+
 def test_a_hash_is_looked_up(desk: Desk) -> None:
     hash = desk.files["dora.json"]["hash"]
     code, said = desk.check("ledger.jsonl", more=(hash,))
