@@ -84,6 +84,11 @@ urlpatterns: list[URLPattern] = [
     ),
     path("communities/<int:community_id>/decisions/<int:decision_id>/vote/", ballots.vote_submit, name="vote_submit"),
     path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/vote/typed/",
+        ballots.vote_typed,
+        name="vote-typed",
+    ),
+    path(
         "communities/<int:community_id>/decisions/<int:decision_id>/what-if/",
         ballots.vote_what_if,
         name="vote-what-if",

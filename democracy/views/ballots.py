@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.returning import no_page, signed_in
 from democracy import network, services, wording
 from democracy.errors import InvalidTag, PermissionDenied
-from democracy.forms.decisions import BallotForm, BallotSearch
+from democracy.forms.decisions import BallotForm, BallotSearch, fields_of
 from democracy.models import Ballot
 from democracy.services import receipts
 from democracy.services.explaining import explain_ballot, explain_own
@@ -36,6 +36,9 @@ WITHDRAWN = (
     "Your ballot is withdrawn. If you follow somebody who votes, you inherit again. Results are being recalculated - "
     "watch the live stats panel for updates. " + WATCH
 )
+
+LATE = "Voting closed while you were writing."
+_BUTTONS = {"abstain", "confirmed"}
 
 
 @no_page
@@ -68,7 +71,7 @@ def vote_submit(request: HttpRequest, community_id: int, decision_id: int) -> Ht
         messages.success(request, RECORDED)
         return _voted(request, community_id, decision_id)
     messages.success(request, ABSTAINED)
-    typed = {name: str(value) for name, value in request.POST.items() if name in form.fields and name != "abstain"}
+    typed = _typed(request, form)
     return _voted(request, community_id, decision_id, undo=undo_of(before, typed=typed), typed=typed)
 
 
@@ -112,6 +115,37 @@ def vote_what_if(request: HttpRequest, community_id: int, decision_id: int) -> H
             "after": outcome(found.after, context["choices"], is_final=False),
         }
     return _shown(request, context, {"what-if": "democracy/_what_if.html"})
+
+
+@no_page
+@require_POST
+@signed_in
+@answered
+def vote_typed(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """One's own ballot and its form again, with what is typed in there. A page asks for it when voting opens or closes;
+    where it closed on somebody who was writing, it says so. Nothing is saved. Raises Http404 where the viewer may not
+    see the decision.
+    """
+    context = decision_frame(request.user, community_id, decision_id, tab="vote")
+    before = _cast_before(context)
+    cast = {} if before is None else {name: text for name, text in fields_of(before).items() if name != "abstain"}
+    form = BallotForm(context["choices"], request.POST, initial=cast)
+    shown = voting(request.user, context, BallotForm(context["choices"], initial=_typed(request, form)))
+    if not shown["can_vote"] and form.has_changed():
+        form.add_error(None, LATE)
+        shown["refused"] = form
+    return render_page(
+        request,
+        "democracy/decision_detail.html",
+        context | result_panel(context) | shown,
+        fragments=DETAIL_FRAGMENTS,
+        status=200,
+    )
+
+
+def _typed(request: HttpRequest, form: BallotForm) -> dict[str, str]:
+    """What stands in the fields, whichever button was pressed."""
+    return {name: str(value) for name, value in request.POST.items() if name in form.fields and name not in _BUTTONS}
 
 
 def _shown(request: HttpRequest, context: Mapping[str, Any], fragments: Mapping[str, str]) -> HttpResponse:

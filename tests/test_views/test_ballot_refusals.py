@@ -85,6 +85,49 @@ def test_what_is_refused_to_htmx_is_a_message_and_replaces_nothing_else(scene: S
     assert "closed" in page
 
 
+# --- Closed on somebody who is writing ----------------------------------------------------------------------------------
+
+LATE = "Voting closed while you were writing."
+
+
+def test_a_page_that_learns_that_voting_closed_says_what_was_not_saved(scene: Scene) -> None:
+    ada = as_(scene.user("ada"))
+    factories.vote(scene.members["ada"], scene.decision, ["roads"], Ash=3)
+    page = text(ada.get(scene.address("decision")))
+    asks = f'id="voting" data-quiet hx-post="{scene.address("vote-typed")}" hx-include="#vote form"'
+    assert asks in page
+    factories.close(scene.decision)
+    stored = {**scene.stars(Ash=3), "tags": "roads", "comment": ""}
+    with nothing_written():
+        untouched = ada.post(scene.address("vote-typed"), stored, headers=VOTING)
+        touched = ada.post(scene.address("vote-typed"), {**stored, "comment": "I am still writing"}, headers=VOTING)
+    assert (untouched.status_code, LATE in text(untouched), "Your ballot was not saved" in text(untouched)) == (
+        *(200, False, False),
+    )
+    page = text(touched)
+    assert (touched.status_code, LATE in page, "I am still writing" in page) == (200, True, True)
+    assert 'role="alert" tabindex="-1" autofocus' in page
+    # There is nothing to write any more.
+    assert "hx-post" not in page
+
+
+def test_an_abstention_left_as_it_is_is_not_said_to_be_lost_when_voting_closes(scene: Scene) -> None:
+    factories.vote(scene.members["ada"], scene.decision)
+    factories.close(scene.decision)
+    response = as_(scene.user("ada")).post(scene.address("vote-typed"), {"tags": "", "comment": ""}, headers=VOTING)
+    assert (response.status_code, LATE in text(response)) == (200, False)
+
+
+def test_while_voting_is_open_what_is_typed_stays_in_the_form(scene: Scene) -> None:
+    typed = {**scene.stars(Ash=4), "tags": "roads", "comment": "Half a sent"}
+    with nothing_written():
+        response = as_(scene.user("ada")).post(scene.address("vote-typed"), typed, headers=VOTING)
+    page = text(response)
+    assert (response.status_code, LATE in page, ">Half a sent</textarea>" in page) == (200, False, True)
+    assert response.context["form"].ratings()[0]["value"] == 4
+    assert 'role="alert"' not in page
+
+
 # --- Taken back -------------------------------------------------------------------------------------------------------
 
 

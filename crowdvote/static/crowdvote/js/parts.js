@@ -15,6 +15,14 @@ function likeIn(part, element) {
   );
 }
 
+// What somebody has typed in a part stands in the one that comes in its place.
+function carry(part, put) {
+  for (const field of part.querySelectorAll("textarea[name], input[name]:not([type=hidden])")) {
+    const next = field.value !== field.defaultValue && put.querySelector(`[name="${CSS.escape(field.name)}"]`);
+    if (next) next.value = field.value;
+  }
+}
+
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, serverResponse, isError } = event.detail;
   if (isError || !target.matches?.("[data-parts]")) return;
@@ -31,6 +39,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     sources.set(part.id, source);
     const put = document.importNode(part, true);
     const focused = old.get(part.id).contains(document.activeElement) && document.activeElement;
+    carry(old.get(part.id), put);
     old.get(part.id).replaceWith(put);
     if (focused) likeIn(put, focused)?.focus({ preventScroll: true });
     window.htmx.process(put);
