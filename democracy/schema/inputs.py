@@ -74,14 +74,17 @@ class CreateDecisionInput:
     results_visibility: ResultsVisibility = ResultsVisibility.LIVE
 
 
-@strawberry.input(description="What is left out stays. Of a published decision, only texts and, later, closesAt.")
+@strawberry.input(
+    description="What is left out stays; a draft's time that is null is taken away. Of a published decision, only "
+    "texts and, later, closesAt."
+)
 class UpdateDecisionInput:
     decision_id: strawberry.ID
     title: str | None = None
     description: str | None = None
     choices: list[ChoiceInput] | None = strawberry.field(default=None, description="All of them, in order.")
-    opens_at: datetime | None = None
-    closes_at: datetime | None = None
+    opens_at: datetime | None = strawberry.UNSET
+    closes_at: datetime | None = strawberry.UNSET
     results_visibility: ResultsVisibility | None = None
 
 

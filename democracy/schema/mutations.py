@@ -20,7 +20,7 @@ from democracy.schema.types.results import CalculationStatus
 from democracy.schema.types.whatif import read_stars
 from democracy.selectors import calculation_states
 from democracy.services import Receipt, receipts
-from democracy.services.decisions import has_anonymous_voters
+from democracy.services.decisions import KEPT, has_anonymous_voters
 from democracy.wording import LIVE_AND_ANONYMOUS
 
 WITHDRAWN = "Vote withdrawn! Results are being recalculated - watch the live stats panel for updates."
@@ -136,6 +136,10 @@ def _value(choice: Any) -> Any:
     return None if choice is None else choice.value
 
 
+def _time(moment: Any) -> Any:
+    return KEPT if moment is strawberry.UNSET else moment
+
+
 @strawberry.type
 class Mutation:
     @mutation
@@ -243,8 +247,8 @@ class Mutation:
             title=input.title,
             description=input.description,
             choices=None if input.choices is None else _choices(input.choices),
-            opens_at=input.opens_at,
-            closes_at=input.closes_at,
+            opens_at=_time(input.opens_at),
+            closes_at=_time(input.closes_at),
             results_visibility=_value(input.results_visibility),
         )
         return DecisionPayload(decision=Decision(row=changed), warning=_warning(changed))

@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
+from typing import Final
 
 from django.db import transaction
 
@@ -46,6 +48,15 @@ class ChoiceInput:
     id: int | None = None
 
 
+class Kept(Enum):
+    """A time that an update leaves as it is, where None takes it away."""
+
+    KEPT = auto()
+
+
+KEPT: Final = Kept.KEPT
+
+
 @command
 def create_decision(
     viewer: Viewer,
@@ -63,7 +74,8 @@ def create_decision(
     with ledger.recording(community_id, actor=manager.user) as recording:
         decision = Decision(community=recording.community, title=validation.line(title, field="title"))
         _change(decision, description=description, results_visibility=results_visibility)
-        decision.opens_at, decision.closes_at = _times(opens_at, closes_at)
+        decision.opens_at = _time(opens_at, field="opens_at")
+        decision.closes_at = _time(closes_at, field="closes_at")
         _check(decision)
         decision.save()
         _set_choices(decision, choices)
@@ -80,30 +92,31 @@ def update_decision(
     title: str | None = None,
     description: str | None = None,
     choices: Sequence[ChoiceInput] | None = None,
-    opens_at: datetime | None = None,
-    closes_at: datetime | None = None,
+    opens_at: datetime | Kept | None = KEPT,
+    closes_at: datetime | Kept | None = KEPT,
     results_visibility: str | None = None,
 ) -> Decision:
-    """Change what is given. Managers only.
+    """Change what is given; a time that is None is taken away. Managers only.
 
     Once published, choices, opening and visibility of results are fixed (people rely on them) and closing may only move
     later; once open, title and description are fixed, too: what is unclear then, a clarification says.
     Raises PermissionDenied, InvalidInput, ChoicesFrozen, TextsFrozen, ClosingMovesLaterOnly, DecisionClosed.
     """
     decision, manager = _managed(viewer, decision_id)
-    opens_at, closes_at = _times(opens_at, closes_at)
+    opens_at = opens_at if isinstance(opens_at, Kept) else _time(opens_at, field="opens_at")
+    closes_at = closes_at if isinstance(closes_at, Kept) else _time(closes_at, field="closes_at")
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
         decision.refresh_from_db()
         if decision.published_at is not None:
             if choices is not None:
                 raise ChoicesFrozen("The choices of a published decision cannot change.")
-            if opens_at not in (None, decision.opens_at):
+            if opens_at not in (KEPT, decision.opens_at):
                 raise InvalidInput("The opening of a published decision cannot change.", field="opens_at")
             if results_visibility not in (None, decision.results_visibility):
                 raise InvalidInput(
                     "When results are shown cannot change once a decision is published.", field="results_visibility"
                 )
-            if closes_at is not None:
+            if not isinstance(closes_at, Kept):
                 _require_later_closing(decision, closes_at, recording.time)
         change = contents.decision_change(decision)
         before = change.content()
@@ -115,8 +128,8 @@ def update_decision(
             _require_not_opened(
                 decision, recording.time, field="title" if words[0] != decision.title else "description"
             )
-        decision.opens_at = opens_at or decision.opens_at
-        decision.closes_at = closes_at or decision.closes_at
+        decision.opens_at = decision.opens_at if isinstance(opens_at, Kept) else opens_at
+        decision.closes_at = decision.closes_at if isinstance(closes_at, Kept) else closes_at
         _check(decision)
         decision.save(update_fields=["title", "description", "opens_at", "closes_at", "results_visibility"])
         if choices is not None:
@@ -134,10 +147,12 @@ def _require_not_opened(decision: Decision, now: datetime, *, field: str) -> Non
         )
 
 
-def _require_later_closing(decision: Decision, closes_at: datetime, now: datetime) -> None:
+def _require_later_closing(decision: Decision, closes_at: datetime | None, now: datetime) -> None:
     assert decision.closes_at is not None
     if now >= decision.closes_at:
         raise DecisionClosed("This decision is closed; its result is final.", field="closes_at")
+    if closes_at is None:
+        raise InvalidInput("Say when voting closes.", field="closes_at")
     if closes_at < decision.closes_at:
         raise ClosingMovesLaterOnly("The closing of a published decision may only move later.")
 
@@ -149,12 +164,9 @@ def _change(decision: Decision, *, description: str | None, results_visibility: 
         decision.results_visibility = results_visibility
 
 
-def _times(opens_at: datetime | None, closes_at: datetime | None) -> tuple[datetime | None, datetime | None]:
+def _time(moment: datetime | None, *, field: str) -> datetime | None:
     """Raises InvalidInput naming the field."""
-    return (
-        opens_at and checked_moment(opens_at, field="opens_at"),
-        closes_at and checked_moment(closes_at, field="closes_at"),
-    )
+    return None if moment is None else checked_moment(moment, field=field)
 
 
 def _check(decision: Decision) -> None:

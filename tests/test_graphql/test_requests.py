@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import InterfaceError, OperationalError
 from django.test import Client
+from django.utils import timezone
 from strawberry.printer import print_schema
 
 from accounts import services as accounts
@@ -373,6 +375,16 @@ class TestBadInput:
         assert answer["createDecision"]["errors"] == [{"field": "closesAt", "code": "INVALID"}]
         answer = ask(manager, query, c=id_of(community), t="2031-01-01T12:00:00Z")
         assert answer["createDecision"]["errors"] == []
+
+    def test_a_time_of_a_draft_that_is_null_is_taken_away_and_one_left_out_stays(self) -> None:
+        community, members = factories.community()
+        manager, opens = members["manager"].user, timezone.now() + timedelta(days=1)
+        draft = factories.draft(community, manager, opens_at=opens, closes_at=opens + timedelta(days=1))
+        query = """mutation($d: ID!) {
+          updateDecision(input: {decisionId: $d, opensAt: null, title: "When?"}) { decision { opensAt closesAt } } }"""
+        answer = ask(manager, query, d=id_of(draft))
+        times = {"opensAt": None, "closesAt": (opens + timedelta(days=1)).isoformat()}
+        assert answer == {"updateDecision": {"decision": times}}
 
     @pytest.mark.parametrize("moment", BEYOND_THE_CALENDAR)
     @pytest.mark.parametrize("field", ["opensAt", "closesAt"])

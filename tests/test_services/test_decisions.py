@@ -265,6 +265,12 @@ class TestOnceItIsPublished:
             services.update_decision(town.manager, published.pk, closes_at=closes)
         assert Decision.objects.get(pk=published.pk).closes_at == closes + HOUR
 
+    def test_its_times_can_not_be_taken_away(self, town: Town, published: Decision) -> None:
+        for fields in ({"opens_at": None}, {"closes_at": None}):
+            with rules.refused(InvalidInput) as caught:
+                services.update_decision(town.manager, published.pk, **fields)
+            assert caught.value.field == next(iter(fields))  # type: ignore[attr-defined]
+
     def test_opening_and_visibility_of_results_stay(self, town: Town, published: Decision) -> None:
         assert published.opens_at is not None
         with rules.refused(InvalidInput):

@@ -670,6 +670,20 @@ def test_times_of_a_draft_that_nobody_touched_stay_as_they_are(scene: Scene) -> 
     assert (draft.opens_at, draft.closes_at) == (opening, opening + timedelta(days=1))
 
 
+def test_a_time_of_a_draft_that_is_emptied_is_gone(scene: Scene) -> None:
+    opening = timezone.now() + timedelta(days=1)
+    draft = factories.draft(scene.community, scene.manager, opens_at=opening, closes_at=opening + timedelta(days=1))
+    client, edit = as_(scene.manager), scene.address("decision-edit", draft)
+    assert client.post(edit, form(opens_at="", closes_at="")).status_code == 302
+    draft.refresh_from_db()
+    assert (draft.opens_at, draft.closes_at) == (None, None)
+    # That of a published decision can't be.
+    published = factories.decision(scene.community, scene.manager)
+    with nothing_written():
+        refused = client.post(scene.address("decision-edit", published), {"closes_at": ""})
+    assert (refused.status_code, list(refused.context["form"].errors)) == (400, ["closes_at"])
+
+
 def test_edit_and_recalculate_are_no_longer_offered_once_voting_has_closed(scene: Scene) -> None:
     """Each is a fragment that asks again when the phase changes."""
     client, decision = as_(scene.manager), scene.address("decision")
