@@ -115,7 +115,7 @@ def search(
 def _reads(item: FeedItem, wanted: str) -> bool:
     return (
         wanted in item.sentence.casefold()
-        or wanted == str(item.revision)
+        or wanted.lstrip("#").replace(",", "") == str(item.revision)
         or (len(wanted) >= 8 and (item.hash.startswith(wanted) or item.commitment.startswith(wanted)))
     )
 

@@ -56,6 +56,7 @@ def test_it_is_searched_for_what_can_be_read_in_it_and_nothing_else(town: Town) 
     assert found(None, community, q=ben.handle) == []
     assert found(None, community, q=cleo.handle) == [f"@{cleo.handle} joined."]
     assert found(cleo, community, q="voted in “Where") == [f"@{cleo.handle} voted in “Where?”."]
+    assert found(None, community, q="#1") == [f"@{members['manager'].user.handle} founded the community."]
     row = LedgerEntry.objects.filter(community=community, membership=members["cleo"]).latest("revision")
     for words in (row.hash, row.hash[:8], row.commitment):
         assert found(None, community, q=words) == ["A ballot was cast, changed or withdrawn."]
@@ -199,6 +200,8 @@ def test_a_checkpoint_can_be_kept_by_whoever_may_read_the_history(town: Town) ->
     services.update_community(members["manager"].user, community.pk, visibility="members")
     page = reverse("community-checkpoint", args=[community.pk])
     assert as_(factories.person()).get(page).status_code == 404
-    found = as_(members["ada"].user).get(page).json()
+    ada = as_(members["ada"].user)
+    assert page in text(ada.get(reverse("community-ledger", args=[community.pk])))
+    found = ada.get(page).json()
     assert (found["revision"], found["key"]) == (rules.revision(community), signing.public_key())
     assert verifier.check_checkpoint(verifier._checkpoint(found, "checkpoint")) == []

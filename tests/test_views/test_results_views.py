@@ -500,6 +500,17 @@ def test_while_results_are_hidden_no_page_shows_a_single_ballot(visibility: str)
     assert scene.members["ada"].user.name in text(manager.get(scene.address("decision-ballots")))
 
 
+def test_when_a_step_was_calculated_is_said_to_the_hour_and_not_as_a_minute() -> None:
+    voters = ("ada", "ben", "cleo", "dora", "emil")
+    for visibility, told in (("batched", ":… UTC</time>"), ("live", 'data-time="datetime"')):
+        scene = Scene(*voters, results_visibility=visibility)
+        for name in voters:
+            factories.vote(scene.members[name], scene.decision, Ash=5)
+        scene.calculate()
+        rows = text(scene.page("decision-history")).partition("<tbody>")[2]
+        assert told in rows.partition("</tbody>")[0]
+
+
 def test_an_anonymous_member_has_a_pseudonym_on_every_page_for_everybody_else(scene: Scene) -> None:
     services.set_anonymity(scene.members["ben"].user, scene.community.pk, anonymous=True)
     # As if it had been cast so: what was cast by name keeps it.
