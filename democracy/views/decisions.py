@@ -154,9 +154,9 @@ def _edited(
         "clarifying": clarifying or ClarificationForm(),
         "anonymous_voters": LIVE_AND_ANONYMOUS if has_anonymous_voters(community_id) else "",
     }
-    return render_page(
-        request, "democracy/decision_form.html", context, fragments={"choices": "democracy/_choices_field.html"}
-    )
+    fragments = {"choices": "democracy/_choices_field.html"}
+    status = 400 if clarifying is not None else None
+    return render_page(request, "democracy/decision_form.html", context, fragments=fragments, status=status)
 
 
 @require_safe

@@ -569,7 +569,9 @@ def test_a_clarification_stands_beside_the_question_for_everybody(scene: Scene) 
         refused = client.post(page, {"text": " "})
         assert as_(scene.user("ada")).post(page, {"text": "Mine"}).status_code == 403
         assert client.get(page).status_code == 405
-    assert (refused.status_code, list(refused.context["clarifying"].errors)) == (200, ["text"])
+    assert (refused.status_code, list(refused.context["clarifying"].errors)) == (400, ["text"])
+    # A phone shows it: the form is the second one of its page.
+    assert '<div class="form-errors" role="alert" tabindex="-1" autofocus><p>Nothing is added yet.' in text(refused)
     assert client.post(page, {"text": "Both sides\nof the street."})["Location"] == scene.address("decision")
     for name in ("decision", "decision-results"):
         shown = text(as_(scene.user("ada")).get(scene.address(name)))
