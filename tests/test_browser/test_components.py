@@ -112,6 +112,23 @@ class TestTags:
             "aria-pressed", "true"
         )
 
+    async def test_what_is_no_tag_stays_where_it_was_typed_is_sent_and_says_why(self, shown: Page) -> None:
+        field = shown.get_by_role("textbox", name="Tags")
+        sent, long = shown.locator("input[name=tags]"), "y" * 51
+        await field.fill(f"{long},water,")
+        await expect(field).to_have_value(long)
+        await expect(sent).to_have_value(f"budget, roads, water, {long}")
+        await expect(shown.get_by_text("A tag has at most 50 characters.")).to_be_in_viewport()
+        many = [f"topic {number}" for number in range(19)]
+        await field.fill(",".join(many) + ",")
+        await expect(field).to_have_value("topic 17,topic 18")
+        await expect(sent).to_have_value("budget, roads, water, " + ", ".join(many[:17]) + ", topic 17,topic 18")
+        await expect(shown.get_by_text("No more than 20 tags.")).to_be_in_viewport()
+        await field.fill("")
+        await field.press("Tab")
+        await expect(sent).to_have_value("budget, roads, water, " + ", ".join(many[:17]))
+        await expect(shown.get_by_text("No more than 20 tags.")).to_have_count(0)
+
     async def test_enter_adds_a_tag_and_sends_nothing(self, shown: Page) -> None:
         await shown.get_by_role("textbox", name="Tags").fill("ＷＡＴＥＲ")  # full width
         await shown.keyboard.press("Enter")

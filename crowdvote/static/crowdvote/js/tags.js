@@ -1,7 +1,7 @@
 // Tags as chips, over the plain text field that works without this: <div data-tags><label><input name="tags">...</div>
 const MAX_LENGTH = 50;
 
-const normal = (text) => text.normalize("NFKC").toLowerCase().replace(/\s+/g, " ").trim().slice(0, MAX_LENGTH);
+const normal = (text) => text.normalize("NFKC").toLowerCase().replace(/\s+/g, " ").trim();
 
 function enhance(place) {
   const field = place.querySelector("input");
@@ -20,7 +20,6 @@ function enhance(place) {
   chips.setAttribute("aria-label", "Chosen tags");
   chips.hidden = true;
   const news = document.createElement("p");
-  news.className = "visually-hidden";
   news.setAttribute("role", "status");
   const box = document.createElement("div");
   box.className = "tag-box";
@@ -30,9 +29,17 @@ function enhance(place) {
   box.addEventListener("click", (event) => event.target === box && typed.focus());
 
   const tags = [];
+  // What is no tag stays where it was typed, and is sent too: the server says no to it, instead of nobody.
+  let left = "";
+
+  function say(word, isRefused = false) {
+    news.textContent = word;
+    news.className = isRefused ? "field-error" : "visually-hidden";
+  }
+  say("");
 
   function changed(word) {
-    const value = tags.join(", ");
+    const value = [...tags, left].filter(Boolean).join(", ");
     const isNew = field.value !== value;
     field.value = value;
     chips.hidden = tags.length === 0;
@@ -42,17 +49,21 @@ function enhance(place) {
       button.classList.toggle("on", isChosen);
     }
     if (!word) return;
-    news.textContent = word;
+    say(word);
     if (isNew) field.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
+  function refusal(tag) {
+    if ([...tag].length > MAX_LENGTH) return `A tag has at most ${MAX_LENGTH} characters.`;
+    return tags.length >= most ? `No more than ${most} tags.` : "";
+  }
+
+  // Why it can't be added, "" where it is there.
   function add(text, isTold = true) {
     const tag = normal(text);
-    if (!tag || tags.includes(tag)) return;
-    if (tags.length >= most) {
-      news.textContent = `No more than ${most} tags.`;
-      return;
-    }
+    if (!tag || tags.includes(tag)) return "";
+    const why = refusal(tag);
+    if (why) return why;
     tags.push(tag);
     const item = document.createElement("li");
     const chip = document.createElement("span");
@@ -69,6 +80,7 @@ function enhance(place) {
     item.dataset.chosen = tag;
     chips.append(item);
     changed(isTold ? `${tag} added` : "");
+    return "";
   }
 
   function drop(tag) {
@@ -78,9 +90,13 @@ function enhance(place) {
     typed.focus();
   }
 
-  function take() {
-    for (const part of typed.value.split(",")) add(part);
-    typed.value = "";
+  function take(isTold = true) {
+    say("");
+    const refused = typed.value.split(",").map((part) => [part, add(part, isTold)]).filter(([, why]) => why);
+    left = refused.map(([part]) => part).join(",").trim();
+    if (typed.value !== left) typed.value = left;
+    changed("");
+    if (left) say(refused[0][1], true);
   }
 
   typed.addEventListener("keydown", (event) => {
@@ -91,8 +107,8 @@ function enhance(place) {
     } else if (event.key === "Backspace" && !typed.value && tags.length) drop(tags.at(-1));
   });
   typed.addEventListener("input", () => typed.value.includes(",") && take());
-  typed.addEventListener("blur", take);
-  field.form?.addEventListener("submit", take, { capture: true });
+  typed.addEventListener("blur", () => take());
+  field.form?.addEventListener("submit", () => take(), { capture: true });
 
   for (const suggestion of place.querySelectorAll("span[data-tag]")) {
     const button = document.createElement("button");
@@ -102,15 +118,15 @@ function enhance(place) {
     button.textContent = suggestion.textContent;
     button.addEventListener("click", () => {
       const tag = normal(button.dataset.tag);
-      if (tags.includes(tag)) drop(tag);
-      else add(tag);
+      const why = tags.includes(tag) ? drop(tag) : add(tag);
+      if (why) say(why, true);
       button.focus();
     });
     suggestion.replaceWith(button);
   }
 
-  for (const tag of field.value.split(",")) add(tag, false);
-  changed("");
+  typed.value = field.value;
+  take(false);
 }
 
 const enhanceAll = (root) => root.querySelectorAll("[data-tags]").forEach(enhance);
