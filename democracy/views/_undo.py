@@ -1,7 +1,7 @@
 """Taking back what one press did: abstaining and withdrawing drop a ballot, and can be undone while the page is shown.
 
-The ballot of before goes to the page as a form that casts it again. Without scripts the page comes by another request:
-until then it is kept in the session.
+The ballot of before goes to the page as a form that casts it again, with what was typed beside it. Without scripts the
+page comes by another request: until then it is kept in the session.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from django.http import HttpRequest
+from django.utils.http import urlencode
 
 from democracy.forms.decisions import fields_of
 from democracy.models import Ballot
@@ -36,14 +37,15 @@ def undo_of(before: Ballot | None, *, typed: Mapping[str, str] | None = None) ->
     """
     is_rated = any(value for name, value in (typed or {}).items() if name.startswith("choice-"))
     text = _WITHDRAWN if typed is None else _ABSTAINED if is_rated else _NOTHING_TYPED
+    beside = {"typed": urlencode(typed)} if typed else {}
     if before is None:
-        return Undo("vote-withdraw", {}, text)
-    return Undo("vote_submit", fields_of(before), text)
+        return Undo("vote-withdraw", beside, text)
+    return Undo("vote_submit", fields_of(before) | beside, text)
 
 
-def keep(request: HttpRequest, decision_id: int, undo: Undo, typed: Mapping[str, str] | None) -> None:
+def keep(request: HttpRequest, decision_id: int, undo: Undo | None, typed: Mapping[str, str] | None) -> None:
     """For the page that the browser goes on to."""
-    request.session[_KEY] = {"decision": decision_id, "undo": asdict(undo), "typed": typed}
+    request.session[_KEY] = {"decision": decision_id, "undo": asdict(undo) if undo else None, "typed": typed}
 
 
 def undone(request: HttpRequest, decision_id: int) -> tuple[Undo | None, Mapping[str, str] | None]:
@@ -52,4 +54,4 @@ def undone(request: HttpRequest, decision_id: int) -> tuple[Undo | None, Mapping
     if kept is None or kept["decision"] != decision_id:
         return None, None
     del request.session[_KEY]
-    return Undo(**kept["undo"]), kept["typed"]
+    return Undo(**kept["undo"]) if kept["undo"] else None, kept["typed"]

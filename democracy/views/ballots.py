@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -69,9 +69,9 @@ def vote_submit(request: HttpRequest, community_id: int, decision_id: int) -> Ht
         return _shown(request, context, DETAIL_FRAGMENTS)
     if not form.cleaned_data["abstain"]:
         messages.success(request, RECORDED)
-        return _voted(request, community_id, decision_id)
+        return _voted(request, community_id, decision_id, typed=_typed_beside(request, form))
     messages.success(request, ABSTAINED)
-    typed = _typed(request, form)
+    typed = _typed(request.POST, form)
     return _voted(request, community_id, decision_id, undo=undo_of(before, typed=typed), typed=typed)
 
 
@@ -130,8 +130,10 @@ def vote_typed(request: HttpRequest, community_id: int, decision_id: int) -> Htt
     before = _cast_before(context)
     cast = {} if before is None else {name: text for name, text in fields_of(before).items() if name != "abstain"}
     form = BallotForm(context["choices"], request.POST, initial=cast)
-    shown = voting(request.user, context, BallotForm(context["choices"], initial=_typed(request, form)))
-    if not shown["can_vote"] and form.has_changed():
+    is_written = form.has_changed()
+    typed = BallotForm(context["choices"], initial=_typed(request.POST, form))
+    shown = voting(request.user, context, typed if is_written else None)
+    if is_written and not shown["can_vote"]:
         form.add_error(None, LATE)
         shown["refused"] = form
     return render_page(
@@ -143,9 +145,14 @@ def vote_typed(request: HttpRequest, community_id: int, decision_id: int) -> Htt
     )
 
 
-def _typed(request: HttpRequest, form: BallotForm) -> dict[str, str]:
+def _typed(fields: QueryDict, form: BallotForm) -> dict[str, str]:
     """What stands in the fields, whichever button was pressed."""
-    return {name: str(value) for name, value in request.POST.items() if name in form.fields and name not in _BUTTONS}
+    return {name: str(value) for name, value in fields.items() if name in form.fields and name not in _BUTTONS}
+
+
+def _typed_beside(request: HttpRequest, form: BallotForm) -> dict[str, str]:
+    """What stood in the form while another one was sent that withdraws or takes back."""
+    return _typed(QueryDict(str(request.POST.get("typed", ""))), form)
 
 
 def _shown(request: HttpRequest, context: Mapping[str, Any], fragments: Mapping[str, str]) -> HttpResponse:
@@ -165,10 +172,12 @@ def _as_typed(form: BallotForm) -> Vote:
 @answered
 def vote_withdraw(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Go back to inheriting. Raises Http404 for whoever may not vote here; any other refusal is a message."""
-    before = _cast_before(decision_frame(request.user, community_id, decision_id))
+    context = decision_frame(request.user, community_id, decision_id)
+    before, typed = _cast_before(context), _typed_beside(request, BallotForm(context["choices"]))
     services.withdraw_ballot(request.user, decision_id)
     messages.success(request, WITHDRAWN)
-    return _voted(request, community_id, decision_id, undo=undo_of(before) if before is not None else None)
+    undo = undo_of(before) if before is not None else None
+    return _voted(request, community_id, decision_id, undo=undo, typed=typed)
 
 
 def _voted(
@@ -184,7 +193,7 @@ def _voted(
     `typed` stands in the form again, not saved.
     """
     if request.headers.get("HX-Target") != "voting":
-        if undo is not None:
+        if undo is not None or typed:
             keep(request, decision_id, undo, typed)
         return redirect("decision", community_id, decision_id)
     context = decision_frame(request.user, community_id, decision_id, tab="vote")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -85,7 +86,7 @@ def test_what_is_refused_to_htmx_is_a_message_and_replaces_nothing_else(scene: S
     assert "closed" in page
 
 
-# --- Closed on somebody who is writing ----------------------------------------------------------------------------------
+# --- Closed on somebody who is writing --------------------------------------------------------------------------------
 
 LATE = "Voting closed while you were writing."
 
@@ -137,8 +138,23 @@ def test_abstaining_says_so_and_what_was_typed_stays_in_the_form(scene: Scene) -
     page = text(response)
     assert ("You abstained." in page, "Vote recorded" in page) == (True, False)
     assert [row["value"] for row in response.context["form"].ratings()] == [5, None, None]
-    undo(client, response)
+    undone = undo(client, response, **VOTING)
     assert cast(scene.decision, scene.members["ada"]) is None
+    assert [row["value"] for row in undone.context["form"].ratings()] == [5, None, None]
+
+
+@pytest.mark.parametrize("headers", [{}, VOTING], ids=["page", "fragment"])
+def test_what_is_being_written_stays_in_the_form_when_a_ballot_is_withdrawn(
+    scene: Scene, headers: dict[str, str]
+) -> None:
+    factories.vote(scene.members["ada"], scene.decision, Ash=1)
+    client, typed = as_(scene.user("ada")), {**scene.stars(Birch=4), "comment": "Half a sent"}
+    response = client.post(scene.address("vote-withdraw"), {"typed": urlencode(typed)}, headers=headers)
+    if not headers:
+        response = client.get(response["Location"])
+    assert cast(scene.decision, scene.members["ada"]) is None
+    form = response.context["form"]
+    assert ([row["value"] for row in form.ratings()], form["comment"].value()) == ([None, 4, None], "Half a sent")
 
 
 @pytest.mark.parametrize("headers", [{}, VOTING], ids=["page", "fragment"])

@@ -26,6 +26,8 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => remember(detail.req
 
 // The answer is in place, and what waited for it can be pressed again.
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  // What was unfolded is so again by now, and may have moved what has the focus out of sight.
+  if (document.activeElement.matches("[autofocus]")) document.activeElement.scrollIntoView({ block: "center" });
   const asked = detail.requestConfig.elt;
   const was = left.get(asked);
   if (!was) return;

@@ -32,6 +32,11 @@ for (const kind of ["input", "change"]) {
   document.addEventListener(kind, ({ target }) => target.form?.method === "post" && typedIn.add(target.form));
 }
 
+// A form may come with what was typed in the one before.
+const mark = (place) => place.querySelectorAll("form[data-typed]").forEach((form) => typedIn.add(form));
+mark(document);
+document.addEventListener("htmx:load", ({ detail }) => mark(detail.elt));
+
 const pathOf = (form) => new URL(form.getAttribute("action") ?? "", location.href).pathname;
 const contentOf = (form) => ({
   action: pathOf(form),
@@ -54,6 +59,13 @@ function take(place) {
     return [];
   }
 }
+
+// A ballot that is being written while another form withdraws or takes back one: the answer has both.
+document.addEventListener("htmx:configRequest", ({ detail: { elt, target, parameters } }) => {
+  const ballot = document.querySelector("#vote form");
+  if (target.id !== "voting" || !ballot || ballot.contains(elt) || elt.localName !== "form" || !typedIn.has(ballot)) return;
+  parameters.typed = String(new URLSearchParams(contentOf(ballot).fields));
+});
 
 // A form that leaves the page: it is not known yet whether it will be saved. Only the sign-in page knows that it was not.
 document.addEventListener("submit", (event) => {
