@@ -58,6 +58,8 @@ def listed(parts: Sequence[str]) -> str:
 def audience_sentence(community: str, *, is_public: bool, is_live: bool, is_anonymous: bool) -> str:
     """Who will see a ballot, when, and with which name, before it is cast."""
     who = "Everybody, signed in or not," if is_public else f"All members of {community}"
+    if not is_public and not is_anonymous:
+        who += ", and those who run this site,"
     name = "under a pseudonym; only you know that it is yours" if is_anonymous else "with your name"
     if not is_live:
         when = "Once voting has closed: until then nobody but you sees them, and no manager or operator."
@@ -66,6 +68,18 @@ def audience_sentence(community: str, *, is_public: bool, is_live: bool, is_anon
     else:
         when = "As soon as you vote."
     return f"{who} will see your stars, tags and comment {name}. {when}"
+
+
+RECALCULATED = "Results are being recalculated - watch the live stats panel for updates."
+_NEXT_RESULT = {
+    "batched": "A result is shown whenever five members have voted or changed their vote.",
+    "after_close": "Results are shown only after voting has closed.",
+}
+
+
+def next_result_sentence(results_visibility: str) -> str:
+    """What somebody who changed a ballot can expect to see of it."""
+    return _NEXT_RESULT.get(results_visibility, RECALCULATED)
 
 
 LIVE_AND_ANONYMOUS = (

@@ -21,10 +21,10 @@ from democracy.schema.types.whatif import read_stars
 from democracy.selectors import calculation_states
 from democracy.services import Receipt, receipts
 from democracy.services.decisions import KEPT, has_anonymous_voters
-from democracy.wording import LIVE_AND_ANONYMOUS
+from democracy.wording import LIVE_AND_ANONYMOUS, next_result_sentence
 
-WITHDRAWN = "Vote withdrawn! Results are being recalculated - watch the live stats panel for updates."
-VOTED = "Vote recorded! Results are being recalculated - watch the live stats panel for updates."
+WITHDRAWN = "Vote withdrawn!"
+VOTED = "Vote recorded!"
 FOLLOWED = "Following updated! Keep an eye on decision results as they recalculate based on your new delegation."
 LEFT = (
     "You left. Ballots with your name and your followings count for nothing there now; ballots that you cast under a "
@@ -119,7 +119,7 @@ def _recorded(receipt: Receipt, message: str = VOTED) -> BallotPayload:
         receipt=receipt.entry_hash,
         full_receipt=ledger.Receipt(receipt=receipts.Receipt(receipt.entry)),
         calculation=_status(receipt.decision),
-        message=message,
+        message=f"{message} {next_result_sentence(receipt.decision.results_visibility)}",
     )
 
 

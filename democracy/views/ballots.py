@@ -16,7 +16,7 @@ from accounts.returning import no_page, signed_in
 from democracy import network, services, wording
 from democracy.errors import InvalidTag, PermissionDenied
 from democracy.forms.decisions import BallotForm, BallotSearch, fields_of
-from democracy.models import Ballot
+from democracy.models import Ballot, Decision
 from democracy.services import receipts
 from democracy.services.explaining import explain_ballot, explain_own
 from democracy.services.presenting import outcome
@@ -30,13 +30,9 @@ from democracy.views._undo import Undo, keep, undo_of
 from democracy.views.communities import WATCH
 from democracy.views.decisions import DETAIL_FRAGMENTS, voting
 
-RECORDED = "Vote recorded! Results are being recalculated - watch the live stats panel for updates. " + WATCH
-ABSTAINED = "You abstained. Results are being recalculated - watch the live stats panel for updates. " + WATCH
-WITHDRAWN = (
-    "Your ballot is withdrawn. If you follow somebody who votes, you inherit again. Results are being recalculated - "
-    "watch the live stats panel for updates. " + WATCH
-)
-
+RECORDED = "Vote recorded!"
+ABSTAINED = "You abstained."
+WITHDRAWN = "Your ballot is withdrawn. If you follow somebody who votes, you inherit again."
 LATE = "Voting closed while you were writing."
 _BUTTONS = {"abstain", "confirmed"}
 
@@ -68,11 +64,18 @@ def vote_submit(request: HttpRequest, community_id: int, decision_id: int) -> Ht
         context |= result_panel(context) | voting(request.user, context, form)
         return _shown(request, context, DETAIL_FRAGMENTS)
     if not form.cleaned_data["abstain"]:
-        messages.success(request, RECORDED)
+        _say(request, RECORDED, context["decision"])
         return _voted(request, community_id, decision_id, typed=_typed_beside(request, form))
-    messages.success(request, ABSTAINED)
+    _say(request, ABSTAINED, context["decision"])
     typed = _typed(request.POST, form)
     return _voted(request, community_id, decision_id, undo=undo_of(before, typed=typed), typed=typed)
+
+
+def _say(request: HttpRequest, what: str, decision: Decision) -> None:
+    """Say what was done, and when there will be a result to see."""
+    then = wording.next_result_sentence(decision.results_visibility)
+    is_live = decision.results_visibility == Decision.Visibility.LIVE
+    messages.success(request, f"{what} {then} {WATCH}" if is_live else f"{what} {then}")
 
 
 def _cast_before(context: Mapping[str, Any]) -> Ballot | None:
@@ -175,7 +178,7 @@ def vote_withdraw(request: HttpRequest, community_id: int, decision_id: int) -> 
     context = decision_frame(request.user, community_id, decision_id)
     before, typed = _cast_before(context), _typed_beside(request, BallotForm(context["choices"]))
     services.withdraw_ballot(request.user, decision_id)
-    messages.success(request, WITHDRAWN)
+    _say(request, WITHDRAWN, context["decision"])
     undo = undo_of(before) if before is not None else None
     return _voted(request, community_id, decision_id, undo=undo, typed=typed)
 

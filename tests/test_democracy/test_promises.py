@@ -513,7 +513,12 @@ class TestAudience:
         ("visibility", "results", "name", "expected"),
         [
             ("public", "live", "bea", r"Everybody, signed in or not, .* with your name\. As soon as you vote\."),
-            ("members", "live", "bea", r"All members of .* with your name\. As soon as you vote\."),
+            (
+                "members",
+                "live",
+                "bea",
+                r"All members of .*, and those who run this site, will see .* with your name\. As soon as you vote\.",
+            ),
             ("public", "after_close", "bea", r"Everybody.* with your name\. Once voting has closed"),
             ("members", "live", "ann", r"All members of .* under a pseudonym.* may guess"),
             ("members", "batched", "ann", r"All members of .* under a pseudonym.*\. Once voting has closed"),

@@ -661,6 +661,23 @@ def test_a_closing_that_nobody_touched_stays_as_it_is_to_the_microsecond(scene: 
     assert (refused.status_code, "closes_at" in refused.context["form"].errors) == (400, True)
 
 
+@pytest.mark.parametrize(
+    ("visibility", "then"),
+    [
+        ("batched", "A result is shown whenever five members have voted or changed their vote."),
+        ("after_close", "Results are shown only after voting has closed."),
+    ],
+)
+def test_where_ballots_are_hidden_nobody_is_told_to_watch_results(scene: Scene, visibility: str, then: str) -> None:
+    Decision.objects.update(results_visibility=visibility)
+    ada = as_(scene.user("ada"))
+    voted = ada.post(scene.address("vote_submit"), scene.stars(Ash=5))
+    withdrawn = ada.post(scene.address("vote-withdraw"))
+    inherited = "Your ballot is withdrawn. If you follow somebody who votes, you inherit again."
+    assert told(withdrawn)[-2:] == [f"Vote recorded! {then}", f"{inherited} {then}"]
+    assert voted.status_code == 302
+
+
 def test_times_of_a_draft_that_nobody_touched_stay_as_they_are(scene: Scene) -> None:
     opening = timezone.now().replace(second=7, microsecond=1) + timedelta(days=1)
     draft = factories.draft(scene.community, scene.manager, opens_at=opening, closes_at=opening + timedelta(days=1))
