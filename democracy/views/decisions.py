@@ -103,6 +103,9 @@ def decision_edit(request: HttpRequest, community_id: int, decision_id: int) -> 
     Http404 where there is no such decision of the community; answers others than managers with 403.
     """
     context = decision_frame(request.user, community_id, decision_id)
+    if request.method != "POST" and context["decision"].status == Decision.Status.CLOSED:
+        messages.info(request, "Voting has closed; nothing of this decision can change any more.")
+        return redirect("decision", community_id, decision_id)
     kind = _form_of(context["decision"])
     form = kind.of(context["decision"], request.POST if request.method == "POST" else None)
     if "do" in request.POST and isinstance(form, DecisionForm):

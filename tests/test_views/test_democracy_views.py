@@ -703,6 +703,15 @@ def test_a_time_of_a_draft_that_is_emptied_is_gone(scene: Scene) -> None:
     assert (refused.status_code, list(refused.context["form"].errors)) == (400, ["closes_at"])
 
 
+def test_a_closed_decision_has_no_form_to_edit_it(scene: Scene) -> None:
+    client, edit = as_(scene.manager), scene.address("decision-edit")
+    assert client.get(edit).status_code == 200
+    factories.close(scene.decision)
+    response = client.get(edit)
+    assert (response.status_code, response["Location"]) == (302, scene.address("decision"))
+    assert told(response) == ["Voting has closed; nothing of this decision can change any more."]
+
+
 def test_edit_and_recalculate_are_no_longer_offered_once_voting_has_closed(scene: Scene) -> None:
     """Each is a fragment that asks again when the phase changes."""
     client, decision = as_(scene.manager), scene.address("decision")
