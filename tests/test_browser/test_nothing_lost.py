@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.test_browser.conftest import Server
 from tests.test_browser.test_decisions import RECORDED, SURPLUS, enter, open_decision
@@ -145,6 +145,38 @@ async def test_by_keyboard_a_star_keeps_the_focus_and_a_refusal_has_it(unheard: 
     await expect(five).to_be_checked()
     await page.get_by_role("button", name="Withdraw my ballot").click()
     await expect(page.locator("#own-ballot .badge")).not_to_have_text("You voted")
+
+
+async def test_what_is_being_written_outlasts_what_refreshes_itself(page: Page) -> None:
+    await enter(page, "Mei")
+    await open_decision(page, SURPLUS)
+    await star(page, 1, 2)
+    await page.get_by_text("Tags and comment (optional)").click()
+    await page.get_by_label("Comment").fill("Half a sent")
+    # As when voting closes; here it goes on.
+    await page.evaluate("document.body.dispatchEvent(new CustomEvent('phase'))")
+    await expect(page.locator("#vote form")).to_have_attribute("data-typed", "")
+    await expect(page.get_by_label("Comment")).to_have_value("Half a sent")
+    await expect(page.locator("#vote .rating").nth(1).get_by_role("radio", name="2 stars")).to_be_checked()
+
+
+async def test_what_is_typed_in_a_part_of_a_page_stands_in_the_one_that_comes_in_its_place(page: Page) -> None:
+    async def changed(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(
+            response=answer, body=(await answer.text()).replace("Everybody who applies", "Whoever applies")
+        )
+
+    await enter(page, "Samuel")
+    await page.goto("/communities/?q=riverside")
+    await page.get_by_role("link", name="Riverside Assembly").first.click()
+    message = page.locator("#join textarea")
+    await message.fill("I live next door.")
+    await page.route(re.compile(r"/communities/\d+/(\?.*)?$"), changed)
+    await page.evaluate("document.getElementById('community-now').dispatchEvent(new CustomEvent('live'))")
+    await expect(page.locator("#join")).to_contain_text("Whoever applies becomes a member at once.")
+    await expect(message).to_have_value("I live next door.")
+    await expect(message).to_be_focused()
 
 
 async def test_going_back_to_a_search_finds_its_words_in_the_field(page: Page) -> None:
