@@ -256,4 +256,16 @@ async def test_with_letters_twice_as_large_nothing_leaves_its_card_on_a_phone(
         await page.wait_for_load_state("networkidle") if not tab else None
         assert await page.evaluate(OUTSIDE) == []
         assert await page.evaluate("document.documentElement.scrollWidth") == 360
+    community, _, decision = page.url.removesuffix("/history/").partition("decisions/")
+    await page.goto(f"{community}members/")
+    await page.goto(str(await page.locator("#member-list a[href$='/follow/']").first.get_attribute("href")))
+    await expect(page.locator("#follow-preview h2")).to_be_visible()
+    assert await page.evaluate(OUTSIDE) == []
+    assert await page.evaluate("document.documentElement.scrollWidth") == 360
+    # Times and seeds are long words: nobody has to scroll sideways to read them, either.
+    await page.goto(f"{community}ledger/?kind=decision&decision={decision}")
+    await page.locator("#ledger a.count").first.click()
+    await page.evaluate("document.documentElement.style.fontSize = ''")
+    table = page.get_by_role("region", name="Table: before and after")
+    assert await table.evaluate("table => table.scrollWidth <= table.clientWidth")
     await context.close()
