@@ -88,7 +88,7 @@ check: .venv/dev ## format, lint, types, import contracts, migrations, schema dr
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	@fresh=$$(mktemp) && trap 'rm -f "$$fresh"' EXIT && \
-		$(BIN)/python manage.py export_schema crowdvote.schema --path "$$fresh" && diff -u schema.graphql "$$fresh" || \
+		$(BIN)/python manage.py export_schema crowdvote.api.schema --path "$$fresh" && diff -u schema.graphql "$$fresh" || \
 		{ echo 'schema.graphql is not what the code says; see above, then: make schema' >&2; exit 1; }
 	$(BIN)/python -m pytest --quiet tests/test_documents
 
@@ -101,7 +101,7 @@ format: .venv/dev ## format the code and mend what the linter can
 	$(BIN)/ruff format
 
 schema: .venv/base ## write schema.graphql
-	$(BIN)/python manage.py export_schema crowdvote.schema --path schema.graphql
+	$(BIN)/python manage.py export_schema crowdvote.api.schema --path schema.graphql
 
 bench: setup ## measure what docs/benchmarks.md claims
 	$(BIN)/python manage.py bench

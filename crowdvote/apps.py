@@ -7,7 +7,8 @@ class CrowdVoteConfig(AppConfig):
     def ready(self) -> None:
         from django.db.backends.signals import connection_created
 
-        from crowdvote import deadlines, private
+        from crowdvote import private
+        from crowdvote.api import deadlines
 
         connection_created.connect(private.narrow_database, dispatch_uid="private")
         connection_created.connect(deadlines.watch, dispatch_uid="deadlines")

@@ -4,8 +4,8 @@ from django.urls import include, path
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from crowdvote import views
-from crowdvote.graphql_view import GraphQLView
-from crowdvote.schema import schema
+from crowdvote.api.schema import schema
+from crowdvote.api.views import GraphQLView
 
 handler500 = "crowdvote.views.failed"
 urlpatterns = [

@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from graphql import GraphQLSchema, parse, validate
 
+from crowdvote.api.schema import schema
 from crowdvote.api_examples import api_examples
 from crowdvote.example import WORKED
-from crowdvote.schema import schema
 
 pytestmark = pytest.mark.django_db
 

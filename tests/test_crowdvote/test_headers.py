@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from graphql import GraphQLSchema, parse, validate
 
-from crowdvote.schema import schema
+from crowdvote.api.schema import schema
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from strawberry import Schema
 
 from accounts.api import node_id
 from accounts.models import User
-from crowdvote.schema import schema
+from crowdvote.api.schema import schema
 from democracy import access, directory, eventlog, selectors, services
 from democracy.models import Community, Decision, DecisionSnapshot, Membership, StagedBallot
 from democracy.recalculation import recalculate_community

@@ -10,8 +10,8 @@ import yaml
 from django.core.management import get_commands
 from graphql import parse, validate
 
-from crowdvote import limits
-from crowdvote.schema import schema
+from crowdvote.api import limits
+from crowdvote.api.schema import schema
 from tests.test_documents.reading import DOCS, PROJECT, anchors, blocks, documents, links, name, paths, prose, tracked
 
 DECISIONS = DOCS / "decisions"

@@ -26,9 +26,9 @@ from graphql import (
 
 from accounts.api import Asking, node_id
 from accounts.models import User
-from crowdvote import limits, operations
-from crowdvote.deadlines import Deadline, DeadlineExceeded
-from crowdvote.schema import schema
+from crowdvote.api import concurrency, limits
+from crowdvote.api.deadlines import Deadline, DeadlineExceeded
+from crowdvote.api.schema import schema
 from democracy import directory
 from democracy.models import Community
 from tests import factories
@@ -247,9 +247,9 @@ class TestRunning:
         async def busy() -> str:
             return "done" if may_go_on.wait(10) else "blocked"
 
-        running = asyncio.create_task(operations.run(busy, asking()))
+        running = asyncio.create_task(concurrency.run(busy, asking()))
         await asyncio.sleep(0)
-        assert await operations.run(lambda: _soon("other"), asking()) == "other"
+        assert await concurrency.run(lambda: _soon("other"), asking()) == "other"
         may_go_on.set()
         assert await running == "done"
 
@@ -262,7 +262,7 @@ class TestRunning:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.wait(), loop))
             return "done"
 
-        running = [asyncio.create_task(operations.run(waiting, asking())) for _ in range(2)]
+        running = [asyncio.create_task(concurrency.run(waiting, asking())) for _ in range(2)]
         await asyncio.sleep(0)
         refused = await schema.execute("{ me { id } }", context_value=asking())
         assert [error.extensions["code"] for error in refused.errors] == ["TOO_MANY_REQUESTS"]
@@ -271,7 +271,7 @@ class TestRunning:
         go_on.set()
         assert await asyncio.gather(*running) == ["done", "done"]
         assert (await schema.execute("{ me { id } }", context_value=asking())).errors is None
-        assert not operations.underway._counts
+        assert not concurrency.underway._counts
 
     async def test_an_address_has_so_many_at_once_whoever_asks_there(self, settings) -> None:
         settings.OPERATIONS_AT_ONCE_PER_ADDRESS = 0
@@ -315,7 +315,7 @@ class TestRunning:
             assert [error.extensions["code"] for error in refused.errors] == ["TOO_MANY_REQUESTS"]
         async with aclosing(await watch("192.0.2.1")) as again:
             assert (await anext(again)).errors is None
-        assert not operations.underway._counts
+        assert not concurrency.underway._counts
 
     def test_over_http_that_is_429(self, settings) -> None:
         settings.OPERATIONS_PER_MINUTE = 1
@@ -364,7 +364,7 @@ class TestDeadline:
         assert [error.extensions["code"] for error in found.errors] == ["DEADLINE_EXCEEDED"]
         assert await asyncio.to_thread(ended.wait, 10)
         assert "Traceback" not in caplog.text
-        assert not operations.underway._counts
+        assert not concurrency.underway._counts
 
     async def test_what_computes_is_answered_for_and_counts_until_it_ends(self, settings) -> None:
         """Python has no safe way to stop it."""
@@ -374,11 +374,11 @@ class TestDeadline:
         async def computing() -> None:
             go_on.wait(10)
 
-        with pytest.raises(operations.DeadlineReached):
-            await operations.run(computing, asking())
-        assert operations.underway._counts
+        with pytest.raises(concurrency.DeadlineReached):
+            await concurrency.run(computing, asking())
+        assert concurrency.underway._counts
         go_on.set()
-        while operations.underway._counts:  # noqa: ASYNC110
+        while concurrency.underway._counts:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     def test_a_query_is_stopped_and_what_it_wrote_undone(self) -> None:

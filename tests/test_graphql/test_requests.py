@@ -19,8 +19,8 @@ from strawberry.printer import print_schema
 
 from accounts import services as accounts
 from accounts.api import node_id
-from crowdvote import limits
-from crowdvote.schema import schema
+from crowdvote.api import limits
+from crowdvote.api.schema import schema
 from democracy import directory, services
 from democracy.models import Community
 from tests import factories
@@ -270,7 +270,7 @@ class TestErrors:
             raise ImproperlyConfigured("the password is swordfish")
 
         monkeypatch.setattr(directory, "readable_community", fail)
-        with caplog.at_level(logging.ERROR, "crowdvote.schema"):
+        with caplog.at_level(logging.ERROR, "crowdvote.api.schema"):
             answer = post(None, "query($i: ID!) { ledger(communityId: $i) { totalCount } }", i=id_of(community))
         assert answer["data"] is None
         assert answer["errors"][0]["message"] == "Internal error"
@@ -291,7 +291,7 @@ class TestErrors:
         monkeypatch.setattr(directory, "readable_community", fail)
         query = "query($i: ID!) { communities { totalCount } ledger(communityId: $i) { totalCount } }"
         body = {"query": query, "variables": {"i": id_of(community)}}
-        with caplog.at_level(logging.ERROR, "crowdvote.schema"):
+        with caplog.at_level(logging.ERROR, "crowdvote.api.schema"):
             response = Client().post(URL, json.dumps(body), content_type=JSON)
         assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
         assert [one["extensions"] for one in response.json()["errors"]] == [{"code": "INTERNAL"}]
@@ -425,5 +425,5 @@ class TestBadInput:
 
 def test_make_schema_writes_what_is_printed(tmp_path: Path) -> None:
     path = tmp_path / "schema.graphql"
-    call_command("export_schema", "crowdvote.schema", "--path", str(path))
+    call_command("export_schema", "crowdvote.api.schema", "--path", str(path))
     assert path.read_text() == print_schema(schema)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from crowdvote.schema import schema
+from crowdvote.api.schema import schema
 from tests.test_graphql.api import client_of, everything_written, id_of, post
 from tests.test_graphql.scene import MEMBERS, PEOPLE, ROLES, Scene, build
 

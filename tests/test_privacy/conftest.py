@@ -12,7 +12,7 @@ import pytest
 def silence() -> Iterator[None]:
     loggers = [
         logging.getLogger(name)
-        for name in ("django.request", "django.security.DisallowedModelAdminLookup", "crowdvote.schema")
+        for name in ("django.request", "django.security.DisallowedModelAdminLookup", "crowdvote.api.schema")
     ]
     for logger in loggers:
         logger.disabled = True

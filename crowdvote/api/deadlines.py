@@ -5,7 +5,7 @@ Python has no way to stop a thread that is safe: an exception thrown into it may
 together, such as those that keep what all calculations of a community rest on. So work past its deadline is stopped
 where it can be: it begins no further query, SQLite stops the one it is at (it asks now and then), PostgreSQL is told
 to, and what waits in an event loop is cancelled. A transaction is then rolled back, and its locks are free. What
-computes goes on until its next query or its end; how much that can be is what `crowdvote.limits` bounds.
+computes goes on until its next query or its end; how much that can be is what `crowdvote.api.limits` bounds.
 """
 
 from __future__ import annotations

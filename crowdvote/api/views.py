@@ -22,8 +22,8 @@ from accounts.api import Asking
 from accounts.errors import AccountError
 from accounts.middleware import user_for_scope
 from accounts.outages import DATABASE_AWAY, SORRY
-from crowdvote.graphiql import graphiql_page
-from crowdvote.schema import schema
+from crowdvote.api.graphiql import graphiql_page
+from crowdvote.api.schema import schema
 
 logger = logging.getLogger(__name__)
 

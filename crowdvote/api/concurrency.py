@@ -25,7 +25,7 @@ from django.conf import settings
 from accounts import ratelimit
 from accounts.api import Asking
 from accounts.errors import DomainError, TooManyRequests
-from crowdvote.deadlines import Deadline
+from crowdvote.api.deadlines import Deadline
 
 logger = logging.getLogger(__name__)
 

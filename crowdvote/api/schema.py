@@ -31,9 +31,9 @@ import democracy.schema.subscriptions
 from accounts.api import Asking, camel
 from accounts.errors import DomainError, TooManyRequests
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
-from crowdvote import deadlines, limits, operations
-from crowdvote.limits import Limits
-from crowdvote.operations import DeadlineReached
+from crowdvote.api import concurrency, deadlines, limits
+from crowdvote.api.concurrency import DeadlineReached
+from crowdvote.api.limits import Limits
 from democracy.schema.scalars import SCALARS
 
 logger = logging.getLogger(__name__)
@@ -129,9 +129,9 @@ class Schema(strawberry.Schema):
         execute = functools.partial(super().execute, query, *args, **kwargs)
         try:
             if not asking.shares_thread:
-                return await operations.run(execute, asking)
+                return await concurrency.run(execute, asking)
             async with _own_thread():
-                return await operations.run(execute, asking)
+                return await concurrency.run(execute, asking)
         except (TooManyRequests, DeadlineReached) as error:
             return _refused(error, asking)
 
@@ -181,13 +181,13 @@ async def _own_thread() -> AsyncIterator[None]:
         # Before the answer goes out, unless the thread is still at something that was given up.
         closing = asyncio.wrap_future(thread.submit(close_old_connections))
         thread.shutdown(wait=False)
-        await asyncio.wait({closing}, timeout=operations.NOTICE)
+        await asyncio.wait({closing}, timeout=concurrency.NOTICE)
 
 
 async def _turned_away(query: str | None, asking: Asking) -> ExecutionResult | None:
     """The refusal of an operation of which nothing is read: there are too many, or it is too large. None: let it in."""
     try:
-        await operations.admit(asking)
+        await concurrency.admit(asking)
     except TooManyRequests as error:
         return _refused(error, asking)
     problem = limits.unreadable(query or "")
@@ -207,7 +207,7 @@ async def _watching(asking: Asking, results: StreamResult) -> AsyncGenerator[Any
     """These results, as long as the subscription is open; it counts for its address."""
     async with aclosing(results):
         try:
-            with operations.watching(asking):
+            with concurrency.watching(asking):
                 async for result in results:
                     yield result
         except TooManyRequests as error:
