@@ -122,7 +122,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     interpreter.prepare()
     if settings.METRICS:
         # Rests on an optional package.
-        from crowdvote import metrics
+        from crowdvote.operations import metrics
 
         metrics.connect()
     publishing.start_relay()

@@ -166,7 +166,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "crowdvote.probes.probes",
+    "crowdvote.operations.probes.probes",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -184,7 +184,7 @@ MIDDLEWARE = [
 ]
 
 if METRICS:
-    MIDDLEWARE.insert(1, "crowdvote.metrics.requests")
+    MIDDLEWARE.insert(1, "crowdvote.operations.metrics.requests")
 
 # For people at work on CrowdVote, where its development requirements are installed.
 DEBUG_TOOLBAR = DEBUG and find_spec("debug_toolbar") is not None
@@ -375,8 +375,8 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {
         "console": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
-        "events": {"()": "democracy.logfile.EventFormatter"},
-        "json": {"()": "democracy.logfile.JsonFormatter"},
+        "events": {"()": "crowdvote.operations.logfile.EventFormatter"},
+        "json": {"()": "crowdvote.operations.logfile.JsonFormatter"},
     },
     "handlers": {
         "console": {
@@ -390,7 +390,7 @@ LOGGING: dict[str, Any] = {
             "stream": "ext://sys.stdout",
         },
         "events": {
-            "class": "democracy.logfile.SharedDailyFileHandler",
+            "class": "crowdvote.operations.logfile.SharedDailyFileHandler",
             "formatter": "json" if LOG_FORMAT == "json" else "events",
             "filename": LOG_DIR / "crowdvote.log",
             "when": "midnight",

@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, path
 
+from crowdvote.operations import log_viewer
 from democracy.views import (
     ballots,
     communities,
@@ -9,7 +10,6 @@ from democracy.views import (
     followings,
     ledger,
     live,
-    logs,
     manage,
     members,
     network,
@@ -18,7 +18,7 @@ from democracy.views import (
 
 urlpatterns: list[URLPattern] = [
     # --- Administration -----------------------------------------------------------------------------------------------
-    path("admin/events/", logs.event_log, name="event-log"),
+    path("admin/events/", log_viewer.event_log, name="event-log"),
     # --- Communities, members, followings -----------------------------------------------------------------------------
     path("communities/", communities.communities, name="communities"),
     path("communities/create/", communities.community_create, name="community-create"),

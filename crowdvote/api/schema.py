@@ -220,7 +220,7 @@ async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None
 
 _extensions: list[type[SchemaExtension]] = [Limits, Identity, Refusals]
 if settings.METRICS:
-    from crowdvote.metrics import Operations
+    from crowdvote.operations.metrics import Operations
 
     _extensions.insert(0, Operations)
 

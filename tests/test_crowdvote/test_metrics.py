@@ -103,7 +103,9 @@ def test_without_a_token_there_is_no_such_page(client: Client) -> None:
 
 
 def test_where_they_are_off_nothing_of_them_is_loaded(tmp_path: Path) -> None:
-    loaded = "import sys, crowdvote.asgi; print({'prometheus_client', 'crowdvote.metrics'} & sys.modules.keys())"
+    loaded = (
+        "import sys, crowdvote.asgi; print({'prometheus_client', 'crowdvote.operations.metrics'} & sys.modules.keys())"
+    )
     assert run(tmp_path, loaded) == "set()"
 
 

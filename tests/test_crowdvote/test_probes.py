@@ -17,9 +17,9 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from crowdvote import readiness
-from crowdvote.readiness import Lookout, look
-from democracy.logfile import SharedDailyFileHandler
+from crowdvote.operations import readiness
+from crowdvote.operations.logfile import SharedDailyFileHandler
+from crowdvote.operations.readiness import Lookout, look
 from democracy.models import Decision
 from democracy.recalculation import recalculate_community
 from tests import factories
@@ -100,7 +100,7 @@ def test_a_process_without_its_database_says_so_and_nothing_more() -> None:
 
 @pytest.mark.services("postgres")
 def test_a_server_that_is_away_is_told_before_whoever_asks_gives_up(tmp_path: Path) -> None:
-    asking = "from crowdvote.readiness import Lookout, look; print(sorted(Lookout(look)().items()))"
+    asking = "from crowdvote.operations.readiness import Lookout, look; print(sorted(Lookout(look)().items()))"
     # Nobody listens on the first port.
     told = run(tmp_path, asking, DATABASE_URL="postgres://somebody@127.0.0.1:1/nowhere", CROWDVOTE_EXECUTOR="off")
     unknown = dict.fromkeys(("migrations", "executor", "staleness"), "unknown, for the database does not answer")
@@ -120,7 +120,7 @@ def test_a_database_that_lacks_migrations_is_not_ready() -> None:
 
 
 def test_a_database_in_which_nothing_is_yet_answers_and_lacks_migrations(tmp_path: Path) -> None:
-    found = run(tmp_path, "from crowdvote.readiness import look; print(look())", CROWDVOTE_EXECUTOR="off")
+    found = run(tmp_path, "from crowdvote.operations.readiness import look; print(look())", CROWDVOTE_EXECUTOR="off")
     assert "'database': None, 'migrations': " in found
     assert "not applied (manage.py migrate)', 'executor': None, 'log': None, 'staleness': 'unknown until" in found
 

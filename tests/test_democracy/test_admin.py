@@ -19,6 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from crowdvote.operations.log_viewer import Event
 from democracy import services
 from democracy.models import (
     Application,
@@ -35,7 +36,6 @@ from democracy.models import (
 )
 from democracy.recalculation import recalculate_community
 from democracy.services import calculation
-from democracy.views.logs import Event
 from tests import factories, rules
 
 pytestmark = pytest.mark.django_db

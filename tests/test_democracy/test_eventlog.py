@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.signals import sign_in_failed
+from crowdvote.operations.logfile import EventFormatter, JsonFormatter, SharedDailyFileHandler
 from democracy import eventlog
-from democracy.logfile import EventFormatter, JsonFormatter, SharedDailyFileHandler
 from tests.factories import person
 from tests.test_accounts.mailbox import link_in
 

@@ -120,7 +120,7 @@ def test_the_proxy_finds_the_web_processes_and_is_believed() -> None:
 
 
 def test_every_metric_that_is_watched_is_measured() -> None:
-    measured = set(re.findall(r'"(crowdvote_[a-z_]+)"', (PROJECT / "crowdvote/metrics.py").read_text()))
+    measured = set(re.findall(r'"(crowdvote_[a-z_]+)"', (PROJECT / "crowdvote/operations/metrics.py").read_text()))
     watched = set(re.findall(r"\bcrowdvote_[a-z_]+", (PROJECT / "docs/operations.md").read_text()))
     assert {re.sub("_(total|bucket|info)$", "", name) for name in watched} - {
         "crowdvote_restored",

@@ -27,7 +27,7 @@ from django.test import AsyncClient, Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api import node_id
-from democracy.logfile import EventFormatter, JsonFormatter
+from crowdvote.operations.logfile import EventFormatter, JsonFormatter
 from democracy.models import Ballot, Decision, LedgerEntry, StagedBallot
 from tests.test_privacy import operations
 from tests.test_privacy.transcripts import Part, of_csv, of_html, of_json, of_text

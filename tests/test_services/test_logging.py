@@ -13,8 +13,8 @@ import pytest
 from django.db import transaction
 
 from accounts.errors import DomainError
+from crowdvote.operations.logfile import EventFormatter
 from democracy import services
-from democracy.logfile import EventFormatter
 from democracy.models import Community, Decision
 from democracy.services import bundles
 from democracy.services.ballot_files import read_ballots

@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
     def _serve_metrics(self) -> None:
         # Rests on an optional package.
-        from crowdvote import metrics
+        from crowdvote.operations import metrics
 
         try:
             metrics.serve()

@@ -121,7 +121,7 @@ def events_of(path: Path) -> Iterator[Event]:
 
 
 def _json_event(text: str) -> Event | None:
-    """The event in a line of `democracy.logfile.JsonFormatter`; None where it is no such line."""
+    """The event in a line of `crowdvote.operations.logfile.JsonFormatter`; None where it is no such line."""
     try:
         found = json.loads(text) if text.startswith("{") else {}
         time = found["time"][:19].replace("T", " ")

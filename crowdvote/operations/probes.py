@@ -16,7 +16,7 @@ from django.utils.decorators import sync_and_async_middleware
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from crowdvote import readiness
+from crowdvote.operations import readiness
 from crowdvote.serving import serving
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -50,7 +50,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 PROBES: dict[str, View] = {"/healthz": healthz, "/readyz": readyz}
 if settings.METRICS_TOKEN:
-    from crowdvote.metrics import exposition
+    from crowdvote.operations.metrics import exposition
 
     PROBES["/metrics"] = exposition
 

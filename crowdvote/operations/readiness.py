@@ -16,8 +16,8 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from crowdvote.operations.logfile import SharedDailyFileHandler
 from democracy import clock, counters, recalculation
-from democracy.logfile import SharedDailyFileHandler
 
 # What is wrong, by check; None where nothing is.
 Checks = Mapping[str, str | None]
