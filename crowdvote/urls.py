@@ -3,11 +3,11 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.decorators.csrf import ensure_csrf_cookie
 
-from crowdvote import views
 from crowdvote.api.schema import schema
 from crowdvote.api.views import GraphQLView
+from crowdvote.pages import views
 
-handler500 = "crowdvote.views.failed"
+handler500 = "crowdvote.pages.views.failed"
 urlpatterns = [
     path("", views.home, name="home"),
     path("example/", views.home_example, name="home-example"),

@@ -16,8 +16,9 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from crowdvote import __version__, avatars
-from crowdvote.icons import PATHS, STAR
+from crowdvote import __version__
+from crowdvote.pages import avatars
+from crowdvote.pages.icons import PATHS, STAR
 
 register = template.Library()
 

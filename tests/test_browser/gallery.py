@@ -12,7 +12,7 @@ from django.template import engines
 from django.test import RequestFactory
 from django.utils import timezone
 
-from crowdvote.icons import PATHS
+from crowdvote.pages.icons import PATHS
 
 DIALOG = """
 <div class="dialog-header">

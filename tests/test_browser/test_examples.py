@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
-from crowdvote.api_examples import api_examples
+from crowdvote.pages.api_examples import api_examples
 from tests.test_browser.conftest import Server
 
 

@@ -17,7 +17,7 @@ def was_cut_off(request: HttpRequest) -> HttpResponse:
     raise InterfaceError("secret detail")
 
 
-handler500 = "crowdvote.views.failed"
+handler500 = "crowdvote.pages.views.failed"
 urlpatterns = [
     path("fails", fails),
     path("away", is_away),

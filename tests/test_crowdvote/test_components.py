@@ -13,8 +13,8 @@ from django.test import RequestFactory
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from crowdvote import avatars
-from crowdvote.icons import PATHS
+from crowdvote.pages import avatars
+from crowdvote.pages.icons import PATHS
 from crowdvote.templatetags import crowdvote_ui as ui
 
 HANDLES = st.from_regex(r"[a-z0-9_]{2,40}", fullmatch=True)

@@ -12,8 +12,8 @@ from django.urls import reverse
 from graphql import GraphQLSchema, parse, validate
 
 from crowdvote.api.schema import schema
-from crowdvote.api_examples import api_examples
-from crowdvote.example import WORKED
+from crowdvote.pages.api_examples import api_examples
+from crowdvote.pages.example import WORKED
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from crowdvote.example import WORKED, live_example
+from crowdvote.pages.example import WORKED, live_example
 from democracy import recalculation
 from democracy.models import Community, Decision
 from democracy.services.calculation import forget_everything

@@ -91,7 +91,7 @@ def test_where_the_database_is_away_a_page_says_to_come_again(
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
     assert "Back in a moment" in response.content.decode()
     assert "secret detail" not in response.content.decode()
-    assert [(record.name, record.exc_info) for record in caplog.records] == [("crowdvote.views", None)]
+    assert [(record.name, record.exc_info) for record in caplog.records] == [("crowdvote.pages.views", None)]
 
 
 def test_programs_are_told_of_a_failure_as_graphql_tells_errors(failing: Client) -> None:

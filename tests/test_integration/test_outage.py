@@ -75,7 +75,7 @@ def test_pages_and_programs_are_told_to_come_again(server: Server, token: str) -
             assert "Back in a moment" in one.text
             assert "script-src 'self'" in one.headers["Content-Security-Policy"]
     assert [one.status_code for one in answers()] == [200] * 4
-    assert "crowdvote.views: the database is away: unable to open database file" in server.output
+    assert "crowdvote.pages.views: the database is away: unable to open database file" in server.output
 
 
 @contextmanager

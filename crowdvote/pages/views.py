@@ -13,8 +13,8 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
 from accounts.returning import no_page
-from crowdvote.api_examples import api_examples
-from crowdvote.example import WORKED, live_example
+from crowdvote.pages.api_examples import api_examples
+from crowdvote.pages.example import WORKED, live_example
 from democracy import signing
 
 logger = logging.getLogger(__name__)
