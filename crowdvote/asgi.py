@@ -27,7 +27,7 @@ from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY  # noqa: E402
 from crowdvote import bodies  # noqa: E402
 from crowdvote.api.views import GraphQLConsumer  # noqa: E402
 from crowdvote.connections import TooManyConnections, places, shared_thread  # noqa: E402
-from crowdvote.serving import Application, ending_streams, serving  # noqa: E402
+from crowdvote.streams import Application, ending_streams, serving  # noqa: E402
 from democracy import interpreter, publishing, recalculation  # noqa: E402
 from democracy.relay import relay  # noqa: E402
 

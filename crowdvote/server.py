@@ -22,7 +22,7 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from crowdvote.serving import serving
+from crowdvote.streams import serving
 
 logger = logging.getLogger(__name__)
 
