@@ -7,8 +7,8 @@ class CrowdVoteConfig(AppConfig):
     def ready(self) -> None:
         from django.db.backends.signals import connection_created
 
-        from crowdvote import private
         from crowdvote.api import deadlines
+        from crowdvote.serving import private_files
 
-        connection_created.connect(private.narrow_database, dispatch_uid="private")
+        connection_created.connect(private_files.narrow_database, dispatch_uid="private")
         connection_created.connect(deadlines.watch, dispatch_uid="deadlines")

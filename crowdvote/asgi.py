@@ -24,11 +24,14 @@ django_application = get_asgi_application()
 
 # Models can be imported only now that Django is set up.
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY  # noqa: E402
-from crowdvote import bodies  # noqa: E402
 from crowdvote.api.views import GraphQLConsumer  # noqa: E402
-from crowdvote.connections import TooManyConnections, places, shared_thread  # noqa: E402
-from crowdvote.streams import Application, ending_streams, serving  # noqa: E402
-from democracy import interpreter, publishing, recalculation  # noqa: E402
+from crowdvote.serving import (
+    bodies,
+    interpreter,
+)
+from crowdvote.serving.connections import TooManyConnections, places, shared_thread  # noqa: E402
+from crowdvote.serving.streams import Application, ending_streams, serving  # noqa: E402
+from democracy import publishing, recalculation
 from democracy.relay import relay  # noqa: E402
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from crowdvote import private
+from crowdvote.serving import private_files
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -53,8 +53,8 @@ _data_dir = os.environ.get("CROWDVOTE_DATA_DIR")
 DATA_DIR = Path(_data_dir).resolve() if _data_dir else BASE_DIR / "var"
 LOG_DIR = DATA_DIR / "logs" if _data_dir else BASE_DIR / "logs"
 MAIL_DIR = DATA_DIR / "mail"
-private.make_directory(DATA_DIR)
-private.narrow(LOG_DIR, MAIL_DIR, *LOG_DIR.glob("crowdvote.log*"))
+private_files.make_directory(DATA_DIR)
+private_files.narrow(LOG_DIR, MAIL_DIR, *LOG_DIR.glob("crowdvote.log*"))
 
 PORT = int(_number("PORT", 8000))
 # Seconds that a server which ends still serves while /readyz says that it is stopping, and that it then waits for
@@ -91,7 +91,7 @@ def _secret_key() -> str:
             )
         return key
     path = DATA_DIR / "secret-key"
-    private.narrow(path)
+    private_files.narrow(path)
     if not path.exists():
         # Linked into place when it is complete: of several processes that start at once all read the same whole key.
         with tempfile.NamedTemporaryFile("w", dir=DATA_DIR, prefix="secret-key-") as file:
@@ -170,8 +170,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "crowdvote.answers.private_answers",
-    "crowdvote.answers.readable_requests",
+    "crowdvote.serving.answers.private_answers",
+    "crowdvote.serving.answers.readable_requests",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -192,7 +192,7 @@ if DEBUG_TOOLBAR:
     INSTALLED_APPS.append("debug_toolbar")
     # Behind what serves static files, which it would keep a record of, too.
     MIDDLEWARE.insert(
-        MIDDLEWARE.index("crowdvote.answers.private_answers"), "debug_toolbar.middleware.DebugToolbarMiddleware"
+        MIDDLEWARE.index("crowdvote.serving.answers.private_answers"), "debug_toolbar.middleware.DebugToolbarMiddleware"
     )
     INTERNAL_IPS = ["127.0.0.1", "::1"]
     # Servers that tests start inherit the mark by which the toolbar knows tests.

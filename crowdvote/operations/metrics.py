@@ -28,7 +28,7 @@ from strawberry.extensions import SchemaExtension
 
 from accounts.middleware import bearer_token
 from crowdvote import __version__
-from crowdvote.streams import serving
+from crowdvote.serving.streams import serving
 from democracy import clock, counters, observing, recalculation
 from democracy.publishing import hub
 from democracy.relay import relay

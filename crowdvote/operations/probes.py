@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from crowdvote.operations import readiness
-from crowdvote.streams import serving
+from crowdvote.serving.streams import serving
 
 View = Callable[[HttpRequest], HttpResponse]
 

@@ -12,8 +12,8 @@ import yaml
 from django.conf import settings as django_settings
 from django.core.management import get_commands
 
-from crowdvote.bodies import BODY_SECONDS, MAX_BODY
-from crowdvote.server import HEAD_SECONDS, MAX_HEAD, longest_stop
+from crowdvote.serving.bodies import BODY_SECONDS, MAX_BODY
+from crowdvote.serving.server import HEAD_SECONDS, MAX_HEAD, longest_stop
 from tests.test_documents.reading import rows
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand
 from uvicorn.supervisors import ChangeReload
 
 from crowdvote import __version__
-from crowdvote.connections import raise_file_limit
-from crowdvote.server import Protocol, Server, WebSocketProtocol
+from crowdvote.serving.connections import raise_file_limit
+from crowdvote.serving.server import Protocol, Server, WebSocketProtocol
 
 # A subscription's operation is small; a larger message is a mistake or an attack.
 LARGEST_WEBSOCKET_MESSAGE = 1024 * 1024

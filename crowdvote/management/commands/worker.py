@@ -9,7 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from crowdvote import __version__
-from democracy import interpreter, publishing, recalculation
+from crowdvote.serving import interpreter
+from democracy import publishing, recalculation
 from democracy.relay import relay
 
 

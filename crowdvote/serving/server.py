@@ -22,11 +22,11 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from crowdvote.streams import serving
+from crowdvote.serving.streams import serving
 
 logger = logging.getLogger(__name__)
 
-# Seconds in which the head of a request has to be there, and how large it may be. (Of bodies: crowdvote.bodies.)
+# Seconds in which the head of a request has to be there, and how large it may be. (Of bodies: crowdvote.serving.bodies.)
 HEAD_SECONDS = 10.0
 MAX_HEAD = 64 * 1024
 

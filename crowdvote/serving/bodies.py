@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from crowdvote.streams import Application, Message, Receive, Send
+from crowdvote.serving.streams import Application, Message, Receive, Send
 
 MAX_BODY = 1024 * 1024
 # Seconds in which a body has to be there.
