@@ -31,10 +31,11 @@ from django.db.models import Max
 from django.dispatch import Signal
 
 from accounts.models import User
-from democracy import bulk, checkpoints, clock, counters
+from democracy import checkpoints, counters
 from democracy.canonical import canonical, written_time
+from democracy.database import bulk, clock
+from democracy.database.turns import turn
 from democracy.models import Checkpoint, Community, LedgerEntry
-from democracy.turns import turn
 
 GENESIS = "0" * 64
 _BATCH = 1_000

@@ -11,7 +11,7 @@ import pytest
 from django.db import models
 from django.utils import timezone
 
-from democracy import clock
+from democracy.database import clock
 from democracy.models import (
     Application,
     Ballot,

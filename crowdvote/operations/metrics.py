@@ -29,7 +29,8 @@ from strawberry.extensions import SchemaExtension
 from accounts.middleware import bearer_token
 from crowdvote import __version__
 from crowdvote.serving.streams import serving
-from democracy import clock, counters, observing, recalculation
+from democracy import counters, observing, recalculation
+from democracy.database import clock
 from democracy.publishing import hub
 from democracy.relay import relay
 

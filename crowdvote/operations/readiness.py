@@ -17,7 +17,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from crowdvote.operations.logfile import SharedDailyFileHandler
-from democracy import clock, counters, recalculation
+from democracy import counters, recalculation
+from democracy.database import clock
 
 # What is wrong, by check; None where nothing is.
 Checks = Mapping[str, str | None]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from democracy import clock, counters, recalculation
+from democracy import counters, recalculation
+from democracy.database import clock
 from democracy.models import Decision
 
 _POLL = 0.1

@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 
 from accounts.outages import DATABASE_AWAY
-from democracy import access, clock, counters, eventlog, observing, publishing
+from democracy import access, counters, eventlog, observing, publishing
+from democracy.database import clock
 from democracy.models import Decision
 from democracy.services.calculation import StageBallots, StagedDecision
 from democracy.services.claims import Claim, ClaimLost

@@ -11,7 +11,8 @@ from functools import partial
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from democracy import clock, counters, eventlog, observing, publishing, statistics
+from democracy import counters, eventlog, observing, publishing
+from democracy.database import clock, statistics
 from democracy.recalculation import executors
 from democracy.recalculation.executors import Executor
 from democracy.services.pruning import prune_history_if_due

@@ -16,9 +16,9 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.db.models import F, QuerySet
 
-from democracy import clock
+from democracy.database import clock
+from democracy.database.turns import turn
 from democracy.models import CalculationClaim
-from democracy.turns import turn
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
-from democracy import access, clock, contents, eventlog, ledger
+from democracy import access, contents, eventlog, ledger
 from democracy.access import Viewer
+from democracy.database import clock
 from democracy.errors import (
     AlreadyDecided,
     AlreadyMember,

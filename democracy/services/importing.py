@@ -24,7 +24,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 from tqdm import tqdm
 
-from democracy import bulk, contents, eventlog, ledger, statistics
+from democracy import contents, eventlog, ledger
+from democracy.database import bulk, statistics
 from democracy.errors import InvalidInput, NameTaken
 from democracy.ledger import Change, Recording
 from democracy.models import (

@@ -17,12 +17,13 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Case, Min, Value, When
 
-from democracy import bulk, checkpoints, clock, ledger, publishing
+from democracy import checkpoints, ledger, publishing
+from democracy.database import bulk, clock
+from democracy.database.turns import turn
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.services.calculation import StagedDecision
 from democracy.services.claims import Claim
 from democracy.services.inputs import TAGS_TEXT, tag_set
-from democracy.turns import turn
 
 # So many different voters must have cast, changed or withdrawn a ballot before a BATCHED decision shows a new interim
 # result: those who inherit are no further voters to hide among.

@@ -10,7 +10,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from democracy import bulk
+from democracy.database import bulk
 from democracy.models import Decision, DecisionSnapshot, Membership, StagedBallot
 from tests import factories
 

@@ -8,7 +8,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from democracy import clock, ledger
+from democracy import ledger
+from democracy.database import clock
 from democracy.models import DecisionSnapshot
 from democracy.recalculation import recalculate_community
 from democracy.services.calculation import forget_everything

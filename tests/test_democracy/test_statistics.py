@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from democracy import statistics
+from democracy.database import statistics
 from democracy.services.importing import NewCommunity, NewFollowing, NewMember, import_community
 from tests import factories
 from tests.recalculation import live_recalculation, until

@@ -7,7 +7,7 @@ import threading
 import pytest
 from django.db import connection, transaction
 
-from democracy.turns import turn
+from democracy.database.turns import turn
 from tests.recalculation import PATIENCE
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -20,7 +20,7 @@ from django.db import connection
 from django.test import override_settings
 from django.urls import get_resolver
 
-from democracy import clock
+from democracy.database import clock
 
 _OURS = ("accounts", "crowdvote", "democracy", "graph")
 

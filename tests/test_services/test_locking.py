@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from democracy import ledger, services, turns
+from democracy import ledger, services
+from democracy.database import turns
 from democracy.errors import (
     AlreadyDecided,
     AlreadyMember,

@@ -9,7 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from democracy import clock, counters, ledger
+from democracy import counters, ledger
+from democracy.database import clock
 from democracy.management import foreground
 from democracy.models import Community, Decision
 from democracy.services.calculation import forget_everything
