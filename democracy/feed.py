@@ -11,9 +11,9 @@ from django.db.models import Q, QuerySet
 
 from democracy import access, sentences
 from democracy.access import Viewer
-from democracy.canonical import written_time
 from democracy.disclosure import Disclosure
 from democracy.ledger import GENESIS, entry_content
+from democracy.ledger.canonical import written_time
 from democracy.models import Community, Decision, LedgerEntry
 from democracy.sentences import SOMEBODY, Names
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import User
-from democracy import contents
 from democracy.access import Viewer
 from democracy.disclosure import Disclosure, is_anonymous
+from democracy.ledger import contents
 from democracy.models import Community, LedgerEntry, Membership
 
 Kind = LedgerEntry.Kind

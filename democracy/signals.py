@@ -16,7 +16,8 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
-from democracy import contents, eventlog, ledger, publishing, recalculation
+from democracy import eventlog, ledger, publishing, recalculation
+from democracy.ledger import contents
 from democracy.models import (
     Application,
     Ballot,

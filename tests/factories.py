@@ -12,7 +12,8 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
-from democracy import contents, ledger, services
+from democracy import ledger, services
+from democracy.ledger import contents
 from democracy.models import Choice, Community, Decision, Following, Membership
 
 numbers = count(1)

@@ -29,8 +29,9 @@ from strawberry.extensions import SchemaExtension
 from accounts.middleware import bearer_token
 from crowdvote import __version__
 from crowdvote.serving.streams import serving
-from democracy import counters, observing, recalculation
+from democracy import observing, recalculation
 from democracy.database import clock
+from democracy.ledger import staleness as ledger_staleness
 from democracy.publishing import hub
 from democracy.relay import relay
 
@@ -140,7 +141,7 @@ def _staleness() -> float | None:
     """None while the database does not answer."""
     try:
         close_old_connections()
-        return counters.staleness(clock.now()).total_seconds()
+        return ledger_staleness.staleness(clock.now()).total_seconds()
     except DatabaseError:
         return None
     finally:

@@ -17,8 +17,9 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from crowdvote.operations.logfile import SharedDailyFileHandler
-from democracy import counters, recalculation
+from democracy import recalculation
 from democracy.database import clock
+from democracy.ledger import staleness as ledger_staleness
 
 # What is wrong, by check; None where nothing is.
 Checks = Mapping[str, str | None]
@@ -77,7 +78,7 @@ def _executor() -> str | None:
 
 def _staleness() -> str | None:
     limit = settings.READY_STALENESS
-    seconds = counters.staleness(clock.now()).total_seconds() if limit else 0
+    seconds = ledger_staleness.staleness(clock.now()).total_seconds() if limit else 0
     return f"a result is out of date by more than {limit:g} seconds" if seconds > limit else None
 
 

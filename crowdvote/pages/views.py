@@ -15,7 +15,7 @@ from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
 from accounts.returning import no_page
 from crowdvote.pages.api_examples import api_examples
 from crowdvote.pages.example import WORKED, live_example
-from democracy import signing
+from democracy.ledger import signing
 
 logger = logging.getLogger(__name__)
 _VERIFIER = settings.BASE_DIR / "verify" / "crowdvote_verify.py"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from democracy import counters, recalculation
+from democracy import recalculation
 from democracy.database import clock
+from democracy.ledger import staleness
 from democracy.models import Decision
 
 _POLL = 0.1
@@ -46,4 +47,4 @@ def calculate(community_id: int, *, patience: float) -> Outcome:
 
 
 def _stale(community_id: int) -> list[Decision]:
-    return list(counters.stale_decisions(clock.now()).filter(community=community_id))
+    return list(staleness.stale_decisions(clock.now()).filter(community=community_id))

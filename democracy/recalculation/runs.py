@@ -11,8 +11,9 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 
 from accounts.outages import DATABASE_AWAY
-from democracy import access, counters, eventlog, observing, publishing
+from democracy import access, eventlog, observing, publishing
 from democracy.database import clock
+from democracy.ledger import staleness
 from democracy.models import Decision
 from democracy.services.calculation import StageBallots, StagedDecision
 from democracy.services.claims import Claim, ClaimLost
@@ -78,12 +79,12 @@ def _run(community_id: int) -> bool:
         claim.release()
         observing.run_ended.send_robust(None, outcome=outcome, seconds=time.monotonic() - started)
     # The claim's end changes the status of decisions that failed.
-    publishing.status_changed(counters.live_decisions(community_id, clock.now()).values_list("pk", flat=True))
+    publishing.status_changed(staleness.live_decisions(community_id, clock.now()).values_list("pk", flat=True))
     return True
 
 
 def _stale(community_id: int) -> list[Decision]:
-    return list(counters.stale_decisions(clock.now()).filter(community=community_id).order_by("pk"))
+    return list(staleness.stale_decisions(clock.now()).filter(community=community_id).order_by("pk"))
 
 
 def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: float) -> None:
@@ -101,7 +102,7 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
     stage = StageBallots(community_id)
     staged: list[tuple[int, StagedDecision]] = []
     try:
-        live = counters.live_decisions(community_id, now).values_list("pk", flat=True)
+        live = staleness.live_decisions(community_id, now).values_list("pk", flat=True)
         staged += stage.process(by_id.keys() - closed, live=live)
         staged += [(pk, stage.final(by_id[pk])) for pk in sorted(closed)]
     except Exception as error:

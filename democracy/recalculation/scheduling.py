@@ -11,8 +11,9 @@ from functools import partial
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from democracy import counters, eventlog, observing, publishing
+from democracy import eventlog, observing, publishing
 from democracy.database import clock, statistics
+from democracy.ledger import staleness
 from democracy.recalculation import executors
 from democracy.recalculation.executors import Executor
 from democracy.services.pruning import prune_history_if_due
@@ -147,7 +148,7 @@ class Scheduler:
 
     def sweep(self) -> list[int]:
         """Wake every community that has something to calculate. Returns their ids."""
-        stale = counters.stale_decisions(clock.now())
+        stale = staleness.stale_decisions(clock.now())
         communities = list(stale.order_by("community").values_list("community", flat=True).distinct())
         for community_id in communities:
             self.wake(community_id)

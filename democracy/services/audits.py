@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from django.db.models import Max
 
-from democracy import checkpoints, contents, counters, ledger, signing
-from democracy.ledger import Content
+from democracy import ledger
+from democracy.ledger import Content, checkpoints, contents, signing, staleness
 from democracy.models import (
     Application,
     Ballot,
@@ -236,7 +236,7 @@ class _Walk:
         for pk, trace in self.traces.items():
             if trace.is_live(entry.time):
                 trace.at_most = entry.revision
-                if counters.surely_affects(entry) and entry.decision_id in {None, pk}:
+                if staleness.surely_affects(entry) and entry.decision_id in {None, pk}:
                     trace.surely = entry.revision
 
     def _apply_decision(self, pk: int, content: Content) -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from democracy import access, contents, eventlog, ledger
+from democracy import access, eventlog, ledger
 from democracy.access import Viewer
 from democracy.errors import DecisionClosed, DecisionNotOpen, EmptyBallot, InvalidStars, NoBallot, PermissionDenied
+from democracy.ledger import contents
 from democracy.models import MAX_STARS, Ballot, Decision, LedgerEntry, Membership, Vote
 from democracy.services import validation
 from democracy.services.commands import command

@@ -20,8 +20,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.errors import DomainError
-from democracy import access, checkpoints, ledger, signing
-from democracy.canonical import canonical, written_time
+from democracy import access, ledger
+from democracy.ledger import checkpoints, signing
+from democracy.ledger.canonical import canonical, written_time
 from democracy.models import Ballot, Decision, DecisionSnapshot, Following, Membership, StagedBallot
 from democracy.services.importing import Made, import_community
 from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, inputs_at, tag_set

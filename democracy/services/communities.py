@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
-from democracy import access, contents, eventlog, ledger
+from democracy import access, eventlog, ledger
 from democracy.access import Viewer
 from democracy.database import clock
 from democracy.errors import (
@@ -21,6 +21,7 @@ from democracy.errors import (
     PermissionDenied,
     TooManyCommunities,
 )
+from democracy.ledger import contents
 from democracy.models import Application, Community, Following, Greeting, LedgerEntry, Membership
 from democracy.services import validation
 from democracy.services.commands import command

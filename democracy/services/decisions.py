@@ -13,7 +13,7 @@ from typing import Final
 from django.db import transaction
 
 from accounts.models import User
-from democracy import access, contents, eventlog, ledger
+from democracy import access, eventlog, ledger
 from democracy.access import Viewer
 from democracy.errors import (
     ChoicesFrozen,
@@ -23,7 +23,7 @@ from democracy.errors import (
     PermissionDenied,
     TextsFrozen,
 )
-from democracy.ledger import Change
+from democracy.ledger import Change, contents
 from democracy.models import (
     MAX_CHOICES,
     MAX_CLARIFICATIONS,

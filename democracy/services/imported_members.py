@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from democracy import contents, eventlog, ledger
+from democracy import eventlog, ledger
 from democracy.errors import InvalidInput
-from democracy.ledger import Recording
+from democracy.ledger import Recording, contents
 from democracy.models import Community, Membership
 from democracy.services import validation
 from democracy.services.importing import LONGEST_ID, Malformed, NewMember, add_members, found, with_a_manager

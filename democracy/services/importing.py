@@ -24,10 +24,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 from tqdm import tqdm
 
-from democracy import contents, eventlog, ledger
+from democracy import eventlog, ledger
 from democracy.database import bulk, statistics
 from democracy.errors import InvalidInput, NameTaken
-from democracy.ledger import Change, Recording
+from democracy.ledger import Change, Recording, contents
 from democracy.models import (
     Ballot,
     Choice,

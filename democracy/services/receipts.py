@@ -9,11 +9,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from democracy import access, checkpoints, contents, feed, ledger, signing
+from democracy import access, feed, ledger
 from democracy.access import Viewer
-from democracy.canonical import written_time
 from democracy.disclosure import Disclosure, is_anonymous
 from democracy.errors import NoBallot
+from democracy.ledger import checkpoints, contents, signing
+from democracy.ledger.canonical import written_time
 from democracy.models import Ballot, Checkpoint, Community, Decision, LedgerEntry, StagedBallot
 
 RECEIPT, LEDGER, VERSION = "crowdvote-receipt", "crowdvote-ledger", 1

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from democracy import access, contents, ledger, wording
+from democracy import access, ledger, wording
 from democracy.access import Viewer
+from democracy.ledger import contents
 from democracy.models import Ballot, Choice, Community, Decision, LedgerEntry, Membership, StagedBallot
 from democracy.selectors import own_memberships
 from democracy.services.ballots import anonymously_cast

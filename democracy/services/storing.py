@@ -17,9 +17,10 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Case, Min, Value, When
 
-from democracy import checkpoints, ledger, publishing
+from democracy import ledger, publishing
 from democracy.database import bulk, clock
 from democracy.database.turns import turn
+from democracy.ledger import checkpoints
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.services.calculation import StagedDecision
 from democracy.services.claims import Claim

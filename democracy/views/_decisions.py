@@ -6,9 +6,10 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from democracy import access, checkpoints, ledger, selectors
+from democracy import access, ledger, selectors
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
+from democracy.ledger import checkpoints
 from democracy.models import Decision, DecisionSnapshot
 from democracy.selectors import CalculationState
 from democracy.services.presenting import outcome_of

@@ -12,9 +12,10 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
 from accounts.returning import no_page
-from democracy import checkpoints, feed, sentences
+from democracy import feed, sentences
 from democracy.errors import PermissionDenied
 from democracy.forms.communities import LedgerForm
+from democracy.ledger import checkpoints
 from democracy.services import receipts
 from democracy.views._errors import answered
 from democracy.views._frames import frame

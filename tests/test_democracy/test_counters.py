@@ -11,7 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from democracy import contents, counters, ledger, services
+from democracy import ledger, services
+from democracy.ledger import contents, staleness
 from democracy.models import Community, Decision, DecisionSnapshot, Following, Membership
 from tests import factories, rules
 
@@ -254,7 +255,7 @@ class TestImports:
 
 class TestWhatIsStale:
     def stale(self, scene: Scene, at: timedelta = timedelta(0)) -> set[str]:
-        found = set(counters.stale_decisions(timezone.now() + at).values_list("pk", flat=True))
+        found = set(staleness.stale_decisions(timezone.now() + at).values_list("pk", flat=True))
         return {name for name, decision in scene.decisions.items() if decision.pk in found}
 
     def test_live_ones_behind_their_inputs_and_closed_ones_without_a_final_result(self, scene: Scene) -> None:
@@ -279,6 +280,6 @@ class TestWhatIsStale:
         mark = {"failed_revision": now.input_revision, "failed_at": timezone.now()}
         Decision.objects.filter(pk=first.pk).update(**mark)
         assert "first" not in self.stale(scene)
-        assert "first" in self.stale(scene, counters.RETRY_AFTER + timedelta(seconds=1))
+        assert "first" in self.stale(scene, staleness.RETRY_AFTER + timedelta(seconds=1))
         factories.vote(scene["cleo"], first, Ash=5)
         assert "first" in self.stale(scene)

@@ -12,7 +12,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from democracy import contents, ledger, services
+from democracy import ledger, services
+from democracy.ledger import contents
 from democracy.models import Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
 from tests import factories, histories, rules
 

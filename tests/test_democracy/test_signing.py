@@ -12,7 +12,8 @@ import pytest
 from django.db import transaction
 from pytest_django import Settings
 
-from democracy import checkpoints, ledger, signing
+from democracy import ledger
+from democracy.ledger import checkpoints, signing
 from democracy.models import Ballot, Checkpoint, Vote
 from tests import factories, rules
 

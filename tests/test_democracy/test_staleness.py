@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from democracy import counters
+from democracy.ledger import staleness
 from democracy.models import Decision, LedgerEntry
 from democracy.recalculation import recalculate_community
 from democracy.services.calculation import StageBallots, forget_everything
@@ -27,11 +27,11 @@ def nothing_waits(scene: Scene) -> None:
     forget_everything()
     for decision in scene.decisions.values():
         recalculate_community(decision.community_id)
-    assert counters.staleness(timezone.now()) == timedelta()
+    assert staleness.staleness(timezone.now()) == timedelta()
 
 
 def after(seconds: float) -> float:
-    return counters.staleness(timezone.now() + timedelta(seconds=seconds)).total_seconds()
+    return staleness.staleness(timezone.now() + timedelta(seconds=seconds)).total_seconds()
 
 
 def test_it_grows_from_the_first_change_that_is_not_calculated(scene: Scene) -> None:
@@ -39,7 +39,7 @@ def test_it_grows_from_the_first_change_that_is_not_calculated(scene: Scene) -> 
     since = LedgerEntry.objects.get(community=scene.community, revision=rules.revision(scene.community)).time
     factories.vote(scene["ada"], scene.decisions["first"], Ash=2)
     factories.vote(scene["ada"], scene.decisions["second"], Ash=2)
-    assert counters.staleness(since + timedelta(seconds=60)) == timedelta(seconds=60)
+    assert staleness.staleness(since + timedelta(seconds=60)) == timedelta(seconds=60)
     recalculate_community(scene.community.pk)
     assert after(60) == 0
 
@@ -57,7 +57,7 @@ def test_a_change_during_the_calculation_begins_a_new_wait(scene: Scene) -> None
     factories.vote(scene["ada"], first, Ash=1)
     Decision.objects.update(stale_since=timezone.now() - timedelta(days=3))
     claim = Claim.take(scene.community.pk)
-    live = [decision.pk for decision in counters.live_decisions(scene.community.pk, timezone.now())]
+    live = [decision.pk for decision in staleness.live_decisions(scene.community.pk, timezone.now())]
     ((_, staged),) = StageBallots(scene.community.pk).process([first.pk], live=live)
     factories.vote(scene["ada"], first, Ash=2)
     first.refresh_from_db()
@@ -90,10 +90,10 @@ def test_of_several_the_longest_wait_counts_and_none_is_less_than_nothing(scene:
         Decision.objects.filter(pk=scene.decisions[name].pk).update(
             input_revision=10**6, stale_since=now - timedelta(hours=hours)
         )
-    assert counters.staleness(now) == timedelta(hours=5)
-    assert counters.staleness(now - timedelta(days=1)) == timedelta()
+    assert staleness.staleness(now) == timedelta(hours=5)
+    assert staleness.staleness(now - timedelta(days=1)) == timedelta()
     factories.close(scene.decisions["second"], now - timedelta(hours=8))
-    assert counters.staleness(now) == timedelta(hours=8)
+    assert staleness.staleness(now) == timedelta(hours=8)
 
 
 def test_drafts_wait_for_nothing(scene: Scene) -> None:

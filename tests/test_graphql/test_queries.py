@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from democracy import recalculation
-from democracy.canonical import written_time
+from democracy.ledger.canonical import written_time
 from democracy.models import Community, Decision
 from democracy.services.calculation import forget_everything
 from tests import factories

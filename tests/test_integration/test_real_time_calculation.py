@@ -15,8 +15,9 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from democracy import counters, publishing, recalculation, services
+from democracy import publishing, recalculation, services
 from democracy.errors import DecisionClosed
+from democracy.ledger import staleness
 from democracy.models import Community, Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.services.calculation import forget_everything
 from democracy.services.results import Tally, result_content
@@ -328,7 +329,7 @@ class TestFailure:
         monkeypatch.setattr(recalculation, "wake", lambda community_id: None)
         failing = Mock(side_effect=OperationalError("the database is gone"))
         with monkeypatch.context() as broken:
-            broken.setattr(counters, "stale_decisions", failing)
+            broken.setattr(staleness, "stale_decisions", failing)
             factories.vote(members["ada"], decision, Ash=5)
             until(lambda: failing.called and "the sweep failed" in caplog.text, "a sweep to fail")
         until_current(decision)

@@ -11,7 +11,8 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from pytest_django import Settings
 
-from democracy import checkpoints, ledger, services, signing
+from democracy import ledger, services
+from democracy.ledger import checkpoints, signing
 from democracy.management import foreground
 from democracy.models import (
     Application,

@@ -11,7 +11,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from democracy import ledger, services
-from democracy.canonical import written_time
 from democracy.errors import (
     DecisionClosed,
     DecisionNotOpen,
@@ -22,6 +21,7 @@ from democracy.errors import (
     NoBallot,
     PermissionDenied,
 )
+from democracy.ledger.canonical import written_time
 from democracy.models import Ballot, Decision, LedgerEntry, Membership
 from tests import factories, rules
 from tests.test_services.conftest import Town

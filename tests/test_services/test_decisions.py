@@ -12,7 +12,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from democracy import services
-from democracy.canonical import written_time
 from democracy.errors import (
     ChoicesFrozen,
     ClosingMovesLaterOnly,
@@ -21,6 +20,7 @@ from democracy.errors import (
     PermissionDenied,
     TextsFrozen,
 )
+from democracy.ledger.canonical import written_time
 from democracy.models import MAX_CLARIFICATIONS, Choice, Clarification, Decision
 from democracy.services import ChoiceInput
 from democracy.services.decisions import has_anonymous_voters

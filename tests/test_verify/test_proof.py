@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
-from democracy import checkpoints, services
+from democracy import services
+from democracy.ledger import checkpoints
 from democracy.management import foreground
 from democracy.models import Community, Decision, Membership
 from democracy.services import bundles, receipts

@@ -10,7 +10,8 @@ from django.test import AsyncClient
 from django.urls import reverse
 
 from accounts.models import User
-from democracy import feed, services, signing
+from democracy import feed, services
+from democracy.ledger import signing
 from democracy.models import Community, Decision, LedgerEntry, Membership
 from tests import factories, rules
 from tests.test_verify.bundles import VERIFIER, verifier

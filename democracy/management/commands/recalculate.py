@@ -9,8 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from democracy import counters, ledger
+from democracy import ledger
 from democracy.database import clock
+from democracy.ledger import staleness
 from democracy.management import foreground
 from democracy.models import Community, Decision
 from democracy.services.calculation import forget_everything
@@ -87,7 +88,7 @@ class Command(BaseCommand):
     def _ask(self, community: Community, decision: int | None) -> None:
         """Make what is asked for stale, in every process, and drop what this one keeps."""
         forget_everything()
-        live = counters.live_decisions(community.pk, clock.now())
+        live = staleness.live_decisions(community.pk, clock.now())
         if decision is not None and not live.filter(pk=decision).exists():
             raise CommandError(f"Decision {decision} is closed: its result is final.")
         if live.exists():

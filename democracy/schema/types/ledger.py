@@ -9,10 +9,10 @@ from asgiref.sync import sync_to_async
 from strawberry.scalars import JSON
 
 from accounts.api import node_id, of_row
-from democracy import checkpoints, directory, feed, models
+from democracy import directory, feed, models
 from democracy.access import Viewer
-from democracy.canonical import written_time
-from democracy.ledger import entry_content
+from democracy.ledger import checkpoints, entry_content
+from democracy.ledger.canonical import written_time
 from democracy.schema.paging import Connection, Page, connection
 from democracy.schema.scalars import BigInt, LedgerKind
 from democracy.services import receipts

@@ -31,10 +31,10 @@ from django.db.models import Max
 from django.dispatch import Signal
 
 from accounts.models import User
-from democracy import checkpoints, counters
-from democracy.canonical import canonical, written_time
 from democracy.database import bulk, clock
 from democracy.database.turns import turn
+from democracy.ledger import checkpoints, staleness
+from democracy.ledger.canonical import canonical, written_time
 from democracy.models import Checkpoint, Community, LedgerEntry
 
 GENESIS = "0" * 64
@@ -123,7 +123,7 @@ class Recording:
         _append(entries)
         self.entries, self.head = entries, entries[-1]
         Community.objects.filter(pk=self.community.pk).update(revision=self.head.revision)
-        counters.raise_counters(entries)
+        staleness.raise_counters(entries)
 
     def _new_entries(self) -> Iterator[LedgerEntry]:
         known = self._known_contents()
@@ -181,7 +181,7 @@ class Recording:
         # Of what has not committed yet, nobody has seen a checkpoint.
         if Checkpoint.objects.filter(community=self.community, revision=head.revision).delete()[0]:
             checkpoints.keep(self.community.pk, head.revision, head.hash)
-        counters.raise_counters([head])
+        staleness.raise_counters([head])
         return True
 
 

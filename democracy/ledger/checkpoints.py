@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from democracy import signing
-from democracy.canonical import canonical, written_time
 from democracy.database import clock
+from democracy.ledger import signing
+from democracy.ledger.canonical import canonical, written_time
 from democracy.models import Checkpoint
 
 FORMAT, VERSION = "crowdvote-checkpoint", 1

@@ -1,0 +1,43 @@
+"""The ledger of what changed: recording it, its contents, its proof, and what it makes stale."""
+
+from democracy.ledger.recordings import (
+    GENESIS,
+    Change,
+    Content,
+    Recording,
+    ballots_withdrawn,
+    chain_hash,
+    changed,
+    commitment,
+    committed,
+    contents_at,
+    entries_after,
+    entry_content,
+    faults,
+    hash_at,
+    newest_entry,
+    recording,
+    revision_before,
+    subjects_after,
+)
+
+__all__ = [
+    "GENESIS",
+    "Change",
+    "Content",
+    "Recording",
+    "ballots_withdrawn",
+    "chain_hash",
+    "changed",
+    "commitment",
+    "committed",
+    "contents_at",
+    "entries_after",
+    "entry_content",
+    "faults",
+    "hash_at",
+    "newest_entry",
+    "recording",
+    "revision_before",
+    "subjects_after",
+]
