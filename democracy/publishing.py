@@ -18,8 +18,8 @@ from typing import Any, ParamSpec
 
 from django.db import close_old_connections, connection
 
-from democracy import selectors
 from democracy.models import Decision, DecisionSnapshot
+from democracy.reading import decisions
 from democracy.relay import Hint, relay
 
 P = ParamSpec("P")
@@ -214,14 +214,14 @@ def _watched(kind: str) -> set[int]:
 
 def _tell_results(decision_ids: set[int]) -> None:
     if decision_ids:
-        for snapshot in selectors.newest_snapshots(decision_ids):
+        for snapshot in decisions.newest_snapshots(decision_ids):
             _tell(result_topic(snapshot.decision_id), snapshot)
 
 
 def _tell_statuses(decision_ids: set[int]) -> None:
     watched = _watched("status") & decision_ids
     if watched:
-        for state in selectors.calculation_states(watched):
+        for state in decisions.calculation_states(watched):
             _tell(status_topic(state.decision_id), state)
 
 
@@ -234,7 +234,7 @@ def _tell_statuses_in(community_ids: set[int]) -> None:
 
 def _tell_revisions(community_ids: set[int]) -> None:
     if community_ids:
-        for community_id, revision in selectors.revisions(community_ids):
+        for community_id, revision in decisions.revisions(community_ids):
             _tell_revision(community_id, revision)
 
 
@@ -247,7 +247,7 @@ def _tell_revision(community_id: int, revision: int) -> None:
     if community_id in _watched("overview"):
         looked_at = _told.get(topic)
         _told[topic] = revision
-        if looked_at is None or selectors.overview_changed(community_id, since=looked_at):
+        if looked_at is None or decisions.overview_changed(community_id, since=looked_at):
             hub.publish(topic, revision)
 
 

@@ -24,10 +24,10 @@ from accounts.api import node_id
 from crowdvote.asgi import application
 from democracy import ledger
 from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Membership
+from democracy.reading.ballots import columns_of
 from democracy.services.calculation import forget_everything
 from democracy.services.inputs import current_inputs
 from democracy.services.margins import exact_margin
-from democracy.services.rolls import columns_of
 from tests.recalculation import live_recalculation
 from tests.test_commands.running import run
 from tests.test_verify.bundles import VERIFIER

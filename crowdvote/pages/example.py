@@ -11,8 +11,9 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
-from democracy import access, selectors
+from democracy import access
 from democracy.models import Decision, DecisionSnapshot
+from democracy.reading import decisions
 
 # Of so many newest decisions one is taken: some may be open that nobody votes in.
 _CANDIDATES = 20
@@ -63,7 +64,7 @@ def live_example() -> Example | None:
         closes_at__gt=now,
     )
     newest = list(visible.select_related("community").order_by("-published_at", "-pk")[:_CANDIDATES])
-    shown = {snapshot.decision_id: snapshot for snapshot in selectors.newest_snapshots([one.pk for one in newest])}
+    shown = {snapshot.decision_id: snapshot for snapshot in decisions.newest_snapshots([one.pk for one in newest])}
     for decision in newest:
         snapshot = shown.get(decision.pk)
         if snapshot is not None and snapshot.result["winner"] is not None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from django.contrib.auth.models import AnonymousUser
 
-from democracy import network
 from democracy.benchmarks import networks, towns
 from democracy.benchmarks.figures import Figure, seconds
 from democracy.models import Community
+from democracy.reading import followings as reading_followings
 
 
 def followings(scale: float) -> Iterator[Figure]:
@@ -18,10 +18,10 @@ def followings(scale: float) -> Iterator[Figure]:
     community, visitor = stored.community, AnonymousUser()
     Community.objects.filter(pk=community.pk).update(visibility=Community.Visibility.PUBLIC)
     community.refresh_from_db()
-    most = min(network.MOST_DRAWN, members // 3)
-    network.forget_pictures()
-    first, _ = seconds(lambda: network.picture(visitor, community, most=most))
-    again, _ = seconds(lambda: network.picture(visitor, community, most=most))
+    most = min(reading_followings.MOST_DRAWN, members // 3)
+    reading_followings.forget_pictures()
+    first, _ = seconds(lambda: reading_followings.picture(visitor, community, most=most))
+    again, _ = seconds(lambda: reading_followings.picture(visitor, community, most=most))
     yield Figure(
         "network",
         f"who follows whom of {members:,} members, given again",
@@ -33,4 +33,4 @@ def followings(scale: float) -> Iterator[Figure]:
         reached=first <= 2 if scale == 1 else None,
         note=f"{most:,} members drawn",
     )
-    network.forget_pictures()
+    reading_followings.forget_pictures()

@@ -11,6 +11,8 @@ from accounts.api import Info, Payload, mutation, pk_of
 from democracy import models, services
 from democracy.errors import InvalidInput
 from democracy.models import MAX_CHOICES
+from democracy.reading import receipts
+from democracy.reading.decisions import calculation_states
 from democracy.schema import inputs
 from democracy.schema.types import ledger
 from democracy.schema.types.communities import Application, Community
@@ -18,8 +20,7 @@ from democracy.schema.types.decisions import Decision
 from democracy.schema.types.people import Following, Member
 from democracy.schema.types.results import CalculationStatus
 from democracy.schema.types.whatif import read_stars
-from democracy.selectors import calculation_states
-from democracy.services import Receipt, receipts
+from democracy.services import Receipt
 from democracy.services.decisions import KEPT, has_anonymous_voters
 from democracy.wording import LIVE_AND_ANONYMOUS, next_result_sentence
 

@@ -12,7 +12,7 @@ from accounts.api import Info, Node, pk_of, read_id
 from accounts.models import User
 from democracy import access, models
 from democracy.access import Viewer
-from democracy.network import followings_shown
+from democracy.reading.followings import followings_shown
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Page
 from democracy.schema.scalars import DecisionStatus, LedgerKind
 from democracy.schema.types.belonging import communities_by_id

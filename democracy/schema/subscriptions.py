@@ -17,10 +17,11 @@ import strawberry
 from asgiref.sync import sync_to_async
 
 from accounts.api import Info, node_id, pk_of
-from democracy import access, directory, models, selectors
+from democracy import access, models
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.publishing import access_topic, community_topic, hub, readers_topic, result_topic, status_topic
+from democracy.reading import communities, decisions
 from democracy.schema.scalars import BigInt
 from democracy.schema.types.results import CalculationStatus, Result
 
@@ -81,11 +82,11 @@ async def _next(wait: Callable[[], Any], until: float) -> dict[str, Any]:
     return news
 
 
-def _is_newer_status(new: selectors.CalculationState, old: selectors.CalculationState) -> bool:
+def _is_newer_status(new: decisions.CalculationState, old: decisions.CalculationState) -> bool:
     return _revisions(new) >= _revisions(old) and new != old
 
 
-def _revisions(state: selectors.CalculationState) -> tuple[int, int]:
+def _revisions(state: decisions.CalculationState) -> tuple[int, int]:
     return state.calculated_revision or 0, state.input_revision or 0
 
 
@@ -96,7 +97,7 @@ def _is_newer_result(new: models.DecisionSnapshot | None, old: models.DecisionSn
 
 
 def _newest_result(decision_id: int) -> models.DecisionSnapshot | None:
-    return next(iter(selectors.newest_snapshots([decision_id])), None)
+    return next(iter(decisions.newest_snapshots([decision_id])), None)
 
 
 @strawberry.type
@@ -112,7 +113,7 @@ class Subscription:
             topic=status_topic(pk),
             community_id=decision.community_id,
             may=lambda viewer: access.require_decision(viewer, pk),
-            read=lambda: selectors.calculation_states([pk])[0],
+            read=lambda: decisions.calculation_states([pk])[0],
             is_newer=_is_newer_status,
         )
         async for state in states:
@@ -134,7 +135,7 @@ class Subscription:
         async for snapshot in snapshots:
             # Results are of published decisions, whose choices are frozen: read once.
             if snapshot is not None and not choices:
-                choices = (await sync_to_async(selectors.choices_of)([pk]))[pk]
+                choices = (await sync_to_async(decisions.choices_of)([pk]))[pk]
             yield None if snapshot is None else Result.of(snapshot, choices)
 
     @strawberry.subscription(description="The revision of a community's ledger: now, and whenever something happens.")
@@ -146,8 +147,8 @@ class Subscription:
             info,
             topic=community_topic(pk),
             community_id=pk,
-            may=lambda viewer: directory.readable_community(viewer, pk),
-            read=lambda: selectors.revisions([pk])[0][1],
+            may=lambda viewer: communities.readable_community(viewer, pk),
+            read=lambda: decisions.revisions([pk])[0][1],
             is_newer=lambda new, old: new > old,
         )
         async for revision in revisions:

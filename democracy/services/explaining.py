@@ -11,10 +11,10 @@ from democracy import access, wording
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Choice, Decision, Membership
-from democracy.network import MOST_DRAWN
+from democracy.reading.ballots import Voter, ballot_behind, voters
+from democracy.reading.followings import MOST_DRAWN
 from democracy.services.closures import KnownBallots, ballots_known
 from democracy.services.questions import influence, network, under_pseudonyms
-from democracy.services.rolls import Voter, ballot_behind, voters
 from democracy.wording import SourceWords
 from graph import Source, StagedBallot
 
@@ -214,7 +214,7 @@ def most_influential(viewer: Viewer, decision: Decision, *, counted: int) -> lis
 
 
 def picture(viewer: Viewer, decision: Decision) -> dict[str, Any]:
-    """Who passes a ballot on to whom, for drawing, in the form of `democracy.network.picture`."""
+    """Who passes a ballot on to whom, for drawing, in the form of `democracy.reading.followings.picture`."""
     found = network(decision, most=MOST_DRAWN)
     members = [member for member, _ in found.members]
     topics: dict[tuple[str, ...], int] = {(): 0}

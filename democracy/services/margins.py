@@ -9,7 +9,7 @@ from typing import Any
 
 from democracy import wording
 from democracy.models import Choice
-from democracy.services.rolls import Columns
+from democracy.reading.ballots import Columns
 from graph import Margin, Totals, margin_bounds, margin_of_victory
 
 _lock = threading.Lock()

@@ -20,7 +20,7 @@ from democracy.access import Viewer
 from democracy.errors import BallotsHidden, DecisionClosed, DecisionNotOpen, InvalidInput, PermissionDenied
 from democracy.models import Decision, Membership
 from democracy.models import StagedBallot as StoredBallot
-from democracy.selectors import ShownBallot
+from democracy.reading.decisions import ShownBallot
 from democracy.services.ballots import check_stars
 from democracy.services.calculation import calculation_of
 from democracy.services.closures import ballots_known

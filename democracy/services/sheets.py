@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from democracy.access import Viewer
 from democracy.models import Choice, Decision
-from democracy.services.rolls import Columns, ballot_rows, read_rows
+from democracy.reading.ballots import Columns, ballot_rows, read_rows
 from democracy.wording import STAR
 
 # A cell that begins with one of these is taken for a formula by some spreadsheet.

@@ -9,8 +9,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from democracy.models import Choice
+from democracy.reading.ballots import Distribution
 from democracy.services.presenting import Outcome
-from democracy.services.rolls import Distribution
 from democracy.wording import stars_text
 
 register = template.Library()

@@ -6,12 +6,13 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from democracy import access, ledger, selectors
+from democracy import access, ledger
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.ledger import checkpoints
 from democracy.models import Decision, DecisionSnapshot
-from democracy.selectors import CalculationState
+from democracy.reading import decisions
+from democracy.reading.decisions import CalculationState
 from democracy.services.presenting import outcome_of
 from democracy.wording import turnout_sentence
 
@@ -49,7 +50,7 @@ def result_panel(context: dict[str, Any]) -> dict[str, Any]:
         "has_failed": state.status == Status.FAILED,
         "snapshot": snapshot,
         "outcome": outcome_of(snapshot, context["choices"]) if snapshot is not None else None,
-        "turnout": turnout_sentence(selectors.turnouts([decision])[decision.pk])
+        "turnout": turnout_sentence(decisions.turnouts([decision])[decision.pk])
         if access.hides_ballots(decision)
         else "",
         "seen": _seen(decision, state, snapshot),
@@ -89,8 +90,8 @@ def news_of_decision(decision_id: int, seen: str) -> tuple[str | None, str]:
 
 def _present(decision_id: int) -> tuple[CalculationState, DecisionSnapshot | None]:
     # In this order: a result that is stored meanwhile is then newer than its state, and told of again.
-    (state,) = selectors.calculation_states([decision_id])
-    return state, next(iter(selectors.newest_snapshots([decision_id])), None)
+    (state,) = decisions.calculation_states([decision_id])
+    return state, next(iter(decisions.newest_snapshots([decision_id])), None)
 
 
 def _seen(decision: Decision, state: CalculationState, snapshot: DecisionSnapshot | None) -> str:

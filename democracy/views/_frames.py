@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from accounts.text import whole_number
-from democracy import directory, selectors
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Community
+from democracy.reading import communities, decisions
 
 
 def frame(viewer: Viewer, community_id: int, *, tab: str) -> dict[str, Any]:
@@ -23,13 +23,13 @@ def frame(viewer: Viewer, community_id: int, *, tab: str) -> dict[str, Any]:
 
 def open_frame(viewer: Viewer, community_id: int, *, tab: str) -> dict[str, Any]:
     """The same, for pages that everybody may open. Raises PermissionDenied where there is no such community."""
-    community = directory.community_listed(viewer, community_id)
-    return {"community": community, "standing": directory.standing(viewer, community), "tab": tab}
+    community = communities.community_listed(viewer, community_id)
+    return {"community": community, "standing": communities.standing(viewer, community), "tab": tab}
 
 
 def overview_seen(community: Community) -> str:
     """What the page of a community shows that was read after `community`: its revision and its last final result."""
-    return f"{community.revision}.{selectors.last_final_result(community.pk)}"
+    return f"{community.revision}.{decisions.last_final_result(community.pk)}"
 
 
 def news_of_community(community_id: int, seen: str) -> tuple[str | None, str]:
@@ -40,6 +40,6 @@ def news_of_community(community_id: int, seen: str) -> tuple[str | None, str]:
     is_shown = (
         revision is not None
         and final == now.partition(".")[2]
-        and not selectors.overview_changed(community_id, since=revision)
+        and not decisions.overview_changed(community_id, since=revision)
     )
     return None if is_shown else "community", now

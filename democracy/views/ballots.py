@@ -13,15 +13,15 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.returning import no_page, signed_in
-from democracy import network, services, wording
+from democracy import services, wording
 from democracy.errors import InvalidTag, PermissionDenied
 from democracy.forms.decisions import BallotForm, BallotSearch, fields_of
 from democracy.models import Ballot, Decision
-from democracy.services import receipts
+from democracy.reading import followings, receipts
+from democracy.reading.ballots import ballot_rows, columns_of, read_rows
 from democracy.services.explaining import explain_ballot, explain_own
 from democracy.services.presenting import outcome
 from democracy.services.questions import Vote, what_if
-from democracy.services.rolls import ballot_rows, columns_of, read_rows
 from democracy.tags import normalise_tags
 from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, submitted
@@ -93,7 +93,7 @@ def _ask_about_followers(
     with suppress(InvalidTag):
         after = normalise_tags(form.cleaned_data["tags"])
         dropped = sorted(set(before.tags) - set(after))
-        left_out = network.followers_left_out(request.user, context["decision"], before=before.tags, after=after)
+        left_out = followings.followers_left_out(request.user, context["decision"], before=before.tags, after=after)
         if left_out:
             form.add_error(None, wording.left_out_sentence(left_out, dropped))
             form.add_error("confirmed", "Confirm it.")

@@ -8,9 +8,10 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.returning import no_page, signed_in
-from democracy import access, directory, services
+from democracy import access, services
 from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
 from democracy.models import Application, Community, Decision
+from democracy.reading import communities as reading_communities
 from democracy.views._errors import answered, submitted
 from democracy.views._frames import open_frame, overview_seen
 from democracy.views._pages import page_of, render_page
@@ -30,7 +31,7 @@ WATCH = (
 def communities(request: HttpRequest) -> HttpResponse:
     """All communities, or one's own (`?mine=1`), found by name or description. Raises nothing."""
     form, is_mine = SearchForm(request.GET), request.GET.get("mine") == "1" and request.user.is_authenticated
-    found = directory.communities_listed(request.user, search=form.value("q"), mine=is_mine)
+    found = reading_communities.communities_listed(request.user, search=form.value("q"), mine=is_mine)
     context = {"q": form.value("q"), "is_mine": is_mine, "page": page_of(request, found)}
     fragments = {"community-list": "democracy/_community_list.html"}
     return render_page(request, "democracy/communities.html", context, fragments=fragments)
@@ -52,16 +53,18 @@ def community(request: HttpRequest, community_id: int) -> HttpResponse:
         return render_page(request, "democracy/community_closed.html", context, fragments=fragments)
     welcome_new_member(request, context["community"])
     context["seen"] = overview_seen(context["community"])
-    decisions = directory.living_decisions(request.user, context["community"])
-    closed = page_of(request, directory.closed_decisions(request.user, context["community"]), per_page=_CLOSED_SHOWN)
+    decisions = reading_communities.living_decisions(request.user, context["community"])
+    closed = page_of(
+        request, reading_communities.closed_decisions(request.user, context["community"]), per_page=_CLOSED_SHOWN
+    )
     context |= {
         "open": decisions[Decision.Status.OPEN],
         "scheduled": decisions[Decision.Status.SCHEDULED],
         "drafts": decisions[Decision.Status.DRAFT],
         "page": closed,
-        "closed": directory.with_winners(closed),
-        "managers": directory.members_of(request.user, context["community"], role="manager"),
-        "waiting": directory.pending_applications(request.user, context["community"]).count(),
+        "closed": reading_communities.with_winners(closed),
+        "managers": reading_communities.members_of(request.user, context["community"], role="manager"),
+        "waiting": reading_communities.pending_applications(request.user, context["community"]).count(),
     }
     return render_page(request, "democracy/community.html", context, fragments=_PAGE_FRAGMENTS)
 

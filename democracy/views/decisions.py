@@ -23,9 +23,9 @@ from democracy.forms.decisions import (
     with_choices_changed,
 )
 from democracy.models import MIN_CHOICES, Decision
+from democracy.reading.own_ballots import audiences, own_ballot, suggested_tags
 from democracy.services.decisions import has_anonymous_voters
 from democracy.services.explaining import explain_own
-from democracy.services.standings import audiences, own_ballot, suggested_tags
 from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, managers_only, submitted
 from democracy.views._frames import frame

@@ -12,8 +12,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.returning import no_page, signed_in
-from democracy import access, directory, network, selectors, services
+from democracy import access, services
 from democracy.forms.followings import FollowForm, MoveForm
+from democracy.reading import communities, decisions
+from democracy.reading import followings as reading_followings
 from democracy.views._errors import answered, opened_from, submitted
 from democracy.views._frames import frame
 from democracy.views._pages import page_of, render_page
@@ -57,12 +59,12 @@ def follow_preview(request: HttpRequest, community_id: int, membership_id: int) 
 
 def _follow_context(request: HttpRequest, community_id: int, membership_id: int) -> dict[str, Any]:
     context = frame(request.user, community_id, tab="members")
-    followee = network.followable(request.user, community_id, membership_id)
+    followee = reading_followings.followable(request.user, community_id, membership_id)
     return context | {
         "member": followee,
-        "following": network.own_followings(request.user).filter(followee=followee).first(),
+        "following": reading_followings.own_followings(request.user).filter(followee=followee).first(),
         "next": opened_from(request),
-        "suggestions": directory.tags_of(directory.ballots_shown(request.user, followee)),
+        "suggestions": communities.tags_of(communities.ballots_shown(request.user, followee)),
     }
 
 
@@ -82,12 +84,12 @@ def unfollow_user(request: HttpRequest, community_id: int, membership_id: int) -
 @signed_in
 def followings(request: HttpRequest) -> HttpResponse:
     """Whom one follows and who follows one, in all communities or in one (`?community=`). Raises nothing."""
-    memberships = list(selectors.own_memberships(request.user).order_by("community__name", "community"))
+    memberships = list(decisions.own_memberships(request.user).order_by("community__name", "community"))
     chosen = next((one for one in memberships if str(one.community_id) == request.GET.get("community")), None)
     only = chosen.community_id if chosen is not None else None
     following, followers = (
-        network.own_followings(request.user, community_id=only),
-        network.own_followers(request.user, community_id=only),
+        reading_followings.own_followings(request.user, community_id=only),
+        reading_followings.own_followers(request.user, community_id=only),
     )
     context = {
         "memberships": memberships,
@@ -113,7 +115,7 @@ def followings_reorder(request: HttpRequest, community_id: int) -> HttpResponse:
     if not form.is_valid():
         return redirect("followings")
     followee_id, steps = form.move()
-    order = network.order_after_moving(request.user, community_id, followee_id, steps=steps)
+    order = reading_followings.order_after_moving(request.user, community_id, followee_id, steps=steps)
     services.reorder_followings(request.user, community_id, order)
     return redirect(_listed(request, community_id, followee_id))
 
@@ -124,7 +126,7 @@ def _listed(request: HttpRequest, community_id: int, followee_id: int) -> str:
     only = query.get("community") == str(community_id)
     if not only:
         query.pop("community", None)
-    listed = network.own_followings(request.user, community_id=community_id if only else None)
+    listed = reading_followings.own_followings(request.user, community_id=community_id if only else None)
     place = list(listed.values_list("followee_id", flat=True)).index(followee_id)
     query["following"] = str(place // _PER_PAGE + 1)
     return f"{reverse('followings')}?{query.urlencode()}#following-{followee_id}"

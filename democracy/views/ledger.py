@@ -12,11 +12,10 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
 from accounts.returning import no_page
-from democracy import feed, sentences
 from democracy.errors import PermissionDenied
 from democracy.forms.communities import LedgerForm
 from democracy.ledger import checkpoints
-from democracy.services import receipts
+from democracy.reading import ledger_feed, receipts, sentences
 from democracy.views._errors import answered
 from democracy.views._frames import frame
 from democracy.views._pages import download, render_page
@@ -32,7 +31,7 @@ def community_ledger(request: HttpRequest, community_id: int) -> HttpResponse:
     """
     form, context = LedgerForm(request.GET), frame(request.user, community_id, tab="ledger")
     words, kind, decision = form.value("q"), form.value("kind"), form.number("decision")
-    found = feed.search(
+    found = ledger_feed.search(
         request.user,
         context["community"],
         words,
@@ -48,7 +47,7 @@ def community_ledger(request: HttpRequest, community_id: int) -> HttpResponse:
         "kind": kind,
         "kinds": form.fields["kind"].choices,  # type: ignore[attr-defined]
         "decision_id": decision,
-        "decisions": feed.decisions(request.user, context["community"]),
+        "decisions": ledger_feed.decisions(request.user, context["community"]),
     }
     fragments = {"ledger": "democracy/_ledger.html"}
     return render_page(request, "democracy/ledger.html", context, fragments=fragments)
@@ -61,7 +60,7 @@ def ledger_entry(request: HttpRequest, community_id: int, revision: int) -> Http
     the viewer.
     """
     context = frame(request.user, community_id, tab="ledger")
-    item = feed.entry(request.user, context["community"], revision)
+    item = ledger_feed.entry(request.user, context["community"], revision)
     if item is None:
         raise PermissionDenied
     context |= {

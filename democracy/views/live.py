@@ -22,9 +22,10 @@ from accounts.middleware import bearer_token
 from accounts.outages import DATABASE_AWAY
 from accounts.returning import no_page
 from accounts.services import user_for_token
-from democracy import access, directory
+from democracy import access
 from democracy.access import Viewer
 from democracy.publishing import access_topic, hub, overview_topic, readers_topic, result_topic, status_topic
+from democracy.reading import communities
 from democracy.views._decisions import decision_frame, news_of_decision, result_panel, tell_what_is_new
 from democracy.views._errors import answered
 from democracy.views._frames import news_of_community
@@ -71,7 +72,7 @@ async def community_events(request: HttpRequest, community_id: int) -> HttpRespo
         request,
         community_id,
         topics={overview_topic(community_id)},
-        may_see=lambda viewer: directory.readable_community(viewer, community_id).pk == community_id,
+        may_see=lambda viewer: communities.readable_community(viewer, community_id).pk == community_id,
         news=lambda seen: news_of_community(community_id, seen),
     )
 

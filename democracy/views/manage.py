@@ -8,9 +8,10 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.returning import no_page
-from democracy import directory, services
+from democracy import services
 from democracy.forms.communities import CommunityForm, DecideApplicationForm, MemberSearchForm, MembershipForm
 from democracy.models import Application, Membership
+from democracy.reading import communities
 from democracy.views._errors import back, managers_only, submitted
 from democracy.views._frames import frame
 from democracy.views._pages import page_of, render_page
@@ -23,8 +24,8 @@ def community_manage(request: HttpRequest, community_id: int) -> HttpResponse:
     there is no such community; answers others than its managers with 403.
     """
     form, context = MemberSearchForm(request.GET), frame(request.user, community_id, tab="manage")
-    found = directory.members_of(request.user, context["community"], search=form.value("q"), role=form.value("role"))
-    waiting = directory.pending_applications(request.user, context["community"])
+    found = communities.members_of(request.user, context["community"], search=form.value("q"), role=form.value("role"))
+    waiting = communities.pending_applications(request.user, context["community"])
     context |= {
         "q": form.value("q"),
         "role": form.value("role"),
@@ -43,7 +44,7 @@ def application_decide(request: HttpRequest, community_id: int, application_id: 
     """Approve or reject an application of this community. Raises Http404 where there is no such community, or
     application to it; answers others than its managers with 403.
     """
-    directory.require_application(request.user, community_id, application_id)
+    communities.require_application(request.user, community_id, application_id)
     form = DecideApplicationForm(request.POST)
     decided = submitted(form, lambda data: services.decide_application(request.user, application_id, **data))
     if decided is None:
@@ -62,7 +63,7 @@ def member_update(request: HttpRequest, community_id: int, membership_id: int) -
     """Change a member's role and whether they manage. Raises Http404 where there is no such community, or member of it;
     answers others than its managers with 403.
     """
-    shown = directory.member(request.user, community_id, membership_id)
+    shown = communities.member(request.user, community_id, membership_id)
     form = MembershipForm(request.POST)
     saved = submitted(form, lambda data: services.update_membership(request.user, membership_id, **data))
     if saved is None:
@@ -81,7 +82,7 @@ def member_remove(request: HttpRequest, community_id: int, membership_id: int) -
     """Ask first, then remove. Raises Http404 where there is no such community, or member of it; answers others than its
     managers with 403.
     """
-    shown = directory.member(request.user, community_id, membership_id)
+    shown = communities.member(request.user, community_id, membership_id)
     if request.method != "POST":
         context = frame(request.user, community_id, tab="manage") | {"member": shown}
         return render_page(request, "democracy/member_remove.html", context)

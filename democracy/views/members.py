@@ -8,9 +8,10 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.returning import signed_in
-from democracy import access, directory, network, services
+from democracy import access, services
 from democracy.errors import AnonymityNeedsConfirmation
 from democracy.forms.communities import AnonymityForm, MemberSearchForm
+from democracy.reading import communities, followings
 from democracy.views._errors import answered
 from democracy.views._frames import frame, open_frame
 from democracy.views._pages import page_of, render_page
@@ -26,13 +27,15 @@ def community_members(request: HttpRequest, community_id: int) -> HttpResponse:
     """
     form, context = MemberSearchForm(request.GET), frame(request.user, community_id, tab="members")
     community, own = context["community"], context["standing"].membership
-    found = directory.members_of(request.user, community, search=form.value("q"), role=form.value("role"), follower=own)
+    found = communities.members_of(
+        request.user, community, search=form.value("q"), role=form.value("role"), follower=own
+    )
     context |= {
         "q": form.value("q"),
         "role": form.value("role"),
         "roles": form.fields["role"].choices,  # type: ignore[attr-defined]
         "page": page_of(request, found),
-        "unnamed": directory.unnamed_member_count(request.user, community),
+        "unnamed": communities.unnamed_member_count(request.user, community),
     }
     fragments = {"member-list": "democracy/_member_list.html"}
     return render_page(request, "democracy/members.html", context, fragments=fragments)
@@ -45,17 +48,17 @@ def member(request: HttpRequest, community_id: int, membership_id: int) -> HttpR
     the viewer may not know that member.
     """
     context = frame(request.user, community_id, tab="members")
-    shown = directory.member(request.user, community_id, membership_id)
-    following, followers = network.neighbours(request.user, shown)
-    ballots = directory.ballots_shown(request.user, shown)
+    shown = communities.member(request.user, community_id, membership_id)
+    following, followers = followings.neighbours(request.user, shown)
+    ballots = communities.ballots_shown(request.user, shown)
     context |= {
         "member": shown,
         "is_self": access.is_self(request.user, shown),
         "following": page_of(request, following, per_page=_MOST_SHOWN, parameter="following"),
         "followers": page_of(request, followers, per_page=_MOST_SHOWN, parameter="followers"),
-        "own_following": network.own_followings(request.user).filter(followee=shown).first(),
+        "own_following": followings.own_followings(request.user).filter(followee=shown).first(),
         "ballots": ballots[:_MOST_SHOWN],
-        "tags": directory.tags_of(ballots),
+        "tags": communities.tags_of(ballots),
     }
     fragments = {
         "member-followers": "democracy/_member_followers.html",

@@ -8,8 +8,8 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from accounts.returning import no_page
-from democracy import directory, network
 from democracy.forms.communities import NetworkSearchForm
+from democracy.reading import communities, followings
 from democracy.views._errors import answered
 from democracy.views._frames import frame
 from democracy.views._pages import page_of, render_page
@@ -20,15 +20,15 @@ from democracy.views._pages import page_of, render_page
 def community_network(request: HttpRequest, community_id: int) -> HttpResponse:
     """Who follows whom, as a list beside the picture. Raises Http404 where the viewer may not read the community."""
     form, context = NetworkSearchForm(request.GET), frame(request.user, community_id, tab="network")
-    found = network.followings_of_community(
+    found = followings.followings_of_community(
         request.user, context["community"], search=form.value("q"), tag=form.value("tag")
     )
     context |= {
         "q": form.value("q"),
         "tag": form.value("tag"),
-        "tags": network.following_tags(request.user, context["community"]),
+        "tags": followings.following_tags(request.user, context["community"]),
         "page": page_of(request, found),
-        "most_drawn": network.MOST_DRAWN,
+        "most_drawn": followings.MOST_DRAWN,
     }
     fragments = {"following-list": "democracy/_network_list.html"}
     return render_page(request, "democracy/network.html", context, fragments=fragments)
@@ -42,7 +42,7 @@ def community_network_data(request: HttpRequest, community_id: int) -> HttpRespo
     """The members that the viewer may know and the followings between them, for the picture. Raises Http404 where the
     viewer may not read the community.
     """
-    community = directory.readable_community(request.user, community_id)
-    response = JsonResponse(network.picture(request.user, community))
+    community = communities.readable_community(request.user, community_id)
+    response = JsonResponse(followings.picture(request.user, community))
     patch_cache_control(response, private=True, no_store=True)
     return response

@@ -10,14 +10,15 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.returning import no_page
-from democracy import selectors, services
+from democracy import services
 from democracy.errors import PermissionDenied
+from democracy.reading import decisions
+from democracy.reading.ballots import cast_only, columns_of, distributions
 from democracy.services import bundles
 from democracy.services.explaining import most_influential, picture
 from democracy.services.histories import calculations, history_chart, in_short
 from democracy.services.margins import exact_margin, rough_margin
 from democracy.services.presenting import outcome
-from democracy.services.rolls import cast_only, columns_of, distributions
 from democracy.services.sheets import ballots_as_csv
 from democracy.views._decisions import checkpoint_of, decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered, managers_only
@@ -68,7 +69,7 @@ def decision_history(request: HttpRequest, community_id: int, decision_id: int) 
 def decision_network(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Who passes a ballot on to whom in this decision. Raises Http404 where the viewer may not see the decision."""
     context = decision_frame(request.user, community_id, decision_id, tab="network")
-    tags = selectors.tags_of([context["decision"]])
+    tags = decisions.tags_of([context["decision"]])
     context |= result_panel(context) | {"all_tags": tags.get(decision_id, [])}
     return render_page(request, "democracy/decision_network.html", context)
 

@@ -8,10 +8,11 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
-from democracy import access, directory, network, selectors, services
+from democracy import access, services
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Application, Community, DecisionSnapshot, Following, Membership
+from democracy.reading import communities, decisions, followings
 from tests import factories, rules
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +32,7 @@ def town() -> Town:
 
 class TestCommunities:
     def listed(self, viewer: Viewer, community: Community) -> Community:
-        return directory.community_listed(viewer, community.pk)
+        return communities.community_listed(viewer, community.pk)
 
     def test_members_are_the_current_ones_and_so_is_what_is_mine(self, town: Town) -> None:
         community, members = town
@@ -39,8 +40,8 @@ class TestCommunities:
             one = self.listed(members[who].user, community)
             assert (one.member_count, one.is_mine) == (3, mine)  # type: ignore[attr-defined]
         services.set_anonymity(members["ada"].user, community.pk, anonymous=True)
-        assert selectors.member_counts([community.pk]) == {community.pk: 3}
-        assert [one.name for one in directory.communities_listed(members["gone"].user, mine=True)] == ["Elsewhere"]
+        assert decisions.member_counts([community.pk]) == {community.pk: 3}
+        assert [one.name for one in communities.communities_listed(members["gone"].user, mine=True)] == ["Elsewhere"]
 
     def test_somebody_has_applied_until_it_is_decided(self, town: Town) -> None:
         community, members = town
@@ -50,26 +51,26 @@ class TestCommunities:
         assert (has_applied(eve), has_applied(members["ada"].user), has_applied(NOBODY)) == (True, False, False)
         services.decide_application(members["manager"].user, application.pk, approve=False)
         assert not has_applied(eve)
-        standing = directory.standing(eve, community)
+        standing = communities.standing(eve, community)
         assert (standing.application, standing.rejected, standing.membership) == (None, application, None)
 
     def test_the_last_manager_is_the_last_of_this_community_who_is_still_there(self, town: Town) -> None:
         community, members = town
         manager = members["manager"].user
-        is_last = lambda: directory.standing(manager, community).is_last_manager  # noqa: E731
+        is_last = lambda: communities.standing(manager, community).is_last_manager  # noqa: E731
         assert is_last()
         services.update_membership(manager, members["ada"].pk, is_manager=True)
         assert not is_last()
         # However it came about.
         Membership.objects.filter(pk=members["ada"].pk).update(left_at=timezone.now())
         assert is_last()
-        assert not directory.standing(members["ben"].user, community).is_last_manager
+        assert not communities.standing(members["ben"].user, community).is_last_manager
 
     def test_where_a_former_a_removed_and_an_unknown_person_stand(self, town: Town) -> None:
         community, members = town
         services.remove_member(members["manager"].user, members["ben"].pk)
         for viewer, removed in ((members["gone"].user, False), (members["ben"].user, True), (NOBODY, False)):
-            one = directory.standing(viewer, community)
+            one = communities.standing(viewer, community)
             assert (one.membership, one.may_read, one.is_manager, one.was_removed) == (None, False, False, removed)
 
 
@@ -86,7 +87,7 @@ class TestDecisions:
             )
             closed.append(one)
         factories.decision(community, manager)
-        rows = directory.with_winners(directory.closed_decisions(members["ada"].user, community))
+        rows = communities.with_winners(communities.closed_decisions(members["ada"].user, community))
         assert [(row.decision, row.winner) for row in rows] == [
             (closed[0], "Birch"),
             (closed[2], "Birch"),
@@ -98,13 +99,13 @@ class TestDecisions:
         decision = factories.decision(community, members["manager"].user)
         factories.vote(members["ada"], decision, Ash=5)
         has_ballot = {
-            who: directory.decisions_of(members[who].user, community).get().has_ballot  # type: ignore[attr-defined]
+            who: communities.decisions_of(members[who].user, community).get().has_ballot  # type: ignore[attr-defined]
             for who in ("ada", "ben")
         }
         assert has_ballot == {"ada": True, "ben": False}
         services.leave_community(members["ada"].user, community.pk)
         Community.objects.filter(pk=community.pk).update(visibility="public")
-        assert selectors.own_ballots(members["ada"].user, [decision]) == {}
+        assert decisions.own_ballots(members["ada"].user, [decision]) == {}
 
 
 class TestMembers:
@@ -119,7 +120,7 @@ class TestMembers:
 
         def shown(who: str) -> tuple[int, bool]:
             viewer = members[who]
-            row = directory.members_of(viewer.user, community, follower=viewer).get(pk=members["ben"].pk)
+            row = communities.members_of(viewer.user, community, follower=viewer).get(pk=members["ben"].pk)
             return row.follower_count, row.is_followed  # type: ignore[attr-defined]
 
         assert (shown("ada"), shown("manager")) == ((1, True), (1, False))
@@ -127,25 +128,25 @@ class TestMembers:
     def test_the_unnamed_are_the_anonymous_who_are_there(self, town: Town) -> None:
         community, members = town
         services.set_anonymity(members["ada"].user, community.pk, anonymous=True)
-        unnamed = {who: directory.unnamed_member_count(members[who].user, community) for who in ("ben", "manager")}
+        unnamed = {who: communities.unnamed_member_count(members[who].user, community) for who in ("ben", "manager")}
         assert unnamed == {"ben": 1, "manager": 0}
 
     def test_a_member_is_asked_for_in_their_own_community(self, town: Town) -> None:
         community, members = town
         other, others = rules.found()
         viewer = members["ada"].user
-        assert directory.member(viewer, community.pk, members["ben"].pk) == members["ben"]
+        assert communities.member(viewer, community.pk, members["ben"].pk) == members["ben"]
         for community_id, member in ((other.pk, members["ben"]), (community.pk, others["manager"])):
             with pytest.raises(PermissionDenied):
-                directory.member(viewer, community_id, member.pk)
+                communities.member(viewer, community_id, member.pk)
 
     def test_tags_come_by_how_often_they_are_used(self, town: Town) -> None:
         community, members = town
         for tags in (["a", "z"], ["z"], ["m", "a", "z"]):
             factories.vote(members["ada"], factories.decision(community, members["manager"].user), tags, Ash=5)
-        ballots = directory.ballots_shown(members["ben"].user, members["ada"])
+        ballots = communities.ballots_shown(members["ben"].user, members["ada"])
         assert [ballot.tags for ballot in ballots] == [["a", "m", "z"], ["z"], ["a", "z"]]
-        assert directory.tags_of(ballots) == ["z", "a", "m"]
+        assert communities.tags_of(ballots) == ["z", "a", "m"]
 
 
 class TestApplications:
@@ -156,15 +157,15 @@ class TestApplications:
         first, decided, last = (services.apply_to_community(one, community.pk) for one in people)
         Application.objects.filter(pk=first.pk).update(created_at=timezone.now() - timedelta(days=1))
         services.decide_application(manager, decided.pk, approve=False)
-        assert list(directory.pending_applications(manager, community)) == [first, last]
-        assert list(directory.pending_applications(people[2], community)) == [last]
-        assert list(selectors.pending_applications_to(people[2], [community.pk])) == [last]
-        assert list(selectors.own_applications(people[1], [community.pk])) == []
+        assert list(communities.pending_applications(manager, community)) == [first, last]
+        assert list(communities.pending_applications(people[2], community)) == [last]
+        assert list(decisions.pending_applications_to(people[2], [community.pk])) == [last]
+        assert list(decisions.own_applications(people[1], [community.pk])) == []
         other, others = rules.found()
         with pytest.raises(PermissionDenied):
-            directory.require_application(others["manager"].user, other.pk, first.pk)
+            communities.require_application(others["manager"].user, other.pk, first.pk)
         services.update_membership(manager, members["ada"].pk, is_manager=True)
-        assert directory.require_application(members["ada"].user, community.pk, first.pk) == first
+        assert communities.require_application(members["ada"].user, community.pk, first.pk) == first
 
 
 class TestFollowings:
@@ -172,7 +173,7 @@ class TestFollowings:
         community, members = town
         ada, ben, manager = members["ada"], members["ben"], members["manager"]
         edges = [factories.follow(*pair) for pair in ((ada, ben), (ben, manager), (manager, ada))]
-        shown = lambda viewer: list(network.followings_shown(viewer).order_by("pk"))  # noqa: E731
+        shown = lambda viewer: list(followings.followings_shown(viewer).order_by("pk"))  # noqa: E731
         assert (shown(ada.user), shown(members["gone"].user), shown(NOBODY)) == (edges, [], [])
         services.leave_community(ben.user, community.pk)
         assert (shown(ada.user), shown(ben.user)) == (edges[2:], [])
@@ -183,23 +184,23 @@ class TestFollowings:
         for number, followee in enumerate((members["ben"], members["manager"])):
             services.follow(ada.user, followee.pk, order=2 - number)
         order = [members["manager"].pk, members["ben"].pk]
-        following, _ = network.neighbours(members["ben"].user, ada)
+        following, _ = followings.neighbours(members["ben"].user, ada)
         assert [one.followee_id for one in following] == order
-        assert [one.followee_id for one in network.own_followings(ada.user)] == order
+        assert [one.followee_id for one in followings.own_followings(ada.user)] == order
         elsewhere, others = rules.found("fay")
         there = factories.join(elsewhere, ada.user)
         factories.follow(there, others["fay"])
-        assert network.order_after_moving(ada.user, community.pk, members["ben"].pk, steps=-1) == order[::-1]
-        assert network.order_after_moving(ada.user, community.pk, members["manager"].pk, steps=-1) == order
+        assert followings.order_after_moving(ada.user, community.pk, members["ben"].pk, steps=-1) == order[::-1]
+        assert followings.order_after_moving(ada.user, community.pk, members["manager"].pk, steps=-1) == order
         services.leave_community(ada.user, community.pk)
-        assert [one.followee_id for one in network.own_followings(ada.user)] == [others["fay"].pk]
+        assert [one.followee_id for one in followings.own_followings(ada.user)] == [others["fay"].pk]
 
     def test_followers_come_newest_first(self, town: Town) -> None:
         _, members = town
         for age, follower in enumerate((members["ben"], members["manager"])):
             edge = factories.follow(follower, members["ada"])
             Following.objects.filter(pk=edge.pk).update(created_at=timezone.now() - timedelta(days=age))
-        followers = network.own_followers(members["ada"].user)
+        followers = followings.own_followers(members["ada"].user)
         assert [one.follower_id for one in followers] == [members["ben"].pk, members["manager"].pk]
 
 

@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
-from democracy import feed, ledger, services
+from democracy import ledger, services
 from democracy.access import Viewer
-from democracy.feed import FeedItem
 from democracy.models import Community, Decision, Membership
+from democracy.reading import ledger_feed
+from democracy.reading.ledger_feed import FeedItem
 from democracy.services.decisions import recalculation_change
 from tests import factories, rules
 
 pytestmark = pytest.mark.django_db
 
 NOBODY = AnonymousUser()
-Kind = feed.Kind
+Kind = ledger_feed.Kind
 
 
 class Scene:
@@ -42,7 +43,7 @@ class Scene:
     def news(self, change: Callable[[], Any], viewer: Viewer = NOBODY) -> list[FeedItem]:
         before = rules.revision(self.community)
         change()
-        return feed.feed_after(viewer, self.community, before, first=100)
+        return ledger_feed.feed_after(viewer, self.community, before, first=100)
 
     def told(self, change: Callable[[], Any], viewer: Viewer = NOBODY) -> list[str]:
         return [item.sentence for item in self.news(change, viewer)]
@@ -59,12 +60,12 @@ class TestPages:
 
     def test_backwards_from_the_newest_or_before_a_revision_forwards_after_one(self, scene: Scene) -> None:
         newest = rules.revision(scene.community)
-        back = lambda **place: self.revisions(feed.feed(NOBODY, scene.community, first=2, **place))  # noqa: E731
+        back = lambda **place: self.revisions(ledger_feed.feed(NOBODY, scene.community, first=2, **place))  # noqa: E731
         assert back() == [newest, newest - 1]
         assert back(before=newest) == [newest - 1, newest - 2]
         assert back(before=2) == [1]
-        assert self.revisions(feed.feed_after(NOBODY, scene.community, 1, first=2)) == [2, 3]
-        assert self.revisions(feed.feed_after(NOBODY, scene.community, newest, first=2)) == []
+        assert self.revisions(ledger_feed.feed_after(NOBODY, scene.community, 1, first=2)) == [2, 3]
+        assert self.revisions(ledger_feed.feed_after(NOBODY, scene.community, newest, first=2)) == []
 
     def test_of_one_kind_and_of_one_community(self, scene: Scene) -> None:
         other, others = rules.found("eve", "fay")
@@ -73,14 +74,14 @@ class TestPages:
         factories.decision(scene.community, scene.manager)
         factories.follow(scene["ada"], scene["ben"], "roads")
         for items in (
-            feed.feed(NOBODY, scene.community, kind=Kind.FOLLOWING, first=9)[::-1],
-            feed.feed_after(NOBODY, scene.community, 0, kind=Kind.FOLLOWING, first=9),
+            ledger_feed.feed(NOBODY, scene.community, kind=Kind.FOLLOWING, first=9)[::-1],
+            ledger_feed.feed_after(NOBODY, scene.community, 0, kind=Kind.FOLLOWING, first=9),
         ):
             assert [item.sentence for item in items] == [
                 f"{scene('ada')} follows {scene('ben')} on everything.",
                 f"{scene('ada')} now follows {scene('ben')} on roads.",
             ]
-        assert len(feed.feed(NOBODY, other, kind=Kind.FOLLOWING, first=9)) == 1
+        assert len(ledger_feed.feed(NOBODY, other, kind=Kind.FOLLOWING, first=9)) == 1
 
 
 class TestSentences:
@@ -166,9 +167,9 @@ class TestWhatReadersMayKnow:
         assert published.after is not None
         assert (published.before["title"], published.before["published"]) == ("Which tree?", None)
         assert published.after["title"] == "Which tree?"
-        told = feed.feed(scene["ada"].user, scene.community, kind=Kind.DECISION, first=9)
+        told = ledger_feed.feed(scene["ada"].user, scene.community, kind=Kind.DECISION, first=9)
         assert "Secret plan" not in str(told)
-        assert "Secret plan" in str(feed.feed(scene.manager, scene.community, kind=Kind.DECISION, first=9))
+        assert "Secret plan" in str(ledger_feed.feed(scene.manager, scene.community, kind=Kind.DECISION, first=9))
 
     def test_what_an_applicant_wrote_is_for_the_applicant_and_the_managers_of_this_community(
         self, scene: Scene
@@ -176,14 +177,14 @@ class TestWhatReadersMayKnow:
         eve = factories.person("eve")
         _, others = rules.found()
         services.apply_to_community(eve, scene.community.pk, message="I am Eve.")
-        (item,) = feed.feed(eve, scene.community, kind=Kind.APPLICATION, first=1)
+        (item,) = ledger_feed.feed(eve, scene.community, kind=Kind.APPLICATION, first=1)
         own = {"applicant": "@eve", "status": "pending", "message": "I am Eve."}
         assert (item.actor, item.sentence) == ("@eve", "@eve applied to join.")
         assert item.after is not None
         assert item.after.items() >= own.items()
-        assert feed.feed(scene.manager, scene.community, kind=Kind.APPLICATION, first=1)[0].after == item.after
+        assert ledger_feed.feed(scene.manager, scene.community, kind=Kind.APPLICATION, first=1)[0].after == item.after
         for viewer in (NOBODY, scene["ada"].user, others["manager"].user):
-            (item,) = feed.feed(viewer, scene.community, kind=Kind.APPLICATION, first=1)
+            (item,) = ledger_feed.feed(viewer, scene.community, kind=Kind.APPLICATION, first=1)
             assert (item.actor, item.after) == ("Somebody", None)
             assert item.sentence == "An application to join was made, changed or decided on."
 
@@ -197,17 +198,17 @@ class TestWhatReadersMayKnow:
         )
         _, others = rules.found()
         for viewer, knows in ((NOBODY, False), (others["manager"].user, False), (scene.manager, True)):
-            (item,) = feed.feed(viewer, scene.community, kind=Kind.MEMBERSHIP, first=1)
+            (item,) = ledger_feed.feed(viewer, scene.community, kind=Kind.MEMBERSHIP, first=1)
             assert (scene("ada") in item.sentence, item.after is not None) == (knows, knows)
 
     def test_whom_an_anonymous_member_follows_is_told_to_that_member_alone(self, scene: Scene) -> None:
         services.set_anonymity(scene["ada"].user, scene.community.pk, anonymous=True)
         factories.follow(scene["ada"], scene["ben"], "secret")
         for viewer in (NOBODY, scene["ben"].user, scene.manager):
-            (item,) = feed.feed(viewer, scene.community, kind=Kind.FOLLOWING, first=1)
+            (item,) = ledger_feed.feed(viewer, scene.community, kind=Kind.FOLLOWING, first=1)
             assert (item.actor, item.before, item.after) == ("Somebody", None, None)
             assert item.sentence == "A following was made, changed or ended."
-        (item,) = feed.feed(scene["ada"].user, scene.community, kind=Kind.FOLLOWING, first=1)
+        (item,) = ledger_feed.feed(scene["ada"].user, scene.community, kind=Kind.FOLLOWING, first=1)
         assert item.sentence == f"{scene('ada')} follows {scene('ben')} on secret."
         assert item.after is not None
         assert (item.actor, item.after["follower"], item.after["tags"]) == (scene("ada"), scene("ada"), ["secret"])
@@ -217,9 +218,9 @@ class TestWhatReadersMayKnow:
         decision = factories.decision(scene.community, scene.manager, results_visibility=visibility)
         factories.vote(scene["ada"], decision, ["secret"], Ash=5)
         for viewer in (NOBODY, scene["ben"].user, scene.manager):
-            (item,) = feed.feed(viewer, scene.community, kind=Kind.BALLOT, first=1)
+            (item,) = ledger_feed.feed(viewer, scene.community, kind=Kind.BALLOT, first=1)
             assert (item.before, item.after) == (None, None)
             assert scene("ada") not in item.sentence + item.actor
-        (item,) = feed.feed(scene["ada"].user, scene.community, kind=Kind.BALLOT, first=1)
+        (item,) = ledger_feed.feed(scene["ada"].user, scene.community, kind=Kind.BALLOT, first=1)
         assert item.after is not None
         assert (item.after["stars"], item.after["tags"]) == ({"Ash": 5}, ["secret"])

@@ -16,14 +16,15 @@ from strawberry import Schema
 from accounts.api import node_id
 from accounts.models import User
 from crowdvote.api.schema import schema
-from democracy import access, directory, eventlog, selectors, services
+from democracy import access, eventlog, services
 from democracy.models import Community, Decision, DecisionSnapshot, Membership, StagedBallot
+from democracy.reading import communities, decisions
+from democracy.reading.ballots import ballot_rows, columns_of, read_rows
+from democracy.reading.own_ballots import audiences, own_ballot
 from democracy.recalculation import recalculate_community
 from democracy.services import audits
 from democracy.services.calculation import forget_everything
 from democracy.services.explaining import explain_own, picture
-from democracy.services.rolls import ballot_rows, columns_of, read_rows
-from democracy.services.standings import audiences, own_ballot
 from tests import factories, rules
 from tests.test_graphql.api import ask, client_of, id_of, post
 
@@ -74,7 +75,7 @@ class Town:
         return {row.voter.handle or row.voter.name: (row.kind, row.microstars, row.tags) for row in rows}
 
     def shown(self) -> dict[str, Any]:
-        result: dict[str, Any] = selectors.newest_snapshots([self.decision.pk])[0].result
+        result: dict[str, Any] = decisions.newest_snapshots([self.decision.pk])[0].result
         return result
 
     def pseudonym(self, name: str, kind: str = "cast") -> str:
@@ -94,7 +95,7 @@ class TestHiddenBallots:
         bob, pk = town["bob"].user, town.decision.pk
         choices = list(town.decision.choices.all())
         assert own_ballot(town["bob"], town.decision, choices).kind == "none"
-        assert selectors.own_ballots(bob, [town.decision]) == {}
+        assert decisions.own_ballots(bob, [town.decision]) == {}
         assert explain_own(bob, town.decision) is None
         query = "query($id: ID!) { decision(id: $id) { myBallot { kind } tags influence { edges { cursor } } } }"
         assert ask(bob, query, id=id_of(town.decision)) == {
@@ -104,9 +105,9 @@ class TestHiddenBallots:
             page = client_of(bob).get(reverse(name, args=[town.community.pk, pk])).content.decode()
             assert "parks" not in page
             assert town["bea"].user.handle not in page
-        assert selectors.own_ballots(town["bea"].user, [town.decision])[pk].kind == "cast"
+        assert decisions.own_ballots(town["bea"].user, [town.decision])[pk].kind == "cast"
         town.close()
-        assert selectors.own_ballots(bob, [town.decision])[pk].kind == "inherited"
+        assert decisions.own_ballots(bob, [town.decision])[pk].kind == "inherited"
 
     def test_no_counter_time_or_event_tells_whether_somebody_has_voted(self, town: Town) -> None:
         query = """query($id: ID!) { decision(id: $id) { turnout calculation {
@@ -143,11 +144,11 @@ class TestHiddenBallots:
     def test_turnout_is_told_in_steps_and_by_nobodys_leaving(self, town: Town) -> None:
         for name in ("ann", "abe", "bea", "bob"):
             town.vote(name, Ash=5)
-        assert selectors.turnouts([town.decision]) == {town.decision.pk: 0}
+        assert decisions.turnouts([town.decision]) == {town.decision.pk: 0}
         town.vote("manager", Ash=5)
-        assert selectors.turnouts([town.decision]) == {town.decision.pk: 5}
+        assert decisions.turnouts([town.decision]) == {town.decision.pk: 5}
         services.remove_member(town.manager, town["bea"].pk)
-        assert selectors.turnouts([town.decision]) == {town.decision.pk: 5}
+        assert decisions.turnouts([town.decision]) == {town.decision.pk: 5}
         page = client_of(None).get(reverse("decision", args=[town.community.pk, town.decision.pk])).content.decode()
         assert "At least 5 ballots have been cast." in page
 
@@ -209,7 +210,7 @@ class TestTheUrn:
         services.leave_community(town["ann"].user, town.community.pk)
         town.calculate()
         assert town.shown()["participation"]["eligible"] == 5
-        assert selectors.newest_snapshots([other.pk])[0].result["participation"]["eligible"] == 4
+        assert decisions.newest_snapshots([other.pk])[0].result["participation"]["eligible"] == 4
 
     def test_whoever_comes_back_has_their_ballot_again(self, town: Town) -> None:
         before = town.shown()
@@ -603,7 +604,7 @@ def test_nobody_hides_among_voters_who_are_removed(db: None) -> None:
         services.remove_member(town.manager, member.pk)
     town.vote("bea", Birch=4)
     town.calculate()
-    assert selectors.newest_snapshots([town.decision.pk]) == []
+    assert decisions.newest_snapshots([town.decision.pk]) == []
 
 
 def test_a_comment_stands_beside_the_ballot_that_it_was_written_on_alone(db: None) -> None:
@@ -619,12 +620,12 @@ def test_a_comment_stands_beside_the_ballot_that_it_was_written_on_alone(db: Non
 
 
 def test_the_topics_of_a_member_do_not_tell_of_hidden_ballots(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory, "_BALLOTS_FOR_TAGS", 1)
+    monkeypatch.setattr(communities, "_BALLOTS_FOR_TAGS", 1)
     town = Town()
     town.vote("bea", ["parks"], Ash=5)
     hidden = factories.decision(town.community, town.manager, results_visibility="after_close")
     factories.vote(town["bea"], hidden, ["secret"], Ash=5)
-    told = directory.ballots_shown(AnonymousUser(), town["bea"])
+    told = communities.ballots_shown(AnonymousUser(), town["bea"])
     assert [ballot.decision for ballot in told] == [town.decision]
 
 

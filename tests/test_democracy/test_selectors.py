@@ -12,8 +12,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from democracy import access, services
 from democracy.models import CalculationClaim, Decision
+from democracy.reading.decisions import ballots_of, calculation_states
 from democracy.recalculation import recalculate_community
-from democracy.selectors import ballots_of, calculation_states
 from democracy.services.calculation import forget_everything
 from democracy.services.claims import Claim
 from tests import factories

@@ -29,8 +29,8 @@ from accounts.models import User
 from crowdvote.api import concurrency, limits
 from crowdvote.api.deadlines import Deadline, DeadlineExceeded
 from crowdvote.api.schema import schema
-from democracy import directory
 from democracy.models import Community
+from democracy.reading import communities
 from tests import factories
 from tests.test_graphql.api import JSON, URL, ask, codes, post
 
@@ -356,7 +356,7 @@ class TestDeadline:
             finally:
                 ended.set()
 
-        monkeypatch.setattr(directory, "readable_community", read)
+        monkeypatch.setattr(communities, "readable_community", read)
         query = "query($i: ID!) { ledger(communityId: $i) { totalCount } }"
         found = await schema.execute(
             query, variable_values={"i": node_id("Community", 1)}, context_value=asking(client="192.0.2.3")

@@ -21,8 +21,9 @@ from accounts import services as accounts
 from accounts.api import node_id
 from crowdvote.api import limits
 from crowdvote.api.schema import schema
-from democracy import directory, services
+from democracy import services
 from democracy.models import Community
+from democracy.reading import communities
 from tests import factories
 from tests.moments import BEYOND_THE_CALENDAR
 from tests.test_graphql.api import JSON, URL, ask, client_of, codes, everything_written, id_of, post
@@ -269,7 +270,7 @@ class TestErrors:
         def fail(*args: Any) -> None:
             raise ImproperlyConfigured("the password is swordfish")
 
-        monkeypatch.setattr(directory, "readable_community", fail)
+        monkeypatch.setattr(communities, "readable_community", fail)
         with caplog.at_level(logging.ERROR, "crowdvote.api.schema"):
             answer = post(None, "query($i: ID!) { ledger(communityId: $i) { totalCount } }", i=id_of(community))
         assert answer["data"] is None
@@ -288,7 +289,7 @@ class TestErrors:
         def fail(*args: Any) -> None:
             raise error("the server swordfish refuses")
 
-        monkeypatch.setattr(directory, "readable_community", fail)
+        monkeypatch.setattr(communities, "readable_community", fail)
         query = "query($i: ID!) { communities { totalCount } ledger(communityId: $i) { totalCount } }"
         body = {"query": query, "variables": {"i": id_of(community)}}
         with caplog.at_level(logging.ERROR, "crowdvote.api.schema"):

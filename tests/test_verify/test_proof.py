@@ -17,7 +17,8 @@ from democracy import services
 from democracy.ledger import checkpoints
 from democracy.management import foreground
 from democracy.models import Community, Decision, Membership
-from democracy.services import bundles, receipts
+from democracy.reading import receipts
+from democracy.services import bundles
 from democracy.services.calculation import forget_everything
 from tests import factories, rules
 from tests.rules import Clock

@@ -10,9 +10,10 @@ from django.test import AsyncClient
 from django.urls import reverse
 
 from accounts.models import User
-from democracy import feed, services
+from democracy import services
 from democracy.ledger import signing
 from democracy.models import Community, Decision, LedgerEntry, Membership
+from democracy.reading import ledger_feed
 from tests import factories, rules
 from tests.test_verify.bundles import VERIFIER, verifier
 from tests.test_views.browsing import as_, queries, text
@@ -80,8 +81,8 @@ def test_narrowed_to_a_decision_that_hides_its_ballots_it_tells_of_none(town: To
 
 def test_a_search_goes_on_where_it_stopped(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     community, members, _ = town
-    monkeypatch.setattr(feed, "_CHUNK", 3)
-    monkeypatch.setattr(feed, "_SEARCHED", 6)
+    monkeypatch.setattr(ledger_feed, "_CHUNK", 3)
+    monkeypatch.setattr(ledger_feed, "_SEARCHED", 6)
     client, page = as_(None), reverse("community-ledger", args=[community.pk])
     handle, sentences, before = members["ada"].user.handle, [], ""
     while before is not None:

@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
-from democracy import network, services
+from democracy import services
 from democracy.models import Community, Following, Membership
+from democracy.reading import followings as reading_followings
 from tests import factories
 from tests.test_views.browsing import as_, queries, text
 
@@ -78,7 +79,7 @@ def test_of_a_large_community_those_whom_most_follow_are_drawn_and_oneself(town:
     factories.follow(members["manager"], members["cleo"])
 
     def drawn(user: User) -> set[int]:
-        return {row[0] for row in network.picture(user, community, most=2)["members"]}
+        return {row[0] for row in reading_followings.picture(user, community, most=2)["members"]}
 
     # Of ada's followers the only one is anonymous, so she counts as followed by nobody.
     assert drawn(factories.person()) == {members["cleo"].pk, members["ben"].pk}
@@ -138,12 +139,12 @@ def test_picture_and_list_take_as_many_queries_for_50_as_for_1(town: Town) -> No
         reverse("community-network-data", args=[community.pk]),
     ]
     client.get(pages[0])
-    network.forget_pictures()
+    reading_followings.forget_pictures()
     few = [queries(client, page) for page in pages]
     users = User.objects.bulk_create([User(name=f"Many {number}", handle=f"many_{number}") for number in range(50)])
     more = Membership.objects.bulk_create([Membership(community=community, user=user) for user in users])
     Following.objects.bulk_create([Following(follower=one, followee=members["ada"], tags=["roads"]) for one in more])
-    network.forget_pictures()
+    reading_followings.forget_pictures()
     assert [queries(client, page) for page in pages] == few
 
 
@@ -162,7 +163,7 @@ def test_what_is_kept_of_one_reader_is_given_to_no_other(town: Town) -> None:
     dan = members["dan"].user
     everybody = [None, members["manager"].user, members["ben"].user]
     for first in [dan, None]:
-        network.forget_pictures()
+        reading_followings.forget_pictures()
         followings(town, first)
         assert followings(town, dan) == [*PUBLIC, ("dan", "ada", [])]
         assert [followings(town, one) for one in everybody] == [PUBLIC] * 3
@@ -178,7 +179,7 @@ def test_a_picture_that_is_kept_asks_for_no_followings_until_one_changes(town: T
             as_(None).get(data)
         return any('FROM "democracy_following"' in query["sql"] for query in captured)
 
-    network.forget_pictures()
+    reading_followings.forget_pictures()
     assert [asks_for_followings(), asks_for_followings()] == [True, False]
     decision = factories.decision(community, members["manager"].user, "Park", "Pool")
     factories.vote(members["ada"], decision, Park=5)
@@ -201,19 +202,19 @@ def test_a_kept_picture_follows_whoever_unfollows_leaves_joins_and_is_renamed(to
     assert "ada" in picture(town, None)["members"]  # type: ignore[operator]
     assert followings(town, None) == [("ada", "cleo", [])]
     User.objects.filter(pk=members["ada"].user_id).update(name="Ada Byron")
-    assert "Ada Byron" in [row[2] for row in network.picture(factories.person(), community)["members"]]
+    assert "Ada Byron" in [row[2] for row in reading_followings.picture(factories.person(), community)["members"]]
 
 
 def test_so_many_pictures_are_kept_and_so_many_followings(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     community, _ = town
     reader = factories.person()
     for name, most in (("_KEPT", 3), ("_MOST_KEPT", 5)):
-        network.forget_pictures()
+        reading_followings.forget_pictures()
         with monkeypatch.context() as patch:
-            patch.setattr(network, name, most)
+            patch.setattr(reading_followings, name, most)
             for size in range(10, 20):
-                network.picture(reader, community, most=size)
-            kept = list(network._kept.values())
+                reading_followings.picture(reader, community, most=size)
+            kept = list(reading_followings._kept.values())
         # Two followings each.
         assert len(kept) == {"_KEPT": 3, "_MOST_KEPT": 2}[name]
 
@@ -238,7 +239,7 @@ def test_twice_as_many_members_cost_twice_as_much_though_nobody_has_analysed_the
             for step in (1, 2)
             if (n * n + step) % size != n
         )
-        drawn = partial(network.picture, reader, community, most=size // 3)
+        drawn = partial(reading_followings.picture, reader, community, most=size // 3)
         steps.append([steps_of(drawn), steps_of(drawn)])
     (few, few_again), (many, many_again) = steps
     assert many < 2.5 * few

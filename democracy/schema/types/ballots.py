@@ -8,14 +8,16 @@ from fractions import Fraction
 import strawberry
 
 from accounts.api import Info
-from democracy import access, models, selectors
+from democracy import access, models
 from democracy.access import Viewer
+from democracy.reading import decisions as reading_decisions
+from democracy.reading import receipts
+from democracy.reading.decisions import ShownBallot
 from democracy.schema.scalars import BallotKind
 from democracy.schema.types.ledger import Receipt
 from democracy.schema.types.people import Voter
 from democracy.schema.types.results import Choice, as_stars, choices_of
-from democracy.selectors import ShownBallot
-from democracy.services import questions, receipts
+from democracy.services import questions
 
 
 @strawberry.type(description="What a ballot gives a choice.")
@@ -105,7 +107,7 @@ def _ratings(ballot: ShownBallot, choices: list[models.Choice]) -> list[Rating]:
 
 
 def _comments(viewer: Viewer, keys: list[tuple[int, int]]) -> Mapping[tuple[int, int], str]:
-    return selectors.comments_of(keys)
+    return reading_decisions.comments_of(keys)
 
 
 def own_receipts(viewer: Viewer, keys: list[tuple[int, int]]) -> Mapping[tuple[int, int], receipts.Receipt]:
@@ -113,7 +115,7 @@ def own_receipts(viewer: Viewer, keys: list[tuple[int, int]]) -> Mapping[tuple[i
 
 
 def own_ballots(viewer: Viewer, decisions: list[models.Decision]) -> dict[models.Decision, Ballot]:
-    found = selectors.own_ballots(viewer, decisions)
+    found = reading_decisions.own_ballots(viewer, decisions)
     return {one: Ballot(shown=found[one.pk]) for one in decisions if one.pk in found}
 
 

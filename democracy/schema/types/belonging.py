@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
 import strawberry
 
 from accounts.api import Info
-from democracy import directory, models
+from democracy import models
 from democracy.access import Viewer
+from democracy.reading import communities
 
 if TYPE_CHECKING:
     from democracy.schema.types.communities import Community
@@ -29,4 +30,4 @@ async def community_of(info: Info, pk: int) -> Community:
 
 
 def communities_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Community]:
-    return {row.pk: row for row in directory.communities_listed(viewer).filter(pk__in=ids)}
+    return {row.pk: row for row in communities.communities_listed(viewer).filter(pk__in=ids)}

@@ -10,19 +10,21 @@ import strawberry
 from accounts import schema as accounts_schema
 from accounts.api import Info, Node, node_id, of_row
 from accounts.schema import Account, ApiToken
-from democracy import directory, models, selectors
+from democracy import models
 from democracy.access import Viewer
+from democracy.reading import communities as reading_communities
+from democracy.reading import decisions as reading_decisions
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
 from democracy.schema.scalars import ApplicationStatus, CommunityVisibility, DecisionStatus, Role
 from democracy.schema.types.belonging import community_of
 from democracy.schema.types.decisions import DECISIONS, Decision
 from democracy.schema.types.people import Member
 
-COMMUNITIES = Listing(directory.communities_listed, ("name", "pk"))
-MEMBERS = Listing(selectors.members_of_communities, ("user__sort_name", "user__handle"), "community_id")
-PENDING = Listing(selectors.pending_applications_to, ("created_at", "pk"), "community_id")
-OWN_MEMBERSHIPS = Listing(selectors.own_memberships, ("community__name", "pk"))
-OWN_APPLICATIONS = Listing(selectors.own_applications, ("-pk",))
+COMMUNITIES = Listing(reading_communities.communities_listed, ("name", "pk"))
+MEMBERS = Listing(reading_decisions.members_of_communities, ("user__sort_name", "user__handle"), "community_id")
+PENDING = Listing(reading_decisions.pending_applications_to, ("created_at", "pk"), "community_id")
+OWN_MEMBERSHIPS = Listing(reading_decisions.own_memberships, ("community__name", "pk"))
+OWN_APPLICATIONS = Listing(reading_decisions.own_applications, ("-pk",))
 
 
 @strawberry.type(
@@ -94,15 +96,15 @@ class Community(Node):
 
 
 def _member_counts(viewer: Viewer, ids: list[int]) -> Mapping[int, int]:
-    return selectors.member_counts(ids)
+    return reading_decisions.member_counts(ids)
 
 
 def _own_memberships(viewer: Viewer, communities: list[int]) -> Mapping[int, models.Membership]:
-    return {row.community_id: row for row in selectors.own_memberships(viewer, communities)}
+    return {row.community_id: row for row in reading_decisions.own_memberships(viewer, communities)}
 
 
 def _own_applications(viewer: Viewer, communities: list[int]) -> Mapping[int, models.Application]:
-    return {row.community_id: row for row in selectors.own_applications(viewer, communities)}
+    return {row.community_id: row for row in reading_decisions.own_applications(viewer, communities)}
 
 
 @strawberry.type(description="Who applies, as managers see them.")

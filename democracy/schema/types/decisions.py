@@ -10,9 +10,11 @@ import strawberry
 from django.db.models import F
 
 from accounts.api import Info, Node, of_row
-from democracy import access, models, selectors
+from democracy import access, models
 from democracy.access import Viewer
 from democracy.errors import InvalidInput
+from democracy.reading import decisions as reading_decisions
+from democracy.reading import own_ballots as reading_own_ballots
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, connection
 from democracy.schema.scalars import DecisionStatus, ResultsVisibility
 from democracy.schema.types.ballots import (
@@ -25,15 +27,14 @@ from democracy.schema.types.ballots import (
 )
 from democracy.schema.types.belonging import ItsCommunity, community_of
 from democracy.schema.types.results import CalculationStatus, Choice, Result, choices_of, results_of, statuses_of
-from democracy.services import standings
 
 MOST_NODES = 1_000
 
 # Those that close last first; drafts without a closing before them.
 DECISIONS = Listing(
-    selectors.decisions_of_communities, (F("closes_at").desc(nulls_first=True), F("pk").desc()), "community_id"
+    reading_decisions.decisions_of_communities, (F("closes_at").desc(nulls_first=True), F("pk").desc()), "community_id"
 )
-HISTORY = Listing(selectors.snapshots_of, ("pk",), "decision_id")
+HISTORY = Listing(reading_decisions.snapshots_of, ("pk",), "decision_id")
 
 _BallotPage = tuple[models.Decision, int, int]
 
@@ -100,7 +101,7 @@ class Decision(Node):
 
     @strawberry.field(
         description="How many ballots have been cast, those of members who have left among them; while ballots are "
-        f"hidden, rounded down to a multiple of {selectors.TURNOUT_STEP}. Null for drafts."
+        f"hidden, rounded down to a multiple of {reading_decisions.TURNOUT_STEP}. Null for drafts."
     )
     async def turnout(self, info: Info) -> int | None:
         return await info.context.load(_turnouts, self.row)
@@ -165,17 +166,17 @@ async def _ballots(info: Info, decision: models.Decision, page: Page) -> Connect
     return None if ballots is None else connection(page, [Ballot(shown=one) for one in ballots], count=count)
 
 
-def _ballot_pages(viewer: Viewer, keys: list[_BallotPage]) -> Mapping[_BallotPage, list[selectors.ShownBallot]]:
-    pages: dict[_BallotPage, list[selectors.ShownBallot]] = {}
+def _ballot_pages(viewer: Viewer, keys: list[_BallotPage]) -> Mapping[_BallotPage, list[reading_decisions.ShownBallot]]:
+    pages: dict[_BallotPage, list[reading_decisions.ShownBallot]] = {}
     for start, stop in {(start, stop) for _, start, stop in keys}:
         decisions = [one for one, *place in keys if place == [start, stop] and access.shows_ballots(one)]
-        found = selectors.ballots_of(decisions, start=start, stop=stop)
+        found = reading_decisions.ballots_of(decisions, start=start, stop=stop)
         pages |= {(one, start, stop): found[one.pk] for one in decisions}
     return pages
 
 
 def _ballot_counts(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, int]:
-    counts = selectors.ballot_counts(decisions)
+    counts = reading_decisions.ballot_counts(decisions)
     return {one: counts.get(one.pk, 0) for one in decisions}
 
 
@@ -187,17 +188,17 @@ def _clarifications(viewer: Viewer, keys: list[int]) -> Mapping[int, list[models
 
 
 def _tags(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, list[str]]:
-    tags = selectors.tags_of(decisions)
+    tags = reading_decisions.tags_of(decisions)
     return {one: tags[one.pk] for one in decisions if one.pk in tags}
 
 
 def _turnouts(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, int]:
-    turnouts = selectors.turnouts(decisions)
+    turnouts = reading_decisions.turnouts(decisions)
     return {one: turnouts[one.pk] for one in decisions if one.published_at is not None}
 
 
 def _audiences(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, str]:
-    audiences = standings.audiences(viewer, decisions)
+    audiences = reading_own_ballots.audiences(viewer, decisions)
     return {one: audiences[one.pk].sentence for one in decisions if one.pk in audiences}
 
 

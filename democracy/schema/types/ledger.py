@@ -9,13 +9,13 @@ from asgiref.sync import sync_to_async
 from strawberry.scalars import JSON
 
 from accounts.api import node_id, of_row
-from democracy import directory, feed, models
+from democracy import models
 from democracy.access import Viewer
 from democracy.ledger import checkpoints, entry_content
 from democracy.ledger.canonical import written_time
+from democracy.reading import communities, ledger_feed, receipts
 from democracy.schema.paging import Connection, Page, connection
 from democracy.schema.scalars import BigInt, LedgerKind
-from democracy.services import receipts
 
 
 @strawberry.type(
@@ -23,7 +23,7 @@ from democracy.services import receipts
     "one is found. Those whose whole content you may know are open to you; of others you get what the chain needs."
 )
 class LedgerEntry:
-    item: strawberry.Private[feed.FeedItem]
+    item: strawberry.Private[ledger_feed.FeedItem]
 
     @strawberry.field(description="1, 2, 3 ... without gaps.")
     def revision(self) -> BigInt:
@@ -137,7 +137,7 @@ class Checkpoint:
 
 def checkpoint_of(viewer: Viewer, community_id: int) -> Checkpoint:
     """A checkpoint of now. Raises PermissionDenied."""
-    community = directory.readable_community(viewer, community_id)
+    community = communities.readable_community(viewer, community_id)
     return Checkpoint(row=receipts.checkpoint_now(community))
 
 
@@ -145,16 +145,20 @@ def ledger_page(
     viewer: Viewer, community_id: int, page: Page, *, kind: str, decision: int | None, newest_first: bool
 ) -> Connection[LedgerEntry]:
     """A page of the ledger, whose places are revisions. Raises PermissionDenied."""
-    community = directory.readable_community(viewer, community_id)
+    community = communities.readable_community(viewer, community_id)
     if newest_first:
-        items = feed.feed(
+        items = ledger_feed.feed(
             viewer, community, before=page.after or None, kind=kind, decision=decision, first=page.first + 1
         )
     else:
-        items = feed.feed_after(viewer, community, page.after, kind=kind, decision=decision, first=page.first + 1)
+        items = ledger_feed.feed_after(
+            viewer, community, page.after, kind=kind, decision=decision, first=page.first + 1
+        )
 
     async def count() -> int:
-        return await sync_to_async(lambda: feed.entries(viewer, community, kind=kind, decision=decision).count())()
+        return await sync_to_async(
+            lambda: ledger_feed.entries(viewer, community, kind=kind, decision=decision).count()
+        )()
 
     nodes = [LedgerEntry(item=item) for item in items]
     return connection(page, nodes, count=count, place=lambda index: items[index].revision)

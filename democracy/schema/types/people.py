@@ -7,15 +7,18 @@ from datetime import datetime
 import strawberry
 
 from accounts.api import Info, Node, node_id, of_row
-from democracy import access, models, network
+from democracy import access, models
 from democracy.access import Viewer
+from democracy.reading import followings as reading_followings
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
 from democracy.schema.scalars import Role
 from democracy.schema.types.belonging import ItsCommunity, community_of
 
-FOLLOWINGS = Listing(network.followings_by, ("order", "pk"), "follower_id")
+FOLLOWINGS = Listing(reading_followings.followings_by, ("order", "pk"), "follower_id")
 # By name, never by the row's number: that would tell when somebody came.
-FOLLOWERS = Listing(network.followings_of, ("follower__user__sort_name", "follower__user__handle"), "followee_id")
+FOLLOWERS = Listing(
+    reading_followings.followings_of, ("follower__user__sort_name", "follower__user__handle"), "followee_id"
+)
 
 
 @strawberry.type(

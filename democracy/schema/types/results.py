@@ -9,8 +9,9 @@ from typing import Any
 import strawberry
 
 from accounts.api import Node, node_id, of_row
-from democracy import access, models, selectors
+from democracy import access, models
 from democracy.access import Viewer
+from democracy.reading import decisions as reading_decisions
 from democracy.schema.scalars import BigInt, CalculationStatusKind, NoWinnerReason, Round, TieBreakKind
 from graph import STAR
 
@@ -207,7 +208,7 @@ class Result:
     "ballots: CURRENT, and nothing more is told."
 )
 class CalculationStatus:
-    state: strawberry.Private[selectors.CalculationState]
+    state: strawberry.Private[reading_decisions.CalculationState]
 
     @strawberry.field
     def decision_id(self) -> strawberry.ID:
@@ -243,14 +244,19 @@ class CalculationStatus:
 
 
 def choices_of(viewer: Viewer, decisions: list[int]) -> dict[int, list[models.Choice]]:
-    return selectors.choices_of(decisions)
+    return reading_decisions.choices_of(decisions)
 
 
 def results_of(viewer: Viewer, decisions: list[int]) -> dict[int, Result]:
     """The present results of decisions that the viewer has been shown."""
-    choices = selectors.choices_of(decisions)
-    return {one.decision_id: Result.of(one, choices[one.decision_id]) for one in selectors.newest_snapshots(decisions)}
+    choices = reading_decisions.choices_of(decisions)
+    return {
+        one.decision_id: Result.of(one, choices[one.decision_id])
+        for one in reading_decisions.newest_snapshots(decisions)
+    }
 
 
 def statuses_of(viewer: Viewer, decisions: list[int]) -> dict[int, CalculationStatus]:
-    return {state.decision_id: CalculationStatus(state=state) for state in selectors.calculation_states(decisions)}
+    return {
+        state.decision_id: CalculationStatus(state=state) for state in reading_decisions.calculation_states(decisions)
+    }

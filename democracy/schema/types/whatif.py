@@ -13,11 +13,11 @@ from democracy import models
 from democracy.access import Viewer
 from democracy.errors import InvalidInput, InvalidStars
 from democracy.models import MAX_CHOICES
+from democracy.reading.decisions import ShownBallot, choices_of
 from democracy.schema.scalars import BigInt
 from democracy.schema.types.ballots import Ballot, Source
 from democracy.schema.types.decisions import Decision
 from democracy.schema.types.results import Result
-from democracy.selectors import ShownBallot, choices_of
 from democracy.services import questions
 
 

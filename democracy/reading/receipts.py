@@ -9,13 +9,14 @@ from typing import Any
 
 from django.utils import timezone
 
-from democracy import access, feed, ledger
+from democracy import access, ledger
 from democracy.access import Viewer
-from democracy.disclosure import Disclosure, is_anonymous
 from democracy.errors import NoBallot
 from democracy.ledger import checkpoints, contents, signing
 from democracy.ledger.canonical import written_time
 from democracy.models import Ballot, Checkpoint, Community, Decision, LedgerEntry, StagedBallot
+from democracy.reading import ledger_feed
+from democracy.reading.disclosure import Disclosure, is_anonymous
 
 RECEIPT, LEDGER, VERSION = "crowdvote-receipt", "crowdvote-ledger", 1
 _ROWS = 1_000
@@ -41,7 +42,7 @@ class Receipt:
             "previous_hash": ledger.hash_at(entry.community_id, entry.revision - 1),
             "commitment": entry.commitment,
             "hash": entry.hash,
-            **feed.opened(entry),
+            **ledger_feed.opened(entry),
             "checkpoint": checkpoints.content(checkpoint_now(Community.objects.get(pk=entry.community_id))),
         }
         if entry.decision_id and entry.membership_id and self.is_anonymous:
@@ -107,7 +108,7 @@ def ledger_file(viewer: Viewer, community: Community) -> Iterator[str]:
 def _row(entry: LedgerEntry, rights: Disclosure) -> dict[str, Any]:
     row = {"revision": entry.revision, "commitment": entry.commitment, "hash": entry.hash}
     if rights.opens(entry):
-        return row | feed.opened(entry)
+        return row | ledger_feed.opened(entry)
     hour = written_time(entry.time.replace(minute=0, second=0, microsecond=0))
     return row | {"kind": str(entry.kind), "hour": hour, "decision": rights.decision_of(entry)}
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from accounts.models import User
 from democracy.access import Viewer
-from democracy.disclosure import Disclosure, is_anonymous
 from democracy.ledger import contents
 from democracy.models import Community, LedgerEntry, Membership
+from democracy.reading.disclosure import Disclosure, is_anonymous
 
 Kind = LedgerEntry.Kind
 SOMEBODY = "Somebody"

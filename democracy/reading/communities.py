@@ -14,8 +14,8 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Application, Ballot, Choice, Community, Decision, Following, Membership
-from democracy.network import counted, followings_shown
-from democracy.selectors import newest_snapshots
+from democracy.reading.decisions import newest_snapshots
+from democracy.reading.followings import counted, followings_shown
 
 # A member's tags are taken from their newest ballots; topics of long ago suggest little.
 _BALLOTS_FOR_TAGS = 100

@@ -1,4 +1,4 @@
-"""The ledger as a readable feed: what happened in a community, as a viewer may know it (`democracy.disclosure`)."""
+"""The ledger as a readable feed: what happened in a community, as a viewer may know it (`democracy.reading.disclosure`)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from democracy import access, sentences
+from democracy import access
 from democracy.access import Viewer
-from democracy.disclosure import Disclosure
 from democracy.ledger import GENESIS, entry_content
 from democracy.ledger.canonical import written_time
 from democracy.models import Community, Decision, LedgerEntry
-from democracy.sentences import SOMEBODY, Names
+from democracy.reading import sentences
+from democracy.reading.disclosure import Disclosure
+from democracy.reading.sentences import SOMEBODY, Names
 
 Kind = LedgerEntry.Kind
 # Entries that a search looks through before it asks whether to go on, and how many at once.
