@@ -31,8 +31,9 @@ from crowdvote.serving import (
 )
 from crowdvote.serving.connections import TooManyConnections, places, shared_thread  # noqa: E402
 from crowdvote.serving.streams import Application, ending_streams, serving  # noqa: E402
-from democracy import publishing, recalculation
-from democracy.relay import relay  # noqa: E402
+from democracy import recalculation
+from democracy.live import publishing
+from democracy.live.relay import relay  # noqa: E402
 
 logger = logging.getLogger(__name__)
 

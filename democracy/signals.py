@@ -16,8 +16,9 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
-from democracy import eventlog, ledger, publishing, recalculation
+from democracy import eventlog, ledger, recalculation
 from democracy.ledger import contents
+from democracy.live import publishing
 from democracy.models import (
     Application,
     Ballot,

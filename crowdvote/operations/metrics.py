@@ -32,8 +32,8 @@ from crowdvote.serving.streams import serving
 from democracy import observing, recalculation
 from democracy.database import clock
 from democracy.ledger import staleness as ledger_staleness
-from democracy.publishing import hub
-from democracy.relay import relay
+from democracy.live.publishing import hub
+from democracy.live.relay import relay
 
 _METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

@@ -11,9 +11,10 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 
 from accounts.outages import DATABASE_AWAY
-from democracy import access, eventlog, observing, publishing
+from democracy import access, eventlog, observing
 from democracy.database import clock
 from democracy.ledger import staleness
+from democracy.live import publishing
 from democracy.models import Decision
 from democracy.services.calculation import StageBallots, StagedDecision
 from democracy.services.claims import Claim, ClaimLost

@@ -11,9 +11,10 @@ from functools import partial
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from democracy import eventlog, observing, publishing
+from democracy import eventlog, observing
 from democracy.database import clock, statistics
 from democracy.ledger import staleness
+from democracy.live import publishing
 from democracy.recalculation import executors
 from democracy.recalculation.executors import Executor
 from democracy.services.pruning import prune_history_if_due

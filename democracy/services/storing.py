@@ -17,10 +17,11 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Case, Min, Value, When
 
-from democracy import ledger, publishing
+from democracy import ledger
 from democracy.database import bulk, clock
 from democracy.database.turns import turn
 from democracy.ledger import checkpoints
+from democracy.live import publishing
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.services.calculation import StagedDecision
 from democracy.services.claims import Claim

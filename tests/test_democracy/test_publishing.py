@@ -14,9 +14,17 @@ import pytest
 from channels.db import database_sync_to_async
 from django.utils import timezone
 
-from democracy import publishing
+from democracy.live import publishing
+from democracy.live.publishing import (
+    Hub,
+    Inbox,
+    community_topic,
+    hub,
+    overview_topic,
+    result_topic,
+    status_topic,
+)
 from democracy.models import Community, Decision, DecisionSnapshot, Membership
-from democracy.publishing import Hub, Inbox, community_topic, hub, overview_topic, result_topic, status_topic
 from democracy.recalculation import recalculate_community
 from democracy.services.calculation import forget_everything
 from democracy.services.results import Tally

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from pytest_django import Settings
 
-from democracy import publishing
-from democracy import relay as relay_module
-from democracy.models import Community
-from democracy.publishing import (
+from democracy.live import publishing
+from democracy.live import relay as relay_module
+from democracy.live.publishing import (
     access_topic,
     community_topic,
     hub,
@@ -21,7 +20,8 @@ from democracy.publishing import (
     result_topic,
     status_topic,
 )
-from democracy.relay import Hint, Relay, relay
+from democracy.live.relay import Hint, Relay, relay
+from democracy.models import Community
 from tests import factories
 from tests.recalculation import PATIENCE, until
 from tests.test_democracy.test_publishing import in_database, news, nothing, show

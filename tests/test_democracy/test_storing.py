@@ -11,7 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from democracy import publishing, services
+from democracy import services
+from democracy.live import publishing
 from democracy.models import CalculationClaim, Community, Decision, DecisionSnapshot, Membership, StagedBallot
 from democracy.recalculation import recalculate_community
 from democracy.services.calculation import StageBallots, StagedDecision, forget_everything

@@ -17,7 +17,8 @@ from strawberry.channels.testing import GraphQLWebsocketCommunicator
 from accounts import services as accounts
 from accounts.models import User
 from crowdvote.asgi import application
-from democracy import publishing, recalculation, services
+from democracy import recalculation, services
+from democracy.live import publishing
 from democracy.models import Community, DecisionSnapshot, Membership
 from democracy.schema import subscriptions
 from democracy.services.calculation import forget_everything

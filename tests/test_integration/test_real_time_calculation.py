@@ -15,9 +15,10 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from democracy import publishing, recalculation, services
+from democracy import recalculation, services
 from democracy.errors import DecisionClosed
 from democracy.ledger import staleness
+from democracy.live import publishing
 from democracy.models import Community, Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.services.calculation import forget_everything
 from democracy.services.results import Tally, result_content

@@ -16,10 +16,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django import Settings
 
-from democracy import publishing, recalculation
+from democracy import recalculation
+from democracy.live import publishing
+from democracy.live.publishing import hub, result_topic
+from democracy.live.relay import relay
 from democracy.models import Decision
-from democracy.publishing import hub, result_topic
-from democracy.relay import relay
 from tests import factories, services
 from tests.recalculation import PATIENCE, until, until_current
 from tests.test_democracy.test_publishing import in_database

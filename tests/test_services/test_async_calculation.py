@@ -14,7 +14,8 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from democracy import eventlog, publishing, recalculation
+from democracy import eventlog, recalculation
+from democracy.live import publishing
 from democracy.models import CalculationClaim, Decision, DecisionSnapshot, LedgerEntry, StagedBallot
 from democracy.recalculation import recalculate_community, recalculate_community_decisions_async
 from democracy.services.calculation import StageBallots, forget_everything

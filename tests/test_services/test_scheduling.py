@@ -11,7 +11,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from democracy import publishing, recalculation
+from democracy import recalculation
+from democracy.live import publishing
 from democracy.models import Community, Decision, DecisionSnapshot
 from democracy.recalculation import executors
 from democracy.services import pruning

@@ -18,9 +18,10 @@ from django.db.models.signals import post_delete, post_save
 from django.test import Client
 from pytest_django import Settings
 
-from democracy import eventlog, ledger, publishing, recalculation, services, signals
+from democracy import eventlog, ledger, recalculation, services, signals
 from democracy.ledger import contents
 from democracy.ledger.canonical import written_time
+from democracy.live import publishing
 from democracy.models import (
     Application,
     Ballot,

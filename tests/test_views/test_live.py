@@ -13,8 +13,9 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 from django.utils import timezone
 
-from democracy import publishing, services
-from democracy.publishing import hub
+from democracy import services
+from democracy.live import publishing
+from democracy.live.publishing import hub
 from democracy.recalculation import recalculate_community
 from democracy.services.storing import record_failure
 from democracy.views import live

@@ -10,8 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from crowdvote import __version__
 from crowdvote.serving import interpreter
-from democracy import publishing, recalculation
-from democracy.relay import relay
+from democracy import recalculation
+from democracy.live import publishing
+from democracy.live.relay import relay
 
 
 class Command(BaseCommand):

@@ -18,9 +18,9 @@ from typing import Any, ParamSpec
 
 from django.db import close_old_connections, connection
 
+from democracy.live.relay import Hint, relay
 from democracy.models import Decision, DecisionSnapshot
 from democracy.reading import decisions
-from democracy.relay import Hint, relay
 
 P = ParamSpec("P")
 
