@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from democracy import recalculation
 from democracy.models import Decision
-from democracy.services.calculation import forget_everything
+from democracy.recalculation.staging import forget_everything
 
 PATIENCE = 20.0
 

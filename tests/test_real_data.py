@@ -25,8 +25,8 @@ from crowdvote.asgi import application
 from democracy import ledger
 from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Membership
 from democracy.reading.ballots import columns_of
-from democracy.services.calculation import forget_everything
-from democracy.services.inputs import current_inputs
+from democracy.recalculation.inputs import current_inputs
+from democracy.recalculation.staging import forget_everything
 from democracy.services.margins import exact_margin
 from tests.recalculation import live_recalculation
 from tests.test_commands.running import run

@@ -29,11 +29,12 @@ from strawberry.extensions import SchemaExtension
 from accounts.middleware import bearer_token
 from crowdvote import __version__
 from crowdvote.serving.streams import serving
-from democracy import observing, recalculation
+from democracy import recalculation
 from democracy.database import clock
 from democracy.ledger import staleness as ledger_staleness
 from democracy.live.publishing import hub
 from democracy.live.relay import relay
+from democracy.recalculation import measuring
 
 _METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -70,12 +71,12 @@ def connect() -> None:
     prometheus_client.disable_created_metrics()
     BUILD.info({"version": __version__})
     for signal, receiver in (
-        (observing.woken, _woken),
-        (observing.job_offered, _job_offered),
-        (observing.run_ended, _run_ended),
-        (observing.decision_failed, _decision_failed),
-        (observing.staged, _staged),
-        (observing.tallied, _tallied),
+        (measuring.woken, _woken),
+        (measuring.job_offered, _job_offered),
+        (measuring.run_ended, _run_ended),
+        (measuring.decision_failed, _decision_failed),
+        (measuring.staged, _staged),
+        (measuring.tallied, _tallied),
     ):
         signal.connect(receiver, dispatch_uid="metrics")
     logging.getLogger("crowdvote.events").addHandler(_CountEvents())

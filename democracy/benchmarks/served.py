@@ -20,8 +20,8 @@ from democracy.benchmarks import installation, networks, towns
 from democracy.benchmarks.figures import Figure, percentile, seconds
 from democracy.benchmarks.installation import Client, Watchers
 from democracy.models import Ballot, Decision, DecisionSnapshot, Vote
-from democracy.services.inputs import current_inputs
-from democracy.services.results import result_content
+from democracy.recalculation.inputs import current_inputs
+from democracy.recalculation.results import result_content
 from graph import Calculation
 
 _PATIENCE = 60.0

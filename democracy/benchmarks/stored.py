@@ -9,7 +9,7 @@ from democracy import recalculation, services
 from democracy.benchmarks import networks, towns
 from democracy.benchmarks.figures import Figure, percentile, seconds
 from democracy.models import Decision, StagedBallot
-from democracy.services.calculation import forget_everything
+from democracy.recalculation.staging import forget_everything
 
 _VOTES = 50
 

@@ -1,6 +1,6 @@
 """What the ledger says of each kind of input: its subject and its whole content, as JSON.
 
-The calculation reads these contents back (`democracy.services.inputs`), and `verify_ledger` compares them with the
+The calculation reads these contents back (`democracy.recalculation.inputs`), and `verify_ledger` compares them with the
 rows, column by column; their keys are a contract with every ledger ever written.
 """
 

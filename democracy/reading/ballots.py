@@ -22,8 +22,8 @@ from accounts.text import search_words, whole_number
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import Ballot, Choice, Decision, Membership, StagedBallot
-from democracy.services.inputs import TAGS_TEXT, tag_set
-from democracy.services.results import result_content
+from democracy.recalculation.inputs import TAGS_TEXT, tag_set
+from democracy.recalculation.results import result_content
 from graph import STAR, Participation, star, tally
 
 Kind = StagedBallot.Kind

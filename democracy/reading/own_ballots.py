@@ -12,8 +12,8 @@ from democracy.access import Viewer
 from democracy.ledger import contents
 from democracy.models import Ballot, Choice, Community, Decision, LedgerEntry, Membership, StagedBallot
 from democracy.reading.decisions import own_memberships
+from democracy.recalculation.inputs import TAGS_TEXT, tag_set
 from democracy.services.ballots import anonymously_cast
-from democracy.services.inputs import TAGS_TEXT, tag_set
 from democracy.wording import STAR
 
 Kind = StagedBallot.Kind

@@ -17,7 +17,8 @@ from typing import Protocol
 from django.conf import settings
 from django.core.cache import cache
 
-from democracy import eventlog, observing
+from democracy import eventlog
+from democracy.recalculation import measuring
 from democracy.recalculation.runs import recalculate_community_decisions_async
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class Queue:
     def _send(self, community_id: int) -> bool:
         """Put a job on the queue; False where the queue does not answer, or a job that is there has not been taken."""
         if time.monotonic() < self._pause_until:
-            observing.job_offered.send_robust(None, outcome="paused")
+            measuring.job_offered.send_robust(None, outcome="paused")
             return False
         # Celery is an optional package, and takes its time to be imported.
         from democracy.recalculation import jobs
@@ -95,10 +96,10 @@ class Queue:
             if not self._pause_until:
                 eventlog.limit_reached(f"The queue does not answer, the sweep calculates meanwhile: {error}")
             self._pause_until = time.monotonic() + _PAUSE
-            observing.job_offered.send_robust(None, outcome="failed")
+            measuring.job_offered.send_robust(None, outcome="failed")
             return False
         self._pause_until = 0.0
-        observing.job_offered.send_robust(None, outcome="sent" if sent else "waiting")
+        measuring.job_offered.send_robust(None, outcome="sent" if sent else "waiting")
         return sent
 
 

@@ -11,15 +11,16 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 
 from accounts.outages import DATABASE_AWAY
-from democracy import access, eventlog, observing
+from democracy import access, eventlog
 from democracy.database import clock
 from democracy.ledger import staleness
 from democracy.live import publishing
 from democracy.models import Decision
-from democracy.services.calculation import StageBallots, StagedDecision
-from democracy.services.claims import Claim, ClaimLost
-from democracy.services.results import Tally
-from democracy.services.storing import record_failure, store
+from democracy.recalculation import measuring
+from democracy.recalculation.claims import Claim, ClaimLost
+from democracy.recalculation.results import Tally
+from democracy.recalculation.staging import StageBallots, StagedDecision
+from democracy.recalculation.storing import record_failure, store
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def _run(community_id: int) -> bool:
         raise
     finally:
         claim.release()
-        observing.run_ended.send_robust(None, outcome=outcome, seconds=time.monotonic() - started)
+        measuring.run_ended.send_robust(None, outcome=outcome, seconds=time.monotonic() - started)
     # The claim's end changes the status of decisions that failed.
     publishing.status_changed(staleness.live_decisions(community_id, clock.now()).values_list("pk", flat=True))
     return True
@@ -115,7 +116,7 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
     seconds = time.monotonic() - started
     if is_logged:
         eventlog.staging_completed(ballots=ballots, seconds=seconds)
-    observing.staged.send_robust(None, seconds=seconds)
+    measuring.staged.send_robust(None, seconds=seconds)
 
     started = time.monotonic()
     if is_logged:
@@ -138,7 +139,7 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
     seconds = time.monotonic() - started
     if is_logged:
         eventlog.tally_completed(seconds=seconds)
-    observing.tallied.send_robust(None, seconds=seconds)
+    measuring.tallied.send_robust(None, seconds=seconds)
 
 
 def _is_of_the_database(error: Exception) -> bool:
@@ -163,5 +164,5 @@ def _record_failures(decisions: Sequence[Decision], error: Exception) -> None:
         eventlog.thread_error(error)
         logger.error("calculation failed", exc_info=error)
     for decision in decisions:
-        observing.decision_failed.send_robust(None)
+        measuring.decision_failed.send_robust(None)
         record_failure(decision, decision.input_revision, words)

@@ -11,13 +11,13 @@ from functools import partial
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from democracy import eventlog, observing
+from democracy import eventlog
 from democracy.database import clock, statistics
 from democracy.ledger import staleness
 from democracy.live import publishing
-from democracy.recalculation import executors
+from democracy.recalculation import executors, measuring
 from democracy.recalculation.executors import Executor
-from democracy.services.pruning import prune_history_if_due
+from democracy.recalculation.pruning import prune_history_if_due
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Scheduler:
         with self._changed:
             if self._thread is None:
                 return
-            observing.woken.send_robust(None, folded=community_id in self._due)
+            measuring.woken.send_robust(None, folded=community_id in self._due)
             due = self._due.setdefault(community_id, _Due(now, now + settings.RECALCULATION_DEBOUNCE_BOUND))
             due.at = min(now + settings.RECALCULATION_DEBOUNCE, due.latest)
             self._changed.notify_all()

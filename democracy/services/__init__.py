@@ -4,8 +4,9 @@ Each checks the rules, writes in one transaction that holds the community's ledg
 nothing written where a rule says no. `StageBallots` and `Tally` calculate; they change no input.
 """
 
+from democracy.recalculation.results import Tally
+from democracy.recalculation.staging import StageBallots, calculation_of
 from democracy.services.ballots import Receipt, cast_ballot, tag_ballot, withdraw_ballot
-from democracy.services.calculation import StageBallots, calculation_of
 from democracy.services.communities import (
     apply_to_community,
     create_community,
@@ -29,7 +30,6 @@ from democracy.services.decisions import (
 )
 from democracy.services.followings import follow, reorder_followings, unfollow
 from democracy.services.previews import preview_following
-from democracy.services.results import Tally
 
 __all__ = [
     "ChoiceInput",

@@ -25,8 +25,8 @@ from democracy.ledger import checkpoints, signing
 from democracy.ledger.canonical import canonical, written_time
 from democracy.models import Ballot, Decision, DecisionSnapshot, Following, Membership, StagedBallot
 from democracy.reading.receipts import pseudonym_id
+from democracy.recalculation.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, inputs_at, tag_set
 from democracy.services.importing import Made, import_community
-from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, inputs_at, tag_set
 from democracy.services.reading import FORMAT, VERSION, read_bundle
 
 # Kind, packed microstars and tags.

@@ -28,8 +28,7 @@ from typing import Protocol
 from democracy import ledger
 from democracy.ledger import Content
 from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Following, Membership, Vote
-from democracy.services.calculation import calculation_at_hand, calculation_of
-from democracy.services.inputs import (
+from democracy.recalculation.inputs import (
     CommunityInputs,
     DecisionInputs,
     Pair,
@@ -38,6 +37,7 @@ from democracy.services.inputs import (
     member_rows,
     without_ballots,
 )
+from democracy.recalculation.staging import calculation_at_hand, calculation_of
 from graph import Calculation, DelegationGraph, Source, StagedBallot
 
 # Closures of more members, or with chains of more followings, than this are not walked: each level is a few queries,

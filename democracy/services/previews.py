@@ -15,7 +15,7 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Ballot, Choice, Decision, Membership
-from democracy.services.calculation import LiveCalculation, open_calculations
+from democracy.recalculation.staging import LiveCalculation, open_calculations
 from democracy.services.followings import require_pair
 from democracy.services.questions import under_pseudonyms
 from democracy.tags import normalise_tags

@@ -21,11 +21,11 @@ from democracy.errors import BallotsHidden, DecisionClosed, DecisionNotOpen, Inv
 from democracy.models import Decision, Membership
 from democracy.models import StagedBallot as StoredBallot
 from democracy.reading.decisions import ShownBallot
+from democracy.recalculation.results import result_content
+from democracy.recalculation.staging import calculation_of
 from democracy.services.ballots import check_stars
-from democracy.services.calculation import calculation_of
 from democracy.services.closures import ballots_known
 from democracy.services.followings import require_pair
-from democracy.services.results import result_content
 from democracy.tags import normalise_tags
 from graph import Calculation, CastBallot, FollowingRemoved, FollowingSet, GraphChange, Source, StagedBallot
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from democracy.services.calculation import forget_everything
+from democracy.recalculation.staging import forget_everything
 
 
 @pytest.fixture(autouse=True)

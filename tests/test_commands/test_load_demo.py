@@ -12,7 +12,7 @@ from accounts.models import User
 from democracy import demo, ledger
 from democracy.demo import riverside
 from democracy.models import Application, Community, Decision, DecisionSnapshot, LedgerEntry, Membership
-from democracy.services.inputs import current_inputs
+from democracy.recalculation.inputs import current_inputs
 from tests import factories
 from tests.rules import written
 from tests.test_commands.running import exported, run

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry
-from democracy.recalculation import Scheduler
+from democracy.recalculation import Scheduler, pruning
 from democracy.recalculation.executors import Threads
-from democracy.services import pruning
 from tests import factories
 from tests.recalculation import until
 from tests.test_commands.running import refused, run

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from democracy import ledger
 from democracy.models import CalculationClaim, Decision, DecisionSnapshot, LedgerEntry
-from democracy.services.claims import Claim
+from democracy.recalculation.claims import Claim
 from tests import factories
 from tests.factories import close, vote
 from tests.rules import entries
@@ -97,7 +97,7 @@ def test_a_failure_is_told_and_fails_the_command_and_the_next_try_heals_it(town,
         raise ArithmeticError("no numbers today")
 
     with monkeypatch.context() as patch:
-        patch.setattr("democracy.services.calculation.Calculation.from_scratch", broken)
+        patch.setattr("democracy.recalculation.staging.Calculation.from_scratch", broken)
         with pytest.raises(CommandError, match=r"1 calculation failed\."):
             run("recalculate")
     assert status(one) == "failed"

@@ -9,7 +9,7 @@ from django.urls import reverse
 from crowdvote.pages.example import WORKED, live_example
 from democracy import recalculation
 from democracy.models import Community, Decision
-from democracy.services.calculation import forget_everything
+from democracy.recalculation.staging import forget_everything
 from tests import factories
 
 pytestmark = pytest.mark.django_db

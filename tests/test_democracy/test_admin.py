@@ -34,8 +34,7 @@ from democracy.models import (
     Membership,
     StagedBallot,
 )
-from democracy.recalculation import recalculate_community
-from democracy.services import calculation
+from democracy.recalculation import recalculate_community, staging
 from tests import factories, rules
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +57,7 @@ REGISTERED = [
 
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
-    calculation.forget_everything()
+    staging.forget_everything()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from democracy.models import CalculationClaim, Community
-from democracy.services.claims import Claim, ClaimLost
+from democracy.recalculation.claims import Claim, ClaimLost
 from tests import factories, rules
 from tests.recalculation import until
 

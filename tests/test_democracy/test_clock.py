@@ -12,7 +12,7 @@ from democracy import ledger
 from democracy.database import clock
 from democracy.models import DecisionSnapshot
 from democracy.recalculation import recalculate_community
-from democracy.services.calculation import forget_everything
+from democracy.recalculation.staging import forget_everything
 from tests import factories
 
 pytestmark = pytest.mark.django_db

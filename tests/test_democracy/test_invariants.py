@@ -25,12 +25,11 @@ from democracy.models import (
     StagedBallot,
     Vote,
 )
-from democracy.recalculation import recalculate_community
-from democracy.services import calculation, inputs
-from democracy.services.calculation import StageBallots, forget_everything
-from democracy.services.claims import Claim
-from democracy.services.results import Tally
-from democracy.services.storing import store
+from democracy.recalculation import inputs, recalculate_community, staging
+from democracy.recalculation.claims import Claim
+from democracy.recalculation.results import Tally
+from democracy.recalculation.staging import StageBallots, forget_everything
+from democracy.recalculation.storing import store
 from tests import factories
 from tests.recalculation import live_recalculation, until_current  # noqa: F401
 
@@ -258,9 +257,9 @@ def test_invariant_7_incremental_equals_from_scratch_and_an_unchanged_result_is_
         recalculate_community(community.pk)
         incremental = staged_rows(decision)
         shown = DecisionSnapshot.objects.filter(decision=decision).order_by("-revision")[0].result
-        kept = calculation._kept.pop(community.pk)
+        kept = staging._kept.pop(community.pk)
         afresh = stage(decision)
-        calculation._kept[community.pk] = kept
+        staging._kept[community.pk] = kept
         assert afresh.columns is not None
         assert incremental == {
             ballot.member: (

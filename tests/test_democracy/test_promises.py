@@ -21,9 +21,8 @@ from democracy.models import Community, Decision, DecisionSnapshot, Membership, 
 from democracy.reading import communities, decisions
 from democracy.reading.ballots import ballot_rows, columns_of, read_rows
 from democracy.reading.own_ballots import audiences, own_ballot
-from democracy.recalculation import recalculate_community
-from democracy.services import audits
-from democracy.services.calculation import forget_everything
+from democracy.recalculation import audits, recalculate_community
+from democracy.recalculation.staging import forget_everything
 from democracy.services.explaining import explain_own, picture
 from tests import factories, rules
 from tests.test_graphql.api import ask, client_of, id_of, post

@@ -26,8 +26,8 @@ from democracy.live.publishing import (
 )
 from democracy.models import Community, Decision, DecisionSnapshot, Membership
 from democracy.recalculation import recalculate_community
-from democracy.services.calculation import forget_everything
-from democracy.services.results import Tally
+from democracy.recalculation.results import Tally
+from democracy.recalculation.staging import forget_everything
 from tests import factories
 
 PATIENCE = 10.0

@@ -14,8 +14,8 @@ from democracy import access, services
 from democracy.models import CalculationClaim, Decision
 from democracy.reading.decisions import ballots_of, calculation_states
 from democracy.recalculation import recalculate_community
-from democracy.services.calculation import forget_everything
-from democracy.services.claims import Claim
+from democracy.recalculation.claims import Claim
+from democracy.recalculation.staging import forget_everything
 from tests import factories
 
 pytestmark = pytest.mark.django_db

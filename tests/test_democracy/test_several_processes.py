@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from democracy.models import Community, Decision, DecisionSnapshot, StagedBallot
-from democracy.recalculation import recalculate_community
-from democracy.services import calculation, inputs
-from democracy.services.calculation import forget_everything
-from democracy.services.results import Tally
+from democracy.recalculation import inputs, recalculate_community, staging
+from democracy.recalculation.results import Tally
+from democracy.recalculation.staging import forget_everything
 from graph import Calculation
 from tests import factories, histories
 
@@ -27,7 +26,7 @@ def run_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     keep: dict[str, OrderedDict[int, Any]] = {}
 
     def run(process: str, community: Community) -> None:
-        monkeypatch.setattr(calculation, "_kept", keep.setdefault(process, OrderedDict()))
+        monkeypatch.setattr(staging, "_kept", keep.setdefault(process, OrderedDict()))
         assert recalculate_community(community.pk)
 
     yield run
@@ -60,7 +59,7 @@ def afresh(decision: Decision) -> tuple[Any, dict[int, tuple[str, bytes, frozens
         for member, kind in zip(columns.members, columns.kinds, strict=True)
     ]
     rows = zip(columns.kinds, packed, columns.tags, columns.counted.tolist(), names, strict=True)
-    staged = calculation.StagedDecision(now.revision, one.choices, made.result, {}, None, frozenset())
+    staged = staging.StagedDecision(now.revision, one.choices, made.result, {}, None, frozenset())
     result = Tally().process(staged)
     return result, dict(zip(columns.members, rows, strict=True))
 

@@ -10,10 +10,10 @@ from django.utils import timezone
 from democracy.ledger import staleness
 from democracy.models import Decision, LedgerEntry
 from democracy.recalculation import recalculate_community
-from democracy.services.calculation import StageBallots, forget_everything
-from democracy.services.claims import Claim
-from democracy.services.results import Tally
-from democracy.services.storing import record_failure, store
+from democracy.recalculation.claims import Claim
+from democracy.recalculation.results import Tally
+from democracy.recalculation.staging import StageBallots, forget_everything
+from democracy.recalculation.storing import record_failure, store
 from tests import factories, rules
 from tests.test_democracy.test_counters import Scene, scene
 

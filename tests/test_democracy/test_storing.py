@@ -15,10 +15,10 @@ from democracy import services
 from democracy.live import publishing
 from democracy.models import CalculationClaim, Community, Decision, DecisionSnapshot, Membership, StagedBallot
 from democracy.recalculation import recalculate_community
-from democracy.services.calculation import StageBallots, StagedDecision, forget_everything
-from democracy.services.claims import Claim, ClaimLost
-from democracy.services.results import Tally
-from democracy.services.storing import record_failure, store
+from democracy.recalculation.claims import Claim, ClaimLost
+from democracy.recalculation.results import Tally
+from democracy.recalculation.staging import StageBallots, StagedDecision, forget_everything
+from democracy.recalculation.storing import record_failure, store
 from tests import factories, rules
 
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,7 @@ from django.db.models import Model
 from accounts.models import User
 from democracy import access, recalculation, services
 from democracy.models import Community, Decision, Membership
-from democracy.services.calculation import forget_everything
+from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, id_of, post
 from tests.test_graphql.documents import COMMUNITY, DECISION, LEDGER, NODE, WHAT_IF

@@ -12,7 +12,7 @@ from django.utils import timezone
 from democracy import recalculation
 from democracy.ledger.canonical import written_time
 from democracy.models import Community, Decision
-from democracy.services.calculation import forget_everything
+from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, id_of
 from tests.test_graphql.documents import BALLOT, LEDGER, RESULT

@@ -12,7 +12,7 @@ from accounts import services as accounts
 from accounts.models import User
 from democracy import recalculation, services
 from democracy.models import Community, Membership
-from democracy.services.calculation import forget_everything
+from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, client_of, id_of
 

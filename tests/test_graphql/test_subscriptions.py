@@ -20,8 +20,8 @@ from crowdvote.asgi import application
 from democracy import recalculation, services
 from democracy.live import publishing
 from democracy.models import Community, DecisionSnapshot, Membership
+from democracy.recalculation.staging import forget_everything
 from democracy.schema import subscriptions
-from democracy.services.calculation import forget_everything
 from tests import factories
 from tests.test_graphql.api import JSON, URL, id_of
 

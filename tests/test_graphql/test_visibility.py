@@ -9,7 +9,7 @@ import pytest
 from accounts.api import node_id
 from democracy import recalculation, services
 from democracy.models import Community, Decision, LedgerEntry, Membership
-from democracy.services.calculation import forget_everything
+from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, codes, id_of, post
 from tests.test_graphql.documents import COMMUNITY, DECISION, LEDGER, WHAT_IF

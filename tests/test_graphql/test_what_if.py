@@ -9,7 +9,7 @@ import pytest
 
 from democracy import recalculation, services
 from democracy.models import Community, Decision, Membership
-from democracy.services.calculation import forget_everything
+from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, client_of, codes, everything_written, id_of, post
 from tests.test_graphql.documents import BALLOT, RESULT, WHAT_IF

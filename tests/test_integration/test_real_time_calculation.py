@@ -20,8 +20,8 @@ from democracy.errors import DecisionClosed
 from democracy.ledger import staleness
 from democracy.live import publishing
 from democracy.models import Community, Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
-from democracy.services.calculation import forget_everything
-from democracy.services.results import Tally, result_content
+from democracy.recalculation.results import Tally, result_content
+from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.recalculation import until, until_current
 

@@ -98,7 +98,7 @@ def test_killed_after_the_vote_and_before_its_calculation(machine):
 
 def test_killed_in_the_middle_of_a_calculation_that_holds_the_claim(machine):
     hang = """
-        from democracy.services.results import Tally
+        from democracy.recalculation.results import Tally
         Tally.process = lambda self, staged: die()
     """
     code, _ = machine.run(hang, VOTE, "recalculation.recalculate_community(decision.community_id)")

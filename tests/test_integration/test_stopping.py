@@ -27,7 +27,7 @@ __all__ = ["data_directory", "prepared_directory"]
 # A calculation that goes on for as long as the environment says.
 SLOW = """
     import os, time
-    from democracy.services.results import Tally
+    from democracy.recalculation.results import Tally
     process = Tally.process
     def slowly(self, staged):
         print("calculating", flush=True)

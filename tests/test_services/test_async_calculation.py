@@ -18,9 +18,9 @@ from democracy import eventlog, recalculation
 from democracy.live import publishing
 from democracy.models import CalculationClaim, Decision, DecisionSnapshot, LedgerEntry, StagedBallot
 from democracy.recalculation import recalculate_community, recalculate_community_decisions_async
-from democracy.services.calculation import StageBallots, forget_everything
-from democracy.services.claims import Claim
-from democracy.services.results import Tally
+from democracy.recalculation.claims import Claim
+from democracy.recalculation.results import Tally
+from democracy.recalculation.staging import StageBallots, forget_everything
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

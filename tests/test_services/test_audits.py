@@ -27,8 +27,8 @@ from democracy.models import (
     StagedBallot,
     Vote,
 )
-from democracy.services import audits
-from democracy.services.calculation import forget_everything
+from democracy.recalculation import audits
+from democracy.recalculation.staging import forget_everything
 from tests import factories, histories, rules
 from tests.rules import Clock
 

@@ -12,10 +12,10 @@ from django.db import connection
 
 from democracy import ledger, services
 from democracy.models import Decision, Membership
-from democracy.services import calculation, inputs
-from democracy.services.calculation import StageBallots, StagedDecision, calculation_of, forget_everything
+from democracy.recalculation import inputs, staging
+from democracy.recalculation.results import Tally
+from democracy.recalculation.staging import StageBallots, StagedDecision, calculation_of, forget_everything
 from democracy.services.decisions import recalculation_change
-from democracy.services.results import Tally
 from graph import Calculation, CastBallot, StagedBallot
 from tests import factories, histories, rules
 from tests.test_services.conftest import Town
@@ -128,7 +128,7 @@ class TestCatchingUp:
         self, town: Town, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stage(town.decision)
-        monkeypatch.setattr(calculation, "_TOO_FAR_BEHIND", 2)
+        monkeypatch.setattr(staging, "_TOO_FAR_BEHIND", 2)
         for member in (town.ada, town.ben, town.cleo):
             factories.vote(member, town.decision, Ash=5)
         staged = stage(town.decision)
@@ -145,7 +145,7 @@ class TestCatchingUp:
     def test_the_communities_and_closed_decisions_of_long_ago_are_let_go(
         self, town: Town, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(calculation, "_KEPT", 2)
+        monkeypatch.setattr(staging, "_KEPT", 2)
         closed = []
         for _ in range(3):
             community, members = rules.found()
@@ -153,8 +153,8 @@ class TestCatchingUp:
             StageBallots(community.pk).process([decision.pk], live=[decision.pk])
             closed.append(factories.close(decision))
             StageBallots.final(closed[-1])
-        assert list(calculation._kept) == [one.community_id for one in closed[1:]]
-        assert list(calculation._final) == [(one.pk, one.closes_at) for one in closed[1:]]
+        assert list(staging._kept) == [one.community_id for one in closed[1:]]
+        assert list(staging._final) == [(one.pk, one.closes_at) for one in closed[1:]]
 
     def test_after_an_error_everything_is_read_afresh(self, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
         factories.vote(town.ada, town.decision, Ash=5)

@@ -18,9 +18,9 @@ from accounts.models import User
 from democracy import services
 from democracy.benchmarks import networks, towns
 from democracy.models import Ballot, Community, Decision, Following, Membership, Vote
-from democracy.recalculation import recalculate_community
-from democracy.services import calculation, closures
-from democracy.services.calculation import StageBallots, calculation_at_hand, calculation_of, forget_everything
+from democracy.recalculation import recalculate_community, staging
+from democracy.recalculation.staging import StageBallots, calculation_at_hand, calculation_of, forget_everything
+from democracy.services import closures
 from democracy.services.closures import PartialCalculation, ballots_known
 from graph import Source, StagedBallot
 from tests import factories, histories
@@ -230,10 +230,10 @@ class TestWhatIsKept:
         for number in range(1, 4):
             factories.vote(town.ada, town.decision, Ash=number)
         members = [town.ben.pk]
-        monkeypatch.setattr(calculation, "_NEAR", 2)
+        monkeypatch.setattr(staging, "_NEAR", 2)
         part = ballots_known(town.decision, members).calculation
         assert set(part.graph.digraph) == {town.ben.pk, town.ada.pk}
-        monkeypatch.setattr(calculation, "_NEAR", 3)
+        monkeypatch.setattr(staging, "_NEAR", 3)
         kept = ballots_known(town.decision, members).calculation
         assert set(kept.graph.digraph) == set(everybody(town.decision))
         assert told(part, members) == told(kept, members)
@@ -254,7 +254,7 @@ class TestWhatIsKept:
         holds, done = threading.Event(), threading.Event()
 
         def run() -> None:
-            with calculation._keeper(town.community.pk).lock:
+            with staging._keeper(town.community.pk).lock:
                 holds.set()
                 done.wait()
 

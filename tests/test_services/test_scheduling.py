@@ -14,8 +14,7 @@ from pytest_django import Settings
 from democracy import recalculation
 from democracy.live import publishing
 from democracy.models import Community, Decision, DecisionSnapshot
-from democracy.recalculation import executors
-from democracy.services import pruning
+from democracy.recalculation import executors, pruning
 from tests import factories
 from tests.recalculation import PATIENCE, until
 from tests.test_democracy.test_publishing import in_database, news

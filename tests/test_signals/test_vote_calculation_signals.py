@@ -34,8 +34,8 @@ from democracy.models import (
     Membership,
     Vote,
 )
-from democracy.services.calculation import StagedDecision, forget_everything
-from democracy.services.results import Tally
+from democracy.recalculation.results import Tally
+from democracy.recalculation.staging import StagedDecision, forget_everything
 from tests import factories
 
 # Real transactions: what happens on commit, and what counts as one transaction, is the subject here.

@@ -18,8 +18,8 @@ from democracy.ledger import checkpoints
 from democracy.management import foreground
 from democracy.models import Community, Decision, Membership
 from democracy.reading import receipts
+from democracy.recalculation.staging import forget_everything
 from democracy.services import bundles
-from democracy.services.calculation import forget_everything
 from tests import factories, rules
 from tests.rules import Clock
 from tests.test_verify.bundles import bundle, verifier

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from democracy.services import calculation
+from democracy.recalculation import staging
 
 
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
-    calculation.forget_everything()
+    staging.forget_everything()

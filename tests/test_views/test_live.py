@@ -17,7 +17,7 @@ from democracy import services
 from democracy.live import publishing
 from democracy.live.publishing import hub
 from democracy.recalculation import recalculate_community
-from democracy.services.storing import record_failure
+from democracy.recalculation.storing import record_failure
 from democracy.views import live
 from tests import factories
 from tests.recalculation import until

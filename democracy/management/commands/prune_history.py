@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from democracy.services.pruning import prune_history
+from democracy.recalculation.pruning import prune_history
 
 
 class Command(BaseCommand):

@@ -14,7 +14,7 @@ from democracy.database import clock
 from democracy.ledger import staleness
 from democracy.management import foreground
 from democracy.models import Community, Decision
-from democracy.services.calculation import forget_everything
+from democracy.recalculation.staging import forget_everything
 from democracy.services.decisions import recalculation_change
 
 

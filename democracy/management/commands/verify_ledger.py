@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from democracy.models import Community
-from democracy.services import audits
+from democracy.recalculation import audits
 
 
 class Command(BaseCommand):

@@ -35,10 +35,10 @@ from democracy.models import (
     Membership,
     StagedBallot,
 )
-from democracy.services.calculation import kinds_of, under_pseudonyms
-from democracy.services.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, tag_set
-from democracy.services.results import result_content
-from democracy.services.storing import is_due
+from democracy.recalculation.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, tag_set
+from democracy.recalculation.results import result_content
+from democracy.recalculation.staging import kinds_of, under_pseudonyms
+from democracy.recalculation.storing import is_due
 from graph import Calculation, DelegationGraph
 
 Kind = LedgerEntry.Kind

@@ -23,9 +23,9 @@ from democracy.database.turns import turn
 from democracy.ledger import checkpoints
 from democracy.live import publishing
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
-from democracy.services.calculation import StagedDecision
-from democracy.services.claims import Claim
-from democracy.services.inputs import TAGS_TEXT, tag_set
+from democracy.recalculation.claims import Claim
+from democracy.recalculation.inputs import TAGS_TEXT, tag_set
+from democracy.recalculation.staging import StagedDecision
 
 # So many different voters must have cast, changed or withdrawn a ballot before a BATCHED decision shows a new interim
 # result: those who inherit are no further voters to hide among.

@@ -18,8 +18,8 @@ from typing import TypeAlias
 from democracy import ledger
 from democracy.models import Decision, LedgerEntry
 from democracy.models import StagedBallot as StoredBallot
-from democracy.services import inputs
-from democracy.services.inputs import DecisionInputs, Pair
+from democracy.recalculation import inputs
+from democracy.recalculation.inputs import DecisionInputs, Pair
 from graph import (
     Calculation,
     CastBallot,

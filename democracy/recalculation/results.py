@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from democracy.services.calculation import StagedDecision
+from democracy.recalculation.staging import StagedDecision
 from graph import Result
 
 
