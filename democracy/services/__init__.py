@@ -4,6 +4,7 @@ Each checks the rules, writes in one transaction that holds the community's ledg
 nothing written where a rule says no. `StageBallots` and `Tally` calculate; they change no input.
 """
 
+from democracy.explaining.what_if import preview_following
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import StageBallots, calculation_of
 from democracy.services.ballots import Receipt, cast_ballot, tag_ballot, withdraw_ballot
@@ -29,7 +30,6 @@ from democracy.services.decisions import (
     update_decision,
 )
 from democracy.services.followings import follow, reorder_followings, unfollow
-from democracy.services.previews import preview_following
 
 __all__ = [
     "ChoiceInput",

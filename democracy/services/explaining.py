@@ -10,11 +10,11 @@ from typing import Any
 from democracy import access, wording
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
+from democracy.explaining.closures import KnownBallots, ballots_known
+from democracy.explaining.sources import influence, network, under_pseudonyms
 from democracy.models import Choice, Decision, Membership
 from democracy.reading.ballots import Voter, ballot_behind, voters
 from democracy.reading.followings import MOST_DRAWN
-from democracy.services.closures import KnownBallots, ballots_known
-from democracy.services.questions import influence, network, under_pseudonyms
 from democracy.wording import SourceWords
 from graph import Source, StagedBallot
 

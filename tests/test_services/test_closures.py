@@ -17,11 +17,11 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import User
 from democracy import services
 from democracy.benchmarks import networks, towns
+from democracy.explaining import closures
+from democracy.explaining.closures import PartialCalculation, ballots_known
 from democracy.models import Ballot, Community, Decision, Following, Membership, Vote
 from democracy.recalculation import recalculate_community, staging
 from democracy.recalculation.staging import StageBallots, calculation_at_hand, calculation_of, forget_everything
-from democracy.services import closures
-from democracy.services.closures import PartialCalculation, ballots_known
 from graph import Source, StagedBallot
 from tests import factories, histories
 from tests.test_services.conftest import Town

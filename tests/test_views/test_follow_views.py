@@ -198,7 +198,7 @@ def test_a_preview_puts_what_changes_first_and_says_where_there_is_more_to_look_
     shown = as_(ada).get(page, {"tags": ""}).context["previews"]
     by_outcome = [[one.decision for one in some] for some in (shown.changed, shown.unchanged, shown.hidden)]
     assert (by_outcome, shown.are_cut) == ([[decision], [same], [hidden]], False)
-    monkeypatch.setattr("democracy.services.previews._MOST_DECISIONS", 2)
+    monkeypatch.setattr("democracy.explaining.what_if._MOST_DECISIONS", 2)
     response = as_(ada).get(page, {"tags": ""})
     assert (len(response.context["previews"].decisions), response.context["previews"].are_cut) == (2, True)
     assert "Only the 2 open decisions that close first were looked at." in text(response)

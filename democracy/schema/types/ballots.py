@@ -10,6 +10,7 @@ import strawberry
 from accounts.api import Info
 from democracy import access, models
 from democracy.access import Viewer
+from democracy.explaining import sources as explaining_sources
 from democracy.reading import decisions as reading_decisions
 from democracy.reading import receipts
 from democracy.reading.decisions import ShownBallot
@@ -17,7 +18,6 @@ from democracy.schema.scalars import BallotKind
 from democracy.schema.types.ledger import Receipt
 from democracy.schema.types.people import Voter
 from democracy.schema.types.results import Choice, as_stars, choices_of
-from democracy.services import questions
 
 
 @strawberry.type(description="What a ballot gives a choice.")
@@ -38,7 +38,7 @@ class Source:
     path: list[Voter] = strawberry.field(description="The strongest chain of followings to it, both ends included.")
 
     @classmethod
-    def of(cls, source: questions.NamedSource, decision: models.Decision) -> Source:
+    def of(cls, source: explaining_sources.NamedSource, decision: models.Decision) -> Source:
         weight = source.weight
 
         def voter(member: models.Membership) -> Voter:
@@ -96,7 +96,7 @@ class Ballot:
         "yours (what somebody rests on tells whom they follow), and while ballots are hidden."
     )
     async def sources(self, info: Info) -> list[Source] | None:
-        sources = await info.context.load(questions.explain, self.shown)
+        sources = await info.context.load(explaining_sources.explain, self.shown)
         return None if sources is None else [Source.of(source, self.shown.decision) for source in sources]
 
 
@@ -138,7 +138,7 @@ def influence_pages(
     found = {}
     for decision, start, stop in keys:
         if access.shows_ballots(decision):
-            page, number = questions.influence(decision, start=start, stop=stop)
+            page, number = explaining_sources.influence(decision, start=start, stop=stop)
             nodes = [Influence(voter=_named(one.member, decision), ballots=one.ballots) for one in page]
             found[decision, start, stop] = (nodes, number)
     return found
@@ -172,7 +172,7 @@ def delegation_of(
 
 
 def _delegation(decision: models.Decision, most: int) -> DelegationGraph:
-    network = questions.network(decision, most=most)
+    network = explaining_sources.network(decision, most=most)
     return DelegationGraph(
         nodes=[
             DelegationNode(voter=_named(member, decision), kind=BallotKind(kind)) for member, kind in network.members

@@ -14,10 +14,10 @@ from django.utils import timezone
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
+from democracy.explaining.sources import under_pseudonyms
 from democracy.models import Ballot, Choice, Decision, Membership
 from democracy.recalculation.staging import LiveCalculation, open_calculations
 from democracy.services.followings import require_pair
-from democracy.services.questions import under_pseudonyms
 from democracy.tags import normalise_tags
 from graph import FollowingRemoved, FollowingSet, StagedBallot
 

@@ -18,13 +18,13 @@ from django.utils import timezone
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import BallotsHidden, DecisionClosed, DecisionNotOpen, InvalidInput, PermissionDenied
+from democracy.explaining.closures import ballots_known
 from democracy.models import Decision, Membership
 from democracy.models import StagedBallot as StoredBallot
 from democracy.reading.decisions import ShownBallot
 from democracy.recalculation.results import result_content
 from democracy.recalculation.staging import calculation_of
 from democracy.services.ballots import check_stars
-from democracy.services.closures import ballots_known
 from democracy.services.followings import require_pair
 from democracy.tags import normalise_tags
 from graph import Calculation, CastBallot, FollowingRemoved, FollowingSet, GraphChange, Source, StagedBallot
