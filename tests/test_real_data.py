@@ -24,10 +24,10 @@ from accounts.api import node_id
 from crowdvote.asgi import application
 from democracy import ledger
 from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Membership
+from democracy.presenting.margins import exact_margin
 from democracy.reading.ballots import columns_of
 from democracy.recalculation.inputs import current_inputs
 from democracy.recalculation.staging import forget_everything
-from democracy.services.margins import exact_margin
 from tests.recalculation import live_recalculation
 from tests.test_commands.running import run
 from tests.test_verify.bundles import VERIFIER

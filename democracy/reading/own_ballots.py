@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from democracy import access, ledger, wording
+from democracy import access, ledger
 from democracy.access import Viewer
 from democracy.ledger import contents
 from democracy.models import Ballot, Choice, Community, Decision, LedgerEntry, Membership, StagedBallot
+from democracy.presenting import wording
+from democracy.presenting.wording import STAR
 from democracy.reading.decisions import own_memberships
 from democracy.recalculation.inputs import TAGS_TEXT, tag_set
 from democracy.services.ballots import anonymously_cast
-from democracy.wording import STAR
 
 Kind = StagedBallot.Kind
 # Suggestions come from so many of a community's different lists of tags.

@@ -11,6 +11,7 @@ from accounts.api import Info, Payload, mutation, pk_of
 from democracy import models, services
 from democracy.errors import InvalidInput
 from democracy.models import MAX_CHOICES
+from democracy.presenting.wording import LIVE_AND_ANONYMOUS, next_result_sentence
 from democracy.reading import receipts
 from democracy.reading.decisions import calculation_states
 from democracy.schema import inputs
@@ -22,7 +23,6 @@ from democracy.schema.types.results import CalculationStatus
 from democracy.schema.types.whatif import read_stars
 from democracy.services import Receipt
 from democracy.services.decisions import KEPT, has_anonymous_voters
-from democracy.wording import LIVE_AND_ANONYMOUS, next_result_sentence
 
 WITHDRAWN = "Vote withdrawn!"
 VOTED = "Vote recorded!"

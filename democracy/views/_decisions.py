@@ -11,10 +11,10 @@ from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.ledger import checkpoints
 from democracy.models import Decision, DecisionSnapshot
+from democracy.presenting.results import outcome_of
+from democracy.presenting.wording import turnout_sentence
 from democracy.reading import decisions
 from democracy.reading.decisions import CalculationState
-from democracy.services.presenting import outcome_of
-from democracy.wording import turnout_sentence
 
 Status = Decision.CalculationStatus
 

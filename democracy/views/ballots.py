@@ -13,15 +13,16 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.returning import no_page, signed_in
-from democracy import services, wording
+from democracy import services
 from democracy.errors import InvalidTag, PermissionDenied
 from democracy.explaining.sources import Vote, what_if
 from democracy.forms.decisions import BallotForm, BallotSearch, fields_of
 from democracy.models import Ballot, Decision
+from democracy.presenting import wording
+from democracy.presenting.explanations import explain_ballot, explain_own
+from democracy.presenting.results import outcome
 from democracy.reading import followings, receipts
 from democracy.reading.ballots import ballot_rows, columns_of, read_rows
-from democracy.services.explaining import explain_ballot, explain_own
-from democracy.services.presenting import outcome
 from democracy.tags import normalise_tags
 from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, submitted

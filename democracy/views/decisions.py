@@ -23,16 +23,16 @@ from democracy.forms.decisions import (
     with_choices_changed,
 )
 from democracy.models import MIN_CHOICES, Decision
+from democracy.presenting.explanations import explain_own
+from democracy.presenting.wording import LIVE_AND_ANONYMOUS
 from democracy.reading.own_ballots import audiences, own_ballot, suggested_tags
 from democracy.services.decisions import has_anonymous_voters
-from democracy.services.explaining import explain_own
 from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, managers_only, submitted
 from democracy.views._frames import frame
 from democracy.views._pages import render_page
 from democracy.views._undo import undone
 from democracy.views.communities import welcome_new_member
-from democracy.wording import LIVE_AND_ANONYMOUS
 
 DETAIL_FRAGMENTS = {
     "decision-phase": "democracy/_decision_phase.html",

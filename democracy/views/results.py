@@ -12,13 +12,13 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.returning import no_page
 from democracy import services
 from democracy.errors import PermissionDenied
+from democracy.presenting.explanations import most_influential, picture
+from democracy.presenting.history import calculations, history_chart, in_short
+from democracy.presenting.margins import exact_margin, rough_margin
+from democracy.presenting.results import outcome
 from democracy.reading import decisions
 from democracy.reading.ballots import cast_only, columns_of, distributions
 from democracy.services import bundles
-from democracy.services.explaining import most_influential, picture
-from democracy.services.histories import calculations, history_chart, in_short
-from democracy.services.margins import exact_margin, rough_margin
-from democracy.services.presenting import outcome
 from democracy.services.sheets import ballots_as_csv
 from democracy.views._decisions import checkpoint_of, decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered, managers_only

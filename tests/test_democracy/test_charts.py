@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from democracy import charts
+from democracy.presenting import charts
 
 
 @given(st.lists(st.integers(), max_size=700), st.integers(2, 50))

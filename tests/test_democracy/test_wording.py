@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from democracy import wording
-from democracy.wording import RunoffWords, SourceWords
+from democracy.presenting import wording
+from democracy.presenting.wording import RunoffWords, SourceWords
 
 STAR = wording.STAR
 

@@ -8,12 +8,13 @@ from datetime import datetime
 
 from django.db.models import F, QuerySet
 
-from democracy import access, charts
+from democracy import access
 from democracy.access import Viewer
-from democracy.charts import LineChart
 from democracy.models import MAX_STARS, Choice, Decision, DecisionSnapshot
-from democracy.services.presenting import Outcome
-from democracy.wording import STAR
+from democracy.presenting import charts
+from democracy.presenting.charts import LineChart
+from democracy.presenting.results import Outcome
+from democracy.presenting.wording import STAR
 
 
 @dataclass(frozen=True)

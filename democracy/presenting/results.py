@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from democracy import wording
 from democracy.models import MAX_STARS, Choice, DecisionSnapshot
-from democracy.wording import STAR, RunoffWords
+from democracy.presenting import wording
+from democracy.presenting.wording import STAR, RunoffWords
 
 # More colours, and lines of a chart, can't be told apart.
 MOST_COLOURS = 6

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from democracy import wording
 from democracy.models import Choice
+from democracy.presenting import wording
 from democracy.reading.ballots import Columns
 from graph import Margin, Totals, margin_bounds, margin_of_victory
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from democracy import access, wording
+from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.explaining.closures import KnownBallots, ballots_known
 from democracy.explaining.sources import influence, network, under_pseudonyms
 from democracy.models import Choice, Decision, Membership
+from democracy.presenting import wording
+from democracy.presenting.wording import SourceWords
 from democracy.reading.ballots import Voter, ballot_behind, voters
 from democracy.reading.followings import MOST_DRAWN
-from democracy.wording import SourceWords
 from graph import Source, StagedBallot
 
 # A ballot can rest on thousands of others; the heaviest of them are read, the rest are counted.
