@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from democracy.benchmarks.networks import Town
-from democracy.services.reading import FORMAT, VERSION
+from democracy.files.bundle_reader import FORMAT, VERSION
 
 DECISION = "d1"
 

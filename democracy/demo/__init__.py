@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from democracy.demo import maple_court, riverside, springfield
+from democracy.files.bulk_writing import Made, NewCommunity, import_community
 from democracy.models import Community
-from democracy.services.importing import Made, NewCommunity, import_community
 
 
 @dataclass(frozen=True)

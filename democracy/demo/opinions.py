@@ -6,8 +6,8 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from democracy.files.bulk_writing import NewBallot
 from democracy.models import MAX_STARS
-from democracy.services.importing import NewBallot
 
 
 def ballots(

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from democracy.demo.opinions import ballots
 from democracy.demo.people import account, named
+from democracy.files.bulk_writing import NewChoice, NewCommunity, NewDecision, NewFollowing, NewMember
 from democracy.models import Community
-from democracy.services.importing import NewChoice, NewCommunity, NewDecision, NewFollowing, NewMember
 
 NAME = "Riverside Assembly"
 MEMBERS, FOLLOWINGS, BALLOTS = 2_000, 10_000, 400

@@ -8,8 +8,7 @@ from accounts.models import User
 from democracy import services
 from democracy.demo.opinions import ballots
 from democracy.demo.people import ACCOUNTS, account, named, neighbour
-from democracy.models import Community, Decision, Membership
-from democracy.services.importing import (
+from democracy.files.bulk_writing import (
     Made,
     NewBallot,
     NewChoice,
@@ -18,6 +17,7 @@ from democracy.services.importing import (
     NewFollowing,
     NewMember,
 )
+from democracy.models import Community, Decision, Membership
 from democracy.tags import normalise_tags
 
 NAME = "Springfield"

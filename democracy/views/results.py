@@ -12,14 +12,14 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.returning import no_page
 from democracy import services
 from democracy.errors import PermissionDenied
+from democracy.files import bundle_writer
+from democracy.files.spreadsheet import ballots_as_csv
 from democracy.presenting.explanations import most_influential, picture
 from democracy.presenting.history import calculations, history_chart, in_short
 from democracy.presenting.margins import exact_margin, rough_margin
 from democracy.presenting.results import outcome
 from democracy.reading import decisions
 from democracy.reading.ballots import cast_only, columns_of, distributions
-from democracy.services import bundles
-from democracy.services.sheets import ballots_as_csv
 from democracy.views._decisions import checkpoint_of, decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered, managers_only
 from democracy.views._pages import download, page_of, render_page
@@ -152,7 +152,7 @@ def decision_export(request: HttpRequest, community_id: int, decision_id: int) -
     the decision.
     """
     context = decision_frame(request.user, community_id, decision_id)
-    text = bundles.export(context["decision"])
+    text = bundle_writer.export(context["decision"])
     return download(HttpResponse(text, content_type="application/json"), f"decision-{decision_id}.json")
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from democracy.database import statistics
-from democracy.services.importing import NewCommunity, NewFollowing, NewMember, import_community
+from democracy.files.bulk_writing import NewCommunity, NewFollowing, NewMember, import_community
 from tests import factories
 from tests.recalculation import live_recalculation, until
 

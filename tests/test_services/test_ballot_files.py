@@ -6,11 +6,11 @@ import codecs
 
 import pytest
 
-from democracy.services.ballot_columns import Layout
-from democracy.services.ballot_files import BallotFile, names_in, read_ballots
-from democracy.services.file_text import spreadsheet_text, unicode_text
-from democracy.services.importing import Malformed
-from democracy.services.tables import read_table
+from democracy.files.ballot_columns import Layout
+from democracy.files.ballot_files import BallotFile, names_in, read_ballots
+from democracy.files.bulk_writing import Malformed
+from democracy.files.tables import read_table
+from democracy.files.text import spreadsheet_text, unicode_text
 
 Shown = tuple[str, list[tuple[str, tuple[str, ...]]], list[tuple[str, tuple[int | None, ...]]]]
 

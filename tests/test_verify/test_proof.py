@@ -14,12 +14,12 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 
 from democracy import services
+from democracy.files import bundle_writer
 from democracy.ledger import checkpoints
 from democracy.management import foreground
 from democracy.models import Community, Decision, Membership
 from democracy.reading import receipts
 from democracy.recalculation.staging import forget_everything
-from democracy.services import bundles
 from tests import factories, rules
 from tests.rules import Clock
 from tests.test_verify.bundles import bundle, verifier
@@ -85,7 +85,7 @@ class Desk:
         return self.files[name]
 
     def export(self, name: str = "bundle.json") -> Any:
-        self.files[name] = json.loads("".join(bundles.export(Decision.objects.get(pk=self.decision.pk))))
+        self.files[name] = json.loads("".join(bundle_writer.export(Decision.objects.get(pk=self.decision.pk))))
         return self.files[name]
 
     def receipt(self, handle: str) -> Any:

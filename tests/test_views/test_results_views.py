@@ -21,10 +21,10 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import update_profile
 from democracy import access, services
+from democracy.files.spreadsheet import safe_cell
 from democracy.models import Ballot, Decision, DecisionSnapshot, Membership
 from democracy.recalculation import recalculate_community
 from democracy.recalculation.staging import forget_everything
-from democracy.services.sheets import safe_cell
 from tests import factories
 from tests.test_views.browsing import as_, queries, text
 

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.errors import DomainError
+from democracy.files import bundle_writer
 from democracy.models import Decision
-from democracy.services import bundles
 
 
 class Command(BaseCommand):
@@ -36,7 +36,7 @@ class Command(BaseCommand):
                 f"--decision {decision}` first, or say --stale-ok."
             )
         try:
-            pieces = bundles.export(row)
+            pieces = bundle_writer.export(row)
         except DomainError as error:
             raise CommandError(error.message) from error
         if output is None:

@@ -10,11 +10,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from democracy.files.ballot_files import BallotFile, names_in, read_ballots
+from democracy.files.imported_ballots import Voters, import_ballots, voters_of
+from democracy.files.tables import SEPARATORS
+from democracy.files.text import spreadsheet_text
 from democracy.management.files import importing, read_bytes
-from democracy.services.ballot_files import BallotFile, names_in, read_ballots
-from democracy.services.file_text import spreadsheet_text
-from democracy.services.imported_ballots import Voters, import_ballots, voters_of
-from democracy.services.tables import SEPARATORS
 
 _MOST_DAYS = 3_650
 

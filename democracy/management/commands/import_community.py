@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from democracy.files import bundle_writer
 from democracy.management.files import importing, read_text
-from democracy.services import bundles
 
 
 class Command(BaseCommand):
@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, file: Path, name: str | None, **options: Any) -> None:
         text = read_text(file)
         with importing(file):
-            made = bundles.import_bundle(text, name=name)
+            made = bundle_writer.import_bundle(text, name=name)
         self.stdout.write(f"community {made.community.pk}")
         for file_id, decision in made.decisions.items():
             self.stdout.write(f"decision {file_id} {decision.pk}")

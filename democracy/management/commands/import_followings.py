@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from democracy.files.edge_columns import Wanted
+from democracy.files.edge_lists import read_edge_list
+from democracy.files.imported_followings import import_followings
+from democracy.files.text import unicode_text
 from democracy.management.files import importing, read_bytes
-from democracy.services.edge_columns import Wanted
-from democracy.services.edge_lists import read_edge_list
-from democracy.services.file_text import unicode_text
-from democracy.services.imported_followings import import_followings
 
 
 class Command(BaseCommand):

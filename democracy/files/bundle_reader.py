@@ -14,6 +14,18 @@ from typing import Any, NoReturn, TypeVar, overload
 from django.utils import timezone
 
 from democracy.errors import InvalidInput
+from democracy.files.bulk_writing import (
+    LONGEST_ID,
+    OPEN_FOR,
+    Malformed,
+    NewBallot,
+    NewChoice,
+    NewClarification,
+    NewCommunity,
+    NewDecision,
+    NewFollowing,
+    NewMember,
+)
 from democracy.models import (
     MAX_CHOICES,
     MAX_CLARIFICATIONS,
@@ -26,18 +38,6 @@ from democracy.models import (
 )
 from democracy.moments import LATEST, checked_moment
 from democracy.services import validation
-from democracy.services.importing import (
-    LONGEST_ID,
-    OPEN_FOR,
-    Malformed,
-    NewBallot,
-    NewChoice,
-    NewClarification,
-    NewCommunity,
-    NewDecision,
-    NewFollowing,
-    NewMember,
-)
 from democracy.tags import normalise_tags
 
 FORMAT, VERSION = "crowdvote-bundle", 2

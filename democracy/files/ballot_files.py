@@ -10,13 +10,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from democracy.errors import InvalidInput
+from democracy.files import ballot_columns
+from democracy.files.ballot_columns import (
+    OWN,
+    STARS,
+    Columns,
+    Layout,
+    Race,
+    cells_outside,
+    compact,
+)
+from democracy.files.bulk_writing import LONGEST_ID, Malformed
+from democracy.files.header_words import same
+from democracy.files.spreadsheet import unguarded
+from democracy.files.tables import Row, Table, read_table
 from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES
-from democracy.services import ballot_columns, validation
-from democracy.services.ballot_columns import OWN, STARS, Columns, Layout, Race, cells_outside, compact
-from democracy.services.header_words import same
-from democracy.services.importing import LONGEST_ID, Malformed
-from democracy.services.sheets import unguarded
-from democracy.services.tables import Row, Table, read_table
+from democracy.services import validation
 from democracy.tags import normalise_tags
 
 _LONGEST_NAME = 80

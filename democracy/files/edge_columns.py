@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from democracy.services.header_words import same, word, words
-from democracy.services.importing import Malformed
+from democracy.files.bulk_writing import Malformed
+from democracy.files.header_words import same, word, words
 
 # A part in a relation, clear beside a plain "user" or "member", too.
 _FOLLOWER = words("follower followedby delegator delegating delegatedby truster trustor trustedby principal grantor")

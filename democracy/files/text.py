@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 
-from democracy.services.importing import Malformed
+from democracy.files.bulk_writing import Malformed
 
 # The longer marks first: UTF-32 begins like UTF-16.
 _MARKS = (

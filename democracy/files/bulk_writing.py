@@ -27,6 +27,7 @@ from tqdm import tqdm
 from democracy import eventlog, ledger
 from democracy.database import bulk, statistics
 from democracy.errors import InvalidInput, NameTaken
+from democracy.files.imported_people import accounts_for
 from democracy.ledger import Change, Recording, contents
 from democracy.models import (
     Ballot,
@@ -40,7 +41,6 @@ from democracy.models import (
     Vote,
 )
 from democracy.services.decisions import draw_lots
-from democracy.services.imported_people import accounts_for
 
 OPEN_FOR = timedelta(days=7)
 LONGEST_ID = 80

@@ -10,10 +10,10 @@ from django.db import transaction
 
 from democracy import eventlog, ledger
 from democracy.errors import InvalidInput
+from democracy.files.bulk_writing import LONGEST_ID, Malformed, NewMember, add_members, found, with_a_manager
 from democracy.ledger import Recording, contents
 from democracy.models import Community, Membership
 from democracy.services import validation
-from democracy.services.importing import LONGEST_ID, Malformed, NewMember, add_members, found, with_a_manager
 
 _LONGEST_NAME = 120
 

@@ -21,13 +21,13 @@ from django.utils import timezone
 
 from accounts.errors import DomainError
 from democracy import access, ledger
+from democracy.files.bulk_writing import Made, import_community
+from democracy.files.bundle_reader import FORMAT, VERSION, read_bundle
 from democracy.ledger import checkpoints, signing
 from democracy.ledger.canonical import canonical, written_time
 from democracy.models import Ballot, Decision, DecisionSnapshot, Following, Membership, StagedBallot
 from democracy.reading.receipts import pseudonym_id
 from democracy.recalculation.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, inputs_at, tag_set
-from democracy.services.importing import Made, import_community
-from democracy.services.reading import FORMAT, VERSION, read_bundle
 
 # Kind, packed microstars and tags.
 StagedRow: TypeAlias = tuple[str, bytes, frozenset[str]]

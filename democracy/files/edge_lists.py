@@ -19,7 +19,8 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TypeAlias
 
-from democracy.services.edge_columns import (
+from democracy.files.bulk_writing import LONGEST_ID, Malformed
+from democracy.files.edge_columns import (
     WORDS_DECIDE,
     EdgeColumns,
     Wanted,
@@ -28,10 +29,9 @@ from democracy.services.edge_columns import (
     names_both_ends,
     numbered_columns,
 )
-from democracy.services.edge_formats import Lines, lines_of
-from democracy.services.graph_files import read_graph
-from democracy.services.importing import LONGEST_ID, Malformed
-from democracy.services.tables import SEPARATORS, Row, named_separator
+from democracy.files.edge_formats import Lines, lines_of
+from democracy.files.graph_files import read_graph
+from democracy.files.tables import SEPARATORS, Row, named_separator
 from democracy.tags import normalise_tag
 
 Pair: TypeAlias = tuple[str, str]

@@ -7,22 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from democracy.errors import InvalidInput
-from democracy.ledger import Recording
-from democracy.models import Community, Decision, Membership
-from democracy.services import validation
-from democracy.services.ballot_columns import Race
-from democracy.services.ballot_files import BallotFile, FileBallot
-from democracy.services.imported_members import (
-    KnownMembers,
-    adding_to,
-    by_number,
-    community_name,
-    free_ids,
-    is_address,
-    make_members,
-    new_member,
-)
-from democracy.services.importing import (
+from democracy.files.ballot_columns import Race
+from democracy.files.ballot_files import BallotFile, FileBallot
+from democracy.files.bulk_writing import (
     OPEN_FOR,
     Malformed,
     NewBallot,
@@ -32,6 +19,19 @@ from democracy.services.importing import (
     add_ballots,
     add_decision,
 )
+from democracy.files.imported_members import (
+    KnownMembers,
+    adding_to,
+    by_number,
+    community_name,
+    free_ids,
+    is_address,
+    make_members,
+    new_member,
+)
+from democracy.ledger import Recording
+from democracy.models import Community, Decision, Membership
+from democracy.services import validation
 from democracy.tags import normalise_tags
 
 _LONGEST_TITLE = 200

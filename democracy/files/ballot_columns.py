@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from html.entities import html5
 
-from democracy.services.header_words import same, word, words
-from democracy.services.importing import Malformed
-from democracy.services.tables import Row, Table
+from democracy.files.bulk_writing import Malformed
+from democracy.files.header_words import same, word, words
+from democracy.files.tables import Row, Table
 
 # Whose ballot it is. The first group that a header has a word of, decides: a person before a ballot before a name.
 _ID_WORDS = (

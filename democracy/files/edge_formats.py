@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from democracy.services.importing import Malformed
+from democracy.files.bulk_writing import Malformed
 
 NumberedLine = tuple[int, str]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Max
 
-from democracy.models import MAX_FOLLOWINGS, Community, Following
-from democracy.services.edge_lists import EdgeList
-from democracy.services.imported_members import (
+from democracy.files.bulk_writing import Malformed, add_followings
+from democracy.files.edge_lists import EdgeList
+from democracy.files.imported_members import (
     KnownMember,
     KnownMembers,
     adding_to,
@@ -19,7 +19,7 @@ from democracy.services.imported_members import (
     make_members,
     new_member,
 )
-from democracy.services.importing import Malformed, add_followings
+from democracy.models import MAX_FOLLOWINGS, Community, Following
 
 
 @dataclass

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from democracy.services.importing import Malformed
+from democracy.files.bulk_writing import Malformed
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 # Excel's own: a first line that names the separator and is no part of the table.
