@@ -14,10 +14,10 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from graph.book import Book, Published, changed_rows, written
-from graph.cone import active_followees, find_cone, restage
 from graph.delegation import DelegationGraph
-from graph.explain import find_influence, find_sources
+from graph.incremental import active_followees, find_cone, restage
+from graph.sources import find_influence, find_sources
+from graph.staged_ballots import Book, Published, changed_rows, written
 from graph.staging import CAST, INHERITED, KIND_NAMES, Staging, stage
 from graph.tally import Totals, star, tally
 from graph.values import (
@@ -51,7 +51,7 @@ class Calculation:
 
     See Also
     --------
-    graph.book.Book : where the staged ballots are.
+    graph.staged_ballots.Book : where the staged ballots are.
     """
 
     graph: DelegationGraph

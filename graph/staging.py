@@ -13,8 +13,8 @@ from scipy import sparse
 from graph.activity import NARROW, by_followee, find_activity, slices
 from graph.delegation import GraphArrays
 from graph.fixedpoint import MOST_FOLLOWEES, STAR_UNITS, Floats, Ints, Value, mean, means, rounded_all
-from graph.linear import LinearSystem
-from graph.uncertain import settle_exactly
+from graph.loops import LinearSystem
+from graph.rounding import settle_exactly
 from graph.values import CastBallot, Kind, Member
 
 NONE, CAST, INHERITED, ABSTAINED = range(4)

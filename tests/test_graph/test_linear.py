@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 
 from graph.fixedpoint import MOST_UNITS, STAR_UNITS
-from graph.linear import LinearSystem
+from graph.loops import LinearSystem
 
 
 def rings(size: int, exits: int) -> list[set[int]]:

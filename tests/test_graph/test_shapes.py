@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import pytest
 
-from graph import Calculation, CastBallot, activity, exact, linear, uncertain
+from graph import Calculation, CastBallot, activity, elimination, loops, rounding
 from tests.test_graph.reference import Community, calculate
 from tests.test_graph.shapes import (
     BALLOTS,
@@ -33,9 +33,9 @@ from tests.test_graph.shapes import (
 )
 
 MOST = 400
-THRESHOLDS = (activity.NARROW, 2 * activity.NARROW, exact.FEW, uncertain._FEW, linear._DENSE, uncertain._SOME)
+THRESHOLDS = (activity.NARROW, 2 * activity.NARROW, elimination.FEW, rounding._FEW, loops._DENSE, rounding._SOME)
 # Nearer than this to a rounding boundary, a value that rests on very many counts as on it; a trap's ends come so near.
-MOST_OF = {trap: uncertain._FEW}
+MOST_OF = {trap: rounding._FEW}
 
 
 def lengths(form: Callable[[int], Shape]) -> list[int]:

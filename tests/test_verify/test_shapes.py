@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from graph import uncertain
+from graph import rounding
 from tests.test_graph.shapes import FIRST, LOOPED, LOOPLESS, Shape, expected, trap
 from tests.test_verify.bundles import bundle, read, verifier
 
@@ -15,7 +15,7 @@ LENGTHS = [length + off for length in (verifier.EXACT_LOOP // 2, verifier.EXACT_
 
 @pytest.mark.parametrize("shape", [*LOOPLESS, *LOOPED])
 def test_a_shape_of_any_length_is_staged_as_its_closed_form_says(shape: Callable[[int], Shape]) -> None:
-    for length in [1, 2, 3, *LENGTHS, *([] if shape is trap else [uncertain._SOME])]:
+    for length in [1, 2, 3, *LENGTHS, *([] if shape is trap else [rounding._SOME])]:
         followings, shares = shape(length)
         cast = {"m0": {"c1": 5, "c2": 0}, "m1": {"c1": 0, "c2": 5}}
         village = read(bundle(cast, [f"m{a} > m{b}" for a, b in followings], choices=["c1", "c2"]))

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from graph.exact import Closure, closure, exact_values
+from graph.elimination import Closure, closure, exact_values
 from graph.fixedpoint import STAR_UNITS, UNIT, Floats, Ints
-from graph.linear import LinearSystem
+from graph.loops import LinearSystem
 from graph.values import Member
 
 # Up to this many members are eliminated one by one.
@@ -42,7 +42,7 @@ def settle(
 
     Notes
     -----
-    Exact for members who rest on up to `graph.exact.FEW` inheriting members. For more, a value that lies within
+    Exact for members who rest on up to `graph.elimination.FEW` inheriting members. For more, a value that lies within
     2**-90 microstars of a rounding boundary counts as lying on it.
     """
     wanted = list(wanted)

@@ -11,11 +11,11 @@ from collections.abc import Container, Iterable, Mapping
 import numpy as np
 from scipy import sparse
 
-from graph.book import Book, Staged
 from graph.delegation import DelegationGraph
 from graph.fixedpoint import MOST_FOLLOWEES, Value, mean, rounded
-from graph.linear import LinearSystem
-from graph.uncertain import settle
+from graph.loops import LinearSystem
+from graph.rounding import settle
+from graph.staged_ballots import Book, Staged
 from graph.values import NO_TAGS, CastBallot, Member
 
 

@@ -9,8 +9,8 @@ from heapq import heappop, heappush
 import numpy as np
 from scipy import sparse
 
-from graph.exact import FEW, Closure, closure, exact_sources
-from graph.linear import LinearSystem
+from graph.elimination import FEW, Closure, closure, exact_sources
+from graph.loops import LinearSystem
 from graph.values import Member, Source
 
 Active = Callable[[Member], Sequence[Member] | None]
@@ -28,7 +28,7 @@ def find_sources(member: Member, active: Active) -> tuple[Source, ...]:
 
     Notes
     -----
-    Weights are fractions where the ballot rests on up to `graph.exact.FEW` inheriting members, floats where on more.
+    Weights are fractions where the ballot rests on up to `graph.elimination.FEW` inheriting members, floats where on more.
     """
     whom = closure([member], active) or {}
     weights: Mapping[Member, Fraction] | Mapping[Member, float]
