@@ -16,7 +16,7 @@ __all__ = ["data_directory", "prepared_directory"]
 
 FAILING = """
     from django.db import OperationalError
-    from democracy import directory
+    from democracy.reading import communities as directory
     def fail(*arguments, **named):
         raise RuntimeError("a mistake of ours")
     def be_away(*arguments, **named):

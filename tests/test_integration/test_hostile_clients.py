@@ -20,14 +20,16 @@ from tests.servers import PATIENCE, Server, data_directory, prepared_directory, 
 __all__ = ["data_directory", "prepared_directory", "tokens"]
 
 IMPATIENT = """
-    from crowdvote import bodies, server
+    from crowdvote.serving import bodies
+    from crowdvote.serving import server
     server.HEAD_SECONDS = 0.3
     bodies.BODY_SECONDS = 0.3
 """
 # Holds every operation until there is a file of this name.
 HELD = """
     import pathlib, time
-    from crowdvote import limits, settings
+    from crowdvote import settings
+    from crowdvote.api import limits
     excess = limits.excess
     def wait(*arguments):
         print("measuring", flush=True)

@@ -108,7 +108,7 @@ def test_killed_in_the_middle_of_a_calculation_that_holds_the_claim(machine):
 
 def test_killed_inside_the_storing_transaction(machine):
     die_before_commit = """
-        from democracy.services import storing
+        from democracy.recalculation import storing
         write = storing._write
         def write_and_die(*arguments):
             write(*arguments)
