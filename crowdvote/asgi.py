@@ -25,15 +25,13 @@ django_application = get_asgi_application()
 # Models can be imported only now that Django is set up.
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY  # noqa: E402
 from crowdvote.api.views import GraphQLConsumer  # noqa: E402
-from crowdvote.serving import (
-    bodies,
-    interpreter,
-)
+from crowdvote.serving import bodies  # noqa: E402
 from crowdvote.serving.connections import TooManyConnections, places, shared_thread  # noqa: E402
 from crowdvote.serving.streams import Application, ending_streams, serving  # noqa: E402
-from democracy import recalculation
-from democracy.live import publishing
+from democracy import recalculation  # noqa: E402
+from democracy.live import publishing  # noqa: E402
 from democracy.live.relay import relay  # noqa: E402
+from democracy.recalculation import interpreter  # noqa: E402
 
 logger = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 
 from crowdvote.api.schema import schema
 from crowdvote.api.views import GraphQLView
+from crowdvote.operations import log_viewer
 from crowdvote.pages import views
 
 handler500 = "crowdvote.pages.views.failed"
@@ -19,6 +20,7 @@ urlpatterns = [
     ),
     path("", include("accounts.urls")),
     path("", include("democracy.urls")),
+    path("admin/events/", log_viewer.event_log, name="event-log"),
     path("admin/", admin.site.urls),
 ]
 if settings.DEBUG_TOOLBAR:

@@ -2,7 +2,6 @@
 
 from django.urls import URLPattern, path
 
-from crowdvote.operations import log_viewer
 from democracy.views import (
     ballots,
     communities,
@@ -17,8 +16,6 @@ from democracy.views import (
 )
 
 urlpatterns: list[URLPattern] = [
-    # --- Administration -----------------------------------------------------------------------------------------------
-    path("admin/events/", log_viewer.event_log, name="event-log"),
     # --- Communities, members, followings -----------------------------------------------------------------------------
     path("communities/", communities.communities, name="communities"),
     path("communities/create/", communities.community_create, name="community-create"),

@@ -11,8 +11,8 @@ from asgiref.testing import ApplicationCommunicator
 from channels.testing import WebsocketCommunicator
 
 from crowdvote.asgi import application
-from crowdvote.serving.interpreter import SWITCH_INTERVAL
 from democracy import recalculation
+from democracy.recalculation.interpreter import SWITCH_INTERVAL
 
 PROTOCOL = "graphql-transport-ws"
 OURS = [(b"host", b"localhost:8000"), (b"origin", b"http://localhost:8000")]

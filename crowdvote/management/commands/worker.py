@@ -9,10 +9,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from crowdvote import __version__
-from crowdvote.serving import interpreter
 from democracy import recalculation
 from democracy.live import publishing
 from democracy.live.relay import relay
+from democracy.recalculation import interpreter
 
 
 class Command(BaseCommand):

@@ -23,9 +23,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from crowdvote.serving import interpreter
 from democracy.benchmarks import CASES, MEMBERS, QUICK
 from democracy.benchmarks.figures import Figure, table
+from democracy.recalculation import interpreter
 
 # Says that this is the process with a database of its own.
 _INSIDE = "CROWDVOTE_BENCH_INSIDE"
