@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
@@ -26,8 +25,9 @@ from democracy.files.bundle_reader import FORMAT, VERSION, read_bundle
 from democracy.ledger import checkpoints, signing
 from democracy.ledger.canonical import canonical, written_time
 from democracy.models import Ballot, Decision, DecisionSnapshot, Following, Membership, StagedBallot
+from democracy.models.packed import TAGS_TEXT, tag_set, unpack
 from democracy.reading.receipts import pseudonym_id
-from democracy.recalculation.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, inputs_at, tag_set
+from democracy.recalculation.inputs import CommunityInputs, DecisionInputs, inputs_at
 
 # Kind, packed microstars and tags.
 StagedRow: TypeAlias = tuple[str, bytes, frozenset[str]]
@@ -287,7 +287,7 @@ def _staged_rows(
 ) -> Iterator[dict[str, Any]]:
     for member in sorted(staged, key=names.__getitem__):
         kind, packed, tags = staged[member]
-        microstars = np.frombuffer(packed, dtype="<i4").tolist()
+        microstars = unpack(packed, choices=len(columns))[0].tolist()
         row: dict[str, Any] = {
             "member": names[member],
             "kind": kind,

@@ -22,7 +22,7 @@ from accounts.text import search_words, whole_number
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import Ballot, Choice, Decision, Membership, StagedBallot
-from democracy.recalculation.inputs import TAGS_TEXT, tag_set
+from democracy.models.packed import TAGS_TEXT, tag_set, unpack
 from democracy.recalculation.results import result_content
 from graph import STAR, Participation, star, tally
 
@@ -72,12 +72,11 @@ def _read(decision: Decision, choices: int) -> Columns:
     rows = StagedBallot.objects.filter(decision=decision).exclude(kind=Kind.NONE).annotate(tags_text=TAGS_TEXT)
     columns = rows.values_list("membership_id", "kind", "microstars", "tags_text", "is_counted", "is_anonymous")
     found = list(columns.iterator(_ROWS))
-    width = 4 * choices
     packed = b"".join(bytes(row[2]) for row in found)
     return Columns(
         members=tuple(row[0] for row in found),
         kinds=tuple(row[1] for row in found),
-        microstars=np.frombuffer(packed, dtype="<i4").reshape(len(found), width // 4),
+        microstars=unpack(packed, choices=choices),
         tags=tuple(tag_set(row[3]) for row in found),
         counted=np.fromiter((row[4] for row in found), dtype=np.bool_, count=len(found)),
         anonymous=tuple(row[5] for row in found),

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from democracy import access, ledger
 from democracy.access import Viewer
 from democracy.ledger import contents
 from democracy.models import Ballot, Choice, Community, Decision, LedgerEntry, Membership, StagedBallot
+from democracy.models.packed import TAGS_TEXT, tag_set, unpack
 from democracy.presenting import wording
 from democracy.presenting.wording import STAR
 from democracy.reading.decisions import own_memberships
-from democracy.recalculation.inputs import TAGS_TEXT, tag_set
 from democracy.services.ballots import anonymously_cast
 
 Kind = StagedBallot.Kind
@@ -57,7 +55,7 @@ def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Cho
     row = StagedBallot.objects.filter(decision=decision, membership=membership, kind=Kind.INHERITED).first()
     if row is None:
         return OwnBallot(Kind.NONE, None)
-    microstars = np.frombuffer(bytes(row.microstars), dtype="<i4").tolist()
+    microstars = unpack(row.microstars, choices=len(choices))[0].tolist()
     stars = tuple(zip(choices, microstars, strict=True))
     is_anonymous = access.bears_pseudonym(membership, kind=row.kind, is_anonymous=row.is_anonymous)
     return OwnBallot(Kind.INHERITED, None, stars, tuple(row.tags), is_anonymous=is_anonymous)

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from django.db.models import Max
 
 from democracy import ledger
@@ -35,7 +34,8 @@ from democracy.models import (
     Membership,
     StagedBallot,
 )
-from democracy.recalculation.inputs import TAGS_TEXT, CommunityInputs, DecisionInputs, tag_set
+from democracy.models.packed import TAGS_TEXT, pack, tag_set
+from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
 from democracy.recalculation.results import result_content
 from democracy.recalculation.staging import kinds_of, under_pseudonyms
 from democracy.recalculation.storing import is_due
@@ -281,12 +281,11 @@ class _Walk:
 
     def _compare_staged(self, decision: Decision, calculation: Calculation) -> Iterator[str]:
         columns = calculation.staged_columns()
-        packed = np.ascontiguousarray(columns.microstars, dtype="<i4")
-        rows = zip(columns.kinds, packed, columns.tags, columns.counted.tolist(), strict=True)
+        rows = zip(columns.kinds, map(pack, columns.microstars), columns.tags, columns.counted.tolist(), strict=True)
         anonymous = under_pseudonyms(self.inputs.decisions[decision.pk], self.inputs.anonymous, kinds_of(columns))
         expected: dict[int, Row] = {
-            member: (str(kind), stars.tobytes(), tags, counted, member in anonymous)
-            for member, (kind, stars, tags, counted) in zip(columns.members, rows, strict=True)
+            member: (str(kind), packed, tags, counted, member in anonymous)
+            for member, (kind, packed, tags, counted) in zip(columns.members, rows, strict=True)
         }
         stored = StagedBallot.objects.filter(decision=decision).annotate(tags_text=TAGS_TEXT)
         written = ("membership_id", "kind", "microstars", "tags_text", "is_counted", "is_anonymous", "changed_revision")

@@ -9,31 +9,21 @@ from the entries' `before`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
-from django.db.models import QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import QuerySet
 
 from democracy import ledger
 from democracy.ledger import Content
 from democracy.models import Ballot, Choice, Community, Decision, Following, Membership, Vote
+from democracy.models.packed import TAGS_TEXT, tag_set
 from graph import CastBallot, DelegationGraph
 
 Pair = tuple[int, int]
 
 _ROWS = 10_000
-# Tags as the database's own text: most rows share few sets of tags, so each text is parsed once and each set kept once.
-TAGS_TEXT = Cast("tags", TextField())
-
-
-@lru_cache(maxsize=100_000)
-def tag_set(text: str) -> frozenset[str]:
-    """The tags in a JSON list, as one shared object per text."""
-    return frozenset(json.loads(text))
 
 
 @dataclass

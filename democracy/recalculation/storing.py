@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from django.db import transaction
 from django.db.models import Case, Min, Value, When
 
@@ -23,8 +22,8 @@ from democracy.database.turns import turn
 from democracy.ledger import checkpoints
 from democracy.live import publishing
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
+from democracy.models.packed import TAGS_TEXT, pack, tag_set
 from democracy.recalculation.claims import Claim
-from democracy.recalculation.inputs import TAGS_TEXT, tag_set
 from democracy.recalculation.staging import StagedDecision
 
 # So many different voters must have cast, changed or withdrawn a ballot before a BATCHED decision shows a new interim
@@ -150,14 +149,14 @@ def _staged_rows(staged: StagedDecision) -> Iterator[tuple[int, Row | None]]:
         if ballot is None:
             yield member, None
         else:
-            packed = np.asarray(ballot.microstars, dtype="<i4").tobytes()
-            yield member, (ballot.kind, packed, ballot.tags, ballot.counted, member in staged.anonymous)
+            yield (
+                member,
+                (ballot.kind, pack(ballot.microstars), ballot.tags, ballot.counted, member in staged.anonymous),
+            )
     if staged.columns is None:
         return
     columns = staged.columns
-    packed_rows = np.ascontiguousarray(columns.microstars, dtype="<i4")
-    data, width = packed_rows.tobytes(), packed_rows.itemsize * packed_rows.shape[1]
-    all_packed = [data[start : start + width] for start in range(0, len(data), width)]
+    all_packed = map(pack, columns.microstars)
     anonymous = map(staged.anonymous.__contains__, columns.members)
     rows = zip(columns.kinds, all_packed, columns.tags, columns.counted.tolist(), anonymous, strict=True)
     yield from zip(columns.members, rows, strict=True)
