@@ -1,4 +1,4 @@
-"""All ballots of a decision as they were staged: counted in several ways, and listed for a viewer.
+"""All ballots of a decision as they were staged, listed for a viewer.
 
 Who may see them is asked first (`access.shows_ballots`): every function here takes that for granted. What they give is
 never ordered by ids or times of anonymous members.
@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +20,8 @@ from accounts.models import named
 from accounts.text import search_words, whole_number
 from democracy import access
 from democracy.access import Viewer
-from democracy.models import Ballot, Choice, Decision, Membership, StagedBallot
+from democracy.models import Ballot, Decision, Membership, StagedBallot
 from democracy.models.packed import TAGS_TEXT, tag_set, unpack
-from democracy.recalculation.results import result_content
-from graph import STAR, Participation, star, tally
 
 Kind = StagedBallot.Kind
 _KEPT = 8
@@ -81,42 +78,6 @@ def _read(decision: Decision, choices: int) -> Columns:
         counted=np.fromiter((row[4] for row in found), dtype=np.bool_, count=len(found)),
         anonymous=tuple(row[5] for row in found),
     )
-
-
-# --- Counting ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """How many counted ballots give a choice 0, 1 ... 5 stars, to the nearest whole star; `share` of the largest."""
-
-    choice: Choice
-    counts: tuple[int, ...]
-    shares: tuple[float, ...]
-
-
-def distributions(
-    columns: Columns, choices: Sequence[Choice], *, order: Sequence[Choice] | None = None
-) -> list[Distribution]:
-    """One for each choice, in `order`; the columns are in that of `choices`."""
-    whole = np.floor(columns.microstars[columns.counted] / STAR + 0.5).astype(np.int64)
-    counts = [np.bincount(whole[:, at], minlength=6).tolist() for at in range(len(choices))]
-    most = max((max(of_choice) for of_choice in counts), default=0) or 1
-    found = {
-        choice: Distribution(choice, tuple(of_choice), tuple(count / most for count in of_choice))
-        for choice, of_choice in zip(choices, counts, strict=True)
-    }
-    return [found[choice] for choice in order or choices]
-
-
-def cast_only(columns: Columns, choices: Sequence[Choice]) -> dict[str, Any]:
-    """The result that the ballots cast by voters alone would give, without inheritance."""
-    cast = np.fromiter((kind == Kind.CAST for kind in columns.kinds), dtype=np.bool_, count=len(columns.kinds))
-    ballots = columns.microstars[cast & columns.counted]
-    count = len(ballots)
-    participation = Participation(count, count, 0, 0, 0, 0, count)
-    result = star(tally(ballots), [choice.lot or 0 for choice in choices], participation)
-    return result_content(result, tuple(choice.pk for choice in choices))
 
 
 # --- Listing ----------------------------------------------------------------------------------------------------------

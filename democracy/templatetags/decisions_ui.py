@@ -9,9 +9,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from democracy.models import Choice
+from democracy.presenting.counting import Distribution
 from democracy.presenting.results import Outcome
 from democracy.presenting.wording import stars_text
-from democracy.reading.ballots import Distribution
 
 register = template.Library()
 

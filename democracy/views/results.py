@@ -14,12 +14,13 @@ from democracy import services
 from democracy.errors import PermissionDenied
 from democracy.files import bundle_writer
 from democracy.files.spreadsheet import ballots_as_csv
+from democracy.presenting.counting import cast_only, distributions
 from democracy.presenting.explanations import most_influential, picture
 from democracy.presenting.history import calculations, history_chart, in_short
 from democracy.presenting.margins import exact_margin, rough_margin
 from democracy.presenting.results import outcome
 from democracy.reading import decisions
-from democracy.reading.ballots import cast_only, columns_of, distributions
+from democracy.reading.ballots import columns_of
 from democracy.views._decisions import checkpoint_of, decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered, managers_only
 from democracy.views._pages import download, page_of, render_page
