@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from democracy import access, ledger
 from democracy.access import Viewer
 from democracy.ledger import contents
-from democracy.models import Ballot, Choice, Community, Decision, LedgerEntry, Membership, StagedBallot
+from democracy.models import Ballot, Choice, Decision, LedgerEntry, Membership, StagedBallot
 from democracy.models.packed import TAGS_TEXT, tag_set, unpack
-from democracy.presenting import wording
-from democracy.presenting.wording import STAR
-from democracy.reading.decisions import own_memberships
-from democracy.services.ballots import anonymously_cast
+from graph import STAR
 
 Kind = StagedBallot.Kind
 # Suggestions come from so many of a community's different lists of tags.
@@ -66,32 +63,19 @@ def _receipt(decision: Decision, membership: Membership) -> LedgerEntry | None:
     return ledger.newest_entry(decision.community_id, subject)
 
 
-@dataclass(frozen=True)
-class Audience:
-    """Who will see what somebody casts: `sentence`; whether under a pseudonym."""
-
-    sentence: str
-    is_anonymous: bool
-
-
-def audiences(viewer: Viewer, decisions: Iterable[Decision]) -> dict[int, Audience]:
-    """Who would see a ballot of the viewer's in each of these decisions in which they can vote, or could later."""
-    votable = [one for one in decisions if one.status in {Decision.Status.OPEN, Decision.Status.SCHEDULED}]
-    own = own_memberships(viewer, [one.community_id for one in votable])
-    members = {member.community_id: member for member in own}
-    asked = {one.pk: (one, members[one.community_id]) for one in votable if one.community_id in members}
-    return {
-        pk: Audience(
-            wording.audience_sentence(
-                asked[pk][1].community.name,
-                is_public=asked[pk][1].community.visibility == Community.Visibility.PUBLIC,
-                is_live=asked[pk][0].results_visibility == Decision.Visibility.LIVE,
-                is_anonymous=is_anonymous,
-            ),
-            is_anonymous,
-        )
-        for pk, is_anonymous in anonymously_cast(asked.values()).items()
+def anonymously_cast(voters: Iterable[tuple[Decision, Membership]]) -> dict[int, bool]:
+    """By decision, whether a ballot that the member casts now bears a pseudonym. Where they have had one there, as that
+    did: what appears under the other name in place of one that vanishes would tell whose it is.
+    """
+    subjects = {contents.ballot_subject(one.pk, member.pk): (one, member) for one, member in voters}
+    entries = LedgerEntry.objects.filter(
+        community__in={member.community_id for _, member in subjects.values()}, subject__in=subjects
+    )
+    earlier = {
+        subject: bool((after or before or {}).get("anonymous"))
+        for subject, before, after in entries.order_by("revision").values_list("subject", "before", "after")
     }
+    return {one.pk: earlier.get(subject, member.is_anonymous) for subject, (one, member) in subjects.items()}
 
 
 def suggested_tags(viewer: Viewer, decision: Decision) -> list[str]:

@@ -14,6 +14,7 @@ from democracy.access import Viewer
 from democracy.errors import DecisionClosed, DecisionNotOpen, EmptyBallot, InvalidStars, NoBallot, PermissionDenied
 from democracy.ledger import contents
 from democracy.models import MAX_STARS, Ballot, Decision, LedgerEntry, Membership, Vote
+from democracy.reading.own_ballots import anonymously_cast
 from democracy.services import validation
 from democracy.services.commands import command
 from democracy.tags import normalise_tags
@@ -68,21 +69,6 @@ def cast_ballot(
         _write_votes(ballot, stars)
         _log(eventlog.vote_cast, decision, member, ballot)
     return Receipt(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
-
-
-def anonymously_cast(voters: Iterable[tuple[Decision, Membership]]) -> dict[int, bool]:
-    """By decision, whether a ballot that the member casts now bears a pseudonym. Where they have had one there, as that
-    did: what appears under the other name in place of one that vanishes would tell whose it is.
-    """
-    subjects = {contents.ballot_subject(one.pk, member.pk): (one, member) for one, member in voters}
-    entries = LedgerEntry.objects.filter(
-        community__in={member.community_id for _, member in subjects.values()}, subject__in=subjects
-    )
-    earlier = {
-        subject: bool((after or before or {}).get("anonymous"))
-        for subject, before, after in entries.order_by("revision").values_list("subject", "before", "after")
-    }
-    return {one.pk: earlier.get(subject, member.is_anonymous) for subject, (one, member) in subjects.items()}
 
 
 def _log(write: Callable[[str, str], None], decision: Decision, member: Membership, ballot: Ballot) -> None:

@@ -18,10 +18,11 @@ from accounts.models import User
 from crowdvote.api.schema import schema
 from democracy import access, eventlog, services
 from democracy.models import Community, Decision, DecisionSnapshot, Membership, StagedBallot
+from democracy.presenting.audiences import audiences
 from democracy.presenting.explanations import explain_own, picture
 from democracy.reading import communities, decisions
 from democracy.reading.ballots import ballot_rows, columns_of, read_rows
-from democracy.reading.own_ballots import audiences, own_ballot
+from democracy.reading.own_ballots import own_ballot
 from democracy.recalculation import audits, recalculate_community
 from democracy.recalculation.staging import forget_everything
 from tests import factories, rules

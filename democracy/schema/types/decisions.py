@@ -13,8 +13,8 @@ from accounts.api import Info, Node, of_row
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.errors import InvalidInput
+from democracy.presenting.audiences import audiences
 from democracy.reading import decisions as reading_decisions
-from democracy.reading import own_ballots as reading_own_ballots
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, connection
 from democracy.schema.scalars import DecisionStatus, ResultsVisibility
 from democracy.schema.types.ballots import (
@@ -198,8 +198,8 @@ def _turnouts(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[model
 
 
 def _audiences(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, str]:
-    audiences = reading_own_ballots.audiences(viewer, decisions)
-    return {one: audiences[one.pk].sentence for one in decisions if one.pk in audiences}
+    found = audiences(viewer, decisions)
+    return {one: found[one.pk].sentence for one in decisions if one.pk in found}
 
 
 def decisions_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Decision]:

@@ -1,0 +1,40 @@
+"""Who will see a ballot, said before it is cast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from democracy.access import Viewer
+from democracy.models import Community, Decision
+from democracy.presenting import wording
+from democracy.reading.decisions import own_memberships
+from democracy.reading.own_ballots import anonymously_cast
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who will see what somebody casts: `sentence`; whether under a pseudonym."""
+
+    sentence: str
+    is_anonymous: bool
+
+
+def audiences(viewer: Viewer, decisions: Iterable[Decision]) -> dict[int, Audience]:
+    """Who would see a ballot of the viewer's in each of these decisions in which they can vote, or could later."""
+    votable = [one for one in decisions if one.status in {Decision.Status.OPEN, Decision.Status.SCHEDULED}]
+    own = own_memberships(viewer, [one.community_id for one in votable])
+    members = {member.community_id: member for member in own}
+    asked = {one.pk: (one, members[one.community_id]) for one in votable if one.community_id in members}
+    return {
+        pk: Audience(
+            wording.audience_sentence(
+                asked[pk][1].community.name,
+                is_public=asked[pk][1].community.visibility == Community.Visibility.PUBLIC,
+                is_live=asked[pk][0].results_visibility == Decision.Visibility.LIVE,
+                is_anonymous=is_anonymous,
+            ),
+            is_anonymous,
+        )
+        for pk, is_anonymous in anonymously_cast(asked.values()).items()
+    }
