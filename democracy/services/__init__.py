@@ -4,9 +4,8 @@ Each checks the rules, writes in one transaction that holds the community's ledg
 nothing written where a rule says no. `StageBallots` and `Tally` calculate; they change no input.
 """
 
-from democracy.explaining.what_if import preview_following
 from democracy.recalculation.results import Tally
-from democracy.recalculation.staging import StageBallots, calculation_of
+from democracy.recalculation.staging import StageBallots
 from democracy.services.ballots import Receipt, cast_ballot, tag_ballot, withdraw_ballot
 from democracy.services.communities import (
     apply_to_community,
@@ -38,14 +37,12 @@ __all__ = [
     "Tally",
     "add_clarification",
     "apply_to_community",
-    "calculation_of",
     "cast_ballot",
     "create_community",
     "create_decision",
     "decide_application",
     "follow",
     "leave_community",
-    "preview_following",
     "publish_decision",
     "remove_member",
     "reorder_followings",

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.returning import no_page, signed_in
 from democracy import access, services
+from democracy.explaining.what_if import preview_following
 from democracy.forms.followings import FollowForm, MoveForm
 from democracy.reading import communities, decisions
 from democracy.reading import followings as reading_followings
@@ -52,7 +53,7 @@ def follow_preview(request: HttpRequest, community_id: int, membership_id: int) 
     """
     context = _follow_context(request, community_id, membership_id)
     form = FollowForm(request.POST if request.method == "POST" else request.GET)
-    previews = submitted(form, lambda data: services.preview_following(request.user, membership_id, tags=data["tags"]))
+    previews = submitted(form, lambda data: preview_following(request.user, membership_id, tags=data["tags"]))
     context |= {"form": form, "previews": previews}
     return render_page(request, "democracy/follow.html", context, fragments=_FRAGMENTS)
 

@@ -21,7 +21,7 @@ from democracy.ledger import staleness
 from democracy.live import publishing
 from democracy.models import Community, Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.recalculation.results import Tally, result_content
-from democracy.recalculation.staging import forget_everything
+from democracy.recalculation.staging import calculation_of, forget_everything
 from tests import factories
 from tests.recalculation import until, until_current
 
@@ -186,7 +186,7 @@ class TestManyAtOnce:
         result = DecisionSnapshot.objects.filter(decision=decision).order_by("-revision")[0].result
         assert result["participation"]["cast"] == 200
         forget_everything()
-        with services.calculation_of(decision) as afresh:
+        with calculation_of(decision) as afresh:
             assert result_content(afresh.calculation.result, afresh.choices) == result
         revisions = (
             LedgerEntry.objects.filter(community=community).order_by("revision").values_list("revision", flat=True)

@@ -161,7 +161,7 @@ def test_the_preview_averages_with_whom_one_follows_already_and_counts_those_beh
 
 def test_the_preview_is_what_following_then_brings(town: Town) -> None:
     from democracy.recalculation import recalculate_community
-    from democracy.services import calculation_of
+    from democracy.recalculation.staging import calculation_of
 
     community, members, decision = town
     ((_, foreseen),) = previews(town, "ben", "")
