@@ -28,7 +28,7 @@ def find_sources(member: Member, active: Active) -> tuple[Source, ...]:
 
     Notes
     -----
-    Weights are fractions where the ballot rests on up to `graph.elimination.FEW` inheriting members, floats where on more.
+    Weights are fractions where the ballot rests on up to `elimination.FEW` inheriting members, floats where on more.
     """
     whom = closure([member], active) or {}
     weights: Mapping[Member, Fraction] | Mapping[Member, float]

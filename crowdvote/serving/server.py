@@ -26,7 +26,7 @@ from crowdvote.serving.streams import serving
 
 logger = logging.getLogger(__name__)
 
-# Seconds in which the head of a request has to be there, and how large it may be. (Of bodies: crowdvote.serving.bodies.)
+# Seconds in which the head of a request has to be there, and how large it may be. Of bodies: `bodies`.
 HEAD_SECONDS = 10.0
 MAX_HEAD = 64 * 1024
 

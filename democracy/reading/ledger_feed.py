@@ -1,4 +1,4 @@
-"""The ledger as a readable feed: what happened in a community, as a viewer may know it (`democracy.reading.disclosure`)."""
+"""Show the ledger as a readable feed: what happened in a community, as `disclosure` lets a viewer know it."""
 
 from __future__ import annotations
 
