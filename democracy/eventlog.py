@@ -12,7 +12,8 @@ of anonymous members are held until the hour is over, and written in no order, w
 the next line of any kind. What is held when a process ends is lost to the log; the ledger has it.
 
 Names are cleaned of what could break or fake a line, a log that can't be written fails nothing
-(`crowdvote.operations.logfile`), and lines about something that may be rolled back are written by the caller after the commit.
+(`crowdvote.operations.logfile`), and lines about something that may be rolled back are written by the caller after
+the commit.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from democracy.live.relay import relay
 from democracy.models import Decision
 from tests import factories, services
 from tests.recalculation import PATIENCE, until, until_current
-from tests.test_democracy.test_publishing import in_database
+from tests.test_live.test_publishing import in_database
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOWHERE = "redis://127.0.0.1:1/0"

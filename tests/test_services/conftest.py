@@ -1,55 +1,5 @@
-"""A town with an open decision, and a bystander: another community, which nothing done in the town may touch."""
+"""Fixtures shared with other rooms: a town, its bystander, and a clock."""
 
-from __future__ import annotations
+from tests.towns import bystander, clock, town
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-import pytest
-
-from accounts.models import User
-from democracy.models import Community, Decision, Membership
-from tests import factories, rules
-
-
-@dataclass
-class Town:
-    community: Community
-    members: dict[str, Membership]
-    decision: Decision
-
-    @property
-    def manager(self) -> User:
-        return self.members["manager"].user
-
-    def __getattr__(self, handle: str) -> Membership:
-        """A member by handle, as the database has it now."""
-        if handle not in self.__dict__.get("members", {}):
-            raise AttributeError(handle)
-        return Membership.objects.select_related("user", "community").get(pk=self.members[handle].pk)
-
-
-def found(*handles: str) -> Town:
-    community, members = rules.found(*handles)
-    return Town(community, members, factories.decision(community, members["manager"].user))
-
-
-@pytest.fixture
-def town(db: None) -> Town:
-    return found("ada", "ben", "cleo", "dan")
-
-
-@pytest.fixture
-def bystander(town: Town) -> Iterator[Town]:
-    """Another community, whose every row is the same when the test ends."""
-    other = found("eve")
-    factories.follow(other.members["manager"], other.members["eve"])
-    factories.vote(other.members["eve"], other.decision, Ash=5)
-    before = rules.written(other.community)
-    yield other
-    assert rules.written(other.community) == before
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> rules.Clock:
-    return rules.Clock(monkeypatch)
+__all__ = ["bystander", "clock", "town"]

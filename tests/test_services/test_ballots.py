@@ -24,7 +24,7 @@ from democracy.errors import (
 from democracy.ledger.canonical import written_time
 from democracy.models import Ballot, Decision, LedgerEntry, Membership
 from tests import factories, rules
-from tests.test_services.conftest import Town
+from tests.towns import Town
 
 pytestmark = pytest.mark.usefixtures("bystander")
 

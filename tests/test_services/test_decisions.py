@@ -25,7 +25,7 @@ from democracy.models import MAX_CLARIFICATIONS, Choice, Clarification, Decision
 from democracy.services import ChoiceInput
 from democracy.services.decisions import has_anonymous_voters
 from tests import factories, rules
-from tests.test_services.conftest import Town
+from tests.towns import Town
 
 pytestmark = pytest.mark.usefixtures("bystander")
 

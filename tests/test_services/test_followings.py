@@ -12,7 +12,7 @@ from democracy import services
 from democracy.errors import InvalidInput, InvalidTag, PermissionDenied, SelfFollowing, TooManyFollowings
 from democracy.models import MAX_FOLLOWINGS, Decision, Following, Membership
 from tests import factories, rules
-from tests.test_services.conftest import Town
+from tests.towns import Town
 
 pytestmark = pytest.mark.usefixtures("bystander")
 

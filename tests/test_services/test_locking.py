@@ -23,7 +23,7 @@ from democracy.errors import (
 )
 from democracy.models import Application, Following, Membership
 from tests import factories, rules
-from tests.test_services.conftest import Town
+from tests.towns import Town
 
 Act = Callable[[], Any]
 

@@ -22,7 +22,7 @@ from democracy.files.imported_ballots import import_ballots
 from democracy.files.imported_followings import import_followings
 from democracy.models import Community, Decision
 from tests import factories
-from tests.test_services.conftest import Town
+from tests.towns import Town
 
 Change = Callable[[], Any]
 Logged = Callable[[Change], list[str]]

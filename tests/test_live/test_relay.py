@@ -24,7 +24,7 @@ from democracy.live.relay import Hint, Relay, relay
 from democracy.models import Community
 from tests import factories
 from tests.recalculation import PATIENCE, until
-from tests.test_democracy.test_publishing import in_database, news, nothing, show
+from tests.test_live.test_publishing import in_database, news, nothing, show
 
 NOWHERE = "redis://127.0.0.1:1/0"
 

@@ -18,7 +18,7 @@ from democracy.recalculation.staging import StageBallots, StagedDecision, calcul
 from democracy.services.decisions import recalculation_change
 from graph import Calculation, CastBallot, StagedBallot
 from tests import factories, histories, rules
-from tests.test_services.conftest import Town
+from tests.towns import Town
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from democracy.models import Community, Decision, DecisionSnapshot
 from democracy.recalculation import executors, pruning
 from tests import factories
 from tests.recalculation import PATIENCE, until
-from tests.test_democracy.test_publishing import in_database, news
+from tests.test_live.test_publishing import in_database, news
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

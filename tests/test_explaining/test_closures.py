@@ -24,7 +24,7 @@ from democracy.recalculation import recalculate_community, staging
 from democracy.recalculation.staging import StageBallots, calculation_at_hand, calculation_of, forget_everything
 from graph import Source, StagedBallot
 from tests import factories, histories
-from tests.test_services.conftest import Town
+from tests.towns import Town
 
 pytestmark = pytest.mark.django_db
 

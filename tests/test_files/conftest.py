@@ -1,0 +1,5 @@
+"""Fixtures shared with other rooms: a town, its bystander, and a clock."""
+
+from tests.towns import bystander, clock, town
+
+__all__ = ["bystander", "clock", "town"]
