@@ -22,7 +22,7 @@ def test_it_measures_in_a_database_of_its_own_and_writes_table_and_json(tmp_path
     only = [part for case in ("stored", "voters") for part in ("--only", case)]
     environment = {**os.environ, "CROWDVOTE_DATA_DIR": str(data), "DATABASE_URL": "sqlite:////nowhere/at/all"}
     done = subprocess.run(
-        [sys.executable, "manage.py", "bench", "--quick", *only, "--json", str(file)],
+        [sys.executable, "manage.py", "bench", "--members", "1000", *only, "--json", str(file)],
         cwd=Path(__file__).resolve().parents[2],
         env=environment,
         capture_output=True,
