@@ -317,7 +317,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = Path(os.environ.get("CROWDVOTE_STATIC_DIR") or DATA_DIR / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "crowdvote.static_files.StaticFiles"},
 }
 # WhiteNoise's files are read piece by piece, which Django does in a thread. Every server would say so once.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")

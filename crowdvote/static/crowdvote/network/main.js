@@ -1,0 +1,83 @@
+// Who follows whom as a picture: <section data-network hidden data-source="ADDRESS OF THE DATA" data-worker="..."
+// data-sizes="followers or reach" data-member="ADDRESS OF THE MEMBERS">. Without scripts the list below does it all.
+import { describeChosen } from "./card.js";
+import { Drawing } from "./drawing.js";
+import { Gestures } from "./gestures.js";
+import { startLayout } from "./layout.js";
+import { listenToFields } from "./list.js";
+import { Network } from "./network.js";
+import { View } from "./view.js";
+
+const place = document.querySelector("[data-network]");
+if (place) start(place);
+
+async function start(place) {
+  const note = place.querySelector(".network-note");
+  place.hidden = false;
+  const answer = await dataFrom(place.dataset.source);
+  if (typeof answer === "string") {
+    note.textContent = `${answer} The list below has the same.`.trim();
+    return;
+  }
+  const network = new Network(answer);
+  if (network.isEmpty) {
+    note.textContent = place.dataset.empty ?? "Nobody follows anybody yet.";
+    place.classList.add("network-is-empty");
+    return;
+  }
+  show(place, note, network);
+}
+
+// What the server sends, or a text that says why it can't be had.
+async function dataFrom(address) {
+  try {
+    const answer = await fetch(address, { headers: { Accept: "application/json" } });
+    if (answer.ok) return await answer.json();
+    const why = answer.status === 401 ? "You are signed out. " : "";
+    return `${why}The picture could not be loaded.`;
+  } catch {
+    return "The picture could not be loaded.";
+  }
+}
+
+function show(place, note, network) {
+  const { sizes, worker, member } = place.dataset;
+  const canvas = place.querySelector("canvas");
+  const card = place.querySelector(".network-card");
+  const buttons = place.querySelector(".network-zoom");
+  const view = new View();
+  const drawing = new Drawing(canvas, network, view, () => network[sizes]);
+  const gestures = new Gestures(canvas, { network, view, card, buttons, onMove: () => drawing.move() });
+  const close = () => {
+    network.choose(null);
+    canvas.focus();
+  };
+  const say = (text) => {
+    note.hidden = !text;
+    note.textContent = text;
+  };
+  const onPlaces = (isDone) => {
+    if (!view.isMoved) gestures.fit();
+    if (isDone) say("");
+    place.dataset.state = isDone ? "done" : "drawing";
+    drawing.move();
+  };
+  const onFailure = () => say("The picture could not be drawn. The list below has the same.");
+
+  network.addEventListener("change", () => {
+    describeChosen(card, network, { membersAt: member, onClose: close });
+    drawing.draw();
+  });
+  network.addEventListener("point", () => drawing.draw());
+  listenToFields(place, network, {
+    onFound: (i) => gestures.centre(i),
+    onSteps: () => gestures.fit(),
+    onNobody: (isNobody) => say(isNobody ? "Nobody here has this name or handle." : ""),
+  });
+  drawing.resize();
+  new ResizeObserver(() => {
+    drawing.resize();
+    if (!view.isMoved) gestures.fit();
+  }).observe(canvas);
+  startLayout(worker, { network, view, sizes, onPlaces, onFailure });
+}
