@@ -16,6 +16,23 @@ function isAlike(one, was) {
   return ["radio", "checkbox"].includes(was.type) ? one.value === was.value : one.textContent === was.textContent;
 }
 
+function likeIn(place, was) {
+  return [...place.querySelectorAll(was.localName)].find((one) => isAlike(one, was));
+}
+
+// Whoever has the keyboard where `was` stood, in what came in the place of `target`.
+function successorOf(was, target) {
+  const same = was.id && document.getElementById(was.id);
+  if (same) return same;
+  const place = document.getElementById(target.id);
+  if (!place) return null;
+  const like = likeIn(place, was);
+  if (like) return like;
+  const heading = place.querySelector("h2");
+  if (heading) heading.tabIndex = -1;
+  return heading;
+}
+
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
   left.delete(detail.elt);
   // Now: a button that is pressed may be disabled until the answer comes, and loses the focus by that.
@@ -30,16 +47,9 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (document.activeElement.matches("[autofocus]")) document.activeElement.scrollIntoView({ block: "center" });
   const asked = detail.requestConfig.elt;
   const was = left.get(asked);
-  if (!was) return;
   left.delete(asked);
   // A dialog has the focus already.
-  if (document.activeElement !== document.body) return;
-  const place = document.getElementById(detail.target.id);
-  const next =
-    (was.id && document.getElementById(was.id)) ||
-    [...(place?.querySelectorAll(was.localName) ?? [])].find((one) => isAlike(one, was)) ||
-    place?.querySelector("h2");
-  if (next?.localName === "h2") next.tabIndex = -1;
+  if (!was || document.activeElement !== document.body) return;
   // What only refreshes itself moves nothing under the reader.
-  next?.focus({ preventScroll: asked.matches("[data-quiet]") });
+  successorOf(was, detail.target)?.focus({ preventScroll: asked.matches("[data-quiet]") });
 });

@@ -1,10 +1,15 @@
 // What every page does: menus that close, messages that can be put away, words for what went wrong on the way.
 
-addEventListener("click", (event) => {
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(event.target)) menu.open = false;
-  }
-});
+import { button, element } from "./elements.js";
+
+// Whoever goes on elsewhere, by mouse or keyboard, leaves a menu behind.
+for (const kind of ["click", "focusin"]) {
+  addEventListener(kind, ({ target }) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(target)) menu.open = false;
+    }
+  });
+}
 addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   const menu = document.querySelector("details.menu[open]");
@@ -13,19 +18,12 @@ addEventListener("keydown", (event) => {
   menu.querySelector("summary").focus();
 });
 
-// Whoever goes on by the keyboard leaves a menu behind.
-addEventListener("focusin", (event) => {
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(event.target)) menu.open = false;
-  }
-});
-
 // A suggestion put into its field: <button type="button" data-fill="field id" data-value="text">
 addEventListener("click", (event) => {
-  const button = event.target.closest?.("[data-fill]");
-  const field = button && document.getElementById(button.dataset.fill);
+  const suggestion = event.target.closest?.("[data-fill]");
+  const field = suggestion && document.getElementById(suggestion.dataset.fill);
   if (!field) return;
-  field.value = button.dataset.value;
+  field.value = suggestion.dataset.value;
   field.focus();
   field.dispatchEvent(new Event("input", { bubbles: true }));
 });
@@ -50,26 +48,17 @@ const messages = document.getElementById("messages");
 
 function addClosers() {
   for (const message of messages.querySelectorAll(".message:not(:has(> .dismiss))")) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "button quiet small icon-only dismiss";
-    button.setAttribute("aria-label", "Dismiss");
-    button.textContent = "×";
-    button.addEventListener("click", () => {
+    const attributes = { class: "button quiet small icon-only dismiss", "aria-label": "Dismiss" };
+    const close = button("×", attributes, () => {
       message.remove();
       document.getElementById("content").focus({ preventScroll: true });
     });
-    message.append(button);
+    message.append(close);
   }
 }
 
 function say(text) {
-  const message = document.createElement("div");
-  message.className = "message error";
-  const line = document.createElement("p");
-  line.textContent = text;
-  message.append(line);
-  messages.replaceChildren(message);
+  messages.replaceChildren(element("div", { class: "message error" }, element("p", {}, text)));
 }
 
 if (messages) {

@@ -2,6 +2,8 @@
 // "signed-out" alone (accounts/returning.py). What was typed stays on the page; it is kept in this browser for an hour, too,
 // for the same person only, and put back where the form is seen again after signing in (`?unsaved`).
 // The first of the modules that change forms: it puts back what the server would have sent.
+import { element } from "./elements.js";
+
 const KEY = "crowdvote.unsaved";
 const HOUR = 3_600_000;
 const viewer = document.body.dataset.viewer ?? "";
@@ -10,7 +12,7 @@ const messages = document.getElementById("messages");
 // --- The token of forms -------------------------------------------------------------------------------------------------
 
 // Signing in changes it, and a page that was open meanwhile still has the one before.
-const token = () => /(?:^|; )csrftoken=([^;]*)/.exec(document.cookie)?.[1];
+const token = () => /(?:^|; )csrftoken=([^;]*)/u.exec(document.cookie)?.[1];
 document.addEventListener(
   "submit",
   ({ target }) => {
@@ -45,7 +47,7 @@ const contentOf = (form) => ({
 
 function store(place, forms) {
   try {
-    if (viewer && forms.length) place.setItem(KEY, JSON.stringify({ viewer, at: Date.now(), forms }));
+    if (viewer && forms.length > 0) place.setItem(KEY, JSON.stringify({ viewer, at: Date.now(), forms }));
   } catch {
     // Storage is switched off or full: then what was typed is on this page alone.
   }
@@ -103,23 +105,21 @@ document.addEventListener("signed-out", ({ target, detail }) => {
 });
 
 function say({ text, action, address }, isTyped) {
-  const wanted = new URL(address, location.href);
-  const next = new URL(wanted.searchParams.get("next"), location.href);
-  if (isTyped) next.searchParams.set("unsaved", "");
-  wanted.searchParams.set("next", next.pathname + next.search);
-  const message = document.createElement("div");
-  message.id = "signed-out";
-  message.className = "message warning";
-  const line = document.createElement("p");
-  const link = document.createElement("a");
-  link.href = wanted.pathname + wanted.search;
-  link.textContent = action;
-  line.append(text, " ", link);
-  message.append(line);
+  const link = element("a", { href: signInAddress(address, isTyped) }, action);
+  const message = element("div", { id: "signed-out", class: "message warning" }, element("p", {}, text, " ", link));
   // Above a dialog, too, which lies over everything else.
   const dialog = document.querySelector("dialog[open] .dialog-body");
   document.getElementById("signed-out")?.remove();
   (dialog ?? messages).prepend(message);
+}
+
+// The sign-in page leads back to the page that is in its parameter `next`.
+function signInAddress(address, isTyped) {
+  const wanted = new URL(address, location.href);
+  const next = new URL(wanted.searchParams.get("next"), location.href);
+  if (isTyped) next.searchParams.set("unsaved", "");
+  wanted.searchParams.set("next", next.pathname + next.search);
+  return wanted.pathname + wanted.search;
 }
 
 // What was typed since the session ended goes along.
@@ -129,7 +129,9 @@ document.addEventListener("click", ({ target }) => {
 });
 
 // Fragments that refresh themselves wait until somebody looks at the page again: they may have signed in elsewhere.
-const look = () => !document.hidden && (isAsking = true);
+function look() {
+  if (!document.hidden) isAsking = true;
+}
 document.addEventListener("visibilitychange", look);
 addEventListener("focus", look);
 document.addEventListener("htmx:beforeRequest", (event) => {
@@ -146,23 +148,33 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
 function putBack(form, fields) {
   const kept = Map.groupBy(fields, ([name]) => name);
   const values = new Map([...kept].map(([name, pairs]) => [name, pairs.map(([, value]) => value)]));
-  const count = (name) => [...form.elements].filter((field) => field.name === name).length;
-  const rows = form.querySelector("[data-rows]");
-  if (rows && values.get(rows.dataset.rows)?.length !== count(rows.dataset.rows)) {
-    // Another number of rows than are shown: the server draws them.
-    const typed = new FormData();
-    for (const [name, value] of [...fields, ["do", "as typed"]]) typed.append(name, value);
-    window.htmx.ajax("POST", form.action, { target: rows.dataset.rowsIn, swap: "outerHTML", values: typed });
-  }
+  drawRows(form, fields, values);
   for (const field of form.elements) {
     if (!field.name || field.name === "csrfmiddlewaretoken" || field.localName === "button") continue;
-    if (field.type === "radio") {
-      if (values.has(field.name)) field.checked = values.get(field.name).includes(field.value);
-    } else if (field.type === "checkbox") field.checked = values.get(field.name)?.includes(field.value) ?? false;
-    else if (values.get(field.name)?.length) field.value = values.get(field.name).shift();
+    fill(field, values.get(field.name));
     if (field.value && field.type !== "hidden") field.closest("details:not(.menu)")?.setAttribute("open", "");
   }
   typedIn.add(form);
+}
+
+// `values` are those of all fields of this name that have not been put back yet, if there were any.
+function fill(field, values) {
+  if (field.type === "radio") {
+    if (values) field.checked = values.includes(field.value);
+  } else if (field.type === "checkbox") field.checked = values?.includes(field.value) ?? false;
+  else if (values?.length > 0) field.value = values.shift();
+}
+
+// Where there were other numbers of rows than are shown, the server draws them.
+function drawRows(form, fields, values) {
+  const rows = form.querySelector("[data-rows]");
+  if (!rows) return;
+  const { rows: name, rowsIn: target } = rows.dataset;
+  const shown = [...form.elements].filter((field) => field.name === name).length;
+  if (values.get(name)?.length === shown) return;
+  const typed = new FormData();
+  for (const [key, value] of [...fields, ["do", "as typed"]]) typed.append(key, value);
+  window.htmx.ajax("POST", form.action, { target, swap: "outerHTML", values: typed });
 }
 
 const word = document.getElementById("unsaved");

@@ -22,39 +22,49 @@ function remaining(seconds) {
   for (const [unit, size] of UNITS) {
     const number = Math.floor(seconds / size);
     seconds -= number * size;
-    if (number || parts.length) parts.push(number && count(number, unit));
+    if (number || parts.length > 0) parts.push(number && count(number, unit));
     if (parts.length === 2) break;
   }
   return parts.filter(Boolean).join(" ") || count(0, "second");
 }
 
-function show(element) {
-  const moment = new Date(element.dateTime);
+function textOf(form, moment, seconds) {
+  if (form === "relative") return ago(seconds);
+  if (form === "countdown") return remaining(Math.max(0, Math.ceil(seconds)));
+  return (formats[form] ?? formats.datetime).format(moment);
+}
+
+function show(time) {
+  const moment = new Date(time.dateTime);
   if (Number.isNaN(moment.getTime())) return;
   const seconds = (moment - Date.now()) / 1000;
-  const form = element.dataset.time;
-  if (!element.title) element.title = full.format(moment);
-  let text;
-  if (form === "relative") text = ago(seconds);
-  else if (form === "countdown") text = remaining(Math.max(0, Math.ceil(seconds)));
-  else text = (formats[form] ?? formats.datetime).format(moment);
-  if (element.textContent !== text) element.textContent = text;
-  if (form === "countdown" && seconds <= 0 && !element.dataset.elapsed) {
-    element.dataset.elapsed = "true";
-    // For fragments: hx-trigger="elapsed".
-    if (element.dataset.seenRunning) element.dispatchEvent(new CustomEvent("elapsed", { bubbles: true }));
-  } else if (form === "countdown" && seconds > 0) element.dataset.seenRunning = "true";
+  if (!time.title) time.title = full.format(moment);
+  const text = textOf(time.dataset.time, moment, seconds);
+  if (time.textContent !== text) time.textContent = text;
+  if (time.dataset.time === "countdown") countDown(time, seconds);
+}
+
+// Tells fragments (hx-trigger="elapsed") when a moment comes that the page saw coming.
+function countDown(time, seconds) {
+  const { dataset } = time;
+  if (seconds > 0) dataset.seenRunning = "true";
+  else if (!dataset.elapsed) {
+    dataset.elapsed = "true";
+    if (dataset.seenRunning) time.dispatchEvent(new CustomEvent("elapsed", { bubbles: true }));
+  }
 }
 
 const showAll = (root) => {
-  for (const element of root.querySelectorAll("time[data-time]")) show(element);
+  for (const time of root.querySelectorAll("time[data-time]")) show(time);
 };
 
 showAll(document);
 // At once, before it settles: nobody is to see the time in another zone first.
 document.addEventListener("htmx:afterSwap", () => showAll(document));
-document.addEventListener("htmx:load", (event) => event.detail.elt.parentElement && showAll(event.detail.elt.parentElement));
+document.addEventListener("htmx:load", ({ detail }) => {
+  if (detail.elt.parentElement) showAll(detail.elt.parentElement);
+});
 setInterval(() => {
   if (document.hidden) return;
-  for (const element of document.querySelectorAll("time[data-time=relative], time[data-time=countdown]")) show(element);
+  for (const time of document.querySelectorAll("time[data-time=relative], time[data-time=countdown]")) show(time);
 }, 1000);

@@ -208,7 +208,7 @@ export class Drawing {
     const numbers = this.#numbers();
     const order = ([a], [b]) => (b === focus) - (a === focus) || (b === me) - (a === me) || numbers[b] - numbers[a] || a - b;
     let left = NAMES;
-    for (const [i, x, y, r] of circles.sort(order).slice(0, 4 * NAMES)) {
+    for (const [i, x, y, r] of circles.toSorted(order).slice(0, 4 * NAMES)) {
       const text = this.#textOf(members[i][2], NAME_FONT, this.#colours.text);
       text.box = placeBeside(room, { x, y, r }, text.width, this.#frame());
       if (!text.box) continue;
@@ -220,24 +220,27 @@ export class Drawing {
     }
   }
 
-  // Of whoever is in focus, unless they are many; from close by of all.
   *#placeTopics(room) {
-    const { active, focus } = this.#network;
-    const isClose = this.#view.transform.k > CLOSE && !this.#moving;
-    if (focus === null && !isClose) return;
-    const ties = focus === null ? active : active.filter((one) => this.#isTie(one, focus));
-    if (focus !== null && ties.length > TOPICS / 2) return;
     let left = TOPICS;
-    for (const following of ties) {
-      if (left === 0) break;
+    for (const following of this.#tiesWithTopics()) {
       const text = this.#textOf(this.#network.topicsOf(following), TOPIC_FONT, this.#colours.muted);
-      if (!text.text || !this.#isShown(following)) continue;
+      if (!text.text) continue;
       const [from, to] = following.map((i) => [this.#view.x(i), this.#view.y(i)]);
       text.box = placeAlong(room, from, to, text.width, this.#frame());
       if (!text.box) continue;
       yield text;
       left -= 1;
+      if (left === 0) break;
     }
+  }
+
+  // Those of whoever is in focus, unless they are many; from close by all of them.
+  #tiesWithTopics() {
+    const { active, focus } = this.#network;
+    const isClose = this.#view.transform.k > CLOSE && !this.#moving;
+    if (focus === null) return isClose ? active.filter((one) => this.#isShown(one)) : [];
+    const ties = active.filter((one) => this.#isTie(one, focus) && this.#isShown(one));
+    return ties.length > TOPICS / 2 ? [] : ties;
   }
 
   #frame() {

@@ -98,7 +98,7 @@ function roomsOf(numbers, size, frame) {
   const rooms = radiiOf(numbers, most).map((radius) => radius + GAP);
   const room = HALF_A_NAME * Math.max(size.width / frame.width, size.height / frame.height);
   const hubs = Math.floor((MOST_ROOM * size.width * size.height) / (Math.PI * room * room));
-  const largest = [...numbers.keys()].sort((a, b) => numbers[b] - numbers[a]);
+  const largest = [...numbers.keys()].toSorted((a, b) => numbers[b] - numbers[a]);
   for (const i of largest.slice(0, hubs)) rooms[i] = Math.max(rooms[i], room);
   return rooms;
 }

@@ -24,7 +24,7 @@ const longName = ([, handle, name]) => `${name} (@${handle})`;
 
 // The position of the member that a text means: by handle or name, else by how one of these begins; or null.
 export function memberNamed(text, members) {
-  const wanted = text.trim().replace(/^@/, "").toLowerCase();
+  const wanted = text.trim().replace(/^@/u, "").toLowerCase();
   if (!wanted) return null;
   const isExact = (member) => [member[1], member[2].toLowerCase(), longName(member).toLowerCase()].includes(wanted);
   const isBeginning = (member) => member[2].toLowerCase().startsWith(wanted) || member[1].startsWith(wanted);

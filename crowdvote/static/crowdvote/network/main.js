@@ -8,8 +8,8 @@ import { listenToFields } from "./list.js";
 import { Network } from "./network.js";
 import { View } from "./view.js";
 
-const place = document.querySelector("[data-network]");
-if (place) start(place);
+const picture = document.querySelector("[data-network]");
+if (picture) start(picture);
 
 async function start(place) {
   const note = place.querySelector(".network-note");

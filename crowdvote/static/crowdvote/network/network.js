@@ -87,7 +87,9 @@ export class Network extends EventTarget {
   #around(i, steps) {
     let found = new Set([i]);
     for (let step = 0; step < steps; step += 1) {
-      found = new Set([...found].flatMap((one) => [one, ...this.neighbours(one)]));
+      const next = new Set(found);
+      for (const one of found) for (const neighbour of this.neighbours(one)) next.add(neighbour);
+      found = next;
     }
     return found;
   }
