@@ -273,9 +273,10 @@ class TestThePage:
         assert client.post(reverse("revoke-token", args=[token.pk])).status_code == 404
         assert services.user_for_token(raw) == alice
         client.force_login(alice)
+        assert "<strong>script</strong>" in client.get(reverse("profile")).text
         assert client.post(reverse("revoke-token", args=[token.pk])).status_code == 302
         assert services.user_for_token(raw) is None
-        assert "<td>script</td>" not in client.get(reverse("profile")).text
+        assert "<strong>script</strong>" not in client.get(reverse("profile")).text
 
     def test_somebody_elses_tokens_are_not_listed(self, client, alice, bob):
         services.create_api_token(alice, "alices secret plan")

@@ -147,7 +147,7 @@ class TestTheLink:
         for _ in range(3):
             page = client.get(link)
             assert page.status_code == 200
-            assert "<button>Sign in</button>" in page.text
+            assert '<button type="submit">Sign in</button>' in page.text
             assert client.head(link).status_code == 200
         assert signed_in(client) == AnonymousUser()
         alice.refresh_from_db()

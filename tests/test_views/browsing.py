@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,9 +24,15 @@ def as_(user: User | None) -> Client:
     return client
 
 
+# White space at the edges of these shows nowhere.
+_BLOCKS = re.compile(
+    r" ?(</?(?:dd|div|dl|dt|figcaption|figure|h[1-6]|li|main|ol|p|section|table|tbody|td|th|thead|tr|ul)\b[^>]*>) ?"
+)
+
+
 def text(response: Any) -> str:
     """The page as one line, so that sentences can be found however the template breaks them."""
-    return " ".join(response.content.decode().split())
+    return _BLOCKS.sub(r"\1", " ".join(response.content.decode().split()))
 
 
 def told(response: Any) -> list[str]:

@@ -225,7 +225,7 @@ def test_a_recast_says_how_many_it_leaves_out_before_it_is_cast(
     page = text(response)
     assert (response.status_code, cast(scene.decision, scene.members["ada"])) == (400, was)
     assert f"{left_out} you on topics that your ballot would no longer bear (“roads”)" in page
-    assert '<button id="vote-cast" name="confirmed" value="1">Save it all the same</button>' in page
+    assert '<button type="submit" id="vote-cast" name="confirmed" value="1">Save it all the same</button>' in page
     followed.post(scene.address("vote_submit"), {**data, "confirmed": "1"})
     assert cast(scene.decision, scene.members["ada"]) != was
 

@@ -272,7 +272,7 @@ def test_the_last_manager_can_not_leave(house) -> None:
     client, address = as_(members["manager"].user), reverse("community-leave", args=[community.pk])
     page = client.get(address)
     assert "You are the last manager" in text(page)
-    assert '<button class="button danger">Leave' not in text(page)
+    assert '<button type="submit" class="button danger">Leave' not in text(page)
     with nothing_written():
         response = client.post(address)
     assert told(response) == ["You are the last manager: make somebody else a manager first."]

@@ -137,7 +137,7 @@ def test_the_score_round_is_in_the_order_of_stars_and_every_choice_has_one_colou
     # Birch has most stars, Ash is preferred: 2 to 1.
     scores = re.search(r'id="result-scores".*?</section>', text(response))
     assert scores is not None
-    assert re.findall(r'class="bar-row([^"]*)"> <span class="bar-label">(\w+)', scores[0]) == [
+    assert re.findall(r'class="bar-row([^"]*)"><span class="bar-label">(\w+)', scores[0]) == [
         (" is-finalist series-2", "Birch"),
         (" is-winner is-finalist series-1", "Ash"),
         (" series-3", "Cedar"),
