@@ -81,9 +81,22 @@ faults: .venv/all ## vote while everything is killed, for MINUTES (10) with KILL
 	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),10) --kills $(or $(KILLS),50) --seed $(or $(SEED),1) \
 		$(if $(REPORT),--report $(REPORT))
 
-check: .venv/dev ## format, lint, types, import contracts, migrations, schema drift, documents, links, licences
+TEMPLATES := accounts/templates crowdvote/templates democracy/templates
+# The linter of style sheets comes by npm alone: without a Node that it runs on, it is left out, and said to be.
+CHECK_CSS = if command -v npm >/dev/null && node -e '$(NEW_ENOUGH)'; then \
+	cmp -s package-lock.json node_modules/.checked || { npm ci --silent && cp package-lock.json node_modules/.checked; }; \
+	echo 'stylelint crowdvote/static' && node_modules/.bin/stylelint 'crowdvote/static/**/*.css'; \
+	else echo 'SKIPPED: style sheets are not checked, stylelint needs Node 20.19 or newer and npm.' >&2; fi
+NEW_ENOUGH = const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)
+
+check: .venv/dev ## format, lint (Python, templates, JavaScript, CSS), types, import contracts, migrations, schema drift, documents, links, licences
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/djlint --quiet --lint $(TEMPLATES)
+	$(BIN)/oxlint --report-unused-disable-directives crowdvote/static
+	@$(CHECK_CSS)
+	@if grep -rnE --include='*.html' --include='*.css' --include='*.js' --exclude-dir=vendor '.{161}' $(TEMPLATES) crowdvote/static; then \
+		echo 'These lines have more than 160 characters.' >&2; exit 1; fi
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
