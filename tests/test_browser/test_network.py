@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from itertools import combinations
 from statistics import median
 from typing import Any
@@ -171,3 +172,14 @@ async def test_two_fingers_zoom_and_one_chooses(chromium: Browser, server: Serve
     now = await drawn(page)
     assert max(circle["r"] for circle in now["circles"]) == pytest.approx(2 * hub["r"], rel=0.1)
     await context.close()
+
+
+async def test_a_picture_that_cannot_be_laid_out_is_said_to_be_in_the_list(unheard: Page) -> None:
+    await unheard.route(re.compile(r"/worker\.\w+\.js$"), lambda route: route.abort())
+    await enter(unheard, "Samuel Brandt")
+    await unheard.goto("/communities/?q=Springfield")
+    await unheard.get_by_role("link", name="Springfield").first.click()
+    await unheard.get_by_role("link", name="Who follows whom", exact=True).click()
+    await expect(unheard.locator(".network-note")).to_have_text(
+        "The picture could not be drawn. The list below has the same."
+    )

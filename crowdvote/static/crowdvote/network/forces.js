@@ -3,7 +3,7 @@ import { radiiOf } from "./circles.js";
 import { forceCollide, forceLink, forceManyBody, forceSimulation, forceX, forceY } from "./d3-layout.js";
 
 const TICKS = 100;
-const TICKS_APART = 24;
+const TICKS_APART = 20;
 const GAP = 2; // between circles, in units of the layout
 const HALF_A_NAME = 52; // pixels
 const MOST_ROOM = 0.2; // of the picture, for names of hubs
@@ -54,7 +54,7 @@ function simulationOf(links, degree, frame) {
   const { scale, inwards, slant } = SIZES.find(({ below }) => degree.length < below);
   const apart = forceManyBody()
     .strength(({ index }) => -scale * scale * (40 + 3 * Math.min(degree[index], 60)))
-    .theta(1.2)
+    .theta(1.3)
     .distanceMax(1500);
   // Whoever neither follows nor is followed would drift away.
   const pull = (strength) => ({ index }) => (degree[index] ? strength * (1 + 2 / degree[index]) : 0.5);

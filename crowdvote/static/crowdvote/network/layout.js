@@ -1,9 +1,16 @@
 // Has a worker lay the network out and count followers anew for each topic.
 
-// `sizes` says what circles stand for, "followers" or "reach". Tells of places as they come, and of a failure.
-export function startLayout(address, { network, view, sizes, onPlaces, onFailure }) {
+// The worker, and what resolves when it fails. It loads its modules while the page still waits for the network.
+export function startWorker(address) {
   const worker = new Worker(address, { type: "module" });
-  worker.addEventListener("error", onFailure);
+  const failure = new Promise((resolve) => {
+    worker.addEventListener("error", resolve);
+  });
+  return { worker, failure };
+}
+
+// `sizes` says what circles stand for, "followers" or "reach". Tells of places as they come.
+export function layOut(worker, { network, view, sizes, onPlaces }) {
   worker.addEventListener("message", ({ data }) => {
     if (data.kind === "places") {
       view.places = data.places;

@@ -3,7 +3,7 @@
 import { describeChosen } from "./card.js";
 import { Drawing } from "./drawing.js";
 import { Gestures } from "./gestures.js";
-import { startLayout } from "./layout.js";
+import { layOut, startWorker } from "./layout.js";
 import { listenToFields } from "./list.js";
 import { Network } from "./network.js";
 import { View } from "./view.js";
@@ -14,18 +14,25 @@ if (picture) start(picture);
 async function start(place) {
   const note = place.querySelector(".network-note");
   place.hidden = false;
+  const { worker, failure } = startWorker(place.dataset.worker);
   const answer = await dataFrom(place.dataset.source);
   if (typeof answer === "string") {
-    note.textContent = `${answer} The list below has the same.`.trim();
+    say(note, `${answer} The list below has the same.`);
     return;
   }
   const network = new Network(answer);
   if (network.isEmpty) {
-    note.textContent = place.dataset.empty ?? "Nobody follows anybody yet.";
+    say(note, place.dataset.empty ?? "Nobody follows anybody yet.");
     place.classList.add("network-is-empty");
     return;
   }
-  show(place, note, network);
+  failure.then(() => say(note, "The picture could not be drawn. The list below has the same."));
+  show(place, note, network, worker);
+}
+
+function say(note, text) {
+  note.hidden = !text;
+  note.textContent = text;
 }
 
 // What the server sends, or a text that says why it can't be had.
@@ -40,8 +47,8 @@ async function dataFrom(address) {
   }
 }
 
-function show(place, note, network) {
-  const { sizes, worker, member } = place.dataset;
+function show(place, note, network, worker) {
+  const { sizes, member } = place.dataset;
   const canvas = place.querySelector("canvas");
   const card = place.querySelector(".network-card");
   const buttons = place.querySelector(".network-zoom");
@@ -52,17 +59,12 @@ function show(place, note, network) {
     network.choose(null);
     canvas.focus();
   };
-  const say = (text) => {
-    note.hidden = !text;
-    note.textContent = text;
-  };
   const onPlaces = (isDone) => {
     if (!view.isMoved) gestures.fit();
-    if (isDone) say("");
+    if (isDone) say(note, "");
     place.dataset.state = isDone ? "done" : "drawing";
     drawing.move();
   };
-  const onFailure = () => say("The picture could not be drawn. The list below has the same.");
 
   network.addEventListener("change", () => {
     describeChosen(card, network, { membersAt: member, onClose: close });
@@ -72,12 +74,12 @@ function show(place, note, network) {
   listenToFields(place, network, {
     onFound: (i) => gestures.centre(i),
     onSteps: () => gestures.fit(),
-    onNobody: (isNobody) => say(isNobody ? "Nobody here has this name or handle." : ""),
+    onNobody: (isNobody) => say(note, isNobody ? "Nobody here has this name or handle." : ""),
   });
   drawing.resize();
   new ResizeObserver(() => {
     drawing.resize();
     if (!view.isMoved) gestures.fit();
   }).observe(canvas);
-  startLayout(worker, { network, view, sizes, onPlaces, onFailure });
+  layOut(worker, { network, view, sizes, onPlaces });
 }

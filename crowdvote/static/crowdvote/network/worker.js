@@ -9,10 +9,10 @@ import { followersOf, reachOf } from "./reach.js";
 
 const SHOWN_EVERY = 100; // milliseconds
 
-const counts = ({ count, followings }) => ({ followers: followersOf(count, followings), reach: reachOf(count, followings) });
+const COUNTS = { followers: followersOf, reach: reachOf };
 
-function layOut({ sizes, ...network }) {
-  const layout = new Layout({ ...network, numbers: counts(network)[sizes] });
+function layOut({ sizes, count, followings, frame }) {
+  const layout = new Layout({ count, followings, frame, numbers: COUNTS[sizes](count, followings) });
   const step = () => {
     const start = performance.now();
     let isGoingOn = true;
@@ -25,6 +25,9 @@ function layOut({ sizes, ...network }) {
 }
 
 addEventListener("message", ({ data }) => {
-  if (data.kind === "count") postMessage({ kind: "counts", topic: data.topic, ...counts(data) });
-  else layOut(data);
+  if (data.kind === "lay out") layOut(data);
+  else {
+    const { topic, count, followings } = data;
+    postMessage({ kind: "counts", topic, followers: followersOf(count, followings), reach: reachOf(count, followings) });
+  }
 });
