@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
-_FOLDER = Path(__file__).resolve().parent / "templates" / "docs"
+from django.conf import settings
+
+_FOLDER = settings.BASE_DIR / "crowdvote" / "templates" / "docs"
 _PROGRAMS = {"curl": "curl.txt", "python": "python.txt", "javascript": "javascript.txt"}
 _OPERATIONS = {"who_is_ahead": "who_is_ahead.graphql", "watch": "watch.graphql"}
 
