@@ -1,25 +1,17 @@
 """The ledger of what changed: recording it, its contents, its proof, and what it makes stale."""
 
-from democracy.ledger.recordings import (
-    GENESIS,
-    Change,
-    Content,
-    Recording,
+from democracy.ledger.chain import GENESIS, chain_hash, commitment, entry_content, faults
+from democracy.ledger.changes import Change, Content
+from democracy.ledger.entries import (
     ballots_withdrawn,
-    chain_hash,
-    changed,
-    commitment,
-    committed,
     contents_at,
     entries_after,
-    entry_content,
-    faults,
     hash_at,
     newest_entry,
-    recording,
     revision_before,
     subjects_after,
 )
+from democracy.ledger.recordings import Recording, changed, committed, recording
 
 __all__ = [
     "GENESIS",

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
 
-from democracy.ledger import Change, Content
 from democracy.ledger.canonical import written_time
+from democracy.ledger.changes import Change, Content
 from democracy.models import Application, Ballot, Community, Decision, Following, LedgerEntry, Membership
 
 Kind = LedgerEntry.Kind

@@ -1,13 +1,9 @@
-"""The ledger: every change of a community's inputs, in order, chained by hash. Append-only.
+"""Recording: one transaction that holds a community and, at its end, appends an entry for each thing that changed.
 
-An entry's *commitment* binds its content without showing it; its *hash* binds the commitment to every entry before it.
-So anybody can check the chain, whoever knows an entry's salt can check its content, and nobody learns more than that.
-`docs/bundle.md` gives the exact bytes.
-
-Commands open `recording(community_id, actor=...)`: one transaction that holds the community's row, reads the clock and,
-at its end, writes one entry for each thing that changed and raises the counters, so that all of it commits together or
-not at all. The receivers in `democracy.signals` say what changed by calling `changed`; however often they do so for one
-ballot, it becomes one entry.
+Commands open `recording(community_id, actor=...)`. It takes the community's row lock, reads the clock and, at its end,
+writes the entries and raises the counters, so that all of it commits together or not at all. The receivers in
+`democracy.signals` call `changed` for rows saved elsewhere; however often they do so for one ballot, it becomes one
+entry.
 
 # Note [Before comes from the ledger]
 An entry's `before` is the `after` of the last entry with the same subject, not what some code remembers to have read.
@@ -16,15 +12,13 @@ So the ledger replays and undoes by construction, even where rows were saved out
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Max
@@ -34,10 +28,11 @@ from accounts.models import User
 from democracy.database import bulk, clock
 from democracy.database.turns import turn
 from democracy.ledger import checkpoints, staleness
-from democracy.ledger.canonical import canonical, written_time
+from democracy.ledger.chain import GENESIS, chain_hash, commitment
+from democracy.ledger.changes import Change, Content
+from democracy.ledger.entries import hash_at, newest_entry
 from democracy.models import Checkpoint, Community, LedgerEntry
 
-GENESIS = "0" * 64
 _BATCH = 1_000
 _ROWS = 10_000
 _COLUMNS = (
@@ -45,24 +40,9 @@ _COLUMNS = (
     *("before", "after", "salt", "commitment", "hash"),
 )
 
-Content = dict[str, Any] | None
-
 # Sent after each commit that appended entries, with community_id and revision. A hint: whoever misses it sees the
 # counters.
 committed = Signal()
-
-
-@dataclass(frozen=True)
-class Change:
-    """Something that changed. `content` gives its whole content now, or None when it is gone."""
-
-    kind: LedgerEntry.Kind
-    subject: str
-    content: Callable[[], Content]
-    decision_id: int | None = None
-    membership_id: int | None = None
-    # The caller knows that the ledger has never heard of this subject (bulk imports): no need to look.
-    is_new: bool = False
 
 
 @dataclass
@@ -234,31 +214,6 @@ def changed(community_id: int, change: Change) -> None:
         current.add(change)
 
 
-def entry_content(entry: LedgerEntry) -> dict[str, Any]:
-    """What an entry says: with its salt and time, what its commitment is of."""
-    return {
-        "community": entry.community_id,
-        "kind": str(entry.kind),
-        "subject": entry.subject,
-        "actor": entry.actor_id,
-        "decision": entry.decision_id,
-        "membership": entry.membership_id,
-        "before": entry.before,
-        "after": entry.after,
-    }
-
-
-def commitment(entry: LedgerEntry) -> str:
-    """SHA-256 (hex) over salt, content and time."""
-    opened = {"salt": entry.salt, "content": entry_content(entry), "time": written_time(entry.time)}
-    return hashlib.sha256(canonical(opened)).hexdigest()
-
-
-def chain_hash(previous_hash: str, revision: int, commitment: str) -> str:
-    """SHA-256 (hex) over the hash of the entry before, the revision, and the commitment."""
-    return hashlib.sha256(f"{previous_hash}:{revision}:{commitment}".encode()).hexdigest()
-
-
 def _append(entries: Sequence[LedgerEntry]) -> None:
     """Insert entries of one time. They do not learn their primary keys."""
     time = connection.ops.adapt_datetimefield_value(entries[0].time)
@@ -285,73 +240,3 @@ def _append(entries: Sequence[LedgerEntry]) -> None:
 
 def _head(community_id: int) -> LedgerEntry | None:
     return LedgerEntry.objects.filter(community=community_id).order_by("-revision").first()
-
-
-def hash_at(community_id: int, revision: int) -> str:
-    """The hash of the entry numbered `revision`; GENESIS for 0."""
-    return (
-        LedgerEntry.objects.values_list("hash", flat=True).filter(community=community_id, revision=revision).first()
-        or GENESIS
-    )
-
-
-def newest_entry(community_id: int, subject: str) -> LedgerEntry | None:
-    """The newest entry about a subject, if there is one."""
-    return LedgerEntry.objects.filter(community=community_id, subject=subject).order_by("-revision").first()
-
-
-def ballots_withdrawn(decision_ids: Iterable[int]) -> list[tuple[int, int, Any]]:
-    """The ballots that were taken back in these decisions: decision, membership, and what they said."""
-    communities = Community.objects.filter(decisions__in=list(decision_ids))
-    taken_back = LedgerEntry.objects.filter(
-        community__in=communities, kind=LedgerEntry.Kind.BALLOT, decision__in=list(decision_ids), after__isnull=True
-    )
-    return list(taken_back.values_list("decision", "membership", "before"))
-
-
-def entries_after(community_id: int, revision: int, *, most: int | None = None) -> Sequence[LedgerEntry]:
-    """The entries after `revision`, oldest first, or the first of them: the change feed."""
-    return list(LedgerEntry.objects.filter(community=community_id, revision__gt=revision).order_by("revision")[:most])
-
-
-def subjects_after(community_id: int, revision: int) -> set[str]:
-    """What changed after `revision`."""
-    later = LedgerEntry.objects.filter(community=community_id, revision__gt=revision)
-    return set(later.values_list("subject", flat=True))
-
-
-def revision_before(community_id: int, time: datetime) -> int:
-    """The revision of the community's inputs as they stood at `time`: of the last entry with an earlier ledger time."""
-    earlier = LedgerEntry.objects.filter(community=community_id, time__lt=time)
-    return earlier.aggregate(newest=Max("revision"))["newest"] or 0
-
-
-def contents_at(community_id: int, revision: int) -> dict[str, Content]:
-    """For every subject changed after `revision`: its content as it was then. What is not named has not changed."""
-    contents: dict[str, Content] = {}
-    for entry in entries_after(community_id, revision):
-        contents.setdefault(entry.subject, entry.before)
-    return contents
-
-
-def faults(community: Community) -> Iterator[str]:
-    """What is wrong with a community's chain, a sentence each; nothing when every entry is the one that was written."""
-    previous_hash, expected, last_time = GENESIS, 0, None
-    known: dict[str, Content] = {}
-    for entry in LedgerEntry.objects.filter(community=community).order_by("revision").iterator(_BATCH):
-        expected += 1
-        if entry.revision != expected:
-            yield f"entry {expected} is missing: {entry.revision} follows {expected - 1}"
-            expected = entry.revision
-        elif entry.hash != chain_hash(previous_hash, entry.revision, entry.commitment):
-            yield f"entry {entry.revision} does not follow the entry before it: its hash is not that of the chain"
-        if entry.commitment != commitment(entry):
-            yield f"entry {entry.revision} was changed: its content does not give its commitment"
-        if last_time is not None and entry.time < last_time:
-            yield f"entry {entry.revision} is older than the entry before it"
-        if known.get(entry.subject) != entry.before:
-            yield f"entry {entry.revision} does not start from what entry before it left of {entry.subject}"
-        known[entry.subject] = entry.after
-        previous_hash, last_time = entry.hash, entry.time
-    if expected != community.revision:
-        yield f"the community stands at revision {community.revision}, its last entry is {expected}"

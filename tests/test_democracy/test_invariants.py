@@ -107,7 +107,11 @@ def test_invariant_2_change_entry_and_counters_commit_together_or_not_at_all(sce
         )
 
     before = state()
-    steps = ["democracy.ledger.commitment", "democracy.ledger.counters.raise_counters", "democracy.models.Vote.save"]
+    steps = [
+        "democracy.ledger.recordings.commitment",
+        "democracy.ledger.staleness.raise_counters",
+        "democracy.models.Vote.save",
+    ]
     for step in steps:
         with monkeypatch.context() as broken:
 

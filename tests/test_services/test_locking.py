@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from democracy import ledger, services
+from democracy import services
 from democracy.database import turns
 from democracy.errors import (
     AlreadyDecided,
@@ -21,6 +21,7 @@ from democracy.errors import (
     InvalidInput,
     PermissionDenied,
 )
+from democracy.ledger import recordings
 from democracy.models import Application, Following, Membership
 from tests import factories, rules
 from tests.towns import Town
@@ -35,12 +36,12 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Act], None]:
     def arrange(act: Act) -> None:
         @contextmanager
         def turn_of_another_first() -> Iterator[None]:
-            monkeypatch.setattr(ledger, "turn", turns.turn)
+            monkeypatch.setattr(recordings, "turn", turns.turn)
             act()
             with turns.turn():
                 yield
 
-        monkeypatch.setattr(ledger, "turn", turn_of_another_first)
+        monkeypatch.setattr(recordings, "turn", turn_of_another_first)
 
     return arrange
 

@@ -1,0 +1,60 @@
+"""Reading entries: the newest about a subject, those after a revision, and contents as they were then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Max
+
+from democracy.ledger.chain import GENESIS
+from democracy.ledger.changes import Content
+from democracy.models import Community, LedgerEntry
+
+
+def hash_at(community_id: int, revision: int) -> str:
+    """The hash of the entry numbered `revision`; GENESIS for 0."""
+    return (
+        LedgerEntry.objects.values_list("hash", flat=True).filter(community=community_id, revision=revision).first()
+        or GENESIS
+    )
+
+
+def newest_entry(community_id: int, subject: str) -> LedgerEntry | None:
+    """The newest entry about a subject, if there is one."""
+    return LedgerEntry.objects.filter(community=community_id, subject=subject).order_by("-revision").first()
+
+
+def ballots_withdrawn(decision_ids: Iterable[int]) -> list[tuple[int, int, Any]]:
+    """The ballots that were taken back in these decisions: decision, membership, and what they said."""
+    communities = Community.objects.filter(decisions__in=list(decision_ids))
+    taken_back = LedgerEntry.objects.filter(
+        community__in=communities, kind=LedgerEntry.Kind.BALLOT, decision__in=list(decision_ids), after__isnull=True
+    )
+    return list(taken_back.values_list("decision", "membership", "before"))
+
+
+def entries_after(community_id: int, revision: int, *, most: int | None = None) -> Sequence[LedgerEntry]:
+    """The entries after `revision`, oldest first, or the first of them: the change feed."""
+    return list(LedgerEntry.objects.filter(community=community_id, revision__gt=revision).order_by("revision")[:most])
+
+
+def subjects_after(community_id: int, revision: int) -> set[str]:
+    """What changed after `revision`."""
+    later = LedgerEntry.objects.filter(community=community_id, revision__gt=revision)
+    return set(later.values_list("subject", flat=True))
+
+
+def revision_before(community_id: int, time: datetime) -> int:
+    """The revision of the community's inputs as they stood at `time`: of the last entry with an earlier ledger time."""
+    earlier = LedgerEntry.objects.filter(community=community_id, time__lt=time)
+    return earlier.aggregate(newest=Max("revision"))["newest"] or 0
+
+
+def contents_at(community_id: int, revision: int) -> dict[str, Content]:
+    """For every subject changed after `revision`: its content as it was then. What is not named has not changed."""
+    contents: dict[str, Content] = {}
+    for entry in entries_after(community_id, revision):
+        contents.setdefault(entry.subject, entry.before)
+    return contents
