@@ -25,7 +25,7 @@ from django.db.models import Max
 from django.dispatch import Signal
 
 from accounts.models import User
-from democracy.database import bulk, clock
+from democracy.database import bulk, clock, commits
 from democracy.database.turns import turn
 from democracy.ledger import checkpoints, staleness
 from democracy.ledger.chain import GENESIS, chain_hash, commitment
@@ -146,8 +146,7 @@ class Recording:
     def _fold(self) -> bool:
         """Fold a further save into the entry that its subject got earlier in this transaction, if it is the newest."""
         (change,) = self._changes.values()
-        hooks = (hook[1] for hook in reversed(connection.run_on_commit))
-        written = next((hook for hook in hooks if isinstance(hook, _Committed)), None)
+        written = next(commits.waiting(_Committed), None)
         if written is None or written.community_id != self.community.pk or written.last.subject != change.subject:
             return False
         head = self.head
