@@ -28,6 +28,7 @@ from democracy.models import Community, Decision, DecisionSnapshot, Membership
 from democracy.recalculation import recalculate_community
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import forget_everything
+from democracy.recalculation.storing import record_failure
 from tests import factories
 
 PATIENCE = 10.0
@@ -255,6 +256,17 @@ class TestCommittedChanges:
             assert (state.status, state.is_final) == ("current", True)
             # What won stands on the community's page.
             assert overview in await news(page)
+
+    async def test_watchers_are_told_of_a_failure_as_soon_as_it_is_recorded(self, scene: Scene) -> None:
+        community, members, decision = scene
+        other = await in_database(factories.decision, community, members["manager"].user)
+        await in_database(factories.vote, members["ada"], decision, Ash=5)
+        row = await in_database(Decision.objects.get, pk=decision.pk)
+        async with watching(status_topic(decision.pk)) as inbox, watching(status_topic(other.pk)) as bystander:
+            await in_database(record_failure, row, row.input_revision, "cannot count")
+            assert not await nothing(inbox)
+            assert (await news(inbox))[status_topic(decision.pk)].status == "failed"
+            assert await nothing(bystander)
 
     async def test_the_same_is_told_once(self, scene: Scene) -> None:
         _, _, decision = scene
