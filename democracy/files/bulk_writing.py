@@ -354,7 +354,7 @@ def add_ballots(recording: Recording, decision: Decision, members: Mapping[str, 
         pairs = list(zip(ballots, stars, strict=True))
         votes = ((ballot.pk, choice, count) for ballot, rated in pairs for choice, count in rated.items())
         bulk.insert(Vote._meta.db_table, ("ballot_id", "choice_id", "stars"), votes)
-        recording.add_many(contents.ballot_change(ballot, stars=rated) for ballot, rated in pairs)
+        recording.add_many(contents.ballot_written(ballot, rated, is_new=True) for ballot, rated in pairs)
 
 
 def _batches(rows: Iterable[Row], what: str, *, total: int | None = None) -> Iterator[list[Row]]:

@@ -6,7 +6,7 @@ rows, column by column; their keys are a contract with every ledger ever written
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -33,6 +33,10 @@ def _stored(rows: QuerySet[Row], told: Callable[[Row], dict[str, Any]]) -> Calla
         return None if row is None else told(row)
 
     return content
+
+
+def _nothing() -> None:
+    """The content of what is gone."""
 
 
 COMMUNITY_SUBJECT = "community"
@@ -122,14 +126,27 @@ def following_content(following: Following) -> dict[str, Any]:
 
 
 def following_change(following: Following, *, is_new: bool = False) -> Change:
-    follower, followee = following.follower_id, following.followee_id
-    content: Callable[[], Content]
+    """A following that changed or ended; `is_new`: it was just written, and the ledger has never heard of it."""
     if is_new:
-        content = partial(following_content, following)
-    else:
-        content = _stored(Following.objects.filter(follower=follower, followee=followee), following_content)
-    subject = following_subject(follower, followee)
-    return Change(Kind.FOLLOWING, subject, content, membership_id=follower, is_new=is_new)
+        return following_written(following, is_new=True)
+    rows = Following.objects.filter(follower=following.follower_id, followee=following.followee_id)
+    return _following(following, _stored(rows, following_content))
+
+
+def following_written(following: Following, *, is_new: bool = False) -> Change:
+    """A following whose row was just written as it is here: it isn't read again."""
+    content = following_content(following)
+    return _following(following, lambda: content, is_new=is_new)
+
+
+def following_ended(following: Following) -> Change:
+    """A following whose row was just deleted."""
+    return _following(following, _nothing)
+
+
+def _following(following: Following, content: Callable[[], Content], *, is_new: bool = False) -> Change:
+    subject = following_subject(following.follower_id, following.followee_id)
+    return Change(Kind.FOLLOWING, subject, content, membership_id=following.follower_id, is_new=is_new)
 
 
 def decision_subject(decision_id: int) -> str:
@@ -172,7 +189,7 @@ def ballot_subject(decision_id: int, membership_id: int) -> str:
     return f"ballot:{decision_id}:{membership_id}"
 
 
-def ballot_content(ballot: Ballot, stars: dict[int, int]) -> dict[str, Any]:
+def ballot_content(ballot: Ballot, stars: Mapping[int, int]) -> dict[str, Any]:
     """`stars` by choice id; unrated choices are left out."""
     return {
         "stars": {str(choice): count for choice, count in sorted(stars.items())},
@@ -189,14 +206,26 @@ def stored_ballot_content(ballot: Ballot) -> dict[str, Any]:
     return ballot_content(ballot, {vote.choice_id: vote.stars for vote in ballot.votes.all()})
 
 
-def ballot_change(ballot: Ballot, *, stars: dict[int, int] | None = None) -> Change:
-    """A ballot with its votes. `stars` is given only for a ballot that is new to the ledger."""
+def ballot_change(ballot: Ballot) -> Change:
+    """A ballot that changed, or a vote of it: read again with its votes."""
+    rows = Ballot.objects.prefetch_related("votes").filter(decision=ballot.decision_id, membership=ballot.membership_id)
+    return _ballot(ballot, _stored(rows, stored_ballot_content))
+
+
+def ballot_written(ballot: Ballot, stars: Mapping[int, int], *, is_new: bool = False) -> Change:
+    """A ballot whose row and votes were just written as they are here: they aren't read again.
+
+    `is_new`: the ledger has never heard of it.
+    """
+    content = ballot_content(ballot, stars)
+    return _ballot(ballot, lambda: content, is_new=is_new)
+
+
+def ballot_withdrawn(ballot: Ballot) -> Change:
+    """A ballot whose row was just deleted."""
+    return _ballot(ballot, _nothing)
+
+
+def _ballot(ballot: Ballot, content: Callable[[], Content], *, is_new: bool = False) -> Change:
     decision, membership = ballot.decision_id, ballot.membership_id
-    content: Callable[[], Content]
-    if stars is not None:
-        content = partial(ballot_content, ballot, stars)
-    else:
-        rows = Ballot.objects.prefetch_related("votes").filter(decision=decision, membership=membership)
-        content = _stored(rows, stored_ballot_content)
-    subject = ballot_subject(decision, membership)
-    return Change(Kind.BALLOT, subject, content, decision, membership, is_new=stars is not None)
+    return Change(Kind.BALLOT, ballot_subject(decision, membership), content, decision, membership, is_new=is_new)

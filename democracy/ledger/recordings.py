@@ -64,7 +64,8 @@ class Recording:
         )
 
     def add(self, change: Change) -> None:
-        self._changes.setdefault(change.subject, change)
+        """Say that something changed. Of several changes of one subject the last says what it is now."""
+        self._changes[change.subject] = change
 
     def add_many(self, changes: Iterable[Change]) -> None:
         """Changes of an import, appended as they come: together they would take gigabytes by the end. Each of a subject
@@ -133,8 +134,8 @@ class Recording:
     def _known_contents(self) -> dict[str, Content]:
         subjects = [change.subject for change in self._changes.values() if not change.is_new]
         if len(subjects) == 1:
-            newest_of_it = newest_entry(self.community.pk, subjects[0])
-            return {subjects[0]: None if newest_of_it is None else newest_of_it.after}
+            about = LedgerEntry.objects.filter(community=self.community, subject=subjects[0])
+            return {subjects[0]: about.order_by("-revision").values_list("after", flat=True).first()}
         known: dict[str, Content] = {}
         for start in range(0, len(subjects), _BATCH):
             about = LedgerEntry.objects.filter(community=self.community, subject__in=subjects[start : start + _BATCH])
@@ -238,4 +239,5 @@ def _append(entries: Sequence[LedgerEntry]) -> None:
 
 
 def _head(community_id: int) -> LedgerEntry | None:
-    return LedgerEntry.objects.filter(community=community_id).order_by("-revision").first()
+    """The community's last entry; what it says is loaded where it is needed."""
+    return LedgerEntry.objects.defer("before", "after").filter(community=community_id).order_by("-revision").first()

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from democracy import access, eventlog, ledger
 from democracy.access import Viewer
+from democracy.database import bulk
 from democracy.errors import DecisionClosed, DecisionNotOpen, EmptyBallot, InvalidStars, NoBallot, PermissionDenied
 from democracy.ledger import contents
 from democracy.models import MAX_STARS, Ballot, Decision, LedgerEntry, Membership, Vote
@@ -18,6 +19,8 @@ from democracy.reading.own_ballots import anonymously_cast
 from democracy.services import validation
 from democracy.services.commands import command
 from democracy.tags import normalise_tags
+
+_VOTES = Vote._meta.db_table
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def cast_ballot(
     check_stars(decision, stars, abstain=abstain)
     with ledger.recording(decision.community_id, actor=member.user) as recording:
         _require_open(decision, member, recording)
-        ballot = Ballot.objects.filter(decision=decision, membership=member).first()
+        ballot = _ballot_of(decision, member)
         if ballot is None:
             is_anonymous = anonymously_cast([(decision, member)])[decision.pk]
             ballot = Ballot(decision=decision, membership=member, is_anonymous=is_anonymous, cast_at=recording.time)
@@ -67,6 +70,7 @@ def cast_ballot(
         validation.check(ballot)
         ballot.save()
         _write_votes(ballot, stars)
+        recording.add(contents.ballot_written(ballot, stars))
         _log(eventlog.vote_cast, decision, member, ballot)
     return Receipt(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
 
@@ -81,19 +85,18 @@ def _log(write: Callable[[str, str], None], decision: Decision, member: Membersh
 
 
 def _write_votes(ballot: Ballot, stars: Mapping[int, int]) -> None:
-    """Make the ballot's votes these, touching only those that differ."""
-    present = {vote.choice_id: vote for vote in ballot.votes.all()}
-    for choice_id, vote in present.items():
-        vote.ballot = ballot
-        if choice_id not in stars:
-            vote.delete()
-    for choice_id, count in stars.items():
-        existing = present.get(choice_id)
-        if existing is None:
-            Vote.objects.create(ballot=ballot, choice_id=choice_id, stars=count)
-        elif existing.stars != count:
-            existing.stars = count
-            existing.save(update_fields=["stars"])
+    """Make the ballot's votes these, touching only those that differ. In bulk: the command says what changed."""
+    present = {choice_id: (pk, count) for pk, choice_id, count in ballot.votes.values_list("pk", "choice_id", "stars")}
+    gone = [pk for choice_id, (pk, _) in present.items() if choice_id not in stars]
+    rows = [
+        (ballot.pk, choice_id, count)
+        for choice_id, count in stars.items()
+        if choice_id not in present or present[choice_id][1] != count
+    ]
+    if gone:
+        bulk.delete(_VOTES, gone)
+    if rows:
+        bulk.insert(_VOTES, ("ballot_id", "choice_id", "stars"), rows, key=("ballot_id", "choice_id"))
 
 
 @command
@@ -121,7 +124,9 @@ def withdraw_ballot(viewer: Viewer, decision_id: int) -> Receipt:
     with ledger.recording(decision.community_id, actor=member.user) as recording:
         _require_open(decision, member, recording)
         ballot = _own_ballot(decision, member)
+        bulk.delete(_VOTES, [ballot.pk], column="ballot_id")
         ballot.delete()
+        recording.add(contents.ballot_withdrawn(ballot))
         _log(eventlog.vote_withdrawn, decision, member, ballot)
     return Receipt(decision, None, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
 
@@ -149,8 +154,17 @@ def _require_open(decision: Decision, member: Membership, recording: ledger.Reco
         raise DecisionNotOpen(f"Voting opens at {decision.opens_at:%Y-%m-%d %H:%M} UTC.")
 
 
-def _own_ballot(decision: Decision, member: Membership) -> Ballot:
+def _ballot_of(decision: Decision, member: Membership) -> Ballot | None:
     ballot = Ballot.objects.filter(decision=decision, membership=member).first()
+    if ballot is not None:
+        # Both are at hand; whoever asks the ballot for them needs no query.
+        ballot.decision, ballot.membership = decision, member
+    return ballot
+
+
+def _own_ballot(decision: Decision, member: Membership) -> Ballot:
+    """The member's ballot. Raises NoBallot."""
+    ballot = _ballot_of(decision, member)
     if ballot is None:
         raise NoBallot("You have not cast a ballot in this decision.")
     return ballot

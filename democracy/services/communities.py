@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.db import transaction
 from accounts.models import User
 from democracy import access, eventlog, ledger
 from democracy.access import Viewer
-from democracy.database import clock
+from democracy.database import bulk, clock
 from democracy.errors import (
     AlreadyDecided,
     AlreadyMember,
@@ -303,9 +304,7 @@ def set_anonymity(viewer: Viewer, community_id: int, *, anonymous: bool, confirm
                     f"{people} you and would stop doing so, because a follower sees your ballot; so would anybody who "
                     "follows you anonymously. Ballots that you have cast by name keep your name. Confirm to go on."
                 )
-            for following in followers:
-                following.delete()
-                _log_ended(following)
+            _end_followings(recording, list(followers))
         if member.is_anonymous != anonymous:
             member.is_anonymous = anonymous
             member.save(update_fields=["is_anonymous"])
@@ -314,6 +313,15 @@ def set_anonymity(viewer: Viewer, community_id: int, *, anonymous: bool, confirm
     return member
 
 
-def _log_ended(following: Following) -> None:
-    name = access.display_name(following.follower)
-    transaction.on_commit(lambda: eventlog.following_ended(name, "the member followed became anonymous"), robust=True)
+def _end_followings(recording: ledger.Recording, followings: Sequence[Following]) -> None:
+    """End followings whose followee becomes anonymous, in bulk, and log each."""
+    bulk.delete(Following._meta.db_table, [following.pk for following in followings])
+    for following in followings:
+        recording.add(contents.following_ended(following))
+    names = [access.display_name(following.follower) for following in followings]
+
+    def log() -> None:
+        for name in names:
+            eventlog.following_ended(name, "the member followed became anonymous")
+
+    transaction.on_commit(log, robust=True)

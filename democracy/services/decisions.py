@@ -11,10 +11,13 @@ from enum import Enum, auto
 from typing import Final
 
 from django.db import transaction
+from django.db.models import CharField, Value
+from django.db.models.functions import Cast, Concat
 
 from accounts.models import User
 from democracy import access, eventlog, ledger
 from democracy.access import Viewer
+from democracy.database import bulk
 from democracy.errors import (
     ChoicesFrozen,
     ClosingMovesLaterOnly,
@@ -78,7 +81,7 @@ def create_decision(
         decision.closes_at = _time(closes_at, field="closes_at")
         _check(decision)
         decision.save()
-        _set_choices(decision, choices)
+        _set_choices(recording, decision, choices)
         actor, name = access.display_name(manager), recording.community.name
         transaction.on_commit(lambda: eventlog.decision_created(actor, decision.title, name), robust=True)
     return decision
@@ -133,7 +136,7 @@ def update_decision(
         _check(decision)
         decision.save(update_fields=["title", "description", "opens_at", "closes_at", "results_visibility"])
         if choices is not None:
-            _set_choices(decision, choices)
+            _set_choices(recording, decision, choices)
         actor, what = access.display_name(manager), contents.differences(before, change.content())
         if what:
             transaction.on_commit(lambda: eventlog.decision_changed(actor, decision.title, what), robust=True)
@@ -175,7 +178,7 @@ def _check(decision: Decision) -> None:
         raise InvalidInput("A decision closes after it opens.", field="closes_at")
 
 
-def _set_choices(decision: Decision, wanted: Sequence[ChoiceInput]) -> None:
+def _set_choices(recording: ledger.Recording, decision: Decision, wanted: Sequence[ChoiceInput]) -> None:
     """Make the draft's choices these, in this order: named ones are kept, others made, the rest deleted."""
     if len(wanted) > MAX_CHOICES:
         raise InvalidInput(f"A decision has at most {MAX_CHOICES} choices.", field="choices")
@@ -189,17 +192,19 @@ def _set_choices(decision: Decision, wanted: Sequence[ChoiceInput]) -> None:
         raise InvalidInput("A choice with an id must be one of this decision.", field="choices")
     if len(kept) < len(named):
         raise InvalidInput("Each choice is named once.", field="choices")
-    for pk in present.keys() - kept:
-        present[pk].delete()
-    for pk in kept:
-        # Out of the way first: two choices may swap their titles. No title can have a control character.
-        Choice.objects.filter(pk=pk).update(title=f"\x01{pk}")
+    rows = []
     for position, (choice, title) in enumerate(zip(wanted, titles, strict=True)):
         row = present[choice.id] if choice.id is not None else Choice(decision=decision)
         row.title, row.position = title, position
         row.description = validation.text(choice.description, field="choices")
         validation.check(row)
-        row.save()
+        rows.append(row)
+    bulk.delete(Choice._meta.db_table, present.keys() - kept)
+    # Out of the way first: two choices may swap their titles. No title can have a control character.
+    Choice.objects.filter(pk__in=kept).update(title=Concat(Value("\x01"), Cast("pk", CharField())))
+    Choice.objects.bulk_update([row for row in rows if row.pk], ["title", "position", "description"])
+    Choice.objects.bulk_create(row for row in rows if not row.pk)
+    recording.add(contents.decision_change(decision))
 
 
 @command

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Count, Max
 
 from democracy import access, eventlog, ledger
 from democracy.access import Viewer
 from democracy.errors import InvalidInput, PermissionDenied, SelfFollowing, TooManyFollowings
+from democracy.ledger import contents
 from democracy.models import MAX_FOLLOWINGS, Following, Membership
 from democracy.services.commands import command
 from democracy.tags import normalise_tags
+
+_BATCH = 200
 
 
 @command
@@ -30,22 +33,23 @@ def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order:
     wanted = normalise_tags(tags)
     if order is not None and not 0 <= order <= MAX_FOLLOWINGS:
         raise InvalidInput(f"The order is a number from 0 to {MAX_FOLLOWINGS}.", field="order")
-    with ledger.recording(follower.community_id, actor=follower.user):
-        followee.refresh_from_db()
-        follower.refresh_from_db()
+    with ledger.recording(follower.community_id, actor=follower.user) as recording:
+        for member in (followee, follower):
+            member.refresh_from_db(fields=["left_at", "is_anonymous"])
         if not follower.is_current or not followee.is_current or followee.is_anonymous:
             raise PermissionDenied
         mine = Following.objects.filter(follower=follower)
         following = mine.filter(followee=followee).first()
         if following is None:
-            if mine.count() >= MAX_FOLLOWINGS:
+            so_far = mine.aggregate(number=Count("pk"), last=Max("order"))
+            if so_far["number"] >= MAX_FOLLOWINGS:
                 raise TooManyFollowings(f"You follow {MAX_FOLLOWINGS} members already; that is the most.")
-            last = mine.aggregate(last=Max("order"))["last"] or 0
-            following = Following(follower=follower, followee=followee, order=last + 1)
+            following = Following(follower=follower, followee=followee, order=(so_far["last"] or 0) + 1)
         following.tags = wanted
         if order is not None:
             following.order = order
         following.save()
+        recording.add(contents.following_written(following))
         name, whom = follower.user.handle, followee.user.handle
         if not follower.is_anonymous:
             transaction.on_commit(lambda: eventlog.now_following(name, whom, wanted), robust=True)
@@ -62,12 +66,13 @@ def unfollow(viewer: Viewer, followee_id: int) -> None:
     )
     if following is None:
         raise PermissionDenied
-    with ledger.recording(following.follower.community_id, actor=following.follower.user):
+    with ledger.recording(following.follower.community_id, actor=following.follower.user) as recording:
         if not Following.objects.filter(pk=following.pk).exists():
             raise PermissionDenied
         is_named = not following.follower.is_anonymous
         name, whom = following.follower.user.handle, access.display_name(following.followee)
         following.delete()
+        recording.add(contents.following_ended(following))
         if is_named:
             transaction.on_commit(lambda: eventlog.stopped_following(name, whom), robust=True)
 
@@ -79,15 +84,19 @@ def reorder_followings(viewer: Viewer, community_id: int, followee_ids: Sequence
     Raises PermissionDenied for somebody whom the viewer does not follow.
     """
     follower = access.require_member(viewer, community_id)
-    with ledger.recording(community_id, actor=follower.user):
+    with ledger.recording(community_id, actor=follower.user) as recording:
         mine = {row.followee_id: row for row in Following.objects.filter(follower=follower).order_by("order", "pk")}
         if not mine.keys() >= set(followee_ids):
             raise PermissionDenied
+        moved = []
         for place, followee_id in enumerate(dict.fromkeys((*followee_ids, *mine)), start=1):
             following = mine[followee_id]
             if following.order != place:
                 following.order = place
-                following.save(update_fields=["order"])
+                moved.append(following)
+        Following.objects.bulk_update(moved, ["order"], batch_size=_BATCH)
+        for following in moved:
+            recording.add(contents.following_written(following))
 
 
 def require_pair(viewer: Viewer, followee_id: int) -> tuple[Membership, Membership]:

@@ -77,3 +77,12 @@ def test_with_a_key_rows_replace_those_that_bear_it_and_no_others(
         (pks[name], revision, revision) for name, revision in (("ann", 1), ("bob", 2), ("cat", 2), ("dan", 2))
     }
     assert all((row.kind, row.tags, row.is_counted) == ("cast", ["é"], True) for row in found)
+
+
+@pytest.mark.parametrize("number", [0, 1, 4])
+def test_rows_with_these_keys_are_deleted_and_no_others(few: None, scene: tuple[Decision, Any], number: int) -> None:
+    decision, _ = scene
+    insert_snapshots(decision, range(1, 6))
+    bulk.delete(DecisionSnapshot._meta.db_table, iter(range(1, number + 1)), column="revision")
+    left = DecisionSnapshot.objects.order_by("revision").values_list("revision", flat=True)
+    assert list(left) == list(range(number + 1, 6))

@@ -110,7 +110,7 @@ def test_invariant_2_change_entry_and_counters_commit_together_or_not_at_all(sce
     steps = [
         "democracy.ledger.recordings.commitment",
         "democracy.ledger.staleness.raise_counters",
-        "democracy.models.Vote.save",
+        "democracy.database.bulk.insert",
     ]
     for step in steps:
         with monkeypatch.context() as broken:

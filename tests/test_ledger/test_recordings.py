@@ -474,3 +474,18 @@ def test_a_deleted_choice_of_a_draft_changes_its_decision(town: Town) -> None:
     draft = factories.draft(community, members["manager"].user)
     Choice.objects.get(decision=draft, title="Birch").delete()
     assert histories.replayed(community) == histories.contents(community)
+
+
+def test_of_one_subject_the_last_change_says_what_it_is_now(town: Town) -> None:
+    community, members, _ = town
+    before = rules.revision(community)
+    with ledger.recording(community.pk) as recording:
+        following = factories.follow(members["ada"], members["ben"])
+        following.tags = ["parks"]
+        following.save()
+        Following.objects.filter(pk=following.pk).update(order=7)
+        recording.add(contents.following_change(following))
+        following.tags.append("never saved")
+    (entry,) = rules.entries(community, after=before)
+    assert (entry.before, entry.after["tags"], entry.after["order"]) == (None, ["parks"], 7)
+    assert histories.replayed(community) == histories.contents(community)
