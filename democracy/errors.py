@@ -1,10 +1,10 @@
-"""What a command of democracy may refuse, in words of the domain. Pages and GraphQL translate them in one place."""
+"""Refusals of the commands, in words of the domain. Pages and GraphQL translate them in one place."""
 
 from accounts.errors import DomainError
 
 
 class PermissionDenied(DomainError):
-    """The same for "may not" and, where existence is private, for "does not exist"."""
+    """Not allowed, or, where existence is private, not there: the answer does not tell which."""
 
     code = "PERMISSION_DENIED"
 
@@ -17,7 +17,7 @@ class InvalidInput(DomainError):
 
 
 class TooManyCommunities(DomainError):
-    """Somebody has founded as many in a day as they may."""
+    """Founding more communities in a day than one person may."""
 
     code = "TOO_MANY_COMMUNITIES"
 
@@ -48,7 +48,7 @@ class DecisionClosed(DecisionNotOpen):
 
 
 class BallotsHidden(DomainError):
-    """Whoever could ask what if, would read every ballot."""
+    """Asking "what if" while ballots are hidden: the answers would tell every ballot."""
 
     code = "BALLOTS_HIDDEN"
 
@@ -59,7 +59,7 @@ class ChoicesFrozen(DomainError):
 
 
 class TextsFrozen(DomainError):
-    """People vote on the words as they stood when voting opened."""
+    """Changing the words of a decision after voting has opened."""
 
     code = "TEXTS_FROZEN"
     field = "title"

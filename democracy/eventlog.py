@@ -2,18 +2,17 @@
 
     [2025-09-15 14:30:25] [INFO] [VOTE_CAST] [alice_user] - Vote cast on decision 'Springfield Budget 2025'
 
-Everything here takes plain strings: the actor's handle and the titles and names of things. For an anonymous member the
-caller passes ANONYMOUS_MEMBER in place of the handle, everywhere, also where a manager acts on that member: the log is
-read by more people than may know.
+All functions take plain strings: the actor's handle and the titles and names of things. For an anonymous member the
+caller passes ANONYMOUS_MEMBER in place of the handle, also where a manager acts on that member: more people read the
+log than may know who it is.
 
 # Note [Anonymous lines wait]
-A line by name that somebody signed in, a second before a line that somebody anonymous voted, says who voted. So lines
-of anonymous members are held until the hour is over, and written in no order, with the full hour for their time, before
-the next line of any kind. What is held when a process ends is lost to the log; the ledger has it.
+A line that somebody signed in, a second before a line that somebody anonymous voted, says who voted. So lines of
+anonymous members are held until the hour is over, then written in random order, with the full hour for their time,
+before the next line of any kind. A process that ends loses the lines that it holds; the ledger has the changes.
 
-Names are cleaned of what could break or fake a line, a log that can't be written fails nothing
-(`crowdvote.operations.logfile`), and lines about something that may be rolled back are written by the caller after
-the commit.
+Names are cleaned of characters that could break or fake a line. A log that can't be written fails nothing
+(`crowdvote.operations.logfile`). Callers log changes that may be rolled back after the commit.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class _Held:
             self._lines.append((hour, event, message, level))
 
     def take(self, hour: datetime) -> list[tuple[datetime, str, str, int]]:
-        """Those of earlier hours than this, hour by hour."""
+        """Take the lines of earlier hours than this, hour by hour."""
         with self._lock:
             over = [line for line in self._lines if line[0] < hour]
             self._lines = [line for line in self._lines if line[0] >= hour]
@@ -74,7 +73,7 @@ def log_event(event: str, actor: str, message: str, level: int = logging.INFO) -
     now = timezone.now()
     hour = now.replace(minute=0, second=0, microsecond=0)
     for held_at, held, text, held_level in _held.take(hour):
-        # Of the day of the file that it goes to.
+        # The line's day is that of the file that it goes to.
         _write(held, ANONYMOUS_MEMBER, text, held_level, at=max(held_at + timedelta(hours=1), hour.replace(hour=0)))
     if actor == ANONYMOUS_MEMBER:
         _held.add(hour, event, message, level)
@@ -137,7 +136,7 @@ def joined(actor: str, community: str, role: str) -> None:
 
 
 def left(actor: str, community: str, *, removed: bool = False) -> None:
-    """Somebody left; `removed`: because a manager ended the membership."""
+    """Log that somebody left; `removed`: because a manager ended the membership."""
     log_event("MEMBERSHIP_CHANGE", actor, f"{'Was removed from' if removed else 'Left'} community '{community}'")
 
 
@@ -152,7 +151,7 @@ def anonymity_changed(actor: str, community: str, *, anonymous: bool) -> None:
 
 
 def now_following(actor: str, followee: str, tags: Iterable[str]) -> None:
-    """`tags`: none of them means everything."""
+    """Log that somebody follows somebody; without `tags`, on everything."""
     topics = ",".join(tags)
     log_event("FOLLOWING_CHANGE", actor, f"Now following {followee} on {f'tags: {topics}' if topics else 'everything'}")
 
@@ -162,7 +161,7 @@ def stopped_following(actor: str, followee: str) -> None:
 
 
 def following_ended(actor: str, reason: str) -> None:
-    """A following ended without an act of its follower, the actor. It names nobody else, who may be anonymous."""
+    """Log that a following ended without an act of its follower, the actor. The followee may be anonymous: no name."""
     log_event("FOLLOWING_CHANGE", actor, f"A following ended: {reason}")
 
 
@@ -174,7 +173,7 @@ def vote_cast(actor: str, decision: str) -> None:
 
 
 def vote_tagged(actor: str, decision: str) -> None:
-    """Which tags it bears now may be hidden as its stars are."""
+    """Log that a ballot's tags changed, without the tags: they may be hidden as the stars are."""
     log_event("VOTE_TAGGED", actor, f"Vote tags changed on decision '{decision}'")
 
 
@@ -240,7 +239,7 @@ def limit_reached(message: str) -> None:
 
 
 def connect() -> None:
-    """Have signing in and out logged; called when the apps are ready, and harmless when called again."""
+    """Have signing in and out logged. Called when the apps are ready; a second call does no harm."""
     user_logged_in.connect(_logged_in, dispatch_uid="eventlog.login")
     user_logged_out.connect(_logged_out, dispatch_uid="eventlog.logout")
     sign_in_failed.connect(_sign_in_failed, dispatch_uid="eventlog.login_failed")

@@ -1,8 +1,9 @@
 """The receivers: each says what changed, and nothing else.
 
-Saving or deleting an input appends its ledger entry and raises the counters, in the transaction of the change; once
-that has committed, the recalculation scheduler is woken. Rows written in bulk fire no signal, so commands that import
-say what changed themselves. `recalculate_community_decisions_async` can be imported from here, too.
+Saving or deleting an input row, in the admin or a shell too, appends its ledger entry and raises the counters in the
+transaction of the change. The commit wakes the recalculation scheduler. Rows written in bulk send no signal: commands
+and imports that write so say themselves what changed. `recalculate_community_decisions_async` can be imported from
+here, too.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ Receiver = Callable[..., None]
 
 
 def _logged(receiver: Receiver) -> Receiver:
-    """Log a receiver that fails, and let the failure undo the change: no input may be written without its entry."""
+    """Log a receiver's failure and raise it, which undoes the change: no input may be written without its entry."""
 
     @functools.wraps(receiver)
     def wrapper(sender: type, instance: Any, **kwargs: Any) -> None:
@@ -60,25 +61,25 @@ def _logged(receiver: Receiver) -> Receiver:
 
 @_logged
 def vote_changed(sender: type[Vote], instance: Vote, **kwargs: Any) -> None:
-    """A vote was cast, changed or deleted: its ballot changed."""
+    """Record that a ballot changed, since a vote of it was cast, changed or deleted."""
     ledger.changed(instance.ballot.membership.community_id, contents.ballot_change(instance.ballot))
 
 
 @_logged
 def ballot_tags_changed(sender: type[Ballot], instance: Ballot, **kwargs: Any) -> None:
-    """A ballot was cast or withdrawn, or its tags, comment or abstention changed."""
+    """Record that a ballot was cast or withdrawn, or that its tags, comment or abstention changed."""
     ledger.changed(instance.membership.community_id, contents.ballot_change(instance))
 
 
 @_logged
 def following_changed(sender: type[Following], instance: Following, **kwargs: Any) -> None:
-    """Somebody follows, stopped following, or follows on other tags."""
+    """Record that a following began or ended, or has other tags."""
     ledger.changed(instance.follower.community_id, contents.following_change(instance))
 
 
 @_logged
 def membership_changed(sender: type[Membership], instance: Membership, **kwargs: Any) -> None:
-    """Somebody joined or left, or their role, rights or anonymity changed."""
+    """Record that a member joined or left, or that their role, rights or anonymity changed."""
     ledger.changed(instance.community_id, contents.membership_change(instance))
 
 
@@ -94,13 +95,13 @@ def decision_changed(sender: type[Decision], instance: Decision, **kwargs: Any) 
 
 @_logged
 def choice_changed(sender: type[Choice], instance: Choice, **kwargs: Any) -> None:
-    """A draft's choice was added, reworded or removed: its decision changed."""
+    """Record that a decision changed, since a choice was added, reworded or removed."""
     ledger.changed(instance.decision.community_id, contents.decision_change(instance.decision))
 
 
 @_logged
 def clarification_changed(sender: type[Clarification], instance: Clarification, **kwargs: Any) -> None:
-    """The question got a clarification: its decision changed."""
+    """Record that a decision changed, since its question got a clarification."""
     ledger.changed(instance.decision.community_id, contents.decision_change(instance.decision))
 
 
@@ -110,24 +111,24 @@ def community_changed(sender: type[Community], instance: Community, **kwargs: An
 
 
 def reader_changed(sender: type[Membership], instance: Membership, **kwargs: Any) -> None:
-    """Somebody joined or left: what they watch looks again whether they may."""
+    """Tell the subscriptions of somebody who joined or left to check again what they may see."""
     transaction.on_commit(lambda: publishing.access_changed(instance.user_id), robust=True)
 
 
 def readers_changed(sender: type[Community], instance: Community, **kwargs: Any) -> None:
-    """Who may read a community may have changed."""
+    """Tell all who watch a community that other people may be allowed to read it now."""
     transaction.on_commit(lambda: publishing.readers_changed(instance.pk), robust=True)
 
 
 def session_ended(sender: type[Session], instance: Session, **kwargs: Any) -> None:
-    """Somebody signed out. Django's own signal comes before the session is gone, which is too early to look again."""
+    """Tell the subscriptions of somebody who signed out. Django's own signal comes before the session is gone."""
     user_id = instance.get_decoded().get(SESSION_KEY)
     if user_id is not None:
         transaction.on_commit(lambda: publishing.access_changed(int(user_id)), robust=True)
 
 
 def wake_recalculation(sender: type[LedgerEntry], community_id: int, revision: int, **kwargs: Any) -> None:
-    """Changes of a community have committed: have its stale decisions calculated soon, and tell whoever watches."""
+    """Have a community's stale decisions calculated soon, and tell whoever watches, after changes have committed."""
     recalculation.wake(community_id)
     publishing.inputs_changed(community_id, revision)
 

@@ -10,7 +10,7 @@ MAX_TAGS = 20
 
 
 def normalise_tag(text: str) -> str:
-    """The one form of a tag: NFKC, case-folded, inner white space collapsed, trimmed.
+    """Bring a tag into its one form: NFKC, case-folded, inner white space collapsed, trimmed.
 
     Raises InvalidTag unless 1 to 50 characters without comma or control characters are left.
     """
@@ -29,7 +29,7 @@ def normalise_tag(text: str) -> str:
 
 
 def normalise_tags(texts: Iterable[str]) -> list[str]:
-    """The tags without repetition, sorted. Raises InvalidTag for a bad one or for more than 20."""
+    """Normalise tags, without repetition, sorted. Raises InvalidTag for a bad one or for more than 20."""
     tags = sorted({normalise_tag(text) for text in texts})
     if len(tags) > MAX_TAGS:
         raise InvalidTag(f"At most {MAX_TAGS} tags; these are {len(tags)}.")

@@ -18,10 +18,10 @@ _STAGING = "crowdvote_rows"
 
 
 def insert(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, key: Sequence[str] = ()) -> None:
-    """Insert rows, with their values as the driver takes them (JSON as text); with `key`, columns that are unique
-    together, a row replaces the one that is there. Read as they are written, so `rows` may be a generator.
+    """Insert rows, in a transaction. Their values are as the driver takes them, JSON as text.
 
-    In a transaction, and no key twice in `rows`.
+    `rows` may be a generator: they are read as they are written. `key`: columns that are unique together; a row
+    replaces the one with its key. No key may come twice in `rows`.
     """
     quote = connection.ops.quote_name
     table, columns, key = quote(table), [quote(column) for column in columns], [quote(column) for column in key]
@@ -50,7 +50,7 @@ def delete(table: str, keys: Iterable[Any], *, column: str = "id") -> None:
 
 
 def _copy(table: str, columns: Sequence[str], rows: Iterator[Sequence[Any]], key: Sequence[str]) -> None:
-    """Insert by COPY, which knows no conflicts: rows that may replace others go through a table of their own."""
+    """Insert rows by COPY. It can't replace rows, so with a key they go through a temporary table."""
     names = ", ".join(columns)
     with connection.cursor() as cursor:
         target = table

@@ -1,5 +1,7 @@
-"""What SQLite knows of its tables. Without it, it takes each value of an index for rare, and of several ways to a
-result may choose one that takes a thousand times as long. PostgreSQL keeps count by itself.
+"""SQLite's statistics of its tables.
+
+Without them SQLite takes each value of an index for rare, and may choose a query plan that takes a thousand times as
+long. PostgreSQL keeps its statistics by itself.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ _next = 0.0
 
 
 def analyse() -> None:
-    """Have SQLite look at its tables. After much was written at once, and now and then.
+    """Have SQLite renew its statistics: now and then, and after many rows were written at once.
 
-    `PRAGMA optimize` would do in SQLite 3.46; before, it passes over tables that this connection has not read.
+    `PRAGMA optimize` would do from SQLite 3.46 on; before, it skips tables that this connection has not read.
     """
     if connection.vendor != "sqlite":
         return
@@ -30,7 +32,7 @@ def analyse() -> None:
 
 
 def analyse_if_due() -> None:
-    """`analyse`, every ten minutes in this process. For the sweep."""
+    """Call `analyse` every ten minutes in this process. For the sweep."""
     global _next  # noqa: PLW0603
     with _lock:
         if time.monotonic() >= _next:

@@ -1,4 +1,4 @@
-"""The ledger of what changed: recording it, its contents, its proof, and what it makes stale."""
+"""The ledger of all changes of inputs: recordings, entries, contents, the chain, checkpoints and staleness."""
 
 from democracy.ledger.chain import GENESIS, chain_hash, commitment, entry_content, faults
 from democracy.ledger.changes import Change, Content

@@ -1,4 +1,4 @@
-"""The one way in which what is hashed or signed is written. `docs/bundle.md` specifies it for strangers."""
+"""The canonical form of everything that is hashed or signed. `docs/bundle.md` specifies it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
-    """JSON as RFC 8785 writes it (keys in order, no spaces), of values without fractions."""
+    """Write JSON as RFC 8785 does (keys in order, no spaces). The values have no fractions."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8", "surrogatepass")
 
 
 def written_time(moment: datetime) -> str:
-    """UTC, to the microsecond."""
+    """Write a time in UTC, to the microsecond."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")

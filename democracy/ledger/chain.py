@@ -1,4 +1,4 @@
-"""The chain: what the hashes of a ledger's entries are of, and whether a ledger is the one that was written.
+"""The chain: the hashes of a ledger's entries, and the check that a ledger is the one that was written.
 
 An entry's *commitment* binds its content without showing it; its *hash* binds the commitment to every entry before it.
 So anybody can check the chain, whoever knows an entry's salt can check its content, and nobody learns more than that.
@@ -20,7 +20,7 @@ _BATCH = 1_000
 
 
 def entry_content(entry: LedgerEntry) -> dict[str, Any]:
-    """What an entry says: with its salt and time, what its commitment is of."""
+    """The content of an entry. The commitment is of it, the salt and the time."""
     return {
         "community": entry.community_id,
         "kind": str(entry.kind),
@@ -45,7 +45,7 @@ def chain_hash(previous_hash: str, revision: int, commitment: str) -> str:
 
 
 def faults(community: Community) -> Iterator[str]:
-    """What is wrong with a community's chain, a sentence each; nothing when every entry is the one that was written."""
+    """Check a community's chain: a sentence for each fault, none when every entry is the one that was written."""
     previous_hash, expected, last_time = GENESIS, 0, None
     known: dict[str, Content] = {}
     for entry in LedgerEntry.objects.filter(community=community).order_by("revision").iterator(_BATCH):

@@ -13,12 +13,12 @@ Content = dict[str, Any] | None
 
 @dataclass(frozen=True)
 class Change:
-    """Something that changed. `content` gives its whole content now, or None when it is gone."""
+    """One change of one subject. `content` gives the whole content now, None when it is gone."""
 
     kind: LedgerEntry.Kind
     subject: str
     content: Callable[[], Content]
     decision_id: int | None = None
     membership_id: int | None = None
-    # The caller knows that the ledger has never heard of this subject (bulk imports): no need to look.
+    # The caller knows that the ledger has no entry about this subject, so nobody looks for one.
     is_new: bool = False

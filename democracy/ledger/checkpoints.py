@@ -1,7 +1,7 @@
-"""Checkpoints: the site's word, signed, for what a community's ledger was at a revision.
+"""Checkpoints: signed statements of the site that a community's ledger had this hash at this revision.
 
-They stand in every export, result page and print, and some are kept, so that a ledger that was cut off or written anew
-contradicts them (`verify_ledger`), or those that others kept (`verify/crowdvote_verify.py`).
+Every export, result page and print has one, and the site keeps some. A ledger that was cut off or written anew
+contradicts those that the site kept (`verify_ledger`) or that others kept (`verify/crowdvote_verify.py`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from democracy.ledger.canonical import canonical, written_time
 from democracy.models import Checkpoint
 
 FORMAT, VERSION = "crowdvote-checkpoint", 1
-# While a community changes, one is kept with the first change of each hour; besides, one with every final result.
+# The site keeps one with the first change of a community in each hour, and one with every final result.
 EVERY = timedelta(hours=1)
 
 
 def signed(community_id: int, revision: int, hash: str, time: datetime) -> Checkpoint:
-    """A checkpoint of now or, where it is to be the same whenever it is asked for, of `time`. It is not kept."""
+    """Sign a checkpoint without keeping it. `time`: a fixed one gives the equal checkpoint each time."""
     checkpoint = Checkpoint(
         community_id=community_id, revision=revision, hash=hash, time=time, key=signing.public_key()
     )
@@ -34,16 +34,17 @@ def keep(community_id: int, revision: int, hash: str) -> None:
 
 
 def period(time: datetime) -> float:
-    """The number of the EVERY in which a moment lies. The first change in each has a checkpoint."""
+    """The number of the hour (EVERY) in which a moment lies."""
     return time.timestamp() // EVERY.total_seconds()
 
 
 def is_genuine(checkpoint: Checkpoint) -> bool:
+    """Check the signature, by the key that the checkpoint names."""
     return signing.is_signed(_message(checkpoint), key=checkpoint.key, signature=checkpoint.signature)
 
 
 def content(checkpoint: Checkpoint) -> dict[str, Any]:
-    """A checkpoint as files have it."""
+    """A checkpoint as JSON, for files."""
     return {
         "format": FORMAT,
         "version": VERSION,

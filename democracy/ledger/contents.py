@@ -1,7 +1,7 @@
-"""What the ledger says of each kind of input: its subject and its whole content, as JSON.
+"""Subjects and contents of the ledger's entries, for each kind of input. A content is the whole of it, as JSON.
 
-The calculation reads these contents back (`democracy.recalculation.inputs`), and `verify_ledger` compares them with the
-rows, column by column; their keys are a contract with every ledger ever written.
+The calculation reads the contents back (`democracy.recalculation.inputs`), and `verify_ledger` compares them with the
+rows, column by column. Their keys never change: every ledger ever written has them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _time(moment: datetime | None) -> str | None:
 
 
 def _stored(rows: QuerySet[Row], told: Callable[[Row], dict[str, Any]]) -> Callable[[], Content]:
-    """Read what is told of a row once its change is complete; None where it is gone by then."""
+    """Read a row's content once its change is complete; None where the row is gone by then."""
 
     def content() -> Content:
         row = rows.first()
@@ -53,7 +53,7 @@ def community_content(community: Community) -> dict[str, Any]:
 
 
 def differences(before: Content, after: Content) -> list[str]:
-    """Under which keys two contents of one subject differ."""
+    """The keys under which two contents of one subject differ."""
     one, other = before or {}, after or {}
     return [key for key in {**one, **other} if one.get(key) != other.get(key)]
 
@@ -154,7 +154,7 @@ def decision_subject(decision_id: int) -> str:
 
 
 def decision_content(decision: Decision) -> dict[str, Any]:
-    """With its choices, in their order, and clarifications, oldest first."""
+    """A decision's content, with its choices in their order and its clarifications, oldest first."""
     return {
         "title": decision.title,
         "description": decision.description,
@@ -190,7 +190,7 @@ def ballot_subject(decision_id: int, membership_id: int) -> str:
 
 
 def ballot_content(ballot: Ballot, stars: Mapping[int, int]) -> dict[str, Any]:
-    """`stars` by choice id; unrated choices are left out."""
+    """A ballot's content. `stars`: by choice id, without unrated choices."""
     return {
         "stars": {str(choice): count for choice, count in sorted(stars.items())},
         "tags": ballot.tags,

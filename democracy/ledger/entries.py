@@ -22,12 +22,12 @@ def hash_at(community_id: int, revision: int) -> str:
 
 
 def newest_entry(community_id: int, subject: str) -> LedgerEntry | None:
-    """The newest entry about a subject, if there is one."""
+    """The newest entry about a subject, or None."""
     return LedgerEntry.objects.filter(community=community_id, subject=subject).order_by("-revision").first()
 
 
 def ballots_withdrawn(decision_ids: Iterable[int]) -> list[tuple[int, int, Any]]:
-    """The ballots that were taken back in these decisions: decision, membership, and what they said."""
+    """The ballots that were taken back in these decisions: decision, membership and last content."""
     communities = Community.objects.filter(decisions__in=list(decision_ids))
     taken_back = LedgerEntry.objects.filter(
         community__in=communities, kind=LedgerEntry.Kind.BALLOT, decision__in=list(decision_ids), after__isnull=True
@@ -36,24 +36,24 @@ def ballots_withdrawn(decision_ids: Iterable[int]) -> list[tuple[int, int, Any]]
 
 
 def entries_after(community_id: int, revision: int, *, most: int | None = None) -> Sequence[LedgerEntry]:
-    """The entries after `revision`, oldest first, or the first of them: the change feed."""
+    """The entries after `revision`, oldest first; `most`: not more than so many of them."""
     return list(LedgerEntry.objects.filter(community=community_id, revision__gt=revision).order_by("revision")[:most])
 
 
 def subjects_after(community_id: int, revision: int) -> set[str]:
-    """What changed after `revision`."""
+    """The subjects that changed after `revision`."""
     later = LedgerEntry.objects.filter(community=community_id, revision__gt=revision)
     return set(later.values_list("subject", flat=True))
 
 
 def revision_before(community_id: int, time: datetime) -> int:
-    """The revision of the community's inputs as they stood at `time`: of the last entry with an earlier ledger time."""
+    """The revision at which the community's inputs stood at `time`: of the last entry with an earlier ledger time."""
     earlier = LedgerEntry.objects.filter(community=community_id, time__lt=time)
     return earlier.aggregate(newest=Max("revision"))["newest"] or 0
 
 
 def contents_at(community_id: int, revision: int) -> dict[str, Content]:
-    """For every subject changed after `revision`: its content as it was then. What is not named has not changed."""
+    """The contents at `revision` of all subjects that changed after it. Other subjects are as they were."""
     contents: dict[str, Content] = {}
     for entry in entries_after(community_id, revision):
         contents.setdefault(entry.subject, entry.before)

@@ -47,7 +47,7 @@ committed = Signal()
 
 @dataclass
 class Recording:
-    """One transaction's changes to one community. `time` is the ledger time of all of them."""
+    """The changes of one transaction to one community. `time` is the ledger time of all of them."""
 
     community: Community
     actor: User | None
@@ -55,7 +55,7 @@ class Recording:
     head: LedgerEntry | None
     _changes: dict[str, Change] = field(default_factory=dict)
     _is_checkpoint_due: bool = field(init=False)
-    # Those appended last.
+    # The entries that were appended last.
     entries: list[LedgerEntry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -68,8 +68,9 @@ class Recording:
         self._changes[change.subject] = change
 
     def add_many(self, changes: Iterable[Change]) -> None:
-        """Changes of an import, appended as they come: together they would take gigabytes by the end. Each of a subject
-        of its own.
+        """Add the changes of an import, each of a subject of its own.
+
+        Their entries are appended as they come: together they would take gigabytes.
         """
         for change in changes:
             self.add(change)
@@ -77,7 +78,7 @@ class Recording:
                 self._append_changes()
 
     def receipt(self, subject: str) -> LedgerEntry:
-        """The newest entry about `subject`: what was just written, or already stood; once the recording has ended."""
+        """The newest entry about `subject`, from this recording or from before. Ask once the recording has ended."""
         for entry in self.entries:
             if entry.subject == subject:
                 return entry
@@ -86,6 +87,7 @@ class Recording:
         return newest
 
     def write(self, *, fold: bool = False) -> None:
+        """Append what changed. `fold`: into the newest entry, where that is of this transaction and subject."""
         if fold and self._fold():
             return
         self._append_changes()
@@ -96,7 +98,7 @@ class Recording:
             transaction.on_commit(_Committed(self.community.pk, head), robust=True)
 
     def _append_changes(self) -> None:
-        """Append an entry for each change that is one, and raise the counters."""
+        """Append an entry for each change that left something different, and raise the counters."""
         entries = list(self._new_entries())
         self._changes.clear()
         if not entries:
@@ -145,7 +147,7 @@ class Recording:
         return known
 
     def _fold(self) -> bool:
-        """Fold a further save into the entry that its subject got earlier in this transaction, if it is the newest."""
+        """Write a further save into the newest entry, if its subject got that earlier in this transaction."""
         (change,) = self._changes.values()
         written = next(commits.waiting(_Committed), None)
         if written is None or written.community_id != self.community.pk or written.last.subject != change.subject:
@@ -158,7 +160,7 @@ class Recording:
         head.hash = chain_hash(hash_at(self.community.pk, head.revision - 1), head.revision, head.commitment)
         columns = {"after": head.after, "commitment": head.commitment, "hash": head.hash}
         LedgerEntry.objects.filter(pk=head.pk).update(**columns)
-        # Of what has not committed yet, nobody has seen a checkpoint.
+        # Nobody has seen a checkpoint that has not committed yet.
         if Checkpoint.objects.filter(community=self.community, revision=head.revision).delete()[0]:
             checkpoints.keep(self.community.pk, head.revision, head.hash)
         staleness.raise_counters([head])
@@ -166,9 +168,7 @@ class Recording:
 
 
 class _Committed:
-    """What happens on commit, and, until then, the mark by which `_fold` knows its own transaction (a rollback removes
-    it).
-    """
+    """The callback that tells of a commit. While it waits, `_fold` knows by it that it is in the same transaction."""
 
     def __init__(self, community_id: int, last: LedgerEntry) -> None:
         self.community_id, self.last = community_id, last
@@ -184,11 +184,11 @@ _recording: ContextVar[Recording | None] = ContextVar("recording", default=None)
 
 @contextmanager
 def recording(community_id: int, *, actor: User | None = None, fold: bool = False) -> Iterator[Recording]:
-    """A transaction that holds the community, and at its end appends what changed. Within one for the same community:
-    that one.
+    """Open a transaction that holds the community, and append what changed at its end.
 
-    Raises Community.DoesNotExist. The clock is read after the lock is held, and never runs backwards within a
-    community.
+    Inside a recording of the same community, yield that one. `actor`: whose act it is; None for the system's. `fold`:
+    see `Recording.write`. The clock is read under the lock and never runs backwards within a community.
+    Raises Community.DoesNotExist.
     """
     outer = _recording.get()
     if outer is not None and outer.community.pk == community_id:
@@ -209,7 +209,7 @@ def recording(community_id: int, *, actor: User | None = None, fold: bool = Fals
 
 
 def changed(community_id: int, change: Change) -> None:
-    """Say that something changed; called by the receivers, inside a command's recording or on their own."""
+    """Record a change, in the command's recording or in one of its own. For the receivers."""
     with recording(community_id, fold=True) as current:
         current.add(change)
 

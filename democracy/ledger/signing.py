@@ -1,7 +1,8 @@
-"""The site's Ed25519 key, by which it vouches for checkpoints.
+"""The site's Ed25519 key, which signs checkpoints.
 
-It is CROWDVOTE_SIGNING_KEY, or is made when it is first needed and kept in the data directory, readable by its owner
-alone. Whoever loses it begins a new one: what the old one signed stays verifiable by the old public key.
+It is CROWDVOTE_SIGNING_KEY. Without that setting, a key is made when it is first needed and kept in the data directory,
+readable by its owner alone. A site that loses its key gets a new one; the old public key still verifies what the old
+key signed.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def _private_key(given: str, data_dir: Path) -> Ed25519PrivateKey:
 
 def _kept_key(path: Path) -> str:
     if not path.exists():
-        # Linked into place when it is complete: of several processes that need it at once all read the same whole key.
-        # Temporary files are their owner's alone, whatever the umask.
+        # The complete file is linked into place, so processes that need it at once all read the same whole key. A
+        # temporary file can be read by its owner alone, whatever the umask.
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix="signing-key-") as file:
             file.write(secrets.token_hex(32))
             file.flush()
@@ -45,12 +46,12 @@ def public_key() -> str:
 
 
 def sign(message: bytes) -> str:
-    """The site's signature, hexadecimal."""
+    """Sign a message with the site's key. Returns the signature, hexadecimal."""
     return _key().sign(message).hex()
 
 
 def is_signed(message: bytes, *, key: str, signature: str) -> bool:
-    """Whether this is the signature of the message under a public key."""
+    """Check a signature of a message under a public key, both hexadecimal."""
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), message)
     except (InvalidSignature, ValueError):

@@ -1,6 +1,6 @@
 """The two counters: which decisions a change affects, and which are stale.
 
-`Decision.input_revision` is raised in the transaction of the change; `Decision.calculated_revision` says which inputs
+`Decision.input_revision` is raised in the transaction of the change. `Decision.calculated_revision` says which inputs
 the stored result reflects. Nothing else decides whether a result is current.
 """
 
@@ -15,10 +15,10 @@ from django.db.models.functions import Coalesce
 
 from democracy.models import Ballot, Decision, DecisionSnapshot, LedgerEntry, Membership
 
-# What of a membership the calculation sees: whether the member is there, whether they are counted, and whether what
-# they inherit bears a pseudonym.
+# The calculation sees of a membership whether the member is there, whether they are counted, and whether what they
+# inherit bears a pseudonym.
 _MEMBERSHIP_MATTERS = ("active", "role", "anonymous")
-# What of a ballot it sees; a changed comment changes no result.
+# The calculation sees this of a ballot; a changed comment changes no result.
 _BALLOT_MATTERS = ("stars", "tags", "abstain")
 _MANY_FOLLOWINGS = 100
 RETRY_AFTER = timedelta(seconds=30)
@@ -43,9 +43,7 @@ def stale_decisions(time: datetime) -> QuerySet[Decision]:
 
 
 def staleness(time: datetime) -> timedelta:
-    """How long the decision that waits longest for its result has waited, one whose calculation fails included; zero
-    where none waits.
-    """
+    """The longest time that a decision has waited for its result, failing calculations included; zero if none waits."""
     published = Decision.objects.filter(published_at__isnull=False)
     final = DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True)
     waits = [
@@ -58,12 +56,12 @@ def staleness(time: datetime) -> timedelta:
 
 
 def raise_counters(entries: Sequence[LedgerEntry]) -> None:
-    """Mark the decisions that these changes, of one community and one transaction, affect as stale, in that
-    transaction.
+    """Mark the decisions that these changes affect as stale, in the transaction of the changes.
+
+    The entries are of one community.
     """
     if sum(entry.kind == LedgerEntry.Kind.FOLLOWING for entry in entries) > _MANY_FOLLOWINGS:
-        # An import: one statement for all live decisions instead of a question per following. Staler than needed is
-        # safe.
+        # An import: one statement for all live decisions instead of a query each. Marking too many is safe.
         _raise_to(live_decisions(entries[-1].community_id, entries[-1].time), entries[-1])
         return
     newest_ballots = {
@@ -90,7 +88,7 @@ def _raise_to(affected: QuerySet[Decision], entry: LedgerEntry) -> None:
 
 
 def _reached(entry: LedgerEntry) -> QuerySet[Decision]:
-    """The live decisions an entry speaks of: its own, or, where it names none, all of the community."""
+    """The live decisions that an entry is about: the one that it names, else all of the community."""
     live = live_decisions(entry.community_id, entry.time)
     return live.filter(pk=entry.decision_id) if entry.decision_id else live
 
@@ -102,8 +100,9 @@ def _differs(entry: LedgerEntry, keys: Iterable[str]) -> bool:
 
 
 def surely_affects(entry: LedgerEntry) -> bool:
-    """Whether an entry makes the live decisions that it reaches stale, whatever else stands. Of followings only the
-    moment can tell.
+    """Tell whether an entry makes the live decisions that it reaches stale, whatever else there is.
+
+    False for followings: theirs depends on the ballots of that moment.
     """
     match entry.kind:
         case LedgerEntry.Kind.BALLOT:
@@ -117,16 +116,16 @@ def surely_affects(entry: LedgerEntry) -> bool:
 
 
 def _affected_by_following(entry: LedgerEntry) -> QuerySet[Decision]:
-    """The live decisions on which the follower has no cast ballot and the following's old or new form can be active;
-    those that hide their ballots all, as do all where the follower is anonymous.
+    """The live decisions that a following's change can affect.
 
-    A following can be active only where somebody cast a ballot and, if it has tags, only where a cast ballot bears one
-    of them: the tags of inherited ballots are tags of cast ones.
+    Where the follower has no cast ballot, and the old or new form can be active: somebody else cast a ballot, with one
+    of the following's tags if it has any (tags of inherited ballots are tags of cast ones). Decisions that hide their
+    ballots are all affected, and where the follower is anonymous, all are.
     """
     live = live_decisions(entry.community_id, entry.time)
     if not _differs(entry, ("tags", "follower")):
         return live.none()
-    # A run, and the counters of a decision that shows them, would tell who has voted, and on which tags.
+    # Else a run, or the counters of a decision that shows them, would tell who has voted, and on which tags.
     if Membership.objects.filter(pk=entry.membership_id or 0, is_anonymous=True).exists():
         return live
     hidden = live.exclude(results_visibility=Decision.Visibility.LIVE)

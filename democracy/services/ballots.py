@@ -25,8 +25,9 @@ _VOTES = Vote._meta.db_table
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a voter gets for a ballot: its ledger entry. By the hash anybody can see that it was recorded; with the salt
-    its caster can show what was recorded.
+    """A voter's receipt for a ballot: its ledger entry.
+
+    The hash shows to anybody that the ballot was recorded. With the salt its caster can show what was recorded.
     """
 
     decision: Decision
@@ -48,10 +49,10 @@ def cast_ballot(
     comment: str | None = None,
     abstain: bool = False,
 ) -> Receipt:
-    """Cast or change one's ballot. `stars`: 0 to 5 per choice id, unnamed choices are unrated; tags and comment: None
-    keeps what is there.
+    """Cast or change one's ballot. An abstention stops inheritance, hands nothing on, and rates nothing.
 
-    An abstention stops inheritance, hands nothing on, and rates nothing.
+    `stars`: 0 to 5 by choice id; a choice that isn't named is unrated. `tags`, `comment`: None keeps those of the
+    ballot that is there. Returns the receipt, of the entry before where nothing changed.
     Raises PermissionDenied, DecisionNotOpen, DecisionClosed, InvalidStars, EmptyBallot, InvalidTag, InvalidInput.
     """
     decision, member = _voter(viewer, decision_id)
@@ -76,8 +77,9 @@ def cast_ballot(
 
 
 def _log(write: Callable[[str, str], None], decision: Decision, member: Membership, ballot: Ballot) -> None:
-    """Log a ballot's change under its caster's name, if it bears that; nothing while the decision hides its ballots:
-    then not even whether somebody votes is told, to operators neither.
+    """Log a ballot's change, under its caster's name where the ballot bears it.
+
+    Log nothing while the decision hides its ballots: then nobody learns that somebody voted, operators neither.
     """
     if not access.hides_ballots(decision):
         name = access.ANONYMOUS if ballot.is_anonymous else member.user.handle
@@ -101,8 +103,9 @@ def _write_votes(ballot: Ballot, stars: Mapping[int, int]) -> None:
 
 @command
 def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> Receipt:
-    """Change the tags of one's cast ballot. Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot,
-    InvalidTag.
+    """Replace the tags of one's cast ballot.
+
+    Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot, InvalidTag.
     """
     decision, member = _voter(viewer, decision_id)
     wanted = normalise_tags(tags)
@@ -117,8 +120,9 @@ def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> Rece
 
 @command
 def withdraw_ballot(viewer: Viewer, decision_id: int) -> Receipt:
-    """Take one's ballot back and return to inheriting. Raises PermissionDenied, DecisionNotOpen, DecisionClosed,
-    NoBallot.
+    """Take one's ballot back and inherit again.
+
+    Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot.
     """
     decision, member = _voter(viewer, decision_id)
     with ledger.recording(decision.community_id, actor=member.user) as recording:
@@ -132,7 +136,7 @@ def withdraw_ballot(viewer: Viewer, decision_id: int) -> Receipt:
 
 
 def _voter(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
-    """A published decision and the viewer's membership in its community. Raises PermissionDenied."""
+    """Find a published decision and the viewer's membership in its community. Raises PermissionDenied."""
     user = access.require_user(viewer)
     decision = Decision.objects.filter(pk=decision_id, published_at__isnull=False).first()
     if decision is None:
@@ -141,7 +145,10 @@ def _voter(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
 
 
 def _require_open(decision: Decision, member: Membership, recording: ledger.Recording) -> None:
-    """Whether the ballot counts is judged by the ledger's clock, with rows read again under the lock."""
+    """Read decision and member again under the lock, and judge by the ledger's clock whether a ballot counts.
+
+    Raises PermissionDenied, DecisionClosed, DecisionNotOpen.
+    """
     decision.refresh_from_db(fields=["opens_at", "closes_at"])
     member.refresh_from_db(fields=["left_at", "is_anonymous"])
     if not member.is_current:
@@ -171,7 +178,7 @@ def _own_ballot(decision: Decision, member: Membership) -> Ballot:
 
 
 def check_stars(decision: Decision, stars: Mapping[int, int], *, abstain: bool) -> None:
-    """Raises InvalidStars, EmptyBallot for stars per choice that are no ballot of this decision."""
+    """Check stars by choice id against the decision. Raises InvalidStars, EmptyBallot."""
     choices = set(decision.choices.values_list("pk", flat=True))
     for choice_id, count in stars.items():
         if choice_id not in choices:

@@ -39,8 +39,10 @@ def create_community(
     visibility: str = Community.Visibility.MEMBERS,
     auto_approve: bool = False,
 ) -> Community:
-    """A new community with its creator as voter and manager. Raises PermissionDenied, InvalidInput, NameTaken,
-    TooManyCommunities.
+    """Found a community, with the viewer as voter and manager.
+
+    `auto_approve`: applications are approved at once.
+    Raises PermissionDenied, InvalidInput, NameTaken, TooManyCommunities.
     """
     user = access.require_user(viewer)
     community = Community(
@@ -72,7 +74,7 @@ def update_community(
     visibility: str | None = None,
     auto_approve: bool | None = None,
 ) -> Community:
-    """Change what is given. Managers only. Raises PermissionDenied, InvalidInput, NameTaken."""
+    """Change the given settings of a community. Managers only. Raises PermissionDenied, InvalidInput, NameTaken."""
     manager = access.require_manager(viewer, community_id)
     with ledger.recording(community_id, actor=manager.user) as recording:
         community = recording.community
@@ -96,11 +98,11 @@ def update_community(
 
 
 def _require_quota(user: User) -> None:
-    """Every community is listed for everybody, so nobody may fill the list."""
+    """Refuse a person's further communities of a day: all are listed for everybody. Raises TooManyCommunities."""
     most = settings.COMMUNITIES_PER_DAY
     # Of two that are founded at once the second waits here, and counts the first.
     User.objects.select_for_update().get(pk=user.pk)
-    # Who founded a community has its first entry in the ledger; memberships are theirs whom it rests on.
+    # The actor of a community's first entry founded it.
     theirs = Community.objects.filter(memberships__user=user, created_at__gt=clock.now() - _A_DAY)
     founded = LedgerEntry.objects.filter(community__in=theirs, revision=1, actor=user)
     if most and founded.count() >= most:
@@ -116,7 +118,7 @@ def _require_free_name(community: Community) -> None:
 def apply_to_community(viewer: Viewer, community_id: int, *, message: str = "") -> Application:
     """Ask to join; where the community approves automatically, join at once.
 
-    Whoever a manager removed waits for a manager. Applying again while an application is pending replaces its message.
+    Somebody whom a manager removed waits for a manager. A second application replaces the message of a pending one.
     Raises PermissionDenied, AlreadyMember, InvalidInput.
     """
     user = access.require_user(viewer)
@@ -184,8 +186,7 @@ def _approve(application: Application, recording: ledger.Recording, *, decided_b
     membership = Membership.objects.filter(community=recording.community, user=application.user).first()
     if membership is None:
         membership = Membership(community=recording.community, user=application.user)
-    # Somebody who comes back starts as a plain voter; their followings and ballots count again. Whoever was anonymous
-    # still is.
+    # Somebody who comes back starts as a plain voter, anonymous if they were. Their followings and ballots count again.
     membership.left_at, membership.was_removed = None, False
     membership.role, membership.is_manager = Membership.Role.VOTER, False
     membership.joined_at = recording.time
@@ -198,18 +199,19 @@ def _approve(application: Application, recording: ledger.Recording, *, decided_b
 
 @command
 def take_greeting(viewer: Viewer, community_id: int) -> bool:
-    """Whether the viewer was let in by a manager and is to be welcomed now. True once. Raises PermissionDenied."""
+    """Tell, once, that a manager let the viewer in and they are to be welcomed now. Raises PermissionDenied."""
     waiting = Greeting.objects.filter(
         membership__community=community_id, membership__user=viewer.pk, membership__left_at=None
     )
-    # Read first: hardly ever is one there, and pages don't wait for writers.
+    # Read first: there is hardly ever one, and pages don't wait for writers.
     return waiting.exists() and waiting.delete()[0] > 0
 
 
 @command
 def leave_community(viewer: Viewer, community_id: int) -> Membership:
-    """Leave. Ballots cast by name and followings count for nothing from now on; anonymous ballots stay in their
-    decisions. Raises PermissionDenied, LastManager.
+    """Leave a community. Ballots cast by name and followings no longer count; anonymous ballots stay.
+
+    Raises PermissionDenied, LastManager.
     """
     member = access.require_member(viewer, community_id)
     with ledger.recording(community_id, actor=member.user) as recording:
@@ -219,8 +221,9 @@ def leave_community(viewer: Viewer, community_id: int) -> Membership:
 
 @command
 def remove_member(viewer: Viewer, membership_id: int) -> Membership:
-    """Remove somebody, as if they left; only a manager can let them come back. Managers only. Raises PermissionDenied,
-    LastManager.
+    """Remove a member, as if they left; only a manager can let them come back. Managers only.
+
+    Raises PermissionDenied, LastManager.
     """
     member, manager = _managed(viewer, membership_id)
     with ledger.recording(member.community_id, actor=manager.user) as recording:
@@ -246,7 +249,7 @@ def _require_other_manager(member: Membership) -> None:
 
 
 def _managed(viewer: Viewer, membership_id: int) -> tuple[Membership, Membership]:
-    """A current member and the viewer as a manager of the same community. Raises PermissionDenied."""
+    """Find a current member, and the viewer as a manager of the same community. Raises PermissionDenied."""
     member = Membership.objects.select_related("user").filter(pk=membership_id, left_at=None).first()
     if member is None:
         raise PermissionDenied
@@ -283,11 +286,10 @@ def update_membership(
 
 @command
 def set_anonymity(viewer: Viewer, community_id: int, *, anonymous: bool, confirmed: bool = False) -> Membership:
-    """Become anonymous, or give it up. Becoming anonymous ends the followings that point at the member; ballots already
-    cast keep the name or pseudonym that they bear.
+    """Become anonymous, or give it up. Ballots already cast keep the name or pseudonym that they bear.
 
-    Raises PermissionDenied; InvalidInput for lobbyists; AnonymityNeedsConfirmation, counting those followings that the
-    member knows of, unless confirmed.
+    Becoming anonymous ends the followings that point at the member. Where the member knows of any, `confirmed` is
+    needed. Raises PermissionDenied, AnonymityNeedsConfirmation (counting them); InvalidInput for lobbyists.
     """
     member = access.require_member(viewer, community_id)
     with ledger.recording(community_id, actor=member.user) as recording:
@@ -296,7 +298,7 @@ def set_anonymity(viewer: Viewer, community_id: int, *, anonymous: bool, confirm
             raise InvalidInput("Only voters can be anonymous.", field="is_anonymous")
         if anonymous:
             followers = Following.objects.select_related("follower__user").filter(followee=member)
-            # Anonymous followers are not told of, not even how many they are.
+            # The member does not learn of anonymous followers, nor how many there are.
             count = followers.filter(follower__left_at=None, follower__is_anonymous=False).count()
             if count and not confirmed:
                 people = "1 member follows" if count == 1 else f"{count} members follow"

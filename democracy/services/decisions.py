@@ -44,7 +44,7 @@ from democracy.services.commands import command
 
 @dataclass(frozen=True)
 class ChoiceInput:
-    """A choice as its manager words it; `id` names an existing one that is kept (its texts may change)."""
+    """A choice as its manager words it. `id` names an existing one, which is kept with these texts."""
 
     title: str
     description: str = ""
@@ -72,7 +72,7 @@ def create_decision(
     closes_at: datetime | None = None,
     results_visibility: str = Decision.Visibility.LIVE,
 ) -> Decision:
-    """Draft a decision; choices and times may be missing yet. Managers only. Raises PermissionDenied, InvalidInput."""
+    """Draft a decision; choices and times may come later. Managers only. Raises PermissionDenied, InvalidInput."""
     manager = access.require_manager(viewer, community_id)
     with ledger.recording(community_id, actor=manager.user) as recording:
         decision = Decision(community=recording.community, title=validation.line(title, field="title"))
@@ -99,10 +99,10 @@ def update_decision(
     closes_at: datetime | Kept | None = KEPT,
     results_visibility: str | None = None,
 ) -> Decision:
-    """Change what is given; a time that is None is taken away. Managers only.
+    """Change the given parts of a decision; None takes a time away, KEPT leaves it. Managers only.
 
-    Once published, choices, opening and visibility of results are fixed (people rely on them) and closing may only move
-    later; once open, title and description are fixed, too: what is unclear then, a clarification says.
+    In a published decision choices, opening and visibility of results are fixed, because people rely on them, and
+    closing may only move later. In an open one title and description are fixed, too; a clarification can add to them.
     Raises PermissionDenied, InvalidInput, ChoicesFrozen, TextsFrozen, ClosingMovesLaterOnly, DecisionClosed.
     """
     decision, manager = _managed(viewer, decision_id)
@@ -179,7 +179,10 @@ def _check(decision: Decision) -> None:
 
 
 def _set_choices(recording: ledger.Recording, decision: Decision, wanted: Sequence[ChoiceInput]) -> None:
-    """Make the draft's choices these, in this order: named ones are kept, others made, the rest deleted."""
+    """Make these the draft's choices, in this order: keep those with an id, make the others, delete the rest.
+
+    Raises InvalidInput.
+    """
     if len(wanted) > MAX_CHOICES:
         raise InvalidInput(f"A decision has at most {MAX_CHOICES} choices.", field="choices")
     titles = [validation.line(choice.title, field="choices") for choice in wanted]
@@ -209,10 +212,9 @@ def _set_choices(recording: ledger.Recording, decision: Decision, wanted: Sequen
 
 @command
 def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
-    """Publish a draft: its choices are frozen and get their lots, from a seed that is drawn in this moment; voting
-    opens at `opens_at`, or now if that has passed.
+    """Publish a draft: freeze its choices, draw a seed and from it their lots.
 
-    Managers only. Raises PermissionDenied, InvalidInput.
+    Voting opens at `opens_at`, or now if that has passed. Managers only. Raises PermissionDenied, InvalidInput.
     """
     decision, manager = _managed(viewer, decision_id)
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
@@ -236,8 +238,9 @@ def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
 
 
 def draw_lots(decision: Decision, choices: Sequence[Choice]) -> None:
-    """Draw a seed and give each choice its lot. Whoever words the choices can't know what it will be, and everybody can
-    check the lots.
+    """Draw a seed and give each choice its lot.
+
+    Nobody who words the choices can know the seed, and everybody can check the lots.
     """
     decision.lot_seed = secrets.token_hex(32)
     lots = lots_drawn(decision.lot_seed, [choice.pk for choice in choices])
@@ -246,7 +249,7 @@ def draw_lots(decision: Decision, choices: Sequence[Choice]) -> None:
 
 
 def lots_drawn(seed: str, choice_ids: Iterable[int]) -> dict[int, int]:
-    """The lot of each choice: the rank of SHA-256(seed + ":" + choice id)."""
+    """Rank the choices by SHA-256(seed + ":" + choice id): the lot of each."""
     drawn = sorted(choice_ids, key=lambda choice: hashlib.sha256(f"{seed}:{choice}".encode()).digest())
     return {choice: lot for lot, choice in enumerate(drawn, start=1)}
 
@@ -255,7 +258,7 @@ def lots_drawn(seed: str, choice_ids: Iterable[int]) -> dict[int, int]:
 def add_clarification(viewer: Viewer, decision_id: int, *, text: str) -> Decision:
     """Add a dated clarification to a published decision's question, until voting closes. Managers only.
 
-    The same words again change nothing. Raises PermissionDenied, InvalidInput, DecisionClosed.
+    Words that were added before change nothing. Raises PermissionDenied, InvalidInput, DecisionClosed.
     """
     decision, manager = _managed(viewer, decision_id)
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
@@ -281,8 +284,7 @@ def add_clarification(viewer: Viewer, decision_id: int, *, text: str) -> Decisio
 
 @command
 def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
-    """Have a decision calculated from scratch in the background. Managers only; the final result of a closed one never
-    changes.
+    """Have a decision calculated from scratch in the background. Managers only. A final result never changes.
 
     Raises PermissionDenied, DecisionClosed; InvalidInput for a draft.
     """
@@ -292,7 +294,7 @@ def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
 
 @command
 def request_recalculation_as_operator(viewer: Viewer, decision_id: int) -> Decision:
-    """The same for superusers, who need to manage nothing: it changes no input.
+    """Have a decision calculated from scratch for a superuser, who needs to manage nothing: no input changes.
 
     Raises PermissionDenied, DecisionClosed; InvalidInput for a draft.
     """
@@ -317,7 +319,7 @@ def _recalculate(decision: Decision, user: User, name: str) -> Decision:
 
 
 def recalculation_change(decision_id: int | None) -> Change:
-    """Somebody asked for a calculation from scratch: of one decision, or of all of the community's."""
+    """The change that asks for a calculation from scratch; `decision_id`: None for all of the community's."""
     return Change(
         LedgerEntry.Kind.RECALCULATION,
         f"recalculation:{secrets.token_hex(8)}",
@@ -328,7 +330,7 @@ def recalculation_change(decision_id: int | None) -> Change:
 
 
 def has_anonymous_voters(community_id: int) -> bool:
-    """Whether live results could give somebody's vote away; then whoever creates a decision is told so."""
+    """Tell whether live results could give somebody's vote away. The form for a new decision then says so."""
     return Membership.objects.filter(community=community_id, is_anonymous=True, left_at=None).exists()
 
 

@@ -1,4 +1,4 @@
-"""Commands on followings: whom a member trusts, on what. Whom an anonymous member follows stands in no log."""
+"""Commands on followings: whom a member trusts, and on which tags. No log says whom an anonymous member follows."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _BATCH = 200
 
 @command
 def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order: int | None = None) -> Following:
-    """Follow a member of one's community on these tags (none: on everything), or change the tags and order of a
-    following.
+    """Follow a member of one's community, or change the tags and order of a following.
 
+    `tags`: none means everything. `order`: the place in one's own list; None keeps it, or comes last.
     Raises PermissionDenied (also for members whose identity the viewer may not know), SelfFollowing, TooManyFollowings,
     InvalidTag; InvalidInput for an order out of bounds.
     """
     followee, follower = require_pair(viewer, followee_id)
     if not followee.is_current or followee.is_anonymous:
-        # Before anything else is judged: another refusal would tell them from somebody who does not exist.
+        # Judged first: any other refusal would show that they exist.
         raise PermissionDenied
     wanted = normalise_tags(tags)
     if order is not None and not 0 <= order <= MAX_FOLLOWINGS:
@@ -79,7 +79,7 @@ def unfollow(viewer: Viewer, followee_id: int) -> None:
 
 @command
 def reorder_followings(viewer: Viewer, community_id: int, followee_ids: Sequence[int]) -> None:
-    """Put one's followings in a community in this order; those not named come after, as they were. For display only.
+    """Put one's followings in a community in this order, for display. Those not named come after, as they were.
 
     Raises PermissionDenied for somebody whom the viewer does not follow.
     """
@@ -100,7 +100,7 @@ def reorder_followings(viewer: Viewer, community_id: int, followee_ids: Sequence
 
 
 def require_pair(viewer: Viewer, followee_id: int) -> tuple[Membership, Membership]:
-    """The followee and the viewer's own membership in the same community. Raises PermissionDenied, SelfFollowing."""
+    """Find the followee and the viewer's own membership in their community. Raises PermissionDenied, SelfFollowing."""
     access.require_user(viewer)
     followee = Membership.objects.select_related("user").filter(pk=followee_id).first()
     if followee is None:

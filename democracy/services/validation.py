@@ -1,4 +1,4 @@
-"""Checking texts and rows before they are written: bad input becomes an error that names its field."""
+"""Checks of texts and rows before they are written. An error names the field."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from democracy.errors import InvalidInput
 
 
 def line(value: str, *, field: str) -> str:
-    """A one-line text: trimmed, without invisible characters that reorder or hide what is read.
+    """Clean a one-line text: trimmed, without invisible characters that reorder or hide what is read.
 
     Raises InvalidInput where nothing visible is left or where it has control characters.
     """
@@ -25,8 +25,9 @@ def line(value: str, *, field: str) -> str:
 
 
 def text(value: str, *, field: str) -> str:
-    """A text of any number of lines, trimmed. Raises InvalidInput for control characters other than line breaks and
-    tabs.
+    """Trim a text of any number of lines.
+
+    Raises InvalidInput for control characters other than line breaks and tabs.
     """
     cleaned = value.replace("\r\n", "\n").strip()
     if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t" for character in cleaned):

@@ -1,4 +1,4 @@
-"""What the database undid is tried again where it says that another try may succeed, and not otherwise."""
+"""A function is tried again where the database undid it and says that another try may succeed, and not otherwise."""
 
 from __future__ import annotations
 

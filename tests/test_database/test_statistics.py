@@ -1,4 +1,4 @@
-"""What SQLite knows of its tables."""
+"""SQLite's statistics of its tables."""
 
 from __future__ import annotations
 

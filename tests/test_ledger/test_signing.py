@@ -1,4 +1,4 @@
-"""The site's key: made once, whoever needs it first, readable by its owner alone; and what it signs."""
+"""The site's key, made once at first need and readable by its owner alone, and its signatures."""
 
 from __future__ import annotations
 

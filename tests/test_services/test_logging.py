@@ -1,4 +1,4 @@
-"""What the commands write into the event log: whose act, on what, in which words, and not before it has committed."""
+"""Lines of the event log about commands: whose act, on what, in which words, and not before it has committed."""
 
 from __future__ import annotations
 

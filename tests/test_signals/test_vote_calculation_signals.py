@@ -1,6 +1,4 @@
-"""The receivers of `democracy.signals`: which change wakes the calculation of which community, and what the ledger gets
-of it.
-"""
+"""The receivers of `democracy.signals`: the community whose calculation a change wakes, and the change's entry."""
 
 from __future__ import annotations
 
@@ -232,7 +230,7 @@ class TestTheLedgerEntry:
 
 
 class TestWhoeverWatches:
-    """What somebody may see has changed: their open pages and subscriptions are told to look again."""
+    """Open pages and subscriptions are told to look again when what somebody may see has changed."""
 
     def test_changed_settings_of_a_community_are_recorded_and_its_readers_told(self, springfield):
         community, members, _ = springfield
@@ -270,7 +268,7 @@ class TestWhoeverWatches:
 
 
 def told(topic: str, change: Change) -> bool:
-    """Whether subscribers of a topic hear of a change. Its end is told, too: nobody waits for what does not come."""
+    """Tell whether subscribers of a topic hear of a change. Its end is told, too, so nobody waits in vain."""
 
     async def listen() -> bool:
         async with publishing.hub.subscribe(topic, "done") as inbox:
