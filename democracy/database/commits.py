@@ -17,4 +17,5 @@ def waiting(kind: type[T]) -> Iterator[T]:
     registered in this transaction.
     """
     # Django has no other way to ask for them.
-    return (callback for _, callback, _ in reversed(connection.run_on_commit) if isinstance(callback, kind))
+    callbacks = (hook[1] for hook in reversed(connection.run_on_commit))
+    return (callback for callback in callbacks if isinstance(callback, kind))
