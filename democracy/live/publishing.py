@@ -1,126 +1,34 @@
-"""Telling whoever watches, moments after a commit: results, calculation status and community activity.
+"""Publishing: tell whoever watches, moments after a commit, of results, calculation status and community activity.
 
-A hub inside the process carries the newest value of a topic from any thread to the event loops of its subscribers;
-other processes get a hint over the relay and read the value themselves. What is carried is a convenience: the database
-holds the truth, a lost message is made up for by the next `catch_up`, which the scheduler calls every few seconds. A
-slow subscriber gets the newest value, not all of them.
+The hub carries a value to subscribers in this process; other processes get a hint over the relay and read the value
+themselves. Publishing is a convenience: the database holds the truth, and the next `catch_up`, which the scheduler
+calls every few seconds, makes up for a lost message. A slow subscriber gets the newest value, not all of them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import threading
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec
 
 from django.db import close_old_connections, connection
 
+from democracy.live.hub import (
+    access_topic,
+    community_topic,
+    hub,
+    overview_topic,
+    readers_topic,
+    result_topic,
+    status_topic,
+)
 from democracy.live.relay import Hint, relay
 from democracy.models import Decision, DecisionSnapshot
 from democracy.reading import decisions
 
 P = ParamSpec("P")
 
-
-def result_topic(decision_id: int) -> str:
-    return f"result:{decision_id}"
-
-
-def status_topic(decision_id: int) -> str:
-    return f"status:{decision_id}"
-
-
-def community_topic(community_id: int) -> str:
-    return f"community:{community_id}"
-
-
-def overview_topic(community_id: int) -> str:
-    return f"overview:{community_id}"
-
-
-def access_topic(user_id: int) -> str:
-    return f"access:{user_id}"
-
-
-def readers_topic(community_id: int) -> str:
-    return f"readers:{community_id}"
-
-
-class Inbox:
-    """A subscriber's newest unread value per topic. Belongs to one event loop."""
-
-    def __init__(self, topics: frozenset[str]) -> None:
-        self.topics = topics
-        self.loop = asyncio.get_running_loop()
-        self._unread: dict[str, Any] = {}
-        self._arrived = asyncio.Event()
-
-    def put(self, topic: str, value: Any) -> None:
-        self._unread[topic] = value
-        self._arrived.set()
-
-    async def next(self) -> dict[str, Any]:
-        """Wait for news; the newest value of each topic that had some."""
-        await self._arrived.wait()
-        self._arrived.clear()
-        unread, self._unread = self._unread, {}
-        return unread
-
-
-class Hub:
-    """Topics and their subscribers in this process. `publish` may be called from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inboxes: defaultdict[str, set[Inbox]] = defaultdict(set)
-
-    def publish(self, topic: str, value: Any) -> None:
-        with self._lock:
-            inboxes = list(self._inboxes.get(topic, ()))
-        for inbox in inboxes:
-            try:
-                # An asyncio object must only be touched from its own loop, or it may sleep through the message.
-                inbox.loop.call_soon_threadsafe(inbox.put, topic, value)
-            except RuntimeError:  # that loop has been closed; its subscribers are gone
-                self._remove(inbox)
-
-    def subscribers(self) -> Counter[str]:
-        """How many subscriptions there are to topics of each kind: of what stands before the colon."""
-        counts: Counter[str] = Counter()
-        with self._lock:
-            for topic, inboxes in self._inboxes.items():
-                counts[topic.partition(":")[0]] += len(inboxes)
-        return counts
-
-    def topics(self, prefix: str) -> list[str]:
-        """The topics with subscribers that begin with `prefix`."""
-        with self._lock:
-            return [topic for topic, inboxes in self._inboxes.items() if inboxes and topic.startswith(prefix)]
-
-    @asynccontextmanager
-    async def subscribe(self, *topics: str) -> AsyncIterator[Inbox]:
-        """Subscribe first, read the present value second: then nothing falls between the two."""
-        inbox = Inbox(frozenset(topics))
-        with self._lock:
-            for topic in topics:
-                self._inboxes[topic].add(inbox)
-        try:
-            yield inbox
-        finally:
-            self._remove(inbox)
-
-    def _remove(self, inbox: Inbox) -> None:
-        with self._lock:
-            for topic in inbox.topics:
-                self._inboxes[topic].discard(inbox)
-                if not self._inboxes[topic]:
-                    del self._inboxes[topic]
-
-
-hub = Hub()
 # What subscribers have last been told of each decision, so that `catch_up` publishes only what they have missed.
 _told: dict[str, Any] = {}
 

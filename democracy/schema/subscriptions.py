@@ -20,7 +20,7 @@ from accounts.api import Info, node_id, pk_of
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
-from democracy.live.publishing import access_topic, community_topic, hub, readers_topic, result_topic, status_topic
+from democracy.live.hub import access_topic, community_topic, hub, readers_topic, result_topic, status_topic
 from democracy.reading import communities, decisions
 from democracy.schema.scalars import BigInt
 from democracy.schema.types.results import CalculationStatus, Result

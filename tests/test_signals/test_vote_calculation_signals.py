@@ -21,7 +21,7 @@ from pytest_django import Settings
 from democracy import eventlog, ledger, recalculation, services, signals
 from democracy.ledger import contents
 from democracy.ledger.canonical import written_time
-from democracy.live import publishing
+from democracy.live.hub import access_topic, hub, readers_topic
 from democracy.models import (
     Application,
     Ballot,
@@ -237,7 +237,7 @@ class TestWhoeverWatches:
     def test_changed_settings_of_a_community_are_recorded_and_its_readers_told(self, springfield):
         community, members, _ = springfield
         show = lambda: services.update_community(members["manager"].user, community.pk, visibility="public")  # noqa: E731
-        assert told(publishing.readers_topic(community.pk), show)
+        assert told(readers_topic(community.pk), show)
         entry = LedgerEntry.objects.filter(community=community).order_by("revision").last()
         assert (entry.kind, entry.before["visibility"], entry.after["visibility"]) == ("community", "members", "public")
 
@@ -257,8 +257,8 @@ class TestWhoeverWatches:
             (cleo.user, cleo.delete, True),
             (ben, lambda: services.leave_community(newcomer, community.pk), False),
         ):
-            assert told(publishing.access_topic(user.pk), change) is heard
-        assert not told(publishing.readers_topic(community.pk), rolled_back)
+            assert told(access_topic(user.pk), change) is heard
+        assert not told(readers_topic(community.pk), rolled_back)
 
     def test_whoever_signs_out_is_told_and_others_are_not(self, springfield):
         _, members, _ = springfield
@@ -266,16 +266,16 @@ class TestWhoeverWatches:
         for user, heard in ((ada, True), (ben, False)):
             client = Client()
             client.force_login(ada, backend="accounts.backends.SignInLinkBackend")
-            assert told(publishing.access_topic(user.pk), partial(client.post, "/sign-out/")) is heard
+            assert told(access_topic(user.pk), partial(client.post, "/sign-out/")) is heard
 
 
 def told(topic: str, change: Change) -> bool:
     """Whether subscribers of a topic hear of a change. Its end is told, too: nobody waits for what does not come."""
 
     async def listen() -> bool:
-        async with publishing.hub.subscribe(topic, "done") as inbox:
+        async with hub.subscribe(topic, "done") as inbox:
             await sync_to_async(change)()
-            publishing.hub.publish("done", None)
+            hub.publish("done", None)
             heard: set[str] = set()
             while "done" not in heard:
                 heard |= (await inbox.next()).keys()
