@@ -14,10 +14,10 @@ from django.utils import timezone
 from democracy import access
 from democracy.models import Decision, DecisionSnapshot
 from democracy.reading import decisions
+from graph import FIVE_STARS
 
 # Of so many newest decisions one is taken: some may be open that nobody votes in.
 _CANDIDATES = 20
-MICROSTARS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _example(
             Row(
                 title=titles[choice],
                 microstars=round(Fraction(result["scores"][choice], counted)),
-                share=result["scores"][choice] / (counted * 5 * MICROSTARS),
+                share=result["scores"][choice] / (counted * FIVE_STARS),
                 is_winner=choice == winner,
                 is_finalist=choice in result["finalists"],
             )

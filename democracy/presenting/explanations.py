@@ -13,7 +13,7 @@ from democracy.errors import PermissionDenied
 from democracy.explaining.closures import KnownBallots, ballots_known
 from democracy.explaining.sources import influence, network, under_pseudonyms
 from democracy.models import Choice, Decision, Membership
-from democracy.presenting import wording
+from democracy.presenting import numbers, wording
 from democracy.presenting.wording import SourceWords
 from democracy.reading.ballots import Voter, ballot_behind, voters
 from democracy.reading.followings import MOST_DRAWN
@@ -36,7 +36,7 @@ class SourceLine:
 
     @property
     def share_text(self) -> str:
-        return wording.share_text(self.share)
+        return numbers.share_text(self.share)
 
 
 @dataclass
@@ -138,7 +138,7 @@ def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | N
         choices=_choices(decision, known.choices, ballot, lines, rest, len(everything) - len(lines)),
         sources=lines,
         others=len(everything) - len(lines),
-        others_share=wording.percent_text(float(rest)),
+        others_share=numbers.percent_text(float(rest)),
         tree=_tree(people[member], lines),
     )
 

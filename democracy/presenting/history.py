@@ -14,7 +14,7 @@ from democracy.models import MAX_STARS, Choice, Decision, DecisionSnapshot
 from democracy.presenting import charts
 from democracy.presenting.charts import LineChart
 from democracy.presenting.results import Outcome
-from democracy.presenting.wording import STAR
+from graph import STAR
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from democracy.models import MAX_STARS, Choice, DecisionSnapshot
+from democracy.models import Choice, DecisionSnapshot
 from democracy.presenting import wording
-from democracy.presenting.wording import STAR, RunoffWords
+from democracy.presenting.wording import RunoffWords
+from graph import FIVE_STARS
 
 # More colours, and lines of a chart, can't be told apart.
 MOST_COLOURS = 6
@@ -144,7 +145,7 @@ def _row(
         rank=result["ranks"][key],
         score=score,
         average=round(score / counted) if counted else 0,
-        share=score / (counted * MAX_STARS * STAR) if counted else 0.0,
+        share=score / (counted * FIVE_STARS) if counted else 0.0,
         five_stars=result["five_stars"][key],
         is_winner=key == result["winner"],
         is_finalist=key in result["finalists"],

@@ -4,46 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
-STAR = 1_000_000
-_PARTS = dict(enumerate(("half", "third", "quarter", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"), start=2))
-_COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+from democracy.presenting.numbers import count_text, percent_text, share_text, stars_text
+
 # A sentence with more sources than this is not read any more.
 _MOST_SOURCES = 6
-
-
-def stars_text(microstars: int) -> str:
-    """Stars with at most two decimals: 3666667 is "3.67", 5000000 is "5"."""
-    hundredths = (Decimal(microstars) / STAR).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
-    return f"{hundredths.normalize():,f}" if hundredths else "0"
-
-
-def share_text(share: Fraction | float) -> str:
-    """A part of a whole: "one third", "all"; where there is no such word, a percentage."""
-    if share == 1:
-        return "all"
-    if isinstance(share, Fraction) and share.denominator in _PARTS:
-        part = _PARTS[share.denominator]
-        if share.denominator == 2:
-            return "half"
-        return f"{_COUNTS[share.numerator]} {part}{'s' if share.numerator > 1 else ''}"
-    return percent_text(float(share))
-
-
-def percent_text(share: float) -> str:
-    """A whole percentage; what is neither nothing nor all never reads so."""
-    if 0 < share < 0.01:
-        return "less than 1%"
-    if 0.99 < share < 1:
-        return "more than 99%"
-    return f"{round(share * 100)}%"
-
-
-def count_text(number: int, one: str, many: str = "") -> str:
-    """ "1 ballot", "1,200 ballots"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def listed(parts: Sequence[str]) -> str:

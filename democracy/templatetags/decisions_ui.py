@@ -10,8 +10,8 @@ from django.utils.safestring import SafeString
 
 from democracy.models import Choice
 from democracy.presenting.counting import Distribution
+from democracy.presenting.numbers import stars_text
 from democracy.presenting.results import Outcome
-from democracy.presenting.wording import stars_text
 
 register = template.Library()
 

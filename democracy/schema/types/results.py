@@ -11,15 +11,10 @@ import strawberry
 from accounts.api import Node, node_id, of_row
 from democracy import access, models
 from democracy.access import Viewer
+from democracy.presenting.numbers import exact_stars
 from democracy.reading import decisions as reading_decisions
 from democracy.schema.scalars import BigInt, CalculationStatusKind, NoWinnerReason, Round, TieBreakKind
 from graph import STAR
-
-
-def as_stars(microstars: int) -> str:
-    """Microstars as a decimal number of stars, exactly."""
-    whole, rest = divmod(microstars, STAR)
-    return f"{whole}.{rest:06}".rstrip("0").rstrip(".")
 
 
 @strawberry.type(description="One of the things a decision is between. Frozen once the decision is published.")
@@ -154,7 +149,7 @@ class Result:
             Score(
                 choice=self._choice(key),
                 score=BigInt(score := self.content["scores"][key]),
-                stars=as_stars(score),
+                stars=exact_stars(score),
                 average=score / STAR / counted if counted else 0.0,
                 rank=self.content["ranks"][key],
                 five_star_ballots=self.content["five_stars"][key],
