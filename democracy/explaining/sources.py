@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from django.utils import timezone
 
@@ -21,8 +20,8 @@ from democracy.errors import BallotsHidden, DecisionClosed, DecisionNotOpen, Inv
 from democracy.explaining.closures import ballots_known
 from democracy.models import Decision, Membership
 from democracy.models import StagedBallot as StoredBallot
+from democracy.models.results import DecisionResult
 from democracy.reading.decisions import ShownBallot
-from democracy.recalculation.results import result_content
 from democracy.recalculation.staging import calculation_of
 from democracy.services.ballots import check_stars
 from democracy.services.followings import require_pair
@@ -214,8 +213,8 @@ class WhatIf:
 
     decision: Decision
     revision: int
-    before: dict[str, Any]
-    after: dict[str, Any]
+    before: DecisionResult
+    after: DecisionResult
     ballot_before: ShownBallot | None
     ballot_after: ShownBallot | None
     sources_after: list[NamedSource]
@@ -247,8 +246,8 @@ def what_if(viewer: Viewer, decision_id: int, changes: Sequence[Change]) -> What
     return WhatIf(
         decision=decision,
         revision=revision,
-        before=result_content(before, choices),
-        after=result_content(calculation.result, choices),
+        before=DecisionResult.of(before, choices),
+        after=DecisionResult.of(calculation.result, choices),
         ballot_before=_shown(decision, member, ballot_before),
         ballot_after=_shown(decision, member, calculation.staged(member.pk)),
         sources_after=[_named(source, members, hidden - {member.pk}) for source in sources],

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from democracy.models import Choice, StagedBallot
+from democracy.models.results import DecisionResult
 from democracy.reading.ballots import Columns
-from democracy.recalculation.results import result_content
 from graph import STAR, Participation, star, tally
 
 Kind = StagedBallot.Kind
@@ -39,11 +38,11 @@ def distributions(
     return [found[choice] for choice in order or choices]
 
 
-def cast_only(columns: Columns, choices: Sequence[Choice]) -> dict[str, Any]:
-    """The result that the ballots cast by voters alone would give, without inheritance."""
+def cast_only(columns: Columns, choices: Sequence[Choice]) -> DecisionResult:
+    """Count the ballots that voters cast, without inheritance."""
     cast = np.fromiter((kind == Kind.CAST for kind in columns.kinds), dtype=np.bool_, count=len(columns.kinds))
     ballots = columns.microstars[cast & columns.counted]
     count = len(ballots)
     participation = Participation(count, count, 0, 0, 0, 0, count)
     result = star(tally(ballots), [choice.lot or 0 for choice in choices], participation)
-    return result_content(result, tuple(choice.pk for choice in choices))
+    return DecisionResult.of(result, tuple(choice.pk for choice in choices))

@@ -11,6 +11,7 @@ from django.db.models import F, QuerySet
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import MAX_STARS, Choice, Decision, DecisionSnapshot
+from democracy.models.results import COUNTED, SCORES, WINNER
 from democracy.presenting import charts
 from democracy.presenting.charts import LineChart
 from democracy.presenting.results import Outcome
@@ -37,9 +38,8 @@ def calculations(viewer: Viewer, decision: Decision) -> QuerySet[DecisionSnapsho
 def in_short(snapshots: Sequence[DecisionSnapshot], choices: Sequence[Choice]) -> list[Calculated]:
     """These results, in this order."""
     by_id = {str(choice.pk): choice for choice in choices}
-    columns = ("result__winner", "result__participation__counted")
     rows = DecisionSnapshot.objects.filter(pk__in=[snapshot.pk for snapshot in snapshots])
-    found = {pk: (winner, counted) for pk, winner, counted in rows.values_list("pk", *columns)}
+    found = {pk: (winner, counted) for pk, winner, counted in rows.values_list("pk", WINNER, COUNTED)}
     return [
         Calculated(
             calculated_at=access.shown_time(snapshot),
@@ -59,7 +59,7 @@ def history_chart(viewer: Viewer, decision: Decision, outcome: Outcome) -> LineC
     shown = charts.thinned(list(rows))
     in_order = DecisionSnapshot.objects.filter(pk__in=shown).select_related("decision").order_by("calculated_at", "pk")
     # Of a long result only what is drawn.
-    drawn = in_order.defer("result").annotate(scores=F("result__scores"), counted=F("result__participation__counted"))
+    drawn = in_order.defer("result").annotate(scores=F(SCORES), counted=F(COUNTED))
     points = [(access.shown_time(one), one.scores, one.counted) for one in drawn]
     if len(points) < 2 or not any(counted for _, _, counted in points):
         return None

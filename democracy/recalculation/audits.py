@@ -11,7 +11,6 @@ those of other people among them.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,8 +34,8 @@ from democracy.models import (
     StagedBallot,
 )
 from democracy.models.packed import TAGS_TEXT, pack, tag_set
+from democracy.models.results import DecisionResult
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
-from democracy.recalculation.results import result_content
 from democracy.recalculation.staging import kinds_of, under_pseudonyms
 from democracy.recalculation.storing import is_due
 from graph import Calculation, DelegationGraph
@@ -255,7 +254,8 @@ class _Walk:
     def _compare(self, due: _Due) -> Iterator[str]:
         graph = self.inputs.graph()
         for snapshot in due.snapshots:
-            expected = self._content(snapshot.decision_id, self._calculated(graph, snapshot.decision_id))
+            calculation = self._calculated(graph, snapshot.decision_id)
+            expected = self._result(snapshot.decision_id, calculation).to_json()
             if snapshot.result != expected:
                 keys = sorted(key for key in {*expected, *snapshot.result} if _of(snapshot, key) != expected.get(key))
                 yield f"{_result(snapshot)} is not what the ledger gives: {', '.join(keys)}"
@@ -266,14 +266,12 @@ class _Walk:
             # has changed since.
             newest = next(reversed(self.snapshots[decision.pk]), None)
             is_known = decision.results_visibility == Decision.Visibility.LIVE or self._is_current(decision)
-            content = self._content(decision.pk, calculation)
-            if is_known and is_due(decision, newest, decision.calculated_revision, content):
+            result = self._result(decision.pk, calculation)
+            if is_known and is_due(decision, newest, decision.calculated_revision, result):
                 yield f"the newest result of decision {decision.pk} is missing"
 
-    def _content(self, decision_id: int, calculation: Calculation) -> dict[str, Any]:
-        content = result_content(calculation.result, self.inputs.decisions[decision_id].choices)
-        # The stored form of a result has gone through JSON once.
-        return dict(json.loads(json.dumps(content)))
+    def _result(self, decision_id: int, calculation: Calculation) -> DecisionResult:
+        return DecisionResult.of(calculation.result, self.inputs.decisions[decision_id].choices)
 
     def _calculated(self, graph: DelegationGraph, decision_id: int) -> Calculation:
         one = self.inputs.decisions[decision_id]

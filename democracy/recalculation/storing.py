@@ -23,6 +23,7 @@ from democracy.ledger import checkpoints
 from democracy.live import publishing
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.models.packed import TAGS_TEXT, pack, tag_set
+from democracy.models.results import DecisionResult
 from democracy.recalculation.claims import Claim
 from democracy.recalculation.staging import StagedDecision
 
@@ -40,7 +41,7 @@ _NONE: Row = (StagedBallot.Kind.NONE, b"", frozenset(), False, False)
 
 
 def store(
-    decision: Decision, staged: StagedDecision, result: dict[str, Any], claim: Claim, *, final: bool = False
+    decision: Decision, staged: StagedDecision, result: DecisionResult, claim: Claim, *, final: bool = False
 ) -> int | None:
     """Store a calculation and publish the result if it is new. Returns how many staged ballots were written.
 
@@ -57,7 +58,7 @@ def store(
         _write(decision, rows, staged.revision)
         if shows:
             snapshot = DecisionSnapshot.objects.create(
-                decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result
+                decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result.to_json()
             )
             transaction.on_commit(lambda: publishing.result_stored(snapshot), robust=True)
         if final and staged.revision:
@@ -87,14 +88,13 @@ def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -
     )
 
 
-def is_due(decision: Decision, shown: DecisionSnapshot | None, revision: int, result: dict[str, Any]) -> bool:
+def is_due(decision: Decision, shown: DecisionSnapshot | None, revision: int, result: DecisionResult) -> bool:
     """Whether an interim result of the inputs at `revision` is published: if it differs from the last one shown, and as
     the decision's visibility allows.
     """
     if decision.results_visibility == Decision.Visibility.AFTER_CLOSE:
         return False
-    # The stored form of a result has gone through JSON once.
-    if shown is not None and shown.result == json.loads(json.dumps(result)):
+    if shown is not None and shown.result == result.to_json():
         return False
     if decision.results_visibility == Decision.Visibility.LIVE:
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -12,6 +12,7 @@ from democracy.models import Choice
 from democracy.presenting.counting import Distribution
 from democracy.presenting.numbers import stars_text
 from democracy.presenting.results import Outcome
+from graph import Participation
 
 register = template.Library()
 
@@ -47,12 +48,12 @@ def series_of(choice: Choice, outcome: Outcome | None) -> int:
 
 
 @register.simple_tag
-def participation_bar(participation: Mapping[str, int]) -> SafeString:
+def participation_bar(who: Participation) -> SafeString:
     """Eligible voters in one bar: cast, inherited, abstained, the rest empty. The numbers are said beside it."""
-    eligible = participation["eligible"] or 1
+    eligible = who.eligible or 1
     parts, start = [], 0.0
-    for kind in ("cast", "inherited", "abstained"):
-        width = participation[kind] / eligible * 100
+    for kind, number in (("cast", who.cast), ("inherited", who.inherited), ("abstained", who.abstained)):
+        width = number / eligible * 100
         parts.append((kind, f"{start:.2f}%", f"{width:.2f}%"))
         start += width
     return format_html(

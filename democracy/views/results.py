@@ -39,7 +39,7 @@ def decision_results(request: HttpRequest, community_id: int, decision_id: int) 
     if context["outcome"] is not None:
         context |= {
             "chart": history_chart(request.user, context["decision"], context["outcome"]),
-            "margin": rough_margin(context["snapshot"].result, choices),
+            "margin": rough_margin(context["snapshot"].read_result(), choices),
         }
     if context["outcome"] is not None and context["shows_ballots"]:
         columns = columns_of(context["decision"], len(choices))

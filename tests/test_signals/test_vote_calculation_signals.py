@@ -34,6 +34,7 @@ from democracy.models import (
     Membership,
     Vote,
 )
+from democracy.models.results import DecisionResult
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import StagedDecision, forget_everything
 from tests import factories
@@ -324,7 +325,7 @@ class TestFailure:
         factories.vote(members["ada"], decision, Ash=5)
         process = Tally.process
 
-        def gone_meanwhile(self: Tally, staged: StagedDecision) -> dict[str, Any]:
+        def gone_meanwhile(self: Tally, staged: StagedDecision) -> DecisionResult:
             Community.objects.get(pk=gone).delete()
             return process(self, staged)
 

@@ -14,6 +14,7 @@ from democracy.access import Viewer
 from democracy.errors import InvalidInput, InvalidStars
 from democracy.explaining import sources
 from democracy.models import MAX_CHOICES
+from democracy.models.results import DecisionResult
 from democracy.reading.decisions import ShownBallot, choices_of
 from democracy.schema.scalars import BigInt
 from democracy.schema.types.ballots import Ballot, Source
@@ -115,10 +116,10 @@ class WhatIf:
         return [Decision.of(row) for row in await changed(info.context.viewer, self.answer.decision.pk, self.changes)]
 
 
-def _result(answer: sources.WhatIf, content: dict[str, object], choices: list[models.Choice]) -> Result:
+def _result(answer: sources.WhatIf, content: DecisionResult, choices: list[models.Choice]) -> Result:
     return Result(
         content=content,
-        by_id={str(choice.pk): choice for choice in choices},
+        by_id={choice.pk: choice for choice in choices},
         decision_pk=answer.decision.pk,
         revision=BigInt(answer.revision),
         calculated_at=timezone.now(),
