@@ -378,17 +378,3 @@ def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
         return LiveCalculation(keeper.graph.revision, keeper.inputs[decision.pk].choices, calculation)
     finally:
         keeper.lock.release()
-
-
-@contextmanager
-def open_calculations(community_id: int, decision_ids: Iterable[int]) -> Iterator[dict[int, LiveCalculation]]:
-    """The same for several open decisions of one community at once, by id, all at one revision."""
-    wanted = list(decision_ids)
-    keeper = _keeper(community_id)
-    with keeper.lock:
-        keeper.bring_up_to_date(wanted)
-        assert keeper.graph is not None
-        yield {
-            pk: LiveCalculation(keeper.graph.revision, keeper.inputs[pk].choices, keeper.calculations[pk])
-            for pk in wanted
-        }

@@ -23,17 +23,14 @@ def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order:
     Raises PermissionDenied (also for members whose identity the viewer may not know), SelfFollowing, TooManyFollowings,
     InvalidTag; InvalidInput for an order out of bounds.
     """
-    followee, follower = require_pair(viewer, followee_id)
-    if not followee.is_current or followee.is_anonymous:
-        # Before anything else is judged: another refusal would tell them from somebody who does not exist.
-        raise PermissionDenied
+    followee, follower = followable(viewer, followee_id)
     wanted = normalise_tags(tags)
     if order is not None and not 0 <= order <= MAX_FOLLOWINGS:
         raise InvalidInput(f"The order is a number from 0 to {MAX_FOLLOWINGS}.", field="order")
     with ledger.recording(follower.community_id, actor=follower.user):
         followee.refresh_from_db()
         follower.refresh_from_db()
-        if not follower.is_current or not followee.is_current or followee.is_anonymous:
+        if not follower.is_current or not _is_followable(followee):
             raise PermissionDenied
         mine = Following.objects.filter(follower=follower)
         following = mine.filter(followee=followee).first()
@@ -90,8 +87,12 @@ def reorder_followings(viewer: Viewer, community_id: int, followee_ids: Sequence
                 following.save(update_fields=["order"])
 
 
-def require_pair(viewer: Viewer, followee_id: int) -> tuple[Membership, Membership]:
-    """The followee and the viewer's own membership in the same community. Raises PermissionDenied, SelfFollowing."""
+def followable(viewer: Viewer, followee_id: int) -> tuple[Membership, Membership]:
+    """A member whom the viewer may follow, and the viewer's own membership in the same community.
+
+    Raises SelfFollowing, and PermissionDenied for everybody else: any other refusal would tell an anonymous member from
+    somebody who does not exist.
+    """
     access.require_user(viewer)
     followee = Membership.objects.select_related("user").filter(pk=followee_id).first()
     if followee is None:
@@ -99,4 +100,10 @@ def require_pair(viewer: Viewer, followee_id: int) -> tuple[Membership, Membersh
     follower = access.require_member(viewer, followee.community_id)
     if follower.pk == followee.pk:
         raise SelfFollowing("You cannot follow yourself.")
+    if not _is_followable(followee):
+        raise PermissionDenied
     return followee, follower
+
+
+def _is_followable(member: Membership) -> bool:
+    return member.is_current and not member.is_anonymous
