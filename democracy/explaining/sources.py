@@ -101,7 +101,7 @@ def members_with(ids: Iterable[int]) -> dict[int, Membership]:
 
 @dataclass(frozen=True)
 class Influence:
-    """How many counted ballots a cast ballot carries, its own among them, without those under pseudonyms."""
+    """The number of counted ballots that a cast ballot carries, itself included, without those under pseudonyms."""
 
     member: Membership
     ballots: float
@@ -132,7 +132,7 @@ def _names(decision: Decision, ids: Iterable[int]) -> dict[int, str]:
 
 
 @dataclass(frozen=True)
-class Network:
+class ActiveFollowings:
     """The active followings of one decision, between positions in `members`; these with the kinds of their ballots."""
 
     members: list[tuple[Membership, str]]
@@ -140,13 +140,13 @@ class Network:
     is_complete: bool
 
 
-def network(decision: Decision, *, most: int) -> Network:
+def active_followings(decision: Decision, *, most: int) -> ActiveFollowings:
     """Find the active followings between members whose ballots bear names: the `most` with most followings at them.
 
     A decision that hides its ballots has none.
     """
     if not access.shows_ballots(decision):
-        return Network([], [], is_complete=True)
+        return ActiveFollowings([], [], is_complete=True)
     calculation = copy_of(decision).calculation
     hidden = under_pseudonyms([decision])[decision.pk]
     pairs = [pair for pair in calculation.active_followings() if hidden.isdisjoint(pair)]
@@ -156,7 +156,7 @@ def network(decision: Decision, *, most: int) -> Network:
     place = {member: index for index, member in enumerate(chosen)}
     members = members_with(chosen)
     followees = calculation.graph.followees
-    return Network(
+    return ActiveFollowings(
         [(members[one], ballot.kind if (ballot := calculation.staged(one)) else "none") for one in chosen],
         sorted(
             (place[a], place[b], tuple(sorted(followees[a][b]["tags"]))) for a, b in pairs if a in place and b in place

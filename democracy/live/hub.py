@@ -1,4 +1,4 @@
-"""The hub: it carries the newest value of a topic from any thread to the event loops of its subscribers here."""
+"""The hub: it carries the newest value of a topic from any thread to its subscribers' event loops in this process."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Inbox:
         self._arrived.set()
 
     async def next(self) -> dict[str, Any]:
-        """Wait for news; the newest value of each topic that had some."""
+        """Wait for news, and return the newest value of each topic that had some."""
         await self._arrived.wait()
         self._arrived.clear()
         unread, self._unread = self._unread, {}
@@ -73,7 +73,7 @@ class Hub:
                 self._remove(inbox)
 
     def subscribers(self) -> Counter[str]:
-        """How many subscriptions there are to topics of each kind: of what stands before the colon."""
+        """Count the subscriptions by kind of topic: the part before the colon."""
         counts: Counter[str] = Counter()
         with self._lock:
             for topic, inboxes in self._inboxes.items():
@@ -81,13 +81,13 @@ class Hub:
         return counts
 
     def topics(self, prefix: str) -> list[str]:
-        """The topics with subscribers that begin with `prefix`."""
+        """List the topics that have subscribers and begin with `prefix`."""
         with self._lock:
             return [topic for topic, inboxes in self._inboxes.items() if inboxes and topic.startswith(prefix)]
 
     @asynccontextmanager
     async def subscribe(self, *topics: str) -> AsyncIterator[Inbox]:
-        """Subscribe first, read the present value second: then nothing falls between the two."""
+        """Open an inbox of these topics. Subscribe before reading the present value, so that nothing is missed."""
         inbox = Inbox(frozenset(topics))
         with self._lock:
             for topic in topics:

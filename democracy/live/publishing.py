@@ -34,7 +34,7 @@ _told: dict[str, Any] = {}
 
 
 def result_stored(snapshot: DecisionSnapshot) -> None:
-    """A new result is in the database."""
+    """Tell of a new result that is in the database."""
     _tell(result_topic(snapshot.decision_id), snapshot)
     relay.send([("result", snapshot.decision_id)])
     if snapshot.is_final:
@@ -44,33 +44,33 @@ def result_stored(snapshot: DecisionSnapshot) -> None:
 
 
 def status_changed(decision_ids: Iterable[int]) -> None:
-    """The calculation status of these decisions may have changed."""
+    """Tell of these decisions' calculation status, which may have changed."""
     changed = set(decision_ids)
     _tell_statuses(changed)
     relay.send(("status", decision_id) for decision_id in changed)
 
 
 def inputs_changed(community_id: int, revision: int) -> None:
-    """A community's ledger has grown to `revision`; some of its decisions may have become stale."""
+    """Tell that a community's ledger has grown to `revision`; some of its decisions may have become stale."""
     _tell_revision(community_id, revision)
     _tell_statuses_in({community_id})
     relay.send([("community", community_id)])
 
 
 def access_changed(user_id: int) -> None:
-    """What this user may see may have changed (signed out, left, removed): their subscriptions look again."""
+    """Have a user's subscriptions check again what they may see: the user signed out, left or was removed."""
     hub.publish(access_topic(user_id), None)
     relay.send([("access", user_id)])
 
 
 def readers_changed(community_id: int) -> None:
-    """Who may read this community may have changed: all who watch something of it look again."""
+    """Have all who watch something of a community check again whether they may."""
     hub.publish(readers_topic(community_id), None)
     relay.send([("readers", community_id)])
 
 
 def catch_up() -> None:
-    """Read what is watched from the database and tell what is news: changes made by other processes, and lost hints."""
+    """Read all that is watched from the database, and tell what nobody told: other processes' changes, lost hints."""
     _tell_statuses(_watched("status"))
     _tell_results(_watched("result"))
     _tell_revisions(_watched("community") | _watched("overview"))
@@ -80,12 +80,12 @@ def catch_up() -> None:
 
 
 def start_relay() -> None:
-    """Exchange hints with the other processes, where there is a Redis for it."""
+    """Exchange hints with the other processes, where Redis is set up."""
     relay.start(hear=_giving_back(_hear), catch_up=_giving_back(catch_up))
 
 
 def _hear(hints: set[Hint]) -> None:
-    """Look at what other processes say has changed, as far as somebody watches it here."""
+    """Read the changes that other processes hint at, as far as somebody watches them here."""
     rows: defaultdict[str, set[int]] = defaultdict(set)
     for what, row in hints:
         rows[what].add(row)
@@ -102,7 +102,7 @@ def _hear(hints: set[Hint]) -> None:
 
 
 def _giving_back(function: Callable[P, None]) -> Callable[P, None]:
-    """The function, for a thread of its own: with a connection that works, and none kept afterwards."""
+    """Wrap a function for a thread of its own: it gets a working connection, and keeps none."""
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -116,7 +116,7 @@ def _giving_back(function: Callable[P, None]) -> Callable[P, None]:
 
 
 def _watched(kind: str) -> set[int]:
-    """The rows that somebody in this process watches."""
+    """List the ids that somebody in this process watches."""
     return {int(topic.split(":")[1]) for topic in hub.topics(f"{kind}:")}
 
 
@@ -147,8 +147,9 @@ def _tell_revisions(community_ids: set[int]) -> None:
 
 
 def _tell_revision(community_id: int, revision: int) -> None:
-    """Tell whoever watches the community, and whoever looks at its page if that shows something new: votes and
-    followings it doesn't.
+    """Tell whoever watches the community, and whoever has its page open, if that shows something new.
+
+    The page shows neither votes nor followings.
     """
     _tell(community_topic(community_id), revision)
     topic = overview_topic(community_id)

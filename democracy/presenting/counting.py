@@ -17,7 +17,7 @@ Kind = StagedBallot.Kind
 
 @dataclass(frozen=True)
 class Distribution:
-    """How many counted ballots give a choice 0, 1 ... 5 stars, to the nearest whole star; `share` of the largest."""
+    """Counted ballots that give a choice 0, 1 ... 5 stars, to the nearest whole star; `shares` of the largest count."""
 
     choice: Choice
     counts: tuple[int, ...]
@@ -27,7 +27,7 @@ class Distribution:
 def distributions(
     columns: Columns, choices: Sequence[Choice], *, order: Sequence[Choice] | None = None
 ) -> list[Distribution]:
-    """One for each choice, in `order`; the columns are in that of `choices`."""
+    """Count the stars of each choice, in `order`. The columns of ballots are in the order of `choices`."""
     whole = np.floor(columns.microstars[columns.counted] / STAR + 0.5).astype(np.int64)
     counts = [np.bincount(whole[:, at], minlength=6).tolist() for at in range(len(choices))]
     most = max((max(of_choice) for of_choice in counts), default=0) or 1

@@ -1,4 +1,4 @@
-"""How a decision's result developed, calculation by calculation."""
+"""The history of a decision's result, calculation by calculation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from graph import STAR
 
 @dataclass(frozen=True)
 class Calculated:
-    """One stored result in short, as far as it may be told (`access.shown_revision`)."""
+    """A stored result in short, as far as it may be told (`access.shown_revision`)."""
 
     calculated_at: datetime
     revision: int | None
@@ -30,13 +30,13 @@ class Calculated:
 
 
 def calculations(viewer: Viewer, decision: Decision) -> QuerySet[DecisionSnapshot]:
-    """The stored results, newest first, without their long content."""
+    """List the stored results, newest first, without their long content."""
     snapshots = access.snapshots_visible_to(viewer).filter(decision=decision).order_by("-is_final", "-revision", "-pk")
     return snapshots.defer("result")
 
 
 def in_short(snapshots: Sequence[DecisionSnapshot], choices: Sequence[Choice]) -> list[Calculated]:
-    """These results, in this order."""
+    """Read these results in short, in this order."""
     by_id = {str(choice.pk): choice for choice in choices}
     rows = DecisionSnapshot.objects.filter(pk__in=[snapshot.pk for snapshot in snapshots])
     found = {pk: (winner, counted) for pk, winner, counted in rows.values_list("pk", WINNER, COUNTED)}
@@ -54,7 +54,7 @@ def in_short(snapshots: Sequence[DecisionSnapshot], choices: Sequence[Choice]) -
 
 
 def history_chart(viewer: Viewer, decision: Decision, outcome: Outcome) -> LineChart | None:
-    """The average stars of the best choices over time; None before there are two results, or any counted ballot."""
+    """Draw the best choices' average stars over time; None before there are two results, or any counted ballot."""
     rows = calculations(viewer, decision).order_by("calculated_at", "pk").values_list("pk", flat=True)
     shown = charts.thinned(list(rows))
     in_order = DecisionSnapshot.objects.filter(pk__in=shown).select_related("decision").order_by("calculated_at", "pk")

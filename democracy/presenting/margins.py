@@ -1,4 +1,4 @@
-"""How many ballots would have to be different for another choice to win, in words."""
+"""Margins in words: the number of ballots that would have to be different for another choice to win."""
 
 from __future__ import annotations
 

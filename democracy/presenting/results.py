@@ -1,4 +1,4 @@
-"""A stored result as pages show it: choices by name, bars, runoff, tie-breaks and sentences. Reads nothing."""
+"""Results for pages: choices by name, bars, runoff, tie-breaks and sentences. Nothing is read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ChoiceRow:
 
 @dataclass(frozen=True)
 class Preference:
-    """How many ballots prefer the choice of this row to that of this column."""
+    """The number of ballots that prefer the choice of this row to that of this column, and the other way."""
 
     over: str
     count: int
@@ -48,10 +48,7 @@ class Preference:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A result for reading. `rows` have the best first: winner, runner-up, then by score; `columns` in the same order.
-
-    `participation` has the shares of eligible voters beside the counts.
-    """
+    """A result in words and rows, the best choice first: winner, runner-up, then by score; `columns` in that order."""
 
     title: str
     winner: Choice | None
@@ -73,7 +70,7 @@ class Outcome:
 
     @property
     def needs_words(self) -> bool:
-        """Whether the stars alone, as they are shown, don't say why the winner is ahead."""
+        """True where the stars, as they are shown, don't explain why the winner is ahead."""
         won = next((row for row in self.rows if row.is_winner), None)
         return won is not None and any(
             round(row.average, -4) >= round(won.average, -4) for row in self.rows if row is not won

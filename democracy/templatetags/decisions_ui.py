@@ -1,4 +1,4 @@
-"""What templates need to draw results; widths are attributes of SVG elements, as style attributes are forbidden."""
+"""Tags and filters that draw results. Widths are attributes of SVG elements, as style attributes are forbidden."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def total_stars(microstars: int) -> str:
 
 @register.filter
 def with_choices(microstars: Sequence[int], choices: Sequence[Choice]) -> Iterable[tuple[Choice, int]]:
-    """A ballot's stars, each beside its choice."""
+    """Pair a ballot's stars with the choices."""
     return zip(choices, microstars, strict=True)
 
 

@@ -173,11 +173,9 @@ def delegation_of(
 
 
 def _delegation(decision: models.Decision, most: int) -> DelegationGraph:
-    network = explaining_sources.network(decision, most=most)
+    found = explaining_sources.active_followings(decision, most=most)
     return DelegationGraph(
-        nodes=[
-            DelegationNode(voter=_named(member, decision), kind=BallotKind(kind)) for member, kind in network.members
-        ],
-        edges=[DelegationEdge(follower=a, followee=b, tags=list(tags)) for a, b, tags in network.followings],
-        is_complete=network.is_complete,
+        nodes=[DelegationNode(voter=_named(member, decision), kind=BallotKind(kind)) for member, kind in found.members],
+        edges=[DelegationEdge(follower=a, followee=b, tags=list(tags)) for a, b, tags in found.followings],
+        is_complete=found.is_complete,
     )
