@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 from democracy import access
@@ -81,7 +81,7 @@ def explain(viewer: Viewer, ballots: Iterable[ShownBallot]) -> dict[ShownBallot,
 def copy_of(decision: Decision) -> LiveCalculation:
     """Copy a decision's calculation, to ask at leisure: holding the community's own would keep its next run waiting."""
     with calculation_of(decision) as live:
-        return replace(live, calculation=live.calculation.copy())
+        return live.copy()
 
 
 def named_source(source: Source, members: Mapping[int, Membership], unnamed: frozenset[int]) -> NamedSource:

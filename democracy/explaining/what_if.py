@@ -18,7 +18,7 @@ from democracy.explaining.sources import NamedSource, copy_of, members_with, nam
 from democracy.models import Ballot, Choice, Decision, Membership
 from democracy.models.results import DecisionResult
 from democracy.reading.decisions import ShownBallot
-from democracy.recalculation.staging import LiveCalculation
+from democracy.recalculation.staging import LiveCalculation, open_calculations
 from democracy.services.ballots import check_stars
 from democracy.services.followings import followable
 from democracy.tags import normalise_tags
@@ -96,19 +96,19 @@ def what_if(viewer: Viewer, decision_id: int, changes: Sequence[TriedChange]) ->
             check_stars(decision, dict(vote.stars), abstain=vote.abstain)
     live = copy_of(decision)
     ballots = {member.pk: _cast(votes[-1], live.choices)} if votes else {}
-    tried = _try(live, member.pk, edges, ballots)
+    trial = _try(live, member.pk, edges, ballots)
     sources = live.calculation.sources(member.pk)
     members = members_with({one for source in sources for one in source.path})
     hidden = under_pseudonyms([decision])[decision.pk]
     return WhatIf(
         decision=decision,
         revision=live.revision,
-        before=DecisionResult.of(tried.result_before, live.choices),
+        before=DecisionResult.of(trial.result_before, live.choices),
         after=DecisionResult.of(live.calculation.result, live.choices),
-        ballot_before=_shown(decision, member, tried.before),
-        ballot_after=_shown(decision, member, tried.after),
+        ballot_before=_shown(decision, member, trial.before),
+        ballot_after=_shown(decision, member, trial.after),
         sources_after=[named_source(source, members, hidden - {member.pk}) for source in sources],
-        others_changed=tried.others_changed(hidden),
+        others_changed=trial.others_changed(hidden),
     )
 
 
@@ -160,8 +160,8 @@ def decisions_changed(viewer: Viewer, decision_id: int, changes: Sequence[TriedC
     if not edges:
         return []
     decisions, _ = open_decisions_of(viewer, decision.community_id)
-    tried = ((one, _try(copy_of(one), member.pk, edges)) for one in decisions if access.shows_ballots(one))
-    return [one for one, trial in tried if trial.after != trial.before]
+    trials = _try_each([one for one in decisions if access.shows_ballots(one)], member, edges)
+    return [one for one in decisions if one.pk in trials and trials[one.pk].after != trials[one.pk].before]
 
 
 class Effect(StrEnum):
@@ -223,12 +223,14 @@ def preview_following(viewer: Viewer, followee_id: int, *, tags: Iterable[str] |
     edge = _edge(follower, followee, tags)
     decisions, are_cut = open_decisions_of(viewer, follower.community_id)
     voted = set(Ballot.objects.filter(decision__in=decisions, membership=follower).values_list("decision", flat=True))
-    asked = {one.pk for one in decisions if one.pk not in voted and access.shows_ballots(one)}
-    titles = dict(Choice.objects.filter(decision__in=asked).values_list("pk", "title"))
+    trials = _try_each(
+        [one for one in decisions if one.pk not in voted and access.shows_ballots(one)], follower, [edge]
+    )
+    titles = dict(Choice.objects.filter(decision__in=trials).values_list("pk", "title"))
     hidden = under_pseudonyms(decisions)
     previews = tuple(
-        _preview(one, titles, follower, edge, hidden[one.pk])
-        if one.pk in asked
+        _preview(one, trials[one.pk], titles, hidden[one.pk])
+        if one.pk in trials
         else BallotPreview(one, Effect.VOTED if one.pk in voted else Effect.HIDDEN)
         for one in decisions
     )
@@ -245,17 +247,13 @@ def open_decisions_of(viewer: Viewer, community_id: int) -> tuple[list[Decision]
     return found[:_MOST_DECISIONS], len(found) > _MOST_DECISIONS
 
 
-def _preview(
-    decision: Decision, titles: Mapping[int, str], follower: Membership, edge: Edge, hidden: frozenset[int]
-) -> BallotPreview:
-    live = copy_of(decision)
-    tried = _try(live, follower.pk, [edge])
-    before, after = _microstars(tried.before), _microstars(tried.after)
-    others = tried.others_changed(hidden)
+def _preview(decision: Decision, trial: _Trial, titles: Mapping[int, str], hidden: frozenset[int]) -> BallotPreview:
+    before, after = _microstars(trial.before), _microstars(trial.after)
+    others = trial.others_changed(hidden)
     if before == after:
         return BallotPreview(decision, Effect.SAME, others=others)
-    nothing = (None,) * len(live.choices)
-    rows = zip(live.choices, before or nothing, after or nothing, strict=True)
+    nothing = (None,) * len(trial.choices)
+    rows = zip(trial.choices, before or nothing, after or nothing, strict=True)
     choices = tuple(ChoicePreview(titles[choice], was, becomes) for choice, was, becomes in rows)
     return BallotPreview(decision, Effect.CHANGED, choices, others)
 
@@ -272,6 +270,7 @@ class _Trial:
     """One member's ballot before and after a change, the result before it, and the members whose ballots changed."""
 
     member: int
+    choices: tuple[int, ...]
     result_before: Result
     before: StagedBallot | None
     after: StagedBallot | None
@@ -290,7 +289,13 @@ def _try(
     result, before = calculation.result, calculation.staged(member)
     graph = calculation.graph.updated(edges, revision=live.revision)
     changed = calculation.update(graph, changes=edges, ballots=ballots or {})
-    return _Trial(member, result, before, calculation.staged(member), changed)
+    return _Trial(member, live.choices, result, before, calculation.staged(member), changed)
+
+
+def _try_each(decisions: Sequence[Decision], member: Membership, edges: Sequence[Edge]) -> dict[int, _Trial]:
+    """Try out followings of one member in each of these open decisions of a community, all at one revision."""
+    with open_calculations(member.community_id, [one.pk for one in decisions]) as live:
+        return {pk: _try(one.copy(), member.pk, edges) for pk, one in live.items()}
 
 
 def _edges(viewer: Viewer, member: Membership, changes: Sequence[TriedChange]) -> list[Edge]:

@@ -204,7 +204,7 @@ def test_invariant_6_at_most_one_run_per_community_and_changes_during_it_cause_e
     process = StageBallots.process
 
     def watched(self, decision_ids, *, live):
-        key = self._keeper.community_id
+        key = self._community.community_id
         with guard:
             overlaps.extend([key] if key in running else [])
             running.add(key)
