@@ -1,6 +1,6 @@
-"""What if: a result, ballots and sources after a change that nobody made. Nothing is written.
+"""Answers to "what if": a result, ballots and sources after a change that nobody made. Nothing is written.
 
-Hidden ballots are not calculated with: whoever could try out changes would read every ballot.
+Decisions that hide their ballots are left out: trying out changes would read every ballot.
 """
 
 from __future__ import annotations

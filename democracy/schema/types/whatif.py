@@ -1,4 +1,4 @@
-"""What if: a decision after changes that nobody made."""
+"""Answers to "what if": a decision after changes that nobody made."""
 
 from __future__ import annotations
 
