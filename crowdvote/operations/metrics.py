@@ -32,7 +32,7 @@ from crowdvote.serving.streams import serving
 from democracy import recalculation
 from democracy.database import clock
 from democracy.ledger import staleness as ledger_staleness
-from democracy.live.publishing import hub
+from democracy.live.hub import hub
 from democracy.live.relay import relay
 from democracy.recalculation import measuring
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from democracy import access
 from democracy.models import Decision, DecisionSnapshot
+from democracy.models.results import DecisionResult
 from democracy.reading import decisions
+from graph import FIVE_STARS, STAR, Participation, star, tally
 
 # Of so many newest decisions one is taken: some may be open that nobody votes in.
 _CANDIDATES = 20
-MICROSTARS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -67,57 +68,59 @@ def live_example() -> Example | None:
     shown = {snapshot.decision_id: snapshot for snapshot in decisions.newest_snapshots([one.pk for one in newest])}
     for decision in newest:
         snapshot = shown.get(decision.pk)
-        if snapshot is not None and snapshot.result["winner"] is not None:
-            titles = {str(choice.pk): choice.title for choice in decision.choices.all()}
-            return _example(decision.title, titles, snapshot.result, decision, snapshot)
+        if snapshot is not None and (result := snapshot.read_result()).winner is not None:
+            titles = {choice.pk: choice.title for choice in decision.choices.all()}
+            return _example(decision.title, titles, result, decision, snapshot)
     return None
 
 
 def _example(
     question: str,
-    titles: Mapping[str, str],
-    result: Mapping[str, Any],
+    titles: Mapping[int, str],
+    result: DecisionResult,
     decision: Decision | None = None,
     snapshot: DecisionSnapshot | None = None,
 ) -> Example:
-    """The panel for a `result` (keys as in a bundle) between choices with these titles."""
-    winner, runner_up = result["winner"], result["runner_up"]
-    counted = result["participation"]["counted"]
-    in_order = sorted(titles, key=lambda choice: (-result["scores"][choice], titles[choice]))
+    """Show a result that has a winner; `titles` are those of the choices."""
+    winner, runner_up = result.winner, result.runner_up
+    assert winner is not None
+    assert runner_up is not None
+    in_order = sorted(titles, key=lambda choice: (-result.scores[choice], titles[choice]))
     return Example(
         question=question,
         rows=tuple(
             Row(
                 title=titles[choice],
-                microstars=round(Fraction(result["scores"][choice], counted)),
-                share=result["scores"][choice] / (counted * 5 * MICROSTARS),
+                microstars=round(Fraction(result.scores[choice], result.counted)),
+                share=result.scores[choice] / (result.counted * FIVE_STARS),
                 is_winner=choice == winner,
-                is_finalist=choice in result["finalists"],
+                is_finalist=choice in result.finalists,
             )
             for choice in in_order
         ),
         winner=titles[winner],
         runner_up=titles[runner_up],
-        ahead=result["runoff"]["for"][winner],
-        behind=result["runoff"]["for"][runner_up],
-        equal=result["runoff"]["equal"],
-        cast=result["participation"]["cast"],
-        inherited=result["participation"]["inherited"],
+        ahead=result.runoff_for[winner],
+        behind=result.runoff_for[runner_up],
+        equal=result.runoff_equal,
+        cast=result.participation.cast,
+        inherited=result.participation.inherited,
         decision=decision,
         snapshot=snapshot,
     )
 
 
-# Twelve ballots: 6 give 1, 5 and 2 stars; 4 give 5, 3 and 0; 2 give 4, 4 and 1.
-WORKED = _example(
-    "What do we do about the roof?",
-    {"repair": "Repair it once more", "replace": "Replace it next summer", "wait": "Wait for two years"},
-    {
-        "winner": "replace",
-        "runner_up": "repair",
-        "finalists": ["replace", "repair"],
-        "scores": {"repair": 34_000_000, "replace": 50_000_000, "wait": 14_000_000},
-        "runoff": {"for": {"replace": 6, "repair": 4}, "equal": 2},
-        "participation": {"cast": 7, "inherited": 5, "counted": 12},
-    },
-)
+_TITLES = ("Repair it once more", "Replace it next summer", "Wait for two years")
+# Stars in that order, and how many ballots give them.
+_BALLOTS = {(1, 5, 2): 6, (5, 3, 0): 4, (4, 4, 1): 2}
+_VOTERS = Participation(eligible=12, cast=7, inherited=5, abstained=0, none=0, lobbyists=0, counted=12)
+
+
+def _worked() -> Example:
+    rows = np.repeat(np.array(list(_BALLOTS), dtype=np.int32), list(_BALLOTS.values()), axis=0)
+    result = star(tally(rows * STAR), lots=range(len(_TITLES)), participation=_VOTERS)
+    ids = tuple(range(len(_TITLES)))
+    return _example("What do we do about the roof?", dict(enumerate(_TITLES)), DecisionResult.of(result, ids))
+
+
+WORKED = _worked()

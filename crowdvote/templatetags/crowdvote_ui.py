@@ -6,7 +6,6 @@ Nothing here uses a style attribute, which the content security policy forbids: 
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal
 
 from django import template
 from django.http import QueryDict
@@ -19,11 +18,10 @@ from django.utils.safestring import SafeString, mark_safe
 from crowdvote import __version__
 from crowdvote.pages import avatars
 from crowdvote.pages.icons import PATHS, STAR
+from democracy.presenting import numbers
+from graph import FIVE_STARS
 
 register = template.Library()
-
-MICROSTARS = 1_000_000
-MAX_STARS = 5
 
 
 @register.simple_tag
@@ -54,11 +52,8 @@ def avatar(handle: str = "", size: int = 32) -> SafeString:
 
 @register.filter
 def as_stars(microstars: int | str | None) -> str:
-    """Microstars in stars: at most two decimals, none where there are none. 5000000 is "5", 3333333 is "3.33"."""
-    if microstars is None or microstars == "":
-        return "–"
-    hundredths = (Decimal(microstars) / MICROSTARS).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
-    return f"{hundredths.normalize():,f}" if hundredths else "0"
+    """Microstars in stars: 5000000 is "5", 3333333 is "3.33"; a dash for none."""
+    return "–" if microstars is None or microstars == "" else numbers.stars_text(microstars)
 
 
 @register.filter
@@ -69,14 +64,8 @@ def grouped(number: int | None) -> str:
 
 @register.filter
 def percent(share: float | None) -> str:
-    """0.125 is "13%"; what is neither nothing nor all never reads so."""
-    if share is None:
-        return "–"
-    if 0 < share < 0.005:
-        return "<1%"
-    if 0.995 <= share < 1:
-        return ">99%"
-    return f"{share:.0%}"
+    """A share as a whole percentage: 0.13 is "13%"; a dash for none."""
+    return "–" if share is None else numbers.short_percent(share)
 
 
 @register.filter
@@ -93,7 +82,7 @@ def stars(microstars: int | None) -> SafeString:
     """Five stars filled as far as `microstars` says, and the number beside them."""
     text = as_stars(microstars)
     # The stars lie side by side in 120 x 24; a nested drawing shows only as much of the full ones as its width allows.
-    width = min(max((microstars or 0) / (MAX_STARS * MICROSTARS), 0), 1) * 120
+    width = min(max((microstars or 0) / FIVE_STARS, 0), 1) * 120
     return format_html(
         '<span class="stars"><svg viewBox="0 0 120 24" aria-hidden="true">'
         '<use href="#five-stars" class="empty-stars"/><svg width="{}" height="24">'

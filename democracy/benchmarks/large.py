@@ -22,7 +22,7 @@ from django.conf import settings
 from democracy import recalculation, services
 from democracy.benchmarks import bundle_files, networks
 from democracy.benchmarks.figures import Figure, percentile, seconds
-from democracy.live.publishing import hub, result_topic
+from democracy.live.hub import hub, result_topic
 from democracy.models import Ballot, Choice, Community, Decision, DecisionSnapshot, Membership
 
 # Where models are imported Django has to be set up: a module that is run is too early.

@@ -20,8 +20,8 @@ from democracy.benchmarks import installation, networks, towns
 from democracy.benchmarks.figures import Figure, percentile, seconds
 from democracy.benchmarks.installation import Client, Watchers
 from democracy.models import Ballot, Decision, DecisionSnapshot, Vote
+from democracy.models.results import DecisionResult
 from democracy.recalculation.inputs import current_inputs
-from democracy.recalculation.results import result_content
 from graph import Calculation
 
 _PATIENCE = 60.0
@@ -221,4 +221,4 @@ def _equals_from_scratch(town: towns.StoredTown) -> bool:
     inputs = current_inputs(town.community.pk, [town.decision.pk])
     one = inputs.decisions[town.decision.pk]
     calculation = Calculation.from_scratch(inputs.graph(), lots=one.lots, ballots=one.ballots)
-    return snapshot is not None and snapshot.result == result_content(calculation.result, one.choices)
+    return snapshot is not None and snapshot.read_result() == DecisionResult.of(calculation.result, one.choices)

@@ -1,21 +1,20 @@
-"""Calculating only the part of a community that the ballots of some members rest on.
+"""Closures: the part of a community that the ballots of some members rest on, calculated alone.
 
-A request that explains a ballot must not wait until a whole community has been read and calculated (invariant 8), so
-a process that keeps no calculation of it reads the *closure* of the members asked about: them, whom those without a
-cast ballot follow, whom these follow, and so on, current members only.
+A request that explains a ballot must not wait until a whole community has been read and calculated (invariant 8). A
+process that keeps no calculation of the community reads the *closure* of the members asked about: these members, the
+followees of those among them without a cast ballot, the followees of these, and so on; current members only.
 
 # Note [A closure stages as the whole]
-Whether a member has a ballot, its tags and its stars are, in the least fixed point, a function of the member's own cast
-ballot or else of the ballots of those the member follows, and a closure holds, with each member, the cast ballot or
-else everybody followed: so every derivation of a ballot in the whole community is one in the closure, and conversely.
-Sources are found along the same followings, and loops lie in a closure entirely or not at all, so weights and paths are
-the same, too.
+In the least fixed point a member's ballot, tags and stars follow from the member's own cast ballot, or else from the
+ballots of the followees. A closure holds, with each member, the cast ballot or else all followees. So every derivation
+of a ballot in the whole community is one in the closure, and conversely. Sources are found along the same followings,
+and a loop lies in a closure entirely or not at all, so weights and paths are the same, too.
 
 # Note [Untouched rows are of one revision]
-The revision is read first, the rows second and what changed after that revision third. If nothing of that is an input
-of a member who was asked about on the way, the rows show the inputs as they stood at that revision, though they were
-read one after the other; otherwise they may be of several, and are read again. What members in other parts of the
-community do meanwhile does not matter.
+The revision is read first, the rows second and the changes after that revision third. If none of these changes is an
+input of a member asked about on the way, the rows show the inputs as they stood at that revision, though they were read
+one after the other. Otherwise they may be of several revisions, and are read again. Changes in other parts of the
+community do not matter.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ from democracy.recalculation.inputs import (
 from democracy.recalculation.staging import calculation_at_hand, calculation_of
 from graph import Calculation, DelegationGraph, Source, StagedBallot
 
-# Closures of more members, or with chains of more followings, than this are not walked: each level is a few queries,
-# and reading a whole community comes cheaper at some point.
+# Larger closures, and longer chains, are not walked: each level takes a few queries, and reading the whole community is
+# cheaper at some point.
 _MOST_MEMBERS = 20_000
 _MOST_LEVELS = 100
 # A closed decision is not explained from a closure when more than this has happened since.
@@ -54,7 +53,7 @@ Earlier = Mapping[int, Mapping[str, Content]]
 
 
 class PartialCalculation(Protocol):
-    """What can be asked of a calculation that may know some members only: nothing that counts everybody."""
+    """A calculation that may know some members only: it answers nothing that counts everybody."""
 
     @property
     def graph(self) -> DelegationGraph: ...
@@ -73,8 +72,9 @@ class KnownBallots:
 
 
 def ballots_known(decision: Decision, members: Iterable[int]) -> KnownBallots:
-    """A calculation that knows these members of a published decision, and everybody their ballots rest on, as its
-    inputs stand now (closed: at closing). It belongs to the caller, to read only.
+    """Calculate at least these members' ballots of a published decision as its inputs stand now (closed: at closing).
+
+    The calculation belongs to the caller, to read only.
     """
     if (kept := calculation_at_hand(decision)) is not None:
         return KnownBallots(kept.choices, kept.calculation)
@@ -85,7 +85,7 @@ def ballots_known(decision: Decision, members: Iterable[int]) -> KnownBallots:
 
 
 def _part(decision: Decision, members: set[int]) -> KnownBallots | None:
-    """Calculated from the closure of these members; None where it is too large, or keeps changing while it is read."""
+    """Calculate from the closure of these members; None where it is too large, or keeps changing while it is read."""
     found = _read(decision, members)
     if found is None:
         return None
@@ -112,13 +112,13 @@ def _read(decision: Decision, members: set[int]) -> CommunityInputs | None:
 
 
 def _closed_at(decision: Decision) -> int:
-    """The revision of a closed decision's inputs. Asked of the ledger, it waits for whoever is writing."""
+    """The revision of a closed decision's inputs. Asking the ledger waits for writers."""
     final = DecisionSnapshot.objects.filter(decision=decision, is_final=True).values_list("revision", flat=True).first()
     return closing_revision(decision) if final is None else final
 
 
 def _earlier(decision: Decision, revision: int) -> Earlier:
-    """What has changed after `revision`, as it was then."""
+    """The inputs that have changed after `revision`, as they were then."""
     earlier: defaultdict[int, dict[str, Content]] = defaultdict(dict)
     for subject, content in ledger.contents_at(decision.community_id, revision).items():
         if (member := _whose(decision, subject)) is not None:
@@ -127,7 +127,7 @@ def _earlier(decision: Decision, revision: int) -> Earlier:
 
 
 def _whose(decision: Decision, subject: str) -> int | None:
-    """The member on whose behalf the walk asks for this input, if it does."""
+    """The member whose input this is, if the walk asks for it."""
     kind, *ids = subject.split(":")
     match kind:
         case "membership" | "following":
@@ -138,7 +138,7 @@ def _whose(decision: Decision, subject: str) -> int | None:
 
 
 class _Walk:
-    """From members along their followings, level by level, with the inputs found on the way; `asked`: about whom."""
+    """A walk from members along their followings, level by level; `asked`: the members met, `found`: their inputs."""
 
     def __init__(self, decision: Decision, earlier: Earlier, revision: int) -> None:
         self.asked: set[int] = set()
@@ -147,7 +147,7 @@ class _Walk:
         self._earlier = earlier
 
     def reach(self, members: set[int]) -> bool:
-        """Walk to the end, from these members; False if it is too far."""
+        """Walk from these members to the end. Returns False where that is too far."""
         levels = 0
         while members:
             self.asked |= members
@@ -181,13 +181,13 @@ class _Walk:
         return followings
 
     def _lay_over(self, level: CommunityInputs, members: set[int]) -> None:
-        """The earlier contents over the rows (see Note [Revision first] in `inputs`)."""
+        """Lay the earlier contents over the rows (see Note [Revision first] in `inputs`)."""
         for member in self._earlier.keys() & members:
             for subject, content in self._earlier[member].items():
                 level.apply(subject, content)
 
 
 def _batches(ids: Iterable[int]) -> Iterator[list[int]]:
-    """Of a length that every database takes as one list."""
+    """Split ids into lists that every database takes."""
     ordered = sorted(ids)
     return (ordered[start : start + _ROWS] for start in range(0, len(ordered), _ROWS))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, NamedTuple, TypeAlias
 
 from django.db import transaction
@@ -26,6 +27,7 @@ from democracy.ledger import checkpoints, signing
 from democracy.ledger.canonical import canonical, written_time
 from democracy.models import Ballot, Decision, DecisionSnapshot, Following, Membership, StagedBallot
 from democracy.models.packed import TAGS_TEXT, tag_set, unpack
+from democracy.models.results import DecisionResult
 from democracy.reading.receipts import pseudonym_id
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs, inputs_at
 
@@ -276,7 +278,7 @@ def _decision(
         "choices": iter(asked),
         "signature": signing.sign(b"crowdvote-question " + canonical(signed)),
         "ballots": _ballots(decision, inputs.decisions[decision.pk], members, columns, names),
-        "result": _result(snapshot.result, {str(pk): name for pk, name in ids.items()})
+        "result": _result(snapshot.read_result(), ids)
         | {"revision": decision.calculated_revision, "final": snapshot.is_final},
         "staged": _staged_rows(staged, members, _given(inputs, members, staged), columns, names),
     }
@@ -323,35 +325,35 @@ def _ballots(
         yield row
 
 
-def _result(stored: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+def _result(stored: DecisionResult, ids: Mapping[int, str]) -> dict[str, Any]:
     """A stored result with the file's ids of choices; only what can be verified, not what follows from it (ranks)."""
 
-    def named(numbers: Mapping[str, int]) -> dict[str, int]:
+    def named(numbers: Mapping[int, int]) -> dict[str, int]:
         return {ids[choice]: number for choice, number in numbers.items()}
 
-    def name(choice: str | None) -> str | None:
+    def name(choice: int | None) -> str | None:
         return None if choice is None else ids[choice]
 
     return {
-        "rules": stored["rules"],
-        "reason": stored["reason"],
-        "winner": name(stored["winner"]),
-        "runner_up": name(stored["runner_up"]),
-        "finalists": [ids[choice] for choice in stored["finalists"]],
-        "scores": named(stored["scores"]),
-        "preferences": {ids[choice]: named(row) for choice, row in stored["preferences"].items()},
-        "runoff": {"for": named(stored["runoff"]["for"]), "equal": stored["runoff"]["equal"]},
+        "rules": stored.rules,
+        "reason": stored.reason,
+        "winner": name(stored.winner),
+        "runner_up": name(stored.runner_up),
+        "finalists": [ids[choice] for choice in stored.finalists],
+        "scores": named(stored.scores),
+        "preferences": {ids[choice]: named(row) for choice, row in stored.preferences.items()},
+        "runoff": {"for": named(stored.runoff_for), "equal": stored.runoff_equal},
         "tie_breaks": [
             {
-                "round": tie["round"],
-                "kind": tie["kind"],
-                "choices": [ids[choice] for choice in tie["choices"]],
-                "won": ids[tie["won"]],
-                "numbers": named(tie["numbers"]),
+                "round": tie.round,
+                "kind": tie.kind,
+                "choices": [ids[choice] for choice in tie.choices],
+                "won": ids[tie.won],
+                "numbers": named(tie.numbers),
             }
-            for tie in stored["tie_breaks"]
+            for tie in stored.tie_breaks
         ],
-        "participation": stored["participation"],
+        "participation": asdict(stored.participation),
     }
 
 

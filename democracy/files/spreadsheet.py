@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from democracy.access import Viewer
 from democracy.models import Choice, Decision
-from democracy.presenting.wording import STAR
 from democracy.reading.ballots import Columns, ballot_rows, read_rows
+from graph import STAR
 
 # A cell that begins with one of these is taken for a formula by some spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

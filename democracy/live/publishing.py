@@ -1,132 +1,40 @@
-"""Telling whoever watches, moments after a commit: results, calculation status and community activity.
+"""Publishing: tell whoever watches, moments after a commit, of results, calculation status and community activity.
 
-A hub inside the process carries the newest value of a topic from any thread to the event loops of its subscribers;
-other processes get a hint over the relay and read the value themselves. What is carried is a convenience: the database
-holds the truth, a lost message is made up for by the next `catch_up`, which the scheduler calls every few seconds. A
-slow subscriber gets the newest value, not all of them.
+The hub carries a value to subscribers in this process; other processes get a hint over the relay and read the value
+themselves. Publishing is a convenience: the database holds the truth, and the next `catch_up`, which the scheduler
+calls every few seconds, makes up for a lost message. A slow subscriber gets the newest value, not all of them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import threading
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec
 
 from django.db import close_old_connections, connection
 
+from democracy.live.hub import (
+    access_topic,
+    community_topic,
+    hub,
+    overview_topic,
+    readers_topic,
+    result_topic,
+    status_topic,
+)
 from democracy.live.relay import Hint, relay
 from democracy.models import Decision, DecisionSnapshot
 from democracy.reading import decisions
 
 P = ParamSpec("P")
 
-
-def result_topic(decision_id: int) -> str:
-    return f"result:{decision_id}"
-
-
-def status_topic(decision_id: int) -> str:
-    return f"status:{decision_id}"
-
-
-def community_topic(community_id: int) -> str:
-    return f"community:{community_id}"
-
-
-def overview_topic(community_id: int) -> str:
-    return f"overview:{community_id}"
-
-
-def access_topic(user_id: int) -> str:
-    return f"access:{user_id}"
-
-
-def readers_topic(community_id: int) -> str:
-    return f"readers:{community_id}"
-
-
-class Inbox:
-    """A subscriber's newest unread value per topic. Belongs to one event loop."""
-
-    def __init__(self, topics: frozenset[str]) -> None:
-        self.topics = topics
-        self.loop = asyncio.get_running_loop()
-        self._unread: dict[str, Any] = {}
-        self._arrived = asyncio.Event()
-
-    def put(self, topic: str, value: Any) -> None:
-        self._unread[topic] = value
-        self._arrived.set()
-
-    async def next(self) -> dict[str, Any]:
-        """Wait for news; the newest value of each topic that had some."""
-        await self._arrived.wait()
-        self._arrived.clear()
-        unread, self._unread = self._unread, {}
-        return unread
-
-
-class Hub:
-    """Topics and their subscribers in this process. `publish` may be called from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inboxes: defaultdict[str, set[Inbox]] = defaultdict(set)
-
-    def publish(self, topic: str, value: Any) -> None:
-        with self._lock:
-            inboxes = list(self._inboxes.get(topic, ()))
-        for inbox in inboxes:
-            try:
-                # An asyncio object must only be touched from its own loop, or it may sleep through the message.
-                inbox.loop.call_soon_threadsafe(inbox.put, topic, value)
-            except RuntimeError:  # that loop has been closed; its subscribers are gone
-                self._remove(inbox)
-
-    def subscribers(self) -> Counter[str]:
-        """How many subscriptions there are to topics of each kind: of what stands before the colon."""
-        counts: Counter[str] = Counter()
-        with self._lock:
-            for topic, inboxes in self._inboxes.items():
-                counts[topic.partition(":")[0]] += len(inboxes)
-        return counts
-
-    def topics(self, prefix: str) -> list[str]:
-        """The topics with subscribers that begin with `prefix`."""
-        with self._lock:
-            return [topic for topic, inboxes in self._inboxes.items() if inboxes and topic.startswith(prefix)]
-
-    @asynccontextmanager
-    async def subscribe(self, *topics: str) -> AsyncIterator[Inbox]:
-        """Subscribe first, read the present value second: then nothing falls between the two."""
-        inbox = Inbox(frozenset(topics))
-        with self._lock:
-            for topic in topics:
-                self._inboxes[topic].add(inbox)
-        try:
-            yield inbox
-        finally:
-            self._remove(inbox)
-
-    def _remove(self, inbox: Inbox) -> None:
-        with self._lock:
-            for topic in inbox.topics:
-                self._inboxes[topic].discard(inbox)
-                if not self._inboxes[topic]:
-                    del self._inboxes[topic]
-
-
-hub = Hub()
 # What subscribers have last been told of each decision, so that `catch_up` publishes only what they have missed.
 _told: dict[str, Any] = {}
 
 
 def result_stored(snapshot: DecisionSnapshot) -> None:
-    """A new result is in the database."""
+    """Tell of a new result that is in the database."""
     _tell(result_topic(snapshot.decision_id), snapshot)
     relay.send([("result", snapshot.decision_id)])
     if snapshot.is_final:
@@ -136,33 +44,33 @@ def result_stored(snapshot: DecisionSnapshot) -> None:
 
 
 def status_changed(decision_ids: Iterable[int]) -> None:
-    """The calculation status of these decisions may have changed."""
+    """Tell of these decisions' calculation status, which may have changed."""
     changed = set(decision_ids)
     _tell_statuses(changed)
     relay.send(("status", decision_id) for decision_id in changed)
 
 
 def inputs_changed(community_id: int, revision: int) -> None:
-    """A community's ledger has grown to `revision`; some of its decisions may have become stale."""
+    """Tell that a community's ledger has grown to `revision`; some of its decisions may have become stale."""
     _tell_revision(community_id, revision)
     _tell_statuses_in({community_id})
     relay.send([("community", community_id)])
 
 
 def access_changed(user_id: int) -> None:
-    """What this user may see may have changed (signed out, left, removed): their subscriptions look again."""
+    """Have a user's subscriptions check again what they may see: the user signed out, left or was removed."""
     hub.publish(access_topic(user_id), None)
     relay.send([("access", user_id)])
 
 
 def readers_changed(community_id: int) -> None:
-    """Who may read this community may have changed: all who watch something of it look again."""
+    """Have all who watch something of a community check again whether they may."""
     hub.publish(readers_topic(community_id), None)
     relay.send([("readers", community_id)])
 
 
 def catch_up() -> None:
-    """Read what is watched from the database and tell what is news: changes made by other processes, and lost hints."""
+    """Read all that is watched from the database, and tell what nobody told: other processes' changes, lost hints."""
     _tell_statuses(_watched("status"))
     _tell_results(_watched("result"))
     _tell_revisions(_watched("community") | _watched("overview"))
@@ -172,12 +80,12 @@ def catch_up() -> None:
 
 
 def start_relay() -> None:
-    """Exchange hints with the other processes, where there is a Redis for it."""
+    """Exchange hints with the other processes, where Redis is set up."""
     relay.start(hear=_giving_back(_hear), catch_up=_giving_back(catch_up))
 
 
 def _hear(hints: set[Hint]) -> None:
-    """Look at what other processes say has changed, as far as somebody watches it here."""
+    """Read the changes that other processes hint at, as far as somebody watches them here."""
     rows: defaultdict[str, set[int]] = defaultdict(set)
     for what, row in hints:
         rows[what].add(row)
@@ -194,7 +102,7 @@ def _hear(hints: set[Hint]) -> None:
 
 
 def _giving_back(function: Callable[P, None]) -> Callable[P, None]:
-    """The function, for a thread of its own: with a connection that works, and none kept afterwards."""
+    """Wrap a function for a thread of its own: it gets a working connection, and keeps none."""
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -208,7 +116,7 @@ def _giving_back(function: Callable[P, None]) -> Callable[P, None]:
 
 
 def _watched(kind: str) -> set[int]:
-    """The rows that somebody in this process watches."""
+    """List the ids that somebody in this process watches."""
     return {int(topic.split(":")[1]) for topic in hub.topics(f"{kind}:")}
 
 
@@ -239,8 +147,9 @@ def _tell_revisions(community_ids: set[int]) -> None:
 
 
 def _tell_revision(community_id: int, revision: int) -> None:
-    """Tell whoever watches the community, and whoever looks at its page if that shows something new: votes and
-    followings it doesn't.
+    """Tell whoever watches the community, and whoever has its page open, if that shows something new.
+
+    The page shows neither votes nor followings.
     """
     _tell(community_topic(community_id), revision)
     topic = overview_topic(community_id)

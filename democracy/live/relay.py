@@ -1,7 +1,7 @@
-"""Hints between processes, over Redis: what one of them did that others' subscribers may want to know.
+"""The relay: hints between processes, over Redis, that something has changed.
 
-A hint says where there is something to look for, never what it is: whoever hears it reads the database. Sending never
-waits and never fails; what is lost while Redis does not answer is made up for by `publishing.catch_up`.
+A hint names a row and never its content: whoever hears it reads the database. Sending never waits and never fails;
+`publishing.catch_up` makes up for hints that are lost while Redis does not answer.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from django.conf import settings
 
 logger = logging.getLogger(__name__)
 
-# What happened, and to which row.
+# The kind of change, and the row.
 Hint: TypeAlias = tuple[str, int]
 
-# Seconds until Redis is asked again after it did not answer, and for which it is waited for at most.
+# Seconds until Redis is asked again after it did not answer, and to wait for an answer.
 _PAUSE = 1.0
-_PATIENCE = 2.0
-# Hints that wait to be sent; more of them are lost.
+_TIMEOUT = 2.0
+# The most hints that wait to be sent; more are lost.
 _WAITING = 10_000
 
 
 class Relay:
-    """A process's ends of the channel that all processes of an installation share. Off without REDIS_URL."""
+    """One process's ends of the channel that all processes of an installation share. Off without REDIS_URL."""
 
     def __init__(self) -> None:
         self._me = uuid4().hex
@@ -40,7 +40,10 @@ class Relay:
         self.listening = threading.Event()
 
     def start(self, hear: Callable[[set[Hint]], None], catch_up: Callable[[], None]) -> None:
-        """Begin to send; call `hear` with what others sent, and `catch_up` where something may have been missed."""
+        """Start sending and listening.
+
+        `hear` is called with hints of others, `catch_up` where some may have been missed.
+        """
         if not settings.REDIS_URL or self._threads:
             return
         self._stopped.clear()
@@ -54,12 +57,12 @@ class Relay:
     def stop(self) -> None:
         self._stopped.set()
         for thread in self._threads:
-            thread.join(2 * _PATIENCE)
+            thread.join(2 * _TIMEOUT)
         self._threads = []
         self._outgoing = queue.Queue(_WAITING)
 
     def send(self, hints: Iterable[Hint]) -> None:
-        """Have other processes told. Returns at once; may be called from any thread."""
+        """Tell other processes. Returns at once; may be called from any thread."""
         if not self._threads:
             return
         for hint in hints:
@@ -85,7 +88,7 @@ class Relay:
         client.close()
 
     def _next(self) -> set[Hint]:
-        """Every hint that waits, each once; after a while without any: none."""
+        """Take all hints that wait, each once; none after a while without any."""
         hints: set[Hint] = set()
         try:
             hints.add(self._outgoing.get(timeout=0.2))
@@ -127,11 +130,11 @@ def _channel() -> str:
 
 
 def _client() -> Any:
-    # An optional package, there where REDIS_URL is.
+    # The package is optional: REDIS_URL needs it.
     import redis
 
     return redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=_PATIENCE, socket_timeout=_PATIENCE, health_check_interval=10
+        settings.REDIS_URL, socket_connect_timeout=_TIMEOUT, socket_timeout=_TIMEOUT, health_check_interval=10
     )
 
 

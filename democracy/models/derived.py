@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from democracy.models.communities import Community, Membership
 from democracy.models.decisions import Decision
+from democracy.models.results import DecisionResult
 
 
 class StagedBallot(models.Model):
@@ -57,7 +58,7 @@ class DecisionSnapshot(models.Model):
     revision = models.PositiveBigIntegerField()
     calculated_at = models.DateTimeField()
     is_final = models.BooleanField(default=False)
-    # Keys are those of a bundle's `result` (docs/bundle.md); ids are database ids as text.
+    # As `DecisionResult.to_json` writes it.
     result = models.JSONField()
 
     class Meta:
@@ -69,6 +70,10 @@ class DecisionSnapshot(models.Model):
 
     def __str__(self) -> str:
         return f"snapshot {self.pk}"
+
+    def read_result(self) -> DecisionResult:
+        """Read the stored result."""
+        return DecisionResult.from_json(self.result)
 
 
 class CalculationClaim(models.Model):

@@ -1,4 +1,4 @@
-"""Who will see a ballot, said before it is cast."""
+"""Audiences: the people who will see a ballot, named before it is cast."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from democracy.reading.own_ballots import anonymously_cast
 
 @dataclass(frozen=True)
 class Audience:
-    """Who will see what somebody casts: `sentence`; whether under a pseudonym."""
+    """The people who will see a ballot, as a `sentence`; and whether they see it under a pseudonym."""
 
     sentence: str
     is_anonymous: bool
 
 
 def audiences(viewer: Viewer, decisions: Iterable[Decision]) -> dict[int, Audience]:
-    """Who would see a ballot of the viewer's in each of these decisions in which they can vote, or could later."""
+    """Name the audience of the viewer's ballot in each of these decisions in which they can vote now or later."""
     votable = [one for one in decisions if one.status in {Decision.Status.OPEN, Decision.Status.SCHEDULED}]
     own = own_memberships(viewer, [one.community_id for one in votable])
     members = {member.community_id: member for member in own}

@@ -1,4 +1,4 @@
-"""Where lines and columns of charts are drawn: numbers into coordinates of an SVG. Pure."""
+"""Charts: numbers turned into coordinates of an SVG. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 WIDTH, HEIGHT = 720, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 12, 12, 12
-# A line of more points than pixels shows no more, and costs its readers' patience.
+# A line of more points than pixels shows no more, and loads slowly.
 MOST_POINTS = 240
 
 
@@ -44,7 +44,7 @@ class LineChart:
 
 
 def thinned(rows: Sequence[int], most: int = MOST_POINTS) -> list[int]:
-    """At most so many of the rows, evenly spread, the first and the last among them."""
+    """Thin rows out to at most so many, evenly spread, the first and the last among them."""
     if len(rows) <= most:
         return list(rows)
     return [rows[round(step * (len(rows) - 1) / (most - 1))] for step in range(most)]
@@ -53,8 +53,9 @@ def thinned(rows: Sequence[int], most: int = MOST_POINTS) -> list[int]:
 def line_chart(
     names: Mapping[int, str], times: Sequence[datetime], values: Sequence[Sequence[float]], *, highest: int
 ) -> LineChart:
-    """Lines that hold each value until the next one, as results do. `names` by the number of a line's colour;
-    `values[line][point]`, from 0 to `highest`.
+    """Draw lines that hold each value until the next one, as results do.
+
+    `names`: by the number of a line's colour; `values[line][point]`: from 0 to `highest`.
     """
     first, span = times[0], (times[-1] - times[0]) or timedelta(seconds=1)
     plot_width, plot_height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM

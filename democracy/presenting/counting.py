@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from democracy.models import Choice, StagedBallot
+from democracy.models.results import DecisionResult
 from democracy.reading.ballots import Columns
-from democracy.recalculation.results import result_content
 from graph import STAR, Participation, star, tally
 
 Kind = StagedBallot.Kind
@@ -18,7 +17,7 @@ Kind = StagedBallot.Kind
 
 @dataclass(frozen=True)
 class Distribution:
-    """How many counted ballots give a choice 0, 1 ... 5 stars, to the nearest whole star; `share` of the largest."""
+    """Counted ballots that give a choice 0, 1 ... 5 stars, to the nearest whole star; `shares` of the largest count."""
 
     choice: Choice
     counts: tuple[int, ...]
@@ -28,7 +27,7 @@ class Distribution:
 def distributions(
     columns: Columns, choices: Sequence[Choice], *, order: Sequence[Choice] | None = None
 ) -> list[Distribution]:
-    """One for each choice, in `order`; the columns are in that of `choices`."""
+    """Count the stars of each choice, in `order`. The columns of ballots are in the order of `choices`."""
     whole = np.floor(columns.microstars[columns.counted] / STAR + 0.5).astype(np.int64)
     counts = [np.bincount(whole[:, at], minlength=6).tolist() for at in range(len(choices))]
     most = max((max(of_choice) for of_choice in counts), default=0) or 1
@@ -39,11 +38,11 @@ def distributions(
     return [found[choice] for choice in order or choices]
 
 
-def cast_only(columns: Columns, choices: Sequence[Choice]) -> dict[str, Any]:
-    """The result that the ballots cast by voters alone would give, without inheritance."""
+def cast_only(columns: Columns, choices: Sequence[Choice]) -> DecisionResult:
+    """Count the ballots that voters cast, without inheritance."""
     cast = np.fromiter((kind == Kind.CAST for kind in columns.kinds), dtype=np.bool_, count=len(columns.kinds))
     ballots = columns.microstars[cast & columns.counted]
     count = len(ballots)
     participation = Participation(count, count, 0, 0, 0, 0, count)
     result = star(tally(ballots), [choice.lot or 0 for choice in choices], participation)
-    return result_content(result, tuple(choice.pk for choice in choices))
+    return DecisionResult.of(result, tuple(choice.pk for choice in choices))

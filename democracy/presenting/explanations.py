@@ -1,4 +1,4 @@
-"""Why a ballot is what it is, and what ballots carry, as pages show it."""
+"""Explanations of ballots for pages: the ballots that one rests on, and those that carry most others."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.explaining.closures import KnownBallots, ballots_known
-from democracy.explaining.sources import influence, network, under_pseudonyms
+from democracy.explaining.sources import active_followings, influence, under_pseudonyms
 from democracy.models import Choice, Decision, Membership
-from democracy.presenting import wording
+from democracy.presenting import numbers, wording
 from democracy.presenting.wording import SourceWords
 from democracy.reading.ballots import Voter, ballot_behind, voters
 from democracy.reading.followings import MOST_DRAWN
 from graph import Source, StagedBallot
 
-# A ballot can rest on thousands of others; the heaviest of them are read, the rest are counted.
+# A ballot can rest on thousands of others: the heaviest are read, the rest are counted.
 MOST_SOURCES = 12
 MOST_INFLUENTIAL = 10
 
 
 @dataclass(frozen=True)
 class SourceLine:
-    """A cast ballot that the explained one rests on, with the people between and the tags it came by first."""
+    """A cast ballot that the explained one rests on; `via`: the people between, `tags`: of the first following."""
 
     voter: Voter
     share: Fraction | float
@@ -36,12 +36,12 @@ class SourceLine:
 
     @property
     def share_text(self) -> str:
-        return wording.share_text(self.share)
+        return numbers.share_text(self.share)
 
 
 @dataclass
 class TreeNode:
-    """Somebody on the way to the sources; `share` is "" for those who only pass on."""
+    """A person on the way to the sources; `share` is "" for those who only pass a ballot on."""
 
     name: str
     handle: str
@@ -50,7 +50,7 @@ class TreeNode:
     children: list[TreeNode] = field(default_factory=list)
 
     def child(self, voter: Voter) -> TreeNode:
-        """The child that is this person, made where there is none yet."""
+        """Find the child for this person, or add it."""
         for node in self.children:
             if (node.name, node.handle) == (voter.name, voter.handle):
                 return node
@@ -80,7 +80,7 @@ class Explanation:
 
 
 def explain_own(viewer: Viewer, decision: Decision) -> Explanation | None:
-    """The viewer's own ballot; None for somebody without one, and where ballots are hidden."""
+    """Explain the viewer's own ballot; None for somebody without one, and where ballots are hidden."""
     membership = access.membership_of(viewer, decision.community_id)
     if membership is None or not access.shows_ballots(decision):
         return None
@@ -88,10 +88,10 @@ def explain_own(viewer: Viewer, decision: Decision) -> Explanation | None:
 
 
 def explain_ballot(viewer: Viewer, decision: Decision, key: str) -> Explanation:
-    """The ballot that a key in the list of ballots names.
+    """Explain the ballot that a key in the list of ballots names.
 
-    Raises PermissionDenied where ballots are not shown, where there is no such ballot, and for the ballot of somebody
-    anonymous: whom they follow is theirs to know.
+    Raises PermissionDenied where ballots are hidden, where there is no such ballot, and for somebody else's ballot
+    under a pseudonym: its sources would tell whom its owner follows.
     """
     if not access.shows_ballots(decision):
         raise PermissionDenied
@@ -117,7 +117,7 @@ def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | N
     named = [member, *{one for source in sources for one in source.path}]
     hidden = under_pseudonyms([decision])[decision.pk]
     people = voters(viewer, decision, named, hidden=dict.fromkeys(hidden, ballot.kind))
-    # Whoever has become anonymous since bears no pseudonym here: it would tell those who followed them whose it is.
+    # A member who has become anonymous since bears no pseudonym here: former followers could tell whose it is.
     for one in hidden.intersection(people) - {member}:
         people[one] = replace(people[one], key="", name=access.ANONYMOUS)
     lines = tuple(
@@ -138,7 +138,7 @@ def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | N
         choices=_choices(decision, known.choices, ballot, lines, rest, len(everything) - len(lines)),
         sources=lines,
         others=len(everything) - len(lines),
-        others_share=wording.percent_text(float(rest)),
+        others_share=numbers.percent_text(float(rest)),
         tree=_tree(people[member], lines),
     )
 
@@ -149,7 +149,7 @@ def _microstars(known: KnownBallots, member: int) -> tuple[int, ...]:
 
 
 def _tags(known: KnownBallots, source: Source) -> tuple[str, ...]:
-    """The tags by which the first following of the path is active; none where it is on everything."""
+    """The tags by which the path's first following is active; none where it is on everything."""
     if len(source.path) < 2:
         return ()
     following: frozenset[str] = known.calculation.graph.followees[source.path[0]][source.path[1]]["tags"]
@@ -184,7 +184,7 @@ def _choices(
 
 
 def _tree(voter: Voter, lines: Iterable[SourceLine]) -> tuple[TreeNode, ...]:
-    """The strongest paths as a tree from the member whose ballot it is to the sources."""
+    """Join the strongest paths into a tree, from the ballot's owner to the sources."""
     root = TreeNode("You" if voter.is_self else voter.name, voter.handle)
     for line in lines:
         node = root
@@ -199,7 +199,7 @@ def _tree(voter: Voter, lines: Iterable[SourceLine]) -> tuple[TreeNode, ...]:
 
 @dataclass(frozen=True)
 class Influential:
-    """A cast ballot and how many counted ballots it carries, its own among them; `share`: of all counted ballots."""
+    """A cast ballot and the number of counted ballots it carries, itself included; `share`: of all counted ballots."""
 
     voter: Voter
     ballots: float
@@ -207,16 +207,16 @@ class Influential:
 
 
 def most_influential(viewer: Viewer, decision: Decision, *, counted: int) -> list[Influential]:
-    """The cast ballots that carry more than themselves, weightiest first, without what pseudonyms inherit."""
+    """Find the cast ballots that carry more than themselves, weightiest first, without what pseudonyms inherit."""
     weightiest, _ = influence(decision, stop=MOST_INFLUENTIAL)
     carrying = [one for one in weightiest if one.ballots > 1]
     people = voters(viewer, decision, [one.member.pk for one in carrying], hidden={})
     return [Influential(people[one.member.pk], one.ballots, one.ballots / max(counted, 1)) for one in carrying]
 
 
-def picture(viewer: Viewer, decision: Decision) -> dict[str, Any]:
-    """Who passes a ballot on to whom, for drawing, in the form of `democracy.reading.followings.picture`."""
-    found = network(decision, most=MOST_DRAWN)
+def drawn_followings(viewer: Viewer, decision: Decision) -> dict[str, Any]:
+    """Prepare a decision's active followings for drawing, in the form of `democracy.reading.followings.picture`."""
+    found = active_followings(decision, most=MOST_DRAWN)
     members = [member for member, _ in found.members]
     topics: dict[tuple[str, ...], int] = {(): 0}
     followings = [

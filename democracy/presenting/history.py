@@ -1,4 +1,4 @@
-"""How a decision's result developed, calculation by calculation."""
+"""The history of a decision's result, calculation by calculation."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from django.db.models import F, QuerySet
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import MAX_STARS, Choice, Decision, DecisionSnapshot
+from democracy.models.results import COUNTED, SCORES, WINNER
 from democracy.presenting import charts
 from democracy.presenting.charts import LineChart
 from democracy.presenting.results import Outcome
-from democracy.presenting.wording import STAR
+from graph import STAR
 
 
 @dataclass(frozen=True)
 class Calculated:
-    """One stored result in short, as far as it may be told (`access.shown_revision`)."""
+    """A stored result in short, as far as it may be told (`access.shown_revision`)."""
 
     calculated_at: datetime
     revision: int | None
@@ -29,17 +30,16 @@ class Calculated:
 
 
 def calculations(viewer: Viewer, decision: Decision) -> QuerySet[DecisionSnapshot]:
-    """The stored results, newest first, without their long content."""
+    """List the stored results, newest first, without their long content."""
     snapshots = access.snapshots_visible_to(viewer).filter(decision=decision).order_by("-is_final", "-revision", "-pk")
     return snapshots.defer("result")
 
 
 def in_short(snapshots: Sequence[DecisionSnapshot], choices: Sequence[Choice]) -> list[Calculated]:
-    """These results, in this order."""
+    """Read these results in short, in this order."""
     by_id = {str(choice.pk): choice for choice in choices}
-    columns = ("result__winner", "result__participation__counted")
     rows = DecisionSnapshot.objects.filter(pk__in=[snapshot.pk for snapshot in snapshots])
-    found = {pk: (winner, counted) for pk, winner, counted in rows.values_list("pk", *columns)}
+    found = {pk: (winner, counted) for pk, winner, counted in rows.values_list("pk", WINNER, COUNTED)}
     return [
         Calculated(
             calculated_at=access.shown_time(snapshot),
@@ -54,12 +54,12 @@ def in_short(snapshots: Sequence[DecisionSnapshot], choices: Sequence[Choice]) -
 
 
 def history_chart(viewer: Viewer, decision: Decision, outcome: Outcome) -> LineChart | None:
-    """The average stars of the best choices over time; None before there are two results, or any counted ballot."""
+    """Draw the best choices' average stars over time; None before there are two results, or any counted ballot."""
     rows = calculations(viewer, decision).order_by("calculated_at", "pk").values_list("pk", flat=True)
     shown = charts.thinned(list(rows))
     in_order = DecisionSnapshot.objects.filter(pk__in=shown).select_related("decision").order_by("calculated_at", "pk")
     # Of a long result only what is drawn.
-    drawn = in_order.defer("result").annotate(scores=F("result__scores"), counted=F("result__participation__counted"))
+    drawn = in_order.defer("result").annotate(scores=F(SCORES), counted=F(COUNTED))
     points = [(access.shown_time(one), one.scores, one.counted) for one in drawn]
     if len(points) < 2 or not any(counted for _, _, counted in points):
         return None

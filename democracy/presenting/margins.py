@@ -1,13 +1,13 @@
-"""How many ballots would have to be different for another choice to win, in words."""
+"""Margins in words: the number of ballots that would have to be different for another choice to win."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 from democracy.models import Choice
+from democracy.models.results import DecisionResult
 from democracy.presenting import wording
 from democracy.reading.ballots import Columns
 from graph import Margin, Totals, margin_bounds, margin_of_victory
@@ -15,23 +15,23 @@ from graph import Margin, Totals, margin_bounds, margin_of_victory
 _lock = threading.Lock()
 
 
-def rough_margin(result: Mapping[str, Any], choices: Sequence[Choice]) -> str:
-    """What a stored result alone says; "" without a winner."""
-    if result["winner"] is None:
+def rough_margin(result: DecisionResult, choices: Sequence[Choice]) -> str:
+    """Say how close a result is as far as its totals tell; "" without a winner."""
+    if result.winner is None or result.runner_up is None:
         return ""
-    keys = [str(choice.pk) for choice in choices]
+    ids = [choice.pk for choice in choices]
     totals = Totals(
-        scores=[result["scores"][key] for key in keys],
-        preferences=[[0 if a == b else result["preferences"][a][b] for b in keys] for a in keys],
-        five_stars=[result["five_stars"][key] for key in keys],
-        counted=result["participation"]["counted"],
+        scores=[result.scores[one] for one in ids],
+        preferences=[[0 if a == b else result.preferences[a][b] for b in ids] for a in ids],
+        five_stars=[result.five_stars[one] for one in ids],
+        counted=result.counted,
     )
-    bounds = margin_bounds(totals, keys.index(result["winner"]), keys.index(result["runner_up"]))
+    bounds = margin_bounds(totals, ids.index(result.winner), ids.index(result.runner_up))
     return _sentence(bounds, choices, totals.counted)
 
 
 def exact_margin(columns: Columns, choices: Sequence[Choice]) -> str:
-    """What the ballots say; "" without a winner. Takes up to a second where there are thousands of ballots."""
+    """Say how close a result is by its ballots; "" without a winner. Thousands of ballots take up to a second."""
     lots = tuple(choice.lot or 0 for choice in choices)
     # One at a time: of the readers of a new result the first works it out, and the others wait for that.
     with _lock:

@@ -1,14 +1,15 @@
-"""A stored result as pages show it: choices by name, bars, runoff, tie-breaks and sentences. Reads nothing."""
+"""Results for pages: choices by name, bars, runoff, tie-breaks and sentences. Nothing is read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from democracy.models import MAX_STARS, Choice, DecisionSnapshot
+from democracy.models import Choice, DecisionSnapshot
+from democracy.models.results import DecisionResult
 from democracy.presenting import wording
-from democracy.presenting.wording import STAR, RunoffWords
+from democracy.presenting.wording import RunoffWords
+from graph import FIVE_STARS, Participation
 
 # More colours, and lines of a chart, can't be told apart.
 MOST_COLOURS = 6
@@ -34,7 +35,7 @@ class ChoiceRow:
 
 @dataclass(frozen=True)
 class Preference:
-    """How many ballots prefer the choice of this row to that of this column."""
+    """The number of ballots that prefer the choice of this row to that of this column, and the other way."""
 
     over: str
     count: int
@@ -47,10 +48,7 @@ class Preference:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A result for reading. `rows` have the best first: winner, runner-up, then by score; `columns` in the same order.
-
-    `participation` has the shares of eligible voters beside the counts.
-    """
+    """A result in words and rows, the best choice first: winner, runner-up, then by score; `columns` in that order."""
 
     title: str
     winner: Choice | None
@@ -60,7 +58,7 @@ class Outcome:
     rows: tuple[ChoiceRow, ...]
     runoff: RunoffWords | None
     tie_breaks: tuple[str, ...]
-    participation: Mapping[str, int]
+    participation: Participation
     counted: int
     rules: str = ""
     columns: tuple[Choice, ...] = field(default=())
@@ -72,7 +70,7 @@ class Outcome:
 
     @property
     def needs_words(self) -> bool:
-        """Whether the stars alone, as they are shown, don't say why the winner is ahead."""
+        """True where the stars, as they are shown, don't explain why the winner is ahead."""
         won = next((row for row in self.rows if row.is_winner), None)
         return won is not None and any(
             round(row.average, -4) >= round(won.average, -4) for row in self.rows if row is not won
@@ -80,16 +78,16 @@ class Outcome:
 
 
 def outcome_of(snapshot: DecisionSnapshot, choices: Sequence[Choice]) -> Outcome:
-    return outcome(snapshot.result, choices, is_final=snapshot.is_final)
+    """Put a stored result into words."""
+    return outcome(snapshot.read_result(), choices, is_final=snapshot.is_final)
 
 
-def outcome(result: Mapping[str, Any], choices: Sequence[Choice], *, is_final: bool) -> Outcome:
-    """What a result (in the form of a bundle's `result`) says."""
-    by_id = {str(choice.pk): choice for choice in choices}
-    titles = {key: choice.title for key, choice in by_id.items()}
-    winner = by_id[result["winner"]] if result["winner"] is not None else None
+def outcome(result: DecisionResult, choices: Sequence[Choice], *, is_final: bool) -> Outcome:
+    """Put a result into words; `choices` are all choices of its decision."""
+    by_id = {choice.pk: choice for choice in choices}
+    titles = {pk: choice.title for pk, choice in by_id.items()}
+    winner = None if result.winner is None else by_id[result.winner]
     runoff = _runoff(result, titles)
-    counted = result["participation"]["counted"]
     order = _order(result, by_id)
     series = _series(order, by_id)
     return Outcome(
@@ -98,74 +96,75 @@ def outcome(result: Mapping[str, Any], choices: Sequence[Choice], *, is_final: b
         is_final=is_final,
         explanation=wording.runoff_sentence(runoff)
         if runoff
-        else wording.no_winner_sentence(result.get("reason"), is_final=is_final),
+        else wording.no_winner_sentence(result.reason, is_final=is_final),
         upset=wording.upset_sentence(runoff) if runoff else "",
-        rows=tuple(_row(result, by_id, key, order, series.get(key, 0)) for key in order),
+        rows=tuple(_row(result, by_id, pk, order, series.get(pk, 0)) for pk in order),
         runoff=runoff,
         tie_breaks=tuple(
             wording.tie_break_text(
-                tie["round"],
-                tie["kind"],
-                [titles[key] for key in tie["choices"]],
-                titles[tie["won"]],
-                [tie["numbers"][key] for key in tie["choices"]],
-                rivals=list(result["scores"].values()).count(result["scores"][tie["won"]]),
+                tie.round,
+                tie.kind,
+                [titles[pk] for pk in tie.choices],
+                titles[tie.won],
+                [tie.numbers[pk] for pk in tie.choices],
+                rivals=list(result.scores.values()).count(result.scores[tie.won]),
             )
-            for tie in result["tie_breaks"]
+            for tie in result.tie_breaks
         ),
-        participation=result["participation"],
-        counted=counted,
-        rules=result["rules"],
-        columns=tuple(by_id[key] for key in order),
+        participation=result.participation,
+        counted=result.counted,
+        rules=result.rules,
+        columns=tuple(by_id[pk] for pk in order),
     )
 
 
-def _order(result: Mapping[str, Any], choices: Mapping[str, Choice]) -> list[str]:
-    first = [result["winner"], result["runner_up"]]
+def _order(result: DecisionResult, choices: Mapping[int, Choice]) -> list[int]:
+    """The choices, best first: winner, runner-up, then by score."""
+    first = [result.winner, result.runner_up]
 
-    def place(key: str) -> tuple[int, int, int]:
-        return (first.index(key) if key in first else 2, result["ranks"][key], choices[key].position)
+    def place(pk: int) -> tuple[int, int, int]:
+        return (first.index(pk) if pk in first else 2, result.ranks[pk], choices[pk].position)
 
     return sorted(choices, key=place)
 
 
-def _series(order: Sequence[str], choices: Mapping[str, Choice]) -> dict[str, int]:
+def _series(order: Sequence[int], choices: Mapping[int, Choice]) -> dict[int, int]:
     """The colours of the best choices, from 1, as they are listed: new ballots alone change no colour."""
-    best = sorted(order[:MOST_COLOURS], key=lambda key: choices[key].position)
-    return {key: number for number, key in enumerate(best, start=1)}
+    best = sorted(order[:MOST_COLOURS], key=lambda pk: choices[pk].position)
+    return {pk: number for number, pk in enumerate(best, start=1)}
 
 
 def _row(
-    result: Mapping[str, Any], choices: Mapping[str, Choice], key: str, order: Sequence[str], series: int
+    result: DecisionResult, choices: Mapping[int, Choice], pk: int, order: Sequence[int], series: int
 ) -> ChoiceRow:
-    counted, score, preferences = result["participation"]["counted"], result["scores"][key], result["preferences"]
+    counted, score, preferences = result.counted, result.scores[pk], result.preferences
     return ChoiceRow(
-        choice=choices[key],
-        rank=result["ranks"][key],
+        choice=choices[pk],
+        rank=result.ranks[pk],
         score=score,
         average=round(score / counted) if counted else 0,
-        share=score / (counted * MAX_STARS * STAR) if counted else 0.0,
-        five_stars=result["five_stars"][key],
-        is_winner=key == result["winner"],
-        is_finalist=key in result["finalists"],
+        share=score / (counted * FIVE_STARS) if counted else 0.0,
+        five_stars=result.five_stars[pk],
+        is_winner=pk == result.winner,
+        is_finalist=pk in result.finalists,
         series=series,
         beats=tuple(
-            None if other == key else Preference(choices[other].title, preferences[key][other], preferences[other][key])
+            None if other == pk else Preference(choices[other].title, preferences[pk][other], preferences[other][pk])
             for other in order
         ),
     )
 
 
-def _runoff(result: Mapping[str, Any], titles: Mapping[str, str]) -> RunoffWords | None:
-    winner, runner_up = result["winner"], result["runner_up"]
+def _runoff(result: DecisionResult, titles: Mapping[int, str]) -> RunoffWords | None:
+    winner, runner_up = result.winner, result.runner_up
     if winner is None or runner_up is None:
         return None
     return RunoffWords(
         winner=titles[winner],
         runner_up=titles[runner_up],
-        ahead=result["runoff"]["for"][winner],
-        behind=result["runoff"]["for"][runner_up],
-        equal=result["runoff"]["equal"],
-        winner_score=result["scores"][winner],
-        runner_up_score=result["scores"][runner_up],
+        ahead=result.runoff_for[winner],
+        behind=result.runoff_for[runner_up],
+        equal=result.runoff_equal,
+        winner_score=result.scores[winner],
+        runner_up_score=result.scores[runner_up],
     )

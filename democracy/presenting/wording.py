@@ -1,49 +1,15 @@
-"""Results and ballots in words that nobody needs to learn: pure functions of titles, names and numbers."""
+"""Sentences about results and ballots: pure functions of titles, names and numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
-STAR = 1_000_000
-_PARTS = dict(enumerate(("half", "third", "quarter", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"), start=2))
-_COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-# A sentence with more sources than this is not read any more.
+from democracy.presenting.numbers import count_text, percent_text, share_text, stars_text
+
+# Nobody reads a sentence with more sources.
 _MOST_SOURCES = 6
-
-
-def stars_text(microstars: int) -> str:
-    """Stars with at most two decimals: 3666667 is "3.67", 5000000 is "5"."""
-    hundredths = (Decimal(microstars) / STAR).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
-    return f"{hundredths.normalize():,f}" if hundredths else "0"
-
-
-def share_text(share: Fraction | float) -> str:
-    """A part of a whole: "one third", "all"; where there is no such word, a percentage."""
-    if share == 1:
-        return "all"
-    if isinstance(share, Fraction) and share.denominator in _PARTS:
-        part = _PARTS[share.denominator]
-        if share.denominator == 2:
-            return "half"
-        return f"{_COUNTS[share.numerator]} {part}{'s' if share.numerator > 1 else ''}"
-    return percent_text(float(share))
-
-
-def percent_text(share: float) -> str:
-    """A whole percentage; what is neither nothing nor all never reads so."""
-    if 0 < share < 0.01:
-        return "less than 1%"
-    if 0.99 < share < 1:
-        return "more than 99%"
-    return f"{round(share * 100)}%"
-
-
-def count_text(number: int, one: str, many: str = "") -> str:
-    """ "1 ballot", "1,200 ballots"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -56,7 +22,7 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def audience_sentence(community: str, *, is_public: bool, is_live: bool, is_anonymous: bool) -> str:
-    """Who will see a ballot, when, and with which name, before it is cast."""
+    """Say who will see a ballot, when, and with which name, before it is cast."""
     who = "Everybody, signed in or not," if is_public else f"All members of {community}"
     if not is_public and not is_anonymous:
         who += ", and those who run this site,"
@@ -78,7 +44,7 @@ _NEXT_RESULT = {
 
 
 def next_result_sentence(results_visibility: str) -> str:
-    """What somebody who changed a ballot can expect to see of it."""
+    """Tell somebody who changed a ballot when a result will show it."""
     return _NEXT_RESULT.get(results_visibility, RECALCULATED)
 
 
@@ -89,7 +55,7 @@ LIVE_AND_ANONYMOUS = (
 
 
 def turnout_sentence(at_least: int) -> str:
-    """How many have voted where ballots are hidden; told in steps."""
+    """Say, in steps, how many have voted where ballots are hidden."""
     return f"At least {at_least:,} ballots have been cast." if at_least else "Fewer than five ballots have been cast."
 
 
@@ -98,8 +64,8 @@ def turnout_sentence(at_least: int) -> str:
 
 @dataclass(frozen=True)
 class SourceWords:
-    """One cast ballot that another ballot rests on: whose, its share, its stars for one choice (None: not shown), the
-    people between and the tags on which the first of them is followed.
+    """A cast ballot that another rests on: its owner's `name`, its `share` and its `stars` for one choice (None: not
+    shown); `via`: the people between; `tags`: those on which the first of them is followed.
     """
 
     name: str
@@ -163,7 +129,7 @@ def outcome_title(winner: str | None, *, is_final: bool) -> str:
 
 
 def no_winner_sentence(reason: str | None, *, is_final: bool) -> str:
-    """Why there is none."""
+    """Say why there is no winner."""
     if reason == "one_choice":
         return "There is only one choice, so there is nothing to decide between."
     if is_final:
@@ -172,7 +138,7 @@ def no_winner_sentence(reason: str | None, *, is_final: bool) -> str:
 
 
 def runoff_sentence(runoff: RunoffWords) -> str:
-    """What the runoff says, as one would tell a child."""
+    """Tell the runoff in plain words."""
     winner, runner_up = quoted(runoff.winner), quoted(runoff.runner_up)
     if not runoff.ahead and not runoff.behind:
         return f"No ballot prefers one of the two best rated to the other: all rate {winner} and {runner_up} the same."
@@ -190,7 +156,7 @@ def runoff_sentence(runoff: RunoffWords) -> str:
 
 
 def left_out_sentence(followers: int, tags: Sequence[str]) -> str:
-    """Who no longer inherits a ballot once it does not bear these tags."""
+    """Say how many followers no longer inherit a ballot without these tags."""
     who = "1 member follows" if followers == 1 else f"{followers:,} members follow"
     they = "does" if followers == 1 else "do"
     topics = listed([quoted(tag) for tag in tags])
@@ -201,7 +167,7 @@ def left_out_sentence(followers: int, tags: Sequence[str]) -> str:
 
 
 def upset_sentence(runoff: RunoffWords) -> str:
-    """Why the choice with the most stars did not win; "" where it did, or where both have as many."""
+    """Say why the choice with the most stars did not win; "" where it did, or where both have as many."""
     if runoff.winner_score >= runoff.runner_up_score:
         return ""
     return (
@@ -214,7 +180,7 @@ def upset_sentence(runoff: RunoffWords) -> str:
 def tie_break_text(
     round_: str, kind: str, titles: Sequence[str], won: str, numbers: Sequence[int], *, rivals: int = 0
 ) -> str:
-    """One tie-break that was used: what was tied, and what decided with which numbers.
+    """Tell a tie-break that was used: the tied choices, and what decided with which numbers.
 
     `titles` and `numbers` belong together. `rivals`: how many choices had the score that was tied, in the score round.
     """
@@ -245,7 +211,10 @@ def tie_break_text(
 
 
 def margin_sentence(least: int, enough: int, counted: int, runner_up: str) -> str:
-    """How far the result is from another one, in ballots."""
+    """Say how many ballots the result is away from another one.
+
+    `least`: so many would at least have to be different; `enough`: so many are enough.
+    """
     other = quoted(runner_up)
     if counted == 1:
         return f"There is only one ballot: had it been different, {other} could have won."

@@ -136,10 +136,11 @@ def closed_decisions(viewer: Viewer, community: Community) -> QuerySet[Decision]
 def with_winners(decisions: Iterable[Decision]) -> list[DecisionRow]:
     """These closed decisions with what won them, where the final result is there."""
     rows = list(decisions)
-    won = {one.decision_id: one.result["winner"] for one in newest_snapshots(row.pk for row in rows) if one.is_final}
-    choices = Choice.objects.filter(pk__in=[int(winner) for winner in won.values() if winner is not None])
-    titles = {str(pk): title for pk, title in choices.values_list("pk", "title")}
-    return [DecisionRow(one, one.has_ballot, titles.get(won.get(one.pk) or "", "")) for one in rows]  # type: ignore[attr-defined]
+    finals = [one for one in newest_snapshots(row.pk for row in rows) if one.is_final]
+    won = {one.decision_id: one.read_result().winner for one in finals}
+    choices = Choice.objects.filter(pk__in=[winner for winner in won.values() if winner is not None])
+    titles = dict(choices.values_list("pk", "title"))
+    return [DecisionRow(one, one.has_ballot, titles.get(won.get(one.pk) or 0, "")) for one in rows]  # type: ignore[attr-defined]
 
 
 # --- Members ----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Recalculation in the background: wake-ups, the scheduler, the executors, runs and the sweep.
 
-A wake-up is a hint. The counters in the database say what is stale; the scheduler only makes that be calculated soon,
-and its sweep finds whatever no wake-up told of: after a crash, at closing time, from another process. Who calculates is
-the executor's choice: threads of this process, or workers that a queue hands communities to.
+A wake-up is a hint. The counters in the database say which decisions are stale; the scheduler only has them calculated
+soon. Its sweep finds those that no wake-up told of: after a crash, at closing time, from another process. The executor
+chooses who calculates: threads of this process, or workers that a queue hands communities to.
 """
 
 from democracy.recalculation.runs import (

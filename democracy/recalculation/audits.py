@@ -1,17 +1,15 @@
-"""Whether a community's ledger, its tables and its results are what was written: all that the ledger can be held
-against.
+"""Audits: compare a community's ledger with its tables, its results and its checkpoints.
 
 # Note [What an audit finds]
-The chain binds every entry to those before it; the kept checkpoints, signed, bind the chain to the site's key. What the
-ledger says last of every subject has to be what stands in the tables, column by column. Replayed once more from its
-first entry, it gives the inputs at every revision, and with them every result, staged ballot and counter that may be
-stored. Whoever changes a row has to change the ledger, too; whoever chains the ledger anew contradicts the checkpoints,
-those of other people among them.
+The chain binds every entry to those before it; the kept checkpoints, which are signed, bind the chain to the site's
+key. The ledger's last content of every subject has to stand in the tables, column by column. Replayed from its first
+entry, the ledger gives the inputs at every revision, and with them every result, staged ballot and counter that may be
+stored. Somebody who changes a row has to change the ledger, too; somebody who chains the ledger anew contradicts the
+checkpoints, some of which other people hold.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,8 +33,8 @@ from democracy.models import (
     StagedBallot,
 )
 from democracy.models.packed import TAGS_TEXT, pack, tag_set
+from democracy.models.results import DecisionResult
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
-from democracy.recalculation.results import result_content
 from democracy.recalculation.staging import kinds_of, under_pseudonyms
 from democracy.recalculation.storing import is_due
 from graph import Calculation, DelegationGraph
@@ -49,7 +47,7 @@ _NONE: Row = (StagedBallot.Kind.NONE, b"", frozenset(), False, False)
 
 
 def faults(community: Community, *, keys: Iterable[str] = ()) -> Iterator[str]:
-    """What is wrong, a sentence each, naming each row that differs; nothing where everything is as it was written.
+    """Audit a community; yield a sentence for each row that differs.
 
     `keys`: public keys by which the site signed before its present one.
     """
@@ -64,7 +62,7 @@ def faults(community: Community, *, keys: Iterable[str] = ()) -> Iterator[str]:
 
 
 def missing_communities() -> Iterator[str]:
-    """Communities of which ledger entries or checkpoints are left and nothing else: no command deletes one."""
+    """Find communities of which only ledger entries or checkpoints are left: no command deletes a community."""
     there = Community.objects.values("pk")
     left = {
         *LedgerEntry.objects.exclude(community__in=there).values_list("community_id", flat=True).distinct(),
@@ -75,7 +73,7 @@ def missing_communities() -> Iterator[str]:
 
 
 def _checkpoint_faults(community: Community, keys: set[str]) -> Iterator[str]:
-    """The kept checkpoints against the chain; the newest finds what is missing at the end."""
+    """Compare the kept checkpoints with the chain; the newest shows whether its end is missing."""
     kept = list(Checkpoint.objects.filter(community=community).order_by("revision"))
     wanted = [checkpoint.revision for checkpoint in kept]
     there = LedgerEntry.objects.filter(community=community, revision__in=wanted)
@@ -101,7 +99,7 @@ def _checkpoint_faults(community: Community, keys: set[str]) -> Iterator[str]:
 
 
 def _first_of_each_period(community: Community) -> Iterator[tuple[float, int]]:
-    """The periods in which the ledger grew, each with the revision that began it."""
+    """Yield the periods in which the ledger grew, each with its first revision."""
     last: float | None = None
     entries = LedgerEntry.objects.filter(community=community).order_by("revision")
     for revision, time in entries.values_list("revision", "time").iterator(_ROWS):
@@ -114,7 +112,7 @@ def _first_of_each_period(community: Community) -> Iterator[tuple[float, int]]:
 
 
 def _replay_faults(community: Community) -> Iterator[str]:
-    """What stands in the tables against what the ledger says last."""
+    """Compare the tables with the ledger's last contents."""
     entries = LedgerEntry.objects.filter(community=community).exclude(kind=Kind.RECALCULATION).order_by("revision")
     recorded: dict[str, Content] = dict(entries.values_list("subject", "after").iterator(_ROWS))
     for subject, present in _present(community):
@@ -131,7 +129,7 @@ def _replay_faults(community: Community) -> Iterator[str]:
 
 
 def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Everything that the ledger speaks of, as the tables have it."""
+    """Yield the content of every subject of the ledger, as the tables have it."""
     yield contents.COMMUNITY_SUBJECT, contents.community_content(community)
     for member in Membership.objects.filter(community=community).iterator(_ROWS):
         yield contents.membership_subject(member.pk), contents.membership_content(member)
@@ -150,7 +148,7 @@ def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _named(subject: str) -> str:
-    """A row as its finder looks for it: what, and the numbers that name it."""
+    """Name a row so that somebody can look it up: its kind and its ids."""
     kind, *ids = subject.split(":")
     match kind:
         case "community":
@@ -168,11 +166,11 @@ def _named(subject: str) -> str:
 
 @dataclass
 class _Trace:
-    """What the ledger tells of a published decision's counters."""
+    """The bounds that the ledger sets to a published decision's counters."""
 
     published: bool = False
     closes_at: datetime | None = None
-    # The last entry that made it stale whatever else stood, and the last at all that came before its closing.
+    # The last entry that surely made it stale, and the last one before its closing.
     surely: int = 0
     at_most: int = 0
 
@@ -182,14 +180,14 @@ class _Trace:
 
 @dataclass
 class _Due:
-    """What is to be compared with a calculation from the inputs at one revision."""
+    """Stored results and decisions to compare with a calculation from the inputs at one revision."""
 
     snapshots: list[DecisionSnapshot] = field(default_factory=list)
     staged: list[Decision] = field(default_factory=list)
 
 
 class _Walk:
-    """Through the ledger from its first entry, with the inputs as they stood, past the revisions of what is stored."""
+    """A walk through the ledger from its first entry, with the inputs as they stood; it stops at stored revisions."""
 
     def __init__(self, community: Community) -> None:
         self.community = community
@@ -208,7 +206,7 @@ class _Walk:
                 self.due[self._staged_at(decision)].staged.append(decision)
 
     def _staged_at(self, decision: Decision) -> int:
-        """The revision for which the staged rows of a decision stand: where it is said to be current, the newest."""
+        """The revision that a decision's staged rows reflect: the newest for a decision that is said to be current."""
         return self.community.revision if self._is_current(decision) else decision.calculated_revision
 
     def _is_current(self, decision: Decision) -> bool:
@@ -255,25 +253,23 @@ class _Walk:
     def _compare(self, due: _Due) -> Iterator[str]:
         graph = self.inputs.graph()
         for snapshot in due.snapshots:
-            expected = self._content(snapshot.decision_id, self._calculated(graph, snapshot.decision_id))
+            calculation = self._calculated(graph, snapshot.decision_id)
+            expected = self._result(snapshot.decision_id, calculation).to_json()
             if snapshot.result != expected:
                 keys = sorted(key for key in {*expected, *snapshot.result} if _of(snapshot, key) != expected.get(key))
                 yield f"{_result(snapshot)} is not what the ledger gives: {', '.join(keys)}"
         for decision in due.staged:
             calculation = self._calculated(graph, decision.pk)
             yield from self._compare_staged(decision, calculation)
-            # Of older results those of the same day may have been pruned. Which batch was due is known while nothing
-            # has changed since.
+            # Older results of one day may have been pruned. The due batch is known while nothing has changed since.
             newest = next(reversed(self.snapshots[decision.pk]), None)
             is_known = decision.results_visibility == Decision.Visibility.LIVE or self._is_current(decision)
-            content = self._content(decision.pk, calculation)
-            if is_known and is_due(decision, newest, decision.calculated_revision, content):
+            result = self._result(decision.pk, calculation)
+            if is_known and is_due(decision, newest, decision.calculated_revision, result):
                 yield f"the newest result of decision {decision.pk} is missing"
 
-    def _content(self, decision_id: int, calculation: Calculation) -> dict[str, Any]:
-        content = result_content(calculation.result, self.inputs.decisions[decision_id].choices)
-        # The stored form of a result has gone through JSON once.
-        return dict(json.loads(json.dumps(content)))
+    def _result(self, decision_id: int, calculation: Calculation) -> DecisionResult:
+        return DecisionResult.of(calculation.result, self.inputs.decisions[decision_id].choices)
 
     def _calculated(self, graph: DelegationGraph, decision_id: int) -> Calculation:
         one = self.inputs.decisions[decision_id]
@@ -301,7 +297,7 @@ class _Walk:
     # --- Counters and times ---
 
     def _bookkeeping(self, decision: Decision, newest: int) -> Iterator[str]:
-        """What can't be calculated again but has to fit: counters, final marks, times."""
+        """Check what can't be calculated again but has to fit: counters, final marks, times."""
         name, trace = f"decision {decision.pk}", self.traces[decision.pk]
         snapshots = self.snapshots[decision.pk]
         if not trace.published:

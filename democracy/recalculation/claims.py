@@ -1,7 +1,7 @@
 """Claims: at most one run per community at a time, in all processes together.
 
-A claim is a lease in the database. Its holder renews it while it works; when a process dies, its claims are free once
-the lease has run out. Every claim raises the fence, and a run may store only while the fence is still its own.
+A claim is a lease in the database. Its holder renews it while it works; the claims of a dead process are free once the
+lease has run out. Every claim raises the fence, and a run may store only while the fence is its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class ClaimLost(Exception):
-    """Somebody else has claimed the community since: this run must not store anything."""
+    """Another run has claimed the community since: this one must store nothing."""
 
 
 class Claim:
@@ -40,7 +40,7 @@ class Claim:
         now = clock.now()
         CalculationClaim.objects.get_or_create(community_id=community_id, defaults={"expires_at": now})
         free = CalculationClaim.objects.filter(community=community_id, expires_at__lte=now)
-        # The fence is read under the same condition that claims it, so two takers can never both have the same one.
+        # The fence is read under the condition that claims it, so two takers never have the same one.
         for fence in free.values_list("fence", flat=True):
             with turn():
                 taken = free.filter(fence=fence).update(fence=fence + 1, holder=_holder(), expires_at=_lease_end())
@@ -49,11 +49,12 @@ class Claim:
         return None
 
     def hold(self) -> None:
-        """Renew the lease; inside a transaction it also keeps others from claiming until the end. Raises ClaimLost."""
+        """Renew the lease; inside a transaction nobody else can claim until its end. Raises ClaimLost."""
         if not self._mine().update(expires_at=_lease_end(), fence=F("fence")):
             raise ClaimLost(f"community {self.community_id} has been claimed by another run")
 
     def release(self) -> None:
+        """Give the claim back."""
         self._ended.set()
         with turn():
             self._mine().update(expires_at=clock.now(), holder="")
@@ -69,7 +70,7 @@ class Claim:
                     if not self._renew():
                         return
                 finally:
-                    # A connection that broke would stay broken for this thread.
+                    # A broken connection would stay broken for this thread.
                     connection.close()
 
         interval = settings.RECALCULATION_LEASE / 3
@@ -78,11 +79,11 @@ class Claim:
     def _renew(self) -> bool:
         """Renew the lease unless it was released or lost."""
         try:
-            # A renewal that waited for a long transaction may come after the release, and must not undo it.
+            # A renewal that waited for a long transaction must not undo a release.
             return bool(self._mine().exclude(holder="").update(expires_at=_lease_end()))
         except OperationalError:
-            # SQLite was busy storing a very large result, or PostgreSQL is being restarted: meanwhile nobody else can
-            # claim, and there is a next time.
+            # SQLite is busy storing a very large result, or PostgreSQL restarts: nobody else can claim meanwhile, and
+            # the next renewal is soon.
             logger.warning("the claim on community %s could not be renewed just now", self.community_id, exc_info=True)
             return True
 

@@ -1,9 +1,9 @@
-"""Who calculates a community that is due: a thread of this process, or a worker that a queue hands it to.
+"""Executors: a due community is calculated by a thread of this process, or by a worker that a queue hands it to.
 
 # Note [Jobs are hints]
-A job names a community and nothing else. What is to be calculated, and whether anybody does so already, is in the
-database (counters, claim), so a job that is lost, late or delivered twice costs time and nothing else. That is why jobs
-are not kept until they are done, are not tried again, and expire.
+A job names a community and nothing else. The database says what is to be calculated (counters), and whether a run does
+so already (claim). A job that is lost, late or delivered twice costs time and nothing else, so jobs are not kept until
+they are done, are not tried again, and expire.
 """
 
 from __future__ import annotations
@@ -23,25 +23,26 @@ from democracy.recalculation.runs import recalculate_community_decisions_async
 
 logger = logging.getLogger(__name__)
 
-# Where workers leave a sign of life, and how many seconds one is good for.
+# The cache key of the workers' sign of life, and the seconds for which one counts.
 _WORKER_LIVES, _WORKER_LIVES_FOR = "recalculation:worker-lives", 15
 # Seconds in which a queue that did not answer is not asked again.
 _PAUSE = 2.0
 
 
 class Executor(Protocol):
-    """How a due community gets calculated."""
+    """A way to have a due community calculated."""
 
-    # Whether this process looks for what no wake-up told of.
+    # Whether this process looks for stale decisions that no wake-up told of.
     sweeps: bool
 
     def start(self, community_id: int, done: Callable[[], None]) -> None:
-        """Have the community calculated; returns at once. `done` is called when this process has no more to do with
-        it. Raises RuntimeError where no thread is to be had.
+        """Have the community calculated; return at once.
+
+        `done` is called when this process has no more to do with it. Raises RuntimeError where there is no thread left.
         """
 
     def problem(self) -> str | None:
-        """Why nothing might be calculated now; None where all is well."""
+        """Say why nothing might be calculated now; None where all is well."""
 
 
 class Threads:
@@ -64,7 +65,7 @@ class Threads:
 
 
 class Queue:
-    """Jobs on the queue, for workers: what a web process does. What the queue does not take, their sweep finds."""
+    """Jobs on the queue, for workers; for a web process. The workers' sweep finds what the queue does not take."""
 
     sweeps = False
 
@@ -83,11 +84,11 @@ class Queue:
         return None if lives else f"no worker has given a sign of life for {_WORKER_LIVES_FOR} seconds"
 
     def _send(self, community_id: int) -> bool:
-        """Put a job on the queue; False where the queue does not answer, or a job that is there has not been taken."""
+        """Put a job on the queue; False where the queue does not answer, or an earlier job still waits there."""
         if time.monotonic() < self._pause_until:
             measuring.job_offered.send_robust(None, outcome="paused")
             return False
-        # Celery is an optional package, and takes its time to be imported.
+        # Celery is an optional package, and slow to import.
         from democracy.recalculation import jobs
 
         try:
@@ -104,8 +105,10 @@ class Queue:
 
 
 class Worker(Queue):
-    """What a worker does with what its own sweep finds: a job for whichever worker is free. Where the queue does not
-    answer, or nobody took the job since, a thread of its own: a broken queue delays results, and stops none.
+    """Jobs on the queue for the finds of a worker's own sweep, for any free worker.
+
+    Where the queue does not answer, or an earlier job still waits, a thread of the worker's own calculates: a broken
+    queue delays results, and stops none.
     """
 
     sweeps = True
@@ -125,7 +128,7 @@ class Worker(Queue):
 
 
 def give_sign_of_life() -> None:
-    """Say that a worker lives; called by its sweep."""
+    """Say that a worker lives. Its sweep calls this."""
     try:
         cache.set(_WORKER_LIVES, True, timeout=_WORKER_LIVES_FOR)
     except Exception as error:  # each cache raises errors of its own
@@ -133,7 +136,7 @@ def give_sign_of_life() -> None:
 
 
 def of_this_server() -> Executor | None:
-    """The executor of a process that answers requests, by CROWDVOTE_EXECUTOR; None: it calculates nothing by itself."""
+    """The executor of a process that answers requests, by CROWDVOTE_EXECUTOR; None: the process calculates nothing."""
     match settings.CROWDVOTE_EXECUTOR:
         case "threads":
             return Threads()

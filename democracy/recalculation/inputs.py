@@ -1,10 +1,10 @@
-"""Reading the inputs of a community's calculation, exactly as they stood at one revision.
+"""Inputs of a community's calculation, read exactly as they stood at one revision.
 
 # Note [Revision first]
 The revision is read first, the rows second, the ledger entries after that revision third. Rows may already show some of
-those entries; contents in the ledger are absolute, so laying them over the rows gives the inputs exactly as of the last
-entry read, without a transaction that would hold writers up. The inputs at an earlier revision come about the same way,
-from the entries' `before`.
+those entries. Contents in the ledger are absolute, so laying them over the rows gives the inputs exactly as of the last
+entry read, without a transaction that would hold writers up. The inputs at an earlier revision are found in the same
+way, from the entries' `before`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ _ROWS = 10_000
 
 @dataclass
 class DecisionInputs:
-    """One decision's choices, in order, and every ballot cast in it, those of former members included. `withdrawn`:
-    who took an anonymous one back.
+    """One decision's choices, in order, and every ballot cast in it, those of former members included.
+
+    `withdrawn`: the members who took an anonymous ballot back.
     """
 
     choices: tuple[int, ...]
@@ -38,6 +39,7 @@ class DecisionInputs:
     withdrawn: set[int] = field(default_factory=set)
 
     def cast_ballot(self, content: Mapping[str, Any]) -> CastBallot:
+        """Read a ballot's content in the ledger."""
         stars = content["stars"]
         return CastBallot(
             stars=tuple(stars.get(str(choice), 0) for choice in self.choices),
@@ -47,7 +49,7 @@ class DecisionInputs:
         )
 
     def read(self, ballots: QuerySet[Ballot], votes: QuerySet[Vote]) -> None:
-        """Take over these ballots of the decision, with their votes, as the rows show them now."""
+        """Read these ballots of the decision, with their votes, as the rows show them now."""
         column = {choice: index for index, choice in enumerate(self.choices)}
         unrated = [0] * len(self.choices)
         stars: dict[int, list[int]] = {}
@@ -61,7 +63,7 @@ class DecisionInputs:
             self.ballots[membership] = CastBallot(rated, tag_set(text), abstain, anonymous)
 
     def apply(self, membership_id: int, content: Content) -> CastBallot | None:
-        """Take over a ballot's new content; None withdraws it. Returns the ballot as the engine takes it."""
+        """Apply a ballot's new content; None withdraws it. Returns the ballot as the engine takes it."""
         if content is None:
             taken_back = self.ballots.pop(membership_id, None)
             if taken_back is not None and taken_back.anonymous:
@@ -97,6 +99,7 @@ class CommunityInputs:
         return {p: tags for p, tags in self.followings.items() if p[0] not in members or p[1] not in members}
 
     def apply(self, subject: str, content: Content) -> None:
+        """Apply a subject's content in the ledger."""
         kind, *ids = subject.split(":")
         match kind:
             case "membership":
@@ -125,7 +128,7 @@ def is_anonymous(content: Content) -> bool:
 
 
 def current_inputs(community_id: int, decision_ids: Iterable[int]) -> CommunityInputs:
-    """The inputs of these decisions now, with the revision that they stand for."""
+    """Read the inputs of these decisions now, with their revision."""
     revision = Community.objects.values_list("revision", flat=True).get(pk=community_id)
     inputs = _rows(community_id, decision_ids, revision)
     for entry in ledger.entries_after(community_id, revision):
@@ -135,7 +138,7 @@ def current_inputs(community_id: int, decision_ids: Iterable[int]) -> CommunityI
 
 
 def inputs_at(community_id: int, decision_ids: Iterable[int], revision: int) -> CommunityInputs:
-    """The inputs of these decisions as they stood at an earlier revision."""
+    """Read the inputs of these decisions as they stood at an earlier revision."""
     inputs = _rows(community_id, decision_ids, revision)
     for subject, content in ledger.contents_at(community_id, revision).items():
         inputs.apply(subject, content)
@@ -143,9 +146,9 @@ def inputs_at(community_id: int, decision_ids: Iterable[int], revision: int) -> 
 
 
 def closing_revision(decision: Decision) -> int:
-    """The revision of a closed decision's inputs: every change before `closes_at` counts, none later."""
+    """Find the revision of a closed decision's inputs: every change before `closes_at` counts, none later."""
     assert decision.closes_at is not None
-    # Whoever read the clock in time may still be writing: wait for them. Whoever comes after them reads a later time.
+    # A writer who read the clock in time may still be writing: wait. The next writer reads a later time.
     with ledger.recording(decision.community_id):
         pass
     return ledger.revision_before(decision.community_id, decision.closes_at)
@@ -159,7 +162,7 @@ def _rows(community_id: int, decision_ids: Iterable[int], revision: int) -> Comm
 
 
 def member_rows(memberships: QuerySet[Membership]) -> dict[int, bool]:
-    """Those of them that are current, with whether they are counted."""
+    """Read the current ones among these memberships, and whether each is counted."""
     rows = memberships.filter(left_at=None).values_list("pk", "role")
     return {pk: role == Membership.Role.VOTER for pk, role in rows}
 
@@ -170,7 +173,7 @@ def following_rows(followings: QuerySet[Following]) -> dict[Pair, frozenset[str]
 
 
 def decision_inputs(decision_ids: Iterable[int]) -> dict[int, DecisionInputs]:
-    """The choices and ballots of these decisions as the rows show them now."""
+    """Read the choices and ballots of these decisions as the rows show them now."""
     decisions = without_ballots(decision_ids)
     for pk, one in decisions.items():
         one.read(Ballot.objects.filter(decision=pk), Vote.objects.filter(ballot__decision=pk))
@@ -181,8 +184,8 @@ def decision_inputs(decision_ids: Iterable[int]) -> dict[int, DecisionInputs]:
 
 
 def without_ballots(decision_ids: Iterable[int]) -> dict[int, DecisionInputs]:
-    """These decisions with their choices only."""
-    # One that lost its choices is there, too: passed over, it would stay stale and be tried without end.
+    """Read the choices of these decisions."""
+    # A decision that lost its choices is included: left out, it would stay stale and be tried without end.
     choices: dict[int, list[Choice]] = {decision_id: [] for decision_id in decision_ids}
     for choice in Choice.objects.filter(decision__in=choices):
         choices[choice.decision_id].append(choice)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import gc
 import sys
 
-# How long one thread may hold the interpreter while others wait, in seconds. Calculations are threads of the server's
+# Seconds for which one thread may hold the interpreter while others wait. Calculations are threads of the server's
 # process, and with Python's default of 0.005 a request waits that long for each of them, again and again: with four
 # busy threads the slowest of 100 requests took 68 times its normal time, with this value 10 times.
 SWITCH_INTERVAL = 0.0005
 
 
 def prepare() -> None:
-    """To be called once, when everything is imported.
+    """Prepare the interpreter. Call this once, when everything is imported.
 
-    What is there by then stays for good, and is left out of garbage collections from here on: looking through it again
-    and again stopped every thread for 0.12 s, and was most of what the slowest votes waited for.
+    Objects that exist by then stay for good, and are left out of garbage collections: going through them again and
+    again stopped every thread for 0.12 s, which was most of the time that the slowest votes waited.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.collect()

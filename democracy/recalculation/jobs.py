@@ -15,9 +15,9 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name="democracy.recalculate", ignore_result=True)
 def recalculate(community_id: int) -> None:
-    """Calculate what is stale of the community."""
+    """Calculate the stale decisions of the community."""
     try:
-        # Before the counters are read: whatever commits from here on may need another job.
+        # Before the counters are read: later commits may need another job.
         cache.delete(_waiting(community_id))
     except Exception as error:  # each cache raises errors of its own; the mark expires by itself
         logger.warning("the mark of a waiting job stays: %s", error)
@@ -44,5 +44,5 @@ def _waiting(community_id: int) -> str:
 
 
 def _seconds() -> float:
-    """How long a job may wait before it is taken for lost, and another may be sent."""
+    """Seconds that a job may wait before it is taken for lost, and another may be sent."""
     return max(1.0, settings.RECALCULATION_LEASE)

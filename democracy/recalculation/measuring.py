@@ -1,5 +1,6 @@
-"""What recalculation does, told to whoever measures it. Nobody listens unless somebody does; then telling costs nothing
-to speak of. Those who tell use `send_robust`: a measurement that fails fails nothing.
+"""Signals for measurements of recalculation. Without a listener sending one costs next to nothing.
+
+Senders use `send_robust`: a failing measurement fails nothing else.
 """
 
 from django.dispatch import Signal
@@ -11,7 +12,7 @@ woken = Signal()
 job_offered = Signal()
 # A run ended. `outcome`: calculated, lost (its claim, to another run), or error; `seconds`.
 run_ended = Signal()
-# A decision could not be calculated; what else there was in its run could.
+# A decision could not be calculated; the others of its run could.
 decision_failed = Signal()
 # The decisions of a run were staged, in `seconds`.
 staged = Signal()

@@ -1,6 +1,6 @@
-"""History kept for a settable time: of the interim results of days long past, the last one of each day stays.
+"""Pruning of the history: of days past a settable time, only the last interim result of each day stays.
 
-The newest interim result is the last of its day, so it stays as well; final results and the ledger are never pruned.
+The newest interim result is the last of its day, so it stays. Final results and the ledger are never pruned.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from democracy.models import DecisionSnapshot
 
-# So many at a time, so that nobody waits long for the database.
+# Results deleted at a time: nobody waits long for the database.
 _BATCH = 1_000
 _EVERY = 3_600.0
 
@@ -25,8 +25,9 @@ _next = 0.0
 
 
 def prune_history(*, days: int, now: datetime, most: int | None = None) -> int:
-    """Thin out the history before the last `days` whole days (UTC). Returns how many interim results were deleted, at
-    least `most`, if given, where there are as many.
+    """Thin out the history before the last `days` whole days (UTC). Returns the number of interim results deleted.
+
+    `most`: stop once so many are deleted; the last batch may go beyond it.
     """
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     day = TruncDay("calculated_at", tzinfo=UTC)
@@ -42,7 +43,7 @@ def prune_history(*, days: int, now: datetime, most: int | None = None) -> int:
 
 
 def prune_history_if_due() -> int:
-    """As CROWDVOTE_HISTORY_DAYS says, once an hour in this process, a batch at a time. For the sweep."""
+    """Prune by CROWDVOTE_HISTORY_DAYS, once an hour in this process, a batch at a time. The sweep calls this."""
     global _next  # noqa: PLW0603
     with _lock:
         if not settings.HISTORY_DAYS or time.monotonic() < _next:

@@ -30,9 +30,9 @@ class CalculationTimeout(Exception):
 
 
 def recalculate_community_decisions_async(community_id: int) -> None:
-    """The body of a background thread: calculate the stale decisions of one community, and never let an error escape.
+    """Calculate the stale decisions of one community, in a background thread; errors are logged, and none escapes.
 
-    Does nothing where another run, in any process, holds the community: that run sees to it, or else the sweep.
+    Does nothing where another run, in any process, holds the community: that run, or else the sweep, calculates it.
     """
     try:
         close_old_connections()
@@ -45,10 +45,11 @@ def recalculate_community_decisions_async(community_id: int) -> None:
 
 
 def recalculate_community(community_id: int) -> bool:
-    """Calculate the stale decisions of one community in this thread until none is left. False where another run holds
-    it.
+    """Calculate the stale decisions of one community in this thread until none is left.
+
+    Returns False where another run holds the community.
     """
-    # Asked again after the run: whoever was woken while it was ending found the community claimed, and left it to it.
+    # Check again after the run: a run woken as this one ended found the community claimed, and left it to this one.
     while _stale(community_id):
         if not _run(community_id):
             return False
@@ -74,7 +75,7 @@ def _run(community_id: int) -> bool:
         outcome = "lost"
         logger.warning("%s", lost)
     except Exception:
-        # The claim is given back over a connection that works.
+        # The claim is released over a working connection.
         close_old_connections()
         raise
     finally:
@@ -90,8 +91,9 @@ def _stale(community_id: int) -> list[Decision]:
 
 
 def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: float) -> None:
-    """Stage and tally each of these stale decisions once. They all show their ballots, or all hide them: then nothing
-    is logged, since how many staged ballots somebody's vote changed tells whose it was.
+    """Stage and tally each of these stale decisions once. They all show their ballots, or all hide them.
+
+    Of those that hide them nothing is logged: the number of staged ballots that a vote changed tells whose it was.
     """
     is_logged = not access.hides_ballots(stale[0])
     publishing.status_changed([decision.pk for decision in stale])
@@ -143,7 +145,7 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
 
 
 def _is_of_the_database(error: Exception) -> bool:
-    """Whether the database is away, or was: that says nothing of the decision that was being calculated."""
+    """True where the database is away, or was: the error says nothing about the decision."""
     if isinstance(error, DATABASE_AWAY):
         return True
     # A cursor that cannot be closed raises the driver's own error.
@@ -151,8 +153,9 @@ def _is_of_the_database(error: Exception) -> bool:
 
 
 def _record_failures(decisions: Sequence[Decision], error: Exception) -> None:
-    """Log and remember a failure of decisions that all show their ballots, or all hide them: then only of what kind it
-    is and where, since the words of an error may be those of a ballot.
+    """Log and remember a failure of decisions that all show their ballots, or all hide them.
+
+    Of those that hide them only the kind of error and its place are told: its words may be those of a ballot.
     """
     kind = type(error).__name__
     if access.hides_ballots(decisions[0]):

@@ -1,4 +1,4 @@
-"""The scheduler: when a woken community is due, and the sweep."""
+"""The scheduler, which starts runs of woken communities when they are due, and the sweep."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class _Due:
-    """When a woken community's run starts: at `at`, moved back by further wake-ups, but not past `latest`."""
+    """The start of a woken community's run: `at`, which further wake-ups move back, but not past `latest`."""
 
     at: float
     latest: float
 
 
 class Scheduler:
-    """Hands each woken community to the executor a short debounce after the wake-up, at most one run per community and
-    RECALCULATION_CONCURRENCY in all at a time, and sweeps.
+    """Hand each woken community to the executor a short debounce after the wake-up, and sweep.
 
-    One per process, started by the server (`crowdvote.asgi`) or the worker. Until then wake-ups are dropped: management
-    commands and tests calculate in the foreground, or leave it to the server's sweep.
+    At most one run per community, and RECALCULATION_CONCURRENCY in all, go at a time. The server (`crowdvote.asgi`) or
+    the worker starts the process's one scheduler. Until then wake-ups are dropped: management commands and tests
+    calculate in the foreground, or leave it to the server's sweep.
     """
 
     def __init__(self) -> None:
@@ -48,8 +48,9 @@ class Scheduler:
         self._limit_logged = False
 
     def start(self, executor: Executor | None = None) -> None:
-        """Start the scheduler's thread, once; with no executor named, that of a server by CROWDVOTE_EXECUTOR, and none
-        where that is off.
+        """Start the scheduler's thread, once.
+
+        `executor`: without one, that of a server by CROWDVOTE_EXECUTOR; where that is off, nothing starts.
         """
         with self._changed:
             executor = executor or executors.of_this_server()
@@ -70,7 +71,7 @@ class Scheduler:
             self._due.clear()
 
     def problem(self) -> str | None:
-        """Why nothing might be calculated now; None where all is well."""
+        """Say why nothing might be calculated now; None where all is well."""
         with self._changed:
             thread, executor = self._thread, self._executor
         if thread is None or executor is None or not thread.is_alive():
@@ -78,7 +79,7 @@ class Scheduler:
         return executor.problem()
 
     def load(self) -> tuple[int, int]:
-        """How many communities wait to be calculated, and how many runs are under way or being handed on."""
+        """Count the communities that wait to be calculated, and the runs under way or being handed on."""
         with self._changed:
             return len(self._due), len(self._running)
 
@@ -94,9 +95,9 @@ class Scheduler:
             self._changed.notify_all()
 
     def start_due(self) -> float | None:
-        """Start a run of each community that is due and free. Seconds until the next is due; None: nothing waits."""
+        """Start a run of each community that is due and free. Returns the seconds until the next is due, if any."""
         due, until_next = self._take_due()
-        # Without the lock: a queue may take its time to answer, and whoever wakes must not wait for it.
+        # Without the lock: a queue may be slow to answer, and a wake-up must not wait for it.
         for community_id in due:
             self._start_run(community_id)
         return until_next
@@ -125,7 +126,7 @@ class Scheduler:
         assert self._executor is not None
         try:
             self._executor.start(community_id, partial(self._run_ended, community_id))
-        except RuntimeError as error:  # no thread to be had; the sweep tries again
+        except RuntimeError as error:  # no thread left; the sweep tries again
             self._run_ended(community_id)
             eventlog.thread_error(error)
 
@@ -148,7 +149,7 @@ class Scheduler:
         connection.close()
 
     def sweep(self) -> list[int]:
-        """Wake every community that has something to calculate. Returns their ids."""
+        """Wake every community that has stale decisions. Returns their ids."""
         stale = staleness.stale_decisions(clock.now())
         communities = list(stale.order_by("community").values_list("community", flat=True).distinct())
         for community_id in communities:
@@ -156,9 +157,7 @@ class Scheduler:
         return communities
 
     def _look_around(self) -> None:
-        """Sweep, thin out old history, have the database look at its tables, and tell who watches here what other
-        processes did and no message told of.
-        """
+        """Sweep, thin out old history, have the database look at its tables, and tell watchers what messages missed."""
         assert self._executor is not None
         try:
             close_old_connections()
@@ -180,22 +179,23 @@ scheduler = Scheduler()
 
 
 def start_in_worker() -> None:
-    """Have this process, a worker of the queue, sweep, and calculate by itself while the queue does not answer."""
+    """Have this process, a worker of the queue, sweep, and calculate while the queue does not answer."""
     scheduler.start(executors.Worker())
 
 
 def executor_problem() -> str | None:
-    """Why nothing might be calculated now; None where all is well: this process's scheduler lives and, where workers
-    calculate, one of them gave a sign of life lately.
+    """Say why nothing might be calculated now; None where all is well.
+
+    All is well while this process's scheduler lives and, where workers calculate, one of them gave a sign of life.
     """
     return scheduler.problem()
 
 
 def wake(community_id: int) -> None:
-    """Changes of a community have committed. A hint: losing it delays the result until the sweep."""
+    """Have a community calculated soon, whose changes have committed. Losing this delays the result until the sweep."""
     scheduler.wake(community_id)
 
 
 def sweep() -> list[int]:
-    """Find what no wake-up told of, at once instead of at the next regular sweep. Returns the communities woken."""
+    """Sweep now, before the next regular sweep. Returns the communities woken."""
     return scheduler.sweep()

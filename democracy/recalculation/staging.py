@@ -1,8 +1,7 @@
-"""From inputs to staged ballots: `StageBallots` brings those of a community's decisions up to date.
+"""Staging: from inputs to staged ballots, which `StageBallots` brings up to date.
 
-A process keeps, for the communities it calculated last, the delegation graph and the calculations of the open
-decisions, and catches up from the ledger; losing them costs time, never correctness. Inputs are read, and nothing is
-written.
+A process keeps the delegation graph and the calculations of the open decisions for the communities it calculated last,
+and catches up from the ledger. Losing them costs time, never correctness. Inputs are read; nothing is written.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ from graph import (
     StagedColumns,
 )
 
-# How many communities' graphs, and closed decisions' calculations, a process keeps at most.
+# The most communities, and the most closed decisions, that a process keeps.
 _KEPT = 32
-# Catching up on more entries than this costs more than reading the rows again.
+# With more entries to catch up on, reading the rows again is cheaper.
 _TOO_FAR_BEHIND = 5_000
-# Seconds that a reader waits for what is kept: longer than bringing it up to date takes, much shorter than loading it.
-_PATIENCE = 0.05
-# A reader catches up on no more entries than these: each may be a member's coming, which touches the whole graph.
+# Seconds that a reader waits for a loaded community: longer than catching up takes, much shorter than loading.
+_LOCK_TIMEOUT = 0.05
+# The most entries that a reader catches up on: each may be a new member, which touches the whole graph.
 _NEAR = 100
 
 # Changed ballots by decision and member; None: withdrawn.
@@ -49,11 +48,12 @@ Ballots: TypeAlias = dict[int, dict[int, CastBallot | None]]
 
 @dataclass(frozen=True)
 class StagedDecision:
-    """What one staging of a decision gives to count and to store: frozen, taken at `revision`.
+    """One staging of a decision at `revision`, to count and to store.
 
-    `ballots`: the staged ballots that may differ from the stored ones, since they changed, or another process stored
-    them, after this decision was last staged for storing here; None for a member who has none any more. Where it was
-    calculated from scratch, all of them as `columns` instead.
+    `ballots`: the staged ballots that may differ from the stored ones, because they changed, or another process stored
+    them, after this decision was last staged for storing here; None for a member who has none any more. After a
+    calculation from scratch `columns` holds all ballots instead. `anonymous`: the members among these whose ballots
+    bear pseudonyms.
     """
 
     revision: int
@@ -61,7 +61,6 @@ class StagedDecision:
     result: Result
     ballots: Mapping[int, StagedBallot | None]
     columns: StagedColumns | None
-    # Those of them whose ballots bear pseudonyms.
     anonymous: frozenset[int]
 
 
@@ -73,10 +72,14 @@ class LiveCalculation:
     choices: tuple[int, ...]
     calculation: Calculation
 
+    def copy(self) -> LiveCalculation:
+        """Copy it, to ask at leisure or to change."""
+        return LiveCalculation(self.revision, self.choices, self.calculation.copy())
+
 
 @dataclass(frozen=True)
 class _Closed:
-    """A closed decision's calculation, and whose staged ballots bear pseudonyms."""
+    """A closed decision's calculation, and the members whose staged ballots bear pseudonyms."""
 
     live: LiveCalculation
     anonymous: frozenset[int]
@@ -85,7 +88,10 @@ class _Closed:
 def under_pseudonyms(
     decision: DecisionInputs, anonymous: Set[int], staged: Iterable[tuple[int, str]]
 ) -> frozenset[int]:
-    """Whose ballots, of these members with their kinds, bear pseudonyms: see Note [Whether a ballot bears a name]."""
+    """Find the members whose ballots bear pseudonyms: see Note [Whether a ballot bears a name].
+
+    `staged`: members with the kinds of their staged ballots.
+    """
     unnamed = anonymous | decision.withdrawn
     return frozenset(
         member
@@ -98,8 +104,8 @@ def kinds_of(columns: StagedColumns) -> Iterable[tuple[int, str]]:
     return zip(columns.members, columns.kinds, strict=True)
 
 
-class _Kept:
-    """A community's graph and open decisions as this process knows them, all at one revision. Used under its lock."""
+class LoadedCommunity:
+    """A community's graph and open decisions as this process knows them, at one revision. Use it under its lock."""
 
     def __init__(self, community_id: int) -> None:
         self.community_id = community_id
@@ -111,15 +117,16 @@ class _Kept:
         self.calculations: dict[int, Calculation] = {}
         # Members whose staged ballot changed since they were last taken for storing; None: all may have.
         self.changed: dict[int, frozenset[int] | None] = {}
-        # At which revision a decision was last taken for storing.
+        # The revision at which a decision was last taken for storing.
         self.taken: dict[int, int] = {}
 
     def forget(self) -> None:
+        """Drop everything; the next call reads it afresh."""
         self.graph = None
         self.inputs, self.calculations, self.changed = {}, {}, {}
 
     def bring_up_to_date(self, decision_ids: Iterable[int]) -> None:
-        """Calculate these decisions at the newest revision. After any error everything is read afresh next time."""
+        """Calculate these decisions at the newest revision. After an error everything is read afresh next time."""
         wanted = set(decision_ids)
         try:
             if self.graph is None:
@@ -159,8 +166,8 @@ class _Kept:
         ballots: Ballots = {}
         for entry in entries:
             if entry.kind == LedgerEntry.Kind.MEMBERSHIP:
-                # A member's comings and goings move followings between the graph and the dormant ones: settle what came
-                # before.
+                # A member who comes or goes moves followings between the graph and the dormant ones: apply the earlier
+                # changes first.
                 self._apply(changes, ballots, entry.revision)
                 self._apply(*self._membership(entry), entry.revision)
                 changes, ballots = [], {}
@@ -196,7 +203,7 @@ class _Kept:
         return changes, ballots
 
     def _rename(self, member: int, *, is_anonymous: bool) -> None:
-        """What a member inherits bears a name or a pseudonym from now on, and is stored again."""
+        """Have a member's inherited ballots bear a name or a pseudonym from now on: they are stored again."""
         if is_anonymous == (member in self.anonymous):
             return
         (self.anonymous.add if is_anonymous else self.anonymous.discard)(member)
@@ -225,7 +232,7 @@ class _Kept:
         self.graph = graph
 
     def take(self, decision_id: int) -> StagedDecision:
-        """What is to be stored of a decision; from here on its changes are counted anew."""
+        """Take what is to be stored of a decision, and begin to collect its changes anew."""
         assert self.graph is not None
         calculation, changed = self.calculations[decision_id], self.changed[decision_id]
         if changed is not None:
@@ -247,7 +254,7 @@ class _Kept:
         )
 
     def drop_except(self, decision_ids: Iterable[int]) -> None:
-        """Let go of the calculations of decisions that are not live any more."""
+        """Drop the calculations of all other decisions."""
         keep = set(decision_ids)
         for decision_id in self.inputs.keys() - keep:
             del self.inputs[decision_id]
@@ -257,28 +264,27 @@ class _Kept:
 
 
 def _stored_since(decision_id: int, revision: int) -> frozenset[int]:
-    """Whose staged ballot another process stored at a later revision than `revision`.
+    """Find the members whose staged ballots another process stored after `revision`.
 
-    A ballot that changed and changed back in the meantime has not changed for this process, but is not what that other
-    process stored.
+    A ballot that changed and changed back meanwhile has not changed for this process, but differs from the stored one.
     """
     later = StoredBallot.objects.filter(decision=decision_id, changed_revision__gt=revision)
     return frozenset(later.values_list("membership_id", flat=True))
 
 
-_kept: OrderedDict[int, _Kept] = OrderedDict()
-# By decision and closing time: until that has passed for good, a manager may move it.
+_kept: OrderedDict[int, LoadedCommunity] = OrderedDict()
+# By decision and closing time: a manager may move the closing until it has passed.
 _final: OrderedDict[tuple[int, datetime | None], _Closed] = OrderedDict()
 _registry_lock = threading.Lock()
 
 
-def _keeper(community_id: int) -> _Kept:
+def _loaded(community_id: int) -> LoadedCommunity:
     with _registry_lock:
-        kept = _kept.setdefault(community_id, _Kept(community_id))
+        loaded = _kept.setdefault(community_id, LoadedCommunity(community_id))
         _kept.move_to_end(community_id)
         while len(_kept) > _KEPT:
             _kept.popitem(last=False)
-        return kept
+        return loaded
 
 
 def forget_everything() -> None:
@@ -289,30 +295,31 @@ def forget_everything() -> None:
 
 
 class StageBallots:
-    """Stages the ballots of decisions of one community: exact inheritance along active followings, at one revision."""
+    """Stage the ballots of one community's decisions: exact inheritance along active followings, at one revision."""
 
     def __init__(self, community_id: int) -> None:
-        self._keeper = _keeper(community_id)
+        self._community = _loaded(community_id)
 
     def process(self, decision_ids: Iterable[int], *, live: Iterable[int]) -> list[tuple[int, StagedDecision]]:
-        """Stage these decisions at the newest revision, in order of id; let go of decisions that are not `live` any
-        more.
+        """Stage these decisions at the newest revision, and return them in order of id.
+
+        `live`: the decisions whose calculations are kept; all others are dropped.
         """
         wanted = sorted(decision_ids)
-        with self._keeper.lock:
-            self._keeper.drop_except({*wanted, *live})
-            self._keeper.bring_up_to_date(wanted)
-            return [(pk, self._keeper.take(pk)) for pk in wanted if pk in self._keeper.calculations]
+        with self._community.lock:
+            self._community.drop_except({*wanted, *live})
+            self._community.bring_up_to_date(wanted)
+            return [(pk, self._community.take(pk)) for pk in wanted if pk in self._community.calculations]
 
     def not_stored(self, decision_ids: Iterable[int]) -> None:
-        """What was taken did not reach the database: next time everything is compared with it."""
-        with self._keeper.lock:
-            for decision_id in self._keeper.changed.keys() & set(decision_ids):
-                self._keeper.changed[decision_id] = None
+        """Remember that these stagings did not reach the database: next time everything is compared with it."""
+        with self._community.lock:
+            for decision_id in self._community.changed.keys() & set(decision_ids):
+                self._community.changed[decision_id] = None
 
     @staticmethod
     def final(decision: Decision) -> StagedDecision:
-        """A closed decision staged from the inputs as they stood at `closes_at`."""
+        """Stage a closed decision from its inputs as they stood at `closes_at`."""
         closed = _closed_calculation(decision)
         live, calculation = closed.live, closed.live.calculation
         columns = calculation.staged_columns()
@@ -340,55 +347,52 @@ def _closed_calculation(decision: Decision) -> _Closed:
 
 @contextmanager
 def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
-    """The calculation behind a published decision as its inputs stand now (closed: at closing), to explain it or to ask
-    what if.
+    """Hold the calculation of a published decision as its inputs stand now (closed: at closing).
 
-    It is held while it is used, so read quickly, or copy it.
+    Runs of the community wait meanwhile, so read quickly, or copy it.
     """
     if decision.status == Decision.Status.CLOSED:
         yield _closed_calculation(decision).live
         return
-    keeper = _keeper(decision.community_id)
-    with keeper.lock:
-        keeper.bring_up_to_date([decision.pk])
-        assert keeper.graph is not None
-        calculation = keeper.calculations[decision.pk]
-        yield LiveCalculation(keeper.graph.revision, keeper.inputs[decision.pk].choices, calculation)
+    loaded = _loaded(decision.community_id)
+    with loaded.lock:
+        loaded.bring_up_to_date([decision.pk])
+        assert loaded.graph is not None
+        calculation = loaded.calculations[decision.pk]
+        yield LiveCalculation(loaded.graph.revision, loaded.inputs[decision.pk].choices, calculation)
 
 
 def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
-    """The same, to read at leisure and not to write, where this process keeps it; None where it would have to be
-    loaded, is far behind, or somebody is at work on it.
-    """
+    """A private copy of the kept calculation, to read only; None where there is none, it is far behind, or in use."""
     if decision.status == Decision.Status.CLOSED:
         with _registry_lock:
             closed = _final.get((decision.pk, decision.closes_at))
             return closed.live if closed is not None else None
     with _registry_lock:
-        keeper = _kept.get(decision.community_id)
-    if keeper is None or not keeper.lock.acquire(timeout=_PATIENCE):
+        loaded = _kept.get(decision.community_id)
+    if loaded is None or not loaded.lock.acquire(timeout=_LOCK_TIMEOUT):
         return None
     try:
-        if keeper.graph is None or decision.pk not in keeper.calculations:
+        if loaded.graph is None or decision.pk not in loaded.calculations:
             return None
-        if len(ledger.entries_after(decision.community_id, keeper.graph.revision, most=_NEAR + 1)) > _NEAR:
+        if len(ledger.entries_after(decision.community_id, loaded.graph.revision, most=_NEAR + 1)) > _NEAR:
             return None
-        keeper.bring_up_to_date([decision.pk])
-        calculation = keeper.calculations[decision.pk].copy()
-        return LiveCalculation(keeper.graph.revision, keeper.inputs[decision.pk].choices, calculation)
+        loaded.bring_up_to_date([decision.pk])
+        calculation = loaded.calculations[decision.pk].copy()
+        return LiveCalculation(loaded.graph.revision, loaded.inputs[decision.pk].choices, calculation)
     finally:
-        keeper.lock.release()
+        loaded.lock.release()
 
 
 @contextmanager
 def open_calculations(community_id: int, decision_ids: Iterable[int]) -> Iterator[dict[int, LiveCalculation]]:
-    """The same for several open decisions of one community at once, by id, all at one revision."""
+    """Hold the calculations of several open decisions of one community, by id, all at one revision."""
     wanted = list(decision_ids)
-    keeper = _keeper(community_id)
-    with keeper.lock:
-        keeper.bring_up_to_date(wanted)
-        assert keeper.graph is not None
+    loaded = _loaded(community_id)
+    with loaded.lock:
+        loaded.bring_up_to_date(wanted)
+        assert loaded.graph is not None
         yield {
-            pk: LiveCalculation(keeper.graph.revision, keeper.inputs[pk].choices, keeper.calculations[pk])
+            pk: LiveCalculation(loaded.graph.revision, loaded.inputs[pk].choices, loaded.calculations[pk])
             for pk in wanted
         }

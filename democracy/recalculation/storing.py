@@ -1,9 +1,9 @@
-"""Storing what the calculation derived: result, changed staged ballots and counters, in one transaction.
+"""Storing of a calculation: result, changed staged ballots and counters, in one transaction.
 
 # Note [Older never overwrites newer]
-A run stores under the fence of its claim and only where `calculated_revision` is lower than the revision it staged.
-Both are conditional updates judged by their row counts, so a run that was frozen and comes back, in whatever process,
-stores nothing.
+A run stores under the fence of its claim, and only where `calculated_revision` is lower than the revision it staged.
+Both are conditional updates judged by their row counts, so a run that was frozen and comes back, in any process, stores
+nothing.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from democracy.ledger import checkpoints
 from democracy.live import publishing
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.models.packed import TAGS_TEXT, pack, tag_set
+from democracy.models.results import DecisionResult
 from democracy.recalculation.claims import Claim
 from democracy.recalculation.staging import StagedDecision
 
-# So many different voters must have cast, changed or withdrawn a ballot before a BATCHED decision shows a new interim
-# result: those who inherit are no further voters to hide among.
+# A BATCHED decision shows a new interim result once so many different voters have cast, changed or withdrawn a ballot.
+# Voters who inherit don't count: nobody can hide among them.
 BATCH = 5
 _ROWS = 5_000
 _TABLE = StagedBallot._meta.db_table
@@ -40,11 +41,11 @@ _NONE: Row = (StagedBallot.Kind.NONE, b"", frozenset(), False, False)
 
 
 def store(
-    decision: Decision, staged: StagedDecision, result: dict[str, Any], claim: Claim, *, final: bool = False
+    decision: Decision, staged: StagedDecision, result: DecisionResult, claim: Claim, *, final: bool = False
 ) -> int | None:
-    """Store a calculation and publish the result if it is new. Returns how many staged ballots were written.
+    """Store a calculation, and publish the result if it is due. Returns the number of staged ballots written.
 
-    None where nothing was stored because a newer calculation, or the final one, is there already. Raises ClaimLost.
+    Returns None where a newer calculation, or the final one, is stored already. Raises ClaimLost.
     """
     shown = DecisionSnapshot.objects.filter(decision=decision).order_by("-revision").first()
     rows = list(_changed_rows(decision, staged))
@@ -57,7 +58,7 @@ def store(
         _write(decision, rows, staged.revision)
         if shows:
             snapshot = DecisionSnapshot.objects.create(
-                decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result
+                decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result.to_json()
             )
             transaction.on_commit(lambda: publishing.result_stored(snapshot), robust=True)
         if final and staged.revision:
@@ -70,11 +71,11 @@ def store(
 def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -> bool:
     row = Decision.objects.filter(pk=decision.pk)
     if final:
-        # Prolonged in the meantime, it is not closed.
+        # A decision prolonged meanwhile is not closed.
         row = row.filter(closes_at=decision.closes_at).exclude(snapshots__is_final=True)
     else:
         row = row.filter(calculated_revision__lt=revision, closes_at__gt=now)
-    # What has changed since these inputs were read, a moment ago, is stale from now on.
+    # Changes since these inputs were read make it stale from now on.
     stale_since = None if final else Case(When(input_revision__gt=revision, then=Value(now)))
     return bool(
         row.update(
@@ -87,14 +88,14 @@ def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -
     )
 
 
-def is_due(decision: Decision, shown: DecisionSnapshot | None, revision: int, result: dict[str, Any]) -> bool:
-    """Whether an interim result of the inputs at `revision` is published: if it differs from the last one shown, and as
-    the decision's visibility allows.
+def is_due(decision: Decision, shown: DecisionSnapshot | None, revision: int, result: DecisionResult) -> bool:
+    """True where an interim result is to be published: it differs from the last one, and the visibility allows it.
+
+    `shown`: the last published result; `revision`: that of the inputs of the new one.
     """
     if decision.results_visibility == Decision.Visibility.AFTER_CLOSE:
         return False
-    # The stored form of a result has gone through JSON once.
-    if shown is not None and shown.result == json.loads(json.dumps(result)):
+    if shown is not None and shown.result == result.to_json():
         return False
     if decision.results_visibility == Decision.Visibility.LIVE:
         return True
@@ -102,12 +103,12 @@ def is_due(decision: Decision, shown: DecisionSnapshot | None, revision: int, re
 
 
 def _have_voted(decision: Decision, since: int, until: int) -> bool:
-    """Whether BATCH different voters cast, changed or withdrew a ballot after one revision and up to another.
+    """True where BATCH different voters cast, changed or withdrew a ballot after one revision and up to another.
 
-    Abstentions and comments add nothing to a result that others could hide among.
+    Abstentions and comments don't count: a result shows nothing of them.
     """
     entries = LedgerEntry.objects.filter(community=decision.community_id)
-    # Nobody votes in a decision before the ledger knows it; what an import wrote before is not looked through.
+    # Nobody votes in a decision before the ledger knows it: earlier entries, as of an import, are not read.
     known = entries.filter(subject=f"decision:{decision.pk}").aggregate(first=Min("revision"))["first"] or 0
     written = entries.filter(
         revision__gt=max(since, known),
@@ -119,7 +120,7 @@ def _have_voted(decision: Decision, since: int, until: int) -> bool:
     voters = set()
     columns = ("membership", "membership__left_at", "before", "after")
     for member, left_at, before, after in written.values_list(*columns).iterator():
-        # What somebody cast by name goes with them when they leave: nobody can hide among those who are gone.
+        # A ballot cast by name goes with a member who leaves: nobody can hide among those who are gone.
         is_there = left_at is None or (after or before or {})["anonymous"]
         if is_there and _rated(before) != _rated(after):
             voters.add(member)
@@ -129,12 +130,12 @@ def _have_voted(decision: Decision, since: int, until: int) -> bool:
 
 
 def _rated(content: Mapping[str, Any] | None) -> object:
-    """What of a ballot a result may show; None of an abstention."""
+    """The part of a ballot that a result may show; None of an abstention."""
     return None if content is None or content["abstain"] else (content["stars"], content["tags"])
 
 
 def _changed_rows(decision: Decision, staged: StagedDecision) -> Iterator[tuple[int, Row]]:
-    """Every staged ballot that differs from the stored one; a stored one that is gone becomes a row of kind NONE."""
+    """Yield every staged ballot that differs from the stored one; one that is gone becomes a row of kind NONE."""
     rows = dict(_staged_rows(staged))
     stored = _stored_rows(decision, None if staged.columns is not None else rows.keys())
     for member in rows.keys() | stored.keys():
@@ -144,7 +145,7 @@ def _changed_rows(decision: Decision, staged: StagedDecision) -> Iterator[tuple[
 
 
 def _staged_rows(staged: StagedDecision) -> Iterator[tuple[int, Row | None]]:
-    """The row that each member's staged ballot comes to, None for no ballot."""
+    """Turn each member's staged ballot into a row; None for no ballot."""
     for member, ballot in staged.ballots.items():
         if ballot is None:
             yield member, None
@@ -163,7 +164,7 @@ def _staged_rows(staged: StagedDecision) -> Iterator[tuple[int, Row | None]]:
 
 
 def _stored_rows(decision: Decision, members: Collection[int] | None) -> dict[int, Row]:
-    """The stored rows of these members, of all without `members`."""
+    """Read the stored rows of these members; of all members without `members`."""
     rows = StagedBallot.objects.filter(decision=decision).annotate(tags_text=TAGS_TEXT)
     if members is not None and len(members) <= _ROWS:
         rows = rows.filter(membership__in=members)
@@ -176,7 +177,7 @@ def _stored_rows(decision: Decision, members: Collection[int] | None) -> dict[in
 
 
 def _write(decision: Decision, rows: Sequence[tuple[int, Row]], revision: int) -> None:
-    """Insert or replace staged ballots, while this holds the database's one writer on SQLite."""
+    """Insert or replace staged ballots. On SQLite this holds the database's one writer."""
     tags = {row[2]: json.dumps(sorted(row[2])) for _, row in rows}
     written = (
         (decision.pk, member, str(kind), packed, tags[row_tags], counted, anonymous, revision)
@@ -186,9 +187,7 @@ def _write(decision: Decision, rows: Sequence[tuple[int, Row]], revision: int) -
 
 
 def record_failure(decision: Decision, revision: int, message: str) -> None:
-    """Remember that this decision could not be calculated from its inputs at `revision`; the stored result stays as it
-    is.
-    """
+    """Remember that a decision could not be calculated from its inputs at `revision`. Its stored result stays."""
     Decision.objects.filter(pk=decision.pk).update(
         failed_revision=revision, failed_at=clock.now(), calculation_error=message[:500]
     )

@@ -1,4 +1,4 @@
-"""What mutations take. Every field is named: there is no way to set a column that is not here."""
+"""Inputs of mutations. Every field is named: no other column can be set."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Connection(Generic[T]):
 
 @dataclass(frozen=True)
 class Page:
-    """What was asked for: `first` nodes behind `after`. Raises InvalidInput, InvalidCursor."""
+    """The page asked for: `first` nodes behind `after`. Raises InvalidInput, InvalidCursor."""
 
     first: int
     after: int

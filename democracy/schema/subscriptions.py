@@ -1,9 +1,9 @@
-"""The subscriptions: the present value first, then every newer one; whoever is slow gets the newest, not all.
+"""Subscriptions: the present value first, then every newer one. A slow client gets the newest, not all.
 
 # Note [One value for all]
-What the hub carries is shared by all who watch: the next result costs a subscriber no query. Whether they may still see
-it is looked at again when something tells that this may have changed, and at least every RECHECK seconds: a session
-that expired and a token that was revoked tell nobody.
+All who watch share the values of the hub: the next result costs a subscriber no query. A subscription checks again
+whether its viewer may see it when a topic says that this may have changed, and at least every RECHECK seconds: an
+expired session and a revoked token tell nobody.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from accounts.api import Info, node_id, pk_of
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
-from democracy.live.publishing import access_topic, community_topic, hub, readers_topic, result_topic, status_topic
+from democracy.live.hub import access_topic, community_topic, hub, readers_topic, result_topic, status_topic
 from democracy.reading import communities, decisions
 from democracy.schema.scalars import BigInt
 from democracy.schema.types.results import CalculationStatus, Result
@@ -74,7 +74,7 @@ async def _watch(
 
 
 async def _next(wait: Callable[[], Any], until: float) -> dict[str, Any]:
-    """What comes next; nothing where nothing comes until then."""
+    """Wait for the next news; empty where none come until then."""
     try:
         news: dict[str, Any] = await asyncio.wait_for(wait(), max(0.0, until - time.monotonic()))
     except TimeoutError:

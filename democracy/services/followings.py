@@ -26,17 +26,14 @@ def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order:
     Raises PermissionDenied (also for members whose identity the viewer may not know), SelfFollowing, TooManyFollowings,
     InvalidTag; InvalidInput for an order out of bounds.
     """
-    followee, follower = require_pair(viewer, followee_id)
-    if not followee.is_current or followee.is_anonymous:
-        # Judged first: any other refusal would show that they exist.
-        raise PermissionDenied
+    followee, follower = followable(viewer, followee_id)
     wanted = normalise_tags(tags)
     if order is not None and not 0 <= order <= MAX_FOLLOWINGS:
         raise InvalidInput(f"The order is a number from 0 to {MAX_FOLLOWINGS}.", field="order")
     with ledger.recording(follower.community_id, actor=follower.user) as recording:
         for member in (followee, follower):
             member.refresh_from_db(fields=["left_at", "is_anonymous"])
-        if not follower.is_current or not followee.is_current or followee.is_anonymous:
+        if not follower.is_current or not _is_followable(followee):
             raise PermissionDenied
         mine = Following.objects.filter(follower=follower)
         following = mine.filter(followee=followee).first()
@@ -99,8 +96,12 @@ def reorder_followings(viewer: Viewer, community_id: int, followee_ids: Sequence
             recording.add(contents.following_written(following))
 
 
-def require_pair(viewer: Viewer, followee_id: int) -> tuple[Membership, Membership]:
-    """Find the followee and the viewer's own membership in their community. Raises PermissionDenied, SelfFollowing."""
+def followable(viewer: Viewer, followee_id: int) -> tuple[Membership, Membership]:
+    """A member whom the viewer may follow, and the viewer's own membership in the same community.
+
+    Raises SelfFollowing, and PermissionDenied for everybody else: any other refusal would tell an anonymous member from
+    somebody who does not exist.
+    """
     access.require_user(viewer)
     followee = Membership.objects.select_related("user").filter(pk=followee_id).first()
     if followee is None:
@@ -108,4 +109,10 @@ def require_pair(viewer: Viewer, followee_id: int) -> tuple[Membership, Membersh
     follower = access.require_member(viewer, followee.community_id)
     if follower.pk == followee.pk:
         raise SelfFollowing("You cannot follow yourself.")
+    if not _is_followable(followee):
+        raise PermissionDenied
     return followee, follower
+
+
+def _is_followable(member: Membership) -> bool:
+    return member.is_current and not member.is_anonymous

@@ -1,8 +1,8 @@
-"""What templates need to draw results; widths are attributes of SVG elements, as style attributes are forbidden."""
+"""Tags and filters that draw results. Widths are attributes of SVG elements, as style attributes are forbidden."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from django import template
 from django.utils.html import format_html, format_html_join
@@ -10,8 +10,9 @@ from django.utils.safestring import SafeString
 
 from democracy.models import Choice
 from democracy.presenting.counting import Distribution
+from democracy.presenting.numbers import stars_text
 from democracy.presenting.results import Outcome
-from democracy.presenting.wording import stars_text
+from graph import Participation
 
 register = template.Library()
 
@@ -27,7 +28,7 @@ def total_stars(microstars: int) -> str:
 
 @register.filter
 def with_choices(microstars: Sequence[int], choices: Sequence[Choice]) -> Iterable[tuple[Choice, int]]:
-    """A ballot's stars, each beside its choice."""
+    """Pair a ballot's stars with the choices."""
     return zip(choices, microstars, strict=True)
 
 
@@ -47,12 +48,12 @@ def series_of(choice: Choice, outcome: Outcome | None) -> int:
 
 
 @register.simple_tag
-def participation_bar(participation: Mapping[str, int]) -> SafeString:
+def participation_bar(who: Participation) -> SafeString:
     """Eligible voters in one bar: cast, inherited, abstained, the rest empty. The numbers are said beside it."""
-    eligible = participation["eligible"] or 1
+    eligible = who.eligible or 1
     parts, start = [], 0.0
-    for kind in ("cast", "inherited", "abstained"):
-        width = participation[kind] / eligible * 100
+    for kind, number in (("cast", who.cast), ("inherited", who.inherited), ("abstained", who.abstained)):
+        width = number / eligible * 100
         parts.append((kind, f"{start:.2f}%", f"{width:.2f}%"))
         start += width
     return format_html(

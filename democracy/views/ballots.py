@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.returning import no_page, signed_in
 from democracy import services
 from democracy.errors import InvalidTag, PermissionDenied
-from democracy.explaining.sources import Vote, what_if
+from democracy.explaining.what_if import Cast, what_if
 from democracy.forms.decisions import BallotForm, BallotSearch, fields_of
 from democracy.models import Ballot, Decision
 from democracy.presenting import wording
@@ -165,9 +165,9 @@ def _shown(request: HttpRequest, context: Mapping[str, Any], fragments: Mapping[
     return render_page(request, "democracy/decision_detail.html", context, fragments=fragments, status=status)
 
 
-def _as_typed(form: BallotForm) -> Vote:
+def _as_typed(form: BallotForm) -> Cast:
     data = form.cleaned_data
-    return Vote(tuple(form.stars.items()), tuple(data["tags"]), data["abstain"])
+    return Cast(tuple(form.stars.items()), tuple(data["tags"]), data["abstain"])
 
 
 @no_page

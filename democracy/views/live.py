@@ -24,7 +24,7 @@ from accounts.returning import no_page
 from accounts.services import user_for_token
 from democracy import access
 from democracy.access import Viewer
-from democracy.live.publishing import access_topic, hub, overview_topic, readers_topic, result_topic, status_topic
+from democracy.live.hub import access_topic, hub, overview_topic, readers_topic, result_topic, status_topic
 from democracy.reading import communities
 from democracy.views._decisions import decision_frame, news_of_decision, result_panel, tell_what_is_new
 from democracy.views._errors import answered

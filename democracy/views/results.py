@@ -15,7 +15,7 @@ from democracy.errors import PermissionDenied
 from democracy.files import bundle_writer
 from democracy.files.spreadsheet import ballots_as_csv
 from democracy.presenting.counting import cast_only, distributions
-from democracy.presenting.explanations import most_influential, picture
+from democracy.presenting.explanations import drawn_followings, most_influential
 from democracy.presenting.history import calculations, history_chart, in_short
 from democracy.presenting.margins import exact_margin, rough_margin
 from democracy.presenting.results import outcome
@@ -39,7 +39,7 @@ def decision_results(request: HttpRequest, community_id: int, decision_id: int) 
     if context["outcome"] is not None:
         context |= {
             "chart": history_chart(request.user, context["decision"], context["outcome"]),
-            "margin": rough_margin(context["snapshot"].result, choices),
+            "margin": rough_margin(context["snapshot"].read_result(), choices),
         }
     if context["outcome"] is not None and context["shows_ballots"]:
         columns = columns_of(context["decision"], len(choices))
@@ -86,7 +86,7 @@ def decision_network_data(request: HttpRequest, community_id: int, decision_id: 
     context = decision_frame(request.user, community_id, decision_id)
     if not context["shows_ballots"]:
         raise PermissionDenied
-    response = JsonResponse(picture(request.user, context["decision"]))
+    response = JsonResponse(drawn_followings(request.user, context["decision"]))
     patch_cache_control(response, private=True, no_store=True)
     return response
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from democracy.models import Community, Decision, DecisionSnapshot, StagedBallot
+from democracy.models.packed import pack
 from democracy.recalculation import inputs, recalculate_community, staging
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import forget_everything
@@ -53,14 +54,14 @@ def afresh(decision: Decision) -> tuple[Any, dict[int, tuple[str, bytes, frozens
     one = now.decisions[decision.pk]
     made = Calculation.from_scratch(now.graph(), lots=one.lots, ballots=one.ballots)
     columns = made.staged_columns()
-    packed = (row.astype("<i4").tobytes() for row in columns.microstars)
+    packed = map(pack, columns.microstars)
     names = [
         member in now.anonymous if kind == "inherited" else one.ballots[member].anonymous
         for member, kind in zip(columns.members, columns.kinds, strict=True)
     ]
     rows = zip(columns.kinds, packed, columns.tags, columns.counted.tolist(), names, strict=True)
     staged = staging.StagedDecision(now.revision, one.choices, made.result, {}, None, frozenset())
-    result = Tally().process(staged)
+    result = Tally().process(staged).to_json()
     return result, dict(zip(columns.members, rows, strict=True))
 
 

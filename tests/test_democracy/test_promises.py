@@ -19,7 +19,7 @@ from crowdvote.api.schema import schema
 from democracy import access, eventlog, services
 from democracy.models import Community, Decision, DecisionSnapshot, Membership, StagedBallot
 from democracy.presenting.audiences import audiences
-from democracy.presenting.explanations import explain_own, picture
+from democracy.presenting.explanations import drawn_followings, explain_own
 from democracy.reading import communities, decisions
 from democracy.reading.ballots import ballot_rows, columns_of, read_rows
 from democracy.reading.own_ballots import own_ballot
@@ -354,7 +354,7 @@ class TestFingerprints:
             "voter": {"name": town.pseudonym("ann", "inherited"), "member": None},
             "sources": None,
         }
-        assert len(picture(bob, town.decision)["members"]) == 2
+        assert len(drawn_followings(bob, town.decision)["members"]) == 2
 
     def test_no_search_finds_a_pseudonym_by_what_it_inherits(self, town: Town) -> None:
         columns = columns_of(town.decision, 3)

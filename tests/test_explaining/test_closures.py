@@ -254,7 +254,7 @@ class TestWhatIsKept:
         holds, done = threading.Event(), threading.Event()
 
         def run() -> None:
-            with staging._keeper(town.community.pk).lock:
+            with staging._loaded(town.community.pk).lock:
                 holds.set()
                 done.wait()
 

@@ -19,6 +19,7 @@ from accounts.models import User
 from crowdvote.asgi import application
 from democracy import recalculation, services
 from democracy.live import publishing
+from democracy.live.hub import hub, result_topic
 from democracy.models import Community, DecisionSnapshot, Membership
 from democracy.recalculation.staging import forget_everything
 from democracy.schema import subscriptions
@@ -145,9 +146,9 @@ class TestValues:
         socket = await opened(scene.members["ann"].user)
         await socket.start("a", RESULT, d=id_of(scene.decision))
         assert (await socket.data("decisionResult"))["winner"] == {"title": "Birch"}
-        topic = publishing.result_topic(scene.decision.pk)
-        publishing.hub.publish(topic, old)
-        publishing.hub.publish(topic, await DecisionSnapshot.objects.alatest("revision"))
+        topic = result_topic(scene.decision.pk)
+        hub.publish(topic, old)
+        hub.publish(topic, await DecisionSnapshot.objects.alatest("revision"))
         await sync_to_async(scene.vote_and_calculate)("ben", Cedar=5)
         assert (await socket.data("decisionResult"))["winner"] == {"title": "Cedar"}
         await socket.communicator.disconnect()
@@ -173,7 +174,7 @@ class TestValues:
             result=snapshot.result,
         )
         with connection.execute_wrapper(count):
-            publishing.hub.publish(publishing.result_topic(scene.decision.pk), newer)
+            hub.publish(result_topic(scene.decision.pk), newer)
             told = [(await socket.data("decisionResult"))["revision"] for socket in sockets]
         assert (told, asked) == ([newer.revision] * 3, [])
         for socket in sockets:
@@ -185,10 +186,10 @@ class TestValues:
         await socket.start("b", STATUS, d=id_of(scene.decision))
         for _ in range(2):
             assert (await socket.next())["type"] == "next"
-        assert publishing.result_topic(scene.decision.pk) in publishing.hub.topics("")
+        assert result_topic(scene.decision.pk) in hub.topics("")
         await socket.communicator.send_json_to({"id": "a", "type": "complete"})
         await socket.communicator.disconnect()
-        assert publishing.hub.topics("") == []
+        assert hub.topics("") == []
 
     async def test_queries_and_mutations_work_over_the_socket_too(self, scene: Scene) -> None:
         socket = await opened(scene.members["ann"].user)

@@ -18,9 +18,10 @@ from django.utils import timezone
 from democracy import recalculation, services
 from democracy.errors import DecisionClosed
 from democracy.ledger import staleness
-from democracy.live import publishing
+from democracy.live.hub import hub, result_topic, status_topic
 from democracy.models import Community, Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
-from democracy.recalculation.results import Tally, result_content
+from democracy.models.results import DecisionResult
+from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import calculation_of, forget_everything
 from tests import factories
 from tests.recalculation import until, until_current
@@ -187,7 +188,7 @@ class TestManyAtOnce:
         assert result["participation"]["cast"] == 200
         forget_everything()
         with calculation_of(decision) as afresh:
-            assert result_content(afresh.calculation.result, afresh.choices) == result
+            assert DecisionResult.of(afresh.calculation.result, afresh.choices).to_json() == result
         revisions = (
             LedgerEntry.objects.filter(community=community).order_by("revision").values_list("revision", flat=True)
         )
@@ -224,8 +225,8 @@ class TestStatus:
 
         async def watch() -> tuple[set[str], DecisionSnapshot]:
             seen: set[str] = set()
-            topics = (publishing.status_topic(decision.pk), publishing.result_topic(decision.pk))
-            async with publishing.hub.subscribe(*topics) as inbox:
+            topics = (status_topic(decision.pk), result_topic(decision.pk))
+            async with hub.subscribe(*topics) as inbox:
                 await asyncio.to_thread(with_threads, lambda: factories.vote(members["ada"], decision, Cedar=5))
                 while True:
                     news = await asyncio.wait_for(inbox.next(), 20)

@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from democracy import recalculation
 from democracy.live import publishing
-from democracy.live.publishing import hub, result_topic
+from democracy.live.hub import hub, result_topic
 from democracy.live.relay import relay
 from democracy.models import Decision
 from tests import factories, services

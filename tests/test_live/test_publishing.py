@@ -15,9 +15,10 @@ from channels.db import database_sync_to_async
 from django.utils import timezone
 
 from democracy.live import publishing
-from democracy.live.publishing import (
+from democracy.live.hub import (
     Hub,
     Inbox,
+    access_topic,
     community_topic,
     hub,
     overview_topic,
@@ -240,7 +241,7 @@ class TestCommittedChanges:
 
             async def calculated() -> Any:
                 await in_database(recalculate_community, community.pk)
-                publishing.hub.publish(status_topic(0), None)
+                hub.publish(status_topic(0), None)
                 await asyncio.sleep(0)
                 return (await news(inbox))[status_topic(decision.pk)]
 
@@ -284,7 +285,7 @@ class TestCommittedChanges:
             assert await nothing(inbox)
 
     async def test_whoever_may_see_something_else_now_is_told_to_look_again(self) -> None:
-        async with watching(publishing.access_topic(5)) as inbox, watching(publishing.access_topic(6)) as bystander:
+        async with watching(access_topic(5)) as inbox, watching(access_topic(6)) as bystander:
             publishing.access_changed(5)
             assert await news(inbox) == {"access:5": None}
             publishing.access_changed(5)

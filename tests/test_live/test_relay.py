@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from democracy.live import publishing
 from democracy.live import relay as relay_module
-from democracy.live.publishing import (
+from democracy.live.hub import (
     access_topic,
     community_topic,
     hub,

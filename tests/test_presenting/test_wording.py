@@ -8,35 +8,7 @@ import pytest
 
 from democracy.presenting import wording
 from democracy.presenting.wording import RunoffWords, SourceWords
-
-STAR = wording.STAR
-
-
-@pytest.mark.parametrize(
-    ("microstars", "text"),
-    [(0, "0"), (5_000_000, "5"), (3_666_667, "3.67"), (2_500_000, "2.5"), (1, "0"), (1_234_500_000, "1,234.5")],
-)
-def test_stars_have_two_decimals_at_most(microstars: int, text: str) -> None:
-    assert wording.stars_text(microstars) == text
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [
-        (Fraction(1), "all"),
-        (1.0, "all"),
-        (Fraction(1, 2), "half"),
-        (Fraction(1, 3), "one third"),
-        (Fraction(2, 3), "two thirds"),
-        (Fraction(9, 10), "nine tenths"),
-        (Fraction(3, 16), "19%"),
-        (0.25, "25%"),
-        (Fraction(1, 1000), "less than 1%"),
-        (Fraction(999, 1000), "more than 99%"),
-    ],
-)
-def test_shares_are_said_as_people_say_them(share: Fraction | float, text: str) -> None:
-    assert wording.share_text(share) == text
+from graph import STAR
 
 
 def test_an_inherited_ballot_is_explained_in_one_sentence() -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from democracy import recalculation
-from democracy.live import publishing
+from democracy.live.hub import community_topic, hub
 from democracy.models import Community, Decision, DecisionSnapshot
 from democracy.recalculation import executors, pruning
 from tests import factories
@@ -70,10 +70,10 @@ class TestAtTheStart:
     ) -> None:
         community, members = await in_database(factories.community)
         await in_database(factories.decision, community, members["manager"].user)
-        topic = publishing.community_topic(community.pk)
+        topic = community_topic(community.pk)
         settings.RECALCULATION_SWEEP_INTERVAL = 0.02
         executor = ByHand(sweeps=False)
-        async with publishing.hub.subscribe(topic) as inbox:
+        async with hub.subscribe(topic) as inbox:
             await asyncio.to_thread(scheduler.start, executor)
             # Told twice, so what a first sweep would have woken would have been started.
             for revision in (1_001, 1_002):

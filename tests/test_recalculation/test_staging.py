@@ -177,7 +177,7 @@ class TestCatchingUp:
 
 class TestWhatCounts:
     def result(self, decision: Decision) -> dict[str, Any]:
-        return Tally().process(stage(decision))
+        return Tally().process(stage(decision)).to_json()
 
     def test_whoever_left_counts_for_nothing_and_hands_nothing_on_until_they_are_back(self, town: Town) -> None:
         factories.follow(town.ben, town.ada)

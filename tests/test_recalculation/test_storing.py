@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from democracy import services
 from democracy.live import publishing
+from democracy.live.hub import result_topic
 from democracy.models import CalculationClaim, Community, Decision, DecisionSnapshot, Membership, StagedBallot
 from democracy.recalculation import recalculate_community
 from democracy.recalculation.claims import Claim, ClaimLost
@@ -132,7 +133,7 @@ class TestOrder:
     def test_a_result_is_told_once_it_is_stored_and_not_before(
         self, scene: Scene, django_capture_on_commit_callbacks: Any
     ) -> None:
-        topic = publishing.result_topic(scene.decision.pk)
+        topic = result_topic(scene.decision.pk)
         scene.vote("ada", Ash=5)
         publishing._told.pop(topic, None)
         with django_capture_on_commit_callbacks() as commit:

@@ -105,7 +105,7 @@ class TestWhatIsCalculated:
         recalculate_community_decisions_async(community.pk)
         forget_everything()
         ((_, staged),) = StageBallots(community.pk).process([decision.pk], live=[decision.pk])
-        assert DecisionSnapshot.objects.get(decision=decision).result == Tally().process(staged)
+        assert DecisionSnapshot.objects.get(decision=decision).read_result() == Tally().process(staged)
         kinds = dict(StagedBallot.objects.values_list("membership__user__handle", "kind"))
         assert kinds == {members["ada"].user.handle: "cast", members["ben"].user.handle: "inherited"}
 

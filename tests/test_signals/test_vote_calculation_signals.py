@@ -19,7 +19,7 @@ from pytest_django import Settings
 from democracy import eventlog, ledger, recalculation, services, signals
 from democracy.ledger import contents
 from democracy.ledger.canonical import written_time
-from democracy.live import publishing
+from democracy.live.hub import access_topic, hub, readers_topic
 from democracy.models import (
     Application,
     Ballot,
@@ -32,6 +32,7 @@ from democracy.models import (
     Membership,
     Vote,
 )
+from democracy.models.results import DecisionResult
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import StagedDecision, forget_everything
 from tests import factories
@@ -235,7 +236,7 @@ class TestWhoeverWatches:
     def test_changed_settings_of_a_community_are_recorded_and_its_readers_told(self, springfield):
         community, members, _ = springfield
         show = lambda: services.update_community(members["manager"].user, community.pk, visibility="public")  # noqa: E731
-        assert told(publishing.readers_topic(community.pk), show)
+        assert told(readers_topic(community.pk), show)
         entry = LedgerEntry.objects.filter(community=community).order_by("revision").last()
         assert (entry.kind, entry.before["visibility"], entry.after["visibility"]) == ("community", "members", "public")
 
@@ -255,8 +256,8 @@ class TestWhoeverWatches:
             (cleo.user, cleo.delete, True),
             (ben, lambda: services.leave_community(newcomer, community.pk), False),
         ):
-            assert told(publishing.access_topic(user.pk), change) is heard
-        assert not told(publishing.readers_topic(community.pk), rolled_back)
+            assert told(access_topic(user.pk), change) is heard
+        assert not told(readers_topic(community.pk), rolled_back)
 
     def test_whoever_signs_out_is_told_and_others_are_not(self, springfield):
         _, members, _ = springfield
@@ -264,16 +265,16 @@ class TestWhoeverWatches:
         for user, heard in ((ada, True), (ben, False)):
             client = Client()
             client.force_login(ada, backend="accounts.backends.SignInLinkBackend")
-            assert told(publishing.access_topic(user.pk), partial(client.post, "/sign-out/")) is heard
+            assert told(access_topic(user.pk), partial(client.post, "/sign-out/")) is heard
 
 
 def told(topic: str, change: Change) -> bool:
     """Tell whether subscribers of a topic hear of a change. Its end is told, too, so nobody waits in vain."""
 
     async def listen() -> bool:
-        async with publishing.hub.subscribe(topic, "done") as inbox:
+        async with hub.subscribe(topic, "done") as inbox:
             await sync_to_async(change)()
-            publishing.hub.publish("done", None)
+            hub.publish("done", None)
             heard: set[str] = set()
             while "done" not in heard:
                 heard |= (await inbox.next()).keys()
@@ -322,7 +323,7 @@ class TestFailure:
         factories.vote(members["ada"], decision, Ash=5)
         process = Tally.process
 
-        def gone_meanwhile(self: Tally, staged: StagedDecision) -> dict[str, Any]:
+        def gone_meanwhile(self: Tally, staged: StagedDecision) -> DecisionResult:
             Community.objects.get(pk=gone).delete()
             return process(self, staged)
 

@@ -125,7 +125,7 @@ def previews(
 ) -> list[tuple[str, list[tuple[int | None, int | None]]]]:
     response = as_(town[1][who].user).get(address("follow-preview", town, whom), {"tags": tags})
     return [
-        (str(one.outcome), [(choice.before, choice.after) for choice in one.choices])
+        (str(one.effect), [(choice.before, choice.after) for choice in one.choices])
         for one in response.context["previews"].decisions
     ]
 
@@ -181,9 +181,9 @@ def test_the_preview_tells_nothing_of_hidden_ballots(town: Town, visibility: str
         whom: as_(members["ada"].user).get(address("follow-preview", town, whom), {"tags": "trees"})
         for whom in ("ben", "dan")
     }
-    assert [one.outcome for one in pages["ben"].context["previews"].decisions] == ["hidden"]
+    assert [one.effect for one in pages["ben"].context["previews"].decisions] == ["hidden"]
     # Ben voted and dan did not: the answers do not differ.
-    assert [one.outcome for one in pages["dan"].context["previews"].decisions] == ["hidden"]
+    assert [one.effect for one in pages["dan"].context["previews"].decisions] == ["hidden"]
     assert pages["ben"].context["suggestions"] == []
 
 
@@ -196,8 +196,8 @@ def test_a_preview_puts_what_changes_first_and_says_where_there_is_more_to_look_
     hidden = factories.decision(community, manager, results_visibility=Decision.Visibility.AFTER_CLOSE)
     page = address("follow-preview", town, "ben")
     shown = as_(ada).get(page, {"tags": ""}).context["previews"]
-    by_outcome = [[one.decision for one in some] for some in (shown.changed, shown.unchanged, shown.hidden)]
-    assert (by_outcome, shown.are_cut) == ([[decision], [same], [hidden]], False)
+    by_effect = [[one.decision for one in some] for some in (shown.changed, shown.unchanged, shown.hidden)]
+    assert (by_effect, shown.are_cut) == ([[decision], [same], [hidden]], False)
     monkeypatch.setattr("democracy.explaining.what_if._MOST_DECISIONS", 2)
     response = as_(ada).get(page, {"tags": ""})
     assert (len(response.context["previews"].decisions), response.context["previews"].are_cut) == (2, True)

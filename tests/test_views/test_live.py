@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from democracy import services
 from democracy.live import publishing
-from democracy.live.publishing import hub
+from democracy.live.hub import hub, overview_topic, result_topic
 from democracy.recalculation import recalculate_community
 from democracy.recalculation.storing import record_failure
 from democracy.views import live
@@ -168,7 +168,7 @@ async def opened(scene: Scene, who: str | None, seen: str = "") -> Any:
 
 
 async def until_subscribed(scene: Scene) -> None:
-    await asyncio.to_thread(until, lambda: publishing.result_topic(scene.decision.pk) in hub.topics("result:"))
+    await asyncio.to_thread(until, lambda: result_topic(scene.decision.pk) in hub.topics("result:"))
 
 
 @pytest.fixture
@@ -327,7 +327,7 @@ async def followed(scene: Scene, who: str, seen: str | None = None) -> tuple[Str
     query = {"seen": await overview(scene, who) if seen is None else seen}
     stream = Stream(await client.get(reverse("community-events", args=[scene.community.pk]), query))
     first = asyncio.create_task(stream.event())
-    topic = publishing.overview_topic(scene.community.pk)
+    topic = overview_topic(scene.community.pk)
     await asyncio.to_thread(until, lambda: first.done() or topic in hub.topics("overview:"))
     return stream, first
 

@@ -11,13 +11,14 @@ from accounts.api import Info
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.explaining import sources as explaining_sources
+from democracy.presenting.numbers import exact_stars
 from democracy.reading import decisions as reading_decisions
 from democracy.reading import receipts
 from democracy.reading.decisions import ShownBallot
 from democracy.schema.scalars import BallotKind
 from democracy.schema.types.ledger import Receipt
 from democracy.schema.types.people import Voter
-from democracy.schema.types.results import Choice, as_stars, choices_of
+from democracy.schema.types.results import Choice, choices_of
 
 
 @strawberry.type(description="What a ballot gives a choice.")
@@ -27,7 +28,7 @@ class Rating:
 
     @strawberry.field(description="The same in stars, a decimal number.")
     def stars(self) -> str:
-        return as_stars(self.microstars)
+        return exact_stars(self.microstars)
 
 
 @strawberry.type(description="A cast ballot that another rests on.")
@@ -172,11 +173,9 @@ def delegation_of(
 
 
 def _delegation(decision: models.Decision, most: int) -> DelegationGraph:
-    network = explaining_sources.network(decision, most=most)
+    found = explaining_sources.active_followings(decision, most=most)
     return DelegationGraph(
-        nodes=[
-            DelegationNode(voter=_named(member, decision), kind=BallotKind(kind)) for member, kind in network.members
-        ],
-        edges=[DelegationEdge(follower=a, followee=b, tags=list(tags)) for a, b, tags in network.followings],
-        is_complete=network.is_complete,
+        nodes=[DelegationNode(voter=_named(member, decision), kind=BallotKind(kind)) for member, kind in found.members],
+        edges=[DelegationEdge(follower=a, followee=b, tags=list(tags)) for a, b, tags in found.followings],
+        is_complete=found.is_complete,
     )

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 import strawberry
 
 from accounts.api import Node, node_id, of_row
 from democracy import access, models
 from democracy.access import Viewer
+from democracy.models.results import DecisionResult
+from democracy.presenting.numbers import exact_stars
 from democracy.reading import decisions as reading_decisions
 from democracy.schema.scalars import BigInt, CalculationStatusKind, NoWinnerReason, Round, TieBreakKind
 from graph import STAR
-
-
-def as_stars(microstars: int) -> str:
-    """Microstars as a decimal number of stars, exactly."""
-    whole, rest = divmod(microstars, STAR)
-    return f"{whole}.{rest:06}".rstrip("0").rstrip(".")
 
 
 @strawberry.type(description="One of the things a decision is between. Frozen once the decision is published.")
@@ -98,9 +94,9 @@ def _number(number: int | None) -> BigInt | None:
 
 @strawberry.type(description="A result of a decision, counted by STAR.")
 class Result:
-    # Its objects have no order: PostgreSQL keeps keys in one of its own. Lists are in that of `by_id`, the decision's.
-    content: strawberry.Private[Mapping[str, Any]]
-    by_id: strawberry.Private[Mapping[str, models.Choice]]
+    # Its mappings have no order: PostgreSQL keeps keys in one of its own. Lists are in that of `by_id`, the decision's.
+    content: strawberry.Private[DecisionResult]
+    by_id: strawberry.Private[Mapping[int, models.Choice]]
     decision_pk: strawberry.Private[int]
     revision: BigInt | None = strawberry.field(
         description="Of the community's ledger: the inputs that it reflects. Null for an interim result of a decision "
@@ -112,16 +108,16 @@ class Result:
     @classmethod
     def of(cls, snapshot: models.DecisionSnapshot, choices: Sequence[models.Choice]) -> Result:
         return cls(
-            content=snapshot.result,
-            by_id={str(choice.pk): choice for choice in choices},
+            content=snapshot.read_result(),
+            by_id={choice.pk: choice for choice in choices},
             decision_pk=snapshot.decision_id,
             revision=_number(access.shown_revision(snapshot)),
             calculated_at=access.shown_time(snapshot),
             is_final=snapshot.is_final,
         )
 
-    def _choice(self, key: str) -> Choice:
-        return Choice(row=self.by_id[key])
+    def _choice(self, pk: int) -> Choice:
+        return Choice(row=self.by_id[pk])
 
     @strawberry.field
     def decision_id(self) -> strawberry.ID:
@@ -129,78 +125,75 @@ class Result:
 
     @strawberry.field(description="The name of the counting rules.")
     def rules(self) -> str:
-        return str(self.content["rules"])
+        return self.content.rules
 
     @strawberry.field
     def winner(self) -> Choice | None:
-        return self._choice(self.content["winner"]) if self.content["winner"] else None
+        return None if self.content.winner is None else self._choice(self.content.winner)
 
     @strawberry.field
     def runner_up(self) -> Choice | None:
-        return self._choice(self.content["runner_up"]) if self.content["runner_up"] else None
+        return None if self.content.runner_up is None else self._choice(self.content.runner_up)
 
     @strawberry.field(description="Why there is no winner; null where there is one.")
     def reason(self) -> NoWinnerReason | None:
-        return NoWinnerReason(self.content["reason"]) if self.content["reason"] else None
+        return NoWinnerReason(self.content.reason) if self.content.reason else None
 
     @strawberry.field(description="The two highest scores.")
     def finalists(self) -> list[Choice]:
-        return [self._choice(key) for key in self.content["finalists"]]
+        return [self._choice(pk) for pk in self.content.finalists]
 
     @strawberry.field(description="In the order of the decision's choices.")
     def scores(self) -> list[Score]:
-        counted = self.content["participation"]["counted"]
+        counted = self.content.counted
         return [
             Score(
-                choice=self._choice(key),
-                score=BigInt(score := self.content["scores"][key]),
-                stars=as_stars(score),
+                choice=self._choice(pk),
+                score=BigInt(score := self.content.scores[pk]),
+                stars=exact_stars(score),
                 average=score / STAR / counted if counted else 0.0,
-                rank=self.content["ranks"][key],
-                five_star_ballots=self.content["five_stars"][key],
+                rank=self.content.ranks[pk],
+                five_star_ballots=self.content.five_stars[pk],
             )
-            for key in self.by_id
+            for pk in self.by_id
         ]
 
     @strawberry.field(description="For each pair of choices, how many counted ballots prefer the one to the other.")
     def preferences(self) -> list[Preference]:
         return [
             Preference(
-                choice=self._choice(key),
+                choice=self._choice(pk),
                 counts=[
-                    PreferenceCount(over=self._choice(over), ballots=self.content["preferences"][key][over])
+                    PreferenceCount(over=self._choice(over), ballots=self.content.preferences[pk][over])
                     for over in self.by_id
-                    if over != key
+                    if over != pk
                 ],
             )
-            for key in self.by_id
+            for pk in self.by_id
         ]
 
     @strawberry.field
     def runoff(self) -> Runoff:
-        runoff = self.content["runoff"]
-        finalists = self.content["finalists"]
-        votes = [RunoffCount(choice=self._choice(key), ballots=runoff["for"][key]) for key in finalists]
-        return Runoff(votes=votes, equal=runoff["equal"])
+        content = self.content
+        votes = [RunoffCount(choice=self._choice(pk), ballots=content.runoff_for[pk]) for pk in content.finalists]
+        return Runoff(votes=votes, equal=content.runoff_equal)
 
     @strawberry.field(description="In the order in which they were used.")
     def tie_breaks(self) -> list[TieBreak]:
         return [
             TieBreak(
-                kind=TieBreakKind(tie["kind"]),
-                round=Round(tie["round"]),
-                choices=[self._choice(key) for key in tie["choices"]],
-                won=self._choice(tie["won"]),
-                numbers=[
-                    TieBreakNumber(choice=self._choice(key), number=tie["numbers"][key]) for key in tie["choices"]
-                ],
+                kind=TieBreakKind(tie.kind),
+                round=Round(tie.round),
+                choices=[self._choice(pk) for pk in tie.choices],
+                won=self._choice(tie.won),
+                numbers=[TieBreakNumber(choice=self._choice(pk), number=BigInt(tie.numbers[pk])) for pk in tie.choices],
             )
-            for tie in self.content["tie_breaks"]
+            for tie in self.content.tie_breaks
         ]
 
     @strawberry.field
     def participation(self) -> Participation:
-        return Participation(**self.content["participation"])
+        return Participation(**asdict(self.content.participation))
 
 
 @strawberry.type(

@@ -1,4 +1,4 @@
-"""What if: a decision after changes that are not made."""
+"""Answers to "what if": a decision after changes that nobody made."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from accounts.api import Info, pk_of
 from democracy import models
 from democracy.access import Viewer
 from democracy.errors import InvalidInput, InvalidStars
-from democracy.explaining import sources
+from democracy.explaining import what_if as tried
 from democracy.models import MAX_CHOICES
+from democracy.models.results import DecisionResult
 from democracy.reading.decisions import ShownBallot, choices_of
 from democracy.schema.scalars import BigInt
 from democracy.schema.types.ballots import Ballot, Source
@@ -54,16 +55,16 @@ class ChangeInput:
         default=strawberry.UNSET, description="Have no ballot of your own: give true."
     )
 
-    def read(self) -> sources.Change:
+    def read(self) -> tried.TriedChange:
         if self.follow:
-            return sources.Follow(pk_of("Member", self.follow.member_id, field="member_id"), tuple(self.follow.tags))
+            return tried.Follow(pk_of("Member", self.follow.member_id, field="member_id"), tuple(self.follow.tags))
         if self.unfollow:
-            return sources.Unfollow(pk_of("Member", self.unfollow.member_id, field="member_id"))
+            return tried.Unfollow(pk_of("Member", self.unfollow.member_id, field="member_id"))
         if self.vote:
             stars = read_stars(self.vote.stars)
-            return sources.Vote(tuple(stars.items()), tuple(self.vote.tags), self.vote.abstain)
+            return tried.Cast(tuple(stars.items()), tuple(self.vote.tags), self.vote.abstain)
         if self.withdraw:
-            return sources.Withdraw()
+            return tried.Withdraw()
         raise InvalidInput("A change is to follow, to unfollow, to vote, or to withdraw: true.", field="changes")
 
 
@@ -79,9 +80,9 @@ def read_stars(ratings: Sequence[StarsInput]) -> dict[int, int]:
 
 @strawberry.type(description="A decision as it stands, and as it would be after the changes. Nothing is written.")
 class WhatIf:
-    answer: strawberry.Private[sources.WhatIf]
+    answer: strawberry.Private[tried.WhatIf]
     choices: strawberry.Private[list[models.Choice]]
-    changes: strawberry.Private[list[sources.Change]]
+    changes: strawberry.Private[list[tried.TriedChange]]
     others_changed: int = strawberry.field(
         description="How many other members' ballots would change with yours, without those under pseudonyms."
     )
@@ -111,14 +112,14 @@ class WhatIf:
         "followed and unfollowed so; those whose ballots are hidden are left out."
     )
     async def decisions_changed(self, info: Info) -> list[Decision]:
-        changed = sync_to_async(sources.decisions_changed)
+        changed = sync_to_async(tried.decisions_changed)
         return [Decision.of(row) for row in await changed(info.context.viewer, self.answer.decision.pk, self.changes)]
 
 
-def _result(answer: sources.WhatIf, content: dict[str, object], choices: list[models.Choice]) -> Result:
+def _result(answer: tried.WhatIf, content: DecisionResult, choices: list[models.Choice]) -> Result:
     return Result(
         content=content,
-        by_id={str(choice.pk): choice for choice in choices},
+        by_id={choice.pk: choice for choice in choices},
         decision_pk=answer.decision.pk,
         revision=BigInt(answer.revision),
         calculated_at=timezone.now(),
@@ -131,8 +132,8 @@ def _ballot(shown: ShownBallot | None) -> Ballot | None:
 
 
 def what_if(viewer: Viewer, decision_id: strawberry.ID, changes: Sequence[ChangeInput]) -> WhatIf:
-    """Raises what `questions.what_if` raises, and InvalidId."""
-    read = [change.read() for change in changes[: sources.MAX_CHANGES + 1]]
-    answer = sources.what_if(viewer, pk_of("Decision", decision_id, field="decision_id"), read)
+    """Raises what `explaining.what_if.what_if` raises, and InvalidId."""
+    read = [change.read() for change in changes[: tried.MAX_CHANGES + 1]]
+    answer = tried.what_if(viewer, pk_of("Decision", decision_id, field="decision_id"), read)
     choices = choices_of([answer.decision.pk])[answer.decision.pk]
     return WhatIf(answer=answer, choices=choices, changes=read, others_changed=answer.others_changed)
