@@ -13,6 +13,7 @@ from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Application, Community, DecisionSnapshot, Following, Membership
 from democracy.reading import communities, decisions, followings
+from democracy.recalculation import recalculate_community
 from tests import factories, rules
 
 pytestmark = pytest.mark.django_db
@@ -79,13 +80,12 @@ class TestDecisions:
         community, members = town
         manager, now = members["manager"].user, timezone.now()
         closed = []
-        for days, is_final in ((1, True), (3, False), (2, True)):
-            one = factories.close(factories.decision(community, manager), now - timedelta(days=days))
-            result = {"winner": str(factories.choices(one)["Birch"].pk)}
-            DecisionSnapshot.objects.create(
-                decision=one, revision=1, calculated_at=now, is_final=is_final, result=result
-            )
-            closed.append(one)
+        for days in (1, 3, 2):
+            one = factories.decision(community, manager)
+            factories.vote(members["ada"], one, Birch=5)
+            closed.append(factories.close(one, now - timedelta(days=days)))
+        recalculate_community(community.pk)
+        DecisionSnapshot.objects.filter(decision=closed[1]).update(is_final=False)
         factories.decision(community, manager)
         rows = communities.with_winners(communities.closed_decisions(members["ada"].user, community))
         assert [(row.decision, row.winner) for row in rows] == [
