@@ -78,12 +78,12 @@ class TestCommunities:
 class TestDecisions:
     def test_closed_ones_come_last_closed_first_and_a_winner_is_of_a_final_result(self, town: Town) -> None:
         community, members = town
-        manager, now = members["manager"].user, timezone.now()
-        closed = []
-        for days in (1, 3, 2):
-            one = factories.decision(community, manager)
+        manager = members["manager"].user
+        closed = [factories.decision(community, manager) for _ in range(3)]
+        for one in closed:
             factories.vote(members["ada"], one, Birch=5)
-            closed.append(factories.close(one, now - timedelta(days=days)))
+        for last in (1, 2, 0):
+            factories.close(closed[last])
         recalculate_community(community.pk)
         DecisionSnapshot.objects.filter(decision=closed[1]).update(is_final=False)
         factories.decision(community, manager)
