@@ -18,7 +18,7 @@ class CreateCommunityInput:
     auto_approve: bool = strawberry.field(default=False, description="Approve applications at once.")
 
 
-@strawberry.input(description="What is left out stays.")
+@strawberry.input(description="Fields that are left out stay.")
 class UpdateCommunityInput:
     community_id: strawberry.ID
     name: str | None = None
@@ -39,7 +39,7 @@ class DecideApplicationInput:
     approve: bool
 
 
-@strawberry.input(description="What is left out stays.")
+@strawberry.input(description="Fields that are left out stay.")
 class UpdateMembershipInput:
     member_id: strawberry.ID
     role: Role | None = None
@@ -52,7 +52,7 @@ class SetAnonymityInput:
     anonymous: bool
     confirmed: bool = strawberry.field(
         default=False,
-        description="That followings of you end; ANONYMITY_NEEDS_CONFIRMATION asks for it.",
+        description="Your consent that followings of you end; ANONYMITY_NEEDS_CONFIRMATION asks for it.",
     )
 
 
@@ -75,8 +75,8 @@ class CreateDecisionInput:
 
 
 @strawberry.input(
-    description="What is left out stays; a draft's time that is null is taken away. Of a published decision, only "
-    "texts and, later, closesAt."
+    description="Fields that are left out stay; a draft's time that is null is taken away. Of a published decision, "
+    "only texts and, later, closesAt."
 )
 class UpdateDecisionInput:
     decision_id: strawberry.ID

@@ -63,7 +63,7 @@ class LeavePayload(Payload):
 class DecisionPayload(Payload):
     decision: Decision | None = None
     warning: str | None = strawberry.field(
-        default=None, description="What to consider: live results in a community with anonymous voters."
+        default=None, description="A caution: live results in a community with anonymous voters."
     )
 
 
@@ -76,7 +76,7 @@ class BallotPayload(Payload):
         "alone: whoever you show that of an anonymous ballot to can see that it is yours.",
     )
     full_receipt: ledger.Receipt | None = strawberry.field(
-        default=None, description="The same with what opens the entry. Keep it: it proves what was recorded."
+        default=None, description="The receipt with what opens the entry. Keep it: it proves what was recorded."
     )
     calculation: CalculationStatus | None = strawberry.field(
         default=None, description="As it stands now; subscribe to calculationStatus or decisionResult for what follows."

@@ -52,7 +52,7 @@ class Connection(Generic[T]):
     page_info: PageInfo
     count: strawberry.Private[Callable[[], Awaitable[int]]]
 
-    @strawberry.field(description="How many there are in the whole list, as far as you may see.")
+    @strawberry.field(description="The length of the whole list, as far as you may see.")
     async def total_count(self) -> int:
         return await self.count()
 

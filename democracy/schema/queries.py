@@ -96,7 +96,7 @@ class Query:
     async def what_if(self, info: Info, decision_id: strawberry.ID, changes: list[ChangeInput]) -> WhatIf:
         return await sync_to_async(what_if)(info.context.viewer, decision_id, changes)
 
-    @strawberry.field(description="What happened in a community, oldest first: follow it with `after`.")
+    @strawberry.field(description="The events of a community, oldest first: follow it with `after`.")
     async def ledger(
         self,
         info: Info,
@@ -113,7 +113,9 @@ class Query:
         kind_value = kind.value if kind else ""
         return await read(info.context.viewer, pk, page, kind=kind_value, decision=about, newest_first=newest_first)
 
-    @strawberry.field(description="What a community's ledger is now, signed: keep it, and compare with later ones.")
+    @strawberry.field(
+        description="The state of a community's ledger now, signed: keep it, and compare with later ones."
+    )
     async def checkpoint(self, info: Info, community_id: strawberry.ID) -> Checkpoint:
         pk = pk_of("Community", community_id, field="community_id")
         return await sync_to_async(checkpoint_of)(info.context.viewer, pk)

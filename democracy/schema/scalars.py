@@ -48,7 +48,7 @@ class Role(Enum):
     LOBBYIST = models.Membership.Role.LOBBYIST.value
 
 
-@strawberry.enum(description="Who may read a community's decisions, results and members.")
+@strawberry.enum(description="The people who may read a community's decisions, results and members.")
 class CommunityVisibility(Enum):
     PUBLIC = models.Community.Visibility.PUBLIC.value
     MEMBERS = models.Community.Visibility.MEMBERS.value
@@ -91,7 +91,7 @@ class CalculationStatusKind(Enum):
     FAILED = models.Decision.CalculationStatus.FAILED.value
 
 
-@strawberry.enum(description="How a member came to a ballot.")
+@strawberry.enum(description="The way in which a member came to a ballot.")
 class BallotKind(Enum):
     CAST = models.StagedBallot.Kind.CAST.value
     INHERITED = models.StagedBallot.Kind.INHERITED.value
@@ -104,7 +104,7 @@ class Round(Enum):
     RUNOFF = "runoff"
 
 
-@strawberry.enum(description="What decided between tied choices.")
+@strawberry.enum(description="The rule that decided between tied choices.")
 class TieBreakKind(Enum):
     HEAD_TO_HEAD = "head_to_head"
     SCORE = "score"

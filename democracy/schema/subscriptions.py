@@ -30,7 +30,7 @@ RECHECK = 30.0
 T = TypeVar("T")
 
 
-@strawberry.type(description="That something happened in a community; what, is in its ledger.")
+@strawberry.type(description="A sign that something happened in a community; its ledger says what.")
 class CommunityActivity:
     community_pk: strawberry.Private[int]
     revision: BigInt = strawberry.field(description="Of the ledger's newest entry.")

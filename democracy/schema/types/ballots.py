@@ -21,12 +21,12 @@ from democracy.schema.types.people import Voter
 from democracy.schema.types.results import Choice, choices_of
 
 
-@strawberry.type(description="What a ballot gives a choice.")
+@strawberry.type(description="A ballot's rating of a choice.")
 class Rating:
     choice: Choice
     microstars: int = strawberry.field(description="0 to 5,000,000; 1,000,000 microstars are a star.")
 
-    @strawberry.field(description="The same in stars, a decimal number.")
+    @strawberry.field(description="Its microstars in stars, a decimal number.")
     def stars(self) -> str:
         return exact_stars(self.microstars)
 
@@ -73,7 +73,7 @@ class Ballot:
     def is_counted(self) -> bool:
         return self.shown.is_counted
 
-    @strawberry.field(description="What it gives each choice, in their order; nothing for an abstention.")
+    @strawberry.field(description="Its ratings of the choices, in their order; nothing for an abstention.")
     async def stars(self, info: Info) -> list[Rating]:
         choices = await info.context.load(choices_of, self.shown.decision.pk) or []
         return _ratings(self.shown, choices)
@@ -82,7 +82,7 @@ class Ballot:
     def tags(self) -> list[str]:
         return list(self.shown.tags)
 
-    @strawberry.field(description="What the member wrote; null for inherited ballots and where nothing was written.")
+    @strawberry.field(description="The member's comment; null for inherited ballots and where nothing was written.")
     async def comment(self, info: Info) -> str | None:
         key = (self.shown.decision.pk, self.shown.membership.pk)
         return None if self.shown.kind == "inherited" else await info.context.load(_comments, key) or None
@@ -120,11 +120,11 @@ def own_ballots(viewer: Viewer, decisions: list[models.Decision]) -> dict[models
     return {one: Ballot(shown=found[one.pk]) for one in decisions if one.pk in found}
 
 
-@strawberry.type(description="What a cast ballot carries.")
+@strawberry.type(description="The influence of a cast ballot.")
 class Influence:
     voter: Voter
     ballots: float = strawberry.field(
-        description="How many counted ballots, its own among them; those under pseudonyms are left out."
+        description="The number of counted ballots that it carries, itself included, without those under pseudonyms."
     )
 
 
@@ -158,7 +158,7 @@ class DelegationEdge:
     tags: list[str] = strawberry.field(description="Of the following. Empty: on everything.")
 
 
-@strawberry.type(description="Who hands on to whom in one decision, without those whose ballots bear pseudonyms.")
+@strawberry.type(description="The active followings of one decision, without members whose ballots bear pseudonyms.")
 class DelegationGraph:
     nodes: list[DelegationNode]
     edges: list[DelegationEdge]

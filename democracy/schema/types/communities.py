@@ -107,7 +107,7 @@ def _own_applications(viewer: Viewer, communities: list[int]) -> Mapping[int, mo
     return {row.community_id: row for row in reading_decisions.own_applications(viewer, communities)}
 
 
-@strawberry.type(description="Who applies, as managers see them.")
+@strawberry.type(description="An applicant, as managers see them.")
 class Person:
     name: str
     handle: str

@@ -39,7 +39,7 @@ HISTORY = Listing(reading_decisions.snapshots_of, ("pk",), "decision_id")
 _BallotPage = tuple[models.Decision, int, int]
 
 
-@strawberry.type(description="What a manager added to a question, whose own words are frozen from the opening on.")
+@strawberry.type(description="A manager's addition to a question, whose own words are frozen from the opening on.")
 class Clarification:
     row: strawberry.Private[models.Clarification]
     at: datetime = of_row()
@@ -100,15 +100,15 @@ class Decision(Node):
         return await info.context.load(results_of, self.row.pk)
 
     @strawberry.field(
-        description="How many ballots have been cast, those of members who have left among them; while ballots are "
-        f"hidden, rounded down to a multiple of {reading_decisions.TURNOUT_STEP}. Null for drafts."
+        description="The number of ballots that have been cast, those of members who have left among them; while "
+        f"ballots are hidden, rounded down to a multiple of {reading_decisions.TURNOUT_STEP}. Null for drafts."
     )
     async def turnout(self, info: Info) -> int | None:
         return await info.context.load(_turnouts, self.row)
 
     @strawberry.field(
-        description="Who will see a ballot that you cast here, when, and with which name, in a sentence; null where "
-        "you cannot vote."
+        description="A sentence that says who will see a ballot that you cast here, when, and with which name; null "
+        "where you cannot vote."
     )
     async def ballot_audience(self, info: Info) -> str | None:
         return await info.context.load(_audiences, self.row)
@@ -135,7 +135,7 @@ class Decision(Node):
         return await HISTORY.page(info, Page.of(first, after), lambda row: Result.of(row, choices), parent=self.row.pk)
 
     @strawberry.field(
-        description="What each cast ballot carries that bears a name, the most first. Null while ballots are hidden."
+        description="The influence of each cast ballot that bears a name, most first. Null while ballots are hidden."
     )
     async def influence(
         self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None

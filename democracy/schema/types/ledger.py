@@ -41,11 +41,11 @@ class LedgerEntry:
     def kind(self) -> LedgerKind:
         return LedgerKind(self.item.kind)
 
-    @strawberry.field(description="Who did it, as far as you may know.")
+    @strawberry.field(description="The user who did it, as far as you may know.")
     def actor(self) -> str:
         return self.item.actor
 
-    @strawberry.field(description="What happened, in words.")
+    @strawberry.field(description="The event in words.")
     def summary(self) -> str:
         return self.item.sentence
 
@@ -53,11 +53,11 @@ class LedgerEntry:
     def decision_id(self) -> strawberry.ID | None:
         return node_id("Decision", self.item.decision_id) if self.item.decision_id else None
 
-    @strawberry.field(description="What was, as far as you may know; null where there was nothing or you may not.")
+    @strawberry.field(description="The content before, as far as you may know it; null where there was none.")
     def before(self) -> JSON | None:
         return JSON(self.item.before) if self.item.before is not None else None
 
-    @strawberry.field(description="What is since then, likewise.")
+    @strawberry.field(description="The content since then, likewise.")
     def after(self) -> JSON | None:
         return JSON(self.item.after) if self.item.after is not None else None
 
@@ -77,13 +77,13 @@ class LedgerEntry:
     def salt(self) -> str | None:
         return self.item.opened["salt"] if self.item.opened else None
 
-    @strawberry.field(description="What the commitment is of, with ids; null where it is not open.")
+    @strawberry.field(description="The text under the commitment, with ids; null where it is not open.")
     def content(self) -> JSON | None:
         return JSON(self.item.opened["content"]) if self.item.opened else None
 
 
 @strawberry.type(
-    description="What you get for your ballot: its ledger entry. By the hash anybody sees that it was recorded. Salt, "
+    description="A receipt for your ballot: its ledger entry. By the hash anybody sees that it was recorded. Salt, "
     "content and time open it: whoever you show them to knows your ballot."
 )
 class Receipt:

@@ -58,7 +58,7 @@ class Member(Node):
     ) -> Connection[Following]:
         return await FOLLOWINGS.page(info, Page.of(first, after), Following.of, parent=self.row.pk)
 
-    @strawberry.field(description="Who follows this member, by name; followers who are anonymous are left out.")
+    @strawberry.field(description="The followers of this member, by name; followers who are anonymous are left out.")
     async def followers(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Following]:
         return await FOLLOWERS.page(info, Page.of(first, after), Following.of, parent=self.row.pk)
 
@@ -96,7 +96,7 @@ class Following(Node):
 
 
 @strawberry.type(
-    description="Whose a ballot is: a known member, or an anonymous one under a pseudonym that differs per decision."
+    description="The owner of a ballot: a known member, or an anonymous one, whose pseudonym differs per decision."
 )
 class Voter:
     row: strawberry.Private[models.Membership]

@@ -32,7 +32,7 @@ class Choice(Node):
 class Score:
     choice: Choice
     score: BigInt = strawberry.field(description="The sum of its microstars; 1,000,000 microstars are a star.")
-    stars: str = strawberry.field(description="The same in stars, a decimal number.")
+    stars: str = strawberry.field(description="Its score in stars, a decimal number.")
     average: float = strawberry.field(description="Stars per counted ballot, for display; `score` is exact.")
     rank: int = strawberry.field(description="By score: 1, 2, 2, 4.")
     five_star_ballots: int
@@ -65,7 +65,9 @@ class Runoff:
 @strawberry.type
 class TieBreakNumber:
     choice: Choice
-    number: BigInt = strawberry.field(description="What decided: ballots, microstars, five-star ballots, or the lot.")
+    number: BigInt = strawberry.field(
+        description="The count that decided, of ballots, microstars or five-star ballots; or the lot."
+    )
 
 
 @strawberry.type(description="A tie-break that was used.")
@@ -77,7 +79,7 @@ class TieBreak:
     numbers: list[TieBreakNumber]
 
 
-@strawberry.type(description="Who took part. Cast, inherited, abstained and none add up to eligible.")
+@strawberry.type(description="Participation in a decision. Cast, inherited, abstained and none add up to eligible.")
 class Participation:
     eligible: int = strawberry.field(description="Voters.")
     cast: int
@@ -231,7 +233,7 @@ class CalculationStatus:
     def is_calculating(self) -> bool:
         return self.state.is_calculating
 
-    @strawberry.field(description="That the last calculation failed; what went wrong is in the server's log.")
+    @strawberry.field(description="A message where the last calculation failed; the server's log says what went wrong.")
     def error(self) -> str | None:
         return "The last calculation failed; it is tried again." if self.state.error else None
 

@@ -84,7 +84,7 @@ class WhatIf:
     choices: strawberry.Private[list[models.Choice]]
     changes: strawberry.Private[list[tried.TriedChange]]
     others_changed: int = strawberry.field(
-        description="How many other members' ballots would change with yours, without those under pseudonyms."
+        description="The number of other members' ballots that would change with yours, without those under pseudonyms."
     )
 
     @strawberry.field(description="The result as the inputs stand now.")
@@ -103,7 +103,7 @@ class WhatIf:
     def my_ballot_after(self) -> Ballot | None:
         return _ballot(self.answer.ballot_after)
 
-    @strawberry.field(description="What your ballot would rest on, heaviest first.")
+    @strawberry.field(description="The sources that your ballot would have, heaviest first.")
     def my_sources_after(self) -> list[Source]:
         return [Source.of(source, self.answer.decision) for source in self.answer.sources_after]
 
