@@ -28,7 +28,7 @@ Value = TypeVar("Value")
 Reader: TypeAlias = Callable[[User | AnonymousUser, list[Key]], Mapping[Key, Value]]
 
 
-class Asking:
+class RequestContext:
     """Who asks, and the reading that is done for them, together for everything that is wanted at the same time."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Asking:
                 found = await sync_to_async(read)(self.viewer, list(dict.fromkeys(keys)))
                 return [found.get(key) for key in keys]
 
-            # Without a cache: an asking over a WebSocket lasts, and its next event must not be shown the last one's
+            # Without a cache: the context of a WebSocket lasts, and its next event must not be shown the last one's
             # rows.
             loader = loaders[read] = DataLoader(load, cache=False)
         value: Value | None = await loader.load(key)
@@ -90,7 +90,7 @@ def _scope_of(request: HttpRequest) -> Mapping[str, Any]:
     }
 
 
-Info = StrawberryInfo[Asking, None]
+Info = StrawberryInfo[RequestContext, None]
 
 
 # --- Ids --------------------------------------------------------------------------------------------------------------

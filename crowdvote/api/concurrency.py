@@ -23,7 +23,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from accounts import ratelimit
-from accounts.api import Asking
+from accounts.api import RequestContext
 from accounts.errors import DomainError, TooManyRequests
 from crowdvote.api.deadlines import Deadline
 
@@ -73,26 +73,26 @@ class _Underway:
 underway = _Underway()
 
 
-def _limits(asking: Asking) -> list[tuple[str, int]]:
+def _limits(context: RequestContext) -> list[tuple[str, int]]:
     """A viewer is limited as such wherever they ask from, and so are all the visitors of an address; so are, much
     higher, all who share an address: hundreds of people may vote from one hall at once.
     """
-    address = ratelimit.client_of_scope(asking.scope)
-    who = f"viewer:{asking.viewer.pk}" if asking.viewer.pk else f"visitors:{address}"
+    address = ratelimit.client_of_scope(context.scope)
+    who = f"viewer:{context.viewer.pk}" if context.viewer.pk else f"visitors:{address}"
     return [(who, settings.OPERATIONS_AT_ONCE), (f"address:{address}", settings.OPERATIONS_AT_ONCE_PER_ADDRESS)]
 
 
-async def admit(asking: Asking) -> None:
+async def admit(context: RequestContext) -> None:
     """Count one more operation in this minute, before anything of it is read. Raises TooManyRequests."""
     if settings.OPERATIONS_PER_MINUTE:
-        who, _ = _limits(asking)[0]
+        who, _ = _limits(context)[0]
         await asyncio.to_thread(ratelimit.hit, "operations", who, limit=settings.OPERATIONS_PER_MINUTE, seconds=60)
 
 
 @contextmanager
-def watching(asking: Asking) -> Iterator[None]:
+def watching(context: RequestContext) -> Iterator[None]:
     """While a subscription is open. Raises TooManyRequests where its address has as many as it may."""
-    address = f"subscriptions:{ratelimit.client_of_scope(asking.scope)}"
+    address = f"subscriptions:{ratelimit.client_of_scope(context.scope)}"
     try:
         underway.begin([(address, settings.SUBSCRIPTIONS_PER_ADDRESS)])
     except TooManyRequests as error:
@@ -103,9 +103,9 @@ def watching(asking: Asking) -> Iterator[None]:
         underway.end([address])
 
 
-async def run(work: Callable[[], Awaitable[T]], asking: Asking) -> T:
+async def run(work: Callable[[], Awaitable[T]], context: RequestContext) -> T:
     """What `work` answers, which runs in a thread. Raises what it raises, TooManyRequests, DeadlineReached."""
-    limits = _limits(asking)
+    limits = _limits(context)
     underway.begin(limits)
     deadline = Deadline(settings.OPERATION_SECONDS)
     loop, began = asyncio.get_running_loop(), asyncio.Event()

@@ -28,7 +28,7 @@ import accounts.schema
 import democracy.schema.mutations
 import democracy.schema.queries
 import democracy.schema.subscriptions
-from accounts.api import Asking, camel
+from accounts.api import RequestContext, camel
 from accounts.errors import DomainError, TooManyRequests
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
 from crowdvote.api import concurrency, deadlines, limits
@@ -92,20 +92,20 @@ class Refusals(MaskErrors):
 
     def _unavailable(self) -> None:
         """The whole answer is one to ask for again."""
-        asking = self.execution_context.context
-        if isinstance(asking, Asking) and asking.response is not None:
-            asking.response.status_code = 503
-            asking.response["Retry-After"] = str(RETRY_AFTER)
+        context = self.execution_context.context
+        if isinstance(context, RequestContext) and context.response is not None:
+            context.response.status_code = 503
+            context.response["Retry-After"] = str(RETRY_AFTER)
 
 
 class Identity(SchemaExtension):
     """Over a WebSocket every operation asks anew who is there: the socket outlives a sign-out."""
 
     async def on_operation(self) -> AsyncIterator[None]:
-        asking = self.execution_context.context
-        if isinstance(asking, Asking) and asking.request is None:
+        context = self.execution_context.context
+        if isinstance(context, RequestContext) and context.request is None:
             try:
-                await asking.identify()
+                await context.identify()
             except DATABASE_AWAY as error:
                 # Raised here it would leave the client without an answer.
                 self.execution_context.pre_execution_errors = [GraphQLError(SORRY, original_error=error)]
@@ -125,20 +125,20 @@ class Schema(strawberry.Schema):
 
     async def _run(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Run an operation that was let in."""
-        asking: Asking = kwargs["context_value"]
+        context: RequestContext = kwargs["context_value"]
         execute = functools.partial(super().execute, query, *args, **kwargs)
         try:
-            if not asking.shares_thread:
-                return await concurrency.run(execute, asking)
+            if not context.shares_thread:
+                return await concurrency.run(execute, context)
             async with _own_thread():
-                return await concurrency.run(execute, asking)
+                return await concurrency.run(execute, context)
         except (TooManyRequests, DeadlineReached) as error:
-            return _refused(error, asking)
+            return _refused(error, context)
 
     async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> StreamResult:
         """Run an operation whose answers come as they are made: over a WebSocket, or a subscription over HTTP."""
-        asking: Asking = kwargs["context_value"]
-        if refusal := await _turned_away(query, asking):
+        context: RequestContext = kwargs["context_value"]
+        if refusal := await _turned_away(query, context):
             return _only(refusal)
         if kwargs.get("allowed_operation_types") is None and _asks_once(query or "", kwargs.get("operation_name")):
             kwargs["allowed_operation_types"] = set(OperationType) - {OperationType.SUBSCRIPTION}
@@ -146,7 +146,7 @@ class Schema(strawberry.Schema):
                 return _only(await self._run(query, *args, **kwargs))
             except CannotGetOperationTypeError as error:
                 return _only(PreExecutionError(data=None, errors=[GraphQLError(str(error), original_error=error)]))
-        return _watching(asking, await super().stream(query, *args, **kwargs))
+        return _watching(context, await super().stream(query, *args, **kwargs))
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Log what was not foreseen, and nothing that a client did."""
@@ -184,34 +184,34 @@ async def _own_thread() -> AsyncIterator[None]:
         await asyncio.wait({closing}, timeout=concurrency.NOTICE)
 
 
-async def _turned_away(query: str | None, asking: Asking) -> ExecutionResult | None:
+async def _turned_away(query: str | None, context: RequestContext) -> ExecutionResult | None:
     """The refusal of an operation of which nothing is read: there are too many, or it is too large. None: let it in."""
     try:
-        await concurrency.admit(asking)
+        await concurrency.admit(context)
     except TooManyRequests as error:
-        return _refused(error, asking)
+        return _refused(error, context)
     problem = limits.unreadable(query or "")
     return PreExecutionError(data=None, errors=[limits.too_large(problem)]) if problem else None
 
 
-def _refused(error: TooManyRequests | DeadlineReached, asking: Asking) -> ExecutionResult:
-    if asking.response is not None and isinstance(error, TooManyRequests):
-        asking.response.status_code = 429
-        asking.response["Retry-After"] = "1"
+def _refused(error: TooManyRequests | DeadlineReached, context: RequestContext) -> ExecutionResult:
+    if context.response is not None and isinstance(error, TooManyRequests):
+        context.response.status_code = 429
+        context.response["Retry-After"] = "1"
     return PreExecutionError(
         data=None, errors=[GraphQLError(error.message, extensions={"code": error.code, "field": ""})]
     )
 
 
-async def _watching(asking: Asking, results: StreamResult) -> AsyncGenerator[Any, None]:
+async def _watching(context: RequestContext, results: StreamResult) -> AsyncGenerator[Any, None]:
     """These results, as long as the subscription is open; it counts for its address."""
     async with aclosing(results):
         try:
-            with concurrency.watching(asking):
+            with concurrency.watching(context):
                 async for result in results:
                     yield result
         except TooManyRequests as error:
-            yield _refused(error, asking)
+            yield _refused(error, context)
 
 
 async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:

@@ -18,7 +18,7 @@ from strawberry.http.exceptions import NonJsonMessageReceived
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.unset import UNSET, UnsetType
 
-from accounts.api import Asking
+from accounts.api import RequestContext
 from accounts.errors import AccountError
 from accounts.middleware import user_for_scope
 from accounts.outages import DATABASE_AWAY, SORRY
@@ -33,7 +33,7 @@ _PATIENCE = timedelta(seconds=10)
 _TRY_AGAIN_LATER = 1013
 
 
-class GraphQLView(AsyncGraphQLView[Asking, None]):
+class GraphQLView(AsyncGraphQLView[RequestContext, None]):
     """Queries by GET or POST, mutations by POST, subscriptions by either where the client accepts text/event-stream."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -50,8 +50,8 @@ class GraphQLView(AsyncGraphQLView[Asking, None]):
             raise HTTPException(400, "A request is a JSON object.")
         return found
 
-    async def get_context(self, request: HttpRequest, response: HttpResponse) -> Asking:
-        return Asking(await request.auser(), request=request, response=response)
+    async def get_context(self, request: HttpRequest, response: HttpResponse) -> RequestContext:
+        return RequestContext(await request.auser(), request=request, response=response)
 
     async def render_graphql_ide(self, request: HttpRequest) -> HttpResponse:
         return await graphiql_page(request)
@@ -70,7 +70,7 @@ class JsonMessages(ChannelsWebSocketAdapter):
             raise NonJsonMessageReceived from error
 
 
-class GraphQLConsumer(GraphQLWSConsumer[Asking, None]):
+class GraphQLConsumer(GraphQLWSConsumer[RequestContext, None]):
     """Any operation over a WebSocket. Whoever opens it with a wrong token is refused, not taken for a visitor."""
 
     websocket_adapter_class = JsonMessages
@@ -90,10 +90,10 @@ class GraphQLConsumer(GraphQLWSConsumer[Asking, None]):
             logger.error("a WebSocket is closed: the database is away")
             await self.close(code=_TRY_AGAIN_LATER, reason=SORRY)
 
-    async def get_context(self, request: Any, response: Any) -> Asking:
-        return Asking(AnonymousUser(), scope=request.scope)
+    async def get_context(self, request: Any, response: Any) -> RequestContext:
+        return RequestContext(AnonymousUser(), scope=request.scope)
 
-    async def on_ws_connect(self, context: Asking) -> UnsetType:
+    async def on_ws_connect(self, context: RequestContext) -> UnsetType:
         try:
             context.viewer = await user_for_scope(context.scope, context.connection_params)
         except AccountError as error:
