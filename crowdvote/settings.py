@@ -160,7 +160,6 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "django_htmx",
-    "strawberry_django",
     "accounts",
     "democracy",
 ]
