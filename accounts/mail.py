@@ -1,4 +1,4 @@
-"""Mail of the embedded default: shown on the console and kept as one file a message, nothing is sent anywhere."""
+"""Mail of the embedded default: printed, and kept in one file per message. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from django.utils import timezone
 
 
 class ConsoleAndFileBackend(EmailBackend):
-    """Writes each message to the console and to a file in `settings.MAIL_DIR`.
+    """Write each message to the console and to a file in `settings.MAIL_DIR`.
 
-    Only the file's owner may read it: it may hold a sign-in link.
+    Only the file's owner may read it, because it may hold a sign-in link.
     """
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
