@@ -1,4 +1,4 @@
-"""The GraphQL schema: the parts of every app, merged once."""
+"""The GraphQL schema, merged once from the parts of every app."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ class Subscription(democracy.schema.subscriptions.Subscription):
 
 
 def _is_foreign(error: GraphQLError) -> bool:
-    """Whether an error comes from our code, not from the operation."""
+    """Tell whether an error comes from our code, not from the operation."""
     return error.original_error is not None and not isinstance(error.original_error, GraphQLError)
 
 
 class Refusals(MaskErrors):
-    """Errors as clients see them: refusals with their code, whatever was not foreseen without a word about it."""
+    """Convert errors for clients: a refusal keeps its code, an unforeseen error becomes "Internal error"."""
 
     def __init__(self) -> None:
         super().__init__(should_mask_error=_is_foreign)
@@ -91,7 +91,7 @@ class Refusals(MaskErrors):
         )
 
     def _unavailable(self) -> None:
-        """The whole answer is one to ask for again."""
+        """Make the HTTP answer 503, with the time to wait before asking again."""
         context = self.execution_context.context
         if isinstance(context, RequestContext) and context.response is not None:
             context.response.status_code = 503
@@ -99,7 +99,7 @@ class Refusals(MaskErrors):
 
 
 class Identity(SchemaExtension):
-    """Over a WebSocket every operation asks anew who is there: the socket outlives a sign-out."""
+    """Identify the viewer anew for every operation over a WebSocket, because the socket outlives a sign-out."""
 
     async def on_operation(self) -> AsyncIterator[None]:
         context = self.execution_context.context
@@ -107,15 +107,16 @@ class Identity(SchemaExtension):
             try:
                 await context.identify()
             except DATABASE_AWAY as error:
-                # Raised here it would leave the client without an answer.
+                # An exception raised here would leave the client without an answer.
                 self.execution_context.pre_execution_errors = [GraphQLError(SORRY, original_error=error)]
         yield
 
 
 class Schema(strawberry.Schema):
     async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Run an operation that has one answer, in a thread. A subscription has many: its client has to accept a
-        stream.
+        """Run an operation that has one answer, in a thread.
+
+        Refuses subscriptions, which have many answers: the client has to accept a stream.
         """
         allowed = kwargs.pop("allowed_operation_types", None) or OperationType
         kwargs["allowed_operation_types"] = set(allowed) - {OperationType.SUBSCRIPTION}
@@ -124,7 +125,7 @@ class Schema(strawberry.Schema):
         return await self._run(query, *args, **kwargs)
 
     async def _run(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Run an operation that was let in."""
+        """Run an operation that has been admitted."""
         context: RequestContext = kwargs["context_value"]
         execute = functools.partial(super().execute, query, *args, **kwargs)
         try:
@@ -149,10 +150,10 @@ class Schema(strawberry.Schema):
         return _watching(context, await super().stream(query, *args, **kwargs))
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Log what was not foreseen, and nothing that a client did."""
+        """Log unforeseen errors, and none that a client caused."""
         for error in errors:
             if deadlines.is_over():
-                # It was stopped in the middle of whatever it was at.
+                # The deadline stopped it: any error may come of that.
                 continue
             if isinstance(error.original_error, DATABASE_AWAY):
                 logger.error("GraphQL: the database is away: %s", error.original_error)
@@ -161,7 +162,7 @@ class Schema(strawberry.Schema):
 
 
 def _asks_once(query: str, operation_name: str | None) -> bool:
-    """Whether the operation is a query or a mutation. What can't be read is refused where it is parsed again."""
+    """Tell whether the operation is a query or a mutation. False if it cannot be parsed; it is refused later."""
     try:
         document = parse(query, no_location=True, max_tokens=limits.MAX_TOKENS)
     except GraphQLError:
@@ -172,20 +173,23 @@ def _asks_once(query: str, operation_name: str | None) -> bool:
 
 @asynccontextmanager
 async def _own_thread() -> AsyncIterator[None]:
-    """A thread for the database that works for this operation alone, however long that takes."""
+    """Reserve a database thread for this operation, however long it takes."""
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="operation-database")
     try:
         async with ThreadSensitiveContext(executor=thread):
             yield
     finally:
-        # Before the answer goes out, unless the thread is still at something that was given up.
+        # Close connections before answering, unless the thread still runs something that was given up.
         closing = asyncio.wrap_future(thread.submit(close_old_connections))
         thread.shutdown(wait=False)
         await asyncio.wait({closing}, timeout=concurrency.NOTICE)
 
 
 async def _turned_away(query: str | None, context: RequestContext) -> ExecutionResult | None:
-    """The refusal of an operation of which nothing is read: there are too many, or it is too large. None: let it in."""
+    """Return the refusal of an operation before any of it is read, or None to admit it.
+
+    Reasons are too many operations, or too long a text.
+    """
     try:
         await concurrency.admit(context)
     except TooManyRequests as error:
@@ -204,7 +208,7 @@ def _refused(error: TooManyRequests | DeadlineReached, context: RequestContext) 
 
 
 async def _watching(context: RequestContext, results: StreamResult) -> AsyncGenerator[Any, None]:
-    """These results, as long as the subscription is open; it counts for its address."""
+    """Yield the results while the subscription is open, and count it for its address."""
     async with aclosing(results):
         try:
             with concurrency.watching(context):

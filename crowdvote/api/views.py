@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, with subscriptions as server-sent events, and over WebSocket: who asks, for each."""
+"""GraphQL over HTTP, with subscriptions as server-sent events, and over WebSocket."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from crowdvote.api.schema import schema
 
 logger = logging.getLogger(__name__)
 
-# For what opens a WebSocket and says no word.
-_PATIENCE = timedelta(seconds=10)
-# A closing code after which clients connect again.
+# Time for a client that opens a WebSocket to begin the protocol.
+_INIT_TIME = timedelta(seconds=10)
+# The closing code after which clients connect again.
 _TRY_AGAIN_LATER = 1013
 
 
 class GraphQLView(AsyncGraphQLView[RequestContext, None]):
-    """Queries by GET or POST, mutations by POST, subscriptions by either where the client accepts text/event-stream."""
+    """Serve queries by GET or POST, mutations by POST, and subscriptions by either with Accept: text/event-stream."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(subscription_protocols=(GRAPHQL_SSE_PROTOCOL,), **kwargs)
 
     def parse_json(self, data: str | bytes) -> Any:
-        # Strawberry itself fails on a body such as 7, on bytes that are no text, numbers of thousands of digits, and
-        # what is nested deeper than Python's stack.
+        # Strawberry itself fails on a body such as 7, on bytes that are no text, on numbers of thousands of digits,
+        # and on nesting deeper than Python's stack.
         try:
             found = super().parse_json(data)
         except (ValueError, RecursionError) as error:
@@ -58,7 +58,7 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
 
 
 class JsonMessages(ChannelsWebSocketAdapter):
-    """The messages of a WebSocket. One that can't be read closes it, whatever is wrong with it."""
+    """Read the messages of a WebSocket. An unreadable one closes it, whatever is wrong with it."""
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
         try:
@@ -71,7 +71,7 @@ class JsonMessages(ChannelsWebSocketAdapter):
 
 
 class GraphQLConsumer(GraphQLWSConsumer[RequestContext, None]):
-    """Any operation over a WebSocket. Whoever opens it with a wrong token is refused, not taken for a visitor."""
+    """Serve any operation over a WebSocket. A wrong token is refused, not treated as a visitor."""
 
     websocket_adapter_class = JsonMessages
 
@@ -79,11 +79,11 @@ class GraphQLConsumer(GraphQLWSConsumer[RequestContext, None]):
         super().__init__(
             schema=schema,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
-            connection_init_wait_timeout=_PATIENCE,
+            connection_init_wait_timeout=_INIT_TIME,
         )
 
     async def run(self, *args: Any, **kwargs: Any) -> Any:
-        """The life of the socket. Where it cannot be seen who opens it, the client is told to come again."""
+        """Serve the socket until it closes. While the database is away, tell the client to connect again later."""
         try:
             return await super().run(*args, **kwargs)
         except DATABASE_AWAY:

@@ -1,4 +1,4 @@
-"""The example on the start page: how a decision of a community that the operator chose stands, else a worked one."""
+"""The example on the start page: a live decision of a community that the operator chose, or a made-up one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from democracy import access
 from democracy.models import Decision, DecisionSnapshot
 from democracy.reading import decisions
 
-# Of so many newest decisions one is taken: some may be open that nobody votes in.
+# The number of newest decisions to look at: in some, nobody may have voted.
 _CANDIDATES = 20
 MICROSTARS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Row:
-    """One choice: its average in microstars, what share of five stars that is, and how far it got."""
+    """One choice: its average in microstars, its share of five stars, and how far it got."""
 
     title: str
     microstars: int
@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Example:
-    """A decision as a visitor sees it. `decision` and `snapshot` are None for the worked example."""
+    """A decision as a visitor sees it. `decision` and `snapshot` are None for the made-up one."""
 
     question: str
     rows: tuple[Row, ...]
@@ -53,7 +53,7 @@ class Example:
 
 
 def live_example() -> Example | None:
-    """The newest open decision of the operator's community that every visitor may see and that has a winner so far."""
+    """Return the operator's newest open decision that every visitor may see and that has a winner so far."""
     if not settings.EXAMPLE_COMMUNITY:
         return None
     now = timezone.now()
@@ -80,7 +80,7 @@ def _example(
     decision: Decision | None = None,
     snapshot: DecisionSnapshot | None = None,
 ) -> Example:
-    """The panel for a `result` (keys as in a bundle) between choices with these titles."""
+    """Return the panel for a `result` (keys as in a bundle) between choices with these titles."""
     winner, runner_up = result["winner"], result["runner_up"]
     counted = result["participation"]["counted"]
     in_order = sorted(titles, key=lambda choice: (-result["scores"][choice], titles[choice]))
