@@ -24,9 +24,9 @@ class DemoCommunity:
         return made.community
 
 
-# Its newest open decision is the start page's example.
+# The start page shows its newest open decision.
 EXAMPLE = springfield.NAME
-# Maple Court first: somebody who lives there applies to Springfield.
+# Maple Court comes first: one of its members applies to Springfield.
 COMMUNITIES = (
     DemoCommunity(maple_court.NAME, maple_court.community),
     DemoCommunity(springfield.NAME, springfield.community, springfield.newly),

@@ -1,6 +1,4 @@
-"""Nothing that was typed is lost, nothing happens unseen: sessions that end, refusals, the keyboard, offline, many
-windows.
-"""
+"""Nothing typed is lost and nothing happens unseen: ended sessions, refusals, keyboard, offline, many windows."""
 
 from __future__ import annotations
 
@@ -44,7 +42,7 @@ async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(unhea
     await page.get_by_label("Comment").fill("I thought about it all day.")
     await sign_out_elsewhere(page)
 
-    # What refreshes itself says it once, and swaps nothing in.
+    # A part that refreshes itself says it once, and swaps nothing in.
     await page.evaluate("document.getElementById('decision-status').dispatchEvent(new CustomEvent('live'))")
     await expect(page.locator("#signed-out")).to_contain_text(SIGNED_OUT)
     await expect(page.locator("#decision-panel")).to_have_count(1)
@@ -55,7 +53,7 @@ async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(unhea
     wanted = parse_qs(urlsplit(str(await link.get_attribute("href"))).query)["next"][0]
     assert wanted == f"{urlsplit(address).path}?unsaved="
 
-    # The mailed link opens another window: what was typed is there, and here it can be sent as well.
+    # The mailed link opens another window. The typed text is there too, and can be sent from either.
     other = await page.context.new_page()
     await enter(other, "Theo")
     await other.goto(wanted)
@@ -126,7 +124,7 @@ async def test_by_keyboard_a_star_keeps_the_focus_and_a_refusal_has_it(unheard: 
     await expect(page.locator("#messages")).to_contain_text(RECORDED)
     await expect(three).to_be_focused()
 
-    # One press drops the stars, the next brings them back.
+    # One press removes the stars, the next restores them.
     abstain = page.get_by_role("button", name="Abstain instead")
     boxes = [await button.bounding_box() for button in (cast, abstain)]
     assert boxes[0] is not None
@@ -153,7 +151,7 @@ async def test_what_is_being_written_outlasts_what_refreshes_itself(page: Page) 
     await star(page, 1, 2)
     await page.get_by_text("Tags and comment (optional)").click()
     await page.get_by_label("Comment").fill("Half a sent")
-    # As when voting closes; here it goes on.
+    # As if voting had closed; here it goes on.
     await page.evaluate("document.body.dispatchEvent(new CustomEvent('phase'))")
     await expect(page.locator("#vote form")).to_have_attribute("data-typed", "")
     await expect(page.get_by_label("Comment")).to_have_value("Half a sent")
@@ -217,7 +215,7 @@ async def test_more_windows_than_a_browser_has_connections_all_work(chromium: Br
         await expect(place).to_have_attribute("data-live-state", re.compile("open|polling"))
         states.append(await place.get_attribute("data-live-state"))
     assert states == ["open"] * 4 + ["polling"] * 4
-    # A window that is closed gives its place to one that waits.
+    # A window that closes gives its place to one that waits.
     await pages[0].close()
     await expect(pages[4].locator("[data-live-source]")).to_have_attribute("data-live-state", "open", timeout=20_000)
     await context.close()
@@ -262,7 +260,7 @@ async def test_with_letters_twice_as_large_nothing_leaves_its_card_on_a_phone(
     await expect(page.locator("#follow-preview h2")).to_be_visible()
     assert await page.evaluate(OUTSIDE) == []
     assert await page.evaluate("document.documentElement.scrollWidth") == 360
-    # Times and seeds are long words: nobody has to scroll sideways to read them, either.
+    # Times and seeds are long words, and still nobody has to scroll sideways.
     await page.goto(f"{community}ledger/?kind=decision&decision={decision}")
     await page.locator("#ledger a.count").first.click()
     await page.evaluate("document.documentElement.style.fontSize = ''")

@@ -8,7 +8,7 @@ from tests.test_browser.conftest import Server
 
 
 async def enter(page: Page) -> str:
-    """Sign in as the first of the demo people; returns their name."""
+    """Sign in as the first person of the demo; return their name."""
     await page.goto("/")
     person = page.get_by_role("region", name="Try the demo").get_by_role("button").first
     name = await person.locator("strong").inner_text()
@@ -84,7 +84,7 @@ async def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:
 
 
 async def test_the_frame_is_readable_in_light_and_dark(page: Page) -> None:
-    """Text against its ground, by the contrast formula of WCAG 2.2: at least 4.5."""
+    """Text has a contrast of at least 4.5 with its background, by the formula of WCAG 2.2."""
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
         await page.goto("/")

@@ -1,4 +1,4 @@
-"""Settings come from the environment: what it says is taken, and what makes no sense is refused in words."""
+"""Settings come from the environment. Values that make no sense are refused in words."""
 
 from __future__ import annotations
 

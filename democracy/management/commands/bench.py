@@ -1,4 +1,4 @@
-"""`manage.py bench`: what this machine reaches, as a table and as JSON."""
+"""`manage.py bench`: measure this machine, and report as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from democracy.benchmarks import CASES, MEMBERS, QUICK
 from democracy.benchmarks.figures import Figure, table
 from democracy.recalculation import interpreter
 
-# Says that this is the process with a database of its own.
+# Marks the process that has a database of its own.
 _INSIDE = "CROWDVOTE_BENCH_INSIDE"
 
 
@@ -92,7 +92,7 @@ class Command(BaseCommand):
 
     def _measure(self, file: Path | None, *, scale: float, only: list[str] | None) -> None:
         interpreter.prepare()
-        # Else WhiteNoise says at every first request that there are no static files.
+        # Without the folder, WhiteNoise would warn at the first request.
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
         figures: list[Figure] = []
@@ -119,7 +119,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def _scratch(server: str | None) -> Iterator[str | None]:
-    """The address of a new database on a PostgreSQL server, which is dropped afterwards; None without a server."""
+    """Create a database on a PostgreSQL server, yield its address, and drop it afterwards; None without a server."""
     if server is None:
         yield None
         return
@@ -141,5 +141,5 @@ def _scratch(server: str | None) -> Iterator[str | None]:
 
 
 def _decides(name: str) -> bool:
-    """Whether a variable of the shell would change what is measured."""
+    """Tell whether a variable of the shell would change the measurement."""
     return name.startswith("CROWDVOTE_") or name in {"DATABASE_URL", "REDIS_URL"}

@@ -1,4 +1,4 @@
-"""`manage.py export_decision ID [--output FILE]`: a decision with all that its result rests on, as a bundle."""
+"""`manage.py export_decision ID [--output FILE]`: write a decision and everything its result rests on, as a bundle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py import_ballots FILE --community NAME --title T`: STAR ballots as CSV; prints `decision ID` a line."""
+"""`manage.py import_ballots FILE --community NAME --title T`: read STAR ballots from CSV; print `decision ID`."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Command(BaseCommand):
 
 
 def _description(file: BallotFile, encoding: str, voters: Voters) -> Iterator[str]:
-    """What a person compares with the file before it is written."""
+    """Describe the file's ballots, so that a person can compare before anything is written."""
     yield f"layout: {file.layout.value}"
     yield f"separated by {SEPARATORS[file.separator]}; encoding {encoding}"
     yield f"voters: column {file.voter_column!r}" if file.voter_column else "voters: the file does not say who they are"

@@ -1,4 +1,4 @@
-"""`manage.py verify_ledger [--community ID]`: whether ledgers, tables and results are what was written."""
+"""`manage.py verify_ledger [--community ID]`: check that ledgers, tables and results are as they were written."""
 
 from __future__ import annotations
 
