@@ -91,6 +91,23 @@ def _mirror(path: str) -> str:
     return ""
 
 
+def commands(paths: list[str]) -> list[list[str]]:
+    """The linters and the type checker that these files need."""
+    there = [path for path in paths if (PROJECT / path).is_file() and "/vendor/" not in path]
+    templates = [path for path in there if "/templates/" in path and path.endswith(".html")]
+    scripts = [path for path in there if "/static/" in path and path.endswith(".js")]
+    found = [["ruff", "format", "--check", "--quiet"], ["ruff", "check", "--quiet"], ["mypy", "--no-error-summary"]]
+    if templates:
+        found.append(["djlint", "--quiet", "--lint", *templates])
+    if scripts:
+        found.append(["oxlint", "--report-unused-disable-directives", *scripts])
+    return found
+
+
+def _program(name: str, *arguments: str) -> list[str]:
+    return [str(Path(sys.executable).with_name(name)), *arguments]
+
+
 class _Budget:
     """Lets no test begin when the time is up, and no file be read when half of it is."""
 
@@ -127,14 +144,7 @@ def main() -> int:
     parser.add_argument("--base", default="main", help="the branch that the change will be merged into")
     budget = _Budget(time.monotonic())
     paths = changed(parser.parse_args().base)
-    tools = [
-        subprocess.Popen([Path(sys.executable).with_name(tool), *arguments], cwd=PROJECT)
-        for tool, *arguments in (
-            ("ruff", "format", "--check", "--quiet"),
-            ("ruff", "check", "--quiet"),
-            ("mypy", "--no-error-summary"),
-        )
-    ]
+    tools = [subprocess.Popen(_program(*command), cwd=PROJECT) for command in commands(paths)]
     tests = [str(PROJECT / "tests" / name) for name in nearest(paths)]
     failures = [int(pytest.main(["--quiet", "--exitfirst", *tests], plugins=[budget]))] if tests else []
     failures += [tool.wait() for tool in tools]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.quick import PROJECT, changed, nearest
+from tests.quick import PROJECT, changed, commands, nearest
 
 
 def test_the_test_of_the_same_name_comes_first_then_those_of_the_room() -> None:
@@ -35,6 +35,13 @@ def test_a_room_whose_tests_are_called_otherwise_is_found() -> None:
 
 def test_long_tests_and_files_that_are_gone_are_left_out() -> None:
     assert nearest(["tests/test_browser/test_walk.py", "tests/test_graph/test_gone.py", "Makefile"]) == []
+
+
+def test_templates_and_scripts_have_linters_of_their_own() -> None:
+    script = "crowdvote/static/crowdvote/gone.js"
+    paths = ["accounts/urls.py", "crowdvote/templates/home.html", "tests/test_browser/gallery.html", script]
+    assert [command[0] for command in commands(["accounts/urls.py"])] == ["ruff", "ruff", "mypy"]
+    assert commands(paths)[3:] == [["djlint", "--quiet", "--lint", "crowdvote/templates/home.html"]]
 
 
 def test_every_module_has_tests() -> None:
