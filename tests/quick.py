@@ -40,7 +40,14 @@ _ROOMS = {
     "verify": "test_verify",
 }
 # They wait for browsers, servers and clocks, or try many worlds.
-_LONG = ("test_browser", "test_faults", "test_integration", "test_privacy", "test_commands/test_bench.py")
+_LONG = (
+    "test_browser",
+    "test_faults",
+    "test_integration",
+    "test_privacy",
+    "test_real_data.py",
+    "test_commands/test_bench.py",
+)
 
 
 def changed(base: str) -> list[str]:

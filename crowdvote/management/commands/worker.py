@@ -16,7 +16,7 @@ from democracy.recalculation import interpreter
 
 
 class Command(BaseCommand):
-    help = "Calculate what servers with CROWDVOTE_EXECUTOR=celery put on the queue, and what the sweep finds."
+    help = "Calculate communities that servers with CROWDVOTE_EXECUTOR=celery queue, or that the sweep finds stale."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.CROWDVOTE_EXECUTOR != "celery":

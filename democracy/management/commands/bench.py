@@ -37,21 +37,27 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")
         size = parser.add_mutually_exclusive_group()
-        size.add_argument("--quick", action="store_true", help="much smaller; judges only what does not need the size")
         size.add_argument(
-            "--members", type=int, default=MEMBERS, help=f"in the largest communities, instead of {MEMBERS:,}"
+            "--quick",
+            action="store_true",
+            help="measure much smaller communities, and judge only the figures that do not need the size",
+        )
+        size.add_argument(
+            "--members", type=int, default=MEMBERS, help=f"size of the largest communities (default: {MEMBERS:,})"
         )
         parser.add_argument(
             "--database",
             metavar="URL",
-            help="of a PostgreSQL server, on which a database is made for this and dropped after it; default: SQLite",
+            help="address of a PostgreSQL server; a database is made there and dropped afterwards (default: SQLite)",
         )
         parser.add_argument(
             "--redis",
             metavar="URL",
-            help="with --database: for several servers and a worker, which talk over it; default: one server",
+            help="with --database: address of a Redis for several servers and a worker (default: one server)",
         )
-        parser.add_argument("--only", action="append", choices=CASES, metavar="NAME", help=f"of {', '.join(CASES)}")
+        parser.add_argument(
+            "--only", action="append", choices=CASES, metavar="NAME", help=f"one of {', '.join(CASES)}; may be repeated"
+        )
 
     def handle(
         self,

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("decision", type=int)
         parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
         parser.add_argument(
-            "--stale-ok", action="store_true", help="export the last calculated result though newer inputs wait"
+            "--stale-ok", action="store_true", help="export the last calculated result even if it is stale"
         )
 
     def handle(self, *args: Any, decision: int, output: Path | None, stale_ok: bool, **options: Any) -> None:

@@ -35,13 +35,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--community", required=True, metavar="NAME")
-        parser.add_argument("--title", required=True, help="of the decision; races add their own to it")
-        parser.add_argument("--tags", default="", help="tags of every ballot, with commas between them")
+        parser.add_argument("--title", required=True, help="title of the decision; each race adds its own")
+        parser.add_argument("--tags", default="", help="tags of every ballot, separated by commas")
         parser.add_argument("--days", type=_days, default="7", help="how long voting is open (default: 7)")
-        parser.add_argument("--id-column", default="", metavar="COLUMN", help="says whose ballot a row is")
+        parser.add_argument("--id-column", default="", metavar="COLUMN", help="the column that names the voter")
         parser.add_argument("--choices", default="", metavar="A,B,C", help="the columns of stars, by their titles")
         parser.add_argument(
-            "--exclude", default="", metavar="A,B", help="columns and rows to pass over, such as Total,Average"
+            "--exclude", default="", metavar="A,B", help="columns and rows to skip, such as Total,Average"
         )
         parser.add_argument(
             "--in-order",

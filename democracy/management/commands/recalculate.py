@@ -19,7 +19,7 @@ from democracy.services.decisions import recalculation_change
 
 
 class Command(BaseCommand):
-    help = "Calculate what is stale and return when it is current; fails if a calculation failed."
+    help = "Calculate stale decisions and return when they are current; fail if a calculation failed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_mutually_exclusive_group()
@@ -27,7 +27,9 @@ class Command(BaseCommand):
         what.add_argument("--decision", type=int, metavar="ID")
         what.add_argument("--all", action="store_true", help="all communities (the default)")
         parser.add_argument(
-            "--from-scratch", action="store_true", help="also what is current, without anything kept from before"
+            "--from-scratch",
+            action="store_true",
+            help="calculate current results again too, and use nothing kept from before",
         )
         parser.add_argument(
             "--patience",

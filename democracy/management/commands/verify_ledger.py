@@ -21,7 +21,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--community", type=int, metavar="ID", help="default: all")
         parser.add_argument(
-            "--key", action="append", default=[], metavar="HEX", help="a public key that the site signed with before"
+            "--key",
+            action="append",
+            default=[],
+            metavar="HEX",
+            help="a public key of the site from before; may be repeated",
         )
 
     def handle(self, *args: Any, community: int | None, key: list[str], **options: Any) -> None:
