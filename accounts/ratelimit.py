@@ -58,10 +58,10 @@ def count(kind: str, key: str, *, seconds: int | None = None) -> int:
             cache.set(name, 1, timeout=window)
             return 1
 
-    return _counting(one_more)
+    return _in_cache(one_more)
 
 
-def _counting(operation: Callable[[BaseCache], int]) -> int:
+def _in_cache(operation: Callable[[BaseCache], int]) -> int:
     """Run the operation in the shared cache or, while that does not answer, in this process's own."""
     global _asked_again_at  # noqa: PLW0603
     if time.monotonic() >= _asked_again_at:

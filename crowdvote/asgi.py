@@ -59,7 +59,7 @@ async def _refuse_for_now(scope: Any, send: Any, status: int, message: str) -> N
     await send({"type": "websocket.http.response.body", "body": message.encode()})
 
 
-class OurPagesAndPrograms(OriginValidator):
+class CheckedOrigin(OriginValidator):
     """Let in our own pages, and programs. Another site's page could act with its reader's cookies.
 
     A browser always names the origin of the page that opens a WebSocket, so a request without one comes from a program.
@@ -75,7 +75,7 @@ _routes = URLRouter(
         re_path(r"", refuse),  # type: ignore[arg-type]
     ]
 )
-_from_this_site = OurPagesAndPrograms(AuthMiddlewareStack(_routes), settings.ALLOWED_HOSTS)
+_from_this_site = CheckedOrigin(AuthMiddlewareStack(_routes), settings.ALLOWED_HOSTS)
 
 
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
@@ -93,7 +93,7 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
             await _refuse_for_now(scope, send, 503, SORRY)
 
 
-def in_places(django: Application) -> Application:
+def with_limited_streams(django: Application) -> Application:
     """Serve HTTP with Django. A stream of server-sent events needs a place."""
 
     async def http(scope: Any, receive: Any, send: Any) -> None:
@@ -138,7 +138,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": bodies.limited_bodies(ending_streams(in_places(django_application))),
+        "http": bodies.limited_bodies(ending_streams(with_limited_streams(django_application))),
         "websocket": websocket,
         "lifespan": lifespan,
     }

@@ -55,7 +55,7 @@ DATA_DIR = Path(_data_dir).resolve() if _data_dir else BASE_DIR / "var"
 LOG_DIR = DATA_DIR / "logs" if _data_dir else BASE_DIR / "logs"
 MAIL_DIR = DATA_DIR / "mail"
 private_files.make_directory(DATA_DIR)
-private_files.narrow(LOG_DIR, MAIL_DIR, *LOG_DIR.glob("crowdvote.log*"))
+private_files.restrict(LOG_DIR, MAIL_DIR, *LOG_DIR.glob("crowdvote.log*"))
 
 PORT = int(_number("PORT", 8000))
 # Seconds that an ending server goes on serving while /readyz says that it is stopping, and that it then waits for
@@ -92,7 +92,7 @@ def _secret_key() -> str:
             )
         return key
     path = DATA_DIR / "secret-key"
-    private_files.narrow(path)
+    private_files.restrict(path)
     if not path.exists():
         # Linked into place once complete, so that processes which start at the same time all read the same key.
         with tempfile.NamedTemporaryFile("w", dir=DATA_DIR, prefix="secret-key-") as file:

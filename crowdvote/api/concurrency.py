@@ -47,7 +47,7 @@ class DeadlineReached(DomainError):
         )
 
 
-class _Underway:
+class _RunningOperations:
     """The number of operations of each viewer and of each address, running or waiting for a thread."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class _Underway:
                     del self._counts[key]
 
 
-underway = _Underway()
+running_operations = _RunningOperations()
 
 
 def _limits(context: RequestContext) -> list[tuple[str, int]]:
@@ -96,19 +96,19 @@ def watching(context: RequestContext) -> Iterator[None]:
     """Count a subscription while it is open. Raises TooManyRequests if its address has reached its limit."""
     address = f"subscriptions:{ratelimit.client_of_scope(context.scope)}"
     try:
-        underway.begin([(address, settings.SUBSCRIPTIONS_PER_ADDRESS)])
+        running_operations.begin([(address, settings.SUBSCRIPTIONS_PER_ADDRESS)])
     except TooManyRequests as error:
         raise TooManyRequests("Too many open subscriptions from your address. Close some of them.") from error
     try:
         yield
     finally:
-        underway.end([address])
+        running_operations.end([address])
 
 
 async def run(work: Callable[[], Awaitable[T]], context: RequestContext) -> T:
     """Run `work` in a thread and return its answer. Raises what it raises, TooManyRequests, DeadlineReached."""
     limits = _limits(context)
-    underway.begin(limits)
+    running_operations.begin(limits)
     deadline = Deadline(settings.OPERATION_SECONDS)
     loop, began = asyncio.get_running_loop(), asyncio.Event()
 
@@ -121,9 +121,9 @@ async def run(work: Callable[[], Awaitable[T]], context: RequestContext) -> T:
 
     running = asyncio.ensure_future(sync_to_async(in_thread, thread_sensitive=False, executor=_threads)())
     # It counts until it has really ended, even if nobody waits for it any more.
-    running.add_done_callback(lambda done: underway.end(key for key, _ in limits))
-    running.add_done_callback(_look_at)
-    await _first(running, asyncio.ensure_future(began.wait()))
+    running.add_done_callback(lambda done: running_operations.end(key for key, _ in limits))
+    running.add_done_callback(_retrieve_error)
+    await _wait_for_either(running, asyncio.ensure_future(began.wait()))
     await asyncio.wait({running}, timeout=settings.OPERATION_SECONDS + NOTICE)
     if not running.done() or isinstance(running.exception(), DeadlineReached):
         logger.warning("an operation was given up after %g seconds", settings.OPERATION_SECONDS)
@@ -144,7 +144,7 @@ async def _until(deadline: Deadline, work: Callable[[], Awaitable[T]]) -> T:
     return found
 
 
-async def _first(running: asyncio.Future[Any], other: asyncio.Future[Any]) -> None:
+async def _wait_for_either(running: asyncio.Future[Any], other: asyncio.Future[Any]) -> None:
     """Wait until one of the two is done. Cancelling this wait does not cancel `running`."""
     try:
         await asyncio.wait({running, other}, return_when=asyncio.FIRST_COMPLETED)
@@ -152,7 +152,7 @@ async def _first(running: asyncio.Future[Any], other: asyncio.Future[Any]) -> No
         other.cancel()
 
 
-def _look_at(done: asyncio.Future[Any]) -> None:
+def _retrieve_error(done: asyncio.Future[Any]) -> None:
     """Retrieve the error of an operation that nobody waits for, so that asyncio does not log it."""
     if not done.cancelled():
         done.exception()

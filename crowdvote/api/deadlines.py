@@ -86,15 +86,15 @@ def is_over() -> bool:
     return deadline is not None and deadline.is_over
 
 
-def watch(sender: object, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+def keep_deadlines(sender: object, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     """Make the queries of this connection keep deadlines. Receiver of `connection_created`."""
     if connection.vendor == "sqlite":
         connection.connection.set_progress_handler(is_over, _STEPS)
-    if _keep not in connection.execute_wrappers:
-        connection.execute_wrappers.append(_keep)
+    if _within_deadline not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_within_deadline)
 
 
-def _keep(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+def _within_deadline(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
     deadline = _current.get()
     if deadline is None:
         return execute(sql, params, many, context)

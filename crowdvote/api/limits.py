@@ -205,7 +205,7 @@ def is_page(kind: GraphQLNamedType) -> bool:
     return kind.name.endswith("Connection") or kind.name == "DelegationGraph"
 
 
-def excess(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any]) -> str | None:
+def exceeded_limit(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any]) -> str | None:
     """Return the limit that the document exceeds, in words, or None."""
     measuring = _Measuring(schema, document, variables)
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
@@ -264,7 +264,7 @@ class Limits(SchemaExtension):
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
         assert context.graphql_document is not None
-        found = excess(context.schema._schema, context.graphql_document, context.variables or {})
+        found = exceeded_limit(context.schema._schema, context.graphql_document, context.variables or {})
         if found is not None:
             context.pre_execution_errors = [too_large(found)]
         yield

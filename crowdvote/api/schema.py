@@ -120,7 +120,7 @@ class Schema(strawberry.Schema):
         """
         allowed = kwargs.pop("allowed_operation_types", None) or OperationType
         kwargs["allowed_operation_types"] = set(allowed) - {OperationType.SUBSCRIPTION}
-        if refusal := await _turned_away(query, kwargs["context_value"]):
+        if refusal := await _refusal_at_admission(query, kwargs["context_value"]):
             return refusal
         return await self._run(query, *args, **kwargs)
 
@@ -139,9 +139,9 @@ class Schema(strawberry.Schema):
     async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> StreamResult:
         """Run an operation whose answers come as they are made: over a WebSocket, or a subscription over HTTP."""
         context: RequestContext = kwargs["context_value"]
-        if refusal := await _turned_away(query, context):
+        if refusal := await _refusal_at_admission(query, context):
             return _only(refusal)
-        if kwargs.get("allowed_operation_types") is None and _asks_once(query or "", kwargs.get("operation_name")):
+        if kwargs.get("allowed_operation_types") is None and _has_one_answer(query or "", kwargs.get("operation_name")):
             kwargs["allowed_operation_types"] = set(OperationType) - {OperationType.SUBSCRIPTION}
             try:
                 return _only(await self._run(query, *args, **kwargs))
@@ -161,7 +161,7 @@ class Schema(strawberry.Schema):
                 logger.error("GraphQL: %s", error, exc_info=error.original_error)
 
 
-def _asks_once(query: str, operation_name: str | None) -> bool:
+def _has_one_answer(query: str, operation_name: str | None) -> bool:
     """Tell whether the operation is a query or a mutation. False if it cannot be parsed; it is refused later."""
     try:
         document = parse(query, no_location=True, max_tokens=limits.MAX_TOKENS)
@@ -185,7 +185,7 @@ async def _own_thread() -> AsyncIterator[None]:
         await asyncio.wait({closing}, timeout=concurrency.NOTICE)
 
 
-async def _turned_away(query: str | None, context: RequestContext) -> ExecutionResult | None:
+async def _refusal_at_admission(query: str | None, context: RequestContext) -> ExecutionResult | None:
     """Return the refusal of an operation before any of it is read, or None to admit it.
 
     Reasons are too many operations, or too long a text.

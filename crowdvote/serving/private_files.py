@@ -20,10 +20,10 @@ _OTHERS = 0o077
 def make_directory(path: Path) -> None:
     """Create a directory for the owner alone; close it if it exists and is open to others."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    narrow(path)
+    restrict(path)
 
 
-def narrow(*paths: Path) -> None:
+def restrict(*paths: Path) -> None:
     """Remove everybody else's rights. Leaves alone what belongs to somebody else, or to all (/tmp)."""
     for path in paths:
         with suppress(FileNotFoundError, PermissionError):
@@ -33,7 +33,7 @@ def narrow(*paths: Path) -> None:
                 path.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
 
 
-def narrow_database(sender: object, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
+def restrict_database(sender: object, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
     """Close an SQLite database's files to others. Receiver of `connection_created`.
 
     It runs before a new file has any content. Files that SQLite adds later get the rights of the first.
@@ -41,4 +41,4 @@ def narrow_database(sender: object, connection: BaseDatabaseWrapper, **kwargs: o
     name = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite" and not name.startswith((":", "file:")):
         path = Path(name)
-        narrow(path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")))
+        restrict(path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")))

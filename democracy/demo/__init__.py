@@ -15,12 +15,12 @@ from democracy.models import Community
 class DemoCommunity:
     name: str
     content: Callable[[datetime], NewCommunity]
-    newly: Callable[[Made, datetime], None] | None = None
+    happens_today: Callable[[Made, datetime], None] | None = None
 
     def make(self, now: datetime) -> Community:
         made = import_community(self.content(now))
-        if self.newly is not None:
-            self.newly(made, now)
+        if self.happens_today is not None:
+            self.happens_today(made, now)
         return made.community
 
 
@@ -29,6 +29,6 @@ EXAMPLE = springfield.NAME
 # Maple Court comes first: one of its members applies to Springfield.
 COMMUNITIES = (
     DemoCommunity(maple_court.NAME, maple_court.community),
-    DemoCommunity(springfield.NAME, springfield.community, springfield.newly),
+    DemoCommunity(springfield.NAME, springfield.community, springfield.happen_today),
     DemoCommunity(riverside.NAME, riverside.community),
 )

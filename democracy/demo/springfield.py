@@ -337,7 +337,7 @@ def _chair(now: datetime) -> NewDecision:
     )
 
 
-def newly(made: Made, now: datetime) -> None:
+def happen_today(made: Made, now: datetime) -> None:
     """Do what happens today, through the usual commands: the manager's draft, and an application."""
     services.create_decision(
         Membership.objects.get(pk=made.members["rosa_delgado"]).user,

@@ -103,8 +103,8 @@ async def page(chromium: Browser, server: Server) -> AsyncIterator[Page]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def unheard(chromium: Browser, server: Server) -> AsyncIterator[Page]:
-    """Share one browser page between tests that do not read its console. Browsers complain there of refusals."""
+async def tolerant_page(chromium: Browser, server: Server) -> AsyncIterator[Page]:
+    """Open a page of a fresh browser profile, and ignore its console: browsers complain there of refusals."""
     context = await chromium.new_context(base_url=server.url)
     yield await context.new_page()
     await context.close()

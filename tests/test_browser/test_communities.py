@@ -52,8 +52,8 @@ async def test_axe_finds_nothing_in_the_dialog_and_before_what_cannot_be_undone(
     assert found + await findings(page) == []
 
 
-async def test_axe_finds_nothing_where_somebody_applies_and_is_refused(unheard: Page) -> None:
-    page = unheard
+async def test_axe_finds_nothing_where_somebody_applies_and_is_refused(tolerant_page: Page) -> None:
+    page = tolerant_page
     await enter_as(page, "Theo Lindqvist")
     await page.goto("/communities/?q=maple")
     await page.get_by_role("link", name="Maple Court").click()

@@ -235,8 +235,10 @@ class TestLive:
         await expect(page.locator("#part")).to_have_text("Version 2", timeout=20_000)
         await expect(page.locator("#part[data-mark=mine]")).to_have_count(0)
 
-    async def test_a_lost_connection_is_made_again_and_says_what_the_page_shows_by_then(self, unheard: Page) -> None:
-        page = unheard
+    async def test_a_lost_connection_is_made_again_and_says_what_the_page_shows_by_then(
+        self, tolerant_page: Page
+    ) -> None:
+        page = tolerant_page
         await show_gallery(page)
         told: list[str] = []
 
@@ -272,9 +274,9 @@ class TestLive:
         await expect(page.locator("#part")).to_have_text("What was missed", timeout=20_000)
 
     async def test_a_server_that_answers_with_errors_is_asked_no_more_often_than_by_polling(
-        self, unheard: Page
+        self, tolerant_page: Page
     ) -> None:
-        page = unheard
+        page = tolerant_page
         await show_gallery(page)
         connections = asyncio.Semaphore(0)
 

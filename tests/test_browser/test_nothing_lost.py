@@ -31,8 +31,8 @@ async def sign_out_elsewhere(page: Page) -> None:
     await page.context.clear_cookies(name="sessionid")
 
 
-async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(unheard: Page) -> None:
-    page = unheard
+async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(tolerant_page: Page) -> None:
+    page = tolerant_page
     await enter(page, "Theo")
     await open_decision(page, PLAYGROUND)
     address = page.url
@@ -70,8 +70,10 @@ async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(unhea
     await expect(other.locator("#unsaved")).to_have_count(0)
 
 
-async def test_a_form_that_leaves_the_page_comes_back_with_all_its_rows_for_the_same_person_only(unheard: Page) -> None:
-    page = unheard
+async def test_a_form_that_leaves_the_page_comes_back_with_all_its_rows_for_the_same_person_only(
+    tolerant_page: Page,
+) -> None:
+    page = tolerant_page
     await enter(page, "Rosa")
     await page.goto("/communities/?q=springfield")
     await page.get_by_role("link", name="Springfield").first.click()
@@ -104,8 +106,8 @@ async def test_a_form_that_leaves_the_page_comes_back_with_all_its_rows_for_the_
     assert await page.evaluate("localStorage.getItem('crowdvote.unsaved')") is None
 
 
-async def test_by_keyboard_a_star_keeps_the_focus_and_a_refusal_has_it(unheard: Page) -> None:
-    page = unheard
+async def test_by_keyboard_a_star_keeps_the_focus_and_a_refusal_has_it(tolerant_page: Page) -> None:
+    page = tolerant_page
     await page.set_viewport_size({"width": 360, "height": 640})
     await enter(page, "Gideon")
     await open_decision(page, PLAYGROUND)
@@ -195,12 +197,12 @@ async def test_going_back_to_a_search_finds_its_words_in_the_field(page: Page) -
         await expect(page.locator("#member-list")).to_contain_text(found)
 
 
-async def test_a_page_that_is_offline_says_so_at_its_live_parts(unheard: Page) -> None:
-    await open_decision(unheard, SURPLUS)
-    await unheard.context.set_offline(True)
-    sign = unheard.locator(".cut-off + #decision-status")
+async def test_a_page_that_is_offline_says_so_at_its_live_parts(tolerant_page: Page) -> None:
+    await open_decision(tolerant_page, SURPLUS)
+    await tolerant_page.context.set_offline(True)
+    sign = tolerant_page.locator(".cut-off + #decision-status")
     await expect(sign).to_have_count(1)
-    await unheard.context.set_offline(False)
+    await tolerant_page.context.set_offline(False)
     await expect(sign).to_have_count(0)
 
 

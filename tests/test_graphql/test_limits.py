@@ -101,10 +101,10 @@ class TestCost:
     def test_an_event_of_a_subscription_costs_less_than_a_query_may(self) -> None:
         result = "result { scores { choice { title } } preferences { choice { title } } }"
         document = parse(f"subscription($d: ID!) {{ decisionResult(decisionId: $d) {{ {result[9:-2]} }} }}")
-        assert limits.excess(SCHEMA, document, {}) is None
+        assert limits.exceeded_limit(SCHEMA, document, {}) is None
         many = " ".join(f"a{n}: preferences {{ counts {{ over {{ title }} }} }}" for n in range(10))
         document = parse(f"subscription($d: ID!) {{ decisionResult(decisionId: $d) {{ {many} }} }}")
-        assert "full pages" in limits.excess(SCHEMA, document, {})
+        assert "full pages" in limits.exceeded_limit(SCHEMA, document, {})
 
     @pytest.mark.django_db
     def test_fields_side_by_side(self) -> None:
@@ -228,13 +228,13 @@ class TestRunning:
     async def test_an_operation_runs_off_the_event_loop(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Its fields, parsing and validating, too: the loop of the server only waits."""
         ran_in: set[int] = set()
-        excess = limits.excess
+        exceeded_limit = limits.exceeded_limit
 
         def note(*args: Any) -> str | None:
             ran_in.add(threading.get_ident())
-            return excess(*args)
+            return exceeded_limit(*args)
 
-        monkeypatch.setattr(limits, "excess", note)
+        monkeypatch.setattr(limits, "exceeded_limit", note)
         found = await schema.execute("{ communities { totalCount } }", context_value=request_context())
         assert found.errors is None
         assert ran_in
@@ -271,7 +271,7 @@ class TestRunning:
         go_on.set()
         assert await asyncio.gather(*running) == ["done", "done"]
         assert (await schema.execute("{ me { id } }", context_value=request_context())).errors is None
-        assert not concurrency.underway._counts
+        assert not concurrency.running_operations._counts
 
     async def test_an_address_has_so_many_at_once_whoever_asks_there(self, settings) -> None:
         settings.OPERATIONS_AT_ONCE_PER_ADDRESS = 0
@@ -315,7 +315,7 @@ class TestRunning:
             assert [error.extensions["code"] for error in refused.errors] == ["TOO_MANY_REQUESTS"]
         async with aclosing(await watch("192.0.2.1")) as again:
             assert (await anext(again)).errors is None
-        assert not concurrency.underway._counts
+        assert not concurrency.running_operations._counts
 
     def test_over_http_that_is_429(self, settings) -> None:
         settings.OPERATIONS_PER_MINUTE = 1
@@ -364,7 +364,7 @@ class TestDeadline:
         assert [error.extensions["code"] for error in found.errors] == ["DEADLINE_EXCEEDED"]
         assert await asyncio.to_thread(ended.wait, 10)
         assert "Traceback" not in caplog.text
-        assert not concurrency.underway._counts
+        assert not concurrency.running_operations._counts
 
     async def test_what_computes_is_answered_for_and_counts_until_it_ends(self, settings) -> None:
         """Python has no safe way to stop it."""
@@ -376,9 +376,9 @@ class TestDeadline:
 
         with pytest.raises(concurrency.DeadlineReached):
             await concurrency.run(computing, request_context())
-        assert concurrency.underway._counts
+        assert concurrency.running_operations._counts
         go_on.set()
-        while concurrency.underway._counts:  # noqa: ASYNC110
+        while concurrency.running_operations._counts:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     def test_a_query_is_stopped_and_what_it_wrote_undone(self) -> None:

@@ -30,13 +30,13 @@ HELD = """
     import pathlib, time
     from crowdvote import settings
     from crowdvote.api import limits
-    excess = limits.excess
+    exceeded_limit = limits.exceeded_limit
     def wait(*arguments):
         print("measuring", flush=True)
         while not (settings.DATA_DIR / "go-on").exists():
             time.sleep(0.01)
-        return excess(*arguments)
-    limits.excess = wait
+        return exceeded_limit(*arguments)
+    limits.exceeded_limit = wait
 """
 
 
