@@ -14,26 +14,23 @@ from django.contrib.auth import authenticate, login
 from django.contrib.auth.signals import user_logged_in
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.core.mail import send_mail
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.encoding import punycode
 from django.utils.http import urlencode
 from sesame.utils import get_token, get_user
 
-from accounts import ratelimit
+from accounts import mail, ratelimit
 from accounts.errors import (
     HandleTaken,
     InvalidEmail,
     InvalidHandle,
     InvalidLink,
     InvalidName,
-    MailNotSent,
     NotADemoAccount,
     NotYourToken,
     TooManyTokens,
@@ -82,19 +79,7 @@ def request_sign_in_link(email: str, *, client: str, next_path: str = "") -> Non
     url = settings.SITE_URL + reverse("sign-in-link", args=[token])
     if next_path:
         url += "?" + urlencode({"next": next_path})
-    text = render_to_string(
-        "accounts/mail/sign_in.txt",
-        {
-            "url": url,
-            "minutes": settings.SESAME_MAX_AGE // 60,
-            "site": settings.SITE_URL,
-            "is_closed": user is not None and not user.is_active,
-        },
-    )
-    try:
-        send_mail("Your sign-in link for CrowdVote", text, None, [address])
-    except OSError as error:  # smtplib's errors are OSErrors too
-        raise MailNotSent("The mail could not be sent. Try again in a few minutes.") from error
+    mail.send_sign_in_link(address, url, is_closed=user is not None and not user.is_active)
 
 
 def peek_sign_in(token: str, *, client: str) -> SignInLink:
