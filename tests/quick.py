@@ -115,7 +115,7 @@ def _program(name: str, *arguments: str) -> list[str]:
     return [str(Path(sys.executable).with_name(name)), *arguments]
 
 
-class _Budget:
+class Budget:
     """Lets no test begin when the time is up, and no file be read when half of it is."""
 
     def __init__(self, began: float) -> None:
@@ -149,7 +149,7 @@ class _Budget:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Check what a change touches.")
     parser.add_argument("--base", default="main", help="the branch that the change will be merged into")
-    budget = _Budget(time.monotonic())
+    budget = Budget(time.monotonic())
     paths = changed(parser.parse_args().base)
     tools = [subprocess.Popen(_program(*command), cwd=PROJECT) for command in commands(paths)]
     tests = [str(PROJECT / "tests" / name) for name in nearest(paths)]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.quick import PROJECT, changed, commands, nearest
+from tests.quick import PROJECT, SECONDS, Budget, changed, commands, nearest
 
 
 def test_the_test_of_the_same_name_comes_first_then_those_of_the_room() -> None:
@@ -70,3 +71,10 @@ def test_a_change_is_what_is_committed_what_is_not_and_what_git_does_not_know(
     (tmp_path / "edited").write_text("after")
     (tmp_path / "new").write_text("new")
     assert changed("main") == ["committed", "edited", "new"]
+
+
+def test_a_file_is_read_in_the_first_half_of_the_time_and_a_test_begins_before_its_end() -> None:
+    file, now = Path("test_one.py"), time.monotonic()
+    fresh, half, spent = (Budget(now - share * SECONDS) for share in (0, 0.6, 1))
+    assert [budget.pytest_ignore_collect(file) for budget in (fresh, half, spent)] == [None, True, True]
+    assert [budget.pytest_runtest_protocol() for budget in (fresh, half, spent)] == [None, None, True]
