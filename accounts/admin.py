@@ -19,11 +19,11 @@ _RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 @admin.register(User)
 class UserAdmin(StrictModelAdmin):
-    """People, with their rights.
+    """The people of the site, with their rights.
 
-    Only a superuser may give rights, or change somebody who has them: whoever sets an address can sign in by it. Nobody
-    is deleted here: that would take away what results rest on, and name it in asking for confirmation. Whoever shall
-    not sign in any more is made inactive.
+    Only a superuser may give rights, or change somebody who has them, because whoever can set an address can sign in by
+    it. Nobody can be deleted here: that would remove what results rest on, and list it when asking for confirmation. To
+    keep somebody out, make the account inactive.
     """
 
     list_display = ("handle", "name", "email", "is_active", "is_staff", "is_demo", "last_login")
@@ -51,7 +51,7 @@ class UserAdmin(StrictModelAdmin):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(StrictModelAdmin):
-    """Who has which tokens; an administrator can revoke one, and neither make nor see it."""
+    """API tokens with their owners. An administrator can revoke one, and can neither create nor read it."""
 
     list_display = ("name", "user", "created_at", "last_used_at", "revoked_at")
     list_select_related = ("user",)
@@ -68,7 +68,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class StrictGroupAdmin(StrictModelAdmin, GroupAdmin):
-    """As Django has it, without questions about who is in a group with whom."""
+    """Django's page for groups, without filters that tell who is in a group with whom."""
 
 
 def _is_superuser(request: HttpRequest) -> bool:

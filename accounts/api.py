@@ -1,4 +1,4 @@
-"""What the parts of the GraphQL API share: who asks, the ids of things, mutations and how they refuse."""
+"""Shared parts of the GraphQL API: the context of a request, ids, and mutations with their refusals."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from accounts.models import User
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
-# Reads many things at once for a viewer; what is missing from its answer is None.
+# Reads many things at once for a viewer. Things that are missing from its answer are None.
 Reader: TypeAlias = Callable[[User | AnonymousUser, list[Key]], Mapping[Key, Value]]
 
 
-class Asking:
-    """Who asks, and the reading that is done for them, together for everything that is wanted at the same time."""
+class RequestContext:
+    """The viewer of a request, and batched reading on that viewer's behalf."""
 
     def __init__(
         self,
@@ -40,21 +40,24 @@ class Asking:
         scope: Mapping[str, Any] | None = None,
     ) -> None:
         self.viewer = viewer
-        # Over a WebSocket there is no request, and nobody can be signed in or out: its session cannot set a cookie.
+        # None over a WebSocket: nobody can sign in or out there, because its session cannot set a cookie.
         self.request = request
-        # Over HTTP: what the answer's status and headers are taken from.
+        # The source of the answer's status and headers; None over a WebSocket.
         self.response = response
         self.connection_params: dict[str, Any] = {}
         self.scope = _scope_of(request) if request is not None else scope or {}
-        # The connection stays open, and its thread for the database works for others, too.
+        # True for a connection that stays open, whose database thread serves other connections too.
         self.shares_thread: bool = self.scope.get("shares_thread", False)
-        # Of each event loop: operations of one WebSocket run in loops of their own, at the same time.
+        # By event loop: the operations of one WebSocket run at the same time, each in a loop of its own.
         self._loaders: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, DataLoader[Any, Any]]] = (
             WeakKeyDictionary()
         )
 
     async def identify(self) -> User | AnonymousUser:
-        """Who is there now: a connection outlives a sign-out, a revoked token is nobody's."""
+        """Look up the viewer anew, and return them.
+
+        A connection outlives a sign-out. A token that was revoked makes the viewer anonymous.
+        """
         try:
             self.viewer = await user_for_scope(self.scope, self.connection_params)
         except AccountError:
@@ -62,7 +65,10 @@ class Asking:
         return self.viewer
 
     async def load(self, read: Reader[Key, Value], key: Key) -> Value | None:
-        """What `read` finds for this key, read in one go with all other keys that are wanted now."""
+        """Return what `read` finds for `key`, or None.
+
+        One call of `read` serves all keys that are wanted at the same time.
+        """
         loaders = self._loaders.setdefault(asyncio.get_running_loop(), {})
         loader = loaders.get(read)
         if loader is None:
@@ -71,7 +77,7 @@ class Asking:
                 found = await sync_to_async(read)(self.viewer, list(dict.fromkeys(keys)))
                 return [found.get(key) for key in keys]
 
-            # Without a cache: an asking over a WebSocket lasts, and its next event must not be shown the last one's
+            # Without a cache: the context of a WebSocket lasts, and its next event must not be shown the last one's
             # rows.
             loader = loaders[read] = DataLoader(load, cache=False)
         value: Value | None = await loader.load(key)
@@ -79,7 +85,7 @@ class Asking:
 
 
 def _scope_of(request: HttpRequest) -> Mapping[str, Any]:
-    """A request as `user_for_scope` wants it."""
+    """Convert a request into the scope that `user_for_scope` expects."""
     headers = {b"authorization": "HTTP_AUTHORIZATION", b"x-forwarded-for": "HTTP_X_FORWARDED_FOR"}
     present = [(name, request.META[key].encode("latin-1")) for name, key in headers.items() if key in request.META]
     return {
@@ -90,26 +96,26 @@ def _scope_of(request: HttpRequest) -> Mapping[str, Any]:
     }
 
 
-Info = StrawberryInfo[Asking, None]
+Info = StrawberryInfo[RequestContext, None]
 
 
 # --- Ids --------------------------------------------------------------------------------------------------------------
 
 
 class InvalidId(DomainError):
-    """Not an id, or one of another kind of thing. It says nothing of whether the thing exists."""
+    """An id that cannot be read, or that belongs to another kind of thing. It hides whether the thing exists."""
 
     code = "INVALID_ID"
     field = "id"
 
 
 def node_id(kind: str, *numbers: int) -> strawberry.ID:
-    """The opaque id of a thing: unique among all kinds. Several numbers: those of the things that it is between."""
+    """Return the opaque id of a thing. Several numbers are those of the things that it connects."""
     return strawberry.ID(base64.urlsafe_b64encode(f"{kind}:{'-'.join(map(str, numbers))}".encode()).decode())
 
 
 def read_id(text: str) -> tuple[str, tuple[int, ...]]:
-    """Kind and numbers of an id. Raises InvalidId."""
+    """Return the kind and the numbers of an id. Raises InvalidId."""
     try:
         kind, _, named = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True).decode().partition(":")
     except (UnicodeError, binascii.Error, ValueError):
@@ -125,7 +131,7 @@ def _is_number(text: str) -> bool:
 
 
 def pk_of(kind: str, text: str, *, field: str = "id") -> int:
-    """The number in the id of a thing of this kind. Raises InvalidId, naming the input `field`."""
+    """Return the number in an id of this kind. Raises InvalidId, naming the input `field`."""
     try:
         found, numbers = read_id(text)
     except InvalidId:
@@ -145,12 +151,12 @@ class Node:
 
 
 def of_row(description: str | None = None, *, name: str | None = None, attribute: str | None = None) -> Any:
-    """A field that is a column of the row behind the type: its own name, or `attribute`."""
+    """Declare a field that reads a column of the row behind the type: `attribute`, or the field's own name."""
     return _RowField(description, name, attribute)
 
 
 class _RowField:
-    """Becomes a field when its class is made, which tells it its name."""
+    """A placeholder that becomes a field once its class tells it its name."""
 
     def __init__(self, description: str | None, name: str | None, attribute: str | None) -> None:
         self.description, self.name, self.attribute = description, name, attribute
@@ -183,9 +189,10 @@ class Payload:
 
 
 def mutation(run: Callable[..., Any]) -> Any:
-    """A mutation from a function that calls a command: it runs in a thread, and a refusal becomes its payload's errors.
+    """Make a mutation of a function that calls a command.
 
-    The function's docstring is its description, the return annotation its payload, whose fields must have defaults.
+    The function runs in a thread. A refusal (DomainError) becomes the errors of its payload. Its docstring is the
+    description, its return annotation the payload, whose fields must have defaults.
     """
 
     @functools.wraps(run)
@@ -200,6 +207,6 @@ def mutation(run: Callable[..., Any]) -> Any:
 
 
 def camel(name: str) -> str:
-    """A field's name as the API spells it."""
+    """Return a field's name as the API spells it."""
     first, *others = name.split("_")
     return first + "".join(other.capitalize() for other in others)

@@ -1,4 +1,4 @@
-"""How somebody may enter: by a link in a mail or, in a demonstration, as one of its people. There are no passwords."""
+"""Ways to sign in: by a mailed link or, in a demonstration, as one of its people. There are no passwords."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from accounts.models import User
 
 
 class SignInLinkBackend(backends.ModelBackend):
-    """Accepts django-sesame's tokens of active people who have an e-mail address."""
+    """Accept django-sesame's tokens of active people who have an e-mail address."""
 
     def authenticate(
         self, request: HttpRequest | None, sesame: str, scope: str = "", max_age: int | None = None
@@ -23,14 +23,14 @@ class SignInLinkBackend(backends.ModelBackend):
         return user
 
     def _get_addressee(self, user_id: Any) -> User | None:
-        # A token names its user before its signature is checked, and sesame signs the address: who has none has no
-        # token.
+        # A token names its user before its signature is checked. The address is part of what is signed, so somebody
+        # without one has no token.
         user: User | None = self.get_user(user_id)
         return user if user is not None and user.email else None
 
 
 class DemoBackend(BaseBackend):
-    """Lets anybody enter as a person of the demo communities, while DEMO_SIGN_IN is on; its sessions end with that."""
+    """Let anybody sign in as a person of the demo while DEMO_SIGN_IN is on. Switching it off ends these sessions."""
 
     def authenticate(self, request: HttpRequest | None, demo_handle: str) -> User | None:  # type: ignore[override]
         return _demo_people().filter(handle=demo_handle).first()

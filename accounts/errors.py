@@ -1,4 +1,4 @@
-"""What people can mend, in words of the domain: which input, what is wrong, and what to do about it."""
+"""Errors that people can correct. Each names the input, the problem, and the remedy."""
 
 
 class DomainError(Exception):
@@ -27,7 +27,9 @@ class InvalidEmail(AccountError):
 
 
 class InvalidLink(AccountError):
-    """A sign-in link that was used, expired or never made: one error, so that it tells nothing about accounts."""
+    """A sign-in link that was used, has expired or never existed. One error for all three: it tells nothing about
+    accounts.
+    """
 
     code = "INVALID_LINK"
     field = "token"
@@ -70,14 +72,14 @@ class TooManyTokens(AccountError):
 
 
 class NotYourToken(AccountError):
-    """The same for somebody else's token and for one that does not exist."""
+    """A token that belongs to somebody else or does not exist. One error for both."""
 
     code = "NOT_YOUR_TOKEN"
     field = "id"
 
 
 class InvalidToken(AccountError):
-    """A bearer token that is unknown, revoked, or of an account that was closed."""
+    """A bearer token that is unknown, revoked, or of a closed account."""
 
     code = "INVALID_TOKEN"
 

@@ -1,4 +1,4 @@
-"""Columns that follow others."""
+"""Columns that are derived from other columns."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from django.db import models
 
 
 class SortKeyField(models.CharField):
-    """The case-folded text of another field, `of`: what people are put in order by, and found by, on every database
-    alike. Ordered by code points, as Python does, and not by the language of the database. Written with its row;
-    whatever writes by `QuerySet.update` has to write both.
+    """The case-folded text of the field `of`, by which people are sorted and searched.
+
+    Every database sorts it by code points, as Python does, not by a language. Saving the row writes it; a
+    `QuerySet.update` of the other field has to write both.
     """
 
     def __init__(self, *args: Any, of: str, **kwargs: Any) -> None:

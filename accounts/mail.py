@@ -1,4 +1,4 @@
-"""Mail of the embedded default: shown on the console and kept as one file a message, nothing is sent anywhere."""
+"""The mail with a sign-in link, and the backend of the embedded default, which sends nothing."""
 
 from __future__ import annotations
 
@@ -8,15 +8,35 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, send_mail
 from django.core.mail.backends.console import EmailBackend
+from django.template.loader import render_to_string
 from django.utils import timezone
+
+from accounts.errors import MailNotSent
+
+
+def send_sign_in_link(address: str, url: str, *, is_closed: bool) -> None:
+    """Mail `url` to `address` or, if the account is closed, say so instead. Raises MailNotSent."""
+    text = render_to_string(
+        "accounts/mail/sign_in.txt",
+        {
+            "url": url,
+            "minutes": settings.SESAME_MAX_AGE // 60,
+            "site": settings.SITE_URL,
+            "is_closed": is_closed,
+        },
+    )
+    try:
+        send_mail("Your sign-in link for CrowdVote", text, None, [address])
+    except OSError as error:  # smtplib's errors are OSErrors too
+        raise MailNotSent("The mail could not be sent. Try again in a few minutes.") from error
 
 
 class ConsoleAndFileBackend(EmailBackend):
-    """Writes each message to the console and to a file in `settings.MAIL_DIR`.
+    """Write each message to the console and to a file in `settings.MAIL_DIR`.
 
-    Only the file's owner may read it: it may hold a sign-in link.
+    Only the file's owner may read it, because it may hold a sign-in link.
     """
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:

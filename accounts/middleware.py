@@ -1,7 +1,7 @@
-"""Bearer tokens: `Authorization: Bearer ...` says who asks, over HTTP and when a WebSocket opens.
+"""Bearer tokens: `Authorization: Bearer ...` identifies the viewer, over HTTP and when a WebSocket opens.
 
-A browser never adds this header on its own, so a request that bears it needs no CSRF token; a session cookie beside it
-is not looked at.
+A browser never adds this header by itself, so a request that has it needs no CSRF token. A session cookie beside it is
+ignored.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Response = Callable[[HttpRequest], Any]
 
 @sync_and_async_middleware
 def bearer_tokens(get_response: Response) -> Response:
-    """Stands after AuthenticationMiddleware, whose `request.user` it replaces.
+    """Identify the viewer by a bearer token. Follows AuthenticationMiddleware and replaces its `request.user`.
 
-    A wrong token is answered with 401, never as a guest.
+    Answers a wrong token with 401; never treats it as a visitor.
     """
     if iscoroutinefunction(get_response):
 
@@ -49,7 +49,7 @@ def bearer_tokens(get_response: Response) -> Response:
 
 
 def _identify(request: HttpRequest) -> JsonResponse | None:
-    """Set the request's user from its bearer token, if it has one; returns the refusal if that token is wrong."""
+    """Set the request's user from its bearer token, if it has one. Returns the refusal of a wrong token."""
     token = _token_of(request)
     if token is None:
         return None
@@ -91,7 +91,7 @@ def _token_of(request: HttpRequest) -> str | None:
 
 
 def bearer_token(authorization: object) -> str | None:
-    """The token of an Authorization header's value; None where it is of another kind."""
+    """Return the token in an Authorization header, or None if the header is of another kind."""
     scheme, _, token = str(authorization or "").strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
@@ -99,11 +99,11 @@ def bearer_token(authorization: object) -> str | None:
 async def user_for_scope(
     scope: Mapping[str, Any], connection_params: Mapping[str, Any] | None = None
 ) -> User | AnonymousUser:
-    """Who is at the other end of a WebSocket, as of now: ask again before sending more, an open socket outlives a sign-
-    out.
+    """Return the person at the other end of a WebSocket, as of now.
 
-    A bearer token may come in the header of the handshake or as `Authorization` in the connection parameters, and goes
-    before the session cookie. Raises InvalidToken for a wrong one, TooManyRequests.
+    Ask again before sending more: an open socket outlives a sign-out. A bearer token comes in the header of the
+    handshake or as `Authorization` in the connection parameters, and takes precedence over the session cookie. Raises
+    InvalidToken, TooManyRequests.
     """
     token = _token_of_socket(scope, connection_params or {})
     if token is not None:
@@ -111,7 +111,7 @@ async def user_for_scope(
     session = scope.get("session")
     if session is None or session.session_key is None:
         return AnonymousUser()
-    # The scope's own session was read when the socket opened.
+    # Read the session anew: the scope's own dates from when the socket opened.
     store = import_module(settings.SESSION_ENGINE).SessionStore
     user: User | AnonymousUser = await get_user({"session": store(session.session_key)})
     return user

@@ -1,4 +1,4 @@
-"""People: who somebody is and how they prove it. Nothing here knows of communities or votes."""
+"""People: their identity, and their means of proving it. Nothing here knows of communities or votes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from accounts.text import searchable
 class UserManager(BaseUserManager["User"]):
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        """E-mail addresses are compared without regard to case, so they are kept in lower case."""
+        """Return the address in lower case: addresses are compared without regard to case."""
         return super().normalize_email(email).strip().lower()
 
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email=self.normalize_email(username))
 
     def create_user(self, email: str | None, *, name: str, handle: str, **fields: Any) -> User:
-        """A person who signs in by magic link; without an e-mail address, one who cannot sign in (imported)."""
+        """Create a person who signs in by mailed link or, without an address, cannot sign in (imported)."""
         user = self.model(email=self.normalize_email(email) if email else None, name=name, handle=handle, **fields)
         user.set_unusable_password()
         user.full_clean()
@@ -33,39 +33,42 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, *, name: str, handle: str, password: str | None = None) -> User:
-        """An administrator; the password is not used, administrators sign in by magic link too."""
+        """Create an administrator. The password is ignored: administrators sign in by mailed link too."""
         return self.create_user(email, name=name, handle=handle, is_staff=True, is_superuser=True)
 
 
 def named(word: str, *, person: str = "user") -> models.Q:
-    """Finds rows by whose name or handle a word is in, whatever the case; `person` leads from the row to its user."""
+    """Return a condition that a name or handle contains `word`, whatever the case.
+
+    `person` is the path from the row to its user.
+    """
     word = searchable(word).strip().removeprefix("@").casefold()
     return models.Q((f"{person}__sort_name__contains", word)) | models.Q((f"{person}__handle__contains", word))
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person: the e-mail address is the identity, `name` is shown, `handle` is public and unique.
+    """A person. The e-mail address is the identity, `name` is shown, `handle` is public and unique.
 
     Imported people have no e-mail address and cannot sign in.
     """
 
     email = models.EmailField(unique=True, null=True, blank=True)
     name = models.CharField("display name", max_length=80)
-    # Case-folding makes up to three characters of one. Processes of the release before write none: theirs come first.
+    # Case-folding may triple the length. The release before this one writes no key: such rows come first.
     sort_name = SortKeyField(of="name", max_length=240, db_default="", editable=False)
     handle = models.CharField(
         max_length=40,
         unique=True,
         validators=[
             RegexValidator(r"\A[a-z0-9_]{2,40}\Z", "2 to 40 of a-z, 0-9 and _."),
-            # The event log and the pages use these for what no person did and for those who are anonymous.
+            # The event log and pages use these names for the system and for anonymous members.
             RegexValidator(r"\A(system\Z|anonymous)", "This handle is reserved.", inverse_match=True),
         ],
         help_text="2 to 40 of a-z, 0-9 and _; public.",
     )
     is_staff = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
-    # Made by load_demo: may be entered from the start page of the embedded default.
+    # Made by load_demo; with DEMO_SIGN_IN, anybody may sign in as this person.
     is_demo = models.BooleanField(default=False)
     date_joined = models.DateTimeField(default=timezone.now)
 
@@ -95,7 +98,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class ApiToken(models.Model):
-    """A bearer token for the API: shown once when it is made, kept only as its SHA-256."""
+    """A bearer token for the API, shown once when it is made and kept only as its SHA-256."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=80)

@@ -1,8 +1,8 @@
-"""Rate limits as counters in the cache, and who the client is that they count.
+"""Rate limits, counted in the cache, and the client that they count.
 
-A window begins with its first hit and forgets everything at its end, so nobody is locked out for longer than one
-window. While the shared cache does not answer, each process counts for itself: nobody is refused, and nothing let
-through without counting, for want of a counter.
+A window begins with its first hit and ends with all its counts, so nobody is locked out for longer than one window.
+While the shared cache does not answer, each process counts by itself: an outage neither refuses anybody nor lets
+requests pass uncounted.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ logger = logging.getLogger(__name__)
 
 UNKNOWN_CLIENT = "unknown"
 
-# Seconds in which a shared cache that did not answer is not asked again, so that not every request waits for it.
+# Seconds before a shared cache that did not answer is asked again, so that not every request waits for it.
 _PAUSE = 5.0
 _asked_again_at = 0.0
 
 
 def hit(kind: str, key: str, *, limit: int, seconds: int | None = None) -> None:
-    """Count one more of `kind` by `key`. Raises TooManyRequests beyond `limit` within the window of so many seconds
-    (RATE_LIMIT_SECONDS).
+    """Count one more of `kind` by `key`. Raises TooManyRequests beyond `limit` in a window of `seconds`.
 
-    Of what may fail only failures are counted: whoever tries what is wrong must not keep others from what is right.
+    The window defaults to RATE_LIMIT_SECONDS. Count only failures of what can fail: somebody who guesses must not lock
+    out those who know.
     """
     seconds = seconds or settings.RATE_LIMIT_SECONDS
     number = count(kind, key, seconds=seconds)
     if number == limit + 1:
-        # Once a window, when the limit bites first: whoever goes on knocking does not fill the log.
+        # Log once a window: repeated attempts must not fill the log.
         message = f"{kind.capitalize()}: {limit} in {_minutes(seconds)}"
         limit_reached.send_robust(sender=None, message=message)
     if number > limit:
@@ -47,7 +47,7 @@ def hit(kind: str, key: str, *, limit: int, seconds: int | None = None) -> None:
 
 
 def count(kind: str, key: str, *, seconds: int | None = None) -> int:
-    """Count one more of `kind` by `key`; returns how many there are in the window now."""
+    """Count one more of `kind` by `key`, and return the count in the current window."""
     name, window = _name(kind, key), seconds or settings.RATE_LIMIT_SECONDS
 
     def one_more(cache: BaseCache) -> int:
@@ -58,11 +58,11 @@ def count(kind: str, key: str, *, seconds: int | None = None) -> int:
             cache.set(name, 1, timeout=window)
             return 1
 
-    return _counting(one_more)
+    return _in_cache(one_more)
 
 
-def _counting(operation: Callable[[BaseCache], int]) -> int:
-    """Do it in the shared cache, or, while that does not answer, in this process's own."""
+def _in_cache(operation: Callable[[BaseCache], int]) -> int:
+    """Run the operation in the shared cache or, while that does not answer, in this process's own."""
     global _asked_again_at  # noqa: PLW0603
     if time.monotonic() >= _asked_again_at:
         try:
@@ -74,17 +74,16 @@ def _counting(operation: Callable[[BaseCache], int]) -> int:
 
 
 def client_of(request: HttpRequest) -> str:
-    """The network address that limits count: the peer's or, behind `TRUSTED_PROXIES` = n proxies, the n-th from the
-    right of X-Forwarded-For.
+    """Return the network address that limits count.
 
-    What stands further left in that header is the client's own claim. An IPv6 client commands a whole /64, which counts
-    as one.
+    This is the peer's or, behind `TRUSTED_PROXIES` = n proxies, the n-th from the right of X-Forwarded-For: addresses
+    further left are the client's own claim. An IPv6 client controls a whole /64, which counts as one.
     """
     return _client(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
 
 
 def client_of_scope(scope: Mapping[str, Any]) -> str:
-    """The same, of a connection as ASGI describes it."""
+    """Return the network address that limits count, for a connection as ASGI describes it."""
     forwarded = [value for name, value in scope.get("headers", ()) if name == b"x-forwarded-for"]
     return _client((scope.get("client") or ("",))[0], b",".join(forwarded).decode("latin-1"))
 
@@ -109,7 +108,7 @@ def _network(address: str) -> str:
 
 
 def _name(kind: str, key: str) -> str:
-    # Hashed: a cache key has a limited alphabet, and addresses of people do not belong in a shared cache.
+    # Hashed: cache keys have a limited alphabet, and people's addresses do not belong in a shared cache.
     return f"ratelimit:{hashlib.sha256(f'{kind}:{key}'.encode('utf-8', 'replace')).hexdigest()}"
 
 

@@ -1,13 +1,12 @@
-"""The way to sign in and back, for somebody whose session has ended: nothing that they typed may be lost by it.
+"""The way to sign in and back for somebody whose session has ended, without losing what they typed.
 
-- A page that is opened: to the sign-in page, and then to the page.
-- A form that is posted: likewise, and then to the page that holds the form, which says that nothing was saved yet
+- Opening a page leads to the sign-in page, then to the page.
+- Posting a form leads to the sign-in page, then to the page with the form, which says that nothing was saved yet
   (`?unsaved`); session.js puts back what was typed.
-- What htmx asks for: 401 with nothing to put on the page, and in `HX-Trigger` the event `signed-out` with what to say;
-  session.js says it, and the page stays as it is.
+- A request of htmx is answered with 401, without content, and with the event `signed-out` in `HX-Trigger`. session.js
+  shows its message, and the page stays as it is.
 
-Pages tell by `X-Viewer` for whom they were made: nothing made for somebody else, or for a visitor, is swapped into
-them.
+Each page names its viewer in `X-Viewer`, so nothing made for another viewer is swapped into it.
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ _SOMEBODY_ELSE = "Somebody else is signed in in this browser now. Nothing was sa
 
 
 def no_page(view: AnyView) -> AnyView:
-    """Marks an address that is none to come back to: one that is only posted to, a fragment, a download."""
+    """Mark a view that nobody should return to: a form's target, a fragment, a download."""
     view.is_page = False  # type: ignore[attr-defined]
     return view
 
 
 def signed_in(view: View[P]) -> View[P]:
-    """Only for whoever is signed in; everybody else is asked to sign in, and comes back."""
+    """Let only signed-in people use the view. Others are asked to sign in, and come back."""
 
     @functools.wraps(view)
     def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -54,7 +53,7 @@ def signed_in(view: View[P]) -> View[P]:
 
 
 def sign_in_first(request: HttpRequest) -> HttpResponse:
-    """The answer to a visitor who asks for what needs somebody signed in."""
+    """Return the answer to a visitor who needs to sign in."""
     if request.headers.get("HX-Request"):
         return _signed_out(request, _SIGNED_OUT, "Sign in")
     if not request.accepts("text/html"):
@@ -64,10 +63,7 @@ def sign_in_first(request: HttpRequest) -> HttpResponse:
 
 @sync_and_async_middleware
 def same_viewer(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Answers what an open page asks for only while whoever it was made for is signed in.
-
-    Stands after what sets `request.user`.
-    """
+    """Answer requests of an open page only while its viewer is signed in. Follows what sets `request.user`."""
     if iscoroutinefunction(get_response):
 
         async def in_loop(request: HttpRequest) -> HttpResponseBase:
@@ -85,7 +81,7 @@ def same_viewer(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
 
 
 def _made_for(request: HttpRequest) -> str:
-    """For whom the page was made that asks; "" for a visitor's, and where it asks for a whole new page."""
+    """Return the viewer of the page that asks; "" for a visitor's page, and for a request for a whole new page."""
     is_page = request.headers.get("HX-History-Restore-Request") == "true"
     return "" if is_page or not request.headers.get("HX-Request") else request.headers.get("X-Viewer", "")
 
@@ -108,7 +104,7 @@ def _signed_out(request: HttpRequest, text: str, action: str) -> HttpResponse:
 
 
 def page_before(request: HttpRequest) -> str:
-    """The page of this site that a form stood on or that asks by htmx; "" where the browser does not say."""
+    """Return the page of this site that holds the form, or that asks by htmx; "" if the browser does not say."""
     before = request.headers.get("HX-Current-URL") or request.headers.get("Referer")
     allowed = {request.get_host()}
     if not before or not url_has_allowed_host_and_scheme(before, allowed, require_https=request.is_secure()):
@@ -118,7 +114,7 @@ def page_before(request: HttpRequest) -> str:
 
 
 def _wanted(request: HttpRequest) -> str:
-    """Where somebody goes on after signing in."""
+    """Return the address to go to after signing in."""
     own = request.path, request.META.get("QUERY_STRING", "")
     is_asked_by_page = request.headers.get("HX-Request") or not _is_page(request.path)
     page = (page_before(request) if is_asked_by_page else "") or _nearest_page(*own)
@@ -131,7 +127,7 @@ def _wanted(request: HttpRequest) -> str:
 
 
 def _nearest_page(path: str, query: str = "") -> str:
-    """This address, or the nearest page above it."""
+    """Return this address, or the nearest page above it."""
     if _is_page(path):
         return f"{path}?{query}" if query else path
     above = path.rstrip("/").rpartition("/")[0]

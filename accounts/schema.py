@@ -15,7 +15,7 @@ from accounts.ratelimit import client_of
 
 
 class OnlyOverHttp(DomainError):
-    """A WebSocket cannot set the cookie that a session needs."""
+    """A sign-in or sign-out over a WebSocket, which cannot set the cookie that a session needs."""
 
     code = "ONLY_OVER_HTTP"
 
@@ -53,7 +53,7 @@ class Account:
 
 
 def tokens_of(viewer: object, users: list[int]) -> dict[int, list[models.ApiToken]]:
-    """The tokens of these people that work, the newest first."""
+    """Return the valid tokens of these people, the newest first."""
     tokens: dict[int, list[models.ApiToken]] = {user: [] for user in users}
     for token in models.ApiToken.objects.filter(user__in=users, revoked_at=None).order_by("-pk"):
         tokens[token.user_id].append(token)

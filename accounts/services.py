@@ -1,4 +1,4 @@
-"""Commands: signing in, the profile, API tokens. Pages and GraphQL call these and nothing beneath them."""
+"""Commands for signing in, the profile and API tokens. Pages and GraphQL call these and nothing beneath them."""
 
 from __future__ import annotations
 
@@ -14,26 +14,23 @@ from django.contrib.auth import authenticate, login
 from django.contrib.auth.signals import user_logged_in
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.core.mail import send_mail
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.encoding import punycode
 from django.utils.http import urlencode
 from sesame.utils import get_token, get_user
 
-from accounts import ratelimit
+from accounts import mail, ratelimit
 from accounts.errors import (
     HandleTaken,
     InvalidEmail,
     InvalidHandle,
     InvalidLink,
     InvalidName,
-    MailNotSent,
     NotADemoAccount,
     NotYourToken,
     TooManyTokens,
@@ -54,27 +51,27 @@ _LAST_USE_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class SignInLink:
-    """What a link that still works stands for: an address, and the person it belongs to if they have an account."""
+    """A valid link: its address, and the person it belongs to if they have an account."""
 
     email: str
     user: User | None
 
 
 # Note [Signing up is signing in]
-# Whoever proves that they read an address's mail may have an account, so an unknown address gets a link too: there is
-# nothing to find out by asking. Its link is no django-sesame token, which needs a row: making rows for addresses that
-# anybody can type in would fill the table and reserve people's handles. It is the signed address, and it works once
-# because the account that it creates is unique by its address.
+# Anybody who can read an address's mail may have an account, so an unknown address gets a link too, and asking tells
+# nothing about accounts. That link is not a django-sesame token, which needs a row: rows for addresses that anybody
+# can type would fill the table and reserve people's handles. It is the signed address. It works once, because the
+# account that it creates is unique by its address.
 
 
 def request_sign_in_link(email: str, *, client: str, next_path: str = "") -> None:
     """Mail a link to `email` that signs in or, for an unknown address, signs up.
 
-    The caller does not learn who has an account. `client` comes from `ratelimit.client_of`; `next_path` is where the
-    person wants to go, checked by whoever redirects there. Raises InvalidEmail, TooManyRequests, MailNotSent.
+    The caller does not learn whether there is an account. `client` comes from `ratelimit.client_of`. `next_path` is the
+    page to go to afterwards, checked by whoever redirects there. Raises InvalidEmail, TooManyRequests, MailNotSent.
     """
     address = _address(email)
-    # A client may be a hall of people behind one address: what protects whoever is written to is the first limit.
+    # The first limit protects the addressee. The second is higher: a client may be a hall of people at one address.
     ratelimit.hit("sign-in links for one address", address, limit=settings.SIGN_IN_LIMIT_PER_ADDRESS)
     ratelimit.hit("sign-in links for one client", client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
     user = User.objects.filter(email=address).first()
@@ -82,25 +79,13 @@ def request_sign_in_link(email: str, *, client: str, next_path: str = "") -> Non
     url = settings.SITE_URL + reverse("sign-in-link", args=[token])
     if next_path:
         url += "?" + urlencode({"next": next_path})
-    text = render_to_string(
-        "accounts/mail/sign_in.txt",
-        {
-            "url": url,
-            "minutes": settings.SESAME_MAX_AGE // 60,
-            "site": settings.SITE_URL,
-            "is_closed": user is not None and not user.is_active,
-        },
-    )
-    try:
-        send_mail("Your sign-in link for CrowdVote", text, None, [address])
-    except OSError as error:  # smtplib's errors are OSErrors too
-        raise MailNotSent("The mail could not be sent. Try again in a few minutes.") from error
+    mail.send_sign_in_link(address, url, is_closed=user is not None and not user.is_active)
 
 
 def peek_sign_in(token: str, *, client: str) -> SignInLink:
-    """What the link stands for, without using it up:
+    """Return the content of a link without using it up: mail programs open links, too.
 
-    Mail programs open links, too. Raises InvalidLink, TooManyRequests.
+    Raises InvalidLink, TooManyRequests.
     """
     link = _read(token)
     if link is None:
@@ -109,7 +94,7 @@ def peek_sign_in(token: str, *, client: str) -> SignInLink:
 
 
 def sign_in(token: str, request: HttpRequest | None = None) -> User:
-    """Use up the link: sign its person in, creating the account at first. Without a request no session begins.
+    """Use up the link and sign its person in, creating the account at first. Without a request no session begins.
 
     Raises InvalidLink (used, expired, never made, account closed), TooManyRequests.
     """
@@ -126,7 +111,7 @@ def sign_in(token: str, request: HttpRequest | None = None) -> User:
 
 
 def sign_in_demo(handle: str, request: HttpRequest) -> User:
-    """Enter as a person of the demo communities; only where DEMO_SIGN_IN is on. Raises NotADemoAccount."""
+    """Sign in as a person of the demo communities, where DEMO_SIGN_IN is on. Raises NotADemoAccount."""
     user = authenticate(request, demo_handle=handle) if _is_allowed_handle(handle) else None
     if not isinstance(user, User):
         raise NotADemoAccount("There is no such demo account.")
@@ -144,7 +129,7 @@ def _read(token: str) -> SignInLink | None:
 
 
 def _claim(user: User) -> User | None:
-    """The signature covers `last_login`, so changing it uses up the link; of two at once one finds the old value."""
+    """Use up the link of this person: its signature covers `last_login`. Returns None if another request was first."""
     now = timezone.now()
     if not User.objects.filter(pk=user.pk, last_login=user.last_login, is_active=True).update(last_login=now):
         return None
@@ -161,18 +146,18 @@ def _sign_up(email: str) -> User | None:
             with transaction.atomic():
                 return User.objects.create_user(email, name=handle, handle=handle, last_login=timezone.now())
         except (ValidationError, IntegrityError):
-            # Somebody else got the handle in between (try the next one), or this link was used twice at once (give up).
+            # Somebody else took the handle (try the next one), or this link was used twice at once (give up).
             continue
     return None
 
 
 def _suggested_handle(email: str) -> str:
-    """A free handle made from what stands before the @ (and before a +)."""
+    """Return a free handle made from the part of the address before the @ (and before a +)."""
     return _free_handle(email.split("@", maxsplit=1)[0].split("+", maxsplit=1)[0])
 
 
 def _free_handle(text: str) -> str:
-    """A handle like `text` that nobody has."""
+    """Return a handle like `text` that nobody has."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:30]
     if not _is_allowed_handle(base):
@@ -194,7 +179,9 @@ def _is_allowed_handle(handle: str) -> bool:
 
 
 def _address(email: str) -> str:
-    """The address as accounts know it. Mail goes to this form only, never to another spelling of it."""
+    """Return the address as accounts keep it. Mail goes to this form only, never to another spelling. Raises
+    InvalidEmail.
+    """
     local, at, domain = UserManager.normalize_email(email).rpartition("@")
     try:
         address = f"{local}{at}{punycode(domain)}"
@@ -207,7 +194,7 @@ def _address(email: str) -> str:
 
 
 def _failure(client: str) -> InvalidLink:
-    """Raises TooManyRequests."""
+    """Count a failure of this client and return the error to raise. Raises TooManyRequests."""
     ratelimit.hit(_FAILURES, client, limit=settings.FAILURES_PER_CLIENT)
     sign_in_failed.send_robust(sender=None)
     return InvalidLink()
@@ -215,7 +202,7 @@ def _failure(client: str) -> InvalidLink:
 
 @dataclass(frozen=True)
 class HandleCheck:
-    """Whether somebody may have a handle and, where not, why, and one they may have."""
+    """The verdict on a handle: free or, if not, the problem and a free suggestion."""
 
     handle: str
     is_free: bool
@@ -224,17 +211,17 @@ class HandleCheck:
 
 
 def is_unintroduced(user: User) -> bool:
-    """Nobody has said yet how this account wants to be called: its name is the handle made from the address."""
+    """Tell whether the account still has the name it was made with, its handle."""
     return user.name == user.handle
 
 
 def suggested_name(user: User) -> str:
-    """What the person may be called: mary_ann is "Mary Ann"."""
+    """Return a name for the person: for mary_ann, "Mary Ann"."""
     return user.handle.replace("_", " ").strip().title() if is_unintroduced(user) else user.name
 
 
 def check_handle(user: User, text: str) -> HandleCheck:
-    """What `update_profile` would say to this handle now."""
+    """Tell whether `update_profile` would accept this handle now."""
     handle = _typed_handle(text)
     if handle == user.handle:
         return HandleCheck(handle, is_free=True)
@@ -252,7 +239,7 @@ def _typed_handle(text: str) -> str:
 
 
 def update_profile(user: User, *, name: str | None = None, handle: str | None = None) -> User:
-    """Change what is given. Raises InvalidName, InvalidHandle, HandleTaken."""
+    """Change the name or handle, where given. Raises InvalidName, InvalidHandle, HandleTaken."""
     new_name = (
         user.name if name is None else _checked_name(name, "Say how you want to be called, in at most 80 characters.")
     )
@@ -279,9 +266,9 @@ def _checked_name(text: str, otherwise: str) -> str:
 
 
 def create_api_token(user: User, name: str) -> tuple[ApiToken, str]:
-    """Make a bearer token.
+    """Create a bearer token. Returns its row and the token itself, which cannot be read again.
 
-    The second value is the token itself: it can't be had again. Raises InvalidName, TooManyTokens.
+    Raises InvalidName, TooManyTokens.
     """
     name = _checked_name(name, "Give the token a name that says what it is for, in at most 80 characters.")
     if user.api_tokens.filter(revoked_at=None).count() >= MAX_TOKENS:
@@ -291,16 +278,16 @@ def create_api_token(user: User, name: str) -> tuple[ApiToken, str]:
 
 
 def revoke_api_token(user: User, token_id: int) -> None:
-    """From now on the token is refused; revoking it again changes nothing. Raises NotYourToken."""
+    """Revoke a token for good. Revoking it again changes nothing. Raises NotYourToken."""
     mine = ApiToken.objects.filter(pk=token_id, user=user)
     if not mine.filter(revoked_at=None).update(revoked_at=timezone.now()) and not mine.exists():
         raise NotYourToken("You have no such API token.")
 
 
 def user_for_token(raw: str) -> User | None:
-    """Whose bearer token this is; None where it is unknown, revoked or its person's account closed.
+    """Return the owner of a bearer token, or None if it is unknown, revoked or of a closed account.
 
-    Notes the use once a minute.
+    Records the use, at most once a minute.
     """
     usable = ApiToken.objects.filter(digest=_digest(raw), revoked_at=None, user__is_active=True)
     token = usable.select_related("user").first()
@@ -314,5 +301,5 @@ def user_for_token(raw: str) -> User | None:
 
 
 def _digest(raw: str) -> str:
-    # The token has 256 random bits, so a plain hash can't be searched and needs neither salt nor stretching.
+    # The token has 256 random bits: a plain hash cannot be reversed by search, so it needs neither salt nor stretching.
     return hashlib.sha256(raw.encode("utf-8", "replace")).hexdigest()

@@ -1,7 +1,7 @@
-"""Lists of the administration that answer no question but those written down in them.
+"""Lists of the administration that accept only their own filters.
 
-Django's lists take any column of their rows for a filter in the address, and of some that refer to them: who may see
-few columns can so ask about all of them, and about rows that the list leaves out.
+Django's lists accept any column of their rows, and of some related rows, as a filter in the address. Somebody who may
+see few columns could so ask about all of them, and about rows that the list leaves out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from django.http import HttpRequest
 
 
 class StrictModelAdmin(admin.ModelAdmin):
-    """Takes the filters in `list_filter` and `date_hierarchy`, and no other lookup, nor a year without a next one."""
+    """Accepts the filters in `list_filter` and `date_hierarchy`, and no other lookup.
+
+    A year is accepted only if the next one exists.
+    """
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         if lookup == f"{self.date_hierarchy}__year" and not _is_year(value):
@@ -35,5 +38,5 @@ class StrictModelAdmin(admin.ModelAdmin):
 
 
 def _is_year(value: str) -> bool:
-    """One whose end can be reckoned with."""
+    """Tell whether the text is a year that has a next one."""
     return value.isascii() and value.isdecimal() and len(value) <= 4 and MINYEAR <= int(value) < MAXYEAR

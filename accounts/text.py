@@ -4,9 +4,9 @@ import re
 import unicodedata
 
 _TERMINAL_SEQUENCE = re.compile("(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]")
-# Zero-width joiner and non-joiner are invisible too, but scripts and emoji need them.
+# Zero-width joiner and non-joiner: invisible too, but scripts and emoji need them.
 _JOINERS = "\u200c\u200d"
-# Of a search, which is no longer than this either: databases refuse longer patterns.
+# Limits of a search: databases refuse longer patterns.
 MOST_WORDS = 10
 _LONGEST_SEARCH = 1_000
 # PostgreSQL refuses U+0000, and no encoding has lone surrogates.
@@ -14,31 +14,31 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def single_line(text: str) -> str:
-    """`text` without what breaks lines, steers terminals or reorders what is read.
+    """Return `text` on one line, without characters that steer terminals or reorder what is read.
 
-    Line breaks and control characters become spaces; terminal sequences and invisible format characters (bidirectional
-    overrides among them) go; lone surrogates, which no file could hold, become U+FFFD.
+    Line breaks and control characters become spaces. Terminal sequences and invisible format characters, such as
+    bidirectional overrides, are removed. Lone surrogates, which no file can hold, become U+FFFD.
     """
     return "".join(map(_safe, _TERMINAL_SEQUENCE.sub("", text))).strip()
 
 
 def clean_name(text: str) -> str:
-    """A name as it is kept: one line, inner white space collapsed."""
+    """Return a name as it is kept: on one line, with white space collapsed."""
     return " ".join(single_line(unicodedata.normalize("NFC", text)).split())
 
 
 def whole_number(text: str) -> int | None:
-    """The number that a part of an address or form names; None where it names none that a database could hold."""
+    """Return the number in a part of an address or form, or None if no database could hold it."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
 def searchable(text: str) -> str:
-    """What somebody searches for, without characters that databases can't hold: no row has them."""
+    """Return a search without characters that databases cannot hold: no row has them."""
     return _UNSTORABLE.sub(" ", text)
 
 
 def search_words(text: str) -> list[str]:
-    """The words that somebody searches for, the first MOST_WORDS of them: each is a condition to the database."""
+    """Return the words of a search, the first MOST_WORDS of them: each is a condition to the database."""
     words = dict.fromkeys(searchable(text[:_LONGEST_SEARCH]).split())
     return list(words)[:MOST_WORDS]
 

@@ -1,6 +1,6 @@
 """Pages for signing in and for one's own account.
 
-They translate errors of the commands into a message beside the field.
+They show errors of the commands beside the field.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _status(error: AccountError) -> int:
 
 
 def _next_path(request: HttpRequest) -> str:
-    """Where the person wanted to go: a path of this site, or ""."""
+    """Return the address that the person wanted: a path of this site, or ""."""
     path = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
     return path if is_ours else ""
@@ -41,7 +41,7 @@ def _onward(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Ask for a link by mail. The answer is the same whether or not the address has an account."""
+    """Ask for an address, and mail a link to it. The answer does not depend on whether there is an account."""
     if request.method != "POST":
         if request.user.is_authenticated:
             return _onward(request)
@@ -72,9 +72,9 @@ def sign_in_sent(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
-    """The page behind the mailed link:
+    """Show the page behind the mailed link, or sign in by its button.
 
-    A button, because mail programs open links too. Only the button uses the link up.
+    Mail programs open links too, so only the button uses the link up.
     """
     try:
         if request.method == "POST":
@@ -84,7 +84,7 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
             response = render(request, "accounts/sign_in_link.html", {"link": link, "next": _next_path(request)})
     except AccountError as error:
         response = render(request, "accounts/sign_in_link.html", {"error": error}, status=_status(error))
-    # The address of this page is a key. "no-referrer" would hide it too, but browsers then send "Origin: null" with the
+    # This page's address is a key. "no-referrer" would hide it too, but then browsers send "Origin: null" with the
     # form, which the CSRF check refuses.
     response["Referrer-Policy"] = "strict-origin"
     response["X-Robots-Tag"] = "noindex"
@@ -102,7 +102,7 @@ def _after_sign_in(request: HttpRequest, user: User) -> HttpResponse:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def welcome(request: HttpRequest) -> HttpResponse:
-    """The first visit: how somebody wants to be called. It can be skipped; the profile asks the same."""
+    """Ask a new person for their name and handle. They can skip it, and change both in their profile."""
     person = _person(request)
     context: dict[str, object] = {"next": _next_path(request)}
     if request.method != "POST":
@@ -123,7 +123,7 @@ def welcome(request: HttpRequest) -> HttpResponse:
 @signed_in
 @require_GET
 def handle_status(request: HttpRequest) -> HttpResponse:
-    """Whether the handle being typed is free; a fragment beside its field."""
+    """Tell whether the handle being typed is free, in a fragment beside its field."""
     check = services.check_handle(_person(request), request.GET.get("handle", ""))
     return render(request, "accounts/_handle_status.html", {"check": check})
 
@@ -149,7 +149,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
-    """Name, handle and API tokens of whoever is signed in."""
+    """Show or save the signed-in person's name and handle, and list their API tokens."""
     if request.method != "POST":
         return _profile(request)
     name, handle = request.POST.get("name", ""), request.POST.get("handle", "")
@@ -167,7 +167,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 @signed_in
 @require_POST
 def create_token(request: HttpRequest) -> HttpResponse:
-    """Answers with the page itself, not a redirection: the token is shown this once and kept nowhere."""
+    """Create an API token and show it, in the page itself: it is shown this once and kept nowhere."""
     try:
         _, raw = services.create_api_token(_person(request), request.POST.get("token_name", ""))
     except AccountError as error:
@@ -203,10 +203,7 @@ def _profile(request: HttpRequest, **context: object) -> HttpResponse:
 
 
 def admin_login(request: HttpRequest, extra_context: object = None) -> HttpResponse:
-    """In place of the admin's password form:
-
-    To the sign-in page, or 403 for whoever is signed in and no administrator.
-    """
+    """Lead visitors from the administration to the sign-in page. Answers 403 to people who are no administrators."""
     if request.user.is_authenticated:
         if request.user.is_active and request.user.is_staff:
             return redirect("admin:index")

@@ -10,5 +10,5 @@ class CrowdVoteConfig(AppConfig):
         from crowdvote.api import deadlines
         from crowdvote.serving import private_files
 
-        connection_created.connect(private_files.narrow_database, dispatch_uid="private")
-        connection_created.connect(deadlines.watch, dispatch_uid="deadlines")
+        connection_created.connect(private_files.restrict_database, dispatch_uid="private")
+        connection_created.connect(deadlines.keep_deadlines, dispatch_uid="deadlines")

@@ -1,7 +1,7 @@
-"""The server's entry point: HTTP goes to Django, WebSockets go to GraphQL subscriptions.
+"""The server's entry point: Django serves HTTP, and WebSockets carry GraphQL subscriptions.
 
 Importing this module starts nothing. The recalculation scheduler starts and stops with the server, which must speak
-ASGI's lifespan protocol (uvicorn and hypercorn do).
+ASGI's lifespan protocol, as uvicorn and hypercorn do.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django.urls import re_path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crowdvote.settings")
 django_application = get_asgi_application()
 
-# Models can be imported only now that Django is set up.
+# Models can be imported only after Django is set up.
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY  # noqa: E402
 from crowdvote.api.views import GraphQLConsumer  # noqa: E402
 from crowdvote.serving import bodies  # noqa: E402
@@ -35,22 +35,22 @@ from democracy.recalculation import interpreter  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
-# Tells those who know the connection that its thread for the database is not its own.
+# Marks a connection whose database thread serves others too.
 SHARES_THREAD = {"shares_thread": True}
 
 if settings.CROWDVOTE_EXECUTOR == "celery":
-    # Makes the queue known that jobs are sent to.
+    # Registers the queue that jobs are sent to.
     import crowdvote.celery  # noqa: F401
 
 
 async def refuse(scope: Any, receive: Any, send: Any) -> None:
-    """Close a WebSocket to an address where there is none, without the traceback that a missing route would log."""
+    """Close a WebSocket to an unknown address, without the traceback that a missing route would log."""
     await receive()
     await send({"type": "websocket.close"})
 
 
 async def _refuse_for_now(scope: Any, send: Any, status: int, message: str) -> None:
-    """Say why a WebSocket is not opened, where the server can; else it is just not."""
+    """Refuse a WebSocket and say why, if the server can; otherwise just refuse it."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
@@ -59,10 +59,10 @@ async def _refuse_for_now(scope: Any, send: Any, status: int, message: str) -> N
     await send({"type": "websocket.http.response.body", "body": message.encode()})
 
 
-class OurPagesAndPrograms(OriginValidator):
-    """Lets in our own pages, and programs. Another site's page could act with the cookies of whoever looks at it.
+class CheckedOrigin(OriginValidator):
+    """Let in our own pages, and programs. Another site's page could act with its reader's cookies.
 
-    A browser always names the origin of the page that opens a WebSocket; where none is named, no browser asks.
+    A browser always names the origin of the page that opens a WebSocket, so a request without one comes from a program.
     """
 
     def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
@@ -75,11 +75,11 @@ _routes = URLRouter(
         re_path(r"", refuse),  # type: ignore[arg-type]
     ]
 )
-_from_this_site = OurPagesAndPrograms(AuthMiddlewareStack(_routes), settings.ALLOWED_HOSTS)
+_from_this_site = CheckedOrigin(AuthMiddlewareStack(_routes), settings.ALLOWED_HOSTS)
 
 
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
-    """One WebSocket, while there is a place for it."""
+    """Serve one WebSocket, if there is a place for it."""
     with serving.socket():
         try:
             with places.take(scope):
@@ -88,13 +88,13 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
         except TooManyConnections as error:
             await _refuse_for_now(scope, send, error.status, error.message)
         except DATABASE_AWAY:
-            # Before it was opened: a session could not be read.
+            # The session could not be read before the socket was opened.
             logger.error("a WebSocket is refused: the database is away")
             await _refuse_for_now(scope, send, 503, SORRY)
 
 
-def in_places(django: Application) -> Application:
-    """Django, which gets a stream of server-sent events only while there is a place for it."""
+def with_limited_streams(django: Application) -> Application:
+    """Serve HTTP with Django. A stream of server-sent events needs a place."""
 
     async def http(scope: Any, receive: Any, send: Any) -> None:
         if not _wants_events(scope):
@@ -116,14 +116,14 @@ def _wants_events(scope: Any) -> bool:
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
-    """Start the scheduler, and the exchange with other processes, with the server and stop them with it.
+    """Start the scheduler and the relay with the server, and stop them with it.
 
-    A calculation under way that takes longer than GRACE is lost, and found stale by the next sweep.
+    A calculation that takes longer than GRACE is lost; the next sweep finds its decision stale.
     """
     await receive()
     interpreter.prepare()
     if settings.METRICS:
-        # Rests on an optional package.
+        # Needs an optional package.
         from crowdvote.operations import metrics
 
         metrics.connect()
@@ -138,7 +138,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": bodies.limited_bodies(ending_streams(in_places(django_application))),
+        "http": bodies.limited_bodies(ending_streams(with_limited_streams(django_application))),
         "websocket": websocket,
         "lifespan": lifespan,
     }

@@ -1,7 +1,8 @@
 """Settings of CrowdVote, all of them from the environment. docs/settings.md explains each variable.
 
-Secure by default: DEBUG is off unless asked for, the secret key is made on first run and kept in the data directory,
-hosts and origins are named, and links in mails are built from CROWDVOTE_SITE_URL, never from a request's Host header.
+They are secure by default: DEBUG is off unless asked for, the secret key is made on first run and kept in the data
+directory, hosts and origins are named, and links in mails are built from CROWDVOTE_SITE_URL, never from a request's
+Host header.
 """
 
 import contextlib
@@ -54,14 +55,14 @@ DATA_DIR = Path(_data_dir).resolve() if _data_dir else BASE_DIR / "var"
 LOG_DIR = DATA_DIR / "logs" if _data_dir else BASE_DIR / "logs"
 MAIL_DIR = DATA_DIR / "mail"
 private_files.make_directory(DATA_DIR)
-private_files.narrow(LOG_DIR, MAIL_DIR, *LOG_DIR.glob("crowdvote.log*"))
+private_files.restrict(LOG_DIR, MAIL_DIR, *LOG_DIR.glob("crowdvote.log*"))
 
 PORT = int(_number("PORT", 8000))
-# Seconds that a server which ends still serves while /readyz says that it is stopping, and that it then waits for
+# Seconds that an ending server goes on serving while /readyz says that it is stopping, and that it then waits for
 # requests and for calculations under way.
 DRAIN = _number("CROWDVOTE_DRAIN", 0)
 GRACE = _number("CROWDVOTE_GRACE", 3)
-# Metrics for Prometheus: a web process answers at /metrics whoever bears the token, a worker whoever reaches its port.
+# Metrics for Prometheus: a web process answers clients with the token at /metrics, a worker all that reach its port.
 METRICS_TOKEN = os.environ.get("CROWDVOTE_METRICS_TOKEN", "")
 METRICS_HOST = os.environ.get("CROWDVOTE_METRICS_HOST", "127.0.0.1")
 METRICS_PORT = int(_number("CROWDVOTE_METRICS_PORT", 0))
@@ -73,14 +74,14 @@ if METRICS and find_spec("prometheus_client") is None:
 SITE_URL = os.environ.get("CROWDVOTE_SITE_URL", f"http://localhost:{PORT}").rstrip("/")
 
 
-# Sessions, links and pseudonyms are as safe as the key.
+# Sessions, links and pseudonyms are only as safe as this key.
 _SHORTEST_KEY, _FEWEST_CHARACTERS = 32, 8
 
 
 def _secret_key() -> str:
-    """The key of the environment, or the one kept in the data directory, made there on first run.
+    """Return the key of the environment, or the one kept in the data directory, made there on first run.
 
-    Raises ImproperlyConfigured for one that can be guessed.
+    Raises ImproperlyConfigured for a key that can be guessed.
     """
     if (key := os.environ.get("CROWDVOTE_SECRET_KEY")) is not None:
         if len(key) < _SHORTEST_KEY or len(set(key)) < _FEWEST_CHARACTERS:
@@ -91,9 +92,9 @@ def _secret_key() -> str:
             )
         return key
     path = DATA_DIR / "secret-key"
-    private_files.narrow(path)
+    private_files.restrict(path)
     if not path.exists():
-        # Linked into place when it is complete: of several processes that start at once all read the same whole key.
+        # Linked into place once complete, so that processes which start at the same time all read the same key.
         with tempfile.NamedTemporaryFile("w", dir=DATA_DIR, prefix="secret-key-") as file:
             file.write(secrets.token_urlsafe(50))
             file.flush()
@@ -105,9 +106,9 @@ def _secret_key() -> str:
 # --- Security ---------------------------------------------------------------------------------------------------------
 
 SECRET_KEY = _secret_key()
-# Names what is this installation's in services that it may share with others; its processes share the key.
+# Names this installation's things in services that it may share with others; its processes share the key.
 INSTALLATION = hashlib.sha256(b"installation:" + SECRET_KEY.encode()).hexdigest()[:16]
-# Signs the ledger's checkpoints: 32 bytes, hexadecimal. If not given, it is made when it is first needed.
+# The key that signs the ledger's checkpoints: 32 bytes, hexadecimal. Made when first needed, unless given.
 SIGNING_KEY = os.environ.get("CROWDVOTE_SIGNING_KEY", "").strip()
 if SIGNING_KEY and not re.fullmatch(r"[0-9a-fA-F]{64}", SIGNING_KEY):
     raise ImproperlyConfigured(
@@ -116,7 +117,7 @@ if SIGNING_KEY and not re.fullmatch(r"[0-9a-fA-F]{64}", SIGNING_KEY):
 DEBUG = _flag("CROWDVOTE_DEBUG")
 ALLOWED_HOSTS = _list("CROWDVOTE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("CROWDVOTE_TRUSTED_ORIGINS")
-# How many proxies in front of us may be believed about the client's address (0: the peer is the client).
+# The number of proxies in front that are believed about the client's address (0: the peer is the client).
 TRUSTED_PROXIES = int(_number("CROWDVOTE_TRUSTED_PROXIES", 0))
 
 _https = SITE_URL.startswith("https://")
@@ -148,7 +149,7 @@ CONTENT_SECURITY_POLICY = {
 # --- Application ------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    # Before the admin, of whose templates it has one.
+    # Before the admin, because it replaces one of its templates.
     "crowdvote",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -160,7 +161,6 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "django_htmx",
-    "strawberry_django",
     "accounts",
     "democracy",
 ]
@@ -186,16 +186,16 @@ MIDDLEWARE = [
 if METRICS:
     MIDDLEWARE.insert(1, "crowdvote.operations.metrics.requests")
 
-# For people at work on CrowdVote, where its development requirements are installed.
+# For development, if its requirements are installed.
 DEBUG_TOOLBAR = DEBUG and find_spec("debug_toolbar") is not None
 if DEBUG_TOOLBAR:
     INSTALLED_APPS.append("debug_toolbar")
-    # Behind what serves static files, which it would keep a record of, too.
+    # After the middleware for static files, which it would record, too.
     MIDDLEWARE.insert(
         MIDDLEWARE.index("crowdvote.serving.answers.private_answers"), "debug_toolbar.middleware.DebugToolbarMiddleware"
     )
     INTERNAL_IPS = ["127.0.0.1", "::1"]
-    # Servers that tests start inherit the mark by which the toolbar knows tests.
+    # The toolbar recognises tests by a mark that servers inherit when tests start them.
     DEBUG_TOOLBAR_CONFIG = {"IS_RUNNING_TESTS": False, "SHOW_COLLAPSED": True}
 
 ROOT_URLCONF = "crowdvote.urls"
@@ -224,8 +224,8 @@ DATABASES = {
 }
 EMBEDDED = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 if EMBEDDED:
-    # IMMEDIATE lets writers queue instead of failing; WAL lets readers go on; FULL keeps an acknowledged vote through a
-    # power cut.
+    # IMMEDIATE makes writers queue instead of failing, WAL lets readers go on, FULL keeps an acknowledged vote
+    # through a power cut.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -233,12 +233,12 @@ if EMBEDDED:
     }
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
 else:
-    # Connections live in the driver's pool; Django requires CONN_MAX_AGE 0 with it.
+    # The driver pools connections; Django then requires CONN_MAX_AGE 0.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     _given = DATABASES["default"].get("OPTIONS", {})
     DATABASES["default"]["OPTIONS"] = {
         **_given,
-        # Compiling queries takes PostgreSQL seconds where reading a large community's page takes milliseconds.
+        # Compiling a query can take PostgreSQL seconds when running it takes milliseconds.
         "options": f"{_given.get('options', '')} -c jit=off".strip(),
         "pool": {"min_size": 1, "max_size": int(_number("CROWDVOTE_DB_POOL", 16))},
     }
@@ -257,13 +257,13 @@ SESAME_ONE_TIME = True
 SESAME_INVALIDATE_ON_EMAIL_CHANGE = True
 SESAME_TOKENS = ["sesame.tokens_v2"]
 SESAME_SIGNATURE_SIZE = 16
-# Sign-in links asked for within RATE_LIMIT_SECONDS for one address of mail, and by one client, which may be a hall of
-# people behind one network address; links and tokens of one client that failed.
+# The most within RATE_LIMIT_SECONDS: sign-in links for one e-mail address, and for one client, which may be a hall of
+# people behind one network address; failed links and tokens of one client.
 SIGN_IN_LIMIT_PER_ADDRESS = int(_number("CROWDVOTE_SIGN_IN_PER_ADDRESS", 5))
 SIGN_IN_LIMIT_PER_CLIENT = int(_number("CROWDVOTE_SIGN_IN_PER_CLIENT", 1_000))
 FAILURES_PER_CLIENT = 30
 RATE_LIMIT_SECONDS = 15 * 60
-# Accounts of the demo communities can be entered without a mail; only ever in the embedded default.
+# Anybody may sign in as a person of the demo, without a mail. Only for the embedded default.
 DEMO_SIGN_IN = EMBEDDED and _flag("CROWDVOTE_DEMO_SIGN_IN")
 
 EMAIL_BACKEND = os.environ.get("CROWDVOTE_EMAIL_BACKEND", "accounts.mail.ConsoleAndFileBackend")
@@ -276,12 +276,12 @@ DEFAULT_FROM_EMAIL = os.environ.get("CROWDVOTE_EMAIL_FROM", "CrowdVote <noreply@
 
 # --- Cache ------------------------------------------------------------------------------------------------------------
 
-# Hold nothing that may not be lost, such as the counters of rate limits. "default" is shared where there is Redis,
+# Caches hold only what may be lost, such as counters of rate limits. With Redis "default" is shared,
 # "process" never.
 REDIS_URL = os.environ.get("REDIS_URL", "")
-# Whatever waits for Redis gives up soon: what it is used for can be done without it for a while.
-_REDIS_PATIENCE = 2
-# The default of 300 entries would let somebody push counters out by making up addresses.
+# Give up on Redis soon: everything works without it for a while.
+_REDIS_SECONDS = 2
+# With the default of 300 entries, made-up addresses would push counters out.
 _process_cache = {
     "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
     "LOCATION": "process",
@@ -291,7 +291,7 @@ _shared_cache = {
     "BACKEND": "django.core.cache.backends.redis.RedisCache",
     "LOCATION": REDIS_URL,
     "KEY_PREFIX": "crowdvote",
-    "OPTIONS": {"socket_connect_timeout": _REDIS_PATIENCE, "socket_timeout": _REDIS_PATIENCE},
+    "OPTIONS": {"socket_connect_timeout": _REDIS_SECONDS, "socket_timeout": _REDIS_SECONDS},
 }
 CACHES: dict[str, dict[str, Any]] = {
     "default": _shared_cache if REDIS_URL else _process_cache | {"LOCATION": "default"},
@@ -300,10 +300,10 @@ CACHES: dict[str, dict[str, Any]] = {
 
 # --- Communities ------------------------------------------------------------------------------------------------------
 
-# Communities that one person may found in a day (0: any number).
+# Communities that one person may create in a day (0: any number).
 COMMUNITIES_PER_DAY = int(_number("CROWDVOTE_COMMUNITIES_PER_DAY", 10))
-# The number of the public community (it stands in its address) whose newest decision the start page shows; 0: invented
-# figures. Never a name: anybody may take a name.
+# The public community, by the number in its address, whose newest decision the start page shows; 0: made-up
+# figures. Not a name, because anybody may take a name.
 EXAMPLE_COMMUNITY = int(_number("CROWDVOTE_EXAMPLE_COMMUNITY", 0))
 
 # --- Language, time, files --------------------------------------------------------------------------------------------
@@ -319,46 +319,46 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "crowdvote.static_files.StaticFiles"},
 }
-# WhiteNoise's files are read piece by piece, which Django does in a thread. Every server would say so once.
+# Django reads WhiteNoise's files in a thread, and every server would warn of it once.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 # --- Recalculation ----------------------------------------------------------------------------------------------------
 
-# threads: in daemon threads of this process; celery: by workers; off: only when asked for (tests).
+# threads: daemon threads of this process; celery: workers; off: only on request (tests).
 CROWDVOTE_EXECUTOR = _one_of("CROWDVOTE_EXECUTOR", "threads", "celery", "off")
 if CROWDVOTE_EXECUTOR == "celery" and not REDIS_URL:
     raise ImproperlyConfigured("CROWDVOTE_EXECUTOR=celery needs REDIS_URL: processes tell each other of results there.")
-# Where jobs for workers are queued; Redis, unless another broker is named.
+# The broker that queues jobs for workers; Redis, unless another one is named.
 BROKER_URL = os.environ.get("CROWDVOTE_BROKER_URL", REDIS_URL)
 RECALCULATION_DEBOUNCE = _number("CROWDVOTE_DEBOUNCE", 0.2)
 RECALCULATION_DEBOUNCE_BOUND = _number("CROWDVOTE_DEBOUNCE_BOUND", 2.0)
 RECALCULATION_CONCURRENCY = int(_number("CROWDVOTE_CONCURRENCY", 2))
 RECALCULATION_TIMEOUT = _number("CROWDVOTE_CALCULATION_TIMEOUT", 300)
-# A result that is out of date for longer makes /readyz say so; 0: it judges no age.
+# Seconds after which a stale result makes /readyz fail; 0: never.
 READY_STALENESS = _number("CROWDVOTE_READY_STALENESS", 300)
 RECALCULATION_SWEEP_INTERVAL = _number("CROWDVOTE_SWEEP_INTERVAL", 2.0)
-# A run renews its claim on the community three times in this many seconds; a dead run's claim is free after it.
+# Seconds that a claim on a community lasts. A run renews it three times in these; a dead run's claim expires.
 RECALCULATION_LEASE = _number("CROWDVOTE_LEASE", 5.0)
-# Interim results older than so many days are thinned out to the last one of each day (0: all are kept for ever).
+# Days after which interim results are thinned out to the last of each day (0: all are kept).
 HISTORY_DAYS = int(_number("CROWDVOTE_HISTORY_DAYS", 0))
 
 # --- Connections that stay open ---------------------------------------------------------------------------------------
 
-# WebSockets and streams of server-sent events: in all, as far as the process has files for them, and of one address,
+# WebSockets and streams of server-sent events: in all, if the process has files for them, and of one address,
 # which may be a hall of people.
 CONNECTIONS = int(_number("CROWDVOTE_CONNECTIONS", 5_000))
 CONNECTIONS_PER_ADDRESS = int(_number("CROWDVOTE_CONNECTIONS_PER_ADDRESS", 1_000))
-# GraphQL subscriptions of one address, whatever connections they come over.
+# GraphQL subscriptions of one address, over all its connections.
 SUBSCRIPTIONS_PER_ADDRESS = int(_number("CROWDVOTE_SUBSCRIPTIONS_PER_ADDRESS", 2_000))
 
 # --- GraphQL ----------------------------------------------------------------------------------------------------------
 
 # Seconds after which an operation is given up.
 OPERATION_SECONDS = _number("CROWDVOTE_OPERATION_SECONDS", 10)
-# Operations at once: of one viewer, and of all the visitors of one address; of everybody at one address.
+# Operations at once: of one viewer or of all visitors of one address; then of everybody at one address.
 OPERATIONS_AT_ONCE = int(_number("CROWDVOTE_OPERATIONS_AT_ONCE", 8))
 OPERATIONS_AT_ONCE_PER_ADDRESS = int(_number("CROWDVOTE_OPERATIONS_AT_ONCE_PER_ADDRESS", 1_000))
-# Operations of one viewer, and of all the visitors of one address, in a minute (0: any number).
+# Operations in a minute, of one viewer or of all visitors of one address (0: any number).
 OPERATIONS_PER_MINUTE = int(_number("CROWDVOTE_OPERATIONS_PER_MINUTE", 1_200))
 
 STRAWBERRY_DJANGO = {"MAP_AUTO_ID_AS_GLOBAL_ID": True, "MUTATIONS_DEFAULT_HANDLE_ERRORS": False}
@@ -368,8 +368,8 @@ STRAWBERRY_DJANGO = {"MAP_AUTO_ID_AS_GLOBAL_ID": True, "MUTATIONS_DEFAULT_HANDLE
 LOG_FORMAT = _one_of("CROWDVOTE_LOG_FORMAT", "text", "json")
 LOG_TO = _one_of("CROWDVOTE_LOG_TO", "file", "stdout", "both")
 
-# Events go to the file, and warnings among them to the console (standard error) too, where everything else goes. What
-# collects standard output gets them there, each once.
+# Events go to the file. Warnings go to the console (standard error) too, with everything else. A program that
+# collects standard output gets each event there once.
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,

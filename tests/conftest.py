@@ -1,4 +1,4 @@
-"""What every test shares: services that may be missing, and nothing left over from the test before."""
+"""Hooks and fixtures of every test: missing services are skipped, and nothing is left over from the test before."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google
 CHROMIUM = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
 
 
-# What takes seconds and waits for servers, browsers and clocks.
+# Tests that take seconds, waiting for servers, browsers and clocks.
 _LONG = ("test_browser", "test_faults", "test_integration", "test_privacy", "test_bench.py", "test_real_data.py")
 
 
@@ -37,8 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _long_ones_first(items: list[pytest.Item], *, workers: int) -> list[pytest.Item]:
-    """The items so that each worker, which is given as many in a row as every other, begins with its share of the long
-    ones, file by file: else some worker would still be at one while all others have nothing left to do.
+    """Order the items so that every worker begins with its share of the long ones, file by file.
+
+    Each worker is given the same number of items in a row. In another order, some worker would still be busy with a
+    long one when all others have nothing left to do.
     """
     files: dict[Path, list[pytest.Item]] = {}
     short = []
@@ -57,7 +59,7 @@ def _long_ones_first(items: list[pytest.Item], *, workers: int) -> list[pytest.I
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage seldom, and never among what is there from the start: a tenth of the time went into that."""
+    """Collect garbage seldom, and never among objects of the start: a tenth of the time went into that."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -65,7 +67,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """End the sessions that threads of event loops still hold, or PostgreSQL would not let the test database go."""
+    """End the sessions of event loops' threads, or PostgreSQL would refuse to drop the test database."""
     yield
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":
@@ -78,6 +80,6 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 @pytest.fixture(autouse=True)
 def empty_cache(settings: Settings) -> None:
-    """Counters of one test, rate limits say, are not seen by the next, in whichever cache is configured."""
+    """Give each test a cache of its own, so that it does not see the counters of the test before."""
     default = {**settings.CACHES["default"], "KEY_PREFIX": f"test-{uuid.uuid4().hex}"}
     settings.CACHES = {**settings.CACHES, "default": default}

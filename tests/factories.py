@@ -1,5 +1,6 @@
-"""People, communities and decisions for tests, made through the same commands that everybody uses, but for voters who
-are there from the start.
+"""People, communities and decisions for tests, made by the commands that everybody uses.
+
+Only voters who are there from the start are written in bulk.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ numbers = count(1)
 
 
 def person(handle: str | None = None, **fields: Any) -> User:
-    """Somebody who can sign in; `handle` defaults to a new one."""
+    """Create a person who can sign in; `handle` defaults to a new one."""
     handle = handle or f"person_{next(numbers)}"
     fields.setdefault("name", handle.replace("_", " ").title())
     return User.objects.create_user(f"{handle}@example.org", handle=handle, **fields)
 
 
 def community(*handles: str, name: str | None = None, **fields: Any) -> tuple[Community, dict[str, Membership]]:
-    """A community that "manager" manages, with these further voters. Memberships by handle, their users loaded."""
+    """Create a community of "manager" and these voters. Returns it with memberships by handle, their users loaded."""
     number = next(numbers)
     manager = person(f"manager_{number}")
     made = services.create_community(manager, name=name or f"Community {number}", auto_approve=True, **fields)
@@ -36,7 +37,7 @@ def community(*handles: str, name: str | None = None, **fields: Any) -> tuple[Co
 
 
 def voters(of: Community, handles: Sequence[str]) -> list[Membership]:
-    """New members with these handles, in one recording and without applications: in a fraction of the time."""
+    """Add members with these handles in one recording, without applications: in a fraction of the time."""
     people = User.objects.bulk_create(
         User(email=f"{handle}@example.org", handle=handle, name=handle.replace("_", " ").title(), password="!")
         for handle in handles
@@ -65,7 +66,7 @@ def draft(of: Community, by: User, *titles: str, title: str | None = None, **fie
 
 
 def decision(of: Community, by: User, *titles: str, **fields: Any) -> Decision:
-    """A published decision, open for a week, between Ash, Birch and Cedar or the given titles."""
+    """Publish a decision, open for a week, between Ash, Birch and Cedar or the given titles."""
     return services.publish_decision(by, draft(of, by, *titles, **fields).pk)
 
 
@@ -87,7 +88,7 @@ def follow(follower: Membership, followee: Membership, *tags: str) -> Following:
 def close(one: Decision, at: datetime | None = None) -> Decision:
     """Move a decision's whole life into the past, as if it had been opened and closed before now.
 
-    Ledger entries keep their times: `at` (default: now) is when it closed.
+    Ledger entries keep their times. `at` (default: now) is when it closed.
     """
     at = at or timezone.now()
     Decision.objects.filter(pk=one.pk).update(opens_at=at - timedelta(days=1), closes_at=at)

@@ -1,4 +1,4 @@
-"""Random histories of a small community over all commands, and its inputs as the tables have them, by subject."""
+"""Random histories of a small community over all commands, and its inputs read from the tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def at(moment: datetime | None) -> str | None:
 
 
 def contents(of: Community) -> Contents:
-    """Everything that the ledger speaks of, read from the tables: subject -> content."""
+    """Read everything that the ledger speaks of from the tables: content by subject."""
     row = Community.objects.get(pk=of.pk)
     found: Contents = {
         "community": {
@@ -102,7 +102,7 @@ def contents(of: Community) -> Contents:
 
 
 def replayed(of: Community) -> Contents:
-    """The same from the ledger alone: the newest content of every subject that still exists."""
+    """Read the newest content of every subject that still exists from the ledger alone."""
     newest: Contents = {}
     for entry in LedgerEntry.objects.filter(community=of).exclude(kind="recalculation").order_by("revision"):
         newest[entry.subject] = entry.after
@@ -110,7 +110,7 @@ def replayed(of: Community) -> Contents:
 
 
 class History:
-    """A manager, eight people and two open decisions; `step` has somebody do something, or be refused."""
+    """A manager, eight people and two open decisions. `step` makes somebody do something, or be refused."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -119,7 +119,7 @@ class History:
         self.people = [members[f"p{number}"] for number in range(8)]
         self.decisions = [factories.decision(self.community, self.manager) for _ in range(2)]
         self.drafts = [factories.draft(self.community, self.manager)]
-        # What changes results is done more often than what does not.
+        # Actions that change results come more often.
         self._steps: list[Callable[[], object]] = [
             *[self._vote] * 5,
             *[self._follow] * 6,

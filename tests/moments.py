@@ -1,4 +1,4 @@
-"""Moments that no decision may open or close at: beyond the years 1900 and 9000, up to the ends of the calendar."""
+"""Moments at which no decision may open or close: outside the years 1900 to 9000, up to the ends of the calendar."""
 
 BEYOND_THE_CALENDAR = (
     "9999-12-31T23:59:59-12:00",

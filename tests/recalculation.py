@@ -1,4 +1,4 @@
-"""Real background calculation for tests, and waiting for what it does."""
+"""Real background calculation for tests, and waiting for its effects."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def until_current(*decisions: Decision) -> None:
 
 @pytest.fixture
 def live_recalculation(settings: Settings, transactional_db: None) -> Iterator[recalculation.Scheduler]:
-    """The scheduler with real threads, a short debounce and a frequent sweep, and nothing kept from the test before."""
+    """Run the scheduler with real threads, a short debounce and a frequent sweep. Nothing is kept from before."""
     settings.CROWDVOTE_EXECUTOR = "threads"
     settings.RECALCULATION_DEBOUNCE = 0.02
     settings.RECALCULATION_DEBOUNCE_BOUND = 0.2

@@ -1,4 +1,4 @@
-"""What tests of the rules share: all that people wrote, refusals that write nothing, and a clock that can be set."""
+"""Help for tests of the rules: everything that people wrote, refusals that write nothing, and a clock to set."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from democracy.models import (
 )
 from tests import factories
 
-# Every table of inputs, and the ledger, with the way to the community a row belongs to.
+# Every table of inputs, and the ledger, with the path from a row to its community.
 WRITTEN: dict[type[models.Model], str] = {
     Community: "pk",
     Membership: "community",
@@ -44,7 +44,7 @@ Rows = dict[str, list[dict[str, Any]]]
 
 
 def written(of: Community | None = None) -> Rows:
-    """All that stands in the tables of inputs and in the ledger, of one community or of all."""
+    """Return every row of the tables of inputs and the ledger, of one community or of all."""
     return {
         model.__name__: list(
             model._default_manager.filter(**({path: of.pk} if of else {})).order_by("pk").values()  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ def written(of: Community | None = None) -> Rows:
 
 @contextmanager
 def refused(error: type[Exception]) -> Iterator[pytest.ExceptionInfo[Exception]]:
-    """What is done here is refused with exactly this error, and nothing was written."""
+    """Expect exactly this error within the block, and nothing written."""
     before = written()
     with pytest.raises(error) as caught:
         yield caught
@@ -72,7 +72,7 @@ def revision(of: Community) -> int:
 
 
 def found(*handles: str) -> tuple[Community, dict[str, Membership]]:
-    """What `factories.community` makes, of people whose handles tell nothing."""
+    """Create a community by `factories.community`, of people whose handles reveal nothing."""
     community, members = factories.community()
     people = factories.voters(community, [f"person_{next(factories.numbers)}" for _ in handles])
     return community, members | dict(zip(handles, people, strict=True))

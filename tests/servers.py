@@ -1,4 +1,4 @@
-"""Servers of their own for tests: real processes on the embedded default, in a data directory of their own."""
+"""Servers of their own for tests: real processes on the embedded default, each in its own data directory."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0
-# Static files, and a database with a public community and its open decision, which is stale: ada has voted. Prints API
-# tokens, of the manager and of ada.
+# Collects static files, and makes a public community with an open decision, which is stale: ada has voted. Prints API
+# tokens of the manager and of ada.
 SCENE = """
     from django.core.management import call_command
     call_command("migrate", verbosity=0)
@@ -38,7 +38,7 @@ SCENE = """
 
 
 def environment(directory: Path, **more: str) -> dict[str, str]:
-    """What a process on this data directory is told: nothing of the shell's CROWDVOTE_*, database and Redis."""
+    """Return the environment of a process on this data directory, without the shell's CROWDVOTE_* and services."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -48,7 +48,7 @@ def environment(directory: Path, **more: str) -> dict[str, str]:
 
 
 def run(directory: Path, program: str, **more: str) -> str:
-    """Run a program with Django set up; what it prints."""
+    """Run a program with Django set up, and return its output."""
     source = "import django\ndjango.setup()\n" + textwrap.dedent(program)
     done = subprocess.run(
         [sys.executable, "-c", source],
@@ -64,7 +64,7 @@ def run(directory: Path, program: str, **more: str) -> str:
 
 
 def free_port(wanted: int = 0) -> int:
-    """A port that nothing listens on: the one that is wanted, or any."""
+    """Return a port that nothing listens on: the wanted one, or any."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", wanted))
@@ -73,7 +73,7 @@ def free_port(wanted: int = 0) -> int:
 
 
 class Server:
-    """`manage.py serve`, or a program that ends up there, as a process; on a free port unless one is given."""
+    """A process of `manage.py serve`, or of a program that ends there; on a free port unless one is given."""
 
     def __init__(self, directory: Path, *, program: str = "", port: int = 0, **more: str) -> None:
         self.port = free_port(port)
@@ -98,7 +98,7 @@ class Server:
 
     @property
     def output(self) -> str:
-        """What it has printed after its greeting."""
+        """Return the output after the greeting."""
         return (self.directory / "output.txt").read_text().partition("Ctrl-C\n")[2].strip()
 
     @cached_property
@@ -117,7 +117,7 @@ class Server:
                 time.sleep(0.05)
 
     def until_it_refuses(self) -> None:
-        """Until it accepts no connection any more."""
+        """Wait until it accepts no connection any more."""
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
@@ -146,7 +146,7 @@ class Server:
 
 
 def prepared(factory: pytest.TempPathFactory, name: str, prepare: Callable[[Path], None]) -> Path:
-    """A directory that is prepared by the first of the test run's processes that asks, for all of them to copy."""
+    """Return a directory that one process of the test run prepares, the first that asks, and all copy."""
     here = factory.getbasetemp()
     place = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
     with (place / f"{name}.lock").open("w") as lock:
@@ -168,13 +168,13 @@ def prepared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tokens(prepared_directory: Path) -> list[str]:
-    """API tokens of SCENE's manager and of ada."""
+    """Return API tokens of SCENE's manager and of ada."""
     return (prepared_directory / "tokens.txt").read_text().split()
 
 
 @pytest.fixture
 def data_directory(prepared_directory: Path, tmp_path: Path) -> Path:
-    """A data directory with SCENE in it."""
+    """Return a data directory with SCENE in it."""
     return shutil.copytree(prepared_directory, tmp_path / "data")
 
 

@@ -1,6 +1,6 @@
-"""The services the tests can use: which are asked for, and whether they answer.
+"""Services that tests can use: which were requested, and whether they answer.
 
-`python -m tests.services` says so for all of them and fails when one that is needed does not answer.
+`python -m tests.services` reports all of them, and fails if one that is needed does not answer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _postgres() -> str | None:
     import psycopg
 
     try:
-        # The database itself need not exist: the tests make their own beside it.
+        # The database itself need not exist: tests create their own beside it.
         psycopg.connect(urlsplit(url)._replace(path="/postgres").geturl(), connect_timeout=3).close()
     except psycopg.OperationalError as error:
         return f"PostgreSQL does not answer: {str(error).strip().splitlines()[0]}"
@@ -78,7 +78,7 @@ SERVICES: dict[str, Callable[[], str | None]] = {
 
 @cache
 def missing(name: str) -> str | None:
-    """Why the service can't be used in this run; None when it can."""
+    """Return why the service cannot be used in this run, or None if it can."""
     return SERVICES[name]()
 
 
@@ -86,5 +86,5 @@ if __name__ == "__main__":
     problems = {name: missing(name) for name in SERVICES}
     for service, problem in problems.items():
         sys.stdout.write(f"{service}: {problem or 'answers'}\n")
-    # Without RabbitMQ one test is skipped, and says so; without the others hardly anything would be left to run.
+    # Without RabbitMQ only one test is skipped; without one of the others, most would be.
     sys.exit(1 if any(problem for service, problem in problems.items() if service != "rabbitmq") else 0)

@@ -1,4 +1,4 @@
-"""The settings tests run with: CrowdVote's own, in a data directory that is made for the run and removed after it."""
+"""Settings of tests: CrowdVote's own, in a data directory made for the run and removed after it."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ import uuid
 
 _data_dir = tempfile.TemporaryDirectory(prefix="crowdvote-tests-", ignore_cleanup_errors=True)
 
-# What somebody has in their shell decides nothing here, except which database, Redis and real data the tests use.
+# The shell's variables are ignored, except for the database, Redis and the real data that tests use.
 for _name in [name for name in os.environ if name.startswith("CROWDVOTE_") and name != "CROWDVOTE_SHARED_DATA"]:
     del os.environ[_name]
 os.environ["CROWDVOTE_DATA_DIR"] = _data_dir.name

@@ -1,7 +1,7 @@
 """The main job on real data: a trust network of 6,539 people and the 2,909 ballots of a real election.
 
-The data is not part of the project. It is looked for in CROWDVOTE_SHARED_DATA, else in ../shared/data beside it;
-where it is missing the tests say so and are skipped.
+The data is not part of the project. It is looked for in CROWDVOTE_SHARED_DATA, else in ../shared/data beside the
+project; without it, the tests are skipped with a word.
 """
 
 from __future__ import annotations

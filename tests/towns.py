@@ -23,7 +23,7 @@ class Town:
         return self.members["manager"].user
 
     def __getattr__(self, handle: str) -> Membership:
-        """A member by handle, as the database has it now."""
+        """Return a member by handle, as the database has it now."""
         if handle not in self.__dict__.get("members", {}):
             raise AttributeError(handle)
         return Membership.objects.select_related("user", "community").get(pk=self.members[handle].pk)
@@ -41,7 +41,7 @@ def town(db: None) -> Town:
 
 @pytest.fixture
 def bystander(town: Town) -> Iterator[Town]:
-    """Another community, whose every row is the same when the test ends."""
+    """Create another community, whose every row must be the same when the test ends."""
     other = found("eve")
     factories.follow(other.members["manager"], other.members["eve"])
     factories.vote(other.members["eve"], other.decision, Ash=5)

@@ -8,12 +8,12 @@ from django.shortcuts import render
 
 
 async def graphiql_page(request: HttpRequest) -> HttpResponse:
-    """GraphiQL for whoever is signed in in this browser.
+    """Return GraphiQL, acting as whoever is signed in in this browser.
 
-    The page is the only one that allows inline styles: its editor positions text with them. Scripts stay as strict as
+    This is the only page that allows inline styles, by which its editor positions text. Scripts are as restricted as
     everywhere.
     """
     response = render(request, "graphql/graphiql.html", {"viewer": await request.auser()})
-    # What csp_update would set; that decorator knows synchronous views only.
+    # The attribute that csp_update sets; that decorator is for synchronous views only.
     response._csp_update = {"style-src": [SELF, UNSAFE_INLINE]}  # type: ignore[attr-defined]
     return response

@@ -1,12 +1,12 @@
-"""What an operation of the GraphQL API may cost, judged before it is validated or executed.
+"""The cost of a GraphQL operation, judged before it is validated or executed.
 
-One walk over the operation; a fragment is measured once however often it is used, so measuring costs no more than the
-text is long.
+One walk measures the operation. Each fragment is measured once, however often it is used, so measuring takes no longer
+than the text is long.
 
 # Note [Every list costs]
-What stands below a list is multiplied by its length: that of the page (`first`), or else the one declared in LENGTHS,
-which is what the list commonly has, not the most it can have. A list of objects that is declared nowhere, and no page
-of any kind, is taken for the longest page; a test has every list declared.
+The cost below a list is multiplied by the list's length: the page's (`first`), or the one declared in LENGTHS, which is
+a common length and not the greatest. A list of objects that has neither counts as the longest page; a test demands that
+every list is declared.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ from strawberry.extensions import SchemaExtension
 
 from democracy.schema.paging import MAX_PAGE
 
-# Reading a document goes through it character by character; variables bear longer texts.
+# The lexer reads every character. Longer texts belong in variables.
 MAX_CHARACTERS = 50_000
 MAX_TOKENS = 2_000
-# Parsing and validating go into a document as deep as it is nested, and so does Python's stack.
+# Parsing and validating recurse as deep as a document is nested.
 MAX_NESTING = 60
 MAX_DIGITS = 400
-# Fields of one selection set are compared with one another.
+# Validation compares the fields of a selection set in pairs.
 MAX_SELECTIONS = 300
 MAX_DEPTH = 14
 MAX_ALIASES = 30
 MAX_COST = 20_000
-# Every event of a subscription is made in the event loop, where nothing may take long.
+# Events of subscriptions are made in the event loop, where nothing may take long.
 MAX_EVENT_COST = 1_000
-# Fields that ask the engine cost more than one that reads a row: the sources of a ballot that rests on hundreds of
-# members take a tenth of a second, so one page of 20 ballots with their sources is the most.
+# Fields that ask the engine cost more than a row does. The sources of a ballot that rests on hundreds of members
+# take a tenth of a second, so one page of 20 ballots with their sources is the most.
 _COSTS = {"sources": 900, "influence": 900, "delegationGraph": 900, "whatIf": 900, "decisionsChanged": 2_000}
 # See Note [Every list costs].
 LENGTHS = {
@@ -84,14 +84,16 @@ LENGTHS = {
     "WhatIf.decisionsChanged": 20,
     "WhatIf.mySourcesAfter": 20,
 }
-# The errors of a payload are few.
+# The number of errors that a payload is assumed to have.
 _ERRORS = 5
 
 
 @dataclass(frozen=True)
 class Measure:
-    """`depth` of nested fields, `aliases` in all, `cost`: objects that may be read, lists multiplied; `width`: fields
-    side by side, those of fragments among them, and `widest`: the most there are anywhere within.
+    """The size of an operation, or of a part of it.
+
+    `depth`: levels of nested fields. `aliases`: their number. `cost`: objects that may be read. `width`: fields side by
+    side, those of fragments included. `widest`: the greatest width anywhere within.
     """
 
     depth: int = 0
@@ -110,7 +112,7 @@ class _Measuring:
             for definition in document.definitions
             if isinstance(definition, FragmentDefinitionNode)
         }
-        # Of variables that are left out; the largest, where operations differ.
+        # Default values of variables; the largest, where operations differ.
         self.defaults: dict[str, int] = {}
         for operation in document.definitions:
             for definition in getattr(operation, "variable_definitions", None) or ():
@@ -146,7 +148,7 @@ class _Measuring:
         if fragment is None:
             return Measure()
         if name not in self._measured:
-            # A fragment within itself is for validation to refuse.
+            # Validation refuses a fragment within itself.
             self._measured[name] = Measure()
             condition = self.schema.get_type(fragment.type_condition.name.value)
             self._measured[name] = self._selections(fragment.selection_set, condition)
@@ -169,7 +171,7 @@ class _Measuring:
         return Measure(within.depth + 1, within.aliases + aliases, own + times * within.cost, 1, within.widest)
 
     def _page(self, field: FieldNode, otherwise: int) -> int:
-        """How many nodes a page has. What is no number here is for validation to refuse."""
+        """Return the number of nodes on a page. Validation refuses what is not a number."""
         for argument in field.arguments or ():
             if argument.name.value == "first":
                 value: Any = otherwise
@@ -192,19 +194,19 @@ def _whole(node: IntValueNode) -> int:
 
 
 def length(parent: GraphQLNamedType, name: str) -> int:
-    """How long a list is taken to be, beyond what the page that it belongs to was multiplied by already."""
+    """Return the assumed length of a list; 1 if the page around it already counts for it."""
     if is_page(parent):
         return 1
     return _ERRORS if name == "errors" else LENGTHS.get(f"{parent.name}.{name}", MAX_PAGE)
 
 
 def is_page(kind: GraphQLNamedType) -> bool:
-    """Whether its lists are as long as the `first` of the field that it came from says."""
+    """Tell whether the lists of this type are as long as the `first` of the field above says."""
     return kind.name.endswith("Connection") or kind.name == "DelegationGraph"
 
 
-def excess(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any]) -> str | None:
-    """Which limit the document exceeds, in words; None where it exceeds none."""
+def exceeded_limit(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any]) -> str | None:
+    """Return the limit that the document exceeds, in words, or None."""
     measuring = _Measuring(schema, document, variables)
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     for operation in operations:
@@ -222,8 +224,10 @@ def excess(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str
 
 
 def unreadable(query: str) -> str | None:
-    """Why it is not read, in words: its length, brackets nested beyond Python's stack, numbers of thousands of digits.
-    Judged before it is parsed; what is no token, or one too many, is for the parser to refuse.
+    """Return why a query is not even parsed, in words, or None.
+
+    Reasons are its length, brackets nested deeper than Python's stack, and numbers of thousands of digits. The parser
+    refuses invalid tokens, and too many.
     """
     if len(query) > MAX_CHARACTERS:
         return f"{len(query):,} characters; the most is {MAX_CHARACTERS:,}, and variables bear longer texts"
@@ -251,7 +255,7 @@ def too_large(what: str) -> GraphQLError:
 
 
 class Limits(SchemaExtension):
-    """Refuses operations beyond the limits before anything is read."""
+    """Refuse operations beyond the limits before anything is read."""
 
     def on_operation(self) -> Iterator[None]:
         self.execution_context.parse_options["max_tokens"] = MAX_TOKENS
@@ -260,7 +264,7 @@ class Limits(SchemaExtension):
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
         assert context.graphql_document is not None
-        found = excess(context.schema._schema, context.graphql_document, context.variables or {})
+        found = exceeded_limit(context.schema._schema, context.graphql_document, context.variables or {})
         if found is not None:
             context.pre_execution_errors = [too_large(found)]
         yield

@@ -1,4 +1,4 @@
-"""The GraphQL schema: the parts of every app, merged once."""
+"""The GraphQL schema, merged once from the parts of every app."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ import accounts.schema
 import democracy.schema.mutations
 import democracy.schema.queries
 import democracy.schema.subscriptions
-from accounts.api import Asking, camel
+from accounts.api import RequestContext, camel
 from accounts.errors import DomainError, TooManyRequests
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
 from crowdvote.api import concurrency, deadlines, limits
@@ -62,12 +62,12 @@ class Subscription(democracy.schema.subscriptions.Subscription):
 
 
 def _is_foreign(error: GraphQLError) -> bool:
-    """Whether an error comes from our code, not from the operation."""
+    """Tell whether an error comes from our code, not from the operation."""
     return error.original_error is not None and not isinstance(error.original_error, GraphQLError)
 
 
 class Refusals(MaskErrors):
-    """Errors as clients see them: refusals with their code, whatever was not foreseen without a word about it."""
+    """Convert errors for clients: a refusal keeps its code, an unforeseen error becomes "Internal error"."""
 
     def __init__(self) -> None:
         super().__init__(should_mask_error=_is_foreign)
@@ -91,68 +91,69 @@ class Refusals(MaskErrors):
         )
 
     def _unavailable(self) -> None:
-        """The whole answer is one to ask for again."""
-        asking = self.execution_context.context
-        if isinstance(asking, Asking) and asking.response is not None:
-            asking.response.status_code = 503
-            asking.response["Retry-After"] = str(RETRY_AFTER)
+        """Make the HTTP answer 503, with the time to wait before asking again."""
+        context = self.execution_context.context
+        if isinstance(context, RequestContext) and context.response is not None:
+            context.response.status_code = 503
+            context.response["Retry-After"] = str(RETRY_AFTER)
 
 
 class Identity(SchemaExtension):
-    """Over a WebSocket every operation asks anew who is there: the socket outlives a sign-out."""
+    """Identify the viewer anew for every operation over a WebSocket, because the socket outlives a sign-out."""
 
     async def on_operation(self) -> AsyncIterator[None]:
-        asking = self.execution_context.context
-        if isinstance(asking, Asking) and asking.request is None:
+        context = self.execution_context.context
+        if isinstance(context, RequestContext) and context.request is None:
             try:
-                await asking.identify()
+                await context.identify()
             except DATABASE_AWAY as error:
-                # Raised here it would leave the client without an answer.
+                # An exception raised here would leave the client without an answer.
                 self.execution_context.pre_execution_errors = [GraphQLError(SORRY, original_error=error)]
         yield
 
 
 class Schema(strawberry.Schema):
     async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Run an operation that has one answer, in a thread. A subscription has many: its client has to accept a
-        stream.
+        """Run an operation that has one answer, in a thread.
+
+        Refuses subscriptions, which have many answers: the client has to accept a stream.
         """
         allowed = kwargs.pop("allowed_operation_types", None) or OperationType
         kwargs["allowed_operation_types"] = set(allowed) - {OperationType.SUBSCRIPTION}
-        if refusal := await _turned_away(query, kwargs["context_value"]):
+        if refusal := await _refusal_at_admission(query, kwargs["context_value"]):
             return refusal
         return await self._run(query, *args, **kwargs)
 
     async def _run(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Run an operation that was let in."""
-        asking: Asking = kwargs["context_value"]
+        """Run an operation that has been admitted."""
+        context: RequestContext = kwargs["context_value"]
         execute = functools.partial(super().execute, query, *args, **kwargs)
         try:
-            if not asking.shares_thread:
-                return await concurrency.run(execute, asking)
+            if not context.shares_thread:
+                return await concurrency.run(execute, context)
             async with _own_thread():
-                return await concurrency.run(execute, asking)
+                return await concurrency.run(execute, context)
         except (TooManyRequests, DeadlineReached) as error:
-            return _refused(error, asking)
+            return _refused(error, context)
 
     async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> StreamResult:
         """Run an operation whose answers come as they are made: over a WebSocket, or a subscription over HTTP."""
-        asking: Asking = kwargs["context_value"]
-        if refusal := await _turned_away(query, asking):
+        context: RequestContext = kwargs["context_value"]
+        if refusal := await _refusal_at_admission(query, context):
             return _only(refusal)
-        if kwargs.get("allowed_operation_types") is None and _asks_once(query or "", kwargs.get("operation_name")):
+        if kwargs.get("allowed_operation_types") is None and _has_one_answer(query or "", kwargs.get("operation_name")):
             kwargs["allowed_operation_types"] = set(OperationType) - {OperationType.SUBSCRIPTION}
             try:
                 return _only(await self._run(query, *args, **kwargs))
             except CannotGetOperationTypeError as error:
                 return _only(PreExecutionError(data=None, errors=[GraphQLError(str(error), original_error=error)]))
-        return _watching(asking, await super().stream(query, *args, **kwargs))
+        return _watching(context, await super().stream(query, *args, **kwargs))
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Log what was not foreseen, and nothing that a client did."""
+        """Log unforeseen errors, and none that a client caused."""
         for error in errors:
             if deadlines.is_over():
-                # It was stopped in the middle of whatever it was at.
+                # The deadline stopped it: any error may come of that.
                 continue
             if isinstance(error.original_error, DATABASE_AWAY):
                 logger.error("GraphQL: the database is away: %s", error.original_error)
@@ -160,8 +161,8 @@ class Schema(strawberry.Schema):
                 logger.error("GraphQL: %s", error, exc_info=error.original_error)
 
 
-def _asks_once(query: str, operation_name: str | None) -> bool:
-    """Whether the operation is a query or a mutation. What can't be read is refused where it is parsed again."""
+def _has_one_answer(query: str, operation_name: str | None) -> bool:
+    """Tell whether the operation is a query or a mutation. False if it cannot be parsed; it is refused later."""
     try:
         document = parse(query, no_location=True, max_tokens=limits.MAX_TOKENS)
     except GraphQLError:
@@ -172,46 +173,49 @@ def _asks_once(query: str, operation_name: str | None) -> bool:
 
 @asynccontextmanager
 async def _own_thread() -> AsyncIterator[None]:
-    """A thread for the database that works for this operation alone, however long that takes."""
+    """Reserve a database thread for this operation, however long it takes."""
     thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="operation-database")
     try:
         async with ThreadSensitiveContext(executor=thread):
             yield
     finally:
-        # Before the answer goes out, unless the thread is still at something that was given up.
+        # Close connections before answering, unless the thread still runs something that was given up.
         closing = asyncio.wrap_future(thread.submit(close_old_connections))
         thread.shutdown(wait=False)
         await asyncio.wait({closing}, timeout=concurrency.NOTICE)
 
 
-async def _turned_away(query: str | None, asking: Asking) -> ExecutionResult | None:
-    """The refusal of an operation of which nothing is read: there are too many, or it is too large. None: let it in."""
+async def _refusal_at_admission(query: str | None, context: RequestContext) -> ExecutionResult | None:
+    """Return the refusal of an operation before any of it is read, or None to admit it.
+
+    Reasons are too many operations, or too long a text.
+    """
     try:
-        await concurrency.admit(asking)
+        await concurrency.admit(context)
     except TooManyRequests as error:
-        return _refused(error, asking)
+        return _refused(error, context)
     problem = limits.unreadable(query or "")
     return PreExecutionError(data=None, errors=[limits.too_large(problem)]) if problem else None
 
 
-def _refused(error: TooManyRequests | DeadlineReached, asking: Asking) -> ExecutionResult:
-    if asking.response is not None and isinstance(error, TooManyRequests):
-        asking.response.status_code = 429
-        asking.response["Retry-After"] = "1"
+def _refused(error: TooManyRequests | DeadlineReached, context: RequestContext) -> ExecutionResult:
+    if context.response is not None and isinstance(error, TooManyRequests):
+        context.response.status_code = 429
+        context.response["Retry-After"] = "1"
     return PreExecutionError(
         data=None, errors=[GraphQLError(error.message, extensions={"code": error.code, "field": ""})]
     )
 
 
-async def _watching(asking: Asking, results: StreamResult) -> AsyncGenerator[Any, None]:
-    """These results, as long as the subscription is open; it counts for its address."""
+async def _watching(context: RequestContext, results: StreamResult) -> AsyncGenerator[Any, None]:
+    """Yield the results while the subscription is open, and count it for its address."""
     async with aclosing(results):
         try:
-            with concurrency.watching(asking):
+            with concurrency.watching(context):
                 async for result in results:
                     yield result
         except TooManyRequests as error:
-            yield _refused(error, asking)
+            yield _refused(error, context)
 
 
 async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, with subscriptions as server-sent events, and over WebSocket: who asks, for each."""
+"""GraphQL over HTTP, with subscriptions as server-sent events, and over WebSocket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from strawberry.http.exceptions import NonJsonMessageReceived
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.unset import UNSET, UnsetType
 
-from accounts.api import Asking
+from accounts.api import RequestContext
 from accounts.errors import AccountError
 from accounts.middleware import user_for_scope
 from accounts.outages import DATABASE_AWAY, SORRY
@@ -27,21 +27,21 @@ from crowdvote.api.schema import schema
 
 logger = logging.getLogger(__name__)
 
-# For what opens a WebSocket and says no word.
-_PATIENCE = timedelta(seconds=10)
-# A closing code after which clients connect again.
+# Time for a client that opens a WebSocket to begin the protocol.
+_INIT_TIME = timedelta(seconds=10)
+# The closing code after which clients connect again.
 _TRY_AGAIN_LATER = 1013
 
 
-class GraphQLView(AsyncGraphQLView[Asking, None]):
-    """Queries by GET or POST, mutations by POST, subscriptions by either where the client accepts text/event-stream."""
+class GraphQLView(AsyncGraphQLView[RequestContext, None]):
+    """Serve queries by GET or POST, mutations by POST, and subscriptions by either with Accept: text/event-stream."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(subscription_protocols=(GRAPHQL_SSE_PROTOCOL,), **kwargs)
 
     def parse_json(self, data: str | bytes) -> Any:
-        # Strawberry itself fails on a body such as 7, on bytes that are no text, numbers of thousands of digits, and
-        # what is nested deeper than Python's stack.
+        # Strawberry itself fails on a body such as 7, on bytes that are no text, on numbers of thousands of digits,
+        # and on nesting deeper than Python's stack.
         try:
             found = super().parse_json(data)
         except (ValueError, RecursionError) as error:
@@ -50,15 +50,15 @@ class GraphQLView(AsyncGraphQLView[Asking, None]):
             raise HTTPException(400, "A request is a JSON object.")
         return found
 
-    async def get_context(self, request: HttpRequest, response: HttpResponse) -> Asking:
-        return Asking(await request.auser(), request=request, response=response)
+    async def get_context(self, request: HttpRequest, response: HttpResponse) -> RequestContext:
+        return RequestContext(await request.auser(), request=request, response=response)
 
     async def render_graphql_ide(self, request: HttpRequest) -> HttpResponse:
         return await graphiql_page(request)
 
 
 class JsonMessages(ChannelsWebSocketAdapter):
-    """The messages of a WebSocket. One that can't be read closes it, whatever is wrong with it."""
+    """Read the messages of a WebSocket. An unreadable one closes it, whatever is wrong with it."""
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
         try:
@@ -70,8 +70,8 @@ class JsonMessages(ChannelsWebSocketAdapter):
             raise NonJsonMessageReceived from error
 
 
-class GraphQLConsumer(GraphQLWSConsumer[Asking, None]):
-    """Any operation over a WebSocket. Whoever opens it with a wrong token is refused, not taken for a visitor."""
+class GraphQLConsumer(GraphQLWSConsumer[RequestContext, None]):
+    """Serve any operation over a WebSocket. A wrong token is refused, not treated as a visitor."""
 
     websocket_adapter_class = JsonMessages
 
@@ -79,21 +79,21 @@ class GraphQLConsumer(GraphQLWSConsumer[Asking, None]):
         super().__init__(
             schema=schema,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
-            connection_init_wait_timeout=_PATIENCE,
+            connection_init_wait_timeout=_INIT_TIME,
         )
 
     async def run(self, *args: Any, **kwargs: Any) -> Any:
-        """The life of the socket. Where it cannot be seen who opens it, the client is told to come again."""
+        """Serve the socket until it closes. While the database is away, tell the client to connect again later."""
         try:
             return await super().run(*args, **kwargs)
         except DATABASE_AWAY:
             logger.error("a WebSocket is closed: the database is away")
             await self.close(code=_TRY_AGAIN_LATER, reason=SORRY)
 
-    async def get_context(self, request: Any, response: Any) -> Asking:
-        return Asking(AnonymousUser(), scope=request.scope)
+    async def get_context(self, request: Any, response: Any) -> RequestContext:
+        return RequestContext(AnonymousUser(), scope=request.scope)
 
-    async def on_ws_connect(self, context: Asking) -> UnsetType:
+    async def on_ws_connect(self, context: RequestContext) -> UnsetType:
         try:
             context.viewer = await user_for_scope(context.scope, context.connection_params)
         except AccountError as error:

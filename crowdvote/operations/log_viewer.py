@@ -1,7 +1,7 @@
-"""The event log in the administration: newest first, filtered, a page at a time. Superusers only.
+"""The event log in the administration: newest first, filtered, in pages. For superusers only.
 
-The request chooses among the log's own files by day, never by a path: what it names is compared with what stands in the
-log's directory.
+A request chooses one of the log's own files by its day, never by a path: the day is compared with those of the files in
+the log's directory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from django.views.decorators.http import require_safe
 
 PER_PAGE = 100
 _BLOCK = 65_536
-# A line that some other program wrote into the file may be endless; nobody reads more of it.
+# The most that is read of a line: another program may have written an endless one.
 _LONGEST_LINE = 10_000
 _NAME, _LEVELS = "crowdvote.log", ("INFO", "WARNING", "ERROR")
 _ROTATED = re.compile(re.escape(_NAME) + r"\.(\d{4}-\d\d-\d\d(?:\.\d+)?)", re.ASCII)
@@ -38,7 +38,7 @@ _LINE = re.compile(
 
 @dataclass(frozen=True)
 class Event:
-    """One line; one that no event wrote is all message."""
+    """One line of the log. A line in another form is all message."""
 
     message: str
     time: str = ""
@@ -57,7 +57,7 @@ class EventFilter(forms.Form):
 
     def __init__(self, data: object, *, days: list[str]) -> None:
         super().__init__(data)  # type: ignore[arg-type]
-        # What is written now first; it may hold more than today where nothing was logged since.
+        # The current file first. It may hold an earlier day, if nothing was logged since.
         self.fields["day"].choices = [("", "Newest"), *((day, day) for day in days)]  # type: ignore[attr-defined]
 
     def accepts(self, event: Event) -> bool:
@@ -73,7 +73,7 @@ class EventFilter(forms.Form):
 @require_safe
 @user_passes_test(lambda user: user.is_active and user.is_staff, login_url="admin:login")
 def event_log(request: HttpRequest) -> HttpResponse:
-    """The log of one day, filtered. Raises PermissionDenied for staff who are no superusers."""
+    """Show the log of one day, filtered. Raises PermissionDenied for staff who are not superusers."""
     if not request.user.is_superuser:
         raise PermissionDenied
     files = log_files(Path(settings.LOG_DIR))
@@ -101,7 +101,7 @@ def event_log(request: HttpRequest) -> HttpResponse:
 
 
 def log_files(directory: Path) -> dict[str, Path]:
-    """The log's own files by their day; that of the file which is being written is "". Links are none of them."""
+    """Return the log's own files by day, "" for the current one. Links are ignored."""
     found = {}
     for path in directory.iterdir() if directory.is_dir() else ():
         if path.is_file() and not path.is_symlink():
@@ -113,7 +113,7 @@ def log_files(directory: Path) -> dict[str, Path]:
 
 
 def events_of(path: Path) -> Iterator[Event]:
-    """The events of a file, newest first. A file that has been deleted since has none."""
+    """Return the events of a file, newest first; none if the file has been deleted since."""
     for line in _lines_from_the_end(path):
         if text := line.decode("utf-8", "replace").rstrip("\r"):
             known = _LINE.fullmatch(text)
@@ -121,7 +121,7 @@ def events_of(path: Path) -> Iterator[Event]:
 
 
 def _json_event(text: str) -> Event | None:
-    """The event in a line of `crowdvote.operations.logfile.JsonFormatter`; None where it is no such line."""
+    """Return the event in a line of `crowdvote.operations.logfile.JsonFormatter`, or None."""
     try:
         found = json.loads(text) if text.startswith("{") else {}
         time = found["time"][:19].replace("T", " ")

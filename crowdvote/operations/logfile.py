@@ -1,13 +1,12 @@
-"""The file behind the event log: one line an event, a new file each day, whatever else writes to it or fails; and the
-two forms that lines have.
+"""The files of the event log, one per day, and the two forms of their lines. Several processes write them.
 
 # Note [Several processes, one log]
-Every process appends whole lines with single writes to a file opened for appending, so lines never mix. A file belongs
-to the (UTC) day of its first line. Before each line a process looks whether the name still points at the file it has
-open, and opens it anew if not; if that file belongs to an earlier day, it renames it, holding a lock on the file
-itself, so that one process renames and the others, who then find that the name moved on, don't. A line that another
-process writes between the two lands in the renamed file, not nowhere; and a file is never renamed over another. So
-rotation loses no line, and it needs no process to be running at midnight.
+Every process appends whole lines, each with a single write to a file opened for appending, so lines never mix. A file
+belongs to the (UTC) day of its first line. Before each line a process checks whether the name still points at the file
+it has open, and opens it anew if not. If that file belongs to an earlier day, the process renames it, holding a lock on
+the file itself: one process renames, and the others, which then find that the name has moved on, do not. A line that
+another process writes between the two lands in the renamed file, not nowhere, and no file is renamed over another. So
+rotation loses no line, and no process has to be running at midnight.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from django.core.files import locks
 
 from accounts.text import single_line
 
-# Seconds for which a line that could not be written speaks against the log.
+# Seconds for which a failed write counts as a problem of the log.
 _REMEMBERED = 60.0
 _NOT_LOGGED, _NOT_ROTATED = "events are not being logged", "the log cannot be rotated"
-# How a line of either form begins.
+# The beginning of a line in either form.
 _DAY = re.compile(rb'(?:\[|\{"time": ")(\d{4}-\d\d-\d\d)')
 
 
 class EventFormatter(logging.Formatter):
-    """`[2025-09-15 14:30:25] [INFO] [VOTE_CAST] [alice_user] - ...` in UTC; one line whatever the record holds."""
+    """Format an event as `[2025-09-15 14:30:25] [INFO] [VOTE_CAST] [alice_user] - ...`, in UTC, always on one line."""
 
     converter = staticmethod(time.gmtime)
 
@@ -52,10 +51,10 @@ class EventFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, for programs that collect logs. `event` and `actor` are of events; other lines name their
-    `logger`, and an exception has its traceback.
+    """Format a record as one JSON object a line, for programs that collect logs.
 
-    `time` comes first: by the first line's a file knows its day.
+    Events have `event` and `actor`; other lines name their `logger`. An exception has its traceback. `time` comes
+    first: the first line's tells the day of a file.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -72,7 +71,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class SharedDailyFileHandler(TimedRotatingFileHandler):
-    """A daily rotated file that several processes may write to and whose failures fail nothing.
+    """Write to a file that is rotated daily and shared by processes. Its failures make nothing else fail.
 
     See Note [Several processes, one log].
     """
@@ -96,12 +95,12 @@ class SharedDailyFileHandler(TimedRotatingFileHandler):
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Say once, until it works again, that events are not being logged; never raise."""
+        """Report once, until it works again, that events are not being logged; never raise."""
         self._complain(_NOT_LOGGED)
         self._failed_at = time.monotonic()
 
     def problem(self) -> str | None:
-        """Why the next event may not be logged; None where nothing speaks against it. Writes nothing."""
+        """Return why the next event may not be logged, or None. Writes nothing."""
         with self.lock or contextlib.nullcontext():
             if self._failed_at is not None and time.monotonic() - self._failed_at < _REMEMBERED:
                 return "an event could not be logged"
@@ -129,17 +128,17 @@ class SharedDailyFileHandler(TimedRotatingFileHandler):
                 self._rotate(self._day)
                 self._complaints.discard(_NOT_ROTATED)
             except OSError:
-                # Better a line in yesterday's file than none.
+                # A line in yesterday's file is better than none.
                 self._complain(_NOT_ROTATED)
             file = self._named_file()
         return file
 
     def _named_file(self) -> BinaryIO:
-        """The file that bears the log's name now, open for appending."""
+        """Return the file that has the log's name now, open for appending."""
         if self._file is None or not _is_at(self._file, self._path):
             self._close_file()
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Of the owner alone, whatever the umask: who voted when is in it.
+            # Only the owner may read it, whatever the umask: it says who voted when.
             self._file = open(self._path, "a+b", buffering=0, opener=_for_the_owner)  # noqa: SIM115
             self._day, self._torn = None, False
         if self._day is None:
@@ -161,7 +160,7 @@ class SharedDailyFileHandler(TimedRotatingFileHandler):
 
     def _rotate(self, day: str) -> None:
         assert self._file is not None
-        # The lock is on the file of the earlier day itself: by now the name may already stand for today's.
+        # The lock is on the earlier day's file itself: by now its name may belong to today's.
         locks.lock(self._file, locks.LOCK_EX)
         try:
             if _is_at(self._file, self._path):
@@ -195,8 +194,8 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
 
 
 def _day_of(file: BinaryIO) -> str | None:
-    """The day of the file's first line; of its last change where that names none; None for an empty file."""
-    # Of the open file, not of its name, which another process may be moving on.
+    """Return the day of a file's first line, or of its last change if that line has none; None for an empty file."""
+    # Ask the open file, not its name, which another process may give to another file.
     start = os.pread(file.fileno(), 32, 0)
     if not start:
         return None

@@ -1,8 +1,8 @@
-"""Metrics for Prometheus. Imported only where they are switched on; the package is optional.
+"""Metrics for Prometheus. Imported only if they are switched on; the package is optional.
 
-Each process tells about itself: a web process at /metrics, to whoever bears CROWDVOTE_METRICS_TOKEN, a worker on a port
-of its own. What describes the whole installation, such as `crowdvote_staleness_seconds`, every process tells alike.
-No label has a value that a stranger can make up, and none names a community, a decision or a person.
+Each process reports about itself: a web process at /metrics, to clients that know CROWDVOTE_METRICS_TOKEN, a worker on
+a port of its own. Metrics of the whole installation, such as `crowdvote_staleness_seconds`, are the same from every
+process. No label has a value that a stranger can make up, and none names a community, a decision or a person.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ FAILURES = Counter("crowdvote_failed_decisions", "Times that a decision could no
 
 
 def connect() -> None:
-    """Begin to measure; called when a server or worker starts, after the logs were set up for the last time."""
+    """Begin to measure. Called when a server or worker starts, after logging was set up for the last time."""
     prometheus_client.disable_created_metrics()
     BUILD.info({"version": __version__})
     for signal, receiver in (
@@ -114,10 +114,10 @@ class _CountEvents(logging.Handler):
 
 
 class Now(Collector):
-    """What is so at this moment, looked up when somebody asks."""
+    """Values that are looked up when somebody asks."""
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Nothing: else the database would be asked when this is registered."""
+        """Return nothing, so that registering does not ask the database."""
         return iter(())
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -139,7 +139,7 @@ class Now(Collector):
 
 
 def _staleness() -> float | None:
-    """None while the database does not answer."""
+    """Return the age of the oldest stale result, or None while the database does not answer."""
     try:
         close_old_connections()
         return ledger_staleness.staleness(clock.now()).total_seconds()
@@ -151,7 +151,7 @@ def _staleness() -> float | None:
 
 @sync_and_async_middleware
 def requests(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Counts requests and takes their time."""
+    """Count requests and measure their time."""
     if iscoroutinefunction(get_response):
 
         async def in_loop(request: HttpRequest) -> HttpResponseBase:
@@ -172,7 +172,7 @@ def requests(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReques
 
 
 def _answered(request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:
-    # Static files and addresses that lead nowhere have no view.
+    # Static files and unknown addresses have no view.
     view = request.resolver_match.view_name if request.resolver_match else "none"
     method = request.method if request.method in _METHODS else "other"
     HTTP_REQUESTS.labels(view, method, response.status_code).inc()
@@ -180,7 +180,7 @@ def _answered(request: HttpRequest, response: HttpResponseBase, seconds: float) 
 
 
 class Operations(SchemaExtension):
-    """Counts GraphQL operations and takes their time."""
+    """Count GraphQL operations and measure their time."""
 
     def on_operation(self) -> Iterator[None]:
         started = time.perf_counter()
@@ -188,7 +188,7 @@ class Operations(SchemaExtension):
         context = self.execution_context
         try:
             kind = context.operation_type.value
-        except RuntimeError:  # it could not be parsed, or names no operation that is there
+        except RuntimeError:  # it could not be parsed, or names an unknown operation
             kind = "invalid"
         failed = context.pre_execution_errors or (context.result and context.result.errors)
         OPERATIONS.labels(kind, "error" if failed else "ok").inc()
@@ -199,7 +199,7 @@ class Operations(SchemaExtension):
 @never_cache
 @require_safe
 def exposition(request: HttpRequest) -> HttpResponse:
-    """What this process has measured, for whoever bears the token."""
+    """Return what this process has measured, to clients that know the token."""
     given = bearer_token(request.headers.get("Authorization", ""))
     if given is None or not constant_time_compare(given, settings.METRICS_TOKEN):
         return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
@@ -207,5 +207,5 @@ def exposition(request: HttpRequest) -> HttpResponse:
 
 
 def serve() -> None:
-    """Answer on a port of this process's own. Raises OSError where the port is taken."""
+    """Answer on a port of this process's own. Raises OSError if the port is taken."""
     prometheus_client.start_http_server(settings.METRICS_PORT, addr=settings.METRICS_HOST)

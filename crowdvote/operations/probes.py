@@ -1,7 +1,7 @@
-"""What those who watch over the service ask: /healthz, /readyz and, where it is wanted, /metrics.
+"""The addresses for monitoring: /healthz, /readyz and, if switched on, /metrics.
 
-They are answered before everything else, by a middleware: a probe knows the address of a process but not the name the
-site answers to, does not follow a redirect to HTTPS, and must not fail with the database because a session is read.
+A middleware answers them before everything else: a probe knows a process's address but not the site's name, does not
+follow a redirect to HTTPS, and must not fail because a session cannot be read.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ View = Callable[[HttpRequest], HttpResponse]
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The process is alive. Nothing else is touched: what restarts dead processes must not restart all when the
-    database is away.
+    """Answer that the process is alive, and touch nothing else.
+
+    A supervisor that restarts dead processes must not restart all of them when the database is away.
     """
     return JsonResponse({"status": "alive"})
 
@@ -34,7 +35,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when every check is well, else 503; `?exclude=staleness&exclude=...` leaves checks out of the judgement."""
+    """Answer 200 if every check passes, else 503. `?exclude=staleness&exclude=...` leaves checks out."""
     excluded = set(request.GET.getlist("exclude"))
     known = ("server", *readiness.NAMES)
     if unknown := excluded.difference(known):
@@ -43,7 +44,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     ready = not any(problem for name, problem in found.items() if name not in excluded)
     shown = {name: {"ok": True} if why is None else {"ok": False, "reason": why} for name, why in found.items()}
     response = JsonResponse({"ready": ready, "checks": shown}, status=200 if ready else 503)
-    # Django would log every 503 as an error; not to be ready is an answer.
+    # Django would log every 503 as an error; this one is an ordinary answer.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
@@ -57,7 +58,7 @@ if settings.METRICS_TOKEN:
 
 @sync_and_async_middleware
 def probes(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Answers the probes' addresses, and hands on everything else."""
+    """Answer the addresses for monitoring, and hand on all other requests."""
     if iscoroutinefunction(get_response):
 
         async def in_loop(request: HttpRequest) -> HttpResponseBase:

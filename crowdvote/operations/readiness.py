@@ -1,7 +1,7 @@
-"""Whether this process can do its work, for those who watch over it: a few checks, each with a reason in a few words.
+"""Checks of whether this process can do its work, each with its reason in a few words.
 
-Anybody may ask, so the reasons name no host, address or decision, and asking costs little: a look is shared by all who
-ask within a second, and there is never more than one under way.
+Anybody may ask. So the reasons name no host, address or decision, and asking costs little: one look serves everybody
+who asks within a second, and never is more than one under way.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from democracy import recalculation
 from democracy.database import clock
 from democracy.ledger import staleness as ledger_staleness
 
-# What is wrong, by check; None where nothing is.
+# The problem found by each check; None if there is none.
 Checks = Mapping[str, str | None]
 
 NAMES = ("database", "migrations", "executor", "log", "staleness")
-# Seconds for which a connection is waited for.
+# Seconds to wait for a connection.
 _CONNECTING = 2.0
 UNREACHABLE, UNKNOWN = "the database does not answer", "unknown, for the database does not answer"
 UNTIL_MIGRATED = "unknown until the migrations are applied"
 
 
 def look() -> Checks:
-    """Look at everything, with this thread's database connection."""
+    """Run every check, with this thread's database connection."""
     try:
         _reach_database()
         database, migrations, executor = None, _migrations(), _executor()
-        # Without its tables or columns the question itself would fail.
+        # Without the tables or columns the query itself would fail.
         staleness = _staleness() if migrations is None else UNTIL_MIGRATED
     except DatabaseError:
         database, migrations, executor, staleness = UNREACHABLE, UNKNOWN, UNKNOWN, UNKNOWN
@@ -45,7 +45,7 @@ def look() -> Checks:
 
 
 def _reach_database() -> None:
-    """Raises DatabaseError, soon: where connections are pooled, the pool by itself would wait half a minute for one."""
+    """Connect to the database. Raises DatabaseError soon: a pool by itself would wait half a minute."""
     if pool := getattr(connection, "pool", None):
         with connection.wrap_database_errors:
             pool.open()
@@ -65,14 +65,14 @@ _wanted: set[tuple[str, str]] = set()
 
 
 def _wanted_migrations() -> set[tuple[str, str]]:
-    """The migrations that this code comes with; read once."""
+    """Return the migrations of this code, read once."""
     if not _wanted:
         _wanted.update(MigrationLoader(None).disk_migrations)
     return _wanted
 
 
 def _executor() -> str | None:
-    """A process that was told to calculate nothing by itself lacks nothing."""
+    """Return the executor's problem. A process that is told to calculate nothing has none."""
     return None if settings.CROWDVOTE_EXECUTOR == "off" else recalculation.executor_problem()
 
 
@@ -90,7 +90,7 @@ def _log() -> str | None:
 
 
 class Lookout:
-    """Looks in a thread of its own, so that whoever asks has an answer within `patience` seconds, whatever hangs."""
+    """Run the checks in a thread of its own, so that an answer comes within `patience` seconds, whatever hangs."""
 
     def __init__(self, look: Callable[[], Checks], *, patience: float = 4.0, fresh: float = 1.0) -> None:
         self._look, self._patience, self._fresh = look, patience, fresh

@@ -1,4 +1,4 @@
-"""Pictures that stand for people: drawn from a public handle, and for anonymous members always the same one."""
+"""Pictures of people, drawn from their public handle. All anonymous members share one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-# Grounds on which white letters have a contrast of at least 4.5, each with a lighter tone for the shape behind them.
+# Backgrounds on which white letters have a contrast of at least 4.5, each with a lighter tone for the disc.
 GROUNDS = (
     ("#3549b5", "#5063cc"),
     ("#7a3fb0", "#9059c2"),
@@ -22,7 +22,7 @@ GROUNDS = (
     ("#4a5568", "#626d80"),
     ("#6b4a3a", "#805f50"),
 )
-# Where the lighter disc lies in the drawing of 40 x 40.
+# Positions of the lighter disc in the drawing of 40 x 40.
 _PLACES = ((0, 0), (40, 0), (0, 40), (40, 40), (20, 44), (20, -4), (-4, 20), (44, 20))
 
 _ANONYMOUS = mark_safe(
@@ -32,9 +32,9 @@ _ANONYMOUS = mark_safe(
 
 
 def avatar(handle: str, *, size: int) -> SafeString:
-    """A picture of `size` pixels for this handle; for "", an anonymous member, the one that they all share.
+    """Return a picture of `size` pixels for this handle; for "", the one that anonymous members share.
 
-    Decoration beside a name: assistive technology skips it.
+    It is decoration beside a name: assistive technology skips it.
     """
     return format_html(
         '<svg class="avatar" width="{0}" height="{0}" viewBox="0 0 40 40" aria-hidden="true">{1}</svg>',
@@ -47,7 +47,7 @@ def _drawing(handle: str) -> SafeString:
     digest = hashlib.sha256(handle.encode()).digest()
     ground, tone = GROUNDS[digest[0] % len(GROUNDS)]
     x, y = _PLACES[digest[1] % len(_PLACES)]
-    # Nested drawings clip what they hold: no clip path, whose id would have to be unique on the page.
+    # A nested drawing clips its content; a clip path would need an id that is unique on the page.
     return format_html(
         '<circle cx="20" cy="20" r="20" fill="{}"/><circle cx="{}" cy="{}" r="{}" fill="{}"/>'
         '<text x="20" y="26" text-anchor="middle" font-size="16" font-weight="650" fill="#fff">{}</text>',
@@ -61,7 +61,7 @@ def _drawing(handle: str) -> SafeString:
 
 
 def initials(handle: str) -> str:
-    """ "mary_ann" is MA, "bob" is BO."""
+    """Return the letters of a picture: MA for "mary_ann", BO for "bob"."""
     words = [word for word in handle.split("_") if word]
     letters = words[0][0] + words[1][0] if len(words) > 1 else handle.strip("_")[:2]
     return letters.upper()

@@ -1,4 +1,4 @@
-"""The example on the start page: how a decision of a community that the operator chose stands, else a worked one."""
+"""The example on the start page: a live decision of a community that the operator chose, or a made-up one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from democracy.models.results import DecisionResult
 from democracy.reading import decisions
 from graph import FIVE_STARS, STAR, Participation, star, tally
 
-# Of so many newest decisions one is taken: some may be open that nobody votes in.
+# The number of newest decisions to look at: in some, nobody may have voted.
 _CANDIDATES = 20
 
 
 @dataclass(frozen=True)
 class Row:
-    """One choice: its average in microstars, what share of five stars that is, and how far it got."""
+    """One choice: its average in microstars, its share of five stars, and how far it got."""
 
     title: str
     microstars: int
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Example:
-    """A decision as a visitor sees it. `decision` and `snapshot` are None for the worked example."""
+    """A decision as a visitor sees it. `decision` and `snapshot` are None for the made-up one."""
 
     question: str
     rows: tuple[Row, ...]
@@ -54,7 +54,7 @@ class Example:
 
 
 def live_example() -> Example | None:
-    """The newest open decision of the operator's community that every visitor may see and that has a winner so far."""
+    """Return the operator's newest open decision that every visitor may see and that has a winner so far."""
     if not settings.EXAMPLE_COMMUNITY:
         return None
     now = timezone.now()
@@ -81,7 +81,7 @@ def _example(
     decision: Decision | None = None,
     snapshot: DecisionSnapshot | None = None,
 ) -> Example:
-    """Show a result that has a winner; `titles` are those of the choices."""
+    """Return the panel for a result that has a winner; `titles` are those of the choices."""
     winner, runner_up = result.winner, result.runner_up
     assert winner is not None
     assert runner_up is not None

@@ -1,4 +1,4 @@
-"""The icons of the pages: line drawings on a grid of 24 x 24, stroked in the colour of the text around them."""
+"""Icons of the pages: line drawings on a grid of 24 x 24, in the colour of the text around them."""
 
 STAR = "M12 2.8l2.85 6 6.55.87-4.8 4.55 1.2 6.5L12 17.55l-5.8 3.17 1.2-6.5-4.8-4.55 6.55-.87z"
 

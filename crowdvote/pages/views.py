@@ -23,7 +23,7 @@ _VERIFIER = settings.BASE_DIR / "verify" / "crowdvote_verify.py"
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """What CrowdVote is, with an example, and how to get in; in a demo, whom to enter as."""
+    """Show the start page: an introduction, an example, and the way in; in a demo, its people."""
     demo_people = User.objects.filter(is_demo=True, is_active=True).order_by("name", "handle")
     return render(
         request,
@@ -39,13 +39,13 @@ def home(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def home_example(request: HttpRequest) -> HttpResponse:
-    """The example alone, for the start page that refreshes it."""
+    """Refresh the example on the start page."""
     return render(request, "_example.html", {"example": live_example() or WORKED})
 
 
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
-    """How CrowdVote works: for newcomers, managers, sceptics and programmers."""
+    """Explain CrowdVote to newcomers, managers, sceptics and programmers."""
     context = {
         "site_url": settings.SITE_URL,
         "examples": api_examples(settings.SITE_URL),
@@ -58,7 +58,7 @@ def docs(request: HttpRequest) -> HttpResponse:
 @no_page
 @require_safe
 def verifier(request: HttpRequest) -> HttpResponse:
-    """The program that checks what this site says, as it stands in the source."""
+    """Return the source of the program that checks this site's results."""
     response = HttpResponse(_VERIFIER.read_bytes(), content_type="text/x-python; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{_VERIFIER.name}"'
     return response
@@ -67,13 +67,14 @@ def verifier(request: HttpRequest) -> HttpResponse:
 @no_page
 @require_safe
 def signing_key(request: HttpRequest) -> HttpResponse:
-    """The public key by which this site signs checkpoints, for whoever wants to keep it."""
+    """Return the public key with which this site signs checkpoints, for people who want to keep it."""
     return HttpResponse(f"{signing.public_key()}\n", content_type="text/plain; charset=utf-8")
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Says that something failed: 503, and when to ask again, where only the database is away, else 500. On a page that
-    needs nothing which may have failed, or as GraphQL says it.
+    """Report a failure: 503 and a time to ask again if only the database is away, else 500.
+
+    The answer is a page that needs nothing which may have failed or, for the API, a GraphQL error.
     """
     error = sys.exc_info()[1]
     is_away = isinstance(error, DATABASE_AWAY)
@@ -86,7 +87,7 @@ def failed(request: HttpRequest) -> HttpResponse:
         response = HttpResponse(render_to_string(f"{status}.html"), status=status)
     if is_away:
         response["Retry-After"] = str(RETRY_AFTER)
-        # In a line: Django would log all that every request stood in, for as long as the database is away.
+        # One line: while the database is away, Django would log a traceback for every request.
         logger.error("the database is away: %s", error)
         response._has_been_logged = True  # type: ignore[attr-defined]
     return response

@@ -1,4 +1,4 @@
-"""What holds for every request and every answer, whichever view it is for."""
+"""Rules for every request and every answer, whichever view it is for."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from django.utils.cache import patch_cache_control
 from django.utils.decorators import sync_and_async_middleware
 
 Handler = Callable[[HttpRequest], Any]
-# More digits than any id has.
+# A number with more digits than any id has.
 _LARGE = re.compile(r"/[0-9]{19,}(/|$)")
 
 
 @sync_and_async_middleware
 def private_answers(get_response: Handler) -> Handler:
-    """No cache, the browser's neither, keeps what was made for somebody: pages of who is signed in, fragments, answers
-    of the API. What says more about its caching itself is believed.
+    """Keep personal answers out of every cache, the browser's included.
+
+    Personal are pages of signed-in people, fragments, and answers of the API. An answer that sets its own caching keeps
+    it.
     """
     if iscoroutinefunction(get_response):
 
@@ -50,9 +52,7 @@ def _private(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBa
 
 @sync_and_async_middleware
 def readable_requests(get_response: Handler) -> Handler:
-    """Refuses addresses and cookies that nobody was given: with U+0000, which databases do not take, or a number that
-    no row can have.
-    """
+    """Refuse addresses and cookies that cannot be ours: with U+0000, or with a number that no row can have."""
     if iscoroutinefunction(get_response):
 
         async def in_loop(request: HttpRequest) -> HttpResponseBase:

@@ -1,7 +1,7 @@
-"""What a request may bring along, and how long it may take to: refused by its length, or while it is read.
+"""Limits on the body of a request: its length, and the time it takes to arrive.
 
-Django would keep a body, on disk if need be, before it looks at who sends it and where to. No page takes more than
-MAX_BODY: large files are imported on the command line.
+Django would keep a body, on disk if need be, before it looks at the sender and the address. No page takes more than
+MAX_BODY; large files are imported on the command line.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 from crowdvote.serving.streams import Application, Message, Receive, Send
 
 MAX_BODY = 1024 * 1024
-# Seconds in which a body has to be there.
+# Seconds within which a body has to arrive.
 BODY_SECONDS = 30.0
 _GONE: Message = {"type": "http.disconnect"}
 
 
 def limited_bodies(application: Application) -> Application:
-    """The application, which gets no body that is too large or comes too slowly: its client is told so."""
+    """Wrap the application so that bodies which are too large or too slow are refused before it sees them."""
 
     async def http(scope: Any, receive: Receive, send: Send) -> None:
         if _length(scope) > MAX_BODY:
@@ -55,7 +55,7 @@ class _Body:
         return message
 
     async def send(self, message: Message) -> None:
-        # Of a request that was refused nobody wants to hear more.
+        # The request was refused: drop the rest of its answer.
         if not self._is_refused:
             self._is_answered = True
             await self._send(message)
@@ -68,13 +68,13 @@ class _Body:
 
 
 def _length(scope: Mapping[str, Any]) -> int:
-    """What the request says of its length; 0 where that is no number, which the server itself refuses."""
+    """Return the length that the request declares; 0 if that is no number, which the server itself refuses."""
     text = dict(scope["headers"]).get(b"content-length", b"0")
     return int(text[:20]) if text.isdigit() else 0
 
 
 async def refuse(send: Send, status: int, message: str) -> None:
-    """Answer with a word, and hear no more of the connection."""
+    """Answer with a short text, and close the connection."""
     body = message.encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),

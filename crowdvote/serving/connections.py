@@ -1,7 +1,7 @@
-"""Connections that stay open (WebSockets, streams of server-sent events): how many, and which threads work for them.
+"""Connections that stay open (WebSockets, server-sent events): their number, and the threads that work for them.
 
-Each costs a file of the process, and there are only so many: without a limit, pages would fail for want of one. A few
-threads do the database work of all of them, a call at a time: each asks little, and most of the time nothing.
+Each takes a file of the process, and files are limited: without a limit on connections, pages would fail for want of
+one. A few threads do the database work of all of them, one call at a time, because each asks little and seldom.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from django.db import close_old_connections
 
 from accounts import ratelimit
 
-# Files that are left to everything else: requests, databases, logs.
+# Files reserved for everything else: requests, databases, logs.
 _FILES_KEPT = 256
 _THREADS = 8
 
 
 class TooManyConnections(Exception):
-    """There is no place for another connection; `status` and message say why to whoever wanted it."""
+    """A refusal of another open connection, with `status` and message for the client."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -35,19 +35,19 @@ class TooManyConnections(Exception):
 
 
 class Places:
-    """The places for connections that stay open, all of one event loop."""
+    """The places for open connections in one event loop."""
 
     def __init__(self) -> None:
         self._taken: Counter[str] = Counter()
 
     @contextmanager
     def take(self, scope: Any) -> Iterator[None]:
-        """While this connection is open. Raises TooManyConnections."""
+        """Hold a place while the connection is open. Raises TooManyConnections."""
         address = ratelimit.client_of_scope(scope)
         most = capacity()
         if self._taken.total() >= most:
             raise TooManyConnections(503, "Too many open connections. Try again in a moment.")
-        # No address may have them all.
+        # No address may take all places.
         if self._taken[address] >= min(settings.CONNECTIONS_PER_ADDRESS, max(1, most // 2)):
             raise TooManyConnections(429, "Too many open connections from your address. Close some of them.")
         self._taken[address] += 1
@@ -63,7 +63,7 @@ places = Places()
 
 
 def capacity() -> int:
-    """How many connections may stay open: as the settings say, and as the process has files for."""
+    """Return how many connections may stay open, by the settings and by the files that the process may have."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return int(settings.CONNECTIONS)
@@ -71,13 +71,13 @@ def capacity() -> int:
 
 
 def raise_file_limit() -> None:
-    """Take as many files as the process may have; shells and service managers begin with fewer."""
+    """Raise the limit on open files to the highest allowed: shells and service managers start lower."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class _DatabaseThread(ThreadPoolExecutor):
-    """One thread, which after each call gives its database connection back: whoever waits holds none."""
+    """A thread that gives its database connection back after each call, so that waiting holds none."""
 
     def __init__(self) -> None:
         super().__init__(max_workers=1, thread_name_prefix="open-connections")
@@ -97,6 +97,6 @@ _next_thread = itertools.cycle([_DatabaseThread() for _ in range(_THREADS)])
 
 @asynccontextmanager
 async def shared_thread() -> AsyncIterator[None]:
-    """Within it, work that has to be in a thread (the database, above all) is done by one that others share."""
+    """Run thread-sensitive work within this block, above all the database's, in a thread that is shared."""
     async with ThreadSensitiveContext(executor=next(_next_thread)):
         yield

@@ -1,5 +1,6 @@
-"""Files that only the user whom CrowdVote runs as may read, whatever the umask: ballots, sign-in links and keys are in
-them, or can be made of them.
+"""Files that only CrowdVote's own user may read, whatever the umask.
+
+They hold ballots, sign-in links and keys, or what can be turned into them.
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # settings are read from here, before Django has any
+if TYPE_CHECKING:  # settings import this before Django has any
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 _OTHERS = 0o077
 
 
 def make_directory(path: Path) -> None:
-    """Make it and, where it is there already and others may look into it, close it to them."""
+    """Create a directory for the owner alone; close it if it exists and is open to others."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    narrow(path)
+    restrict(path)
 
 
-def narrow(*paths: Path) -> None:
-    """Take everybody else's rights away. What belongs to somebody else, or to all (/tmp), stays as it is."""
+def restrict(*paths: Path) -> None:
+    """Remove everybody else's rights. Leaves alone what belongs to somebody else, or to all (/tmp)."""
     for path in paths:
         with suppress(FileNotFoundError, PermissionError):
             found = path.lstat()
@@ -32,11 +33,12 @@ def narrow(*paths: Path) -> None:
                 path.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS)
 
 
-def narrow_database(sender: object, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
-    """Close the file of an SQLite database to others, and what SQLite keeps beside it: what it makes later gets the
-    rights of the first. Receiver of `connection_created`, when nothing is in a new file yet.
+def restrict_database(sender: object, connection: BaseDatabaseWrapper, **kwargs: object) -> None:
+    """Close an SQLite database's files to others. Receiver of `connection_created`.
+
+    It runs before a new file has any content. Files that SQLite adds later get the rights of the first.
     """
     name = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite" and not name.startswith((":", "file:")):
         path = Path(name)
-        narrow(path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")))
+        restrict(path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")))

@@ -1,9 +1,9 @@
-"""The server that `manage.py serve` runs: uvicorn, and how it ends.
+"""The server that `manage.py serve` runs: uvicorn, with an orderly end.
 
-On SIGTERM or SIGINT it says at /readyz that it is stopping and goes on serving for DRAIN seconds, so that a balancer
-can look elsewhere; then it closes its socket, ends streams and WebSockets, waits at most GRACE seconds for requests
-under way and as long again for calculations, and exits with 0. A second signal ends it at once: nothing that was
-acknowledged is lost by that, as it is not by kill -9.
+On SIGTERM or SIGINT, /readyz says that the server is stopping. It goes on serving for DRAIN seconds, so that a balancer
+can look elsewhere. Then it closes its socket, ends streams and WebSockets, waits at most GRACE seconds for requests
+under way and as long again for calculations, and exits with 0. A second signal ends it at once. Even that, like kill
+-9, loses nothing that was acknowledged.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from crowdvote.serving.streams import serving
 
 logger = logging.getLogger(__name__)
 
-# Seconds in which the head of a request has to be there, and how large it may be. Of bodies: `bodies`.
+# Seconds within which the head of a request has to arrive, and its greatest size. `bodies` has those of bodies.
 HEAD_SECONDS = 10.0
 MAX_HEAD = 64 * 1024
 
 
 def longest_stop() -> float:
-    """Seconds after which a server that was told to end has ended, whatever hangs.
+    """Return the seconds after which a server that is told to end has ended, whatever hangs.
 
     Requests, the scheduler's own thread and calculations may take GRACE each, Redis the rest.
     """
@@ -48,7 +48,7 @@ class Server(uvicorn.Server):
         serving.stopping = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Not in the signal's handler: that may have interrupted the starting of another thread, and wait for its lock.
+        # Not in the signal's handler: it may have interrupted the start of another thread, and would wait for its lock.
         threading.Thread(target=_end_by_force, name="longest-stop", daemon=True).start()
         await asyncio.sleep(settings.DRAIN)
         serving.end_streams()
@@ -56,7 +56,7 @@ class Server(uvicorn.Server):
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection that is closed when it is opened and nothing, or only half of a request's head, comes."""
+    """An HTTP connection that closes unless a whole request head arrives in time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -103,7 +103,7 @@ class Protocol(HttpToolsProtocol):
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket that may be refused with a word: uvicorn takes that for a failure of ours, and logs it as one."""
+    """A WebSocket that may be refused with a reason, which uvicorn would log as a failure of ours."""
 
     async def send(self, message: Any) -> None:
         await super().send(message)
@@ -112,7 +112,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 def _end_by_force() -> None:
-    """A request that hangs would keep the interpreter waiting for its thread."""
+    """Exit now: the interpreter would wait for the thread of a request that hangs."""
     threading.Event().wait(longest_stop())
     logger.error("did not end within %g seconds; ending by force", longest_stop())
     os._exit(1)

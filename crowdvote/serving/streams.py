@@ -1,8 +1,8 @@
-"""What a server has open, and how it ends: it says so first, ends what would never end by itself, and only then closes.
+"""Everything that a server has open, and its end: say so, end what would stay for ever, then close.
 
-A stream of server-sent events is over only when its client leaves, so a server that waited for its streams would wait
-for ever. They are ended here, as a connection ends and not as a subscription does: whoever watched connects again, to
-another process or to this one's successor. WebSockets are closed by the server itself, with 1012: "service restart".
+A stream of server-sent events ends only when its client leaves, so a server that waited for its streams would wait for
+ever. This module ends them, as a lost connection would and not as a finished subscription would: the client connects
+again, to another process or to this one's successor. The server itself closes WebSockets, with 1012, "service restart".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
 
 class Serving:
-    """What this process's server has open, all of its event loop, and whether it is ending."""
+    """The open streams and sockets of this process's server, in one event loop, and whether it is ending."""
 
     def __init__(self) -> None:
         self.stopping = False
@@ -39,7 +39,7 @@ class Serving:
 
     def stream_opened(self, stream: EventStream) -> None:
         self._streams.add(stream)
-        if self.stopping:  # it was asked for before and begins only now
+        if self.stopping:  # it was asked for before the end and begins only now
             stream.end()
 
     def stream_closed(self, stream: EventStream) -> None:
@@ -47,7 +47,7 @@ class Serving:
 
     @contextmanager
     def socket(self) -> Iterator[None]:
-        """While a WebSocket is open."""
+        """Register a WebSocket while it is open."""
         self.sockets += 1
         try:
             with self.patience("a WebSocket"):
@@ -57,7 +57,7 @@ class Serving:
 
     @contextmanager
     def patience(self, what: str) -> Iterator[None]:
-        """While the server, which ends, waits for this. Once it waits no longer it cancels it, which is no error."""
+        """Let the ending server wait for this work. When the wait is over it cancels the work, which is no error."""
         try:
             yield
         except asyncio.CancelledError:
@@ -82,7 +82,7 @@ class EventStream:
             self._told_to_end.set_result(None)
 
     async def receive(self) -> Message:
-        """What the client sends next. A stream that is to end hears that its client has left."""
+        """Return the client's next message. A stream that has to end is told that its client has left."""
         message = asyncio.ensure_future(self._receive())
         try:
             waited_for: set[asyncio.Future[Any]] = {message, self._told_to_end}
@@ -99,8 +99,9 @@ class EventStream:
         await self._send(message)
 
     async def close(self) -> None:
-        """The application is done, or given up. What it left unanswered is refused; the answer of a stream that was
-        told to end is completed for it.
+        """Complete the exchange after the application is done or given up.
+
+        A request without an answer is refused. The answer of a stream that had to end is completed.
         """
         serving.stream_closed(self)
         if not self._has_begun:
@@ -124,7 +125,7 @@ def _is_event_stream(start: Message) -> bool:
 
 
 def ending_streams(application: Application) -> Application:
-    """The application, whose streams of server-sent events end with the server."""
+    """Wrap the application so that its streams of server-sent events end with the server."""
 
     async def http(scope: Any, receive: Receive, send: Send) -> None:
         stream = EventStream(receive, send)

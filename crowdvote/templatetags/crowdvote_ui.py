@@ -1,6 +1,6 @@
-"""What templates show CrowdVote's things with: icons, avatars, stars, bars, times, numbers, states, links.
+"""Template tags and filters: icons, pictures, stars, bars, times, numbers, states, links.
 
-Nothing here uses a style attribute, which the content security policy forbids: widths are attributes of SVG elements.
+None uses a style attribute, which the content security policy forbids: widths are attributes of SVG elements.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ register = template.Library()
 
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
-    """An icon by name; decoration unless `label` says what it means."""
+    """Draw an icon by name; it is decoration unless `label` gives it a meaning."""
     meaning = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
     return format_html('<svg class="icon" viewBox="0 0 24 24" {}><path d="{}"/></svg>', meaning, PATHS[name])
 
 
 @register.simple_tag
 def star_shape(kind: str = "") -> SafeString:
-    """A single star to be filled by the style sheet."""
+    """Draw a single star for the style sheet to fill."""
     return format_html(
         '<svg {} viewBox="0 0 24 24" aria-hidden="true"><path d="{}"/></svg>',
         format_html('class="{}"', kind) if kind else "",
@@ -43,7 +43,7 @@ def star_shape(kind: str = "") -> SafeString:
 
 @register.simple_tag
 def avatar(handle: str = "", size: int = 32) -> SafeString:
-    """The picture of a public handle; without one the neutral picture of everybody who is anonymous."""
+    """Draw the picture of a public handle; without a handle, the one that anonymous members share."""
     return avatars.avatar(handle, size=size)
 
 
@@ -52,25 +52,25 @@ def avatar(handle: str = "", size: int = 32) -> SafeString:
 
 @register.filter
 def as_stars(microstars: int | str | None) -> str:
-    """Microstars in stars: 5000000 is "5", 3333333 is "3.33"; a dash for none."""
+    """Write microstars as stars, with at most two decimals: "5" for 5000000, "3.33" for 3333333; a dash for none."""
     return "–" if microstars is None or microstars == "" else numbers.stars_text(microstars)
 
 
 @register.filter
 def grouped(number: int | None) -> str:
-    """12345 is "12,345"."""
+    """Write 12345 as "12,345"."""
     return "–" if number is None else f"{number:,}"
 
 
 @register.filter
 def percent(share: float | None) -> str:
-    """A share as a whole percentage: 0.13 is "13%"; a dash for none."""
+    """Write a share as a whole percentage: 0.13 as "13%"; a dash for none."""
     return "–" if share is None else numbers.short_percent(share)
 
 
 @register.filter
 def share_of(part: float, whole: float) -> float:
-    """`part / whole`, 0 of nothing: for bars and percentages."""
+    """Return `part / whole`, or 0 if the whole is 0, for bars and percentages."""
     return part / whole if whole else 0.0
 
 
@@ -79,9 +79,9 @@ def share_of(part: float, whole: float) -> float:
 
 @register.simple_tag
 def stars(microstars: int | None) -> SafeString:
-    """Five stars filled as far as `microstars` says, and the number beside them."""
+    """Draw five stars, filled by `microstars`, with the number beside them."""
     text = as_stars(microstars)
-    # The stars lie side by side in 120 x 24; a nested drawing shows only as much of the full ones as its width allows.
+    # The stars lie side by side in 120 x 24; a nested drawing of limited width cuts the full ones off.
     width = min(max((microstars or 0) / FIVE_STARS, 0), 1) * 120
     return format_html(
         '<span class="stars"><svg viewBox="0 0 120 24" aria-hidden="true">'
@@ -95,7 +95,7 @@ def stars(microstars: int | None) -> SafeString:
 
 @register.simple_tag
 def bar(share: float, kind: str = "") -> SafeString:
-    """A horizontal bar, `share` (0 to 1) of it filled. Say the number beside it: this is decoration."""
+    """Draw a horizontal bar filled to `share` (0 to 1). It is decoration: write the number beside it."""
     filled = f"{min(max(share, 0), 1) * 100:.2f}%"
     return format_html(
         '<svg class="bar {}" aria-hidden="true"><rect class="track" width="100%" height="100%" rx="4"/>'
@@ -110,7 +110,7 @@ def bar(share: float, kind: str = "") -> SafeString:
 
 @register.simple_tag
 def when(moment: datetime | None, form: str = "datetime") -> SafeString:
-    """A point in time, in UTC; time.js turns it into the reader's zone.
+    """Write a moment in UTC; time.js converts it to the reader's time zone.
 
     `form` is datetime, date, time, relative ("3 minutes ago") or countdown ("2 days 4 hours").
     """
@@ -123,14 +123,15 @@ def when(moment: datetime | None, form: str = "datetime") -> SafeString:
 
 @register.simple_tag
 def when_about(moment: datetime) -> SafeString:
-    """The hour in which something happened, in UTC, where nothing more exact is told."""
+    """Write the hour in which something happened, in UTC, where nothing more exact may be told."""
     moment = moment.astimezone(timezone.get_default_timezone())
     return format_html('<time datetime="{}">{}</time>', moment.isoformat(), f"{moment:%-d %b %Y}, {moment:%H}:… UTC")
 
 
 @register.simple_tag
 def hash_value(value: str, name: str) -> SafeString:
-    """A whole hash, key or signature: it wraps, can be selected at once, and where a script may, copied by a button.
+    """Write a whole hash, key or signature, which wraps, is selected at once, and has a button to copy it.
+
     `name` is the id of its element.
     """
     return format_html(
@@ -146,7 +147,7 @@ def hash_value(value: str, name: str) -> SafeString:
 
 @register.simple_tag
 def address(name: str, *args: object, **kwargs: object) -> str:
-    """The address of a named page, or "" where there is no such page."""
+    """Return the address of a named page, or "" if there is no such page."""
     try:
         return reverse(name, args=args, kwargs=kwargs)
     except NoReverseMatch:
@@ -155,7 +156,7 @@ def address(name: str, *args: object, **kwargs: object) -> str:
 
 @register.simple_tag(takes_context=True)
 def nav_link(context: RequestContext, name: str, text: str) -> SafeString:
-    """An item of the navigation, marked where the reader is; nothing where there is no such page."""
+    """Link to a page in the navigation, and mark the current one. Empty if there is no such page."""
     url = address(name)
     if not url:
         return mark_safe("")
@@ -167,13 +168,13 @@ def nav_link(context: RequestContext, name: str, text: str) -> SafeString:
 
 @register.simple_tag
 def version() -> str:
-    """The version of CrowdVote that serves the page."""
+    """Return the version of CrowdVote that serves the page."""
     return __version__
 
 
 @register.simple_tag
 def breadcrumb(*steps: str) -> SafeString:
-    """The way to this page: text and address by turns, and at the end the text of the page itself."""
+    """Show the path to this page. Takes texts and addresses in turn, and the text of this page last."""
     *way, here = steps
     links = format_html_join("", '<li><a href="{}">{}</a></li>', zip(way[1::2], way[::2], strict=True))
     return format_html(
@@ -183,7 +184,7 @@ def breadcrumb(*steps: str) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def page_link(context: RequestContext, number: int, text: str, parameter: str = "", target: str = "") -> SafeString:
-    """A button to another page of a list; with `target` (an id) only that fragment is replaced."""
+    """Link to another page of a list by a button. With `target` (an id), only that fragment is replaced."""
     query = context["request"].GET.copy()
     query[parameter or "page"] = str(number)
     return format_html(
@@ -196,7 +197,7 @@ def page_link(context: RequestContext, number: int, text: str, parameter: str = 
 
 @register.simple_tag(takes_context=True)
 def sort_header(context: RequestContext, key: str | int, text: str, target: str = "", kind: str = "") -> SafeString:
-    """The head of a column that sorts a table by `?sort=key`, and the other way (`-key`) when it does so already."""
+    """Show a column's head that sorts the table by `?sort=key`, or by `-key` if it already does."""
     query = context["request"].GET.copy()
     present = query.get("sort", "")
     direction = {f"{key}": "ascending", f"-{key}": "descending"}.get(present, "none")
@@ -239,16 +240,16 @@ BADGES = {
 
 @register.simple_tag
 def badge(state: str) -> SafeString:
-    """A decision's state, or that of its result, as a word on a coloured ground."""
+    """Show the state of a decision, or of its result, as a word on a coloured ground."""
     return format_html('<span class="badge {}">{}</span>', state, BADGES[state])
 
 
 @register.simple_tag
 def runoff_bar(ahead: int, behind: int, equal: int, series_a: int | str = "", series_b: int | str = "") -> SafeString:
-    """Ballots for one finalist from the left, for the other from the right, for neither between them. `series_a` and
-    `series_b` are the numbers of their colours, where they have some.
+    """Draw the runoff: ballots for one finalist from the left, for the other from the right, no preference between.
 
-    The line is where half of the ballots with a preference are; the numbers are said beside it.
+    A line marks half of the ballots with a preference. `series_a` and `series_b` are the numbers of the finalists'
+    colours, if any. Write the numbers beside it.
     """
     total = (ahead + behind + equal) or 1
     left, right = ahead / total * 100, behind / total * 100

@@ -15,20 +15,20 @@ from democracy.models import Community
 class DemoCommunity:
     name: str
     content: Callable[[datetime], NewCommunity]
-    newly: Callable[[Made, datetime], None] | None = None
+    happens_today: Callable[[Made, datetime], None] | None = None
 
     def make(self, now: datetime) -> Community:
         made = import_community(self.content(now))
-        if self.newly is not None:
-            self.newly(made, now)
+        if self.happens_today is not None:
+            self.happens_today(made, now)
         return made.community
 
 
-# Its newest open decision is the start page's example.
+# The start page shows its newest open decision.
 EXAMPLE = springfield.NAME
-# Maple Court first: somebody who lives there applies to Springfield.
+# Maple Court comes first: one of its members applies to Springfield.
 COMMUNITIES = (
     DemoCommunity(maple_court.NAME, maple_court.community),
-    DemoCommunity(springfield.NAME, springfield.community, springfield.newly),
+    DemoCommunity(springfield.NAME, springfield.community, springfield.happen_today),
     DemoCommunity(riverside.NAME, riverside.community),
 )

@@ -1,4 +1,4 @@
-"""Maple Court: a condominium whose board has to replace the roof. Members only."""
+"""Maple Court, a condominium whose board has to replace the roof. Members only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Made-up ballots: a leaning with some noise, the same in every run."""
+"""Made-up ballots: opinions of camps with some noise, the same in every run."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def ballots(
     comments: Mapping[str, str] | None = None,
     fixed: Mapping[str, Mapping[str, int]] | None = None,
 ) -> list[NewBallot]:
-    """One ballot for each of these people, cast between the two times.
+    """Return one ballot for each of these people, cast between the two times.
 
-    Each belongs to a camp (share of the people, stars by choice) and departs from its stars by at most one here and
-    there; `fixed` says exactly how somebody votes.
+    Each person belongs to a camp (share of the people, stars by choice), and deviates from its stars by at most one.
+    `fixed` gives the exact ballots of some people.
     """
     chance = random.Random(seed)
     shares = [share for share, _ in camps]

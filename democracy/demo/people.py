@@ -1,10 +1,10 @@
-"""The people one can enter the demo as, from the start page. They are members of several of its communities."""
+"""People whose accounts visitors may use in the demo, from the start page. Each is in several communities."""
 
 from __future__ import annotations
 
 from democracy.files.bulk_writing import NewMember
 
-# Handle and name; what they are is said where they are members.
+# By handle: names. The communities give them roles.
 ACCOUNTS = {
     "rosa_delgado": "Rosa Delgado",
     "theo_lindqvist": "Theo Lindqvist",
@@ -17,15 +17,15 @@ ACCOUNTS = {
 
 
 def account(handle: str, **fields: object) -> NewMember:
-    """One of the accounts as a member; its id in the community is its handle."""
+    """Return one of the accounts as a member, with its handle as its id in the community."""
     return NewMember(id=handle, name=ACCOUNTS[handle], handle=handle, is_demo=True, **fields)  # type: ignore[arg-type]
 
 
 def neighbour(name: str, **fields: object) -> NewMember:
-    """Somebody who is only there to be followed, read and counted; the id is the name in lower case."""
+    """Return a member whom nobody can sign in as, with the name in lower case as the id."""
     return NewMember(id=name.lower().replace(" ", "_"), name=name, **fields)  # type: ignore[arg-type]
 
 
 def named(ids: str) -> list[str]:
-    """The ids of several members, written in one line."""
+    """Return the ids of several members, written in one line."""
     return ids.split()

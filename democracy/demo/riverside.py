@@ -1,4 +1,4 @@
-"""Riverside: a large community, generated, in which most people follow somebody and few vote themselves."""
+"""Riverside, a large generated community in which most people follow somebody and few vote themselves."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def community(now: datetime) -> NewCommunity:
 
 
 def _followings(chance: random.Random, people: list[str]) -> list[NewFollowing]:
-    """Whoever is followed already is found more easily: few are followed by many, many by none."""
+    """Return random followings that prefer popular members: few are followed by many, many by none."""
     pairs: dict[tuple[str, str], None] = {}
     drawn = list(people)
     while len(pairs) < FOLLOWINGS:
@@ -75,7 +75,7 @@ def _decision(now: datetime, topic: str, title: str, voters: list[str], *, seed:
             voters,
             [(share, dict(zip(ids, stars, strict=True))) for share, stars in camps],
             tags=[topic],
-            # A few moments for all: each is a transaction's worth of ledger entries.
+            # Few different moments, because each one takes a transaction of ledger entries.
             between=(now - timedelta(hours=6), now - timedelta(hours=6)),
             seed=seed,
         ),

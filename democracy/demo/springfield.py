@@ -1,4 +1,4 @@
-"""Springfield: a town of some forty members who are at home in different topics and trust each other on them."""
+"""Springfield, a town of some forty members who know different topics and trust each other on them."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ _MEMBERS: tuple[NewMember, ...] = (
     neighbour("Dana Whitlock", role=Membership.Role.LOBBYIST),
 )
 
-# Follower, followee, tags. A chain of four ends at Amara on budgets; a loop of three has its way out through Hana; Olga
-# and Callum only ask each other about parks, so without a ballot of their own they have none there.
+# Follower, followee, tags. A chain of four ends at Amara on budgets. A loop of three has a way out through Hana. Olga
+# and Callum follow only each other on parks, so there they inherit nothing.
 _FOLLOWINGS = (
     ("theo_lindqvist", "nadia_benali", "budget"),
     ("nadia_benali", "oskar_jensen", "budget, housing"),
@@ -116,7 +116,7 @@ _FOLLOWINGS = (
 
 
 def community(now: datetime) -> NewCommunity:
-    """Springfield as it stands on the day the demo is loaded, with half a year behind it."""
+    """Return Springfield as it stands on the day that the demo is loaded, with half a year behind it."""
     return NewCommunity(
         name=NAME,
         description="The people of Springfield decide together on money, streets and parks. Everybody may read along; "
@@ -337,8 +337,8 @@ def _chair(now: datetime) -> NewDecision:
     )
 
 
-def newly(made: Made, now: datetime) -> None:
-    """What happens today, through the commands that everybody uses: a draft of the manager's, and an application."""
+def happen_today(made: Made, now: datetime) -> None:
+    """Do what happens today, through the usual commands: the manager's draft, and an application."""
     services.create_decision(
         Membership.objects.get(pk=made.members["rosa_delgado"]).user,
         made.community.pk,

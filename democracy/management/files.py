@@ -1,4 +1,4 @@
-"""What the commands share about files: reading them, and refusing them in words."""
+"""Files of commands: reading them, and explaining refusals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from democracy.files.bulk_writing import Malformed
 
 
 def read_bytes(path: Path) -> bytes:
-    """What is in the file. Raises CommandError."""
+    """Return the file's content. Raises CommandError."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -22,7 +22,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """The file as UTF-8 text. Raises CommandError naming the line."""
+    """Return the file as UTF-8 text. Raises CommandError naming the line."""
     data = read_bytes(path)
     try:
         return data.decode("utf-8-sig")
@@ -33,8 +33,8 @@ def read_text(path: Path) -> str:
 
 @contextmanager
 def importing(path: Path) -> Iterator[None]:
-    """Say what is wrong with a file, or with what was asked for, and that nothing was written."""
-    # Hundreds of thousands of rows live until the end, and the collector would look through them again and again.
+    """Turn refusals of a file or of arguments into a CommandError that says that nothing was written."""
+    # The garbage collector would search hundreds of thousands of rows, which live until the end, again and again.
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Calculating in the foreground, for commands: return when everything is current, or say what is not."""
+"""Calculation in the foreground, for commands: return when everything is current, or report what is not."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class StillRunning(Exception):
 
 
 @dataclass
-class Outcome:
-    """What a calculation of one community did; `failed` has the decisions it could not calculate, with the reason."""
+class Calculated:
+    """The decisions of one community that were calculated, and those that failed, with the reason."""
 
     calculated: list[Decision] = field(default_factory=list)
     failed: list[Decision] = field(default_factory=list)
 
 
-def calculate(community_id: int, *, patience: float) -> Outcome:
-    """Calculate a community's stale decisions, those that failed a moment ago too.
+def calculate(community_id: int, *, patience: float) -> Calculated:
+    """Calculate a community's stale decisions, including those that failed a moment ago.
 
     Waits up to `patience` seconds for a run of another process. Raises StillRunning.
     """
     published = Decision.objects.filter(community=community_id, published_at__isnull=False)
-    # Somebody asks for it: no reason to leave a failed one alone for a while.
+    # Somebody asked for it, so do not wait before trying a failed decision again.
     published.exclude(calculation_error="").update(failed_at=None)
     before = {decision.pk: decision for decision in _stale(community_id)}
     deadline = time.monotonic() + patience
@@ -39,11 +39,11 @@ def calculate(community_id: int, *, patience: float) -> Outcome:
         if time.monotonic() > deadline:
             raise StillRunning
         time.sleep(_POLL)
-    outcome = Outcome()
+    found = Calculated()
     for decision in Decision.objects.filter(pk__in=before).order_by("pk"):
         done = decision.calculation_status == Decision.CalculationStatus.CURRENT
-        (outcome.calculated if done else outcome.failed).append(decision)
-    return outcome
+        (found.calculated if done else found.failed).append(decision)
+    return found
 
 
 def _stale(community_id: int) -> list[Decision]:

@@ -52,18 +52,18 @@ async def _watch(
     """The values of a topic: what `read` finds, then what the hub carries. Ends with PermissionDenied once `may` raises
     it, or once the viewer is somebody else: signed out.
     """
-    asking = info.context
-    who = asking.viewer.pk
+    context = info.context
+    who = context.viewer.pk
     topics = [topic, readers_topic(community_id)] + ([access_topic(who)] if who is not None else [])
     async with hub.subscribe(*topics) as inbox:
-        await sync_to_async(may)(asking.viewer)
+        await sync_to_async(may)(context.viewer)
         last = await sync_to_async(read)()
         yield last
         recheck_at = time.monotonic() + RECHECK
         while True:
             news = await _next(inbox.next, recheck_at)
             if news.keys() - {topic} or time.monotonic() >= recheck_at:
-                viewer = await asking.identify()
+                viewer = await context.identify()
                 if viewer.pk != who:
                     raise PermissionDenied("You are signed out.")
                 await sync_to_async(may)(viewer)

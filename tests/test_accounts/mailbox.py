@@ -1,4 +1,4 @@
-"""What stands in the mails that were sent."""
+"""Contents of the mails that were sent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.core.mail import EmailMessage
 
 
 def link_in(mail: EmailMessage) -> str:
-    """The path, and query if any, of the one link in the mail."""
+    """Return the path, with its query, of the one link in the mail."""
     (link,) = re.findall(r"^https?://\S+$", str(mail.body), re.MULTILINE)
     parts = urlsplit(link)
     return urlunsplit(("", "", parts.path, parts.query, ""))

@@ -19,7 +19,7 @@ def root() -> User:
 
 @pytest.fixture
 def clerk() -> User:
-    """Staff who may change people."""
+    """Return staff who may change people."""
     clerk = person("clerk", is_staff=True)
     clerk.user_permissions.set(Permission.objects.filter(content_type__app_label="accounts"))
     return clerk

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def told():
-    """What the limits say about themselves."""
+    """Collect the messages of limits that were reached."""
     messages: list[str] = []
 
     def receive(sender, message, **kwargs):
@@ -131,12 +131,12 @@ class TestWhoTheClientIs:
         ("proxies", "peer", "forwarded", "client"),
         [
             (0, "192.0.2.1", None, "192.0.2.1"),
-            # Nobody said that there is a proxy, so the header is the client's own invention.
+            # No proxy is configured, so the header is the client's own invention.
             (0, "192.0.2.1", "198.51.100.7", "192.0.2.1"),
             (1, "192.0.2.1", "198.51.100.7", "198.51.100.7"),
             (1, "192.0.2.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),
             (2, "192.0.2.1", "203.0.113.9, 198.51.100.7, 192.0.2.2", "198.51.100.7"),
-            # Came past a proxy: believe the peer.
+            # It came past the proxies: believe the peer.
             (2, "192.0.2.1", "198.51.100.7", "192.0.2.1"),
             (1, "192.0.2.1", "not an address", "192.0.2.1"),
             (1, "192.0.2.1", None, "192.0.2.1"),
@@ -177,7 +177,7 @@ class Gone(BaseCache):
 
 
 class TestACacheThatDoesNotAnswer:
-    """A Redis that is gone: limits go on by each process's own counters, and nothing fails for want of one."""
+    """A Redis that is gone: each process goes on with its own counters, and nothing fails for want of one."""
 
     @pytest.fixture(autouse=True)
     def gone(self, settings, monkeypatch):

@@ -31,7 +31,7 @@ def alice() -> User:
 
 @pytest.fixture
 def clock_moved(monkeypatch):
-    """Moves the clock that links are signed by."""
+    """Move the clock that signs links."""
 
     def move(seconds: float) -> None:
         real = time.time
@@ -230,7 +230,7 @@ class TestTheLink:
         forged = get_token(alice)[:-20] + "A" * 20
         with pytest.raises(InvalidLink):
             services.sign_in(forged)
-        # Built like Alice's, for the other's row: the signature is all that is wrong with it.
+        # Made like Alice's for the other row: only the signature is wrong.
         imported.email = alice.email
         with pytest.raises(InvalidLink):
             services.sign_in(get_token(imported))

@@ -1,4 +1,4 @@
-"""The first visit: how somebody wants to be called."""
+"""The first visit, on which people choose their name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Outbox = list[EmailMessage]
 
 @pytest.fixture
 def newcomer(client: Client, mailoutbox: Outbox) -> User:
-    """Somebody who has just used the link that made their account."""
+    """Return somebody who has just used the link that made their account."""
     services.request_sign_in_link("mary.ann@example.org", client="here")
     client.post(link_in(mailoutbox[0]))
     return User.objects.get(email="mary.ann@example.org")

@@ -1,4 +1,4 @@
-"""What axe-core finds on a page, in light and dark, on a phone and on a desk."""
+"""Findings of axe-core on a page, in light and dark, on a phone and on a desk."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _COLOURS: dict[str, object] = {"type": "rule", "values": ["color-contrast", "lin
 
 
 async def findings(page: Page, rules: list[str] | dict[str, object] = _STANDARDS) -> list[str]:
-    """The violations on the page as it is now, each with the places where it is."""
+    """Return the violations on the page as it is now, each with its places."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE)
-    # What a rule passed is not told of in detail: that takes longer than the rules.
+    # No details of what passed: they take longer than the rules.
     options = {"runOnly": rules, "resultTypes": ["violations"]}
     result = await page.evaluate("(options) => axe.run(options)", options)
     return [
@@ -26,11 +26,11 @@ async def findings(page: Page, rules: list[str] | dict[str, object] = _STANDARDS
 
 
 async def findings_in_all_looks(page: Page) -> list[str]:
-    """What axe finds on the page as it is now, and where it is wider than the screen, in every scheme and width."""
+    """Return axe's findings on the page as it is now, and where it is wider than the screen, in every look."""
     found = []
     for width in WIDTHS:
         await page.set_viewport_size({"width": width, "height": 800})
-        # Only colours differ between the schemes. Nothing moves: else they would be in between for a moment.
+        # The schemes differ only in colours. Without motion, no colour is in between for a moment.
         for scheme, rules in (("light", _STANDARDS), ("dark", _COLOURS)):
             await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             found += [f"{page.url} {scheme} {width}: {finding}" for finding in await findings(page, rules)]

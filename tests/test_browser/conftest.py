@@ -1,8 +1,8 @@
-"""A server of its own for the browser, as `make run` starts it, and pages that notice what must not happen.
+"""A server of its own for the browser, started as by `make run`, and pages that notice what must not happen.
 
-Playwright is used through asyncio, in one event loop for all browser tests: its synchronous form keeps a loop running
-in the main thread, in which no asynchronous test can run. The database belongs to the server; these tests see only what
-a browser sees.
+Playwright runs through asyncio, in one event loop for all browser tests: its synchronous form keeps a loop running in
+the main thread, in which no asynchronous test can run. The database belongs to the server; these tests see only what a
+browser sees.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ DEMO = """
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """CrowdVote on the embedded default with the demo communities, in its own process and data directory."""
+    """Start CrowdVote on the embedded default with the demo communities, in its own process and data directory."""
 
     def prepare(directory: Path) -> None:
         (directory / "demo.txt").write_text(servers.run(directory, DEMO))
@@ -59,14 +59,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @dataclass
 class Witness:
-    """What a page did beside showing itself."""
+    """The doings of a page besides showing itself."""
 
     site: str
     complaints: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
     def console(self, message: ConsoleMessage) -> None:
-        # A refused form is answered with a status that says so, which browsers put on record.
+        # Browsers record the status of a refused form as an error.
         is_refusal = re.search(r"responded with a status of (400|409)\b", message.text)
         if message.type in {"error", "warning"} and not is_refusal:
             self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url')})")
@@ -86,7 +86,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(chromium: Browser, server: Server) -> AsyncIterator[Page]:
-    """A page of a fresh browser profile.
+    """Open a page of a fresh browser profile.
 
     The test fails if the page complains in its console, throws, or asks another host for anything.
     """
@@ -103,8 +103,8 @@ async def page(chromium: Browser, server: Server) -> AsyncIterator[Page]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def unheard(chromium: Browser, server: Server) -> AsyncIterator[Page]:
-    """A page to whose console nobody listens: a browser complains there of answers that say no."""
+async def tolerant_page(chromium: Browser, server: Server) -> AsyncIterator[Page]:
+    """Open a page of a fresh browser profile, and ignore its console: browsers complain there of refusals."""
     context = await chromium.new_context(base_url=server.url)
     yield await context.new_page()
     await context.close()

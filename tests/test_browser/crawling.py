@@ -1,4 +1,4 @@
-"""Finding one page of every kind by following links, as a person who reads everything would."""
+"""Finding one page of every kind by following links, as a reader of everything would."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Page
 
-# Not pages: answers for programs and downloads, and the explorer, which is no page of ours.
+# Answers for programs, downloads, and the explorer are no pages of ours.
 _NO_PAGE = re.compile(r"/(data|export|events|status)/$|\.csv$|^/(graphql|admin|static|media|\.well-known)/|^/sign-out/")
 
 
 def kind(address: str) -> str:
-    """Pages that differ only in numbers and keys are of one kind."""
+    """Return the kind of an address: pages that differ only in numbers and keys are of one kind."""
     path = re.sub(r"/ballots/[^/]+/$", "/ballots/*/", urlsplit(address).path)
     return re.sub(r"\d+", "*", path)
 
 
 async def pages(page: Page, *starts: str) -> AsyncIterator[str]:
-    """Goes to one page of every kind that links lead to from `starts`, and tells its address once it is there."""
+    """Visit one page of every kind that links from `starts` lead to, and yield each address once it is open."""
     waiting, known = list(starts), {kind(start) for start in starts}
     while waiting:
         address = waiting.pop(0)
@@ -35,7 +35,7 @@ async def pages(page: Page, *starts: str) -> AsyncIterator[str]:
 
 
 async def enter(page: Page, name: str) -> None:
-    """Sign in as one of the demo people."""
+    """Sign in as one of the people of the demo."""
     await page.goto("/")
     await page.get_by_role("region", name="Try the demo").get_by_role("button", name=name).click()
     await page.wait_for_load_state()

@@ -1,4 +1,4 @@
-"""A page that shows every component once. It exists in tests only: pages in the browser get it instead of an answer."""
+"""A page that shows every component once. It exists in tests only: the browser gets it in place of an answer."""
 
 from __future__ import annotations
 

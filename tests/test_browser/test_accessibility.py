@@ -1,4 +1,4 @@
-"""What axe-core finds on a page of every kind, in light and dark, on a phone and on a desk."""
+"""axe-core finds nothing on a page of every kind, in light and dark, on a phone and on a desk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 from tests.test_browser.axe import findings_in_all_looks
 from tests.test_browser.crawling import enter, kind, pages
 
-# A manager finds all of these by following links alone.
+# All of these can be reached by a manager who follows links.
 EXPECTED = {
     "/",
     "/docs/",
@@ -39,7 +39,7 @@ EXPECTED = {
 
 async def test_axe_finds_nothing_on_any_page_a_manager_sees(page: Page) -> None:
     await enter(page, "Mei Tanaka")
-    # Other links may lead to decisions that are over, and to communities that somebody else manages.
+    # Other links may lead to closed decisions, and to communities that somebody else manages.
     await page.goto("/communities/")
     await page.get_by_role("link", name="Maple Court").first.click()
     await page.get_by_role("link", name="Which roof should we build?").first.click()

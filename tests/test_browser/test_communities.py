@@ -52,8 +52,8 @@ async def test_axe_finds_nothing_in_the_dialog_and_before_what_cannot_be_undone(
     assert found + await findings(page) == []
 
 
-async def test_axe_finds_nothing_where_somebody_applies_and_is_refused(unheard: Page) -> None:
-    page = unheard
+async def test_axe_finds_nothing_where_somebody_applies_and_is_refused(tolerant_page: Page) -> None:
+    page = tolerant_page
     await enter_as(page, "Theo Lindqvist")
     await page.goto("/communities/?q=maple")
     await page.get_by_role("link", name="Maple Court").click()
@@ -171,7 +171,7 @@ async def test_the_network_is_drawn_and_says_who_the_chosen_one_is(page: Page) -
 
 
 async def follow_many(page: Page) -> None:
-    """Follow thirteen members of Riverside: one more than fit on a page of one's followings."""
+    """Follow thirteen members of Riverside: one more than a page of followings shows."""
     await page.goto("/communities/?q=riverside")
     await page.get_by_role("link", name="Riverside Assembly").first.click()
     await page.get_by_role("link", name="Members", exact=True).click()
@@ -207,7 +207,7 @@ async def test_a_following_is_moved_over_the_edge_of_a_page_and_back(
     await expect(page).to_have_url(re.compile("following=2"))
     await expect(rows.first).to_contain_text(name)
     if scripts:
-        # And on with the keyboard, from where one is.
+        # The keyboard goes on from there.
         await expect(page.get_by_role("button", name=f"Move {name} down")).to_be_focused()
     await page.get_by_role("button", name=f"Move {name} up").press("Enter")
     await expect(page).to_have_url(re.compile("following=1"))

@@ -1,4 +1,4 @@
-"""The parts that pages are made of, in a browser: how they look to axe, and what they do."""
+"""The components of pages in a browser: their look by axe, and their behaviour."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.test_browser.gallery import DIALOG, gallery
 
 
 async def show_gallery(page: Page) -> None:
-    """Let this page find the gallery at /gallery, under the content security policy of all pages."""
+    """Serve the gallery to this page at /gallery, under the content security policy of all pages."""
     policy = (await page.request.get("/")).headers["content-security-policy"]
     html = gallery()
 
@@ -56,7 +56,7 @@ async def test_it_fits_a_wide_screen(shown: Page) -> None:
     assert await shown.evaluate("document.documentElement.scrollWidth") == 1600
 
 
-# Whether as many stars of the group have the colour of a full star.
+# True if as many stars of the group have the colour of a full star.
 LIT = """([legend, wanted]) => {
   const group = [...document.querySelectorAll("fieldset.rating")].find((g) => g.textContent.includes(legend));
   const full = getComputedStyle(document.querySelector(".stars .full-stars")).fill;
@@ -197,7 +197,7 @@ class TestTimes:
 async def answer_by(
     page: Page, events: Callable[[Route], Awaitable[None]], part: Callable[[Route], Awaitable[None]]
 ) -> None:
-    """Answer the gallery's stream of events, and the part that they refresh, in another way."""
+    """Replace the answers of the gallery's stream of events, and of the part that they refresh."""
     for address, handler in (("**/gallery-events*", events), ("**/gallery-part", part)):
         await page.unroute(address)
         await page.route(address, handler)
@@ -213,7 +213,7 @@ class TestLive:
         versions, asked = iter(["1", "1", "2"]), asyncio.Semaphore(0)
 
         async def events(route: Route) -> None:
-            # The answer ends after one event: what follows comes over new connections.
+            # The answer ends after one event: the next one comes over a new connection.
             await route.fulfill(body="event: result\ndata: {}\n\n", content_type="text/event-stream")
 
         async def part(route: Route) -> None:
@@ -235,8 +235,10 @@ class TestLive:
         await expect(page.locator("#part")).to_have_text("Version 2", timeout=20_000)
         await expect(page.locator("#part[data-mark=mine]")).to_have_count(0)
 
-    async def test_a_lost_connection_is_made_again_and_says_what_the_page_shows_by_then(self, unheard: Page) -> None:
-        page = unheard
+    async def test_a_lost_connection_is_made_again_and_says_what_the_page_shows_by_then(
+        self, tolerant_page: Page
+    ) -> None:
+        page = tolerant_page
         await show_gallery(page)
         told: list[str] = []
 
@@ -272,9 +274,9 @@ class TestLive:
         await expect(page.locator("#part")).to_have_text("What was missed", timeout=20_000)
 
     async def test_a_server_that_answers_with_errors_is_asked_no_more_often_than_by_polling(
-        self, unheard: Page
+        self, tolerant_page: Page
     ) -> None:
-        page = unheard
+        page = tolerant_page
         await show_gallery(page)
         connections = asyncio.Semaphore(0)
 

@@ -33,7 +33,7 @@ async def open_decision(page: Page, title: str, tab: str = "Vote") -> None:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def another(chromium: Browser, server: Server) -> AsyncIterator[Page]:
-    """A second person's browser."""
+    """Open a second person's browser."""
     context = await chromium.new_context(base_url=server.url)
     page = await context.new_page()
     await enter(page, "Theo")
@@ -55,7 +55,7 @@ async def test_axe_finds_nothing_on_the_pages_of_a_decision(page: Page, title: s
 
 
 async def test_axe_finds_nothing_in_what_a_visit_brings_up(page: Page) -> None:
-    """The states that no address has: a refused ballot, an answered question, a dialog, a search without a match."""
+    """Some states have no address: a refused ballot, an answered question, a dialog, a search without a match."""
     await enter(page, "Mei")
     await open_decision(page, SURPLUS)
     await page.get_by_role("button", name=re.compile("Cast my ballot|Save changes")).click()
@@ -178,7 +178,7 @@ async def test_choices_are_added_and_removed_and_times_are_the_readers(chromium:
 
 
 async def test_whoever_presses_a_button_by_the_keyboard_goes_on_from_there(page: Page) -> None:
-    """Else a reader of the screen would be thrown back to the top of the page by every answer."""
+    """An answer must not throw somebody with a screen reader back to the top of the page."""
     await enter(page, "Mei")
     await open_decision(page, SURPLUS)
     await page.locator("#vote .rating").first.locator("label").nth(4).click()
@@ -190,7 +190,7 @@ async def test_whoever_presses_a_button_by_the_keyboard_goes_on_from_there(page:
             page.get_by_role("button", name=re.compile(f"{re.escape(name)}|Save changes")).last
         ).to_be_focused()
     withdraw = page.get_by_role("button", name="Withdraw my ballot")
-    # Her ballot asks for itself again before she comes to its button, and is answered while she is on it.
+    # Her ballot begins to refresh before she reaches its button, and is answered while she is on it.
     asked, answer = asyncio.Event(), asyncio.Event()
 
     async def wait(route: Route) -> None:
@@ -202,7 +202,7 @@ async def test_whoever_presses_a_button_by_the_keyboard_goes_on_from_there(page:
     await page.route(page.url, wait)
     async with asyncio.timeout(20):
         while not asked.is_set():
-            # Passed over while it is being asked for already, by the calculation of her own ballot.
+            # The refresh is skipped while one is under way, after the calculation of her own ballot.
             await page.evaluate("document.body.dispatchEvent(new CustomEvent('calculated'))")
             with suppress(TimeoutError):
                 await asyncio.wait_for(asked.wait(), 1)
@@ -223,7 +223,7 @@ async def test_whoever_presses_a_button_by_the_keyboard_goes_on_from_there(page:
 
 
 async def test_what_somebody_does_is_answered_while_the_page_refreshes(page: Page) -> None:
-    """Else their form would be off the page when the answer comes, and what it says would have no place."""
+    """A refresh must not remove the form before its answer comes, or a message would have no place."""
     await enter(page, "Mei")
     await open_decision(page, SURPLUS)
     await page.locator("#vote .rating").first.locator("label").nth(4).click()

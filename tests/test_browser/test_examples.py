@@ -1,4 +1,4 @@
-"""The programs of the docs page, run as people copy them, against a running server."""
+"""The example programs of the docs page, run as people copy them, against a running server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.test_browser.conftest import Server
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def programs(page: Page, server: Server) -> dict[str, str]:
-    """The examples by language, with the token of somebody of the demo."""
+    """Return the examples by language, with the token of a person of the demo."""
     await page.goto("/")
     await page.get_by_role("region", name="Try the demo").get_by_role("button").first.click()
     await page.goto("/profile/")
@@ -41,7 +41,7 @@ async def run(*command: str, stdin: str = "") -> Process:
 
 
 async def asked_by_curl(programs: dict[str, str]) -> list[dict]:
-    """The decisions that the first command of the curl example answers."""
+    """Return the decisions in the answer to the first command of the curl example."""
     once = programs["curl"].split("# Stay")[0]
     output, _ = await (await run("bash", stdin=once)).communicate()
     (community,) = json.loads(output)["data"]["communities"]["edges"]
@@ -96,7 +96,7 @@ async def test_javascript_watches_a_decision(programs: dict[str, str], tmp_path:
 
 
 async def stop(process: Process) -> None:
-    """End a program and what it has started, which holds its output open."""
+    """End a program and its children, which hold its output open."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()

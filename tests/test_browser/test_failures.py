@@ -1,4 +1,4 @@
-"""The pages that are shown when something fails, and while the database is away."""
+"""Pages shown when something fails, and while the database is away."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ async def looks_well(chromium: Browser, failing: Server, address: str, status: i
     assert response is not None
     assert (response.status, "script-src 'self'" in response.headers["content-security-policy"]) == (status, True)
     await expect(page.get_by_role("heading", name=heading)).to_be_visible()
-    # In the site's look: its type, and the start page a button away.
+    # It has the site's look: its type, and a button to the start page.
     assert await page.evaluate("document.fonts.check('16px \"Public Sans\"')")
     await expect(page.get_by_role("link", name="To the start page")).to_have_css("font-weight", "600")
     assert await findings_in_all_looks(page) == []
-    # A browser says of such a page that it is none.
+    # A browser reports the status of such a page as an error.
     complaints = [one for one in witness.complaints if f"the server responded with a status of {status}" not in one]
     assert (complaints, witness.foreign) == ([], [])
     await context.close()

@@ -1,4 +1,4 @@
-"""GraphiQL, served from the project's own files, in a browser."""
+"""GraphiQL in a browser, served from the project's own files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from playwright.async_api import Page, expect
 
 
 async def run(page: Page, operation: str) -> None:
-    """Replace what the editor holds with an operation without a name, and run it."""
+    """Replace the editor's content with an operation without a name, and run it."""
     editor = page.get_by_role("region", name="Query Editor").locator(".CodeMirror").first
     await editor.evaluate("(element, text) => element.CodeMirror.setValue(text)", operation)
-    # GraphiQL reads the operations a moment after the typing; before that it would ask for the one that was there.
+    # GraphiQL reads the operations a moment after the typing; before that it would run the previous one.
     await page.wait_for_function(
         """(text) => {
           const state = JSON.parse(localStorage.getItem("graphiql:tabState"));

@@ -1,4 +1,4 @@
-"""Who follows whom as a picture: what is drawn on the canvas, and how people move about in it."""
+"""The picture of who follows whom: its drawing on the canvas, and how people move about in it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from playwright.async_api import Browser, Page, expect
 from tests.test_browser.conftest import Server
 from tests.test_browser.crawling import enter
 
-# Half the height of what is written, without the room around it.
+# Half the height of a line of text, without the room around it.
 HALF_A_LINE = 5
-# Keeps what the last picture was drawn with, in its order.
+# Records the parts of the latest picture, in the order in which they are drawn.
 WATCH = """
     const kept = { circles: [], texts: [] };
     const { clearRect, arc, fillText } = CanvasRenderingContext2D.prototype;
@@ -49,7 +49,7 @@ async def open_network(page: Page, community: str) -> None:
 
 
 async def drawn(page: Page) -> dict[str, Any]:
-    """What the picture consists of once it stands still."""
+    """Return the parts of the picture once it stands still."""
     before: dict[str, Any] = {}
     while (now := await page.evaluate("structuredClone(drawn())")) != before:
         before = now
@@ -58,7 +58,7 @@ async def drawn(page: Page) -> dict[str, Any]:
 
 
 async def picture(page: Page) -> dict[str, Any]:
-    """What the server says that is to be drawn."""
+    """Return the server's description of the picture."""
     return await page.evaluate("fetch(document.querySelector('[data-network]').dataset.source).then((it) => it.json())")
 
 
@@ -92,12 +92,12 @@ async def test_hubs_are_named_first_and_seen_to_be_hubs(page: Page) -> None:
     for _, followee, _ in said["followings"]:
         followers[followee] += 1
     hubs = sorted(range(len(followers)), key=lambda i: -followers[i])
-    # The names of the largest are written before all others, and hardly one of them is left out.
+    # The names of the largest come first, and hardly one of them is left out.
     first = [text["text"] for text in shown["texts"][:10]]
     assert len({said["members"][i][2] for i in hubs[:12]} & set(first)) >= 9
     radii = [circle["r"] for circle in shown["circles"]]
     assert max(radii) > 3 * median(radii) > 3
-    # The larger, the more followers.
+    # More followers make a larger circle.
     in_order = [radii[i] for i in hubs]
     assert in_order == sorted(in_order, reverse=True)
 
@@ -142,7 +142,7 @@ async def test_the_picture_is_moved_and_zoomed_by_mouse_and_keys(page: Page) -> 
     moved = await drawn(page)
     assert moved["circles"][0]["x"] == pytest.approx(whole["circles"][0]["x"] + 70)
     assert moved["circles"][0]["y"] == pytest.approx(whole["circles"][0]["y"] + 40)
-    # It was a movement, and chose nobody.
+    # The press moved the picture, and chose nobody.
     await expect(page.locator(".network-card")).to_be_hidden()
 
 
@@ -174,12 +174,12 @@ async def test_two_fingers_zoom_and_one_chooses(chromium: Browser, server: Serve
     await context.close()
 
 
-async def test_a_picture_that_cannot_be_laid_out_is_said_to_be_in_the_list(unheard: Page) -> None:
-    await unheard.route(re.compile(r"/worker\.\w+\.js$"), lambda route: route.abort())
-    await enter(unheard, "Samuel Brandt")
-    await unheard.goto("/communities/?q=Springfield")
-    await unheard.get_by_role("link", name="Springfield").first.click()
-    await unheard.get_by_role("link", name="Who follows whom", exact=True).click()
-    await expect(unheard.locator(".network-note")).to_have_text(
+async def test_a_picture_that_cannot_be_laid_out_is_said_to_be_in_the_list(tolerant_page: Page) -> None:
+    await tolerant_page.route(re.compile(r"/worker\.\w+\.js$"), lambda route: route.abort())
+    await enter(tolerant_page, "Samuel Brandt")
+    await tolerant_page.goto("/communities/?q=Springfield")
+    await tolerant_page.get_by_role("link", name="Springfield").first.click()
+    await tolerant_page.get_by_role("link", name="Who follows whom", exact=True).click()
+    await expect(tolerant_page.locator(".network-note")).to_have_text(
         "The picture could not be drawn. The list below has the same."
     )

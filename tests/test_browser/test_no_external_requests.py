@@ -1,5 +1,6 @@
-"""No page asks another host for anything, and none complains in its console: the fixture `page` watches both, here and
-where axe is run on the pages that a manager sees.
+"""No page asks another host for anything, and none complains in its console.
+
+The fixture `page` watches both, here and wherever axe looks at a manager's pages.
 """
 
 from __future__ import annotations

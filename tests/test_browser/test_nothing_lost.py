@@ -1,6 +1,4 @@
-"""Nothing that was typed is lost, nothing happens unseen: sessions that end, refusals, the keyboard, offline, many
-windows.
-"""
+"""Nothing typed is lost and nothing happens unseen: ended sessions, refusals, keyboard, offline, many windows."""
 
 from __future__ import annotations
 
@@ -33,8 +31,8 @@ async def sign_out_elsewhere(page: Page) -> None:
     await page.context.clear_cookies(name="sessionid")
 
 
-async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(unheard: Page) -> None:
-    page = unheard
+async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(tolerant_page: Page) -> None:
+    page = tolerant_page
     await enter(page, "Theo")
     await open_decision(page, PLAYGROUND)
     address = page.url
@@ -44,7 +42,7 @@ async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(unhea
     await page.get_by_label("Comment").fill("I thought about it all day.")
     await sign_out_elsewhere(page)
 
-    # What refreshes itself says it once, and swaps nothing in.
+    # A part that refreshes itself says it once, and swaps nothing in.
     await page.evaluate("document.getElementById('decision-status').dispatchEvent(new CustomEvent('live'))")
     await expect(page.locator("#signed-out")).to_contain_text(SIGNED_OUT)
     await expect(page.locator("#decision-panel")).to_have_count(1)
@@ -55,7 +53,7 @@ async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(unhea
     wanted = parse_qs(urlsplit(str(await link.get_attribute("href"))).query)["next"][0]
     assert wanted == f"{urlsplit(address).path}?unsaved="
 
-    # The mailed link opens another window: what was typed is there, and here it can be sent as well.
+    # The mailed link opens another window. The typed text is there too, and can be sent from either.
     other = await page.context.new_page()
     await enter(other, "Theo")
     await other.goto(wanted)
@@ -72,8 +70,10 @@ async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(unhea
     await expect(other.locator("#unsaved")).to_have_count(0)
 
 
-async def test_a_form_that_leaves_the_page_comes_back_with_all_its_rows_for_the_same_person_only(unheard: Page) -> None:
-    page = unheard
+async def test_a_form_that_leaves_the_page_comes_back_with_all_its_rows_for_the_same_person_only(
+    tolerant_page: Page,
+) -> None:
+    page = tolerant_page
     await enter(page, "Rosa")
     await page.goto("/communities/?q=springfield")
     await page.get_by_role("link", name="Springfield").first.click()
@@ -106,8 +106,8 @@ async def test_a_form_that_leaves_the_page_comes_back_with_all_its_rows_for_the_
     assert await page.evaluate("localStorage.getItem('crowdvote.unsaved')") is None
 
 
-async def test_by_keyboard_a_star_keeps_the_focus_and_a_refusal_has_it(unheard: Page) -> None:
-    page = unheard
+async def test_by_keyboard_a_star_keeps_the_focus_and_a_refusal_has_it(tolerant_page: Page) -> None:
+    page = tolerant_page
     await page.set_viewport_size({"width": 360, "height": 640})
     await enter(page, "Gideon")
     await open_decision(page, PLAYGROUND)
@@ -126,7 +126,7 @@ async def test_by_keyboard_a_star_keeps_the_focus_and_a_refusal_has_it(unheard: 
     await expect(page.locator("#messages")).to_contain_text(RECORDED)
     await expect(three).to_be_focused()
 
-    # One press drops the stars, the next brings them back.
+    # One press removes the stars, the next restores them.
     abstain = page.get_by_role("button", name="Abstain instead")
     boxes = [await button.bounding_box() for button in (cast, abstain)]
     assert boxes[0] is not None
@@ -153,7 +153,7 @@ async def test_what_is_being_written_outlasts_what_refreshes_itself(page: Page) 
     await star(page, 1, 2)
     await page.get_by_text("Tags and comment (optional)").click()
     await page.get_by_label("Comment").fill("Half a sent")
-    # As when voting closes; here it goes on.
+    # As if voting had closed; here it goes on.
     await page.evaluate("document.body.dispatchEvent(new CustomEvent('phase'))")
     await expect(page.locator("#vote form")).to_have_attribute("data-typed", "")
     await expect(page.get_by_label("Comment")).to_have_value("Half a sent")
@@ -197,12 +197,12 @@ async def test_going_back_to_a_search_finds_its_words_in_the_field(page: Page) -
         await expect(page.locator("#member-list")).to_contain_text(found)
 
 
-async def test_a_page_that_is_offline_says_so_at_its_live_parts(unheard: Page) -> None:
-    await open_decision(unheard, SURPLUS)
-    await unheard.context.set_offline(True)
-    sign = unheard.locator(".cut-off + #decision-status")
+async def test_a_page_that_is_offline_says_so_at_its_live_parts(tolerant_page: Page) -> None:
+    await open_decision(tolerant_page, SURPLUS)
+    await tolerant_page.context.set_offline(True)
+    sign = tolerant_page.locator(".cut-off + #decision-status")
     await expect(sign).to_have_count(1)
-    await unheard.context.set_offline(False)
+    await tolerant_page.context.set_offline(False)
     await expect(sign).to_have_count(0)
 
 
@@ -217,7 +217,7 @@ async def test_more_windows_than_a_browser_has_connections_all_work(chromium: Br
         await expect(place).to_have_attribute("data-live-state", re.compile("open|polling"))
         states.append(await place.get_attribute("data-live-state"))
     assert states == ["open"] * 4 + ["polling"] * 4
-    # A window that is closed gives its place to one that waits.
+    # A window that closes gives its place to one that waits.
     await pages[0].close()
     await expect(pages[4].locator("[data-live-source]")).to_have_attribute("data-live-state", "open", timeout=20_000)
     await context.close()
@@ -262,7 +262,7 @@ async def test_with_letters_twice_as_large_nothing_leaves_its_card_on_a_phone(
     await expect(page.locator("#follow-preview h2")).to_be_visible()
     assert await page.evaluate(OUTSIDE) == []
     assert await page.evaluate("document.documentElement.scrollWidth") == 360
-    # Times and seeds are long words: nobody has to scroll sideways to read them, either.
+    # Times and seeds are long words, and still nobody has to scroll sideways.
     await page.goto(f"{community}ledger/?kind=decision&decision={decision}")
     await page.locator("#ledger a.count").first.click()
     await page.evaluate("document.documentElement.style.fontSize = ''")

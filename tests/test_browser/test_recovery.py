@@ -1,6 +1,6 @@
-"""Pages that are left open while the server is killed, or the browser is cut off or asleep, come back by themselves.
+"""Open pages recover by themselves after the server is killed, or the browser is cut off or asleep.
 
-They are not polled here: it is the stream of events that has to come back.
+These pages do not poll: it is their stream of events that has to come back.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.servers import Server, data_directory, prepared_directory, serving, t
 
 __all__ = ["data_directory", "prepared_directory", "tokens"]
 
-# A page is back within two seconds; how long a busy machine may take.
+# A page is back within two seconds; a busy machine may take this long.
 SOON = 30_000
 CAST = """
     mutation Cast($decision: ID!, $stars: [StarsInput!]!) {
@@ -58,7 +58,7 @@ class Town:
         assert payload["errors"] == []
 
     def vote(self, choice: int) -> None:
-        """Give one of the choices 1 to 3 all stars."""
+        """Give all stars to one of the choices 1 to 3."""
         stars = [{"choiceId": node_id("Choice", choice), "stars": 5}]
         self._mutate(self.voter, CAST, decision=node_id("Decision", 1), stars=stars)
 
@@ -84,8 +84,9 @@ async def without_polling(route: Route) -> None:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def watching(chromium: Browser, town: Town) -> AsyncIterator[Watching]:
-    """Opens a page of the town's community that is not polled. Not one that listens to the console: a browser says
-    there that a server is away.
+    """Open a page of the town's community that does not poll.
+
+    Its console is not read: browsers complain there when a server is away.
     """
     context = await chromium.new_context(base_url=town.server.url)
 
@@ -130,7 +131,7 @@ async def test_a_page_learns_what_happened_while_the_browser_was_cut_off(town: T
     await expect(winner).to_have_text("Ahead right now: Ash", timeout=SOON)
     await page.context.set_offline(True)
     town.vote(2)
-    # The event still comes, over the connection there is; what it tells of cannot be fetched.
+    # The event still comes over the open connection; its news cannot be fetched.
     await until_lost(page)
     await page.context.set_offline(False)
     await expect(winner).to_have_text("Ahead right now: Birch", timeout=SOON)

@@ -1,6 +1,4 @@
-"""From an empty community to a final result, as three people live it: on a phone and on a desk, in light and dark, and
-without scripts.
-"""
+"""The walks of three people from an empty community to a final result, in every look and without scripts."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ from tests.test_browser.axe import findings
 from tests.test_browser.conftest import Server, Witness
 from tests.test_browser.crawling import enter
 
-# A result that others bring about is there within a second or two; how long a busy machine may take.
+# A result of others' doings is there within two seconds; a busy machine may take this long.
 SOON = 20_000
 _numbers = count(1)
 
@@ -35,8 +33,8 @@ class Look:
         return f"{self.scheme} {self.width}{'' if self.scripts else ' without scripts'}"
 
 
-# Each walk is taken in light and dark, on a phone and on a desk, and without scripts: the two together in every
-# combination, and each in every one where EVERY_LOOK is set (`make walks`).
+# Each walk is taken in light and dark, on a phone and on a desk, and without scripts: both walks together cover every
+# combination. With EVERY_LOOK (`make walks`) each does.
 LOOKS = [Look("light", 1280), Look("dark", 360), Look(scripts=False)]
 OTHER_LOOKS = [Look("light", 360), Look("dark", 1280), Look(scripts=False)]
 if os.environ.get("EVERY_LOOK"):
@@ -67,7 +65,7 @@ class Person:
                 self.found.append(f"{self.page.url}: {width} wide")
 
     async def sees(self, text: str | re.Pattern[str], *, within: str = "body") -> None:
-        """Sees it on the open page; without scripts after loading the page again."""
+        """Wait to see this on the open page; without scripts, after loading the page again."""
         place = self.page.locator(within)
         if self.look.scripts:
             await expect(place).to_contain_text(text, timeout=SOON)
@@ -90,7 +88,7 @@ Entering = Callable[[str, Look], Awaitable[Person]]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def entering(chromium: Browser, server: Server) -> AsyncIterator[Entering]:
-    """Signs somebody of the demo in, in a browser of their own; nobody's pages may complain or ask other hosts."""
+    """Sign a person of the demo in, in a browser of their own. No page may complain or ask other hosts."""
     witness, people = Witness(server.url), []
     async with AsyncExitStack() as browsers:
 
@@ -116,7 +114,7 @@ async def entering(chromium: Browser, server: Server) -> AsyncIterator[Entering]
 
 
 async def found_community(manager: Person) -> str:
-    """Start a community; returns its address."""
+    """Start a community; return its address."""
     await manager.go("/communities/create/")
     await manager.page.get_by_label("Name").fill(f"Book club {next(_numbers)}")
     await manager.press("Start it")
@@ -126,7 +124,7 @@ async def found_community(manager: Person) -> str:
 
 
 async def publish(manager: Person, community: str, question: str, closes: datetime) -> str:
-    """Create a decision between Dune and Emma and publish it; returns its address."""
+    """Create a decision between Dune and Emma and publish it; return its address."""
     page = manager.page
     await manager.go(f"{community}decisions/create/")
     await page.get_by_label("Question").fill(question)
@@ -134,7 +132,7 @@ async def publish(manager: Person, community: str, question: str, closes: dateti
         await page.get_by_label(f"Choice {number}", exact=True).fill(title)
     moment = closes.strftime("%Y-%m-%dT%H:%M:%S")
     if manager.look.scripts:
-        # People type minutes; what is sent takes seconds, too.
+        # People type minutes; the form sends seconds too.
         await page.locator("input[type=hidden][name=closes_at]").evaluate(
             "(field, moment) => { field.value = moment; }", moment
         )
@@ -169,7 +167,7 @@ async def test_a_community_decides(entering: Entering, look: Look) -> None:
     await join(amara, mei, community, "Amara Okafor")
     decision = await publish(mei, community, "What do we read next?", datetime.now(UTC) + timedelta(days=3))
 
-    # One votes, and the manager sees it on the page that is open.
+    # One votes, and the manager sees it on her open page.
     await samuel.go(decision)
     await samuel.stars(Dune=5, Emma=1)
     await samuel.press("Cast my ballot")
@@ -177,7 +175,7 @@ async def test_a_community_decides(entering: Entering, look: Look) -> None:
     await samuel.look_around()
     await mei.sees("1 cast", within="#decision-status")
 
-    # The other follows, having seen what that changes, and inherits.
+    # The other sees a following's effect, follows, and inherits.
     await amara.go(f"{community}members/")
     await amara.page.get_by_role("link", name=re.compile("Follow Samuel Brandt")).click()
     if look.scripts:
@@ -198,7 +196,7 @@ async def test_a_community_decides(entering: Entering, look: Look) -> None:
     await amara.sees("Samuel Brandt", within="main")
     await amara.look_around()
 
-    # She overrides it.
+    # She overrides the inherited ballot.
     await amara.go(decision)
     await amara.stars(Dune=0, Emma=5)
     await amara.press("Cast my ballot")
@@ -221,7 +219,7 @@ async def test_an_open_page_sees_the_decision_close_and_become_final(entering: E
     await mei.sees("1 cast", within="#decision-status")
     await mei.sees("FINAL", within="#decision-status")
     await mei.sees("Voting closed", within="#decision-header")
-    # Nothing is offered any more that would be refused.
+    # No action is offered that would be refused.
     await expect(mei.page.get_by_role("button", name=re.compile("Cast|Save changes|Recalculate"))).to_have_count(0)
     await expect(mei.page.get_by_role("link", name="Edit")).to_have_count(0)
     await mei.look_around()

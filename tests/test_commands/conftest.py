@@ -1,4 +1,4 @@
-"""Nothing that one test's process calculated is kept for the next: row numbers come again after a rollback."""
+"""Fixtures of commands. Row numbers repeat after a rollback, so tests must not keep calculations of the one before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running commands as the shell does, and what they must leave alone when they refuse."""
+"""Running commands as the shell does, and checking that a refusal changes nothing."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.rules import written
 
 
 def run(command: str, *args: object) -> list[str]:
-    """The lines the command prints on standard output."""
+    """Return the lines that the command prints on standard output."""
     out = StringIO()
     call_command(command, *map(str, args), stdout=out, stderr=StringIO())
     return out.getvalue().splitlines()
 
 
 def said(command: str, *args: object) -> str:
-    """What the command says besides, on standard error."""
+    """Return the text that the command prints on standard error."""
     err = StringIO()
     call_command(command, *map(str, args), stdout=StringIO(), stderr=err)
     return err.getvalue()
@@ -35,7 +35,7 @@ def said(command: str, *args: object) -> str:
 
 @contextmanager
 def refused(message: str) -> Iterator[None]:
-    """The command fails, saying this, and nothing was written."""
+    """Expect the command to fail with these words, and nothing written."""
     before = (written(), User.objects.count())
     with pytest.raises(CommandError) as caught:
         yield
@@ -44,7 +44,7 @@ def refused(message: str) -> Iterator[None]:
 
 
 def town_of(*handles: str) -> tuple[Community, dict[str, Membership]]:
-    """A community of people with exactly these handles, who sign in, beside its manager."""
+    """Create a community of people with exactly these handles, who can sign in, beside its manager."""
     town, members = factories.community()
     return town, members | {handle: factories.join(town, factories.person(handle)) for handle in handles}
 
@@ -62,7 +62,7 @@ def made_community(lines: list[str]) -> Community:
 
 
 def made_decisions(lines: list[str]) -> dict[str, Decision]:
-    """The decisions named in what `import_community` printed, by the file's ids."""
+    """Return the decisions named in the output of `import_community`, by the file's ids."""
     found = {}
     for line in lines[1:]:
         word, file_id, pk = line.split()

@@ -49,7 +49,7 @@ def test_a_copy_made_while_votes_are_cast_is_one_state_with_all_that_was_acknowl
         entries = copy.execute("SELECT revision, hash FROM democracy_ledgerentry ORDER BY revision").fetchall()
         (input_revision,) = copy.execute("SELECT input_revision FROM democracy_decision").fetchone()
     assert {*acknowledged} <= {entry_hash for _, entry_hash in entries}
-    # The counters and the ledger are of one moment, and the ledger is the beginning of the one that went on.
+    # Counters and ledger are of the same moment, and the copy's ledger is the beginning of the original's.
     assert input_revision == revision == len(entries)
     assert entries == list(LedgerEntry.objects.filter(revision__lte=revision).values_list("revision", "hash"))
     assert list(ledger.faults(Community.objects.get())) == []

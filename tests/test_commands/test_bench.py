@@ -1,4 +1,4 @@
-"""The benchmark: that it runs, on a database of its own, and says what it found."""
+"""The benchmark runs on a database of its own, and reports its findings."""
 
 from __future__ import annotations
 

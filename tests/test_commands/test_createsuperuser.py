@@ -20,7 +20,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What somebody at the terminal types, in order; anything else that is asked for ends the test."""
+    """Type these answers, in order. Any further question ends the test."""
     answers: list[str] = []
     monkeypatch.setattr("builtins.input", lambda question: answers.pop(0))
     monkeypatch.setattr("getpass.getpass", lambda *question: pytest.fail("asked for a password"))

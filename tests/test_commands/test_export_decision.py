@@ -25,7 +25,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def town():
-    """A community with a loop, tags, a lobbyist, an anonymous member, an abstention, and a decision with ballots."""
+    """Create a community with a loop, tags, a lobbyist, an anonymous member, an abstention, and a decision with
+    ballots.
+    """
     made, members = factories.community("ann", "bob", "cat", "dan", "eve", "flo", "gus", name="Town")
     one = factories.decision(made, members["manager"].user)
     services.update_membership(members["manager"].user, members["flo"].pk, role="lobbyist")
@@ -47,7 +49,7 @@ def town():
 
 
 def verified(bundle):
-    """The differences of a bundle's one decision, and what the verifier says where there are none."""
+    """Return the differences that the verifier finds in a bundle's one decision, and its words if there are none."""
     read = verifier.read_bundle(json.dumps(bundle))
     return verifier.verify(read, read.decisions[0])
 

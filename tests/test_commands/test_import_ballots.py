@@ -73,7 +73,7 @@ def test_ballots_go_to_the_members_with_those_ids_handles_or_addresses_and_other
     found = {ballot.votes.all()[0].stars: ballot.membership for ballot in ballots}
     assert [found[1], found[2], found[3]] == [members["ann"], members["bob"], members["cyd"]]
     assert (found[4].file_id, found[4].user.name) == ("dan", "dan")
-    # An address is shown to nobody, and is no way in.
+    # The address is shown to nobody, and nobody can sign in by it.
     assert (found[5].file_id, found[5].user.name, found[5].user.email) == ("ballot-1", "Ballot 1", None)
 
 

@@ -156,7 +156,7 @@ def test_an_import_leaves_other_communities_alone(tmp_path):
 
 
 def _set(path: str, value: Any) -> Any:
-    """Set what stands at a path like members.0.name; `...` takes it away."""
+    """Set the value at a path like members.0.name; `...` removes it."""
 
     def change(bundle: dict[str, Any]) -> None:
         place: Any = bundle

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def loaded(monkeypatch):
-    """The demo, with a small Riverside."""
+    """Load the demo, with a small Riverside."""
     for name, number in (("MEMBERS", 60), ("FOLLOWINGS", 200), ("BALLOTS", 20)):
         monkeypatch.setattr(riverside, name, number)
     return run("load_demo")

@@ -1,4 +1,4 @@
-"""History kept for a settable time: old days keep their last interim result, nothing else is lost."""
+"""History is kept for a settable time: old days keep their last interim result, nothing else is lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def decision() -> Decision:
 
 
 def snapshot(of: Decision, revision: int, *, days: int, hours: int = 0, final: bool = False) -> int:
-    """A result of so many days and hours before noon today."""
+    """Store a result of so many days and hours before noon today."""
     at = NOW - timedelta(days=days, hours=hours)
     row = DecisionSnapshot.objects.create(
         decision=of, revision=revision, calculated_at=at, is_final=final, result={"winner": None}

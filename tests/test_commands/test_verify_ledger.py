@@ -1,4 +1,4 @@
-"""Whether the ledger is what was written."""
+"""`verify_ledger` finds ledgers that are not as they were written."""
 
 from __future__ import annotations
 

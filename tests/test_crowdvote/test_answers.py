@@ -1,4 +1,4 @@
-"""What holds for every request and answer: nothing of anybody's is kept in caches, nonsense is refused in words."""
+"""Rules for every request and answer: nothing personal stays in caches, nonsense is refused in words."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def scene() -> dict[str, Any]:
 
 
 def pages(scene: dict[str, Any], **more: Any) -> list[str]:
-    """The address of every page, with the scene's numbers in it."""
+    """Return the address of every page, with the scene's numbers in it."""
     names: dict[str, Any] = scene | {"application_id": 1, "token_id": 1, "token": "wrong", "key": "m1"} | more
     found = []
     for one in get_resolver().url_patterns:
@@ -78,7 +78,7 @@ class TestCaching:
 
 
 class TestNonsense:
-    """Every page, asked for what is no number, no text, or out of all proportion."""
+    """Every page refuses numbers that are none, texts that are none, and anything out of proportion."""
 
     @pytest.mark.parametrize("number", [10**18, 10**30, int("7" * 4_000)], ids=["quintillion", "nonillion", "digits"])
     def test_a_number_that_no_row_has(self, scene, number: int, caplog) -> None:
@@ -104,7 +104,7 @@ class TestNonsense:
         client.raise_request_exception = False
         names = ("page", "q", "seen", "place", "sort", "kind", "tag", "next", "search", "role", "handle", "key")
         values = ("7" * 5_000, "-1", "9" * 30, "\udcff", "٣", "\x1b[2J", "%ff", "[" * 2_000)
-        # Each page gets three of them, each of them comes to three pages of eight.
+        # Each page gets three of them, and each of them goes to three pages of eight.
         for (number, path), further in itertools.product(enumerate(pages(scene)), (0, 1, 3)):
             value = values[(number + further) % len(values)]
             response = client.get(path, dict.fromkeys(names, value.encode("utf-8", "surrogatepass")))

@@ -19,7 +19,7 @@ OURS = [(b"host", b"localhost:8000"), (b"origin", b"http://localhost:8000")]
 
 
 async def opened(path: str, headers: list[tuple[bytes, bytes]], protocol: str = PROTOCOL) -> tuple[bool, object]:
-    """Whether a WebSocket is accepted, and with which subprotocol or closing code."""
+    """Open a WebSocket. Returns whether it is accepted, and its subprotocol or closing code."""
     socket = WebsocketCommunicator(application, path, headers=headers, subprotocols=[protocol])
     answer = await socket.connect()
     await socket.disconnect()

@@ -1,4 +1,4 @@
-"""What templates show CrowdVote's things with."""
+"""Template tags and filters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def rendered(source: str, path: str = "/", **context: object) -> str:
 
 
 def contrast(one: str, other: str) -> float:
-    """By the formula of WCAG 2.2; colours as #rrggbb."""
+    """Return the contrast of two colours (#rrggbb) by the formula of WCAG 2.2."""
 
     def luminance(colour: str) -> float:
         channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]

@@ -1,4 +1,4 @@
-"""The example on the start page: the newest open decision of the operator's community, else a worked one."""
+"""The example on the start page: the newest open decision of the operator's community, else a made-up one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
-    """Communities of tests before this one had the same ids."""
+    """Forget examples: communities of earlier tests had the same ids."""
     forget_everything()
 
 
 @pytest.fixture
 def springfield(settings) -> tuple[Community, dict]:
-    """A community that the operator chose."""
+    """Create a community that the operator chose."""
     made = factories.community("ann", "bob", "cyd", name="Springfield", visibility=Community.Visibility.PUBLIC)
     settings.EXAMPLE_COMMUNITY = made[0].pk
     return made

@@ -1,4 +1,4 @@
-"""What every answer forbids the browser: scripts, styles and frames that are not ours."""
+"""Headers of every answer forbid scripts, styles and frames that are not ours."""
 
 from __future__ import annotations
 

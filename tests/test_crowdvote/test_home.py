@@ -1,4 +1,4 @@
-"""The start page: what CrowdVote is, and, in a demo only, whom to enter as."""
+"""The start page: an introduction to CrowdVote and, in a demo only, the people to sign in as."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def people() -> list[User]:
-    """Two of the demo, and two bystanders who are not on offer: one who isn't of the demo, one who was switched off."""
+    """Create two people of the demo, and two who are not offered: one outside the demo, one inactive."""
     return [
         User.objects.create_user(None, name="Zoe", handle="zoe", is_demo=True),
         User.objects.create_user(None, name="Ann <b>", handle="ann", is_demo=True),
@@ -41,7 +41,7 @@ def test_the_number_of_people_costs_no_queries(client: Client, settings, django_
     settings.DEMO_SIGN_IN = True
     for number in range(count):
         User.objects.create_user(None, name=f"P{number}", handle=f"p{number}", is_demo=True)
-    with django_assert_num_queries(1):  # these people; an example is looked for only where one was chosen
+    with django_assert_num_queries(1):  # these people; it looks for an example only if one was chosen
         client.get(reverse("home"))
 
 

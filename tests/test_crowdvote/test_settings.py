@@ -1,4 +1,4 @@
-"""Settings come from the environment: what it says is taken, and what makes no sense is refused in words."""
+"""Settings come from the environment. Values that make no sense are refused in words."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_directory_that_all_may_write_to_is_left_alone(tmp_path: Path) -> None
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o1777)
-    private_files.narrow(shared)
+    private_files.restrict(shared)
     assert shared.stat().st_mode & 0o7777 == 0o1777
 
 

@@ -1,4 +1,4 @@
-"""The version stands in one place, and is told where people look for it."""
+"""The version stands in one place, and is shown wherever people look for it."""
 
 from __future__ import annotations
 

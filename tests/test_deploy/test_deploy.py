@@ -1,4 +1,4 @@
-"""The files of `deploy/` and docs/settings.md say what the code has: names, commands, files, times."""
+"""The files of `deploy/` and docs/settings.md agree with the code on names, commands, files and times."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def environment_file() -> dict[str, str]:
 
 
 def documented() -> set[str]:
-    """The variables of docs/settings.md; `_SHORT` stands for the row's first name with its end replaced."""
+    """Return the variables of docs/settings.md; `_SHORT` stands for the row's first name with its end replaced."""
     found: set[str] = set()
     for variables, _, _ in rows(PROJECT / "docs/settings.md", "| variable | default | meaning |"):
         first, *others = re.findall(r"`([A-Z_]+)`", variables)
@@ -62,7 +62,7 @@ def test_every_variable_is_a_setting(path: Path) -> None:
 def test_the_example_environment_is_read_by_the_settings() -> None:
     names = set(environment_file())
     assert names <= SETTINGS
-    # What several processes must have in common.
+    # Settings that several processes must have in common.
     assert {"CROWDVOTE_SECRET_KEY", "DATABASE_URL", "REDIS_URL"} <= names
 
 

@@ -26,7 +26,7 @@ def pinned() -> list[str]:
 
 
 def licence(package: str) -> str:
-    """An installed package's own words on its licence."""
+    """Return the licence that an installed package declares."""
     said = distribution(package).metadata.json
     classifiers = [one for one in said.get("classifier", ()) if one.startswith("License ::")]
     return " ".join(map(str, (said.get("license_expression", ""), said.get("license", ""), *classifiers)))

@@ -24,7 +24,7 @@ from graphql import (
     validate,
 )
 
-from accounts.api import Asking, node_id
+from accounts.api import RequestContext, node_id
 from accounts.models import User
 from crowdvote.api import concurrency, limits
 from crowdvote.api.deadlines import Deadline, DeadlineExceeded
@@ -101,10 +101,10 @@ class TestCost:
     def test_an_event_of_a_subscription_costs_less_than_a_query_may(self) -> None:
         result = "result { scores { choice { title } } preferences { choice { title } } }"
         document = parse(f"subscription($d: ID!) {{ decisionResult(decisionId: $d) {{ {result[9:-2]} }} }}")
-        assert limits.excess(SCHEMA, document, {}) is None
+        assert limits.exceeded_limit(SCHEMA, document, {}) is None
         many = " ".join(f"a{n}: preferences {{ counts {{ over {{ title }} }} }}" for n in range(10))
         document = parse(f"subscription($d: ID!) {{ decisionResult(decisionId: $d) {{ {many} }} }}")
-        assert "full pages" in limits.excess(SCHEMA, document, {})
+        assert "full pages" in limits.exceeded_limit(SCHEMA, document, {})
 
     @pytest.mark.django_db
     def test_fields_side_by_side(self) -> None:
@@ -214,12 +214,12 @@ class TestMalformed:
         assert [record for record in caplog.records if record.exc_info] == []
 
 
-def asking(viewer: Any = None, client: str = "192.0.2.1") -> Asking:
-    return Asking(viewer or AnonymousUser(), scope={"client": (client, 1)})
+def request_context(viewer: Any = None, client: str = "192.0.2.1") -> RequestContext:
+    return RequestContext(viewer or AnonymousUser(), scope={"client": (client, 1)})
 
 
 async def codes_of_stream(query: str) -> list[str]:
-    results: list[Any] = [one async for one in await schema.stream(query, context_value=asking())]
+    results: list[Any] = [one async for one in await schema.stream(query, context_value=request_context())]
     return [error.extensions["code"] for result in results for error in result.errors or () if error.extensions]
 
 
@@ -228,14 +228,14 @@ class TestRunning:
     async def test_an_operation_runs_off_the_event_loop(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Its fields, parsing and validating, too: the loop of the server only waits."""
         ran_in: set[int] = set()
-        excess = limits.excess
+        exceeded_limit = limits.exceeded_limit
 
         def note(*args: Any) -> str | None:
             ran_in.add(threading.get_ident())
-            return excess(*args)
+            return exceeded_limit(*args)
 
-        monkeypatch.setattr(limits, "excess", note)
-        found = await schema.execute("{ communities { totalCount } }", context_value=asking())
+        monkeypatch.setattr(limits, "exceeded_limit", note)
+        found = await schema.execute("{ communities { totalCount } }", context_value=request_context())
         assert found.errors is None
         assert ran_in
         assert threading.get_ident() not in ran_in
@@ -247,9 +247,9 @@ class TestRunning:
         async def busy() -> str:
             return "done" if may_go_on.wait(10) else "blocked"
 
-        running = asyncio.create_task(concurrency.run(busy, asking()))
+        running = asyncio.create_task(concurrency.run(busy, request_context()))
         await asyncio.sleep(0)
-        assert await concurrency.run(lambda: _soon("other"), asking()) == "other"
+        assert await concurrency.run(lambda: _soon("other"), request_context()) == "other"
         may_go_on.set()
         assert await running == "done"
 
@@ -262,29 +262,29 @@ class TestRunning:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(go_on.wait(), loop))
             return "done"
 
-        running = [asyncio.create_task(concurrency.run(waiting, asking())) for _ in range(2)]
+        running = [asyncio.create_task(concurrency.run(waiting, request_context())) for _ in range(2)]
         await asyncio.sleep(0)
-        refused = await schema.execute("{ me { id } }", context_value=asking())
+        refused = await schema.execute("{ me { id } }", context_value=request_context())
         assert [error.extensions["code"] for error in refused.errors] == ["TOO_MANY_REQUESTS"]
-        somebody_else = await schema.execute("{ me { id } }", context_value=asking(client="192.0.2.2"))
+        somebody_else = await schema.execute("{ me { id } }", context_value=request_context(client="192.0.2.2"))
         assert somebody_else.errors is None
         go_on.set()
         assert await asyncio.gather(*running) == ["done", "done"]
-        assert (await schema.execute("{ me { id } }", context_value=asking())).errors is None
-        assert not concurrency.underway._counts
+        assert (await schema.execute("{ me { id } }", context_value=request_context())).errors is None
+        assert not concurrency.running_operations._counts
 
     async def test_an_address_has_so_many_at_once_whoever_asks_there(self, settings) -> None:
         settings.OPERATIONS_AT_ONCE_PER_ADDRESS = 0
-        refused = await schema.execute("{ me { id } }", context_value=asking())
+        refused = await schema.execute("{ me { id } }", context_value=request_context())
         assert [error.extensions["code"] for error in refused.errors] == ["TOO_MANY_REQUESTS"]
 
     async def test_a_viewer_has_so_many_in_a_minute(self, settings) -> None:
         settings.OPERATIONS_PER_MINUTE = 3
-        found = [await schema.execute("{ me { id } }", context_value=asking()) for _ in range(4)]
+        found = [await schema.execute("{ me { id } }", context_value=request_context()) for _ in range(4)]
         assert [one.errors is None for one in found] == [True, True, True, False]
         assert found[3].errors[0].extensions["code"] == "TOO_MANY_REQUESTS"
         assert "1 minute." in found[3].errors[0].message
-        assert (await schema.execute("{ me { id } }", context_value=asking(client="192.0.2.9"))).errors is None
+        assert (await schema.execute("{ me { id } }", context_value=request_context(client="192.0.2.9"))).errors is None
 
     async def test_subscriptions_are_counted_with_them_and_nothing_of_one_too_many_is_read(
         self, settings, monkeypatch: pytest.MonkeyPatch
@@ -306,7 +306,7 @@ class TestRunning:
 
         async def watch(client: str) -> Any:
             given = {"c": node_id("Community", community.pk)}
-            return await schema.stream(query, variable_values=given, context_value=asking(client=client))
+            return await schema.stream(query, variable_values=given, context_value=request_context(client=client))
 
         async with aclosing(await watch("192.0.2.1")) as first, aclosing(await watch("192.0.2.2")) as elsewhere:
             assert (await anext(first)).errors is None
@@ -315,7 +315,7 @@ class TestRunning:
             assert [error.extensions["code"] for error in refused.errors] == ["TOO_MANY_REQUESTS"]
         async with aclosing(await watch("192.0.2.1")) as again:
             assert (await anext(again)).errors is None
-        assert not concurrency.underway._counts
+        assert not concurrency.running_operations._counts
 
     def test_over_http_that_is_429(self, settings) -> None:
         settings.OPERATIONS_PER_MINUTE = 1
@@ -359,12 +359,12 @@ class TestDeadline:
         monkeypatch.setattr(communities, "readable_community", read)
         query = "query($i: ID!) { ledger(communityId: $i) { totalCount } }"
         found = await schema.execute(
-            query, variable_values={"i": node_id("Community", 1)}, context_value=asking(client="192.0.2.3")
+            query, variable_values={"i": node_id("Community", 1)}, context_value=request_context(client="192.0.2.3")
         )
         assert [error.extensions["code"] for error in found.errors] == ["DEADLINE_EXCEEDED"]
         assert await asyncio.to_thread(ended.wait, 10)
         assert "Traceback" not in caplog.text
-        assert not concurrency.underway._counts
+        assert not concurrency.running_operations._counts
 
     async def test_what_computes_is_answered_for_and_counts_until_it_ends(self, settings) -> None:
         """Python has no safe way to stop it."""
@@ -375,10 +375,10 @@ class TestDeadline:
             go_on.wait(10)
 
         with pytest.raises(concurrency.DeadlineReached):
-            await concurrency.run(computing, asking())
-        assert concurrency.underway._counts
+            await concurrency.run(computing, request_context())
+        assert concurrency.running_operations._counts
         go_on.set()
-        while concurrency.underway._counts:  # noqa: ASYNC110
+        while concurrency.running_operations._counts:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     def test_a_query_is_stopped_and_what_it_wrote_undone(self) -> None:

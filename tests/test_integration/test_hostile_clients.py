@@ -1,4 +1,4 @@
-"""Clients that take more than their share, of a server of its own: it refuses them, and answers everybody else."""
+"""Clients that take more than their share: their server refuses them, and answers everybody else."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ IMPATIENT = """
     server.HEAD_SECONDS = 0.3
     bodies.BODY_SECONDS = 0.3
 """
-# Holds every operation until there is a file of this name.
+# Holds every operation until a file of this name exists.
 HELD = """
     import pathlib, time
     from crowdvote import settings
     from crowdvote.api import limits
-    excess = limits.excess
+    exceeded_limit = limits.exceeded_limit
     def wait(*arguments):
         print("measuring", flush=True)
         while not (settings.DATA_DIR / "go-on").exists():
             time.sleep(0.01)
-        return excess(*arguments)
-    limits.excess = wait
+        return exceeded_limit(*arguments)
+    limits.exceeded_limit = wait
 """
 
 
 def raw(server: Server, *parts: bytes) -> bytes:
-    """What the server answers to these bytes until it closes the connection."""
+    """Send these bytes; return the server's answer until it closes the connection."""
     with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as connection:
         for part in parts:
             connection.sendall(part)
@@ -61,7 +61,7 @@ def threads(server: Server) -> int:
 
 @contextmanager
 def watching(server: Server, number: int) -> Iterator[list[Any]]:
-    """So many visitors who watch the scene's decision over WebSockets."""
+    """Let so many visitors watch the scene's decision over WebSockets."""
     query = "subscription($d: ID!) { decisionResult(decisionId: $d) { revision } }"
     with ExitStack() as stack:
         sockets = []
@@ -81,7 +81,7 @@ def watching(server: Server, number: int) -> Iterator[list[Any]]:
 def test_open_connections_share_a_few_threads_and_have_a_limit_that_leaves_pages_working(
     data_directory: Path,
 ) -> None:
-    """Fifty sockets and ten pages; an address may have 60 connections of them."""
+    """Fifty sockets and ten pages; an address may have 60 connections."""
     with serving(data_directory, CROWDVOTE_CONNECTIONS_PER_ADDRESS="60") as server, ExitStack() as pages:
         before = threads(server)
         with watching(server, 50):
@@ -144,7 +144,7 @@ def test_a_body_that_is_too_large_is_refused_by_its_length_and_while_it_is_read(
 
 
 def test_everybody_is_answered_while_operations_take_long(data_directory: Path, tokens: list[str]) -> None:
-    """And whoever has as many of them as they may gets a word, not a place in the queue."""
+    """Too many operations of one viewer get a refusal, not a place in the queue."""
     with serving(data_directory, program=HELD, CROWDVOTE_OPERATIONS_AT_ONCE="2") as server, ExitStack() as clients:
         body = b'{"query": "{ me { id } }"}'
         head = (

@@ -1,4 +1,4 @@
-"""The database is away: everybody is told so and to come again, by a server that goes on as soon as it is back."""
+"""While the database is away, everybody is told to come again, by a server that goes on as soon as it is back."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def server(data_directory: Path) -> Iterator[Server]:
 
 @contextmanager
 def away(directory: Path) -> Iterator[None]:
-    """While its file is somewhere else, there is no database."""
+    """Move the database's file away within this block."""
     file, elsewhere = directory / "crowdvote.sqlite3", directory / "elsewhere.sqlite3"
     file.rename(elsewhere)
     file.mkdir()
@@ -91,7 +91,7 @@ def opened(server: Server, **headers: str) -> Iterator[ClientConnection]:
 
 
 def asked(socket: ClientConnection, operation: str) -> dict[str, Any]:
-    """What comes first to an operation."""
+    """Return the first answer to an operation."""
     socket.send(json.dumps({"id": operation, "type": "subscribe", "payload": {"query": STATUS}}))
     while (message := json.loads(socket.recv(PATIENCE)))["id"] != operation:
         pass

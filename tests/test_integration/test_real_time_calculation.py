@@ -1,6 +1,4 @@
-"""From a change to its result with nothing in between but the real threads: vote, signal, calculation, published
-result.
-"""
+"""From a change to its published result, through nothing but real threads."""
 
 from __future__ import annotations
 
@@ -138,7 +136,7 @@ class TestAutomaticCalculation:
 
 
 def with_threads(*actions: Any) -> None:
-    """Run the actions at the same time; the first error of any of them is raised."""
+    """Run the actions at the same time; raise the first error of any of them."""
     errors: list[BaseException] = []
 
     def run(action: Any) -> None:

@@ -1,5 +1,6 @@
-"""kill -9 at the worst moments, then a restart: nothing acknowledged is lost, and every result becomes current with
-nobody asking.
+"""kill -9 at the worst moments, then a restart: nothing acknowledged is lost, and every result becomes current.
+
+Nobody asks for a calculation.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SCENE = """
     factories.follow(members["ben"], members["ada"])
     recalculation.recalculate_community(community.pk)
 """
-# What a server does after a restart, until the decision is current; prints its winner and how many ballots count.
+# Does what a server does after a restart until the decision is current; prints its winner and its counted ballots.
 RESTART = """
     recalculation.scheduler.start()
     started = time.monotonic()
@@ -75,7 +76,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Machine:
-    """A copy of a machine with a community whose only decision is current."""
+    """Copy a machine with a community whose only decision is current."""
 
     def prepare(directory: Path) -> None:
         assert Machine(directory).run(SCENE) == (0, "")
@@ -158,7 +159,7 @@ def test_killed_while_it_was_closed_the_decision_gets_its_final_result(machine):
 
 
 def test_two_processes_calculate_side_by_side_without_overlapping(machine):
-    """Both sweep the same database; every run is taken by one of them, and the result is right."""
+    """Both sweep the same database. One of them takes each run, and the result is right."""
     many_votes = """
         from tests.recalculation import until_current
         recalculation.scheduler.start()

@@ -25,7 +25,7 @@ FOLDERS = ("accounts", "crowdvote", "democracy", "graph", "verify")
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the project that a test may change."""
+    """Copy the project for a test to change."""
     project = tmp_path / "project"
     for folder in FOLDERS:
         shutil.copytree(PROJECT / folder, project / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -35,7 +35,7 @@ def copy(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page(copy: Path, data_directory: Path) -> Iterator[httpx.Client]:
-    """A client of a server that runs the copy and reloads it."""
+    """Return a client of a server that runs the copy and reloads it."""
     port = free_port()
     told = environment(data_directory, PORT=str(port), CROWDVOTE_DEBUG="1")
     with (data_directory / "output.txt").open("wb") as output:
@@ -56,7 +56,7 @@ def page(copy: Path, data_directory: Path) -> Iterator[httpx.Client]:
 
 
 def shown(page: httpx.Client, text: str) -> bool:
-    """Whether the docs page has this text; False while no server is listening yet."""
+    """Tell whether the docs page has this text; False while no server is listening yet."""
     try:
         return text in page.get("/docs/").text
     except httpx.TransportError:
@@ -78,7 +78,7 @@ def test_a_change_of_the_code_or_of_a_template_is_served_by_a_server_that_calcul
     footer = copy / "crowdvote" / "templates" / "base.html"
     footer.write_text(footer.read_text().replace("decide together, and see how", "changed"))
     until(lambda: shown(page, "CrowdVote 77.0: changed."), "the changed template", patience=PATIENCE)
-    # The decision that the scene left stale.
+    # This is the decision that the scene left stale.
     until(lambda: status(page) == "CURRENT", "a calculation", patience=PATIENCE)
 
 

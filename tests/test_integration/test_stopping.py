@@ -1,6 +1,4 @@
-"""A server that is told to end: it says so, lets everybody go who would stay for ever, finishes what it has begun, and
-exits with 0.
-"""
+"""The end of a server: it announces it, lets lasting connections go, finishes what it has begun, and exits with 0."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ from tests.servers import PATIENCE, data_directory, prepared_directory, serving
 
 __all__ = ["data_directory", "prepared_directory"]
 
-# A calculation that goes on for as long as the environment says.
+# A calculation that takes as long as the environment says.
 SLOW = """
     import os, time
     from democracy.recalculation.results import Tally
@@ -35,7 +33,7 @@ SLOW = """
         return process(self, staged)
     Tally.process = slowly
 """
-# Reading what a page needs takes longer than a server waits.
+# Reading for a page takes longer than a server waits.
 SLOW_READING = """
     import time
     from democracy import access
@@ -56,7 +54,7 @@ SLOW_READING = """
 
 
 def test_it_says_so_lets_watchers_go_and_waits_no_longer_than_its_grace(data_directory):
-    """In the middle of a calculation that takes longer: that is left to the next sweep."""
+    """A calculation takes longer than that: the next sweep has to do it."""
     with serving(data_directory, program=SLOW, SECONDS="600", CROWDVOTE_DRAIN="1", CROWDVOTE_GRACE="0.1") as server:
         subscription = f'subscription {{ calculationStatus(decisionId: "{node_id("Decision", 1)}") {{ isFinal }} }}'
         pages = "/communities/1/decisions/1/events/?seen=0.0"
@@ -84,7 +82,7 @@ def test_it_says_so_lets_watchers_go_and_waits_no_longer_than_its_grace(data_dir
         assert server.exit_code() == 0
         for stream in streams:
             text = stream.ended()
-            # Whoever reads the end of a subscription or of a page's events does not come back.
+            # A client that reads the regular end of a subscription or stream would not come back.
             assert "event: complete" not in text
             assert "event: end" not in text
         assert server.output == "calculating"

@@ -1,4 +1,4 @@
-"""Workers in processes of their own: they calculate what servers put on the queue, and what nobody told them of."""
+"""Workers in processes of their own: they calculate what servers queue, and what nobody told them of."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ workers = [pytest.mark.services("celery"), pytest.mark.django_db(transaction=Tru
 class WorkerProcess:
     def __init__(self, log: Path, **environment: str) -> None:
         database = connection.settings_dict
-        # A process of its own finds the tests' database by its address.
+        # A separate process finds the tests' database by its address.
         url = (
             f"sqlite:///{database['NAME']}"
             if connection.vendor == "sqlite"
@@ -44,7 +44,7 @@ class WorkerProcess:
             **os.environ,
             "DATABASE_URL": url,
             "CROWDVOTE_EXECUTOR": "celery",
-            # Of the tests' installation, which the key makes it.
+            # The key makes it part of the tests' installation.
             "CROWDVOTE_SECRET_KEY": django_settings.SECRET_KEY,
             "CROWDVOTE_LEASE": "1.5",
             "CROWDVOTE_SWEEP_INTERVAL": "0.3",
@@ -81,13 +81,13 @@ def worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
 
 @pytest.fixture
 def server(settings: Settings) -> Iterator[None]:
-    """This process as a server that leaves calculations to workers."""
+    """Make this process a server that leaves calculations to workers."""
     import crowdvote.celery  # noqa: F401
 
     settings.CROWDVOTE_EXECUTOR = "celery"
     settings.RECALCULATION_DEBOUNCE = 0.02
     settings.RECALCULATION_LEASE = 1.5
-    # Only messages tell it of results in time: a look at the database comes too late for any test.
+    # Only messages tell it of results in time: its look at the database comes too late.
     settings.RECALCULATION_SWEEP_INTERVAL = 3600.0
     publishing._told.clear()
     publishing.start_relay()
@@ -143,7 +143,7 @@ class TestAWorker:
         from crowdvote.celery import QUEUE
 
         vote(decision, Ash=5)
-        # It sweeps as it starts, and not again in this test.
+        # It sweeps when it starts, and not again in this test.
         worker(CROWDVOTE_BROKER_URL=services.BROKER_URL, CROWDVOTE_SWEEP_INTERVAL="3600")
         until_current(decision)
         vote(decision, Ash=3)

@@ -1,4 +1,4 @@
-"""Metrics: nothing of them where nobody asked; else what happened, to those who may know it."""
+"""Metrics: none unless switched on, and shown only to clients that may see them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ needs_the_package = pytest.mark.skipif(
 
 
 class Metrics:
-    """What a process tells: values by name and labels."""
+    """The metrics of a process: values by name and labels."""
 
     def __init__(self, text: str) -> None:
         from prometheus_client.parser import text_string_to_metric_families

@@ -1,4 +1,4 @@
-"""The addresses that those who watch over the service ask: alive, and ready."""
+"""The addresses for monitoring: whether a process is alive, and whether it is ready."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ WELL = dict.fromkeys(readiness.NAMES)
 
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one test's lookout has found is not the next one's answer."""
+    """Forget the lookout's findings of the test before."""
     monkeypatch.setattr(readiness, "checks", Lookout(look))
 
 
 @pytest.fixture
 def event_log(tmp_path: Path) -> Iterator[Path]:
-    """The directory of an event log of this test's own."""
+    """Return the directory of an event log of this test's own."""
     path = tmp_path / "logs"
     handler = SharedDailyFileHandler(path / "crowdvote.log", delay=True)
     logger = logging.getLogger("crowdvote.events")

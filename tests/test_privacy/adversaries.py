@@ -1,4 +1,4 @@
-"""Somebody else, who acts and collects: whatever they may do, in any order, looking after each step."""
+"""Somebody else, who acts and collects: any act that they may do, in any order, with a look after each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.test_privacy import operations, surfaces
 from tests.test_privacy.transcripts import Transcript
 from tests.test_privacy.worlds import ANONYMOUS, HELPERS, HIDDEN, KNOWN, Cast, Town, World, committing, world
 
-# Who they are together, by their names in the town. What none of several can learn, no single one can.
+# Their names in the town. What a group cannot learn, none of its members can.
 KINDS: dict[str, tuple[str, ...]] = {
     "visitor": ("visitor",),
     "member": ("eve",),
@@ -30,7 +30,7 @@ _AS_MEMBER = (("eve", "follow"), ("eve", "what if"), ("eve", "follow roads"), ("
 _AS_MANAGER = (("mia", "recalculate"), ("mia", "edit"), ("mia", "publish"), ("mia", "change a role"), ("mia", "remove"))
 _WITH_HELPERS = (("eve", "helpers follow"), ("eve", "helpers vote"))
 _AS_OPERATOR = (("root", "calculate from scratch"), ("root", "join"))
-# What each kind may try, besides looking.
+# The acts that each kind may try, besides looking.
 ACTS: dict[str, tuple[tuple[str, str], ...]] = {
     "visitor": (),
     "member": _AS_MEMBER,
@@ -39,24 +39,37 @@ ACTS: dict[str, tuple[tuple[str, str], ...]] = {
     "operator": _AS_OPERATOR,
     "all of them": (*_AS_MEMBER, *_AS_MANAGER, *_AS_OPERATOR),
 }
+# Acts that are one mutation: its name and its arguments.
+_MUTATIONS = {
+    "follow": ("follow", 'input: {memberId: "%(target)s"}'),
+    "follow roads": ("follow", 'input: {memberId: "%(target)s", tags: ["roads"]}'),
+    "unfollow": ("unfollow", 'memberId: "%(target)s"'),
+    "publish": ("publishDecision", 'decisionId: "%(draft)s"'),
+    "change a role": ("updateMembership", 'input: {memberId: "%(target)s", role: LOBBYIST}'),
+    "remove": ("removeMember", 'memberId: "%(target)s"'),
+    "join": ("applyToCommunity", 'input: {communityId: "%(community)s"}'),
+}
 
-# Who is signed in when somebody votes, where worlds may differ in who that is.
+# The people who are signed in when somebody votes, where worlds may differ in who that is.
 _PRESENT = {"over": ANONYMOUS, **dict.fromkeys(HIDDEN, (*KNOWN, *ANONYMOUS))}
 
 
 @dataclass(frozen=True)
 class Watch:
-    """How somebody watches a town: who, doing what about whom, and how closely they look."""
+    """One way to watch a town: who, doing what to whom, and how closely they look."""
 
     kind: str
     acts: tuple[tuple[str, str], ...] = ()
     target: str = "ann"
-    # Whether everybody looks at everything at every moment; else each thing is looked at once, by whoever sees most.
+    # True: everybody looks at everything at every moment. False: whoever sees most looks at each thing once.
     is_thorough: bool = False
 
 
 def live(town: Town, ballots: Sequence[Cast], watch: Watch, *, is_final: bool) -> Transcript:
-    """The life of a town as somebody watches it. `is_final`: until two days later, when one decision is over."""
+    """Live the life of a town as somebody watches it.
+
+    `is_final`: until two days later, when one decision has closed.
+    """
     with tempfile.TemporaryDirectory() as directory, surfaces.log(Path(directory)) as log, world(town) as one:
         collecting = _Collecting(one, watch, log)
         one.become_anonymous()
@@ -104,7 +117,7 @@ class _Collecting:
             self.transcript.add(prefix + name, content)
 
     def meanwhile(self, ballots: Sequence[Cast], *, calculating_between: bool) -> None:
-        """The ballots in which worlds differ, and what somebody does then, watching."""
+        """Cast the ballots in which worlds differ, then do the watcher's acts, watching."""
 
         def steps() -> Iterator[int]:
             for number, ballot in enumerate(ballots, start=1):
@@ -115,7 +128,7 @@ class _Collecting:
                 yield number
             self.world.calculate()
             self.glances("after the ballots")
-            # Each counts where they have not voted; its entry says its revision.
+            # Each changes decisions in which they have not voted; its entry names its revision.
             for who in ("ann", "ben"):
                 self.world.do(services.follow, who, self.world.members["mia"].pk)
             self.glances("after others' followings")
@@ -132,26 +145,35 @@ class _Collecting:
             self.transcript.add(f"meanwhile: {number}: {name}", text)
 
     def glances(self, when: str, viewers: Sequence[str] = ()) -> None:
-        """A short look at what changes most: what a decision says of itself and of one's own ballot."""
+        """Look briefly at what changes most: the state of decisions and of one's own ballot."""
         for who in viewers or self.viewers if self.watch.is_thorough else viewers or self.viewers[:2]:
             ids = [node_id("Decision", decision.pk) for decision in self.looking.decisions()]
             self.transcript.add(f"{when}: {who}", surfaces.ask(self.world.client(who), operations.glances(ids)))
 
     def ballots(self, when: str) -> None:
-        """The list of ballots as somebody downloads it."""
+        """Download the list of ballots."""
         address = reverse("decision-csv", args=[self.world.community.pk, self.world.decisions["live"].pk])
         found = surfaces.answer(self.world.client(self.viewers[0]).get(address))
         self.transcript.add(f"{when}: {self.viewers[0]}: page {address}", found)
 
     def act(self, who: str, act: str) -> None:
-        one, target = self.world, node_id("Member", self.world.members[self.watch.target].pk)
+        """Do one of the acts as `who`, and let half a minute pass."""
+        target = node_id("Member", self.world.members[self.watch.target].pk)
+        if act in _MUTATIONS:
+            ids = {
+                "target": target,
+                "draft": node_id("Decision", self.world.draft.pk),
+                "community": node_id("Community", self.world.community.pk),
+            }
+            name, arguments = _MUTATIONS[act]
+            self.change(who, name, arguments % ids)
+        else:
+            self._act_on_many(who, act, target)
+        self.world.clock.now += timedelta(seconds=30)
+
+    def _act_on_many(self, who: str, act: str, target: str) -> None:
+        decisions = [(node_id("Decision", decision.pk), decision) for decision in self.looking.acted_on()]
         match act:
-            case "follow":
-                self.change(who, "follow", f'input: {{memberId: "{target}"}}')
-            case "follow roads":
-                self.change(who, "follow", f'input: {{memberId: "{target}", tags: ["roads"]}}')
-            case "unfollow":
-                self.change(who, "unfollow", f'memberId: "{target}"')
             case "helpers follow":
                 for helper in HELPERS:
                     self.change(helper, "follow", f'input: {{memberId: "{target}"}}')
@@ -161,41 +183,29 @@ class _Collecting:
             case "vote":
                 self.vote(who, "live", 5)
             case "what if":
-                for decision in self.looking.acted_on():
-                    for asked in operations.what_ifs(node_id("Decision", decision.pk), target):
-                        self.transcript.add(f"what if: {asked[:120]}", surfaces.ask(one.client(who), asked))
+                for asked in (one for decision, _ in decisions for one in operations.what_ifs(decision, target)):
+                    self.transcript.add(f"what if: {asked[:120]}", surfaces.ask(self.world.client(who), asked))
             case "recalculate":
-                for decision in self.looking.acted_on():
-                    self.change(who, "recalculate", f'decisionId: "{node_id("Decision", decision.pk)}"')
+                for decision, _ in decisions:
+                    self.change(who, "recalculate", f'decisionId: "{decision}"')
             case "edit":
-                for decision in self.looking.acted_on():
-                    later = (decision.closes_at + timedelta(hours=1)).isoformat()
-                    self.change(
-                        who,
-                        "updateDecision",
-                        f'input: {{decisionId: "{node_id("Decision", decision.pk)}", closesAt: "{later}"}}',
-                    )
-            case "publish":
-                self.change(who, "publishDecision", f'decisionId: "{node_id("Decision", one.draft.pk)}"')
-            case "change a role":
-                self.change(who, "updateMembership", f'input: {{memberId: "{target}", role: LOBBYIST}}')
-            case "remove":
-                self.change(who, "removeMember", f'memberId: "{target}"')
-            case "join":
-                community = node_id("Community", one.community.pk)
-                self.change(who, "applyToCommunity", f'input: {{communityId: "{community}"}}')
+                for decision, row in decisions:
+                    later = (row.closes_at + timedelta(hours=1)).isoformat()
+                    self.change(who, "updateDecision", f'input: {{decisionId: "{decision}", closesAt: "{later}"}}')
             case "calculate from scratch":
-                chosen = [decision.pk for decision in self.looking.decisions()]
-                with committing():
-                    response = one.client(who).post(
-                        reverse("admin:democracy_decision_changelist"),
-                        {"action": "calculate_from_scratch", "_selected_action": chosen},
-                        follow=True,
-                    )
-                self.transcript.add("the administration's action", surfaces.answer(response))
+                self._calculate_from_scratch(who)
             case _:
                 raise AssertionError(act)
-        one.clock.now += timedelta(seconds=30)
+
+    def _calculate_from_scratch(self, who: str) -> None:
+        chosen = [decision.pk for decision in self.looking.decisions()]
+        with committing():
+            response = self.world.client(who).post(
+                reverse("admin:democracy_decision_changelist"),
+                {"action": "calculate_from_scratch", "_selected_action": chosen},
+                follow=True,
+            )
+        self.transcript.add("the administration's action", surfaces.answer(response))
 
     def vote(self, who: str, title: str, stars: int) -> None:
         choice = node_id("Choice", self.world.choices[title][1].pk)

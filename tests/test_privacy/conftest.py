@@ -1,4 +1,4 @@
-"""Whoever tries everything is refused often: that is not news here."""
+"""Fixtures of privacy. Somebody who tries everything is refused often, so refusals are not logged."""
 
 from __future__ import annotations
 

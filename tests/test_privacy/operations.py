@@ -1,6 +1,6 @@
-"""Every question that the schema allows, and every change, written down from the schema itself.
+"""Every query that the schema allows, and every mutation, written down from the schema itself.
 
-A question asks for all plain values and the things that belong to it; a list gets a question of its own, and so does
+A query asks for all plain values and for the things that belong to a thing. A list gets a query of its own, and so does
 each list within what it lists.
 """
 
@@ -32,13 +32,13 @@ from graphql import (
     is_required_input_field,
 )
 
-# More than a test's town has of anything but entries in its ledger; as many as what a page may cost allows.
+# More than a test's town has of anything but ledger entries, and as many as the cost limit allows.
 PAGE, LONG_PAGE = 15, 100
 _DEEP = 5
-# Lists within lists within lists say nothing new.
+# Lists nested deeper say nothing new.
 _LISTS = 2
 
-# What an id may be, by its kind: "Community", "Decision", "Member" ...; as the API writes it.
+# Ids by their kind ("Community", "Decision", "Member" ...), as the API writes them.
 Ids = Mapping[str, Sequence[str]]
 Asked = tuple[str, str]
 Wrap = Callable[[str], str]
@@ -50,7 +50,7 @@ def the_schema() -> GraphQLSchema:
 
 
 def questions(ids: Ids) -> Iterator[Asked]:
-    """Name and text of every query, with these ids wherever one is wanted."""
+    """Return name and text of every query, with these ids wherever one is wanted."""
     query = the_schema().query_type
     for name, asked in query.fields.items():
         for arguments in _arguments(name, asked, ids):
@@ -59,7 +59,7 @@ def questions(ids: Ids) -> Iterator[Asked]:
 
 
 def changes(ids: Ids) -> Iterator[Asked]:
-    """Name and text of every mutation, with these ids wherever one is wanted and something simple elsewhere."""
+    """Return name and text of every mutation, with these ids wherever one is wanted and something simple elsewhere."""
     for name, field in the_schema().mutation_type.fields.items():
         for arguments in _arguments(name, field, ids):
             inner = _selections(get_named_type(field.type), (), 3)
@@ -67,13 +67,13 @@ def changes(ids: Ids) -> Iterator[Asked]:
 
 
 def change(name: str, arguments: str) -> str:
-    """A mutation that asks for all it can be asked for."""
+    """Return a mutation that asks for everything in its payload."""
     field = the_schema().mutation_type.fields[name]
     return f"mutation {{ {name}({arguments}) {_selections(get_named_type(field.type), (), 3)} }}"
 
 
 def glances(decisions: Sequence[str]) -> str:
-    """What decisions say of themselves, and one's own ballots in them."""
+    """Return a query for the state of decisions, and for one's own ballots in them."""
     kind = the_schema().type_map["Decision"]
     assert isinstance(kind, GraphQLObjectType)
     fields = kind.fields
@@ -86,7 +86,7 @@ def glances(decisions: Sequence[str]) -> str:
 
 
 def what_ifs(decision: str, member: str) -> Iterator[str]:
-    """What would come of a decision if one followed somebody, or no longer, or withdrew."""
+    """Return queries for what if one followed somebody, unfollowed them, or withdrew."""
     kind = get_named_type(the_schema().query_type.fields["whatIf"].type)
     for assumed in (
         f'{{follow: {{memberId: "{member}"}}}}',
@@ -98,7 +98,7 @@ def what_ifs(decision: str, member: str) -> Iterator[str]:
 
 
 def watching(ids: Ids) -> Iterator[Asked]:
-    """Every subscription."""
+    """Return every subscription."""
     for name, field in the_schema().subscription_type.fields.items():
         for arguments in _arguments(name, field, ids):
             inner = _selections(get_named_type(field.type), (), 0)
@@ -135,7 +135,7 @@ def _questions(
 
 
 def _nodes(ids: Ids) -> Iterator[Asked]:
-    """Things by id, whether they are there or not, each with its plain values."""
+    """Return a query for things by id, present or not, each with its plain values."""
     schema = the_schema()
     for kind in schema.get_possible_types(schema.type_map["Node"]):  # type: ignore[arg-type]
         for one in ids.get(kind.name, ()):
@@ -147,7 +147,7 @@ def _nodes(ids: Ids) -> Iterator[Asked]:
 
 
 def _plain(kind: GraphQLNamedType, seen: tuple[str, ...], depth: int) -> str:
-    """All plain values of a thing, and of the things that belong to it, but no lists of pages."""
+    """Select all plain values of a thing and of the things that belong to it, but no lists of pages."""
     if not isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
         return ""
     found = []
@@ -159,7 +159,7 @@ def _plain(kind: GraphQLNamedType, seen: tuple[str, ...], depth: int) -> str:
         if is_leaf_type(inner):
             found.append(f"{name}{paged}")
         elif _listed(inner) is inner and depth < _DEEP:
-            # A thing of a kind that it belongs to: its own values alone.
+            # A thing that it belongs to: only that thing's own values.
             further = _leaves(inner) if inner.name in seen else _plain(inner, (*seen, inner.name), depth + 1)
             if further:
                 found.append(f"{name}{paged} {{ {further} }}")
@@ -177,7 +177,7 @@ def _selections(kind: GraphQLNamedType, seen: tuple[str, ...], depth: int) -> st
 
 
 def _listed(kind: GraphQLNamedType) -> GraphQLNamedType:
-    """What a connection is a list of; any other kind itself."""
+    """Return the type that a connection lists; any other type as it is."""
     if not kind.name.endswith("Connection"):
         return kind
     assert isinstance(kind, GraphQLObjectType)
@@ -194,7 +194,7 @@ def _called(arguments: str) -> str:
 
 
 def _arguments(name: str, field: GraphQLField, ids: Ids) -> Iterator[str]:
-    """The required arguments in every way that the ids allow, and the size of a page."""
+    """Return the required arguments in every way that the ids allow, and the size of a page."""
     wanted = [(key, one) for key, one in field.args.items() if is_required_argument(one) or key == "first"]
     values = [_values(key, one, name, ids) for key, one in wanted]
     for chosen in itertools.product(*values):

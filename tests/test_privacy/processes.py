@@ -1,4 +1,4 @@
-"""A process that has just been started, for each world: what one knows must not be kept for the other."""
+"""A freshly started process for each world: knowledge of one must not be kept for the other."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _OURS = ("accounts", "crowdvote", "democracy", "graph")
 
 @contextmanager
 def nothing_kept() -> Iterator[None]:
-    """Give the containers, objects and caches of all our modules back at the end what was in them.
+    """Restore the contents of our modules' containers, objects and caches at the end.
 
-    Both worlds have the same ids, revisions and times: what a process keeps by them would be taken for the other's.
+    Both worlds have the same ids, revisions and times: what a process keeps by them would be mistaken for the other's.
     """
-    # Their modules first: the site's are imported when somebody first asks for a page.
+    # Import their modules first: the site's are imported at the first request for a page.
     assert get_resolver().url_patterns
     containers = {id(one): one for one in _values() if isinstance(one, dict | set | list)}
     ours = (one for one in _values() if type(one).__module__.split(".")[0] in _OURS)
     objects = {id(one): one for one in ours if hasattr(one, "__dict__") and not isinstance(one, type)}
     contents = {key: one.copy() for key, one in containers.items()}
     states = {key: {name: _copied(value) for name, value in vars(one).items()} for key, one in objects.items()}
-    # What is kept by age is a cache; what is in it changes, so that giving it back is not enough.
+    # A cache that keeps by age changes its contents, so restoring them is not enough.
     for container in containers.values():
         if isinstance(container, OrderedDict):
             container.clear()
@@ -71,7 +71,7 @@ def _cached_functions() -> Iterator[Any]:
 
 
 class _Instances(type):
-    """What is a time for the real class is one for the class that stands in for it."""
+    """Make instances of the real class instances of its stand-in."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, datetime)
@@ -101,7 +101,7 @@ class Clock:
 
         setLogRecordFactory(stamped)
         try:
-            # Below `timezone.now`, which models have taken as the default of their columns.
+            # Beneath `timezone.now`, which models have already taken as the default of their columns.
             with patch("django.utils.timezone.datetime", Time), patch.object(clock, "now", lambda: self.now):
                 yield
         finally:
@@ -110,7 +110,7 @@ class Clock:
 
 @contextmanager
 def seeds() -> Iterator[None]:
-    """Lots drawn from the same seeds in every world: they are published, and fall as they fall."""
+    """Draw lots from the same seeds in every world: they are published, and arbitrary."""
     numbers = itertools.count(1)
     with patch("democracy.services.decisions.secrets") as secrets:
         secrets.token_hex.side_effect = lambda size: f"{next(numbers):0{2 * size}x}"
@@ -124,7 +124,7 @@ def secret(key: str) -> Iterator[None]:
 
 
 def count_from_one_again() -> None:
-    """Let rows get the same numbers in every world: undone with them on SQLite, on PostgreSQL only when told."""
+    """Give rows the same numbers in every world. SQLite undoes counters by itself, PostgreSQL only on request."""
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), apps.get_models()):
             cursor.execute(statement)

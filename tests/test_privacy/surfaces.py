@@ -1,4 +1,4 @@
-"""Collecting: what the site gives somebody, by every way there is."""
+"""Collecting everything that the site gives somebody, by every way there is."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ OURS = {"accounts", "democracy"}
 _LINK = re.compile(r'(?:href|hx-get|src|action|data-[a-z-]+)="(/[^"]*|\?[^"]*)"')
 _ASIDE = ("/static/", "/admin/", "/sign-out/", "/graphql/", "/sign-in/")
 _MOST_PAGES = 600
-# Who is told, by what, what: a step's newest.
+# Listener, source, and the newest news of a step.
 Told = list[tuple[int, str, str]]
-# Numbers of rows that somebody tries.
+# Row numbers that somebody tries.
 _TRIED = 60
 _PSEUDONYM = re.compile(r"Anonymous ([0-9a-f]{8,64})")
 _ABOUT_BALLOTS = {Ballot, LedgerEntry, StagedBallot}
@@ -50,12 +50,12 @@ _ABOUT_BALLOTS = {Ballot, LedgerEntry, StagedBallot}
 
 
 def answer(response: Any) -> Part:
-    """What came back: status, the headers that say something, and the body as what it is."""
+    """Return an answer's status, its telling headers, and its body parsed by its kind."""
     kind = response.headers.get("Content-Type", "").partition(";")[0]
     told = [f"{name}: {response[name]}" for name in ("Location", "HX-Trigger", "HX-Redirect") if name in response]
     head = of_text("\n".join([f"{response.status_code} {kind}", *told]))
     if response.streaming and kind == EVENTS:
-        # Read as subscriptions are.
+        # It is read as subscriptions are.
         return Part("answer", (head,))
     text = (response.getvalue() if response.streaming else response.content).decode()
     read = {"text/html": of_html, "text/csv": of_csv, JSON: of_json}.get(kind, of_text)
@@ -68,7 +68,7 @@ def ask(client: Client, operation: str) -> dict[str, Any]:
 
 
 class Looking:
-    """What there is to look at in a town. `is_thorough`: with every number that one may try, not some of each kind."""
+    """The things to look at in a town. `is_thorough`: try every number, not some of each kind."""
 
     def __init__(self, one: World, *, is_thorough: bool) -> None:
         self.world, self.is_thorough = one, is_thorough
@@ -82,11 +82,11 @@ class Looking:
         return [decisions[title] for title in ("live", "over", *HIDDEN)]
 
     def acted_on(self) -> list[Decision]:
-        """Those that somebody has calculated, edits or asks about."""
+        """Return the decisions that somebody calculates, edits or asks about."""
         return self.decisions() if self.is_thorough else [self.world.decisions[title] for title in HIDDEN]
 
     def _decisions(self, *titles: str) -> list[int]:
-        """Those with these titles, where one is not thorough."""
+        """Return the decisions; without thoroughness, those with these titles."""
         decisions = self.decisions() if self.is_thorough else [self.world.decisions[title] for title in titles]
         return [decision.pk for decision in decisions]
 
@@ -95,7 +95,7 @@ class Looking:
         return [members[who].pk for who in (members if self.is_thorough else ("ann", "xena"))]
 
     def ids(self, *titles: str) -> dict[str, list[str]]:
-        """As the API writes them: those that one knows, and where one is thorough, whatever one may try."""
+        """Return ids as the API writes them: those that one knows and, thoroughly, any that one may try."""
         kinds = [model.__name__ for model in apps.get_models() if model._meta.app_label in OURS]
         tried = {kind: range(1, _TRIED) for kind in kinds} if self.is_thorough else {}
         pks = {
@@ -110,15 +110,15 @@ class Looking:
 
     def questions(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, text in operations.questions(self.ids("live", "over", "hidden")):
-            # The same in other words, for those who have the time.
+            # Other words for it, if there is time.
             if self.is_thorough or not name.startswith(("communities", "decisions", "node", "me", "whatIf")):
                 yield f"query {name}", ask(client, text)
 
     def changes_undone(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What every mutation answers; whatever it did is undone."""
+        """Return every mutation's answer, and undo its effects."""
         few = {kind: ids[-2:] if self.is_thorough else ids[-1:] for kind, ids in self.ids("batched").items()}
         for name, text in operations.changes(few):
-            # Those make secrets of the viewer's own.
+            # These create the viewer's own secrets.
             if not name.startswith(("createApiToken", "requestSignInLink", "signIn", "signOut")):
                 with transaction.atomic():
                     found = ask(client, text)
@@ -128,7 +128,7 @@ class Looking:
     # --- Pages --------------------------------------------------------------------------------------------------------
 
     def pages(self, client: Client) -> Iterator[tuple[str, Part]]:
-        """Every page that has an address and, where one is thorough, every page that one of them leads to."""
+        """Visit every page that has an address and, thoroughly, every page that one of them leads to."""
         numbers = {
             "community_id": [self.world.community.pk],
             "decision_id": self._decisions("live", "over", "batched"),
@@ -148,7 +148,7 @@ class Looking:
                 text = response.content.decode()
                 links = [*_links(address, text)] if self.is_thorough else []
                 if address.endswith("/ballots/"):
-                    # Whether or not anything leads to the pages of ballots under pseudonyms.
+                    # Visit pages of ballots under pseudonyms even if no link leads there.
                     links += (f"{address}a-{pseudonym}/" for pseudonym in _PSEUDONYM.findall(text))
                 for link in links:
                     if link not in known:
@@ -159,8 +159,9 @@ class Looking:
     # --- What comes by itself -----------------------------------------------------------------------------------------
 
     def watched(self, clients: Sequence[Client], steps: Iterator[object]) -> Told:
-        """What every subscription and every open page of these people is told at each step of what happens: the newest,
-        as promised to whoever is slow.
+        """Yield what every subscription and open page of these people is told at each step.
+
+        Only the newest of a step counts, as promised to slow clients.
         """
         community, decisions = self.world.community.pk, [decision.pk for decision in self.decisions()]
         ids = {
@@ -169,14 +170,14 @@ class Looking:
         }
         open_pages = addresses({"community_id": [community], "decision_id": decisions})
         events = [address for address in open_pages if address.endswith("/events/")]
-        # All is one transaction, whose connection nobody may give back.
+        # Everything is in one transaction, so nobody may give its connection back.
         with patch.object(connection, "close_if_unusable_or_obsolete", lambda: None):
             return async_to_sync(_watched)(clients, [*operations.watching(ids)], events, steps)
 
     # --- Operators ----------------------------------------------------------------------------------------------------
 
     def administration(self, client: Client) -> Iterator[tuple[str, Part]]:
-        """Every list with its filters, searches and orders, every row's pages, and guesses at what a list hides."""
+        """Visit every list with its filters, searches and orders, and every row's pages; guess what a list hides."""
         for model, model_admin in admin.site._registry.items():
             if model._meta.app_label not in OURS:
                 continue
@@ -200,7 +201,7 @@ class Looking:
             yield f"page {address}", answer(client.get(address))
 
     def _lookups(self, model: type[Model]) -> Iterator[str]:
-        """Guesses at what a list does not show: who, about what, saying what; and about what its rows refer to."""
+        """Return filters that guess at columns a list does not show, and at columns of related rows."""
         xena, hidden = self.world.members["xena"], self.world.decisions["hidden"]
         guesses = {"actor": xena.user_id, "membership": xena.pk, "user": xena.user_id}
         for field in model._meta.get_fields():
@@ -217,7 +218,7 @@ class Looking:
                     yield f"{field.name}__{there}"
 
     def exports(self) -> Iterator[tuple[str, Part]]:
-        """What is printed to be published."""
+        """Return the output of commands whose output is published."""
         for title, decision in self.world.decisions.items():
             out = StringIO()
             try:
@@ -239,7 +240,7 @@ def _links(address: str, text: str) -> Iterator[str]:
 
 
 def addresses(numbers: Mapping[str, Sequence[int]]) -> Iterator[str]:
-    """The addresses of the site with these numbers in their places."""
+    """Return the addresses of the site with these numbers in their places."""
     for route, wanted in _routes(get_resolver()):
         if not f"/{route}".startswith(_ASIDE) and set(wanted) <= numbers.keys():
             for chosen in itertools.product(*(numbers[name] for name in wanted)):
@@ -304,7 +305,7 @@ async def _read(source: tuple[int, str], response: Any, newest: dict[tuple[int, 
 
 
 async def _settled() -> None:
-    """Let everybody who has something to read do so: each of their steps is one of the loop's or of the thread's."""
+    """Let all readers read: each step of theirs is one of the loop's or of the thread's."""
     for _ in range(15):
         await asyncio.sleep(0)
         await sync_to_async(_nothing)()
@@ -322,7 +323,7 @@ def _nothing() -> None:
 
 
 class _Lines(logging.Handler):
-    """Keeps the lines of the event log, in both forms that they may have."""
+    """Keep the lines of the event log, in both of their forms."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -339,7 +340,7 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def log(directory: Path) -> Iterator[list[str]]:
-    """The event log as it is written; the administration shows it from this directory."""
+    """Write the event log to a directory, from which the administration shows it."""
     handler = _Lines(directory / "crowdvote.log")
     logger = logging.getLogger("crowdvote.events")
     logger.addHandler(handler)

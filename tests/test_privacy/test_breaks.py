@@ -1,4 +1,7 @@
-"""Ways in which the law was once broken, each by what an ordinary client did; the numbers are those of their report."""
+"""Ways in which the law was once broken, each by an ordinary client's doings.
+
+The numbers are those of their report.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ FOLLOWINGS = (*((helper, "ann", ()) for helper in HELPERS), ("xena", "ann", ("ro
 
 @pytest.fixture
 def town() -> Iterator[World]:
-    """Everybody has voted in what is shown live; Xena, Yuri and Zoe without their names."""
+    """Create a town in which everybody has voted in what is shown live; Xena, Yuri and Zoe without their names."""
     with world(Town("a secret that is long enough for everybody who looks at it", "public", FOLLOWINGS)) as one:
         one.become_anonymous()
         one.calculate()

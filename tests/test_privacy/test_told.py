@@ -1,4 +1,4 @@
-"""What is told of things that one may not see: nothing; and to voters, what others will see of them."""
+"""News of things that one may not see: none. And what voters are told of what others will see."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ in_long_form = pytest.mark.skipif(not os.environ.get("EVERY_WORLD"), reason="the
 
 SECRET = "a secret of fifty letters or more, so that it is long"
 NOWHERE = 7_654_321
-# Those sign somebody in or out.
+# These sign somebody in or out.
 _ASIDE = ("createApiToken", "requestSignInLink", "signIn", "signOut")
 
-# Numbers of things by their kinds.
+# Row numbers by kind.
 Numbers = dict[str, int]
-# In an address, also where that leads to signing in and back.
+# Addresses contain numbers, also in links to sign in and come back.
 _NUMBER = re.compile(r"(?<=/)\d+(?=/)")
 
 
 def answers(client: Client, things: Numbers) -> Iterator[tuple[str, str]]:
-    """Everything that somebody may ask about these things and try with them, and what comes back; undone."""
+    """Ask everything about these things, try everything with them, and return the answers; undone."""
     ids = {kind: [node_id(kind, pk)] for kind, pk in things.items()}
-    # Of what is not there, nothing further can be asked.
+    # Things that do not exist have nothing further to ask for.
     questions = ((name, text) for name, text in operations.questions(ids) if ")." not in name)
     for name, text in itertools.chain(questions, operations.changes(ids)):
         if not name.startswith(_ASIDE):
@@ -54,7 +54,7 @@ def answers(client: Client, things: Numbers) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("who", ["visitor", pytest.param("eve", marks=in_long_form)])
 def test_nobody_learns_whether_there_is_what_they_may_not_see(who: str) -> None:
-    """A draft, an anonymous member, an application: on pages, by questions, by trying to change them."""
+    """A draft, an anonymous member, an application: on pages, by queries, by trying to change them."""
     with world(Town(SECRET, "public")) as one:
         one.become_anonymous()
         one.do(services.update_community, "mia", one.community.pk, auto_approve=False)
@@ -68,7 +68,9 @@ def test_nobody_learns_whether_there_is_what_they_may_not_see(who: str) -> None:
 
 
 def about(one: World, who: str, person: str) -> Iterator[tuple[str, str]]:
-    """What somebody finds who looks for a person wherever they can: in lists, and an operator on the person's pages."""
+    """Return everything that somebody finds who looks for a person: in lists and, as an operator, on the person's
+    pages.
+    """
     pk = one.people[person].pk
     lists = [reverse(name, args=[one.community.pk]) for name in ("community-members", "community-ledger")]
     pages = []
@@ -87,7 +89,7 @@ _LISTED = (User, Membership, Application, Following, Ballot, StagedBallot, Ledge
 
 @pytest.mark.parametrize("who", ["root", pytest.param("eve", marks=in_long_form)])
 def test_nobody_learns_who_is_an_anonymous_member(who: str) -> None:
-    """Of two people of whom one is an anonymous member, and has voted, the same is found."""
+    """Two people look alike, of whom one is an anonymous member and has voted."""
     with world(Town(SECRET, "public")) as one:
         one.become_anonymous()
         one.cast(Cast("xena", "live", Content((5, 0, 2))), present=("xena", "stranger"))
@@ -98,7 +100,7 @@ def test_nobody_learns_who_is_an_anonymous_member(who: str) -> None:
 
 @pytest.mark.parametrize("visibility", ["public", pytest.param("members", marks=in_long_form)])
 def test_voters_are_told_before_they_vote_what_others_then_see(visibility: str) -> None:
-    """On the page and in the API: who sees the ballot, whether at once, and with which name."""
+    """Page and API say who will see the ballot, whether at once, and under which name."""
     with world(Town(SECRET, visibility)) as one:
         one.become_anonymous()
         told, seen = {}, {}
@@ -123,7 +125,7 @@ def test_voters_are_told_before_they_vote_what_others_then_see(visibility: str) 
 
 
 def told_to(one: World, title: str, who: str) -> tuple[str, str, str]:
-    """What the form and the API say, which is the same, of who sees it, under which name, and when."""
+    """Return what form and API say, alike, of who will see the ballot, under which name, and when."""
     decision = one.decisions[title]
     page = one.client(who).get(reverse("decision", args=[one.community.pk, decision.pk])).text
     form = " ".join(re.sub(r"<[^>]*>", " ", page.partition('id="voting"')[2]).split())
@@ -138,7 +140,7 @@ def told_to(one: World, title: str, who: str) -> tuple[str, str, str]:
 
 
 def names_seen(one: World, title: str, who: str) -> set[str]:
-    """Whose ballots somebody sees in a decision; "a pseudonym" for the others."""
+    """Return the names of ballots that somebody sees in a decision; "a pseudonym" for the others."""
     query = f'query {{ decision(id: "{node_id("Decision", one.decisions[title].pk)}") {{ {_VOTERS} }} }}'
     decision = surfaces.ask(one.client(who), query)["data"]["decision"]
     edges = ((decision or {}).get("ballots") or {"edges": []})["edges"]

@@ -1,4 +1,4 @@
-"""The law: two worlds that differ in what is nobody's business are the same to everybody else."""
+"""The law: two worlds that differ in private matters are the same to everybody else."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from tests.test_privacy.worlds import (
 
 pytestmark = pytest.mark.django_db
 
-# `make privacy` draws so many worlds, each watched by one kind of people, who look at everything.
+# The number of pairs that `make privacy` draws. One kind of people watches each, and looks at everything.
 WORLDS = int(os.environ.get("EVERY_WORLD") or 0)
 many_worlds = pytest.mark.skipif(not WORLDS, reason="takes minutes; make privacy runs it")
 law = settings(
     deadline=None,
     database=None,
     max_examples=WORLDS or 1,
-    # A smaller example would cost hundreds of worlds; the first difference says enough.
+    # Shrinking would cost hundreds of worlds; the first difference says enough.
     phases=[Phase.generate],
     suppress_health_check=[*HealthCheck],
 )
@@ -54,7 +54,7 @@ visibilities = st.sampled_from([*Community.Visibility.values])
 
 @st.composite
 def followings(draw: st.DrawFn) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-    """Ann has four followers; the anonymous follow somebody, too, Xena and Yuri the same; and some more."""
+    """Give Ann four followers. Xena and Yuri follow the same people; then add some more."""
     pairs = [*((helper, "ann") for helper in HELPERS), ("xena", "cleo"), ("yuri", "cleo"), ("zoe", "ben")]
     others = [who for who in MEMBERS if who not in {"xena", "yuri"}]
     more = st.tuples(st.sampled_from(others), st.sampled_from((*KNOWN, "mia"))).filter(lambda pair: pair[0] != pair[1])
@@ -63,7 +63,7 @@ def followings(draw: st.DrawFn) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
 
 
 def numbered(ballots: list[Cast]) -> tuple[Cast, ...]:
-    """No ballot is cast twice as it was: that would be no event."""
+    """Number the ballots so that none is cast twice alike: that would be no event."""
     return tuple(
         replace(one, content=one.content and replace(one.content, comment=f"no. {number}"))
         for number, one in enumerate(ballots)
@@ -75,10 +75,10 @@ Drawn = tuple[Town, tuple[Cast, ...], tuple[Cast, ...]]
 
 @st.composite
 def swaps(draw: st.DrawFn) -> Drawn:
-    """A town, and ballots in every decision; those of Xena and Yuri are exchanged in some, at other moments of an hour.
+    """Draw a town and ballots in every decision. Xena and Yuri exchange some of theirs, at other moments of an hour.
 
-    In one that is over when people look, one of them may vote alone; both follow Cleo, so that the other inherits the
-    same whoever that is.
+    In one decision that has closed when people look, one of the two may vote alone. Both follow Cleo, so the other
+    inherits the same whoever that is.
     """
     cast = [Cast(who, title, draw(contents)) for title in SHOWN for who in ("ann", "zoe") if draw(st.booleans())]
     cast.append(Cast("cleo", "over", Content(draw(rated), TAGS)))
@@ -97,12 +97,12 @@ def at_moments(draw: st.DrawFn, ballots: Sequence[Cast]) -> tuple[Cast, ...]:
 
 @st.composite
 def hidden(draw: st.DrawFn) -> Drawn:
-    """A town, and ballots in the decisions that hide them: others cast others at the same moments.
+    """Draw a town and ballots in decisions that hide them. Different people vote at the same moments.
 
-    In each, at most four people, so that a batch is published in neither world (what it publishes is shown to all).
+    At most four people vote in each, so neither world publishes a batch, which everybody would see.
     """
     shown = [Cast(who, "live", draw(contents)) for who in KNOWN if draw(st.booleans())]
-    # Who abstains is nobody to hide among. A batch of five is published before the worlds part.
+    # Abstentions hide nobody. A batch of five is published before the worlds part.
     early = draw(st.sampled_from((("mia", *HELPERS), ("mia",))))
     in_batch = [Cast(who, title, Content(draw(rated), draw(tags))) for title in HIDDEN for who in early]
     town = Town(draw(secrets), draw(visibilities), draw(followings()), numbered([*shown, *in_batch]))
@@ -126,11 +126,11 @@ ONE, OTHER = Content((5, 0, 2), ("roads",), "One."), Content((1, 4, 0), (), "The
 
 
 def two_at_once() -> Drawn:
-    """Xena votes before Yuri; in one of two decisions their ballots are exchanged. In a third, one of them votes, and
-    the other inherits, the same whoever it is.
+    """Xena votes before Yuri, and in one of two decisions their ballots are exchanged. In a third, one of them votes
+    and the other inherits, the same whoever it is.
 
-    In the hidden ones Ann, who has four followers, votes in one world, and Ben in the other; likewise Xena and Yuri. In
-    one of these a batch has been published, and three of Ann's followers have not voted: with her and Xena, five.
+    In the hidden decisions Ann, who has four followers, votes in one world and Ben in the other; likewise Xena and
+    Yuri. One of these has published a batch, and three of Ann's followers have not voted: with her and Xena, five.
     """
     known = [Cast(who, title, Content((3, 1, 4), ("roads",), who)) for title in SHOWN for who in ("ann", "ben", "zoe")]
     known.append(Cast("cleo", "over", Content((3, 1, 4), ("roads",), "cleo")))
@@ -155,14 +155,14 @@ def assert_same(kind: str, drawn: Drawn, *, is_final: bool) -> None:
     failed = [
         surface
         for surface, part in first.surfaces
-        # The source of the verifier names errors.
+        # The verifier's source contains names of errors.
         if _FAILURE.search(part.text) and not surface.endswith("crowdvote_verify.py")
     ]
     assert not failed, f"Alike in both worlds, but it failed: {failed}"
 
 
 def test_all_others_together_learn_nothing_of_anonymous_or_hidden_ballots() -> None:
-    """Both laws at once, on one pair of worlds: what the suite has the time for."""
+    """Both laws at once, on one pair of worlds, because the suite has time for one."""
     assert_same("all of them", two_at_once(), is_final=True)
 
 
@@ -190,7 +190,7 @@ def test_nobody_learns_anything_of_ballots_that_are_hidden_now(kind: str) -> Non
 
 @many_worlds
 def test_a_ballot_by_name_that_is_another_is_seen_wherever_ballots_are_shown() -> None:
-    # Else the law would hold because nobody looks, or because a process keeps what it knew of the world before.
+    # Otherwise the law might hold because nobody looks, or because a process remembers the previous world.
     town, ballots, _ = two_at_once()
     others = Town(town.secret, town.visibility, town.followings, (Cast("ann", "live", OTHER), *town.ballots[1:]))
     watch = Watch("manager")

@@ -1,9 +1,9 @@
-"""What somebody collected, in one form, so that two collections can be compared line by line.
+"""Collections in one form, so that two of them can be compared line by line.
 
 # Note [Pseudonyms renamed]
-A pseudonym is drawn with a secret, so its letters say nothing, and neither does a list that is sorted by them. Each is
-renamed by all that is told of it, anywhere; pseudonyms of which the same is told are alike. So transcripts are equal
-exactly if a renaming makes them so: what ties a pseudonym to a person, a moment, a place in a list or to another
+A pseudonym is drawn with a secret, so its letters say nothing, and neither does a list sorted by them. Each is renamed
+by everything that is told of it, anywhere. Pseudonyms with equal tellings get equal names. So transcripts are equal
+exactly if a renaming makes them so: whatever ties a pseudonym to a person, a moment, a place in a list or another
 pseudonym is told of it, and tells two worlds apart.
 """
 
@@ -24,7 +24,7 @@ from django.test.html import Element, parse_html
 
 _PSEUDONYM = re.compile(r"([Aa]nonymous[ -]|\ba-)([0-9a-f]{8,64})\b")
 _DIGEST = re.compile(r"\b[0-9a-f]{12,128}\b")
-# What differs from one answer to the next whatever happened.
+# Parts that differ between any two answers.
 _VOLATILE = (
     (re.compile(r"\b(?=\w*[g-zG-Z])[A-Za-z0-9]{64}\b"), "(CSRF token)"),
     (re.compile(r"\b\d+\.\d seconds"), "(some) seconds"),
@@ -33,7 +33,7 @@ _VOLATILE = (
 )
 # Lines of anonymous members are written to the log without order.
 _UNORDERED = re.compile(r"(VOTE_[A-Z]+|MEMBERSHIP_CHANGE)\W.*\bAnonymous\b(?! [0-9a-f]{8})", re.DOTALL)
-# Where a part ends, so that equal texts are equal parts.
+# The end of a part, so that equal texts are equal parts.
 _END = "</>"
 _SHOWN = 40
 
@@ -60,13 +60,13 @@ class Part:
 
 @dataclass
 class Transcript:
-    """All that somebody collected, by where it comes from."""
+    """Everything that somebody collected, by its source."""
 
     surfaces: list[tuple[str, Part]] = field(default_factory=list)
 
     @cached_property
     def plain(self) -> dict[str, str]:
-        """The texts of those surfaces on which there is nothing to rename."""
+        """Return the texts of surfaces without anything to rename."""
         found: defaultdict[str, list[Part]] = defaultdict(list)
         for surface, part in self.surfaces:
             found[surface].append(part)
@@ -76,13 +76,16 @@ class Transcript:
         }
 
     def add(self, surface: str, content: Part | str | Any) -> None:
-        """`surface`: when and where, in words; a content that is no part yet is text or the value of a JSON text."""
+        """Add what was found at `surface`, which says when and where in words.
+
+        A content that is not yet a part is text, or the value of a JSON text.
+        """
         if isinstance(content, str):
             content = of_text(content)
         self.surfaces.append((surface, content if isinstance(content, Part) else of_value(content)))
 
     def lines(self, *, leaving_out: Set[str]) -> dict[str, list[str]]:
-        """By surface, in the form that has nothing left of what is drawn at random."""
+        """Return lines by surface, without anything that is drawn at random."""
         told = [(surface, part) for surface, part in self.surfaces if surface not in leaving_out]
         names = _names(told)
         digests: dict[str, str] = {}
@@ -99,7 +102,7 @@ class Transcript:
 
 
 def differences(first: Transcript, second: Transcript) -> dict[str, str]:
-    """What tells two transcripts apart: by surface, the first lines that differ. Nothing for equal ones."""
+    """Return the first lines that differ, by surface. Nothing for equal transcripts."""
     alike = {surface for surface, text in first.plain.items() if second.plain.get(surface) == text}
     ones, others = first.lines(leaving_out=alike), second.lines(leaving_out=alike)
     found = {}
@@ -111,7 +114,7 @@ def differences(first: Transcript, second: Transcript) -> dict[str, str]:
 
 
 def in_words(found: dict[str, str]) -> str:
-    """For a developer: the first difference with what is around it, and where else there are some."""
+    """Describe the first difference for a developer, with its surroundings, and list the other places."""
     if not found:
         return "no difference"
     surface, first = next(iter(found.items()))
@@ -133,7 +136,7 @@ def _difference(one: list[str] | None, other: list[str] | None) -> str:
 
 
 def of_html(text: str) -> Part:
-    """A page. Elements bear their attributes, which are as readable as their texts."""
+    """Parse a page. Elements have their attributes, which are as readable as their texts."""
     return _of_element(parse_html(_steady(text)))
 
 
@@ -146,7 +149,7 @@ def _of_element(element: Element | str) -> Part:
 
 
 def of_value(value: Any) -> Part:
-    """The value of a JSON text. The keys of objects have no order."""
+    """Convert the value of a JSON text. The keys of objects have no order."""
     match value:
         case dict():
             return Part("{}", tuple(_named(key, of_value(value[key])) for key in sorted(value)))
@@ -186,7 +189,7 @@ def _pseudonyms(text: str) -> list[str]:
 
 
 def _names(surfaces: Sequence[tuple[str, Part]]) -> dict[str, str]:
-    """A new name for each pseudonym, by what is told of it. See Note [Pseudonyms renamed]."""
+    """Return a new name for each pseudonym, by what is told of it. See Note [Pseudonyms renamed]."""
     told: defaultdict[str, list[str]] = defaultdict(list)
     for surface, part in surfaces:
         for pseudonym in dict.fromkeys(_pseudonyms(surface)):
@@ -198,7 +201,7 @@ def _names(surfaces: Sequence[tuple[str, Part]]) -> dict[str, str]:
 
 
 def _told(part: Part) -> Iterator[tuple[str, list[str]]]:
-    """The largest parts that speak of one pseudonym alone, and single lines that speak of several."""
+    """Return the largest parts that speak of one pseudonym alone, and single lines that speak of several."""
     if len(part.pseudonyms) == 1:
         yield next(iter(part.pseudonyms)), _rendered(part, str)
         return
@@ -210,7 +213,7 @@ def _told(part: Part) -> Iterator[tuple[str, list[str]]]:
 
 
 def _blind(pseudonym: str, lines: Iterable[str]) -> str:
-    """What is told of a pseudonym, without the letters of this and others."""
+    """Return what is told of a pseudonym, without the letters of this and other ones."""
 
     def word(found: re.Match[str]) -> str:
         return found[1] + ("(itself)" if found[2] == pseudonym else "(another)")
@@ -223,12 +226,12 @@ def _by(names: dict[str, str]) -> Callable[[re.Match[str]], str]:
 
 
 def _is_sorted(surface: str) -> bool:
-    """Whether somebody asked for an order of their own: by what ballots say, or backwards."""
+    """Tell whether somebody asked for an order of their own: by the ballots' content, or backwards."""
     return "sort=" in surface
 
 
 def _rendered(part: Part, rename: Callable[[str], str], depth: int = 0, *, is_sorted: bool = False) -> list[str]:
-    """The part as lines. Neighbours that stand in the order of their pseudonyms are put in that of their contents."""
+    """Render the part as lines. Neighbours in the order of their pseudonyms are put in the order of their contents."""
     lines = [f"{'  ' * depth}{rename(part.label)}"]
     for run in _runs(part.parts, is_sorted=is_sorted):
         rendered = [_rendered(child, rename, depth + 1, is_sorted=is_sorted) for child in run]
@@ -239,7 +242,7 @@ def _rendered(part: Part, rename: Callable[[str], str], depth: int = 0, *, is_so
 
 
 def _runs(parts: Sequence[Part], *, is_sorted: bool) -> Iterator[Sequence[Part]]:
-    """The parts; those together that each speak of one pseudonym and come in the order of these."""
+    """Group the parts: neighbours that each speak of one pseudonym, in the order of these, form a group."""
     start = 0
     while start < len(parts):
         stop = start + 1

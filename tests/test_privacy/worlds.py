@@ -1,7 +1,7 @@
 """A town in which some vote under their names and some without, and the script of what happens there.
 
-Ann, Ben and Cleo vote under their names; Xena, Yuri and Zoe under pseudonyms. Mia manages. Eve and her four helpers
-are members like others. The town has decisions of every visibility; Root operates the site and belongs to nobody.
+Ann, Ben and Cleo vote under their names; Xena, Yuri and Zoe under pseudonyms. Mia manages. Eve and her four helpers are
+ordinary members. The town has decisions of every visibility. Root operates the site and belongs to nobody.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from democracy.models import Choice, Community, Decision, Membership
 from tests.test_privacy import processes
 
 START = datetime(2026, 3, 2, 9, 10, tzinfo=UTC)
-# How long everything takes that goes with a ballot.
+# The time of everything that goes with one ballot.
 MOMENT = timedelta(minutes=3, seconds=8)
 CHOICES = ("Ash", "Birch", "Cedar")
 HELPERS = ("hal", "han", "hed", "huw")
 KNOWN = ("ann", "ben", "cleo")
 ANONYMOUS = ("xena", "yuri", "zoe")
 MEMBERS = ("mia", "eve", *HELPERS, *KNOWN, *ANONYMOUS)
-# Title, visibility of results, days until it closes. What is decided after a day is over when people last look.
+# Title, visibility of results, days until it closes. When people last look, the one of a day has closed.
 DECISIONS = (
     ("live", Decision.Visibility.LIVE, 7),
     ("other", Decision.Visibility.LIVE, 7),
@@ -42,7 +42,7 @@ HIDDEN = ("hidden", "batched")
 
 @dataclass(frozen=True)
 class Content:
-    """What a ballot says; without stars it abstains."""
+    """The content of a ballot; without stars it abstains."""
 
     stars: tuple[int, ...] = ()
     tags: tuple[str, ...] = ()
@@ -51,8 +51,9 @@ class Content:
 
 @dataclass(frozen=True)
 class Cast:
-    """Somebody casts or changes their ballot; without content, takes it back. `after`: so many seconds after they
-    signed in, less than MOMENT.
+    """One act: cast or change a ballot or, without content, withdraw it.
+
+    `after`: seconds after signing in, less than MOMENT.
     """
 
     who: str
@@ -63,7 +64,7 @@ class Cast:
 
 @dataclass(frozen=True)
 class Town:
-    """What is the same in two worlds: how the town is made, and what happens before they part."""
+    """The common part of two worlds: members, followings and decisions, and what happens before the worlds part."""
 
     secret: str = "a secret"
     visibility: str = Community.Visibility.PUBLIC
@@ -87,7 +88,7 @@ class World:
     clients: dict[str, Client] = field(default_factory=dict)
 
     def client(self, who: str) -> Client:
-        """The browser of somebody; "visitor" has signed in nowhere."""
+        """Return somebody's browser; that of "visitor" is signed in nowhere."""
         if who not in self.clients:
             self.clients[who] = Client(raise_request_exception=False)
             if who != "visitor":
@@ -101,8 +102,9 @@ class World:
         return self.clients.setdefault(who, Client(raise_request_exception=False))
 
     def cast(self, event: Cast, *, present: Sequence[str] = ()) -> None:
-        """Soon after signing in, so that whoever reads the log sees the two together; others who are `present` do so,
-        too. Whenever it is cast, the hour is the same, and so is the time when it is over.
+        """Cast soon after signing in, so that a reader of the log sees the two together. `present` people sign in too.
+
+        Whenever it is cast, the hour is the same, and so is the time when it is over.
         """
         if self.clock.now.hour != (self.clock.now + MOMENT).hour:
             self.clock.now += MOMENT
@@ -134,7 +136,7 @@ class World:
         self.clock.now += timedelta(seconds=2)
 
     def do(self, command: Callable[..., Any], who: str, *args: Any, **kwargs: Any) -> None:
-        """Somebody's command, and what it has calculated."""
+        """Run somebody's command and calculate."""
         with committing():
             command(self.people[who], *args, **kwargs)
         self.clock.now += timedelta(minutes=1)
@@ -150,14 +152,14 @@ class World:
 
 @contextmanager
 def committing() -> Iterator[None]:
-    """What is done here does what it does once it has been committed; the test's own transaction never is."""
+    """Run what waits for the commit at the end of this block: the test's own transaction never commits."""
     with TestCase.captureOnCommitCallbacks(execute=True):
         yield
 
 
 @contextmanager
 def world(town: Town) -> Iterator[World]:
-    """The town, before anybody is anonymous; all undone at the end."""
+    """Create the town before anybody is anonymous, and undo everything at the end."""
     clock = processes.Clock(START)
     with (
         processes.nothing_kept(),
@@ -210,8 +212,9 @@ def _decided(manager: User, community: Community, title: str, shown: str, days: 
 
 
 def swapped(ballots: Sequence[Cast], where: frozenset[str]) -> tuple[Cast, ...]:
-    """At the same moments, in these decisions, Xena's ballot is Yuri's, and Yuri's is hers; where one of them votes
-    alone, the other does so instead.
+    """Return the script with Xena's and Yuri's ballots exchanged in these decisions, at the same moments.
+
+    If one of them votes alone, the other does so instead.
     """
     last = {(one.who, one.where): at for at, one in enumerate(ballots)}
     found = list(ballots)

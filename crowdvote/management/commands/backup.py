@@ -13,7 +13,7 @@ from django.db import connection
 
 class Command(BaseCommand):
     help = "Copy the SQLite database to FILE while CrowdVote goes on serving. PostgreSQL has pg_dump for that."
-    # A copy is wanted before anything else is tried, whatever is wrong with the rest.
+    # A backup must work even when other things are wrong.
     requires_system_checks: list[str] = []  # noqa: RUF012
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,11 +30,11 @@ def back_up(source: Path, file: Path) -> None:
     """Copy the database at `source` to `file`, completely or not at all. Raises CommandError."""
     if not source.is_file():
         raise CommandError(f"There is no database at {source}.")
-    # Under another name until it is complete and found sound, so that nobody takes half a copy for a backup.
+    # The copy has another name until it is complete and sound, so that nobody takes half a copy for a backup.
     part = file.with_name(f"{file.name}.part")
     try:
         part.unlink(missing_ok=True)
-        # Whoever backs up may read everything; nobody else may.
+        # Only the owner may read it: everything is in it.
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         _copy(source, part)
         os.link(part, file)
@@ -47,11 +47,11 @@ def back_up(source: Path, file: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """One consistent state of the database, all of it in one step: in WAL mode nobody waits for that."""
+    """Copy one consistent state of the database in one step. In WAL mode nobody has to wait for that."""
     address = f"{source.resolve().as_uri()}?mode=ro"
     with closing(sqlite3.connect(address, uri=True, timeout=20)) as live, closing(sqlite3.connect(target)) as copy:
         live.backup(copy)
-        # The copy is one file: without this it would want a second one beside it as soon as it is opened.
+        # Keep the copy in one file: in WAL mode it would need a second one as soon as it is opened.
         copy.execute("PRAGMA journal_mode = DELETE")
         (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
         if verdict != "ok":

@@ -10,9 +10,9 @@ from accounts.models import User
 
 
 class Command(createsuperuser.Command):
-    """Django's own, without its question for a password: nobody has one here, administrators sign in by mailed link.
+    """Create an administrator as Django does, without a password: administrators sign in by mailed link.
 
-    In `crowdvote`, for the first of the installed apps that has a command is the one whose command is run.
+    The command is in `crowdvote` because the first installed app that has a command provides it.
     """
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -26,7 +26,7 @@ class Command(createsuperuser.Command):
         super().handle(*args, **options)
 
     def _ask(self, options: dict[str, Any]) -> None:
-        """For whatever is missing, until it is given."""
+        """Ask until there is an answer."""
         for field in User._meta.fields:
             while field.name in {User.USERNAME_FIELD, *User.REQUIRED_FIELDS} and not options[field.name]:
                 options[field.name] = self.get_input_data(field, f"{capfirst(field.verbose_name)}: ")

@@ -14,9 +14,9 @@ from crowdvote import __version__
 from crowdvote.serving.connections import raise_file_limit
 from crowdvote.serving.server import Protocol, Server, WebSocketProtocol
 
-# A subscription's operation is small; a larger message is a mistake or an attack.
+# Operations are small; a larger message is a mistake or an attack.
 LARGEST_WEBSOCKET_MESSAGE = 1024 * 1024
-# What `--reload` watches: the packages that serve, and beside Python what is read once and kept.
+# The packages that `--reload` watches and, beside Python, the files that are read once and kept.
 RELOAD_DIRS = [str(settings.BASE_DIR / name) for name in ("accounts", "crowdvote", "democracy", "graph", "verify")]
 RELOAD_INCLUDES = ["*.html", "*.txt", "*.graphql"]
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--reload", action="store_true", help="start again whenever the code changes (development)")
 
     def handle(self, *args: Any, host: str, reload: bool, **options: Any) -> None:
-        # Whoever collects JSON wants nothing between the lines.
+        # In JSON, nothing else may stand between the lines.
         if settings.LOG_FORMAT == "text":
             self._greet()
         raise_file_limit()
@@ -40,11 +40,11 @@ class Command(BaseCommand):
             lifespan="on",
             http=Protocol,
             ws=WebSocketProtocol,
-            # Who the client is behind proxies is decided once, by TRUSTED_PROXIES; uvicorn would believe any header.
+            # TRUSTED_PROXIES decides about the client's address; uvicorn would believe any header.
             proxy_headers=False,
             server_header=False,
             access_log=False,
-            # What the server has to say goes where everything else does.
+            # The server's messages go to the log like all others.
             log_config=None,
             log_level="warning",
             timeout_graceful_shutdown=math.ceil(settings.GRACE),
@@ -55,7 +55,7 @@ class Command(BaseCommand):
         )
         server = Server(config)
         if reload:
-            # The socket stays open between two servers: nobody is refused meanwhile.
+            # The socket stays open between two servers, so that nobody is refused.
             ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()
             return
         server.run()

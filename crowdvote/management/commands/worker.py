@@ -16,7 +16,7 @@ from democracy.recalculation import interpreter
 
 
 class Command(BaseCommand):
-    help = "Calculate what servers with CROWDVOTE_EXECUTOR=celery put on the queue, and what the sweep finds."
+    help = "Calculate communities that servers with CROWDVOTE_EXECUTOR=celery queue, or that the sweep finds stale."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.CROWDVOTE_EXECUTOR != "celery":
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         name = f"{socket.gethostname()}:{os.getpid()}"
         worker = celery.app.Worker(
             hostname=f"crowdvote@{name}",
-            # Threads share the graphs that a process keeps; more processes are more workers.
+            # Threads share the graphs that a process keeps. For more processes, start more workers.
             pool="threads",
             concurrency=settings.RECALCULATION_CONCURRENCY,
             queues=[celery.QUEUE],
@@ -44,9 +44,9 @@ class Command(BaseCommand):
         )
         interpreter.prepare()
         publishing.start_relay()
-        # Before the queue answers, and whether or not it ever does.
+        # The scheduler starts whether or not the queue answers.
         recalculation.start_in_worker()
-        # Whoever collects JSON wants nothing between the lines.
+        # In JSON, nothing else may stand between the lines.
         if settings.LOG_FORMAT == "text":
             log = "below" if settings.LOG_TO == "stdout" else settings.LOG_DIR / "crowdvote.log"
             self.stdout.write(f"\n  CrowdVote {__version__} worker {name}\n  Log   {log}\n  Stop  Ctrl-C\n")
@@ -54,13 +54,13 @@ class Command(BaseCommand):
         try:
             worker.start()
         finally:
-            # What takes longer is found stale by the sweep of another.
+            # The sweep of another process finds what takes longer.
             recalculation.scheduler.stop(settings.GRACE)
             relay.stop()
         sys.exit(worker.exitcode)
 
     def _serve_metrics(self) -> None:
-        # Rests on an optional package.
+        # Needs an optional package.
         from crowdvote.operations import metrics
 
         try:

@@ -1,4 +1,4 @@
-"""`manage.py bench`: what this machine reaches, as a table and as JSON."""
+"""`manage.py bench`: measure this machine, and report as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from democracy.benchmarks import CASES, MEMBERS, QUICK
 from democracy.benchmarks.figures import Figure, table
 from democracy.recalculation import interpreter
 
-# Says that this is the process with a database of its own.
+# Marks the process that has a database of its own.
 _INSIDE = "CROWDVOTE_BENCH_INSIDE"
 
 
@@ -37,21 +37,27 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")
         size = parser.add_mutually_exclusive_group()
-        size.add_argument("--quick", action="store_true", help="much smaller; judges only what does not need the size")
         size.add_argument(
-            "--members", type=int, default=MEMBERS, help=f"in the largest communities, instead of {MEMBERS:,}"
+            "--quick",
+            action="store_true",
+            help="measure much smaller communities, and judge only the figures that do not need the size",
+        )
+        size.add_argument(
+            "--members", type=int, default=MEMBERS, help=f"size of the largest communities (default: {MEMBERS:,})"
         )
         parser.add_argument(
             "--database",
             metavar="URL",
-            help="of a PostgreSQL server, on which a database is made for this and dropped after it; default: SQLite",
+            help="address of a PostgreSQL server; a database is made there and dropped afterwards (default: SQLite)",
         )
         parser.add_argument(
             "--redis",
             metavar="URL",
-            help="with --database: for several servers and a worker, which talk over it; default: one server",
+            help="with --database: address of a Redis for several servers and a worker (default: one server)",
         )
-        parser.add_argument("--only", action="append", choices=CASES, metavar="NAME", help=f"of {', '.join(CASES)}")
+        parser.add_argument(
+            "--only", action="append", choices=CASES, metavar="NAME", help=f"one of {', '.join(CASES)}; may be repeated"
+        )
 
     def handle(
         self,
@@ -92,7 +98,7 @@ class Command(BaseCommand):
 
     def _measure(self, file: Path | None, *, scale: float, only: list[str] | None) -> None:
         interpreter.prepare()
-        # Else WhiteNoise says at every first request that there are no static files.
+        # Without the folder, WhiteNoise would warn at the first request.
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
         figures: list[Figure] = []
@@ -119,7 +125,7 @@ class Command(BaseCommand):
 
 @contextmanager
 def _scratch(server: str | None) -> Iterator[str | None]:
-    """The address of a new database on a PostgreSQL server, which is dropped afterwards; None without a server."""
+    """Create a database on a PostgreSQL server, yield its address, and drop it afterwards; None without a server."""
     if server is None:
         yield None
         return
@@ -141,5 +147,5 @@ def _scratch(server: str | None) -> Iterator[str | None]:
 
 
 def _decides(name: str) -> bool:
-    """Whether a variable of the shell would change what is measured."""
+    """Tell whether a variable of the shell would change the measurement."""
     return name.startswith("CROWDVOTE_") or name in {"DATABASE_URL", "REDIS_URL"}

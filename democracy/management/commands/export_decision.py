@@ -1,4 +1,4 @@
-"""`manage.py export_decision ID [--output FILE]`: a decision with all that its result rests on, as a bundle."""
+"""`manage.py export_decision ID [--output FILE]`: write a decision and everything its result rests on, as a bundle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("decision", type=int)
         parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
         parser.add_argument(
-            "--stale-ok", action="store_true", help="export the last calculated result though newer inputs wait"
+            "--stale-ok", action="store_true", help="export the last calculated result even if it is stale"
         )
 
     def handle(self, *args: Any, decision: int, output: Path | None, stale_ok: bool, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py import_ballots FILE --community NAME --title T`: STAR ballots as CSV; prints `decision ID` a line."""
+"""`manage.py import_ballots FILE --community NAME --title T`: read STAR ballots from CSV; print `decision ID`."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--community", required=True, metavar="NAME")
-        parser.add_argument("--title", required=True, help="of the decision; races add their own to it")
-        parser.add_argument("--tags", default="", help="tags of every ballot, with commas between them")
+        parser.add_argument("--title", required=True, help="title of the decision; each race adds its own")
+        parser.add_argument("--tags", default="", help="tags of every ballot, separated by commas")
         parser.add_argument("--days", type=_days, default="7", help="how long voting is open (default: 7)")
-        parser.add_argument("--id-column", default="", metavar="COLUMN", help="says whose ballot a row is")
+        parser.add_argument("--id-column", default="", metavar="COLUMN", help="the column that names the voter")
         parser.add_argument("--choices", default="", metavar="A,B,C", help="the columns of stars, by their titles")
         parser.add_argument(
-            "--exclude", default="", metavar="A,B", help="columns and rows to pass over, such as Total,Average"
+            "--exclude", default="", metavar="A,B", help="columns and rows to skip, such as Total,Average"
         )
         parser.add_argument(
             "--in-order",
@@ -85,7 +85,7 @@ class Command(BaseCommand):
 
 
 def _description(file: BallotFile, encoding: str, voters: Voters) -> Iterator[str]:
-    """What a person compares with the file before it is written."""
+    """Describe the file's ballots, so that a person can compare before anything is written."""
     yield f"layout: {file.layout.value}"
     yield f"separated by {SEPARATORS[file.separator]}; encoding {encoding}"
     yield f"voters: column {file.voter_column!r}" if file.voter_column else "voters: the file does not say who they are"

@@ -1,4 +1,4 @@
-"""`manage.py import_community FILE`: a bundle; prints `community ID`, then `decision FILE-ID ID` a line."""
+"""`manage.py import_community FILE`: read a bundle; print `community ID`, then `decision FILE-ID ID` per line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py import_followings FILE --community NAME`: an edge list or a graph; prints `community ID`."""
+"""`manage.py import_followings FILE --community NAME`: read an edge list or a graph; print `community ID`."""
 
 from __future__ import annotations
 

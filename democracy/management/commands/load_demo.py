@@ -1,4 +1,4 @@
-"""`manage.py load_demo`: the demo communities, with accounts to enter them from the start page."""
+"""`manage.py load_demo`: make the demo communities, with accounts for visitors of the start page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         example = None
         for one in demo.COMMUNITIES:
-            # The name decides: a community of that name is left alone, whoever made it.
+            # A community of the same name is left alone, whoever created it.
             community = Community.objects.filter(name__iexact=one.name).first()
             if community is None:
                 with transaction.atomic():
@@ -29,22 +29,22 @@ class Command(BaseCommand):
                 self.stdout.write(f"made {community.name}: {community.memberships.count():,} members")
             else:
                 self.stdout.write(f"{community.name} is there already")
-            # A first attempt may have been cut off before its results were calculated.
+            # A first attempt may have ended before its results were calculated.
             try:
-                outcome = foreground.calculate(community.pk, patience=PATIENCE)
+                found = foreground.calculate(community.pk, patience=PATIENCE)
             except foreground.StillRunning:
                 raise CommandError(
                     f"Another process has been calculating {community.name} for {PATIENCE:g} s."
                 ) from None
-            if outcome.failed:
-                raise CommandError(f"{community.name}: {outcome.failed[0].calculation_error}")
+            if found.failed:
+                raise CommandError(f"{community.name}: {found.failed[0].calculation_error}")
             if one.name == demo.EXAMPLE and _is_ours(community):
                 example = community.pk
         if example is not None:
-            # `make run` hands this line on to the server.
+            # `make run` hands this line to the server.
             self.stdout.write(f"CROWDVOTE_EXAMPLE_COMMUNITY={example}")
 
 
 def _is_ours(community: Community) -> bool:
-    """Whether it is the demo's own, not somebody's who took its name: nobody but this command makes such accounts."""
+    """Tell whether it is the demo's own community: only this command creates the accounts of the demo."""
     return community.memberships.filter(is_manager=True, user__is_demo=True).exists()

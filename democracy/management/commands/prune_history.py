@@ -20,7 +20,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--days", type=int, metavar="N", help="days of which all is kept (default: CROWDVOTE_HISTORY_DAYS)"
+            "--days",
+            type=int,
+            metavar="N",
+            help="the latest days, of which everything is kept (default: CROWDVOTE_HISTORY_DAYS)",
         )
 
     def handle(self, *args: Any, days: int | None, **options: Any) -> None:

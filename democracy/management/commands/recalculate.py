@@ -1,4 +1,4 @@
-"""`manage.py recalculate [--community ID | --decision ID | --all] [--from-scratch]`: in the foreground."""
+"""`manage.py recalculate [--community ID | --decision ID | --all] [--from-scratch]`: calculate in the foreground."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from democracy.services.decisions import recalculation_change
 
 
 class Command(BaseCommand):
-    help = "Calculate what is stale and return when it is current; fails if a calculation failed."
+    help = "Calculate stale decisions and return when they are current; fail if a calculation failed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_mutually_exclusive_group()
@@ -27,7 +27,9 @@ class Command(BaseCommand):
         what.add_argument("--decision", type=int, metavar="ID")
         what.add_argument("--all", action="store_true", help="all communities (the default)")
         parser.add_argument(
-            "--from-scratch", action="store_true", help="also what is current, without anything kept from before"
+            "--from-scratch",
+            action="store_true",
+            help="calculate current results again too, and use nothing kept from before",
         )
         parser.add_argument(
             "--patience",
@@ -53,18 +55,18 @@ class Command(BaseCommand):
                 self._ask(one, decision)
             started = time.monotonic()
             try:
-                outcome = foreground.calculate(one.pk, patience=patience)
+                found = foreground.calculate(one.pk, patience=patience)
             except foreground.StillRunning:
                 raise CommandError(
                     f"Another process has been calculating community {one.pk} for {patience:g} seconds."
                 ) from None
-            for done in outcome.calculated:
+            for done in found.calculated:
                 self.stdout.write(f"decision {done.pk} “{done.title}”: current at revision {done.calculated_revision}")
-            for wrong in outcome.failed:
+            for wrong in found.failed:
                 failed += 1
                 self.stdout.write(f"decision {wrong.pk} “{wrong.title}”: failed: {wrong.calculation_error}")
             seconds = time.monotonic() - started
-            what = f"{len(outcome.calculated)} calculated in {seconds:.2f} s" if outcome.calculated else "was current"
+            what = f"{len(found.calculated)} calculated in {seconds:.2f} s" if found.calculated else "was current"
             self.stdout.write(f"community {one.pk} “{one.name}”: {what}")
         if failed:
             raise CommandError(f"{failed:,} {'calculation' if failed == 1 else 'calculations'} failed.")
@@ -86,7 +88,7 @@ class Command(BaseCommand):
         return rows
 
     def _ask(self, community: Community, decision: int | None) -> None:
-        """Make what is asked for stale, in every process, and drop what this one keeps."""
+        """Make the decisions stale, in every process, and drop what this process has kept of them."""
         forget_everything()
         live = staleness.live_decisions(community.pk, clock.now())
         if decision is not None and not live.filter(pk=decision).exists():

@@ -1,4 +1,4 @@
-"""`manage.py verify_ledger [--community ID]`: whether ledgers, tables and results are what was written."""
+"""`manage.py verify_ledger [--community ID]`: check that ledgers, tables and results are as they were written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--community", type=int, metavar="ID", help="default: all")
         parser.add_argument(
-            "--key", action="append", default=[], metavar="HEX", help="a public key that the site signed with before"
+            "--key",
+            action="append",
+            default=[],
+            metavar="HEX",
+            help="a public key of the site from before; may be repeated",
         )
 
     def handle(self, *args: Any, community: int | None, key: list[str], **options: Any) -> None:
