@@ -161,6 +161,7 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "django_htmx",
+    "strawberry_django",
     "accounts",
     "democracy",
 ]
