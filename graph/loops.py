@@ -1,4 +1,4 @@
-"""Means that refer to each other: the linear systems of loops, solved with proven error bounds.
+"""Loops: members whose means refer to each other, solved as linear systems with proven error bounds.
 
 The members of a loop satisfy ``k[i] * x[i] - sum(x[j] for active followees j in the loop) == b[i]``, where k counts
 all active followees and b sums the values from outside. Since every member reaches a cast ballot, the matrix is a
@@ -12,7 +12,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from graph.fixedpoint import MOST_UNITS, Floats, Ints, rounded_all
+from graph.values import Member
 
 # Up to this size a dense inverse is quicker than anything clever.
 _DENSE = 250
@@ -56,6 +57,17 @@ class LinearSystem:
         self._shares = self._inside.multiply(1 / self._k).tocsr()
         self._direct: Callable[[Floats], Floats] | None = None
         self._slow = False
+
+    @classmethod
+    def of(cls, active: Mapping[Member, Sequence[Member]]) -> LinearSystem:
+        """Make the system of the members that `active` gives the active followees of, in its order."""
+        size = len(active)
+        index = dict(zip(active, range(size), strict=True))
+        rows = [row for row, followees in enumerate(active.values()) for one in followees if one in index]
+        columns = [index[one] for followees in active.values() for one in followees if one in index]
+        ones = np.ones(len(rows), dtype=np.int64)
+        inside = sparse.coo_array((ones, (rows, columns)), shape=(size, size)).tocsr()
+        return cls(np.fromiter(map(len, active.values()), dtype=np.int64, count=size), inside)
 
     def times(self, x: Floats) -> Floats:
         """K x in floating point."""

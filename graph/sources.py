@@ -1,4 +1,4 @@
-"""Explanations: what a staged ballot rests on, and what a cast ballot carries."""
+"""Sources: the cast ballots that a staged ballot rests on, and how many ballots a cast one carries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from fractions import Fraction
 from heapq import heappop, heappush
 
 import numpy as np
-from scipy import sparse
 
 from graph.elimination import FEW, Closure, closure, exact_sources
 from graph.loops import LinearSystem
@@ -57,19 +56,9 @@ def find_influence(cast: Collection[Member], counted: Mapping[Member, float], ac
 
 def _float_weights(whom: Closure, askers: Mapping[Member, float]) -> dict[Member, float]:
     """Where the answers come from if each asker asks so often: the transposed system of the means."""
-    members = list(whom)
-    index = {member: at for at, member in enumerate(members)}
-    owners: list[int] = []
-    columns: list[int] = []
-    for at, active in enumerate(whom.values()):
-        inner = [index[one] for one in active if one in index]
-        owners.extend([at] * len(inner))
-        columns.extend(inner)
-    ones = np.ones(len(owners), dtype=np.int64)
-    inside = sparse.coo_array((ones, (owners, columns)), shape=(len(members), len(members))).tocsr()
-    count = np.fromiter(map(len, whom.values()), dtype=np.int64, count=len(members))
-    system = LinearSystem(count, inside).transposed()
-    start = np.zeros((len(members), 1))
+    index = dict(zip(whom, range(len(whom)), strict=True))
+    system = LinearSystem.of(whom).transposed()
+    start = np.zeros((len(whom), 1))
     for member, weight in askers.items():
         start[index[member], 0] = weight
     # With y = K^-T start, a followee receives y[i] from each follower i.
