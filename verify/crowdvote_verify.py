@@ -611,6 +611,16 @@ def _activate(
             candidates.append((following.follower, following.followee, wanted))
             followers.setdefault(following.followee, []).append((following.follower, wanted))
     tags = {member: sum(bits[tag] for tag in ballot.tags) for member, ballot in ballots.items() if not ballot.abstain}
+    _spread(tags, followers)
+    active: dict[int, list[int]] = {}
+    for follower, followee, wanted in candidates:
+        if followee in tags and (wanted == EVERYTHING or tags[followee] & wanted):
+            active.setdefault(follower, []).append(followee)
+    return active, tags
+
+
+def _spread(tags: dict[int, int], followers: dict[int, list[tuple[int, int]]]) -> None:
+    """Hand tags (as bits) on to followers, in place, until nobody receives any more."""
     waiting = deque(tags)
     queued = set(tags)
     while waiting:
@@ -627,11 +637,6 @@ def _activate(
                 if follower not in queued:
                     queued.add(follower)
                     waiting.append(follower)
-    active: dict[int, list[int]] = {}
-    for follower, followee, wanted in candidates:
-        if followee in tags and (wanted == EVERYTHING or tags[followee] & wanted):
-            active.setdefault(follower, []).append(followee)
-    return active, tags
 
 
 def _components(active: dict[int, list[int]]) -> list[list[int]]:
@@ -793,10 +798,7 @@ def _eliminate(rows: list[Row], choices: int, quotient: Callable[[int, int], Any
         [quotient(numerator, row.total[1]) for numerator in row.total[0]] if row.total else [zero] * choices
         for row in rows
     ]
-    followers: list[set[int]] = [set() for _ in rows]
-    for position, row in enumerate(rows):
-        for followee in row.inside:
-            followers[followee].add(position)
+    followers = [set(positions) for positions in _followers(rows)]
     cheapest = [(len(followers[position]) * len(weights[position]), position) for position in range(len(rows))]
     heapq.heapify(cheapest)
     removed: list[tuple[int, Any]] = []
@@ -829,7 +831,14 @@ def _eliminate(rows: list[Row], choices: int, quotient: Callable[[int, int], Any
             heapq.heappush(cheapest, (len(followers[follower]) * len(shares), follower))
         for followee in weights[member]:
             heapq.heappush(cheapest, (len(followers[followee]) * len(weights[followee]), followee))
-    solutions: list[list[Any]] = [[]] * len(rows)
+    return _substituted(removed, weights, sums)
+
+
+def _substituted(
+    removed: list[tuple[int, Any]], weights: list[dict[int, Any]], sums: list[list[Any]]
+) -> list[list[Any]]:
+    """Solve for the members that were removed, each with the sum of its weights, the last one first."""
+    solutions: list[list[Any]] = [[]] * len(weights)
     for member, whole in reversed(removed):
         solution = sums[member]
         for followee, weight in weights[member].items():
@@ -856,16 +865,8 @@ def _iterate(rows: list[Row], choices: int, error: int) -> list[Value]:
     lane = (1 << bits) - 1
     lanes = [width * number for number in range(choices + 1)]
     mask = sum(lane << place for place in lanes)
-    fixed, followed = [], []
-    for row in rows:
-        followed.append(len(row.inside) + row.outside)
-        packed = followed[-1] << 100
-        if row.total:
-            numerators, denominator, _ = row.total
-            packed += sum(
-                number * ONE // denominator << place for number, place in zip(numerators, lanes[1:], strict=True)
-            )
-        fixed.append(packed)
+    followed = [len(row.inside) + row.outside for row in rows]
+    fixed = [_packed(row, lanes) for row in rows]
     order = [(n, fixed[n], rows[n].inside, (1 << shift) // followed[n]) for n in _outwards(rows)]
     leaving = sum(row.outside for row in rows)
     numbers = [0] * len(rows)
@@ -874,16 +875,9 @@ def _iterate(rows: list[Row], choices: int, error: int) -> list[Value]:
         for position, packed, inside, _ in sorted(order):
             total, own = packed + sum(numbers[followee] for followee in inside), numbers[position]
             lacking.append([(total >> place & lane) - followed[position] * (own >> place & lane) for place in lanes])
-        if all(lacks[0] <= k << 99 for lacks, k in zip(lacking, followed, strict=True)):
-            steps = 2 * (max(own & lane for own in numbers) >> 100) + 2
-            worst = (
-                max(max(map(abs, lacks[1:]), default=0) // k for lacks, k in zip(lacking, followed, strict=True)) + 2
-            )
-            if worst * steps < CLOSE_TO_HALF >> 8:
-                return [
-                    Value(tuple(own >> place & lane for place in lanes[1:]), ONE, error + worst * steps)
-                    for own in numbers
-                ]
+        off = _bound(lacking, followed, max(own & lane for own in numbers))
+        if off is not None and off < CLOSE_TO_HALF >> 8:
+            return [Value(tuple(own >> place & lane for place in lanes[1:]), ONE, error + off) for own in numbers]
         moves = [
             (place, sum(column) // leaving) for place, column in zip(lanes, zip(*lacking, strict=True), strict=True)
         ]
@@ -899,12 +893,39 @@ def _iterate(rows: list[Row], choices: int, error: int) -> list[Value]:
     raise TooLong
 
 
-def _outwards(rows: list[Row]) -> list[int]:
-    """Order a loop by the distance from where it is left: what is known spreads in one sweep."""
+def _packed(row: Row, lanes: list[int]) -> int:
+    """Put into lanes all that a member's sum has from outside: 1 per followee in lane 0, its total in the others."""
+    packed = (len(row.inside) + row.outside) << 100
+    if row.total:
+        numerators, denominator, _ = row.total
+        packed += sum(number * ONE // denominator << place for number, place in zip(numerators, lanes[1:], strict=True))
+    return packed
+
+
+def _bound(lacking: list[list[int]], followed: list[int], most: int) -> int | None:
+    """Bound how far a solution can be off whose equations lack this, by lane; `most` is the largest number in lane 0.
+
+    None where lane 0 is not near enough to prove anything.
+    """
+    if any(lacks[0] > k << 99 for lacks, k in zip(lacking, followed, strict=True)):
+        return None
+    steps = 2 * (most >> 100) + 2
+    worst = max(max(map(abs, lacks[1:]), default=0) // k for lacks, k in zip(lacking, followed, strict=True)) + 2
+    return worst * steps
+
+
+def _followers(rows: list[Row]) -> list[list[int]]:
+    """List the followers of each member of a loop, by position."""
     followers: list[list[int]] = [[] for _ in rows]
     for position, row in enumerate(rows):
         for followee in row.inside:
             followers[followee].append(position)
+    return followers
+
+
+def _outwards(rows: list[Row]) -> list[int]:
+    """Order a loop by the distance from where it is left: what is known spreads in one sweep."""
+    followers = _followers(rows)
     order = [position for position, row in enumerate(rows) if row.outside]
     seen = set(order)
     for position in order:
@@ -1021,7 +1042,6 @@ def tally(bundle: Bundle, decision: Decision, staged: dict[int, Staged]) -> Reco
     """Count staged ballots by STAR voting and return the `result` of a bundle, without `revision` and `final`."""
     ids = decision.choices
     voters = [member for member in range(len(bundle.members)) if bundle.voters[member]]
-    kinds = Counter(staged[member].kind if member in staged else "none" for member in voters)
     counted = (staged[m].microstars for m in voters if m in staged and staged[m].kind != "abstained")
     count = Count(counted, len(ids))
     ties = TieBreaks(decision, count)
@@ -1051,14 +1071,18 @@ def tally(bundle: Bundle, decision: Decision, staged: dict[int, Staged]) -> Reco
         },
         "runoff": runoff,
         "tie_breaks": ties.records,
-        "participation": {
-            "eligible": len(voters),
-            **{kind: kinds[kind] for kind in ("cast", "inherited", "abstained", "none")},
-            "lobbyists": sum(
-                not ballot.abstain for member, ballot in decision.ballots.items() if not bundle.voters[member]
-            ),
-            "counted": count.ballots,
-        },
+        "participation": _participation(bundle, decision, staged, voters),
+    }
+
+
+def _participation(bundle: Bundle, decision: Decision, staged: dict[int, Staged], voters: list[int]) -> Record:
+    kinds = Counter(staged[member].kind if member in staged else "none" for member in voters)
+    lobbyists = [ballot for member, ballot in decision.ballots.items() if not bundle.voters[member]]
+    return {
+        "eligible": len(voters),
+        **{kind: kinds[kind] for kind in ("cast", "inherited", "abstained", "none")},
+        "lobbyists": sum(not ballot.abstain for ballot in lobbyists),
+        "counted": kinds["cast"] + kinds["inherited"],
     }
 
 
@@ -1684,12 +1708,7 @@ def _check_given(differences: Differences, bundle: Bundle, decision: Decision, s
     for member, ballot in decision.given.items():
         if bundle.anonymous[member]:
             continue
-        active = []
-        for following in followings.get(member, ()):
-            followee = staged.get(following.followee)
-            shared = followee.tags & following.tags if followee and following.tags else frozenset()
-            if followee is not None and followee.kind != "abstained" and (shared or not following.tags):
-                active.append(following.followee)
+        active = [one.followee for one in followings.get(member, ()) if _is_active(one, staged)]
         fewest = 0 if any(followee in decision.given for followee in active) else 1
         named = [staged[followee].microstars for followee in active]
         who = f"{decision.place}.staged: {_show(bundle.members[member])} is given"
@@ -1704,6 +1723,13 @@ def _check_given(differences: Differences, bundle: Bundle, decision: Decision, s
                 differences.append(
                     f"{who} {stars} for {_show(decision.choices[place])}; those on whom it can rest: between {between}"
                 )
+
+
+def _is_active(following: Following, staged: dict[int, Staged]) -> bool:
+    followee = staged.get(following.followee)
+    if followee is None or followee.kind == "abstained":
+        return False
+    return not following.tags or not followee.tags.isdisjoint(following.tags)
 
 
 def _range_of_means(all_of: list[int], some_of: list[int], fewest: int) -> tuple[Fraction, Fraction] | None:
