@@ -144,58 +144,69 @@ class _Collecting:
         self.transcript.add(f"{when}: {self.viewers[0]}: page {address}", found)
 
     def act(self, who: str, act: str) -> None:
-        one, target = self.world, node_id("Member", self.world.members[self.watch.target].pk)
+        alone = self.mutations()
+        if act in alone:
+            self.change(who, *alone[act])
+        else:
+            self.act_at_length(who, act)
+        self.world.clock.now += timedelta(seconds=30)
+
+    def mutations(self) -> dict[str, tuple[str, str]]:
+        """The acts that are one mutation, each with its name and arguments."""
+        target = node_id("Member", self.world.members[self.watch.target].pk)
+        community = node_id("Community", self.world.community.pk)
+        draft = node_id("Decision", self.world.draft.pk)
+        return {
+            "follow": ("follow", f'input: {{memberId: "{target}"}}'),
+            "follow roads": ("follow", f'input: {{memberId: "{target}", tags: ["roads"]}}'),
+            "unfollow": ("unfollow", f'memberId: "{target}"'),
+            "publish": ("publishDecision", f'decisionId: "{draft}"'),
+            "change a role": ("updateMembership", f'input: {{memberId: "{target}", role: LOBBYIST}}'),
+            "remove": ("removeMember", f'memberId: "{target}"'),
+            "join": ("applyToCommunity", f'input: {{communityId: "{community}"}}'),
+        }
+
+    def act_at_length(self, who: str, act: str) -> None:
         match act:
-            case "follow":
-                self.change(who, "follow", f'input: {{memberId: "{target}"}}')
-            case "follow roads":
-                self.change(who, "follow", f'input: {{memberId: "{target}", tags: ["roads"]}}')
-            case "unfollow":
-                self.change(who, "unfollow", f'memberId: "{target}"')
             case "helpers follow":
                 for helper in HELPERS:
-                    self.change(helper, "follow", f'input: {{memberId: "{target}"}}')
+                    self.change(helper, *self.mutations()["follow"])
             case "helpers vote":
                 for helper in HELPERS:
                     self.vote(helper, "live", 4)
             case "vote":
                 self.vote(who, "live", 5)
             case "what if":
-                for decision in self.looking.acted_on():
-                    for asked in operations.what_ifs(node_id("Decision", decision.pk), target):
-                        self.transcript.add(f"what if: {asked[:120]}", surfaces.ask(one.client(who), asked))
+                self.ask_what_if(who)
             case "recalculate":
                 for decision in self.looking.acted_on():
                     self.change(who, "recalculate", f'decisionId: "{node_id("Decision", decision.pk)}"')
             case "edit":
                 for decision in self.looking.acted_on():
                     later = (decision.closes_at + timedelta(hours=1)).isoformat()
-                    self.change(
-                        who,
-                        "updateDecision",
-                        f'input: {{decisionId: "{node_id("Decision", decision.pk)}", closesAt: "{later}"}}',
-                    )
-            case "publish":
-                self.change(who, "publishDecision", f'decisionId: "{node_id("Decision", one.draft.pk)}"')
-            case "change a role":
-                self.change(who, "updateMembership", f'input: {{memberId: "{target}", role: LOBBYIST}}')
-            case "remove":
-                self.change(who, "removeMember", f'memberId: "{target}"')
-            case "join":
-                community = node_id("Community", one.community.pk)
-                self.change(who, "applyToCommunity", f'input: {{communityId: "{community}"}}')
+                    changed = f'decisionId: "{node_id("Decision", decision.pk)}", closesAt: "{later}"'
+                    self.change(who, "updateDecision", f"input: {{{changed}}}")
             case "calculate from scratch":
-                chosen = [decision.pk for decision in self.looking.decisions()]
-                with committing():
-                    response = one.client(who).post(
-                        reverse("admin:democracy_decision_changelist"),
-                        {"action": "calculate_from_scratch", "_selected_action": chosen},
-                        follow=True,
-                    )
-                self.transcript.add("the administration's action", surfaces.answer(response))
+                self.calculate_from_scratch(who)
             case _:
                 raise AssertionError(act)
-        one.clock.now += timedelta(seconds=30)
+
+    def ask_what_if(self, who: str) -> None:
+        target = node_id("Member", self.world.members[self.watch.target].pk)
+        for decision in self.looking.acted_on():
+            for asked in operations.what_ifs(node_id("Decision", decision.pk), target):
+                self.transcript.add(f"what if: {asked[:120]}", surfaces.ask(self.world.client(who), asked))
+
+    def calculate_from_scratch(self, who: str) -> None:
+        """Choose all decisions in the administration, and its action."""
+        chosen = [decision.pk for decision in self.looking.decisions()]
+        with committing():
+            response = self.world.client(who).post(
+                reverse("admin:democracy_decision_changelist"),
+                {"action": "calculate_from_scratch", "_selected_action": chosen},
+                follow=True,
+            )
+        self.transcript.add("the administration's action", surfaces.answer(response))
 
     def vote(self, who: str, title: str, stars: int) -> None:
         choice = node_id("Choice", self.world.choices[title][1].pk)
