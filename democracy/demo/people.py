@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from democracy.files.bulk_writing import NewMember
+from democracy.files.new_community import NewMember
 
 # Handle and name; what they are is said where they are members.
 ACCOUNTS = {

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from html.entities import html5
 
-from democracy.files.bulk_writing import Malformed
-from democracy.files.header_words import same, word, words
-from democracy.files.tables import Row, Table
+from democracy.files.csv_tables import Row, Table
+from democracy.files.header_words import name_key, plain_word, words
+from democracy.files.malformed import Malformed
 
 # Whose ballot it is. The first group that a header has a word of, decides: a person before a ballot before a name.
 _ID_WORDS = (
@@ -82,7 +82,7 @@ def decoded(cell: str) -> str:
 
 def is_summary(cell: str) -> bool:
     """What a row is called that holds averages or sums instead of a ballot."""
-    return word(cell) in _SUMMARY_ROWS
+    return plain_word(cell) in _SUMMARY_ROWS
 
 
 def compact(cell: str) -> tuple[int, str] | None:
@@ -102,10 +102,10 @@ class _Header:
     def __init__(self, table: Table, excluded: Sequence[str]) -> None:
         self.rows, self.place = table.rows, f"line {table.header.line}"
         self.titles = [decoded(cell) for cell in table.header.cells]
-        self.words = [word(title) for title in self.titles]
-        out = {same(title) for title in excluded}
+        self.words = [plain_word(title) for title in self.titles]
+        out = {name_key(title) for title in excluded}
         # Without a title and without cells: what a spreadsheet leaves at the right end.
-        self.used = [at for at in range(len(self.titles)) if self.titles[at] and same(self.titles[at]) not in out]
+        self.used = [at for at in range(len(self.titles)) if self.titles[at] and name_key(self.titles[at]) not in out]
         for at, title in enumerate(self.titles):
             if not title and self.cell_where(at, bool):
                 raise Malformed(f"{self.place}, column {at + 1}", "this column has cells and no title.")
@@ -137,7 +137,11 @@ class _Header:
         return self.columns(self.layout(voter), voter, rest)
 
     def named(self, wanted: str, option: str) -> int:
-        found = [at for at in self.used if same(wanted) in {same(self.titles[at]), same(_choice(self.titles[at]))}]
+        found = [
+            at
+            for at in self.used
+            if name_key(wanted) in {name_key(self.titles[at]), name_key(_choice(self.titles[at]))}
+        ]
         if not found and wanted.isdecimal() and option == "--id-column" and 1 <= int(wanted[:4]) <= len(self.titles):
             return int(wanted) - 1
         if len(found) != 1:
@@ -183,7 +187,7 @@ class _Header:
         return True
 
     def refuse_summary(self, at: int) -> None:
-        if self.words[at] in _SUMMARY_COLUMNS or same(self.titles[at]) in _ROW_NUMBERS:
+        if self.words[at] in _SUMMARY_COLUMNS or name_key(self.titles[at]) in _ROW_NUMBERS:
             raise Malformed(
                 f"{self.place}, column {at + 1}",
                 f"{self.titles[at]!r} looks like a sum, a weight or a row's number: leave it out with --exclude, or "
@@ -196,7 +200,7 @@ class _Header:
         for at in self.used:
             cut = _question(self.titles[at])
             if cut:
-                questions.setdefault(same(cut[0]), []).append(at)
+                questions.setdefault(name_key(cut[0]), []).append(at)
         if not questions or min(map(len, questions.values())) < 2:
             return []
         return sorted(at for columns in questions.values() for at in columns)
@@ -229,8 +233,8 @@ class _Header:
             )
         for at, pair in pairs:
             race, choice = pair or ("", self.titles[at])
-            titles.setdefault(same(race), race)
-            found.setdefault(same(race), []).append((choice, at))
+            titles.setdefault(name_key(race), race)
+            found.setdefault(name_key(race), []).append((choice, at))
         return tuple(
             Race(titles[race] if len(found) > 1 else "", tuple(c for c, _ in of_race), tuple(at for _, at in of_race))
             for race, of_race in found.items()

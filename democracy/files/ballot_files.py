@@ -20,10 +20,10 @@ from democracy.files.ballot_columns import (
     cells_outside,
     compact,
 )
-from democracy.files.bulk_writing import LONGEST_ID, Malformed
-from democracy.files.header_words import same
-from democracy.files.spreadsheet import unguarded
-from democracy.files.tables import Row, Table, read_table
+from democracy.files.csv_tables import Row, Table, read_table, unsafe_cell
+from democracy.files.header_words import name_key
+from democracy.files.malformed import Malformed
+from democracy.files.new_community import LONGEST_ID
 from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES
 from democracy.services import validation
 from democracy.tags import normalise_tags
@@ -83,7 +83,7 @@ def read_ballots(
     titles = [ballot_columns.decoded(cell) for cell in table.header.cells]
     races = columns.races
     if columns.layout is Layout.OWN:
-        races = tuple(replace(race, choices=tuple(map(unguarded, race.choices))) for race in races)
+        races = tuple(replace(race, choices=tuple(map(unsafe_cell, race.choices))) for race in races)
     columns = replace(columns, races=tuple(_checked(race, table.header.line) for race in races))
     passed_over: Counter[str] = Counter()
     rows = _rows(table, columns, excluded, passed_over)
@@ -117,7 +117,7 @@ def _checked(race: Race, line: int) -> Race:
     titles: list[str] = []
     for column, written in zip(race.columns, race.choices, strict=True):
         title = _title(written, f"line {line}, column {column + 1}")
-        if same(title) in map(same, titles):
+        if name_key(title) in map(name_key, titles):
             raise Malformed(f"line {line}, column {column + 1}", f"there is a choice {title!r} already.")
         titles.append(title)
     return replace(race, choices=tuple(titles))
@@ -140,10 +140,10 @@ def _rows(table: Table, columns: Columns, excluded: Sequence[str], passed_over: 
     """The rows that hold ballots."""
     width = len(table.header.cells)
     last = max((*(at for race in columns.races for at in race.columns), columns.voter or 0))
-    out = {same(name): name for name in excluded}
+    out = {name_key(name): name for name in excluded}
     for row in table.rows:
         outside = cells_outside(row, columns)
-        named = next((out[same(cell)] for cell in outside if same(cell) in out), None)
+        named = next((out[name_key(cell)] for cell in outside if name_key(cell) in out), None)
         if named is not None:
             passed_over[f"rows {named!r}"] += 1
         elif row.is_blank and columns.voter is not None:
@@ -176,7 +176,7 @@ def _compact(row: Row, columns: Columns, titles: list[str], passed_over: Counter
 
 def _own(row: Row, columns: Columns, titles: list[str], passed_over: Counter[str]) -> Iterator[FileBallot]:
     """A row of CrowdVote's own ballots.csv: those that were cast. Inherited ones follow from the followings."""
-    name, handle, kind, role, counted, tags, comment = map(unguarded, row.cells[: len(OWN)])
+    name, handle, kind, role, counted, tags, comment = map(unsafe_cell, row.cells[: len(OWN)])
     if kind not in ("cast", "abstained", "inherited"):
         raise Malformed(f"line {row.line}, column 'kind'", f"must be cast, abstained or inherited, not {kind!r}.")
     if role not in ("voter", "lobbyist"):
@@ -236,7 +236,7 @@ def _one_each(ballots: Sequence[FileBallot]) -> None:
     for ballot in ballots:
         if not ballot.voter:
             continue
-        other = seen.setdefault(same(ballot.voter), ballot)
+        other = seen.setdefault(name_key(ballot.voter), ballot)
         if other is ballot:
             continue
         if other.voter == ballot.voter:
@@ -248,7 +248,7 @@ def _one_each(ballots: Sequence[FileBallot]) -> None:
 
 def _all_found(excluded: Sequence[str], titles: Sequence[str], passed_over: Counter[str]) -> None:
     """A name to pass over that stands nowhere is a slip that might let a sum through."""
-    columns = set(map(same, titles))
+    columns = set(map(name_key, titles))
     for name in excluded:
-        if same(name) not in columns and not any(what == f"rows {name!r}" for what in passed_over):
+        if name_key(name) not in columns and not any(what == f"rows {name!r}" for what in passed_over):
             raise Malformed("", f"There is no column and no row {name!r} to exclude.")

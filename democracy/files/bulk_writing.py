@@ -2,21 +2,14 @@
 
 Rows written in bulk fire no signal, so everything here says what changed itself. Texts, tags, stars and references are
 taken as checked by whoever read them from a file; people made here have no e-mail address and cannot sign in.
-
-# Note [Imported history]
-A file may hold decisions that closed long ago, and only changes with an earlier ledger time count for a closed
-decision. The entries of a community that is made by an import therefore carry the times at which things happened
-according to the file (the founding at the first opening, ballots before their closing), in order and never in the
-future. Nobody has seen a ledger before the transaction that makes it commits, so no entry is slipped in behind another.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
@@ -24,10 +17,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 from tqdm import tqdm
 
-from democracy import eventlog, ledger
+from democracy import eventlog
 from democracy.database import bulk, statistics
-from democracy.errors import InvalidInput, NameTaken
 from democracy.files.imported_people import accounts_for
+from democracy.files.new_community import NewBallot, NewDecision, NewMember
 from democracy.ledger import Change, Recording, contents
 from democracy.models import (
     Ballot,
@@ -42,158 +35,12 @@ from democracy.models import (
 )
 from democracy.services.decisions import draw_lots
 
-OPEN_FOR = timedelta(days=7)
-LONGEST_ID = 80
 _BATCH = 5_000
-_INSTANT = timedelta(microseconds=1)
 
 Row = TypeVar("Row")
 
 
-class Malformed(InvalidInput):
-    """What stands at a place of a file cannot be taken. `field` is the place: a line and column, or a path in JSON."""
-
-    code = "MALFORMED"
-
-    def __init__(self, place: str, message: str) -> None:
-        super().__init__(message, field=place)
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.message}" if self.field else self.message
-
-
-@dataclass(frozen=True, slots=True)
-class NewMember:
-    """`id` is the file's own. `handle`: of an account of the demo, which is used again where it exists."""
-
-    id: str
-    name: str
-    role: str = Membership.Role.VOTER
-    is_manager: bool = False
-    is_anonymous: bool = False
-    handle: str = ""
-    is_demo: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NewFollowing:
-    follower: str
-    followee: str
-    tags: Sequence[str] = ()
-    order: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class NewChoice:
-    id: str
-    title: str
-    description: str = ""
-    lot: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NewBallot:
-    """`stars` by choice id. `cast_at`: None for as late as it can have been."""
-
-    member: str
-    stars: Mapping[str, int]
-    tags: Sequence[str] = ()
-    abstain: bool = False
-    comment: str = ""
-    cast_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NewClarification:
-    text: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NewDecision:
-    """A published decision. Its lots are kept where every choice has one, else drawn."""
-
-    id: str
-    title: str
-    choices: Sequence[NewChoice]
-    opens_at: datetime
-    closes_at: datetime
-    description: str = ""
-    results_visibility: str = Decision.Visibility.LIVE
-    ballots: Sequence[NewBallot] = ()
-    clarifications: Sequence[NewClarification] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NewCommunity:
-    name: str
-    members: Sequence[NewMember]
-    description: str = ""
-    visibility: str = Community.Visibility.MEMBERS
-    auto_approve: bool = False
-    followings: Sequence[NewFollowing] = ()
-    decisions: Sequence[NewDecision] = ()
-
-
-@dataclass
-class Made:
-    """What an import made, by the file's ids; of members, their numbers."""
-
-    community: Community
-    members: dict[str, int] = field(default_factory=dict)
-    decisions: dict[str, Decision] = field(default_factory=dict)
-
-
-def import_community(new: NewCommunity) -> Made:
-    """Make a community with all that is in it, or nothing. Raises NameTaken, InvalidInput."""
-    if Community.objects.filter(name__iexact=new.name).exists():
-        raise NameTaken(f"There is a community named “{new.name}” already.")
-    with transaction.atomic():
-        now = timezone.now()
-        founded = min([now, *(decision.opens_at for decision in new.decisions)])
-        made = Made(found(new.name, new.description, new.visibility, auto_approve=new.auto_approve, at=founded))
-        transaction.on_commit(lambda: eventlog.community_created(eventlog.SYSTEM, new.name), robust=True)
-        with _recording_at(made.community, founded) as recording:
-            recording.add(contents.community_change(made.community))
-            made.members = pks = add_members(recording, with_a_manager(new.members))
-            add_followings(recording, ((pks[f.follower], pks[f.followee], f.tags, f.order) for f in new.followings))
-        for time, happen in sorted(_history(new, made, now), key=lambda event: event[0]):
-            with _recording_at(made.community, time) as recording:
-                happen(recording)
-    return made
-
-
-def _history(new: NewCommunity, made: Made, now: datetime) -> Iterator[tuple[datetime, Callable[[Recording], None]]]:
-    """What happened when after the founding: each decision's publication before its ballots."""
-
-    def publish(decision: NewDecision) -> Callable[[Recording], None]:
-        def happen(recording: Recording) -> None:
-            made.decisions[decision.id] = add_decision(recording, decision)
-
-        return happen
-
-    def cast(decision: NewDecision, ballots: list[NewBallot]) -> Callable[[Recording], None]:
-        return lambda recording: add_ballots(recording, made.decisions[decision.id], made.members, ballots)
-
-    for decision in new.decisions:
-        yield min(now, decision.opens_at), publish(decision)
-        by_time: dict[datetime, list[NewBallot]] = {}
-        for ballot in decision.ballots:
-            time = min(ballot.cast_at or now, now, decision.closes_at - _INSTANT)
-            by_time.setdefault(max(time, min(now, decision.opens_at)), []).append(ballot)
-        for time, ballots in by_time.items():
-            yield time, cast(decision, ballots)
-
-
-@contextmanager
-def _recording_at(community: Community, time: datetime) -> Iterator[Recording]:
-    """A recording whose entries carry this time, not earlier than the last one's (Note [Imported history])."""
-    with ledger.recording(community.pk) as recording:
-        recording.time = time
-        yield recording
-
-
-def found(
+def add_community(
     name: str,
     description: str = "",
     visibility: str = Community.Visibility.MEMBERS,

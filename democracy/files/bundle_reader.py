@@ -14,10 +14,10 @@ from typing import Any, NoReturn, TypeVar, overload
 from django.utils import timezone
 
 from democracy.errors import InvalidInput
-from democracy.files.bulk_writing import (
+from democracy.files.malformed import Malformed
+from democracy.files.new_community import (
     LONGEST_ID,
     OPEN_FOR,
-    Malformed,
     NewBallot,
     NewChoice,
     NewClarification,

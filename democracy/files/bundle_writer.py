@@ -21,8 +21,7 @@ from django.utils import timezone
 
 from accounts.errors import DomainError
 from democracy import access, ledger
-from democracy.files.bulk_writing import Made, import_community
-from democracy.files.bundle_reader import FORMAT, VERSION, read_bundle
+from democracy.files.bundle_reader import FORMAT, VERSION
 from democracy.ledger import checkpoints, signing
 from democracy.ledger.canonical import canonical, written_time
 from democracy.models import Ballot, Decision, DecisionSnapshot, Following, Membership, StagedBallot
@@ -61,11 +60,6 @@ class NothingToExport(DomainError):
     """A draft, results that are not shown yet, or a decision that was never calculated."""
 
     code = "NOTHING_TO_EXPORT"
-
-
-def import_bundle(text: str, *, name: str | None = None) -> Made:
-    """Make the community in a bundle, under another name if one is given. Raises Malformed, NameTaken."""
-    return import_community(read_bundle(text, name=name))
 
 
 def export(decision: Decision) -> Iterator[str]:
@@ -207,7 +201,7 @@ def _following_rows(
 
 
 def _given(inputs: CommunityInputs, members: Members, staged: Staged) -> set[int]:
-    """Whose inherited ballots can't be calculated from the file: those of hidden members, and of whoever followed one
+    """Find the members whose inherited ballots can't be calculated from the file: hidden ones, and whoever followed one
     of them before they became anonymous, and so on.
     """
     inherited = {pk for pk, (kind, _, _) in staged.items() if kind == StagedBallot.Kind.INHERITED}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from democracy.files.bulk_writing import Malformed
-from democracy.files.header_words import same, word, words
+from democracy.files.header_words import name_key, plain_word, words
+from democracy.files.malformed import Malformed
 
 # A part in a relation, clear beside a plain "user" or "member", too.
 _FOLLOWER = words("follower followedby delegator delegating delegatedby truster trustor trustedby principal grantor")
@@ -104,7 +104,7 @@ def named_columns(titles: Sequence[str], wanted: Wanted, place: str) -> EdgeColu
         followee = ends[1] if followee is None else followee
     if follower == followee:
         raise Malformed(place, "the same column says who follows and who is followed.")
-    limit = next((title for title in titles if word(title) in _LIMITS), None)
+    limit = next((title for title in titles if plain_word(title) in _LIMITS), None)
     if limit is not None and not wanted.is_said:
         raise Malformed(
             place,
@@ -112,7 +112,7 @@ def named_columns(titles: Sequence[str], wanted: Wanted, place: str) -> EdgeColu
             "those that count with --from-column and --to-column. A bundle can have followings on topics.",
         )
     if weight is None:
-        weights = [at for at, title in enumerate(titles) if says[at] == "weight" or word(title) == "w"]
+        weights = [at for at, title in enumerate(titles) if says[at] == "weight" or plain_word(title) == "w"]
         weights = [at for at in weights if at not in (follower, followee)]
         if len(weights) > 1:
             raise Malformed(place, f"{_list(titles, weights)} may all be the weight: name it with --weight-column.")
@@ -144,7 +144,7 @@ def numbered_columns(wanted: Wanted, *, width: int) -> EdgeColumns:
 def _place(titles: Sequence[str], wanted: str, option: str, place: str) -> int | None:
     if not wanted:
         return None
-    found = [at for at, title in enumerate(titles) if same(title) == same(wanted)]
+    found = [at for at, title in enumerate(titles) if name_key(title) == name_key(wanted)]
     if not found and wanted.isdecimal() and 1 <= int(wanted[:4]) <= len(titles):
         return int(wanted) - 1
     if len(found) != 1:
@@ -172,7 +172,7 @@ def _ends(says: Sequence[str], place: str, titles: Sequence[str]) -> tuple[int, 
 
 def _meanings(titles: Sequence[str]) -> list[str]:
     """What each title says, a key of `_MEANINGS` or nothing. The letters u and v are the ends only together."""
-    keys = [word(title) for title in titles]
+    keys = [plain_word(title) for title in titles]
     letters = {"u": "from", "v": "to"} if {"u", "v"} <= set(keys) else {}
     return [letters.get(key) or _meaning(key) for key in keys]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from democracy.files.bulk_writing import Malformed
+from democracy.files.malformed import Malformed
 
 NumberedLine = tuple[int, str]
 

@@ -19,7 +19,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TypeAlias
 
-from democracy.files.bulk_writing import LONGEST_ID, Malformed
+from democracy.files.csv_tables import SEPARATORS, Row, named_separator
 from democracy.files.edge_columns import (
     WORDS_DECIDE,
     EdgeColumns,
@@ -31,7 +31,8 @@ from democracy.files.edge_columns import (
 )
 from democracy.files.edge_formats import Lines, lines_of
 from democracy.files.graph_files import read_graph
-from democracy.files.tables import SEPARATORS, Row, named_separator
+from democracy.files.malformed import Malformed, on_line
+from democracy.files.new_community import LONGEST_ID
 from democracy.tags import normalise_tag
 
 Pair: TypeAlias = tuple[str, str]
@@ -74,7 +75,7 @@ class EdgeList:
         written = row.cells[columns.weight] if columns.weight is not None and columns.weight < len(row.cells) else ""
         weight = _weight(written, row.line) if written else None
         if tag_by_weight and weight is None:
-            raise Malformed(_place(row.line), "there is no weight to make a tag of.")
+            raise Malformed(on_line(row.line), "there is no weight to make a tag of.")
         self.ids.update((follower, followee))
         if follower == followee:
             self.self_loops += 1
@@ -291,7 +292,7 @@ def _require_no_other_header(found: EdgeList) -> None:
     for pair, edge in found.edges.items() if len(known) > 1 else ():
         if known.issuperset(pair) and names_both_ends(pair):
             raise Malformed(
-                _place(edge.line),
+                on_line(edge.line),
                 f"this may be a header: {pair[0]!r}, {pair[1]!r}. Lines below it may be meant the other way round: put "
                 "each header's lines into a file of their own, or name the columns with --from-column and --to-column.",
             )
@@ -331,15 +332,10 @@ def _check_others(row: Row, others: Sequence[int], *, has_weight: bool) -> None:
             )
 
 
-def _place(line: int) -> str:
-    """Where in the file; graphs are read without lines."""
-    return f"line {line}" if line else ""
-
-
 def _id(text: str, line: int) -> str:
     found, fault = _checked_id(text)
     if fault:
-        raise Malformed(_place(line), fault)
+        raise Malformed(on_line(line), fault)
     return found
 
 
@@ -369,10 +365,10 @@ def _is_number(text: str) -> bool:
 def _weight(text: str, line: int) -> Decimal:
     """Raises Malformed where it is no number, or may be two."""
     if _THOUSANDS.fullmatch(text):
-        raise Malformed(_place(line), f"the weight {text!r} may be thousands or have decimals: write it with a point.")
+        raise Malformed(on_line(line), f"the weight {text!r} may be thousands or have decimals: write it with a point.")
     weight = _number(text)
     if weight is None:
-        raise Malformed(_place(line), f"the weight {text!r} is not a number.")
+        raise Malformed(on_line(line), f"the weight {text!r} is not a number.")
     return weight
 
 

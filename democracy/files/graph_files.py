@@ -16,7 +16,7 @@ from xml.etree.ElementTree import ParseError
 import networkx as nx
 import pydot
 
-from democracy.files.bulk_writing import Malformed
+from democracy.files.malformed import Malformed
 
 # Within so many characters a file has to say what it is.
 _HEAD = 20_000

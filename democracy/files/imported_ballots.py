@@ -9,16 +9,7 @@ from datetime import timedelta
 from democracy.errors import InvalidInput
 from democracy.files.ballot_columns import Race
 from democracy.files.ballot_files import BallotFile, FileBallot
-from democracy.files.bulk_writing import (
-    OPEN_FOR,
-    Malformed,
-    NewBallot,
-    NewChoice,
-    NewDecision,
-    NewMember,
-    add_ballots,
-    add_decision,
-)
+from democracy.files.bulk_writing import add_ballots, add_decision
 from democracy.files.imported_members import (
     KnownMembers,
     adding_to,
@@ -29,6 +20,8 @@ from democracy.files.imported_members import (
     make_members,
     new_member,
 )
+from democracy.files.malformed import Malformed
+from democracy.files.new_community import OPEN_FOR, NewBallot, NewChoice, NewDecision, NewMember
 from democracy.ledger import Recording
 from democracy.models import Community, Decision, Membership
 from democracy.services import validation

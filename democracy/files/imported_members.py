@@ -10,7 +10,9 @@ from django.db import transaction
 
 from democracy import eventlog, ledger
 from democracy.errors import InvalidInput
-from democracy.files.bulk_writing import LONGEST_ID, Malformed, NewMember, add_members, found, with_a_manager
+from democracy.files.bulk_writing import add_community, add_members, with_a_manager
+from democracy.files.malformed import Malformed
+from democracy.files.new_community import LONGEST_ID, NewMember
 from democracy.ledger import Recording, contents
 from democracy.models import Community, Membership
 from democracy.services import validation
@@ -90,7 +92,7 @@ def adding_to(name: str) -> Iterator[tuple[Recording, bool]]:
         community = Community.objects.filter(name__iexact=name).first()
         is_new = community is None
         if community is None:
-            community = found(name)
+            community = add_community(name)
             transaction.on_commit(lambda: eventlog.community_created(eventlog.SYSTEM, name), robust=True)
         with ledger.recording(community.pk) as recording:
             if is_new:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 
-from democracy.files.bulk_writing import Malformed
+from democracy.files.malformed import Malformed
 
 # The longer marks first: UTF-32 begins like UTF-16.
 _MARKS = (
@@ -33,7 +33,7 @@ class FileText:
     encoding: str
 
 
-def unicode_text(data: bytes) -> FileText:
+def decode_unicode(data: bytes) -> FileText:
     """UTF-8, or whatever the mark at the beginning says. Raises Malformed naming the line."""
     for beginning, message in _NO_TEXT:
         if data.startswith(beginning):
@@ -50,13 +50,13 @@ def unicode_text(data: bytes) -> FileText:
     return FileText(text.lstrip("\ufeff"), encoding)
 
 
-def spreadsheet_text(data: bytes) -> FileText:
-    """Unicode as `unicode_text` reads it, or Windows-1252 where nothing else fits: older spreadsheets save it so.
+def decode_spreadsheet(data: bytes) -> FileText:
+    """Unicode as `decode_unicode` reads it, or Windows-1252 where nothing else fits: older spreadsheets save it so.
 
     Raises Malformed, also where more of the text is UTF-8 than is not: then it is damaged, and would be misread.
     """
     try:
-        return unicode_text(data)
+        return decode_unicode(data)
     except Malformed:
         is_marked = any(data.startswith(mark) for mark, _, _ in _MARKS)
         is_text = not (is_marked or b"\0" in data or any(data.startswith(beginning) for beginning, _ in _NO_TEXT))

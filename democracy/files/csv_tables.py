@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from democracy.files.bulk_writing import Malformed
+from democracy.files.malformed import Malformed
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 # Excel's own: a first line that names the separator and is no part of the table.
@@ -16,6 +16,8 @@ _SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?[,;\t]*[ ]*(?=[\r\n]|\Z)', re.IGNORE
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _FIRST_RECORD = re.compile(r'\s*((?:"(?:[^"]|"")*"|[^"\r\n])*)')
 _ENTITY = re.compile(r"&#?\w+;")
+# A cell that begins with one of these is taken for a formula by some spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True)
@@ -95,3 +97,13 @@ def _rows(text: str, separator: str) -> Iterator[Row]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise Malformed(f"line {line}", f"this is not CSV: {error}.") from error
+
+
+def safe_cell(text: str) -> str:
+    """The text, with an apostrophe before what could be taken for a formula."""
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+
+
+def unsafe_cell(text: str) -> str:
+    """The text as it was before `safe_cell`."""
+    return text[1:] if text.startswith("'") and safe_cell(text[1:]) == text else text
