@@ -1,4 +1,4 @@
-"""The delegation graph: who follows whom in one community, at one revision."""
+"""The delegation graph: the members and followings of one community at one revision."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from graph.values import FollowingRemoved, FollowingSet, GraphChange, Member, Me
 
 @dataclass(frozen=True, slots=True)
 class GraphArrays:
-    """The same graph in arrays; row i is `members[i]`, and members ascend.
+    """A delegation graph in arrays; row i is `members[i]`, and members ascend.
 
     The followings of row i are `starts[i]:starts[i + 1]` of `followees` (rows) and `tag_sets` (positions in
     `tags`, 0 for an untagged following).
@@ -89,7 +89,7 @@ class DelegationGraph:
         return cls(roles, followees, followers, revision=revision)
 
     def updated(self, changes: Iterable[GraphChange], *, revision: int) -> DelegationGraph:
-        """The graph after `changes`, in their order; this value stays as it is.
+        """Make the graph after `changes`, in their order; this value stays as it is.
 
         A removed member's followings are dropped. They are set again by the caller when the member comes back.
         """
@@ -206,7 +206,7 @@ class _Draft:
 
 
 def _positions(members: list[Member], wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Where the wanted members are among all, who ascend."""
+    """Find the positions of the wanted members among all, who ascend."""
     numbers = np.array(members, dtype=np.int64)
     if len(members) and numbers[-1] - numbers[0] < 4 * len(members):
         table = np.zeros(int(numbers[-1] - numbers[0]) + 1, dtype=np.int64)

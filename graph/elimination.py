@@ -26,7 +26,7 @@ Number = Any
 """`Fraction` or `Decimal`; never both in one calculation."""
 
 Closure = dict[Member, Sequence[Member]]
-"""Everybody that some members' ballots rest on, with their active followees; those who cast are no keys."""
+"""The active followees of everybody whom some members' ballots rest on; members who cast are no keys."""
 
 FEW = 100
 """Up to this many inheriting members are calculated in fractions."""
@@ -61,7 +61,7 @@ def closure(
 def exact_values(
     whom: Closure, stars: Callable[[Member], Sequence[int]], wanted: Iterable[Member]
 ) -> dict[Member, tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Microstars, and fixed-point values within one unit, of the wanted members.
+    """Find the microstars of the wanted members, and fixed-point values within one unit.
 
     Notes
     -----
@@ -77,7 +77,7 @@ def exact_values(
 
 
 def exact_sources(whom: Closure, member: Member) -> dict[Member, Fraction]:
-    """The weights of the cast ballots that the member's ballot rests on; they sum to 1."""
+    """Find the weights of the cast ballots that the member's ballot rests on; they sum to 1."""
     rows = {one: dict.fromkeys(active, Fraction(1)) for one, active in whom.items()}
     _eliminate(rows, {one: [] for one in rows}, keep=member)
     row = rows[member]
@@ -89,7 +89,7 @@ def exact_sources(whom: Closure, member: Member) -> dict[Member, Fraction]:
 def _solve(
     whom: Closure, stars: Callable[[Member], Sequence[int]], number: Callable[[int], Number]
 ) -> dict[Member, list[Number]]:
-    """Everybody's stars, by elimination and back substitution."""
+    """Find everybody's stars, by elimination and back substitution."""
     rows: dict[Member, dict[Member, Number]] = {}
     # Where the askers go who reach a cast ballot at once: how many, and the stars they bring home.
     leaving: dict[Member, list[Number]] = {}
@@ -113,7 +113,7 @@ def _solve(
 def _eliminate(
     rows: dict[Member, dict[Member, Number]], leaving: dict[Member, list[Number]], *, keep: Member | None = None
 ) -> list[Member]:
-    """Eliminate all members but `keep` in place, least connected first; their order."""
+    """Eliminate all members but `keep` in place, least connected first; return their order."""
     followers: dict[Member, set[Member]] = {member: set() for member in rows}
     for member, row in rows.items():
         for one in row:

@@ -70,7 +70,7 @@ def find_affected(
 
 
 def _reach(graph: DelegationGraph, staged: StagedBallots, member: Member) -> frozenset[str]:
-    """The tags that the member's ballot has, and all that the member's followees could hand on to it."""
+    """Unite the tags that the member's ballot has with all that the member's followees could hand on to it."""
     tags = staged.tags(member) or NO_TAGS
     for followee, edge in graph.followees[member].items():
         shared = hands_on(edge["tags"], staged.tags(followee))
@@ -110,7 +110,7 @@ def active_followees(graph: DelegationGraph, staged: StagedBallots, member: Memb
 
 
 def hands_on(following: frozenset[str], tags: frozenset[str] | None) -> frozenset[str] | None:
-    """The tags that a following hands on of a ballot with these tags; None if it is not active."""
+    """Select the tags that a following hands on of a ballot with these tags; None if it is not active."""
     if not following or tags is None:
         return tags
     return (following & tags) or None

@@ -39,7 +39,7 @@ _ALL_DIGITS = 1e-15
 
 
 class LinearSystem:
-    """The system of the members of one or more loops.
+    """The linear system of the members of one or more loops.
 
     Parameters
     ----------
@@ -70,17 +70,17 @@ class LinearSystem:
         return cls(np.fromiter(map(len, active.values()), dtype=np.int64, count=size), inside)
 
     def times(self, x: Floats) -> Floats:
-        """K x in floating point."""
+        """Multiply K x in floating point."""
         product: Floats = self._k * x - self._inside @ x
         return product
 
     def residual(self, x: Ints, boundary: Ints) -> Ints:
-        """b - K x, exactly."""
+        """Subtract b - K x, exactly."""
         left: Ints = boundary + self.inside @ x - self.followees[:, None] * x
         return left
 
     def solve(self, b: Floats, *, accuracy: float = _ALL_DIGITS) -> Floats:
-        """About K^-1 b (b: rows x right-hand sides): `accuracy` where the system is tame, without promise."""
+        """Approximate K^-1 b (b: rows x right-hand sides), to `accuracy` where the system is tame; without promise."""
         if self._direct is None and len(self.followees) > _DENSE:
             scaled = b / self._k
             if not self._slow:
@@ -97,7 +97,7 @@ class LinearSystem:
         return self._direct(b)
 
     def settle(self, boundary: Ints, errors: Floats) -> tuple[Ints, Floats]:
-        """Fixed-point values and their error bounds, both rows x choices.
+        """Find fixed-point values and their error bounds, both rows x choices.
 
         `boundary` and `errors` are b and the summed error bounds of the values in it. A bound is infinite where
         floating point can't prove one: in loops that are next to impossible to leave.
@@ -119,7 +119,7 @@ class LinearSystem:
         return found or (x, self.bound(np.abs(left).astype(np.float64) + errors))
 
     def bound(self, right: Floats) -> Floats:
-        """An upper bound of K^-1 right for a non-negative `right`; infinite where none can be proven."""
+        """Prove an upper bound of K^-1 right for a non-negative `right`; infinite where none can be proven."""
         steps = self.solve(self._k.copy(), accuracy=1e-2)
         drop = self.times(steps)
         infinite = np.full(right.shape, np.inf)
@@ -138,7 +138,7 @@ class LinearSystem:
         return bound
 
     def transposed(self) -> LinearSystem:
-        """The system of K transposed, for `solve` only."""
+        """Transpose the system, for `solve` only."""
         other = LinearSystem.__new__(LinearSystem)
         other.followees, other._k = self.followees, self._k
         other.inside = other._inside = self._inside.T.tocsr()
@@ -235,6 +235,6 @@ class LinearSystem:
 
 
 def _grid(x: npt.NDArray[Any]) -> Ints:
-    """The nearest fixed-point values within the scale of stars."""
+    """Round to the nearest fixed-point values within the scale of stars."""
     whole: Ints = np.rint(np.clip(np.nan_to_num(x), 0.0, float(MOST_UNITS))).astype(np.int64)
     return whole

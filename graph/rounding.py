@@ -29,7 +29,7 @@ def settle(
     followees: Callable[[Member], Sequence[Member] | None],
     stars: Callable[[Member], Sequence[int]],
 ) -> Settled:
-    """Microstars, rounded half to even from the exact value, and fixed-point values within one unit.
+    """Find microstars, rounded half to even from the exact value, and fixed-point values within one unit.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def settle_exactly(
     errors: Floats,
     microstars: npt.NDArray[np.int32],
 ) -> None:
-    """`settle` the given rows of a whole staging, in place. Active followees of row i: ``starts[i]:starts[i + 1]``."""
+    """Settle the given rows of a whole staging, in place. Active followees of row i: ``starts[i]:starts[i + 1]``."""
 
     def active(row: Member) -> list[int] | None:
         return None if cast[row] else followees[starts[row] : starts[row + 1]].tolist()
@@ -121,7 +121,7 @@ def _boundary(whom: Closure, stars: Callable[[Member], Sequence[int]]) -> Ints:
 
 
 def _gain(system: LinearSystem, left: Ints, errors: Floats) -> int | None:
-    """The binary places that one more round can find within 64 bits; None if they are too few."""
+    """Count the binary places that one more round can find within 64 bits; None if they are too few."""
     if not np.isfinite(errors).all():
         return None
     most = max(float(errors.max()), float(np.abs(left).max()), 1.0) * float(system.followees.max()) * 4
@@ -141,7 +141,7 @@ def _settled(row: list[int], scale: int, errors: list[float]) -> tuple[tuple[int
 
 
 def _round(value: int, unit: int, error: float) -> int:
-    """A value in units of a microstar, rounded half to even; on the boundary if that is within the error."""
+    """Round a value in units of a microstar half to even; on the boundary if that is within the error."""
     whole, part = divmod(value, unit)
     half = unit // 2
     if abs(part - half) <= error:

@@ -16,12 +16,12 @@ Active = Callable[[Member], Sequence[Member] | None]
 
 
 def find_sources(member: Member, active: Active) -> tuple[Source, ...]:
-    """The sources of a ballot, heaviest first, then by member.
+    """Find the sources of a ballot, heaviest first, then by member.
 
     Parameters
     ----------
     member : Member
-        Somebody with a ballot, cast or inherited.
+        A member with a ballot, cast or inherited.
     active : callable
         A member's active followees; None for a member with a cast ballot.
 
@@ -43,7 +43,7 @@ def find_sources(member: Member, active: Active) -> tuple[Source, ...]:
 
 
 def find_influence(cast: Collection[Member], counted: Mapping[Member, float], active: Active) -> dict[Member, float]:
-    """For each cast ballot, how many counted ballots it carries.
+    """Count, for each cast ballot, the counted ballots that it carries.
 
     `counted` holds those who inherit and are counted, each with 1.
     """
@@ -55,7 +55,7 @@ def find_influence(cast: Collection[Member], counted: Mapping[Member, float], ac
 
 
 def _float_weights(whom: Closure, askers: Mapping[Member, float]) -> dict[Member, float]:
-    """Where the answers come from if each asker asks so often: the transposed system of the means."""
+    """Weigh the cast ballots by the askers that reach them, each asking so often: the means transposed."""
     index = dict(zip(whom, range(len(whom)), strict=True))
     system = LinearSystem.of(whom).transposed()
     start = np.zeros((len(whom), 1))
@@ -74,7 +74,7 @@ def _float_weights(whom: Closure, askers: Mapping[Member, float]) -> dict[Member
 
 
 def _strongest_paths(member: Member, whom: Closure) -> dict[Member, tuple[Member, ...]]:
-    """To everybody, the chain that most of the asking takes: the smallest product of followees along it.
+    """Find the chain to everybody that most of the asking takes: the smallest product of followees along it.
 
     Among equals the shortest chain, then the one through the lowest members.
     """

@@ -115,7 +115,7 @@ class _Means:
             self._levels()
 
     def _levels(self) -> None:
-        """Solve whoever has only solved followees, and then whom that completes, and so on."""
+        """Solve members who have only solved followees, then those whom that completes, and so on."""
         open_ = ~self.done[self.followees]
         waiting = np.bincount(self.followers[open_], minlength=len(self.done))
         level = np.flatnonzero(~self.done & (waiting == 0))
@@ -138,7 +138,7 @@ class _Means:
             level = followers[waiting[followers] == 0]
 
     def _narrow_levels(self, level: Ints, waiting: Ints) -> Ints:
-        """`_levels` member by member, as long as levels are narrow; the first that isn't, or nobody."""
+        """Do `_levels` member by member, as long as levels are narrow; return the first that isn't, or nobody."""
         known: dict[int, Value] = {}
         solved: dict[int, Value] = {}
         ready: list[int] = level.tolist()
@@ -166,7 +166,7 @@ class _Means:
         return np.array(ready, dtype=np.int64)
 
     def _needed(self, left: Ints) -> Ints:
-        """Those of `left` whom a loop may need: without those whom nobody of them follows, and so on."""
+        """Keep those of `left` whom a loop may need: without those whom nobody of them follows, and so on."""
         within = ~self.done
         inner = within[self.followers] & within[self.followees]
         followed = np.bincount(self.followees[inner], minlength=len(within))
@@ -185,7 +185,7 @@ class _Means:
         return np.flatnonzero(within)
 
     def _narrowly_unneeded(self, level: Ints, within: npt.NDArray[np.bool_], followed: Ints) -> Ints:
-        """`_needed` member by member, as long as levels are narrow; the first that isn't, or nobody."""
+        """Do `_needed` member by member, as long as levels are narrow; return the first that isn't, or nobody."""
         ready: list[int] = level.tolist()
         while 0 < len(ready) < NARROW:
             unneeded: list[int] = []

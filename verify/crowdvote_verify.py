@@ -103,8 +103,9 @@ class Following(NamedTuple):
 
 @dataclass(frozen=True)
 class Decision:
-    """What a decision's result rests on; `ballots` by position of the member, `place` as errors name it. `given`: the
-    staged ballots that can't be calculated from the file.
+    """A decision with all that its result rests on; `ballots` by position of the member, `place` as errors name it.
+
+    `given`: the staged ballots that can't be calculated from the file.
     """
 
     place: str
@@ -392,7 +393,7 @@ class Ledger:
     entries: tuple[Entry, ...]
 
     def hash_at(self, revision: int) -> str | None:
-        """The hash of an entry; None where there is none."""
+        """Return the hash of an entry; None where there is none."""
         if not 0 <= revision <= len(self.entries):
             return None
         return self.entries[revision - 1].hash if revision else GENESIS
@@ -400,7 +401,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a voter got for a ballot. `pseudonym`: the member's id in the bundle, if the ballot bears no name."""
+    """A voter's receipt for a ballot. `pseudonym`: the member's id in the bundle, if the ballot bears no name."""
 
     entry: Entry
     previous_hash: str
@@ -1095,7 +1096,7 @@ def _show(value: object) -> str:
 
 
 class Differences(list[str]):
-    """What the file says wrongly, one line each."""
+    """The wrong statements of a file, one line each."""
 
     def says(self, place: str, given: object, calculated: object) -> None:
         """Note a difference."""
@@ -1226,7 +1227,7 @@ def _ledger_id(decision: Decision) -> object:
 
 
 def _ledger_ids(decision: Decision) -> list[int]:
-    """By which numbers it knows the choices, in their order. Raises Malformed."""
+    """Return the numbers of the choices in the ledger, in their order. Raises Malformed."""
     place = f"{decision.place}.ledger_ids"
     written = _take(_take(decision.record, "ledger_ids", dict, decision.place), "choices", dict, place)
     ids = [_take(written, choice, int, f"{place}.choices") for choice in decision.choices]
@@ -1236,7 +1237,7 @@ def _ledger_ids(decision: Decision) -> list[int]:
 
 
 def _check_older_lots(differences: Differences, decision: Decision) -> bool:
-    """The same for files of version 1, whose lots had no seed."""
+    """Check the lots of files of version 1, which had no seed."""
     if decision.record.get("lots_from") != "sha256":
         return False
     place = f"{decision.place}.lot_ids"
@@ -1391,7 +1392,7 @@ def check_receipt_in_bundle(receipt: Receipt, bundle: Bundle, decision: Decision
 
 
 def _recorded_ballot(content: Record | None, decision: Decision) -> Ballot | None:
-    """The ballot in a ledger entry, with its stars in the order of the bundle's choices."""
+    """Return the ballot in a ledger entry, with its stars in the order of the bundle's choices."""
     if content is None:
         return None
     stars = content.get("stars", {})
@@ -1408,7 +1409,7 @@ def _ballot_words(ballot: Ballot | None) -> str:
 
 
 def _contents_at(ledger: Ledger, revision: int) -> dict[str, Record | None]:
-    """What the opened entries up to a revision say last of each subject."""
+    """Return the last content of each subject in the opened entries up to a revision."""
     return {
         entry.opened["content"]["subject"]: entry.opened["content"].get("after")
         for entry in ledger.entries[:revision]
@@ -1490,7 +1491,7 @@ def _compare_members(
 
 
 def _once_anonymous(ledger: Ledger) -> set[int]:
-    """Who was anonymous at some time, as far as the ledger is opened."""
+    """Return the members who were anonymous at some time, as far as the ledger is opened."""
     found = set()
     for entry in ledger.entries:
         if entry.opened is not None and entry.opened["content"]["kind"] == "membership":
@@ -1503,7 +1504,7 @@ def _once_anonymous(ledger: Ledger) -> set[int]:
 def _compare_followings(
     differences: Differences, bundle: Bundle, contents: dict[str, Record | None], numbers: dict[int, int]
 ) -> int:
-    """Those between members with names; returns how many there are."""
+    """Compare the followings between members with names; return how many there are."""
     recorded = {}
     for subject, content in contents.items():
         kind, *ends = subject.split(":")
@@ -1599,7 +1600,7 @@ def _count_closed(differences: Differences, bundle: Bundle, decision: Decision, 
 def _compare_ballots(
     differences: Differences, decision: Decision, contents: dict[str, Record | None], numbers: dict[int, int]
 ) -> int:
-    """The ballots that bear names; returns how many there are."""
+    """Compare the ballots that bear names; return how many there are."""
     prefix = f"ballot:{_ledger_id(decision)}:"
     recorded = {
         _number(subject.removeprefix(prefix)): content
@@ -1733,8 +1734,9 @@ def _is_active(following: Following, staged: dict[int, Staged]) -> bool:
 
 
 def _range_of_means(all_of: list[int], some_of: list[int], fewest: int) -> tuple[Fraction, Fraction] | None:
-    """The least and the largest mean of all of the first numbers and of at least so many of the others, which are in
-    order; None where there is none.
+    """Return the least and the largest mean of all of the first numbers and of at least so many of the others.
+
+    The others are in order. None where there is no mean.
     """
     if len(some_of) < fewest or not all_of + some_of:
         return None
@@ -1958,7 +1960,7 @@ class Run:
         return len(ledger.entries) >= min(revision, longest)
 
     def _completed(self, ledger: Ledger) -> Ledger:
-        """A ledger with what other files open of it: an entry that is closed in one is what it was."""
+        """Return a ledger with the entries that other files open of it; one closed in all stays closed."""
         everywhere = [entry for _, one in self._of(Ledger) for entry in one.entries]
         everywhere += [receipt.entry for _, receipt in self._of(Receipt)]
         opened = {

@@ -1,4 +1,4 @@
-"""What the columns of a file of ballots hold, by the words in its header, never by their position."""
+"""The meaning of the columns in a file of ballots, by the words in its header, never by their position."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from democracy.files.csv_tables import Row, Table
 from democracy.files.header_words import name_key, plain_word, words
 from democracy.files.malformed import Malformed
 
-# Whose ballot it is. The first group that a header has a word of, decides: a person before a ballot before a name.
+# The column that says whose ballot a row is. The first group that a header has a word of decides: a person before a
+# ballot before a name.
 _ID_WORDS = (
     words("voter voterid voterno voternumber voterhandle member memberid memberno user userid username handle")
     | words("participant participantid respondent respondentid"),
@@ -41,7 +42,7 @@ STARS = re.compile(r"([0-5])(?:\.0+|,0{1,2}|,0{6})?", re.ASCII)
 
 
 class Layout(Enum):
-    """Whose habit of writing ballots it is; the value is how people are told."""
+    """The program or form that writes ballots so; the value is its name for people."""
 
     SHEET = "a spreadsheet"
     STAR_VOTE = "star.vote"
@@ -81,7 +82,7 @@ def decoded(cell: str) -> str:
 
 
 def is_summary(cell: str) -> bool:
-    """What a row is called that holds averages or sums instead of a ballot."""
+    """Whether a row with this cell holds averages or sums instead of a ballot."""
     return plain_word(cell) in _SUMMARY_ROWS
 
 
@@ -94,7 +95,10 @@ def compact(cell: str) -> tuple[int, str] | None:
 def read_columns(
     table: Table, *, id_column: str = "", choices: Sequence[str] = (), excluded: Sequence[str] = ()
 ) -> Columns:
-    """What the header says, or what `id_column` and `choices` say instead. Raises Malformed naming the column."""
+    """Read the columns that the header names, or that `id_column` and `choices` name instead.
+
+    Raises Malformed naming the column.
+    """
     return _Header(table, excluded).read(id_column, choices)
 
 
@@ -241,7 +245,7 @@ class _Header:
         )
 
     def holds_stars(self, at: int) -> bool:
-        """All its cells that are not blank are ratings."""
+        """Whether all its cells that are not blank are ratings."""
         return self.cell_where(at, bool) and not self.cell_where(at, lambda cell: cell and not STARS.fullmatch(cell))
 
     def cell_where(self, at: int, condition: Callable[[str], object]) -> bool:

@@ -36,8 +36,9 @@ _MOST_BALLOTS = 1_000_000
 
 @dataclass(frozen=True)
 class FileBallot:
-    """One voter's row. `voter`: empty where the file does not say. `stars`: of all races' choices, one after another;
-    None where not rated.
+    """A ballot of the file.
+
+    `voter`: empty where the file does not say. `stars`: of all races' choices, one after another; None where not rated.
     """
 
     line: int
@@ -51,7 +52,7 @@ class FileBallot:
 
 @dataclass(frozen=True)
 class BallotFile:
-    """`passed_over`: what of the file is no ballot, in words."""
+    """A file of ballots as it was read. `passed_over`: the parts that are no ballots, in words."""
 
     layout: Layout
     separator: str
@@ -75,7 +76,9 @@ def names_in(option: str) -> list[str]:
 def read_ballots(
     text: str, *, id_column: str = "", choices: Sequence[str] = (), excluded: Sequence[str] = ()
 ) -> BallotFile:
-    """`id_column` and `choices` name columns where the header's words do not tell; `excluded` names columns and rows to
+    """Read a file of ballots.
+
+    `id_column` and `choices` name columns where the header's words do not tell; `excluded` names columns and rows to
     pass over. Raises Malformed naming line and column.
     """
     table = read_table(text)
@@ -165,7 +168,7 @@ def _plain(row: Row, columns: Columns, titles: list[str], passed_over: Counter[s
 
 
 def _compact(row: Row, columns: Columns, titles: list[str], passed_over: Counter[str]) -> Iterator[FileBallot]:
-    """`34:5,3,4` stands for 34 like ballots; without a number, for one."""
+    """Read a row such as `34:5,3,4`: 34 like ballots; one where it has no number."""
     count, first = compact(row.cells[0]) or (1, row.cells[0])
     if not 1 <= count <= _MOST_BALLOTS:
         raise Malformed(f"line {row.line}", f"the number of ballots is 1 to {_MOST_BALLOTS:,}.")
@@ -175,7 +178,7 @@ def _compact(row: Row, columns: Columns, titles: list[str], passed_over: Counter
 
 
 def _own(row: Row, columns: Columns, titles: list[str], passed_over: Counter[str]) -> Iterator[FileBallot]:
-    """A row of CrowdVote's own ballots.csv: those that were cast. Inherited ones follow from the followings."""
+    """Read a row of CrowdVote's own ballots.csv, if it was cast: inherited ballots follow from the followings."""
     name, handle, kind, role, counted, tags, comment = map(unsafe_cell, row.cells[: len(OWN)])
     if kind not in ("cast", "abstained", "inherited"):
         raise Malformed(f"line {row.line}, column 'kind'", f"must be cast, abstained or inherited, not {kind!r}.")
@@ -231,7 +234,7 @@ def _id(written: str, place: str) -> str:
 
 
 def _one_each(ballots: Sequence[FileBallot]) -> None:
-    """Each voter has one ballot, and nobody has to guess whether two spellings are one person."""
+    """Refuse two ballots of one voter, and two spellings that may be one person."""
     seen: dict[str, FileBallot] = {}
     for ballot in ballots:
         if not ballot.voter:
@@ -247,7 +250,7 @@ def _one_each(ballots: Sequence[FileBallot]) -> None:
 
 
 def _all_found(excluded: Sequence[str], titles: Sequence[str], passed_over: Counter[str]) -> None:
-    """A name to pass over that stands nowhere is a slip that might let a sum through."""
+    """Refuse names to exclude that stand nowhere: a slip there might let a sum through."""
     columns = set(map(name_key, titles))
     for name in excluded:
         if name_key(name) not in columns and not any(what == f"rows {name!r}" for what in passed_over):

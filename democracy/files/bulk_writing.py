@@ -1,7 +1,7 @@
-"""Writing many inputs at once, for imports and the demo: in bulk, with a ledger entry for each, in one transaction.
+"""Writing many inputs at once, for imports and the demo: in bulk, with a ledger entry for each.
 
-Rows written in bulk fire no signal, so everything here says what changed itself. Texts, tags, stars and references are
-taken as checked by whoever read them from a file; people made here have no e-mail address and cannot sign in.
+Rows written in bulk fire no signal, so everything here says what changed itself. Callers open the transaction and have
+checked texts, tags, stars and references. People made here have no e-mail address and cannot sign in.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def add_community(
     auto_approve: bool = False,
     at: datetime | None = None,
 ) -> Community:
-    """A community without members, unknown to the ledger yet."""
+    """Add a community without members, unknown to the ledger yet."""
     community = Community(
         name=name,
         description=description,
@@ -62,7 +62,7 @@ def add_community(
 
 
 def with_a_manager(members: Sequence[NewMember]) -> Sequence[NewMember]:
-    """Somebody has to be able to run a community: where a file names no manager, the first member everybody knows."""
+    """Make the first member whom everybody knows a manager, where the file names none: somebody has to be one."""
     if any(member.is_manager for member in members):
         return members
     known = next((member for member in members if not member.is_anonymous), None) or next(iter(members), None)
@@ -70,7 +70,7 @@ def with_a_manager(members: Sequence[NewMember]) -> Sequence[NewMember]:
 
 
 def add_members(recording: Recording, members: Sequence[NewMember]) -> dict[str, int]:
-    """New members, in this order. Returns their numbers by their ids in the file."""
+    """Add new members, in this order. Returns their numbers by their ids in the file."""
     numbers: dict[str, int] = {}
     accounts = accounts_for(members, recording.time)
     for batch in _batches(zip(members, accounts, strict=True), "members", total=len(members)):
@@ -94,10 +94,9 @@ def add_members(recording: Recording, members: Sequence[NewMember]) -> dict[str,
 
 
 def add_followings(recording: Recording, rows: Iterable[tuple[int, int, Sequence[str], int]]) -> int:
-    """Followings as (follower, followee, tags, order), each pair once. One that exists takes the new tags and keeps its
-    order.
+    """Add followings, given as (follower, followee, tags, order), each pair once.
 
-    Returns how many were made or changed.
+    One that exists takes the new tags and keeps its order. Returns how many were made or changed.
     """
     changed = 0
     for batch in _batches(rows, "followings"):
@@ -138,7 +137,7 @@ def _retagged_change(row: Following) -> Change:
 
 
 def add_decision(recording: Recording, new: NewDecision) -> Decision:
-    """A published decision without ballots."""
+    """Add a published decision without ballots."""
     decision = Decision(
         community=recording.community,
         title=new.title,
@@ -179,7 +178,7 @@ def add_decision(recording: Recording, new: NewDecision) -> Decision:
 
 
 def add_ballots(recording: Recording, decision: Decision, members: Mapping[str, int], new: Sequence[NewBallot]) -> None:
-    """First ballots of these members, given as numbers by their ids in the file, in this decision."""
+    """Add the first ballots in this decision of these members, given as numbers by their ids in the file."""
     choices = {choice.file_id: choice.pk for choice in decision.choices.all()}
     anonymous = Membership.objects.filter(community=decision.community_id, is_anonymous=True)
     anonymous_members = set(anonymous.values_list("pk", flat=True))
@@ -205,7 +204,7 @@ def add_ballots(recording: Recording, decision: Decision, members: Mapping[str, 
 
 
 def _batches(rows: Iterable[Row], what: str, *, total: int | None = None) -> Iterator[list[Row]]:
-    """The rows some at a time, with a progress bar on a terminal."""
+    """Hand on the rows some at a time, with a progress bar on a terminal."""
     waiting = iter(rows)
     with tqdm(total=total, desc=what, unit="", disable=None, leave=False) as bar:
         while batch := list(islice(waiting, _BATCH)):

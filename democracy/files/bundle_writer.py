@@ -40,8 +40,10 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class ExportedMember(NamedTuple):
-    """What a file says of a member, or must know to keep it to itself. `is_hidden`: goes by a pseudonym in the file;
-    `kind`: of which ballot, that they wrote or that they inherit or would.
+    """A member as a file shows or hides it.
+
+    `is_hidden`: goes by a pseudonym in the file. `kind`: of the ballot that the pseudonym is made for, which they cast
+    or else inherit or would.
     """
 
     is_hidden: bool
@@ -63,10 +65,10 @@ class NothingToExport(DomainError):
 
 
 def export(decision: Decision) -> Iterator[str]:
-    """A decision with its stored result and the inputs as they stood for it, as the text of a bundle that anybody may
-    see, in pieces: rows become text as they are asked for; what the result rests on is read before the first.
+    """Write a decision as a bundle that anybody may see: its stored result and the inputs as they stood for it.
 
-    Where changes since then are not calculated yet, it is still all of one revision. Raises NothingToExport.
+    Returns the text in pieces. Rows become text as they are asked for, but all that the result rests on is read before
+    the first, of one revision even where later changes are not calculated yet. Raises NothingToExport.
     """
     for _ in range(_ATTEMPTS):
         bundle, revision = _export(decision.pk)
@@ -175,7 +177,7 @@ def _members(decision: Decision, members: Members, names: Mapping[int, str]) -> 
 
 
 def _ledger_members(members: Members, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
-    """By which number the ledger knows each member who bears a name."""
+    """List the numbers by which the ledger knows the members who bear names."""
     for pk in sorted(members, key=names.__getitem__):
         if not members[pk].is_hidden:
             yield {"member": names[pk], "membership": pk}

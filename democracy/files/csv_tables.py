@@ -1,4 +1,4 @@
-"""Tables in text files: which separator stands between the columns, the header, and the rows with their lines."""
+"""Tables in text files: the separator between columns, the header, and the rows with their lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 @dataclass(frozen=True)
 class Row:
-    """`line`: of the file, on which it begins, from 1."""
+    """A row of a table. `line`: of the file, on which it begins, from 1."""
 
     line: int
     cells: tuple[str, ...]
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The cells are trimmed; lines with nothing in them are left out, rows of separators alone are not."""
+    """A header and its rows. Cells are trimmed; empty lines are left out, rows of separators alone are not."""
 
     separator: str
     header: Row
@@ -42,7 +42,7 @@ class Table:
 
 
 def named_separator(text: str) -> tuple[str, str]:
-    """The separator that a line `sep=;` at the top names, or none, and the text with that line emptied.
+    """Take the separator that a line `sep=;` at the top names, or none, and the text with that line emptied.
 
     Raises Malformed where it names something else.
     """
@@ -55,7 +55,7 @@ def named_separator(text: str) -> tuple[str, str]:
 
 
 def read_table(text: str) -> Table:
-    """The first row is the header. Raises Malformed naming the line."""
+    """Read a table whose first row is the header. Raises Malformed naming the line."""
     separator, text = named_separator(text)
     separator = separator or (_separator(text) if text.strip() else ",")
     rows = tuple(_rows(text, separator))
@@ -65,7 +65,7 @@ def read_table(text: str) -> Table:
 
 
 def _separator(text: str) -> str:
-    """What stands between the columns of the header; where several could, that which cuts all rows alike."""
+    """Find the separator between the columns of the header; of several, the one that cuts all rows alike."""
     record = _FIRST_RECORD.match(text)
     bare = _ENTITY.sub("", _QUOTED.sub("", record[1] if record else ""))
     possible = [separator for separator in ",;\t" if separator in bare]
@@ -100,10 +100,10 @@ def _rows(text: str, separator: str) -> Iterator[Row]:
 
 
 def safe_cell(text: str) -> str:
-    """The text, with an apostrophe before what could be taken for a formula."""
+    """Put an apostrophe before a text that could be taken for a formula."""
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 
 def unsafe_cell(text: str) -> str:
-    """The text as it was before `safe_cell`."""
+    """Undo `safe_cell`."""
     return text[1:] if text.startswith("'") and safe_cell(text[1:]) == text else text

@@ -1,4 +1,4 @@
-"""Files as text: from bytes, by the mark they begin with, to characters. What cannot be text is refused."""
+"""Decoding of files: from bytes, by the mark they begin with, to text. Bytes that cannot be text are refused."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _SAVE_AS = "save the file as UTF-8 (“CSV UTF-8” in a spreadsheet)."
 
 @dataclass(frozen=True)
 class FileText:
-    """`encoding` as people know it."""
+    """Text, and the name of its encoding as people know it."""
 
     text: str
     encoding: str
 
 
 def decode_unicode(data: bytes) -> FileText:
-    """UTF-8, or whatever the mark at the beginning says. Raises Malformed naming the line."""
+    """Decode UTF-8, or whatever the mark at the beginning says. Raises Malformed naming the line."""
     for beginning, message in _NO_TEXT:
         if data.startswith(beginning):
             raise Malformed("", message)
@@ -51,7 +51,7 @@ def decode_unicode(data: bytes) -> FileText:
 
 
 def decode_spreadsheet(data: bytes) -> FileText:
-    """Unicode as `decode_unicode` reads it, or Windows-1252 where nothing else fits: older spreadsheets save it so.
+    """Decode Unicode, or Windows-1252 where nothing else fits: older spreadsheets save it so.
 
     Raises Malformed, also where more of the text is UTF-8 than is not: then it is damaged, and would be misread.
     """
@@ -70,7 +70,7 @@ def decode_spreadsheet(data: bytes) -> FileText:
 
 
 def _is_damaged_utf_8(data: bytes) -> bool:
-    """At least as many characters beyond ASCII are UTF-8 as are not."""
+    """Whether at least as many characters beyond ASCII are UTF-8 as are not."""
     text = data.decode("utf-8", "surrogateescape")
     wrong = sum("\udc80" <= character <= "\udcff" for character in text)
     return sum(not character.isascii() for character in text) >= 2 * wrong

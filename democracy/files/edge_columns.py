@@ -1,4 +1,4 @@
-"""Which columns of an edge list say who follows, who is followed, and how much: by the words of its header."""
+"""The meaning of the columns in an edge list, by the words of its header: who follows, who is followed, how much."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Wanted:
 
     @property
     def by_title(self) -> bool:
-        """A title is named, so there is a header."""
+        """Whether a title is named, so that there is a header."""
         return any(name and not name.isdecimal() for name in (self.follower, self.followee, self.weight))
 
 
@@ -87,8 +87,9 @@ class EdgeColumns:
 
 
 def named_columns(titles: Sequence[str], wanted: Wanted, place: str) -> EdgeColumns | None:
-    """The columns that a header's words, or else `wanted`, name; None where no cell is a word for a column and none of
-    `wanted` is.
+    """Find the columns that a header's words, or else `wanted`, name.
+
+    None where no cell is a word for a column, and `wanted` names no title.
 
     Raises Malformed where the words leave open who follows whom.
     """
@@ -121,18 +122,18 @@ def named_columns(titles: Sequence[str], wanted: Wanted, place: str) -> EdgeColu
 
 
 def names_an_end(titles: Sequence[str]) -> bool:
-    """Some cell is a word for who follows or who is followed, as in a header, or in "1 follows 2"."""
+    """Whether a cell is a word for who follows or who is followed, as in a header, or in "1 follows 2"."""
     return not {"follower", "followed", "from", "to"}.isdisjoint(_meanings(titles))
 
 
 def names_both_ends(titles: Sequence[str]) -> bool:
-    """Some cell is a word for who follows, and some for who is followed."""
+    """Whether a cell is a word for who follows, and another for who is followed."""
     says = set(_meanings(titles))
     return not says.isdisjoint({"follower", "from"}) and not says.isdisjoint({"followed", "to"})
 
 
 def numbered_columns(wanted: Wanted, *, width: int) -> EdgeColumns:
-    """Columns without a header: from, to, weight, unless `wanted` numbers them."""
+    """Number columns without a header: from, to, weight, unless `wanted` numbers them."""
 
     def at(number: str, default: int) -> int:
         return int(number) - 1 if number else default
@@ -171,7 +172,7 @@ def _ends(says: Sequence[str], place: str, titles: Sequence[str]) -> tuple[int, 
 
 
 def _meanings(titles: Sequence[str]) -> list[str]:
-    """What each title says, a key of `_MEANINGS` or nothing. The letters u and v are the ends only together."""
+    """Find each title's meaning, a key of `_MEANINGS` or nothing. The letters u and v are the ends only together."""
     keys = [plain_word(title) for title in titles]
     letters = {"u": "from", "v": "to"} if {"u", "v"} <= set(keys) else {}
     return [letters.get(key) or _meaning(key) for key in keys]

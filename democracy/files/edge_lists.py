@@ -65,7 +65,7 @@ class EdgeList:
     negative: int = 0
     repeated: int = 0
     comments: int = 0
-    # How the file was read, and what may not have been meant, in words.
+    # In words: the way the file was read, and what may not have been meant.
     reading: str = ""
     remarks: list[str] = field(default_factory=list)
 
@@ -88,7 +88,7 @@ class EdgeList:
 
 
 def read_edge_list(text: str, *, wanted: Wanted = WORDS_DECIDE, tag_by_weight: bool = False) -> EdgeList:
-    """Followings from text of any kind that is known: columns, MatrixMarket, DIMACS, GML, GraphML, Pajek, DOT.
+    """Read followings from text of any known kind: columns, MatrixMarket, DIMACS, GML, GraphML, Pajek, DOT.
 
     With `tag_by_weight` a weight becomes the following's tag (".8" is "0.8"). Raises Malformed naming the line.
     """
@@ -110,7 +110,7 @@ def read_edge_list(text: str, *, wanted: Wanted = WORDS_DECIDE, tag_by_weight: b
 
 
 def _read(lines: Lines, separator: str, wanted: Wanted, *, tag_by_weight: bool) -> EdgeList:
-    """The one reading of the lines (Note [How an edge list is cut])."""
+    """Find the one reading of the lines (Note [How an edge list is cut])."""
     readings: dict[str, EdgeList] = {}
     faults: list[Malformed] = []
     for each in [separator] if separator else _separators(lines):
@@ -143,7 +143,7 @@ def _line_of(fault: Malformed) -> int:
 
 
 def _separators(lines: Lines) -> list[str]:
-    """Those that stand in every line. Raises Malformed naming a line without the one that others have."""
+    """Find the separators that stand in every line. Raises Malformed naming a line without the one that others have."""
     texts = [line for _, line in lines.data]
     found = [each for each in ",;\t" if all(each in line for line in texts)]
     if all(len(line.split(None, 1)) > 1 for line in texts):
@@ -219,7 +219,7 @@ def _header(first: Row, lines: Lines, wanted: Wanted) -> EdgeColumns | None:
 
 
 def _without_header(rows: Sequence[Row], lines: Lines, wanted: Wanted) -> tuple[EdgeColumns, str]:
-    """Where from, to and weight stand, and how that is known. Raises Malformed where the first row may be a header."""
+    """Find the columns, and say how they are known. Raises Malformed where the first row may be a header."""
     first, width = rows[0], _width(rows)
     in_comment = None if lines.format or wanted.is_said else _header_in_comments(lines, width, wanted)
     if not (lines.format or in_comment):
@@ -303,7 +303,7 @@ def _ends(columns: EdgeColumns) -> str:
 
 
 def _alike(one: str, other: str) -> bool:
-    """Two ids are written alike: the same runs of letters and figures, and no great difference in length."""
+    """Whether two ids are written alike: the same runs of letters and figures, and no great difference in length."""
     return _shape(one) == _shape(other) and len(one) <= 2 * len(other) and len(other) <= 2 * len(one)
 
 
@@ -321,7 +321,7 @@ def _width(rows: Iterable[Row]) -> int:
 
 
 def _check_others(row: Row, others: Sequence[int], *, has_weight: bool) -> None:
-    """What is passed over must not turn a following into its opposite, or its direction into none."""
+    """Refuse cells that would be passed over, but turn a following into its opposite or leave it without direction."""
     for at in others:
         cell = row.cells[at]
         if cell.casefold() == "undirected":
@@ -342,7 +342,7 @@ def _id(text: str, line: int) -> str:
 # The same ids and weights come again and again.
 @lru_cache(maxsize=100_000)
 def _checked_id(text: str) -> tuple[str, str]:
-    """The id, and what speaks against it."""
+    """Normalise an id, and say what speaks against it."""
     found = unicodedata.normalize("NFC", text)
     if not 1 <= len(found) <= LONGEST_ID or not found.isprintable():
         return found, f"an id has 1 to {LONGEST_ID} printable characters."
@@ -386,12 +386,12 @@ def _number(text: str) -> Decimal | None:
 
 @lru_cache(maxsize=100_000)
 def _tag(weight: Decimal) -> str:
-    """A weight as a tag, however it was written: .8 and 0.80 are "0.8"."""
+    """Write a weight as a tag, however it was written before: .8 and 0.80 are "0.8"."""
     return normalise_tag(format(abs(weight).normalize(), "f"))
 
 
 def _remarks(found: EdgeList, lines: Lines) -> list[str]:
-    """What somebody should look at who knows the file."""
+    """List what somebody who knows the file should look at."""
     remarks = []
     marked = sorted(file_id for file_id in found.ids if file_id[0] in "#%")
     if marked and lines.comments:

@@ -37,7 +37,7 @@ _INSTANT = timedelta(microseconds=1)
 
 @dataclass
 class Made:
-    """What an import made, by the file's ids; of members, their numbers."""
+    """The rows that an import made, by the file's ids; of members, their numbers."""
 
     community: Community
     members: dict[str, int] = field(default_factory=dict)
@@ -69,7 +69,7 @@ def import_community(new: NewCommunity) -> Made:
 
 
 def _history(new: NewCommunity, made: Made, now: datetime) -> Iterator[tuple[datetime, Callable[[Recording], None]]]:
-    """What happened when after the founding: each decision's publication before its ballots."""
+    """List the events after the founding, with their times: each decision's publication before its ballots."""
 
     def publish(decision: NewDecision) -> Callable[[Recording], None]:
         def happen(recording: Recording) -> None:
@@ -92,7 +92,7 @@ def _history(new: NewCommunity, made: Made, now: datetime) -> Iterator[tuple[dat
 
 @contextmanager
 def _recording_at(community: Community, time: datetime) -> Iterator[Recording]:
-    """A recording whose entries carry this time, not earlier than the last one's (Note [Imported history])."""
+    """Open a recording whose entries carry this time, not earlier than the last one's (Note [Imported history])."""
     with ledger.recording(community.pk) as recording:
         recording.time = time
         yield recording

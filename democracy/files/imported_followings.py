@@ -25,7 +25,7 @@ from democracy.models import MAX_FOLLOWINGS, Community, Following
 
 @dataclass
 class Followings:
-    """What an import of followings did."""
+    """The outcome of an import of followings."""
 
     community: Community
     new_members: int
@@ -60,7 +60,7 @@ def import_followings(edges: EdgeList, *, community: str) -> Followings:
 
 
 def _known(edges: EdgeList, members: KnownMembers) -> dict[str, int]:
-    """The members that are there by the file's ids. Nobody follows for somebody who left, nor anybody anonymous."""
+    """Find the members that are there, by the file's ids. Refuses those who have left, and following the anonymous."""
     lines = {end: edge.line for pair, edge in reversed(edges.edges.items()) for end in pair}
     known: dict[str, KnownMember] = {}
     ids: dict[int, str] = {}

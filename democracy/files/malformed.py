@@ -6,7 +6,7 @@ from democracy.errors import InvalidInput
 
 
 class Malformed(InvalidInput):
-    """The file cannot be taken. `field` is the place at fault: a line and column, or a path in JSON; empty for all."""
+    """A fault in a file, which is refused. `field` is its place: line and column, or a path in JSON; empty for all."""
 
     code = "MALFORMED"
 
