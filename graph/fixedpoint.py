@@ -33,7 +33,7 @@ Value = tuple[tuple[int, ...], float]
 
 
 def means(totals: Ints, errors: Floats, followees: Ints) -> tuple[Ints, Floats]:
-    """Take rounded means of `followees` values with these sums and summed bounds, row by row, with bounds."""
+    """Take rounded means, row by row, of `followees` values with these sums and summed error bounds, and bound them."""
     k = followees[:, None]
     values = (2 * totals + k) // (2 * k)
     return values, (np.abs(totals - k * values) + errors) / k * SLACK

@@ -1221,7 +1221,7 @@ def _check_lots(differences: Differences, bundle: Bundle, decision: Decision) ->
 
 
 def _ledger_id(decision: Decision) -> object:
-    """By which number the ledger knows a decision."""
+    """Return the number of a decision in the ledger."""
     ids = decision.record.get("ledger_ids")
     return ids.get("decision") if isinstance(ids, dict) else None
 
