@@ -71,8 +71,8 @@ class Columns:
     others: tuple[int, ...]
 
 
-def decoded(cell: str) -> str:
-    """The cell with its HTML entities as characters: star.vote writes them. Only those that end with a semicolon."""
+def unescaped(cell: str) -> str:
+    """Turn HTML entities into characters: star.vote writes them. Only those that end with a semicolon are taken."""
 
     def character(found: re.Match[str]) -> str:
         entity = found[0]
@@ -105,7 +105,7 @@ def read_columns(
 class _Header:
     def __init__(self, table: Table, excluded: Sequence[str]) -> None:
         self.rows, self.place = table.rows, f"line {table.header.line}"
-        self.titles = [decoded(cell) for cell in table.header.cells]
+        self.titles = [unescaped(cell) for cell in table.header.cells]
         self.words = [plain_word(title) for title in self.titles]
         out = {name_key(title) for title in excluded}
         # Without a title and without cells: what a spreadsheet leaves at the right end.
@@ -129,16 +129,20 @@ class _Header:
         for at in rest:
             self.refuse_summary(at)
         if voter is None:
-            if len(rest) < len(self.used) or not any(compact(row.cells[0]) for row in self.rows):
-                raise Malformed(
-                    self.place,
-                    "no column says whose ballot a row is: name it with --id-column, or, where the file does not say, "
-                    "name the choices with --choices.",
-                )
-            if compact(self.titles[0]):
-                raise Malformed(self.place, "this is a row of ballots: a header with the choices comes before it.")
+            self.require_compact(rest)
             return self.columns(Layout.COMPACT, None, rest)
         return self.columns(self.layout(voter), voter, rest)
+
+    def require_compact(self, choices: Sequence[int]) -> None:
+        """Refuse a file that does not say whose ballots they are, unless its rows begin like `34:5`."""
+        if len(choices) < len(self.used) or not any(compact(row.cells[0]) for row in self.rows):
+            raise Malformed(
+                self.place,
+                "no column says whose ballot a row is: name it with --id-column, or, where the file does not say, "
+                "name the choices with --choices.",
+            )
+        if compact(self.titles[0]):
+            raise Malformed(self.place, "this is a row of ballots: a header with the choices comes before it.")
 
     def named(self, wanted: str, option: str) -> int:
         found = [

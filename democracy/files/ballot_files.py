@@ -83,7 +83,7 @@ def read_ballots(
     """
     table = read_table(text)
     columns = ballot_columns.read_columns(table, id_column=id_column, choices=choices, excluded=excluded)
-    titles = [ballot_columns.decoded(cell) for cell in table.header.cells]
+    titles = [ballot_columns.unescaped(cell) for cell in table.header.cells]
     races = columns.races
     if columns.layout is Layout.OWN:
         races = tuple(replace(race, choices=tuple(map(unsafe_cell, race.choices))) for race in races)

@@ -96,22 +96,9 @@ def named_columns(titles: Sequence[str], wanted: Wanted, place: str) -> EdgeColu
     says = _meanings(titles)
     if not (wanted.by_title or any(says)):
         return None
-    follower = _place(titles, wanted.follower, "--from-column", place)
-    followee = _place(titles, wanted.followee, "--to-column", place)
+    follower, followee = _named_ends(titles, says, wanted, place)
+    _refuse_limits(titles, wanted, place)
     weight = _place(titles, wanted.weight, "--weight-column", place)
-    if follower is None or followee is None:
-        ends = _ends(says, place, titles)
-        follower = ends[0] if follower is None else follower
-        followee = ends[1] if followee is None else followee
-    if follower == followee:
-        raise Malformed(place, "the same column says who follows and who is followed.")
-    limit = next((title for title in titles if plain_word(title) in _LIMITS), None)
-    if limit is not None and not wanted.is_said:
-        raise Malformed(
-            place,
-            f"{limit!r} may limit the followings, which would all be on everything: leave the column out, or name "
-            "those that count with --from-column and --to-column. A bundle can have followings on topics.",
-        )
     if weight is None:
         weights = [at for at, title in enumerate(titles) if says[at] == "weight" or plain_word(title) == "w"]
         weights = [at for at in weights if at not in (follower, followee)]
@@ -119,6 +106,30 @@ def named_columns(titles: Sequence[str], wanted: Wanted, place: str) -> EdgeColu
             raise Malformed(place, f"{_list(titles, weights)} may all be the weight: name it with --weight-column.")
         weight = weights[0] if weights else None
     return EdgeColumns(follower, followee, weight, tuple(titles))
+
+
+def _named_ends(titles: Sequence[str], says: Sequence[str], wanted: Wanted, place: str) -> tuple[int, int]:
+    """Find the columns that say who follows and who is followed. Raises Malformed."""
+    follower = _place(titles, wanted.follower, "--from-column", place)
+    followee = _place(titles, wanted.followee, "--to-column", place)
+    if follower is None or followee is None:
+        ends = _ends(says, place, titles)
+        follower = ends[0] if follower is None else follower
+        followee = ends[1] if followee is None else followee
+    if follower == followee:
+        raise Malformed(place, "the same column says who follows and who is followed.")
+    return follower, followee
+
+
+def _refuse_limits(titles: Sequence[str], wanted: Wanted, place: str) -> None:
+    """Raises Malformed where a column may say that followings ended, or are on some topics only."""
+    limit = next((title for title in titles if plain_word(title) in _LIMITS), None)
+    if limit is not None and not wanted.is_said:
+        raise Malformed(
+            place,
+            f"{limit!r} may limit the followings, which would all be on everything: leave the column out, or name "
+            "those that count with --from-column and --to-column. A bundle can have followings on topics.",
+        )
 
 
 def names_an_end(titles: Sequence[str]) -> bool:
