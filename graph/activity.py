@@ -2,7 +2,11 @@
 
 Tags are bits: bit i of a member stands for the i-th tag of the decision, one more bit for having a ballot at all. A
 following hands on the bits in its mask: an untagged one all, a tagged one those of its tags; whoever receives
-anything has a ballot.
+anything has a ballot. Handing on is monotone, so that the least fixed point exists and is reached from no ballots [1]_.
+
+References
+----------
+.. [1] A. Tarski, "A lattice-theoretical fixpoint theorem and its applications", Pacific J. Math. 5 (1955).
 """
 
 from __future__ import annotations
@@ -48,6 +52,10 @@ def find_activity(
         The rows of members who cast a ballot with stars.
     cast_tags : sequence of frozenset of str
         The tags of these ballots, in the same order.
+
+    Returns
+    -------
+    Activity
     """
     size = len(graph.members)
     followers = np.repeat(np.arange(size), np.diff(graph.starts))

@@ -82,6 +82,10 @@ class Calculation:
         ballots : mapping from member to CastBallot
             Those of non-members are ignored, except anonymous ones.
 
+        Returns
+        -------
+        Calculation
+
         Raises
         ------
         ValueError
@@ -110,6 +114,11 @@ class Calculation:
         -------
         frozenset of Member
             Members whose staged ballot (kind, microstars or tags) or its being counted changed, appeared or vanished.
+
+        Raises
+        ------
+        ValueError
+            As `from_scratch`; the calculation is of no further use then.
         """
         before: dict[Member, _Standing] = {}
         sources, asking = self._take(graph, changes, ballots, before)

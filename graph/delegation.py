@@ -78,6 +78,10 @@ class DelegationGraph:
         members : iterable of (member, counted)
         followings : iterable of (follower, followee, tags)
             Those from or to somebody who is no member, and those of oneself, are left out.
+
+        Returns
+        -------
+        DelegationGraph
         """
         attributes = _Attributes()
         roles = {member: attributes.role(counted) for member, counted in members}
@@ -89,9 +93,18 @@ class DelegationGraph:
         return cls(roles, followees, followers, revision=revision)
 
     def updated(self, changes: Iterable[GraphChange], *, revision: int) -> DelegationGraph:
-        """Make the graph after `changes`, in their order; this value stays as it is.
+        """Make the graph after changes; this value stays as it is.
 
-        A removed member's followings are dropped. They are set again by the caller when the member comes back.
+        Parameters
+        ----------
+        changes : iterable of GraphChange
+            In their order. A removed member's followings are dropped; callers set them again if the member comes back.
+        revision : int
+            Of the new graph.
+
+        Returns
+        -------
+        DelegationGraph
         """
         changes = list(changes)
         if not changes:

@@ -40,9 +40,20 @@ _TELL = Decimal(2) ** -200
 def closure(
     members: Iterable[Member], followees: Callable[[Member], Sequence[Member] | None], *, limit: int | None = None
 ) -> Closure | None:
-    """Collect whom the members' ballots rest on; None if they are more than `limit`.
+    """Collect whom the members' ballots rest on.
 
-    `followees` gives a member's active followees, None for those who cast a ballot.
+    Parameters
+    ----------
+    members : iterable of members
+    followees : callable
+        A member's active followees; None for a member with a cast ballot.
+    limit : int, optional
+        The most inheriting members to collect.
+
+    Returns
+    -------
+    Closure or None
+        None if they are more than `limit`.
     """
     found: Closure = {}
     stack = list(members)
@@ -62,6 +73,18 @@ def exact_values(
     whom: Closure, stars: Callable[[Member], Sequence[int]], wanted: Iterable[Member]
 ) -> dict[Member, tuple[tuple[int, ...], tuple[int, ...]]]:
     """Find the microstars of the wanted members, and fixed-point values within one unit.
+
+    Parameters
+    ----------
+    whom : Closure
+        Of the wanted members.
+    stars : callable
+        A cast ballot's stars.
+    wanted : iterable of members
+
+    Returns
+    -------
+    dict from member to (microstars, fixed-point values)
 
     Notes
     -----

@@ -30,7 +30,7 @@ def find_affected(
     asking: Iterable[Member],
     limit: int,
 ) -> set[Member] | None:
-    """Collect the members whose inherited ballots may change; None if they are more than `limit`.
+    """Collect the members whose inherited ballots may change.
 
     Parameters
     ----------
@@ -45,6 +45,12 @@ def find_affected(
     asking : iterable of members
         Members who have no written ballot now, and whose ballot or followings changed.
     limit : int
+        The most members to collect.
+
+    Returns
+    -------
+    set of Member or None
+        None if they are more than `limit`.
     """
     # All tags that each affected member's ballot can have before or after.
     reach = {member: _reach(graph, staged, member) for member in asking if member not in ballots}
@@ -82,7 +88,27 @@ def _reach(graph: DelegationGraph, staged: StagedBallots, member: Member) -> fro
 def restage(
     graph: DelegationGraph, ballots: Mapping[Member, CastBallot], staged: StagedBallots, affected: set[Member]
 ) -> dict[Member, Staged | None]:
-    """Stage the affected members anew and write their ballots into `staged`, whose others are right already."""
+    """Stage the affected members anew.
+
+    Parameters
+    ----------
+    graph : DelegationGraph
+    ballots : mapping from member to CastBallot
+        All written ballots.
+    staged : StagedBallots
+        Ballots of members who are not affected are right already; those of the affected are written.
+    affected : set of Member
+
+    Returns
+    -------
+    dict from member to Staged or None
+        The ballots of the affected, None for those without.
+
+    Raises
+    ------
+    ValueError
+        If a member has more than 4,000 active followings.
+    """
     tags, active = _find_activity(graph, staged, affected)
     values = _means(active, staged)
     fresh: dict[Member, Staged | None] = dict.fromkeys(affected)

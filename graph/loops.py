@@ -99,8 +99,18 @@ class LinearSystem:
     def settle(self, boundary: Ints, errors: Floats) -> tuple[Ints, Floats]:
         """Find fixed-point values and their error bounds, both rows x choices.
 
-        `boundary` and `errors` are b and the summed error bounds of the values in it. A bound is infinite where
-        floating point can't prove one: in loops that are next to impossible to leave.
+        Parameters
+        ----------
+        boundary : int64 array
+            b.
+        errors : float64 array
+            The summed error bounds of the values in b.
+
+        Returns
+        -------
+        values : int64 array
+        bounds : float64 array
+            Infinite where floating point can't prove a bound: in loops that are next to impossible to leave.
         """
         x = _grid(self.solve(boundary.astype(np.float64)))
         left = self.residual(x, boundary)

@@ -62,6 +62,18 @@ class Margin:
 def margin_bounds(totals: Totals, winner: int, runner_up: int) -> Margin:
     """Bound the margin by the totals alone.
 
+    Parameters
+    ----------
+    totals : Totals
+    winner, runner_up : int
+        Of the runoff.
+
+    Returns
+    -------
+    Margin
+
+    Notes
+    -----
     One changed ballot brings a choice nearer to another by at most ten stars, and turns the runoff by at most two
     ballots. Changing one ballot more than half of the lead from "winner first" to "five stars for the runner-up" makes
     the runner-up win: it only gains stars by that, so it stays in the runoff. (Where nobody prefers the winner, a

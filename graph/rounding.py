@@ -39,6 +39,10 @@ def settle(
     stars : callable
         A cast ballot's stars.
 
+    Returns
+    -------
+    dict from member to (microstars, fixed-point values)
+
     Notes
     -----
     Exact for members who rest on up to `graph.elimination.FEW` inheriting members. For more, a value that lies within

@@ -25,9 +25,18 @@ def find_sources(member: Member, active: Active) -> tuple[Source, ...]:
     active : callable
         A member's active followees; None for a member with a cast ballot.
 
+    Returns
+    -------
+    tuple of Source
+
     Notes
     -----
     Weights are fractions where the ballot rests on up to `elimination.FEW` inheriting members, floats where on more.
+    Paths are found as by Dijkstra [1]_, with products in place of sums.
+
+    References
+    ----------
+    .. [1] E. W. Dijkstra, "A note on two problems in connexion with graphs", Numerische Mathematik 1 (1959).
     """
     whom = closure([member], active) or {}
     weights: Mapping[Member, Fraction] | Mapping[Member, float]
@@ -45,7 +54,18 @@ def find_sources(member: Member, active: Active) -> tuple[Source, ...]:
 def find_influence(cast: Collection[Member], counted: Mapping[Member, float], active: Active) -> dict[Member, float]:
     """Count, for each cast ballot, the counted ballots that it carries.
 
-    `counted` holds those who inherit and are counted, each with 1.
+    Parameters
+    ----------
+    cast : collection of members
+        Members with a cast ballot.
+    counted : mapping from member to float
+        Members who inherit and are counted, each with 1.
+    active : callable
+        A member's active followees; None for a member with a cast ballot.
+
+    Returns
+    -------
+    dict from member to float
     """
     influence = dict.fromkeys(cast, 0.0)
     whom = closure(counted, active) or {}

@@ -46,6 +46,10 @@ def stage(graph: GraphArrays, ballots: Mapping[Member, CastBallot], choices: int
         Of members only.
     choices : int
 
+    Returns
+    -------
+    Staging
+
     Raises
     ------
     ValueError
@@ -53,9 +57,13 @@ def stage(graph: GraphArrays, ballots: Mapping[Member, CastBallot], choices: int
 
     Notes
     -----
-    Members whose followees all have values are solved level by level, in integers; where that takes many narrow levels,
-    as in a chain, member by member. What remains is loops, what ties them together, and what hangs on them: the last
-    part is set aside, the loops are solved as one linear system, then the levels go on.
+    Members whose followees all have values are solved level by level [1]_, in integers; where that takes many narrow
+    levels, as in a chain, member by member. Loops remain, with members that tie them together and members that hang on
+    them: these are set aside, the loops are solved as one linear system, then the levels go on.
+
+    References
+    ----------
+    .. [1] A. B. Kahn, "Topological sorting of large networks", Communications of the ACM 5 (1962).
     """
     size = len(graph.members)
     kinds = np.zeros(size, dtype=np.int8)

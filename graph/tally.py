@@ -1,4 +1,4 @@
-"""The tally: totals over counted ballots, and the rules of STAR voting on them. Integers only.
+"""The tally: totals over counted ballots, and the rules of STAR voting [1]_ on them. Integers only.
 
 References
 ----------
