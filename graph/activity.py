@@ -1,8 +1,12 @@
-"""Which members have ballots in a decision, on which tags, and which followings are active: the least fixed point.
+"""Activity: the members that have ballots in a decision, their tags and the active followings, as a least fixed point.
 
 Tags are bits: bit i of a member stands for the i-th tag of the decision, one more bit for having a ballot at all. A
 following hands on the bits in its mask: an untagged one all, a tagged one those of its tags; whoever receives
-anything has a ballot.
+anything has a ballot. Handing on is monotone, so that the least fixed point exists and is reached from no ballots [1]_.
+
+References
+----------
+.. [1] A. Tarski, "A lattice-theoretical fixpoint theorem and its applications", Pacific J. Math. 5 (1955).
 """
 
 from __future__ import annotations
@@ -43,11 +47,15 @@ def find_activity(
     ----------
     graph : GraphArrays
     own : bool array, one per member
-        Who cast a ballot or an abstention, and so inherits nothing.
+        Whether the member cast a ballot or an abstention, and so inherits nothing.
     cast : int64 array
-        The rows of those who cast a ballot with stars.
+        The rows of members who cast a ballot with stars.
     cast_tags : sequence of frozenset of str
-        Their tags.
+        The tags of these ballots, in the same order.
+
+    Returns
+    -------
+    Activity
     """
     size = len(graph.members)
     followers = np.repeat(np.arange(size), np.diff(graph.starts))
@@ -92,7 +100,7 @@ def by_followee(followers: Ints, followees: Ints, size: int) -> tuple[Ints, Ints
 
 
 def slices(starts: Ints, rows: Ints) -> tuple[Ints, Ints]:
-    """The positions in ``starts[r]:starts[r + 1]`` for all rows r, one after the other, and how many each has."""
+    """List the positions in ``starts[r]:starts[r + 1]`` for all rows r, one after the other, and how many each has."""
     counts = starts[rows + 1] - starts[rows]
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
@@ -166,7 +174,7 @@ def _number(row: Bits) -> int:
 
 
 def _decode(bits: Bits, alphabet: dict[str, int]) -> list[frozenset[str]]:
-    """Every row's tags; equal ones are one object."""
+    """Turn every row into tags; equal ones are one object."""
     if bits.shape[1] == 1:
         distinct, which = np.unique(bits[:, 0], return_inverse=True)
         distinct = distinct[:, None]

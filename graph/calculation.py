@@ -15,9 +15,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from graph.delegation import DelegationGraph
-from graph.incremental import active_followees, find_cone, restage
+from graph.incremental import active_followees, find_affected, restage
 from graph.sources import find_influence, find_sources
-from graph.staged_ballots import Book, Published, changed_rows, written
+from graph.staged_ballots import Published, StagedBallots, changed_rows, written
 from graph.staging import CAST, INHERITED, KIND_NAMES, Staging, stage
 from graph.tally import Totals, star, tally
 from graph.values import (
@@ -35,10 +35,10 @@ from graph.values import (
     StagedColumns,
 )
 
-# A cone larger than this, and than a tenth of the community, costs more than staging everything in arrays.
-_LARGE_CONE = 1_000
+# More affected members than this, and than a tenth of the community, cost more than staging everything in arrays.
+_MOST_AFFECTED = 1_000
 
-# What is published of a member's ballot, if there is one, and whether they are counted.
+# A member's ballot as published, if there is one, and whether the member is a voter.
 _Standing = tuple[Published | None, bool]
 
 
@@ -51,11 +51,11 @@ class Calculation:
 
     See Also
     --------
-    graph.staged_ballots.Book : where the staged ballots are.
+    graph.staged_ballots.StagedBallots : where the staged ballots are.
     """
 
     graph: DelegationGraph
-    _book: Book
+    _staged: StagedBallots
     _groups: Counter[tuple[str, bool]]
     _totals: Totals
     _result: Result | None
@@ -81,6 +81,10 @@ class Calculation:
             The lot number of each choice; the order is that of the stars on the ballots.
         ballots : mapping from member to CastBallot
             Those of non-members are ignored, except anonymous ones.
+
+        Returns
+        -------
+        Calculation
 
         Raises
         ------
@@ -109,35 +113,40 @@ class Calculation:
         Returns
         -------
         frozenset of Member
-            Whose staged ballot (kind, microstars or tags) or its being counted changed, appeared or vanished.
+            Members whose staged ballot (kind, microstars or tags) or its being counted changed, appeared or vanished.
+
+        Raises
+        ------
+        ValueError
+            As `from_scratch`; the calculation is of no further use then.
         """
         before: dict[Member, _Standing] = {}
         sources, asking = self._take(graph, changes, ballots, before)
         previous, self.graph = self.graph, graph
-        limit = max(_LARGE_CONE, len(graph) // 10)
-        cone = None
-        if len(asking) + len(self._book.since) <= 2 * limit:
-            cone = find_cone(graph, self._ballots, self._book, sources=sources, asking=asking, limit=limit)
-        if cone is None:
+        limit = max(_MOST_AFFECTED, len(graph) // 10)
+        affected = None
+        if len(asking) + len(self._staged.since) <= 2 * limit:
+            affected = find_affected(graph, self._ballots, self._staged, sources=sources, asking=asking, limit=limit)
+        if affected is None:
             return self._restage_all(previous, before)
-        for member in cone:
+        for member in affected:
             if member not in before:
                 before[member] = self._standing(member)
-        if cone:
-            restage(graph, self._ballots, self._book, cone)
+        if affected:
+            restage(graph, self._ballots, self._staged, affected)
         return self._compare(before)
 
     def copy(self) -> Calculation:
-        """An independent calculation in the same state."""
+        """Make an independent calculation in the same state."""
         other = Calculation.__new__(Calculation)
         other.graph, other._lots = self.graph, self._lots
-        other._ballots, other._book, other._urn = self._ballots.copy(), self._book.copy(), self._urn.copy()
+        other._ballots, other._staged, other._urn = self._ballots.copy(), self._staged.copy(), self._urn.copy()
         other._totals, other._groups, other._result = self._totals.copy(), self._groups.copy(), self._result
         return other
 
     @property
     def result(self) -> Result:
-        """The result as it stands."""
+        """Count the result as it stands."""
         if self._result is None:
             groups = self._groups
             cast, inherited, abstained = (groups[kind, True] for kind in ("cast", "inherited", "abstained"))
@@ -158,7 +167,7 @@ class Calculation:
         return self._result
 
     def staged(self, member: Member) -> StagedBallot | None:
-        """The member's staged ballot; None if there is none."""
+        """Look up the member's staged ballot; None if there is none."""
         published, voter = self._standing(member)
         if published is None:
             return None
@@ -166,7 +175,7 @@ class Calculation:
         return StagedBallot(member, kind, microstars, tags, voter and kind != "abstained")
 
     def staged_ballots(self, members: Iterable[Member] | None = None) -> Iterator[StagedBallot]:
-        """The staged ballots of these members, in this order; without `members` all, in member order."""
+        """Iterate over the staged ballots of these members, in this order; without `members` all, in member order."""
         if members is None:
             yield from self.staged_columns()
             return
@@ -176,12 +185,12 @@ class Calculation:
                 yield ballot
 
     def staged_columns(self) -> StagedColumns:
-        """All staged ballots in columns, for storing them in bulk."""
-        columns = self._book.columns(self.graph)
+        """Collect all staged ballots in columns, for storing them in bulk."""
+        columns = self._staged.columns(self.graph)
         return _with_urn(columns, self._urn) if self._urn else columns
 
     def sources(self, member: Member) -> tuple[Source, ...]:
-        """What the member's ballot rests on, heaviest first, then by member; empty without a ballot with stars.
+        """Find the sources of the member's ballot, heaviest first, then by member; none without a ballot with stars.
 
         A ballot that the member cast rests on itself.
         """
@@ -191,7 +200,7 @@ class Calculation:
         return find_sources(member, self._active)
 
     def influence(self, *, leaving_out: Container[Member] = ()) -> dict[Member, float]:
-        """For each cast ballot with stars, how many counted ballots it carries: their weights on it, summed.
+        """Sum, for each cast ballot with stars, the weights that counted ballots give it: how many it carries.
 
         Those in the urn carry only themselves and are left out, as are inherited ballots of members in `leaving_out`.
         """
@@ -208,11 +217,11 @@ class Calculation:
         return dict(sorted(influence.items()))
 
     def active_followings(self) -> Iterator[tuple[Member, Member]]:
-        """Every active following as (follower, followee), in order."""
+        """Iterate over the active followings as (follower, followee), in order."""
         columns = self.staged_columns()
         for member, kind in zip(columns.members, columns.kinds, strict=True):
             if kind == "inherited":
-                for followee in sorted(active_followees(self.graph, self._book, member)):
+                for followee in sorted(active_followees(self.graph, self._staged, member)):
                     yield member, followee
 
     def _take(
@@ -226,25 +235,9 @@ class Calculation:
 
         Returns whose written ballot changed, with all tags it had or has, and who has to ask anew.
         """
+        asking = self._take_changes(changes, before)
+        self._take_memberships(graph, before)
         sources: dict[Member, frozenset[str]] = {}
-        asking: set[Member] = set()
-        for change in changes:
-            match change:
-                case FollowingSet(follower, _) | FollowingRemoved(follower, _):
-                    asking.add(follower)
-                case MemberSet(member) | MemberRemoved(member):
-                    before[member] = self._standing(member)
-                    if isinstance(change, MemberRemoved) or member not in self.graph:
-                        asking.add(member)
-                        asking.update(self.graph.followers.get(member, ()))
-        for member in before:
-            # Even an unchanged ballot may be counted differently now, so the full staging no longer speaks for it.
-            self._book.since[member] = self._book.look_up(member) if member in graph else None
-            if member not in graph:
-                self._ballots.pop(member, None)
-            elif member in self._urn and member not in self._ballots:
-                self._ballots[member] = self._abstention
-                self._book.since[member] = written(self._abstention)
         for member, ballot in ballots.items():
             old, _ = before.setdefault(member, self._standing(member))
             if ballot is not None:
@@ -260,13 +253,41 @@ class Calculation:
                 del self._ballots[member]
                 asking.add(member)
             else:
-                self._ballots[member] = to_stage
-                self._book.since[member] = written(to_stage)
+                self._write(member, to_stage)
                 sources[member] = to_stage.tags if old is None else to_stage.tags | old[2]
         return sources, {member for member in asking if member in graph}
 
+    def _take_changes(self, changes: Iterable[GraphChange], before: dict[Member, _Standing]) -> set[Member]:
+        """Note in `before` whose membership changes; return who has to ask anew."""
+        asking: set[Member] = set()
+        for change in changes:
+            match change:
+                case FollowingSet(follower, _) | FollowingRemoved(follower, _):
+                    asking.add(follower)
+                case MemberSet(member) | MemberRemoved(member):
+                    before[member] = self._standing(member)
+                    if isinstance(change, MemberRemoved) or member not in self.graph:
+                        asking.add(member)
+                        asking.update(self.graph.followers.get(member, ()))
+        return asking
+
+    def _take_memberships(self, graph: DelegationGraph, members: Iterable[Member]) -> None:
+        """Take over that these members came, left or are counted differently."""
+        for member in members:
+            # Even an unchanged ballot may be counted differently now, so the full staging no longer speaks for it.
+            self._staged.since[member] = self._staged.look_up(member) if member in graph else None
+            if member not in graph:
+                self._ballots.pop(member, None)
+            elif member in self._urn and member not in self._ballots:
+                self._write(member, self._abstention)
+
+    def _write(self, member: Member, ballot: CastBallot) -> None:
+        """Let a ballot that its member wrote be the member's staged one."""
+        self._ballots[member] = ballot
+        self._staged.since[member] = written(ballot)
+
     def _compare(self, before: Mapping[Member, _Standing]) -> frozenset[Member]:
-        """Take changed ballots over into totals and participation; the members that changed."""
+        """Take changed ballots over into totals and participation; return the members that changed."""
         changed: list[Member] = []
         leaving: list[tuple[int, ...]] = []
         coming: list[tuple[int, ...]] = []
@@ -289,14 +310,14 @@ class Calculation:
         return frozenset(changed)
 
     def _restage_all(self, previous: DelegationGraph, before: Mapping[Member, _Standing]) -> frozenset[Member]:
-        """Calculate from scratch and compare; the members that changed."""
-        old = self._book
+        """Calculate from scratch and compare; return the members that changed."""
+        old = self._staged
         # Of the urn only what is named in `before` has changed.
         earlier = {
             member: (old.published(member), previous.counts(member)) for member in old.since if member not in self._urn
         }
         self._rest(stage(self.graph.arrays, self._ballots, len(self._lots)))
-        changed = changed_rows(old.base, self._book.base) - self._urn.keys()
+        changed = changed_rows(old.base, self._staged.base) - self._urn.keys()
         for member, standing in {**earlier, **before}.items():
             now = self._standing(member)
             if _is_counted(standing) == _is_counted(now) and standing[0] == now[0]:
@@ -307,7 +328,7 @@ class Calculation:
 
     def _rest(self, staging: Staging) -> None:
         """Rest on a full staging."""
-        self._book = Book(staging)
+        self._staged = StagedBallots(staging)
         self._groups = Counter()
         for code, kind in enumerate(KIND_NAMES):
             if kind is not None:
@@ -328,7 +349,7 @@ class Calculation:
         sealed = self._urn.get(member)
         if sealed is not None:
             return sealed, True
-        return self._book.published(member), self.graph.counts(member)
+        return self._staged.published(member), self.graph.counts(member)
 
     @property
     def _abstention(self) -> CastBallot:
@@ -340,7 +361,7 @@ class Calculation:
     def _active(self, member: Member) -> Sequence[Member] | None:
         if member in self._ballots or member in self._urn:
             return None
-        return active_followees(self.graph, self._book, member)
+        return active_followees(self.graph, self._staged, member)
 
 
 def _check(member: Member, ballot: CastBallot, choices: int) -> None:
@@ -359,7 +380,7 @@ def _is_counted(standing: _Standing) -> bool:
 
 
 def _with_urn(columns: StagedColumns, urn: Mapping[Member, Published]) -> StagedColumns:
-    """All staged ballots, those in the urn in place of their casters' abstentions, in member order."""
+    """Put the ballots in the urn in place of their casters' abstentions, in member order."""
     keep = [row for row, member in enumerate(columns.members) if member not in urn]
     rows = np.array(keep, dtype=np.int64)
     members = [columns.members[row] for row in keep] + list(urn)

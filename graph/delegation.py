@@ -1,9 +1,10 @@
-"""The delegation graph: who follows whom in one community, at one revision."""
+"""The delegation graph: the members and followings of one community at one revision."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, count
@@ -14,15 +15,13 @@ import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
+from graph.digraph import Adjacency, Edges, Roles, SharingDiGraph
 from graph.values import FollowingRemoved, FollowingSet, GraphChange, Member, MemberRemoved, MemberSet
-
-Edges = dict[Member, dict[str, Any]]
-"""Neighbours of one member, each with the attributes of the following."""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphArrays:
-    """The same graph in arrays; row i is `members[i]`, and members ascend.
+    """A delegation graph in arrays; row i is `members[i]`, and members ascend.
 
     The followings of row i are `starts[i]:starts[i + 1]` of `followees` (rows) and `tag_sets` (positions in
     `tags`, 0 for an untagged following).
@@ -46,6 +45,9 @@ class DelegationGraph:
     digraph : networkx.DiGraph
         Edges go from follower to followee and have the attribute ``tags`` (a frozenset, empty for everything);
         nodes have the attribute ``counted``. Frozen; attribute dictionaries are shared and must not be written.
+    followees, followers, roles : dict
+        The dictionaries that the DiGraph rests on, for reading in loops: its views of them (``succ``, ``pred``,
+        ``nodes``) take several times as long.
 
     Notes
     -----
@@ -53,12 +55,12 @@ class DelegationGraph:
     ones only for the members that are touched. Nothing is ever changed in place.
     """
 
-    def __init__(self, digraph: nx.DiGraph[Member], *, revision: int) -> None:
-        self.digraph = digraph
+    def __init__(self, roles: Roles, followees: Adjacency, followers: Adjacency, *, revision: int) -> None:
+        self.roles = roles
+        self.followees = followees
+        self.followers = followers
+        self.digraph: nx.DiGraph[Member] = nx.freeze(SharingDiGraph(on=(roles, followees, followers)))
         self.revision = revision
-        self.followees: dict[Member, Edges] = digraph._succ  # type: ignore[attr-defined]
-        self.followers: dict[Member, Edges] = digraph._pred  # type: ignore[attr-defined]
-        self.roles: dict[Member, dict[str, Any]] = digraph._node  # type: ignore[attr-defined]
 
     @classmethod
     def build(
@@ -76,31 +78,43 @@ class DelegationGraph:
         members : iterable of (member, counted)
         followings : iterable of (follower, followee, tags)
             Those from or to somebody who is no member, and those of oneself, are left out.
+
+        Returns
+        -------
+        DelegationGraph
         """
         attributes = _Attributes()
         roles = {member: attributes.role(counted) for member, counted in members}
-        succ: dict[Member, Edges] = {member: {} for member in roles}
-        pred: dict[Member, Edges] = {member: {} for member in roles}
+        followees: Adjacency = {member: {} for member in roles}
+        followers: Adjacency = {member: {} for member in roles}
         for follower, followee, tags in followings:
-            if follower != followee and follower in succ and followee in succ:
-                succ[follower][followee] = pred[followee][follower] = attributes.following(tags)
-        return cls(_digraph(roles, succ, pred), revision=revision)
+            if follower != followee and follower in roles and followee in roles:
+                followees[follower][followee] = followers[followee][follower] = attributes.following(tags)
+        return cls(roles, followees, followers, revision=revision)
 
     def updated(self, changes: Iterable[GraphChange], *, revision: int) -> DelegationGraph:
-        """The graph after `changes`, in their order; this value stays as it is.
+        """Make the graph after changes; this value stays as it is.
 
-        A removed member's followings are dropped. They are set again by the caller when the member comes back.
+        Parameters
+        ----------
+        changes : iterable of GraphChange
+            In their order. A removed member's followings are dropped; callers set them again if the member comes back.
+        revision : int
+            Of the new graph.
+
+        Returns
+        -------
+        DelegationGraph
         """
         changes = list(changes)
         if not changes:
-            later = DelegationGraph(self.digraph, revision=revision)
-            if "arrays" in self.__dict__:
-                later.__dict__["arrays"] = self.arrays
+            later = copy(self)
+            later.revision = revision
             return later
         draft = _Draft(self)
         for change in changes:
             draft.apply(change)
-        return DelegationGraph(_digraph(draft.roles, draft.succ, draft.pred), revision=revision)
+        return DelegationGraph(draft.roles, draft.followees, draft.followers, revision=revision)
 
     def __contains__(self, member: object) -> bool:
         return member in self.roles
@@ -161,61 +175,51 @@ class _Draft:
 
     def __init__(self, graph: DelegationGraph) -> None:
         self.roles = graph.roles.copy()
-        self.succ = graph.followees.copy()
-        self.pred = graph.followers.copy()
+        self.followees = graph.followees.copy()
+        self.followers = graph.followers.copy()
         self._attributes = _Attributes()
-        self._own_succ: set[Member] = set()
-        self._own_pred: set[Member] = set()
+        self._own_followees: set[Member] = set()
+        self._own_followers: set[Member] = set()
 
     def apply(self, change: GraphChange) -> None:
         match change:
             case MemberSet(member, counted):
                 self.roles[member] = self._attributes.role(counted)
-                self.succ.setdefault(member, {})
-                self.pred.setdefault(member, {})
+                self.followees.setdefault(member, {})
+                self.followers.setdefault(member, {})
             case MemberRemoved(member):
                 self._remove(member)
             case FollowingSet(follower, followee, tags):
-                if follower != followee and follower in self.succ and followee in self.succ:
+                if follower != followee and follower in self.followees and followee in self.followees:
                     attributes = self._attributes.following(tags)
-                    self._writable(self.succ, self._own_succ, follower)[followee] = attributes
-                    self._writable(self.pred, self._own_pred, followee)[follower] = attributes
+                    self._writable(self.followees, self._own_followees, follower)[followee] = attributes
+                    self._writable(self.followers, self._own_followers, followee)[follower] = attributes
             case FollowingRemoved(follower, followee):
-                if followee in self.succ.get(follower, ()):
-                    del self._writable(self.succ, self._own_succ, follower)[followee]
-                    del self._writable(self.pred, self._own_pred, followee)[follower]
+                if followee in self.followees.get(follower, ()):
+                    del self._writable(self.followees, self._own_followees, follower)[followee]
+                    del self._writable(self.followers, self._own_followers, followee)[follower]
 
     def _remove(self, member: Member) -> None:
         if self.roles.pop(member, None) is None:
             return
-        for followee in self.succ[member]:
-            del self._writable(self.pred, self._own_pred, followee)[member]
-        for follower in self.pred[member]:
-            del self._writable(self.succ, self._own_succ, follower)[member]
-        del self.succ[member], self.pred[member]
-        self._own_succ.discard(member)
-        self._own_pred.discard(member)
+        for followee in self.followees[member]:
+            del self._writable(self.followers, self._own_followers, followee)[member]
+        for follower in self.followers[member]:
+            del self._writable(self.followees, self._own_followees, follower)[member]
+        del self.followees[member], self.followers[member]
+        self._own_followees.discard(member)
+        self._own_followers.discard(member)
 
     @staticmethod
-    def _writable(edges: dict[Member, Edges], own: set[Member], member: Member) -> Edges:
+    def _writable(edges: Adjacency, own: set[Member], member: Member) -> Edges:
         if member not in own:
             own.add(member)
             edges[member] = edges[member].copy()
         return edges[member]
 
 
-def _digraph(
-    roles: dict[Member, dict[str, Any]], succ: dict[Member, Edges], pred: dict[Member, Edges]
-) -> nx.DiGraph[Member]:
-    digraph: nx.DiGraph[Member] = nx.DiGraph()
-    digraph._node = roles  # type: ignore[attr-defined]
-    digraph._adj = succ  # type: ignore[attr-defined]
-    digraph._pred = pred  # type: ignore[attr-defined]
-    return nx.freeze(digraph)  # type: ignore[no-any-return]
-
-
 def _positions(members: list[Member], wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Where the wanted members are among all, who ascend."""
+    """Find the positions of the wanted members among all, who ascend."""
     numbers = np.array(members, dtype=np.int64)
     if len(members) and numbers[-1] - numbers[0] < 4 * len(members):
         table = np.zeros(int(numbers[-1] - numbers[0]) + 1, dtype=np.int64)

@@ -26,7 +26,7 @@ Number = Any
 """`Fraction` or `Decimal`; never both in one calculation."""
 
 Closure = dict[Member, Sequence[Member]]
-"""Everybody that some members' ballots rest on, with their active followees; those who cast are no keys."""
+"""The active followees of everybody whom some members' ballots rest on; members who cast are no keys."""
 
 FEW = 100
 """Up to this many inheriting members are calculated in fractions."""
@@ -40,9 +40,20 @@ _TELL = Decimal(2) ** -200
 def closure(
     members: Iterable[Member], followees: Callable[[Member], Sequence[Member] | None], *, limit: int | None = None
 ) -> Closure | None:
-    """Collect whom the members' ballots rest on; None if they are more than `limit`.
+    """Collect whom the members' ballots rest on.
 
-    `followees` gives a member's active followees, None for those who cast a ballot.
+    Parameters
+    ----------
+    members : iterable of members
+    followees : callable
+        A member's active followees; None for a member with a cast ballot.
+    limit : int, optional
+        The most inheriting members to collect.
+
+    Returns
+    -------
+    Closure or None
+        None if they are more than `limit`.
     """
     found: Closure = {}
     stack = list(members)
@@ -61,7 +72,19 @@ def closure(
 def exact_values(
     whom: Closure, stars: Callable[[Member], Sequence[int]], wanted: Iterable[Member]
 ) -> dict[Member, tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Microstars, and fixed-point values within one unit, of the wanted members.
+    """Find the microstars of the wanted members, and fixed-point values within one unit.
+
+    Parameters
+    ----------
+    whom : Closure
+        Of the wanted members.
+    stars : callable
+        A cast ballot's stars.
+    wanted : iterable of members
+
+    Returns
+    -------
+    dict from member to (microstars, fixed-point values)
 
     Notes
     -----
@@ -77,7 +100,7 @@ def exact_values(
 
 
 def exact_sources(whom: Closure, member: Member) -> dict[Member, Fraction]:
-    """The weights of the cast ballots that the member's ballot rests on; they sum to 1."""
+    """Find the weights of the cast ballots that the member's ballot rests on; they sum to 1."""
     rows = {one: dict.fromkeys(active, Fraction(1)) for one, active in whom.items()}
     _eliminate(rows, {one: [] for one in rows}, keep=member)
     row = rows[member]
@@ -89,7 +112,7 @@ def exact_sources(whom: Closure, member: Member) -> dict[Member, Fraction]:
 def _solve(
     whom: Closure, stars: Callable[[Member], Sequence[int]], number: Callable[[int], Number]
 ) -> dict[Member, list[Number]]:
-    """Everybody's stars, by elimination and back substitution."""
+    """Find everybody's stars, by elimination and back substitution."""
     rows: dict[Member, dict[Member, Number]] = {}
     # Where the askers go who reach a cast ballot at once: how many, and the stars they bring home.
     leaving: dict[Member, list[Number]] = {}
@@ -113,7 +136,7 @@ def _solve(
 def _eliminate(
     rows: dict[Member, dict[Member, Number]], leaving: dict[Member, list[Number]], *, keep: Member | None = None
 ) -> list[Member]:
-    """Eliminate all members but `keep` in place, least connected first; their order."""
+    """Eliminate all members but `keep` in place, least connected first; return their order."""
     followers: dict[Member, set[Member]] = {member: set() for member in rows}
     for member, row in rows.items():
         for one in row:

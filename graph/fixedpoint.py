@@ -33,14 +33,14 @@ Value = tuple[tuple[int, ...], float]
 
 
 def means(totals: Ints, errors: Floats, followees: Ints) -> tuple[Ints, Floats]:
-    """Rounded means of `followees` values with these sums and summed error bounds, row by row, and their own bounds."""
+    """Take rounded means, row by row, of `followees` values with these sums and summed error bounds, and bound them."""
     k = followees[:, None]
     values = (2 * totals + k) // (2 * k)
     return values, (np.abs(totals - k * values) + errors) / k * SLACK
 
 
 def mean(rows: Sequence[Value]) -> Value:
-    """`means` for one member: of these values, choice by choice."""
+    """Take the means of one member's values, choice by choice, as `means` does."""
     count = len(rows)
     if count == 1:
         return rows[0]
@@ -57,7 +57,7 @@ def mean(rows: Sequence[Value]) -> Value:
 
 
 def rounded(value: int, error: float) -> int | None:
-    """The exact value rounded half to even to a microstar; None where `error` leaves that open."""
+    """Round the exact value half to even to a microstar; None where `error` leaves that open."""
     whole, part = divmod(value, UNIT)
     if error and abs(part - HALF) <= error:
         return None
@@ -65,7 +65,7 @@ def rounded(value: int, error: float) -> int | None:
 
 
 def rounded_all(values: Ints, errors: Floats) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-    """`rounded`, elementwise: the microstars, and where they are certain."""
+    """Round as `rounded` does, elementwise: the microstars, and whether each is certain."""
     whole = values // UNIT
     part = values - whole * UNIT
     up = (part > HALF) | ((part == HALF) & ((whole & 1) == 1))
@@ -74,5 +74,5 @@ def rounded_all(values: Ints, errors: Floats) -> tuple[npt.NDArray[np.int32], np
 
 
 def units(stars: Sequence[int]) -> tuple[int, ...]:
-    """Stars as exact fixed-point values."""
+    """Turn stars into exact fixed-point values."""
     return tuple(star * STAR_UNITS for star in stars)

@@ -1,7 +1,7 @@
-"""Incremental staging: only the members that a change can reach, in plain integers.
+"""Incremental staging: only the members that a change affects, in plain integers.
 
-The cone of a change holds the changed members who cast no ballot of their own and whoever follows somebody who
-changed, directly or through others. It never goes past a cast ballot, nor along a following whose tags rule it out.
+A change affects the changed members who cast no ballot of their own and whoever follows somebody who changed, directly
+or through others. It never goes past a cast ballot, nor along a following whose tags rule it out.
 """
 
 from __future__ import annotations
@@ -9,53 +9,52 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 
 import numpy as np
-from scipy import sparse
 
 from graph.delegation import DelegationGraph
 from graph.fixedpoint import MOST_FOLLOWEES, Value, mean, rounded
 from graph.loops import LinearSystem
 from graph.rounding import settle
-from graph.staged_ballots import Book, Staged
+from graph.staged_ballots import Staged, StagedBallots
 from graph.values import NO_TAGS, CastBallot, Member
 
+_Tags = dict[Member, frozenset[str]]
+_Following = tuple[Member, Member, frozenset[str]]
 
-def find_cone(
+
+def find_affected(
     graph: DelegationGraph,
     ballots: Container[Member],
-    book: Book,
+    staged: StagedBallots,
     *,
     sources: Mapping[Member, frozenset[str]],
     asking: Iterable[Member],
     limit: int,
 ) -> set[Member] | None:
-    """Collect the members whose inherited ballots may change; None if they are more than `limit`.
+    """Collect the members whose inherited ballots may change.
 
     Parameters
     ----------
     graph : DelegationGraph
         The new one.
     ballots : container of members
-        Who has a written ballot now.
-    book : Book
+        Those with a written ballot now.
+    staged : StagedBallots
         As it was before the change, except for `sources`.
     sources : mapping from member to frozenset of str
-        Whose written ballot changed, with all tags that the member's ballot had or has.
+        Members whose written ballot changed, with all tags that it had or has.
     asking : iterable of members
-        Who have no written ballot now, and whose ballot or followings changed.
+        Members who have no written ballot now, and whose ballot or followings changed.
     limit : int
+        The most members to collect.
+
+    Returns
+    -------
+    set of Member or None
+        None if they are more than `limit`.
     """
-    # For each member of the cone, all tags its ballot can have before or after.
-    reach: dict[Member, frozenset[str]] = {}
-    queue: list[tuple[Member, frozenset[str]]] = list(sources.items())
-    for member in asking:
-        if member not in ballots:
-            tags = book.tags(member) or NO_TAGS
-            for followee, edge in graph.followees[member].items():
-                shared = hands_on(edge["tags"], book.tags(followee))
-                if shared:
-                    tags |= shared
-            reach[member] = tags
-            queue.append((member, tags))
+    # All tags that each affected member's ballot can have before or after.
+    reach = {member: _reach(graph, staged, member) for member in asking if member not in ballots}
+    queue = [*sources.items(), *reach.items()]
     while queue:
         member, tags = queue.pop()
         for follower, edge in graph.followers[member].items():
@@ -66,7 +65,7 @@ def find_cone(
                 continue
             before = reach.get(follower)
             if before is None:
-                before = book.tags(follower) or NO_TAGS
+                before = staged.tags(follower) or NO_TAGS
             elif shared <= before:
                 continue
             reach[follower] = shared = before | shared
@@ -76,80 +75,80 @@ def find_cone(
     return set(reach)
 
 
+def _reach(graph: DelegationGraph, staged: StagedBallots, member: Member) -> frozenset[str]:
+    """Unite the tags that the member's ballot has with all that the member's followees could hand on to it."""
+    tags = staged.tags(member) or NO_TAGS
+    for followee, edge in graph.followees[member].items():
+        shared = hands_on(edge["tags"], staged.tags(followee))
+        if shared:
+            tags |= shared
+    return tags
+
+
 def restage(
-    graph: DelegationGraph, ballots: Mapping[Member, CastBallot], book: Book, cone: set[Member]
+    graph: DelegationGraph, ballots: Mapping[Member, CastBallot], staged: StagedBallots, affected: set[Member]
 ) -> dict[Member, Staged | None]:
-    """Stage the members of a cone anew and write them into the book, whose other ballots are right already."""
-    tags, active = _find_activity(graph, book, cone)
-    values = _means(active, book)
-    fresh: dict[Member, Staged | None] = dict.fromkeys(cone)
+    """Stage the affected members anew.
+
+    Parameters
+    ----------
+    graph : DelegationGraph
+    ballots : mapping from member to CastBallot
+        All written ballots.
+    staged : StagedBallots
+        Ballots of members who are not affected are right already; those of the affected are written.
+    affected : set of Member
+
+    Returns
+    -------
+    dict from member to Staged or None
+        The ballots of the affected, None for those without.
+
+    Raises
+    ------
+    ValueError
+        If a member has more than 4,000 active followings.
+    """
+    tags, active = _find_activity(graph, staged, affected)
+    values = _means(active, staged)
+    fresh: dict[Member, Staged | None] = dict.fromkeys(affected)
     unsure: list[Member] = []
     for member, (fixed, error) in values.items():
         microstars = tuple([rounded(value, error) for value in fixed])
         if None in microstars:
             unsure.append(member)
         fresh[member] = Staged("inherited", microstars, tags[member], fixed, error)  # type: ignore[arg-type]
-    book.since.update(fresh)
+    staged.since.update(fresh)
     if unsure:
 
         def followees(member: Member) -> list[Member] | None:
-            return None if member in ballots else active_followees(graph, book, member)
+            return None if member in ballots else active_followees(graph, staged, member)
 
         for member, (exact, near) in settle(unsure, followees, lambda member: ballots[member].stars).items():
-            fresh[member] = book.since[member] = Staged("inherited", exact, tags[member], near, 1.0)
+            fresh[member] = staged.since[member] = Staged("inherited", exact, tags[member], near, 1.0)
     return fresh
 
 
-def active_followees(graph: DelegationGraph, book: Book, member: Member) -> list[Member]:
-    """Whom a member who inherits follows actively."""
+def active_followees(graph: DelegationGraph, staged: StagedBallots, member: Member) -> list[Member]:
+    """List the active followees of a member who inherits."""
     edges = graph.followees[member].items()
-    return [followee for followee, edge in edges if hands_on(edge["tags"], book.tags(followee)) is not None]
+    return [followee for followee, edge in edges if hands_on(edge["tags"], staged.tags(followee)) is not None]
 
 
 def hands_on(following: frozenset[str], tags: frozenset[str] | None) -> frozenset[str] | None:
-    """The tags that a following hands on of a ballot with these tags; None if it is not active."""
+    """Select the tags that a following hands on of a ballot with these tags; None if it is not active."""
     if not following or tags is None:
         return tags
     return (following & tags) or None
 
 
 def _find_activity(
-    graph: DelegationGraph, book: Book, cone: set[Member]
-) -> tuple[dict[Member, frozenset[str]], dict[Member, list[Member]]]:
-    """The least fixed point within the cone: the tags of all who have ballots, and their active followees."""
-    tags: dict[Member, frozenset[str]] = {}
-    active: dict[Member, list[Member]] = {}
-    inner: list[tuple[Member, Member, frozenset[str]]] = []
-    for member in cone:
-        active[member] = outside = []
-        mine: frozenset[str] | None = None
-        for followee, edge in graph.followees[member].items():
-            if followee in cone:
-                inner.append((member, followee, edge["tags"]))
-                continue
-            handed = hands_on(edge["tags"], book.tags(followee))
-            if handed is not None:
-                outside.append(followee)
-                mine = mine | handed if mine else handed
-        if mine is not None:
-            tags[member] = mine
-    followers: dict[Member, list[tuple[Member, frozenset[str]]]] = {}
-    for follower, followee, topics in inner:
-        followers.setdefault(followee, []).append((follower, topics))
-    queue = list(tags) if inner else []
-    while queue:
-        member = queue.pop()
-        mine = tags[member]
-        for follower, topics in followers.get(member, ()):
-            handed = hands_on(topics, mine)
-            if handed is not None:
-                before = tags.get(follower)
-                if before is None:
-                    tags[follower] = handed
-                    queue.append(follower)
-                elif not handed <= before:
-                    tags[follower] = before | handed
-                    queue.append(follower)
+    graph: DelegationGraph, staged: StagedBallots, affected: set[Member]
+) -> tuple[_Tags, dict[Member, list[Member]]]:
+    """Find the least fixed point among the affected: the tags of all who have ballots, and their active followees."""
+    tags, active, inner = _from_outside(graph, staged, affected)
+    if inner:
+        _spread(tags, inner)
     for follower, followee, topics in inner:
         if hands_on(topics, tags.get(followee)) is not None:
             active[follower].append(followee)
@@ -158,8 +157,54 @@ def _find_activity(
     return tags, {member: followees for member, followees in active.items() if followees}
 
 
-def _means(active: Mapping[Member, list[Member]], book: Book) -> dict[Member, Value]:
-    """Fixed-point values of all members in `active`: one by one where followees come first, loops together."""
+def _from_outside(
+    graph: DelegationGraph, staged: StagedBallots, affected: set[Member]
+) -> tuple[_Tags, dict[Member, list[Member]], list[_Following]]:
+    """Collect what the affected receive from others: tags and active followees; and the followings among them."""
+    tags: _Tags = {}
+    active: dict[Member, list[Member]] = {}
+    inner: list[_Following] = []
+    for member in affected:
+        active[member] = outside = []
+        mine: frozenset[str] | None = None
+        for followee, edge in graph.followees[member].items():
+            if followee in affected:
+                inner.append((member, followee, edge["tags"]))
+                continue
+            handed = hands_on(edge["tags"], staged.tags(followee))
+            if handed is not None:
+                outside.append(followee)
+                mine = mine | handed if mine else handed
+        if mine is not None:
+            tags[member] = mine
+    return tags, active, inner
+
+
+def _spread(tags: _Tags, inner: Iterable[_Following]) -> None:
+    """Hand tags on along followings, in place, until nobody receives any more."""
+    followers: dict[Member, list[tuple[Member, frozenset[str]]]] = {}
+    for follower, followee, topics in inner:
+        followers.setdefault(followee, []).append((follower, topics))
+    queue = list(tags)
+    while queue:
+        member = queue.pop()
+        mine = tags[member]
+        for follower, topics in followers.get(member, ()):
+            handed = hands_on(topics, mine)
+            if handed is None:
+                continue
+            before = tags.get(follower)
+            if before is None:
+                tags[follower] = handed
+            elif not handed <= before:
+                tags[follower] = before | handed
+            else:
+                continue
+            queue.append(follower)
+
+
+def _means(active: Mapping[Member, list[Member]], staged: StagedBallots) -> dict[Member, Value]:
+    """Calculate the fixed-point values of all in `active`: one by one where followees come first, loops together."""
     waiting: dict[Member, int] = {}
     followers: dict[Member, list[Member]] = {}
     values: dict[Member, Value] = {}
@@ -170,7 +215,7 @@ def _means(active: Mapping[Member, list[Member]], book: Book) -> dict[Member, Va
                 count += 1
                 followers.setdefault(one, []).append(member)
             elif one not in values:
-                values[one] = book.value(one)
+                values[one] = staged.value(one)
         waiting[member] = count
 
     def follow(ready: list[Member]) -> None:
@@ -195,7 +240,7 @@ def _means(active: Mapping[Member, list[Member]], book: Book) -> dict[Member, Va
 def _needed(
     left: set[Member], active: Mapping[Member, list[Member]], followers: Mapping[Member, list[Member]]
 ) -> list[Member]:
-    """Those of `left` whom a loop may need, in order: without those whom nobody of them follows, and so on."""
+    """Keep those of `left` whom a loop may need, in order: without those whom nobody of them follows, and so on."""
     needed = set(left)
     followed = {member: sum(one in left for one in followers.get(member, ())) for member in left}
     ready = [member for member, count in followed.items() if not count]
@@ -214,23 +259,15 @@ def _solve_loops(
     loops: list[Member], active: Mapping[Member, list[Member]], values: Mapping[Member, Value]
 ) -> dict[Member, Value]:
     """Solve members who follow each other, and others with known values, as one linear system."""
-    index = {member: at for at, member in enumerate(loops)}
-    owners: list[int] = []
-    columns: list[int] = []
-    outside = [[values[one] for one in active[member] if one not in index] for member in loops]
+    of_loops = {member: active[member] for member in loops}
+    outside = [[values[one] for one in followees if one not in of_loops] for followees in of_loops.values()]
     choices = max(len(rows[0][0]) for rows in outside if rows)
     boundary: list[list[int]] = []
     errors: list[list[float]] = []
-    for at, member in enumerate(loops):
-        inner = [index[one] for one in active[member] if one in index]
-        owners.extend([at] * len(inner))
-        columns.extend(inner)
-        rows = outside[at]
+    for rows in outside:
         boundary.append([sum(column) for column in zip(*(fixed for fixed, _ in rows), strict=True)] or [0] * choices)
         errors.append([sum(error for _, error in rows)] * choices)
-    shape = (len(loops), len(loops))
-    inside = sparse.coo_array((np.ones(len(owners), dtype=np.int64), (owners, columns)), shape=shape).tocsr()
-    count = np.array([len(active[member]) for member in loops], dtype=np.int64)
-    fixed, bounds = LinearSystem(count, inside).settle(np.array(boundary, dtype=np.int64), np.array(errors))
+    system = LinearSystem.of(of_loops)
+    fixed, bounds = system.settle(np.array(boundary, dtype=np.int64), np.array(errors))
     found = zip(loops, fixed.tolist(), bounds.max(axis=1).tolist(), strict=True)
     return {member: (tuple(row), bound) for member, row, bound in found}

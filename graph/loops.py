@@ -1,4 +1,4 @@
-"""Means that refer to each other: the linear systems of loops, solved with proven error bounds.
+"""Loops: members whose means refer to each other, solved as linear systems with proven error bounds.
 
 The members of a loop satisfy ``k[i] * x[i] - sum(x[j] for active followees j in the loop) == b[i]``, where k counts
 all active followees and b sums the values from outside. Since every member reaches a cast ballot, the matrix is a
@@ -12,7 +12,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from graph.fixedpoint import MOST_UNITS, Floats, Ints, rounded_all
+from graph.values import Member
 
 # Up to this size a dense inverse is quicker than anything clever.
 _DENSE = 250
@@ -38,7 +39,7 @@ _ALL_DIGITS = 1e-15
 
 
 class LinearSystem:
-    """The system of the members of one or more loops.
+    """The linear system of the members of one or more loops.
 
     Parameters
     ----------
@@ -57,18 +58,29 @@ class LinearSystem:
         self._direct: Callable[[Floats], Floats] | None = None
         self._slow = False
 
+    @classmethod
+    def of(cls, active: Mapping[Member, Sequence[Member]]) -> LinearSystem:
+        """Make the system of the members that `active` gives the active followees of, in its order."""
+        size = len(active)
+        index = dict(zip(active, range(size), strict=True))
+        rows = [row for row, followees in enumerate(active.values()) for one in followees if one in index]
+        columns = [index[one] for followees in active.values() for one in followees if one in index]
+        ones = np.ones(len(rows), dtype=np.int64)
+        inside = sparse.coo_array((ones, (rows, columns)), shape=(size, size)).tocsr()
+        return cls(np.fromiter(map(len, active.values()), dtype=np.int64, count=size), inside)
+
     def times(self, x: Floats) -> Floats:
-        """K x in floating point."""
+        """Multiply K x in floating point."""
         product: Floats = self._k * x - self._inside @ x
         return product
 
     def residual(self, x: Ints, boundary: Ints) -> Ints:
-        """b - K x, exactly."""
+        """Subtract b - K x, exactly."""
         left: Ints = boundary + self.inside @ x - self.followees[:, None] * x
         return left
 
     def solve(self, b: Floats, *, accuracy: float = _ALL_DIGITS) -> Floats:
-        """About K^-1 b (b: rows x right-hand sides): `accuracy` where the system is tame, without promise."""
+        """Approximate K^-1 b (b: rows x right-hand sides), to `accuracy` where the system is tame; without promise."""
         if self._direct is None and len(self.followees) > _DENSE:
             scaled = b / self._k
             if not self._slow:
@@ -85,10 +97,20 @@ class LinearSystem:
         return self._direct(b)
 
     def settle(self, boundary: Ints, errors: Floats) -> tuple[Ints, Floats]:
-        """Fixed-point values and their error bounds, both rows x choices.
+        """Find fixed-point values and their error bounds, both rows x choices.
 
-        `boundary` and `errors` are b and the summed error bounds of the values in it. A bound is infinite where
-        floating point can't prove one: in loops that are next to impossible to leave.
+        Parameters
+        ----------
+        boundary : int64 array
+            b.
+        errors : float64 array
+            The summed error bounds of the values in b.
+
+        Returns
+        -------
+        values : int64 array
+        bounds : float64 array
+            Infinite where floating point can't prove a bound: in loops that are next to impossible to leave.
         """
         x = _grid(self.solve(boundary.astype(np.float64)))
         left = self.residual(x, boundary)
@@ -107,7 +129,7 @@ class LinearSystem:
         return found or (x, self.bound(np.abs(left).astype(np.float64) + errors))
 
     def bound(self, right: Floats) -> Floats:
-        """An upper bound of K^-1 right for a non-negative `right`; infinite where none can be proven."""
+        """Prove an upper bound of K^-1 right for a non-negative `right`; infinite where none can be proven."""
         steps = self.solve(self._k.copy(), accuracy=1e-2)
         drop = self.times(steps)
         infinite = np.full(right.shape, np.inf)
@@ -126,7 +148,7 @@ class LinearSystem:
         return bound
 
     def transposed(self) -> LinearSystem:
-        """The system of K transposed, for `solve` only."""
+        """Transpose the system, for `solve` only."""
         other = LinearSystem.__new__(LinearSystem)
         other.followees, other._k = self.followees, self._k
         other.inside = other._inside = self._inside.T.tocsr()
@@ -223,6 +245,6 @@ class LinearSystem:
 
 
 def _grid(x: npt.NDArray[Any]) -> Ints:
-    """The nearest fixed-point values within the scale of stars."""
+    """Round to the nearest fixed-point values within the scale of stars."""
     whole: Ints = np.rint(np.clip(np.nan_to_num(x), 0.0, float(MOST_UNITS))).astype(np.int64)
     return whole

@@ -60,8 +60,20 @@ class Margin:
 
 
 def margin_bounds(totals: Totals, winner: int, runner_up: int) -> Margin:
-    """Say what the totals alone tell of the margin.
+    """Bound the margin by the totals alone.
 
+    Parameters
+    ----------
+    totals : Totals
+    winner, runner_up : int
+        Of the runoff.
+
+    Returns
+    -------
+    Margin
+
+    Notes
+    -----
     One changed ballot brings a choice nearer to another by at most ten stars, and turns the runoff by at most two
     ballots. Changing one ballot more than half of the lead from "winner first" to "five stars for the runner-up" makes
     the runner-up win: it only gains stars by that, so it stays in the runoff. (Where nobody prefers the winner, a
@@ -118,7 +130,7 @@ def margin_of_victory(microstars: npt.NDArray[np.int32], lots: Sequence[int]) ->
 
 
 def _pairs(totals: Totals, winner: int) -> Iterator[tuple[int, int]]:
-    """Who else could win, and beside whom in the runoff."""
+    """Pair each other choice that could win with each that could be beside it in the runoff."""
     choices = range(len(totals.scores))
     return (
         (challenger, beside)
@@ -130,7 +142,7 @@ def _pairs(totals: Totals, winner: int) -> Iterator[tuple[int, int]]:
 
 
 def _bound(totals: Totals, challenger: int, beside: int) -> int:
-    """The fewest changed ballots by which a pair can come about, as far as the totals tell."""
+    """Bound from below the changed ballots by which a pair can come about, as far as the totals tell."""
     scores, preferences = totals.scores, totals.preferences
     others = [score for choice, score in enumerate(scores) if choice not in (challenger, beside)]
     behind = max(others, default=0) - min(scores[challenger], scores[beside]) if others else 0
@@ -147,8 +159,8 @@ class _Election:
     lots: tuple[int, ...]
 
     def ways(self, challenger: int, beside: int) -> Iterator[_Way]:
-        """In what ways a challenger can win beside another finalist: ahead in the runoff; level, and ahead in score;
-        level in both, and ahead in five-star ballots or by lot.
+        """List the ways to win beside another finalist: ahead in the runoff; level, and ahead in score; level in both,
+        and ahead in five-star ballots or by lot.
         """
         first, second = self.ballots[:, challenger], self.ballots[:, beside]
         rivals = [self.ballots[:, at] for at in range(len(self.lots)) if at not in (challenger, beside)]
@@ -194,11 +206,11 @@ class _Way:
         self._needs = np.array([one.need for one in conditions], dtype=np.int64)
 
     def bound(self) -> int:
-        """The fewest changed ballots that meet each condition for itself."""
+        """Find the fewest changed ballots that meet each condition for itself."""
         return max(self._excluded(unit) for unit in np.eye(len(self._needs), dtype=np.int64))
 
     def solved(self, below: int) -> tuple[int, int | None]:
-        """How many ballots must be changed at least, and how many are enough (None: not fewer than `below`)."""
+        """Find how many ballots must be changed at least, and how many are enough (None: not fewer than `below`)."""
         from scipy.optimize import linprog  # a tenth of the time that a process takes to start, and seldom needed
 
         a, b, most = self._program()
@@ -217,7 +229,7 @@ class _Way:
         return least, None
 
     def _program(self) -> tuple[Floats, Floats, Floats]:
-        """The conditions as a linear program over how many of each ballot to change, how many new ones prefer the
+        """Write the conditions as a linear program over how many of each ballot to change, how many new ones prefer the
         challenger, how many stars these give the other finalist in all, and how many rate both alike: `a x <= b`, and
         the upper limits of x.
         """
@@ -231,7 +243,7 @@ class _Way:
         return a, np.array([*slack, 0, 0, 0]), np.array([*counts, number, 4 * number, number], dtype=np.float64)
 
     def _excluded(self, multipliers: Ints) -> int:
-        """The fewest changed ballots that are not excluded by the conditions weighted with `multipliers` and added up.
+        """Find the fewest changed ballots that the conditions, weighted with `multipliers` and added up, don't exclude.
 
         Every change adds to that sum at most what the best new ballot has over the ballot changed.
         """
@@ -254,7 +266,7 @@ class _Way:
         return gains
 
     def _rounded(self, relaxed: Floats, multipliers: Ints, size: int) -> Iterator[Ints]:
-        """Ways to change `size` whole ballots that are near to a solution in parts."""
+        """Choose `size` whole ballots to change, in ways that are near to a solution in parts."""
         whole = np.floor(relaxed + _WHOLE).astype(np.int64)
         missing = max(size - int(whole.sum()), 0)
         in_parts = np.flatnonzero(relaxed - whole > _WHOLE)
@@ -277,7 +289,7 @@ class _Way:
         )
 
     def _new_ballots(self, changes: Ints) -> Iterator[Ints]:
-        """New ballots that meet all conditions in the place of the changed ones: of the many, the extremes."""
+        """Make new ballots that meet all conditions in the place of the changed ones: of the many, the extremes."""
         size = int(changes.sum())
         alike = np.arange(size + 1)
         nothing, four, five = self._changed.T[:, :, None]
@@ -291,7 +303,7 @@ class _Way:
                 yield self._ballots(size - int(number), stars, int(number))
 
     def _ballots(self, behind: int, stars: int, alike: int) -> Ints:
-        """Five stars for the challenger; for the other finalist so many in all where it is behind, five elsewhere."""
+        """Give the challenger five stars; the other finalist so many in all where it is behind, five elsewhere."""
         new = np.zeros((behind + alike, len(self.election.lots)), dtype=np.int64)
         new[:, self.challenger] = FIVE_STARS
         new[behind:, self.beside] = FIVE_STARS

@@ -1,4 +1,4 @@
-"""Values that fixed-point arithmetic leaves open: settled with more digits, or exactly."""
+"""Rounding of values that fixed-point arithmetic leaves open: with more digits, or exactly."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from graph.elimination import Closure, closure, exact_values
 from graph.fixedpoint import STAR_UNITS, UNIT, Floats, Ints
@@ -30,7 +29,7 @@ def settle(
     followees: Callable[[Member], Sequence[Member] | None],
     stars: Callable[[Member], Sequence[int]],
 ) -> Settled:
-    """Microstars, rounded half to even from the exact value, and fixed-point values within one unit.
+    """Find microstars, rounded half to even from the exact value, and fixed-point values within one unit.
 
     Parameters
     ----------
@@ -39,6 +38,10 @@ def settle(
         A member's active followees; None for a member with a cast ballot.
     stars : callable
         A cast ballot's stars.
+
+    Returns
+    -------
+    dict from member to (microstars, fixed-point values)
 
     Notes
     -----
@@ -71,7 +74,7 @@ def settle_exactly(
     errors: Floats,
     microstars: npt.NDArray[np.int32],
 ) -> None:
-    """`settle` the given rows of a whole staging, in place. Active followees of row i: ``starts[i]:starts[i + 1]``."""
+    """Settle the given rows of a whole staging, in place. Active followees of row i: ``starts[i]:starts[i + 1]``."""
 
     def active(row: Member) -> list[int] | None:
         return None if cast[row] else followees[starts[row] : starts[row + 1]].tolist()
@@ -91,49 +94,58 @@ def _more_digits(whom: Closure, stars: Callable[[Member], Sequence[int]], wanted
 
     None where the system is too close to a trap for floating point to gain anything.
     """
-    members = list(whom)
-    index = {member: at for at, member in enumerate(members)}
-    owners = [index[member] for member, active in whom.items() for one in active if one in index]
-    columns = [index[one] for active in whom.values() for one in active if one in index]
-    ones = np.ones(len(owners), dtype=np.int64)
-    inside = sparse.coo_array((ones, (owners, columns)), shape=(len(members), len(members))).tocsr()
-    cast = [[stars(one) for one in active if one not in index] for active in whom.values()]
-    choices = max(len(ballots[0]) for ballots in cast if ballots)
-    sums = [[sum(column) for column in zip(*ballots, strict=True)] if ballots else [0] * choices for ballots in cast]
-    count = np.array([len(active) for active in whom.values()], dtype=np.int64)
-    system = LinearSystem(count, inside)
-    boundary = np.array(sums, dtype=np.int64) * STAR_UNITS
-
+    system = LinearSystem.of(whom)
+    boundary = _boundary(whom, stars)
+    index = dict(zip(whom, range(len(whom)), strict=True))
+    rows = [index[member] for member in wanted]
     x, errors = system.settle(boundary, np.zeros(boundary.shape))
-    at = [index[member] for member in wanted]
-    values = [[int(v) for v in x[row]] for row in at]
+    values: list[list[int]] = x[rows].tolist()
     left, scale = system.residual(x, boundary), 0
     while scale < _TELL_BITS:
-        if not np.isfinite(errors).all():
-            return None
-        most = max(float(errors.max()), float(np.abs(left).max()), 1.0) * float(count.max()) * 4
-        gain = min(40, 61 - int(np.ceil(np.log2(most))))
-        if gain < 8:
+        gain = _gain(system, left, errors)
+        if gain is None:
             return None
         step = np.rint(np.ldexp(system.solve(left.astype(np.float64)), gain)).astype(np.int64)
         left = (left << gain) + system.residual(step, np.zeros_like(step))
-        values = [
-            [(v << gain) + d for v, d in zip(row, step[i].tolist(), strict=True)]
-            for row, i in zip(values, at, strict=True)
-        ]
+        values = _refined(values, gain, step[rows].tolist())
         scale += gain
         errors = system.bound(np.abs(left).astype(np.float64))
     return {
-        member: (
-            tuple(_round(v, UNIT << scale, e) for v, e in zip(row, errors[i].tolist(), strict=True)),
-            tuple(v >> scale for v in row),
-        )
-        for member, row, i in zip(wanted, values, at, strict=True)
+        member: _settled(row, scale, row_errors)
+        for member, row, row_errors in zip(wanted, values, errors[rows].tolist(), strict=True)
     }
 
 
+def _boundary(whom: Closure, stars: Callable[[Member], Sequence[int]]) -> Ints:
+    """Sum, for each member, the cast ballots that it follows, choice by choice."""
+    cast = [[stars(one) for one in active if one not in whom] for active in whom.values()]
+    choices = max(len(ballots[0]) for ballots in cast if ballots)
+    sums = [[sum(column) for column in zip(*ballots, strict=True)] if ballots else [0] * choices for ballots in cast]
+    return np.array(sums, dtype=np.int64) * STAR_UNITS
+
+
+def _gain(system: LinearSystem, left: Ints, errors: Floats) -> int | None:
+    """Count the binary places that one more round can find within 64 bits; None if they are too few."""
+    if not np.isfinite(errors).all():
+        return None
+    most = max(float(errors.max()), float(np.abs(left).max()), 1.0) * float(system.followees.max()) * 4
+    gain = min(40, 61 - int(np.ceil(np.log2(most))))
+    return None if gain < 8 else gain
+
+
+def _refined(values: list[list[int]], gain: int, step: list[list[int]]) -> list[list[int]]:
+    """Append `gain` binary places to each value."""
+    pairs = zip(values, step, strict=True)
+    return [[(value << gain) + more for value, more in zip(row, places, strict=True)] for row, places in pairs]
+
+
+def _settled(row: list[int], scale: int, errors: list[float]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    microstars = tuple(_round(value, UNIT << scale, error) for value, error in zip(row, errors, strict=True))
+    return microstars, tuple(value >> scale for value in row)
+
+
 def _round(value: int, unit: int, error: float) -> int:
-    """A value in units of a microstar, rounded half to even; on the boundary if that is within the error."""
+    """Round a value in units of a microstar half to even; on the boundary if that is within the error."""
     whole, part = divmod(value, unit)
     half = unit // 2
     if abs(part - half) <= error:

@@ -1,4 +1,4 @@
-"""Explanations: what a staged ballot rests on, and what a cast ballot carries."""
+"""Sources: the cast ballots that a staged ballot rests on, and how many ballots a cast one carries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from fractions import Fraction
 from heapq import heappop, heappush
 
 import numpy as np
-from scipy import sparse
 
 from graph.elimination import FEW, Closure, closure, exact_sources
 from graph.loops import LinearSystem
@@ -17,18 +16,27 @@ Active = Callable[[Member], Sequence[Member] | None]
 
 
 def find_sources(member: Member, active: Active) -> tuple[Source, ...]:
-    """The sources of a ballot, heaviest first, then by member.
+    """Find the sources of a ballot, heaviest first, then by member.
 
     Parameters
     ----------
     member : Member
-        Somebody with a ballot, cast or inherited.
+        A member with a ballot, cast or inherited.
     active : callable
         A member's active followees; None for a member with a cast ballot.
+
+    Returns
+    -------
+    tuple of Source
 
     Notes
     -----
     Weights are fractions where the ballot rests on up to `elimination.FEW` inheriting members, floats where on more.
+    Paths are found as by Dijkstra [1]_, with products in place of sums.
+
+    References
+    ----------
+    .. [1] E. W. Dijkstra, "A note on two problems in connexion with graphs", Numerische Mathematik 1 (1959).
     """
     whom = closure([member], active) or {}
     weights: Mapping[Member, Fraction] | Mapping[Member, float]
@@ -44,9 +52,20 @@ def find_sources(member: Member, active: Active) -> tuple[Source, ...]:
 
 
 def find_influence(cast: Collection[Member], counted: Mapping[Member, float], active: Active) -> dict[Member, float]:
-    """For each cast ballot, how many counted ballots it carries.
+    """Count, for each cast ballot, the counted ballots that it carries.
 
-    `counted` holds those who inherit and are counted, each with 1.
+    Parameters
+    ----------
+    cast : collection of members
+        Members with a cast ballot.
+    counted : mapping from member to float
+        Members who inherit and are counted, each with 1.
+    active : callable
+        A member's active followees; None for a member with a cast ballot.
+
+    Returns
+    -------
+    dict from member to float
     """
     influence = dict.fromkeys(cast, 0.0)
     whom = closure(counted, active) or {}
@@ -56,20 +75,10 @@ def find_influence(cast: Collection[Member], counted: Mapping[Member, float], ac
 
 
 def _float_weights(whom: Closure, askers: Mapping[Member, float]) -> dict[Member, float]:
-    """Where the answers come from if each asker asks so often: the transposed system of the means."""
-    members = list(whom)
-    index = {member: at for at, member in enumerate(members)}
-    owners: list[int] = []
-    columns: list[int] = []
-    for at, active in enumerate(whom.values()):
-        inner = [index[one] for one in active if one in index]
-        owners.extend([at] * len(inner))
-        columns.extend(inner)
-    ones = np.ones(len(owners), dtype=np.int64)
-    inside = sparse.coo_array((ones, (owners, columns)), shape=(len(members), len(members))).tocsr()
-    count = np.fromiter(map(len, whom.values()), dtype=np.int64, count=len(members))
-    system = LinearSystem(count, inside).transposed()
-    start = np.zeros((len(members), 1))
+    """Weigh the cast ballots by the askers that reach them, each asking so often: the means transposed."""
+    index = dict(zip(whom, range(len(whom)), strict=True))
+    system = LinearSystem.of(whom).transposed()
+    start = np.zeros((len(whom), 1))
     for member, weight in askers.items():
         start[index[member], 0] = weight
     # With y = K^-T start, a followee receives y[i] from each follower i.
@@ -85,7 +94,7 @@ def _float_weights(whom: Closure, askers: Mapping[Member, float]) -> dict[Member
 
 
 def _strongest_paths(member: Member, whom: Closure) -> dict[Member, tuple[Member, ...]]:
-    """To everybody, the chain that most of the asking takes: the smallest product of followees along it.
+    """Find the chain to everybody that most of the asking takes: the smallest product of followees along it.
 
     Among equals the shortest chain, then the one through the lowest members.
     """

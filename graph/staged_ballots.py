@@ -1,4 +1,4 @@
-"""The book of staged ballots: the last full staging, and beside it what was staged since."""
+"""Staged ballots of one decision: the last full staging, and beside it those that were staged since."""
 
 from __future__ import annotations
 
@@ -23,17 +23,25 @@ class Staged(NamedTuple):
 
 
 def written(ballot: CastBallot) -> Staged:
-    """The staged form of a ballot that its member wrote."""
+    """Make the staged form of a ballot that its member wrote."""
     kind: Kind = "abstained" if ballot.abstain else "cast"
     return Staged(kind, tuple(star * STAR for star in ballot.stars), ballot.tags, units(ballot.stars), 0.0)
 
 
 Published = tuple[Kind, tuple[int, ...], frozenset[str]]
-"""What is published of a staged ballot: kind, microstars and tags."""
+"""Kind, microstars and tags of a staged ballot: all of it that is published."""
 
 
-class Book:
-    """Every member's staged ballot. The full staging is never written, so a copy is cheap."""
+class StagedBallots:
+    """Every member's staged ballot.
+
+    Attributes
+    ----------
+    base : Staging
+        The last full staging; never written, so that a copy is cheap.
+    since : dict from member to Staged or None
+        Ballots that were staged later, None where a member has none any more.
+    """
 
     def __init__(self, base: Staging, since: dict[Member, Staged | None] | None = None) -> None:
         self.base = base
@@ -41,11 +49,11 @@ class Book:
         self._index = base.graph.index
         self._kinds = base.kinds.tobytes()
 
-    def copy(self) -> Book:
-        return Book(self.base, self.since.copy())
+    def copy(self) -> StagedBallots:
+        return StagedBallots(self.base, self.since.copy())
 
     def look_up(self, member: Member) -> Staged | None:
-        """The member's staged ballot, if there is one."""
+        """Look up the member's staged ballot; None if there is none."""
         if member in self.since:
             return self.since[member]
         row = self._index.get(member)
@@ -57,7 +65,7 @@ class Book:
         return Staged(kind, tuple(base.microstars[row].tolist()), base.tags[row], fixed, error)
 
     def published(self, member: Member) -> Published | None:
-        """What is published of the member's staged ballot, if there is one."""
+        """Look up the published part of the member's staged ballot; None if there is none."""
         if member in self.since:
             staged = self.since[member]
             return None if staged is None else staged[:3]
@@ -68,7 +76,7 @@ class Book:
         return kind, tuple(self.base.microstars[row].tolist()), self.base.tags[row]
 
     def tags(self, member: Member) -> frozenset[str] | None:
-        """The tags of the member's ballot; None without a ballot with stars."""
+        """Look up the tags of the member's ballot; None without a ballot with stars."""
         if member in self.since:
             staged = self.since[member]
             return None if staged is None or staged.kind == "abstained" else staged.tags
@@ -78,24 +86,13 @@ class Book:
         return self.base.tags[row]
 
     def value(self, member: Member) -> tuple[tuple[int, ...], float]:
-        """The fixed-point values of a staged ballot, and their error bound."""
+        """Look up the fixed-point values of a staged ballot, and their error bound."""
         staged = self.since.get(member)
         return (staged.fixed, staged.error) if staged is not None else self._value(self._index[member])
 
     def columns(self, graph: DelegationGraph) -> StagedColumns:
-        """All staged ballots, in member order; `graph` is the present one."""
-        base, index = self.base, self._index
-        keep = base.kinds != NONE
-        keep[[index[member] for member in self.since if member in index]] = False
-        rows = np.flatnonzero(keep)
-        at = rows.tolist()
-        columns = StagedColumns(
-            [base.graph.members[row] for row in at],
-            [kind for kind in map(KIND_NAMES.__getitem__, base.kinds[rows].tolist()) if kind is not None],
-            base.microstars[rows],
-            [base.tags[row] for row in at],
-            base.graph.counted[rows] & (base.kinds[rows] != ABSTAINED),
-        )
+        """Collect all staged ballots in columns, in member order; `graph` is the present one."""
+        columns = self._columns_of_base()
         later = [(member, staged) for member, staged in self.since.items() if staged is not None]
         if not later:
             return columns
@@ -113,13 +110,28 @@ class Book:
             np.concatenate((columns.counted, counted))[order],
         )
 
+    def _columns_of_base(self) -> StagedColumns:
+        """Collect the ballots that still stand as the full staging left them."""
+        base, index = self.base, self._index
+        keep = base.kinds != NONE
+        keep[[index[member] for member in self.since if member in index]] = False
+        rows = np.flatnonzero(keep)
+        at = rows.tolist()
+        return StagedColumns(
+            [base.graph.members[row] for row in at],
+            [kind for kind in map(KIND_NAMES.__getitem__, base.kinds[rows].tolist()) if kind is not None],
+            base.microstars[rows],
+            [base.tags[row] for row in at],
+            base.graph.counted[rows] & (base.kinds[rows] != ABSTAINED),
+        )
+
     def _value(self, row: int) -> tuple[tuple[int, ...], float]:
         base = self.base
         return tuple(base.fixed[row].tolist()), max(base.errors[row].tolist(), default=0.0)
 
 
 def changed_rows(old: Staging, new: Staging) -> set[Member]:
-    """The members whose ballot, or its being counted, differs between two full stagings."""
+    """Find the members whose ballot, or its being counted, differs between two full stagings."""
     before, after = old.graph, new.graph
     changed = {member for member, row in before.index.items() if member not in after.index and old.kinds[row] != NONE}
     where = np.array([before.index.get(member, -1) for member in after.members], dtype=np.int64)

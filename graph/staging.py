@@ -46,6 +46,10 @@ def stage(graph: GraphArrays, ballots: Mapping[Member, CastBallot], choices: int
         Of members only.
     choices : int
 
+    Returns
+    -------
+    Staging
+
     Raises
     ------
     ValueError
@@ -53,9 +57,13 @@ def stage(graph: GraphArrays, ballots: Mapping[Member, CastBallot], choices: int
 
     Notes
     -----
-    Members whose followees all have values are solved level by level, in integers; where that takes many narrow levels,
-    as in a chain, member by member. What remains is loops, what ties them together, and what hangs on them: the last
-    part is set aside, the loops are solved as one linear system, then the levels go on.
+    Members whose followees all have values are solved level by level [1]_, in integers; where that takes many narrow
+    levels, as in a chain, member by member. Loops remain, with members that tie them together and members that hang on
+    them: these are set aside, the loops are solved as one linear system, then the levels go on.
+
+    References
+    ----------
+    .. [1] A. B. Kahn, "Topological sorting of large networks", Communications of the ACM 5 (1962).
     """
     size = len(graph.members)
     kinds = np.zeros(size, dtype=np.int8)
@@ -115,7 +123,7 @@ class _Means:
             self._levels()
 
     def _levels(self) -> None:
-        """Solve whoever has only solved followees, and then whom that completes, and so on."""
+        """Solve members who have only solved followees, then those whom that completes, and so on."""
         open_ = ~self.done[self.followees]
         waiting = np.bincount(self.followers[open_], minlength=len(self.done))
         level = np.flatnonzero(~self.done & (waiting == 0))
@@ -138,7 +146,7 @@ class _Means:
             level = followers[waiting[followers] == 0]
 
     def _narrow_levels(self, level: Ints, waiting: Ints) -> Ints:
-        """`_levels` member by member, as long as levels are narrow; the first that isn't, or nobody."""
+        """Do `_levels` member by member, as long as levels are narrow; return the first that isn't, or nobody."""
         known: dict[int, Value] = {}
         solved: dict[int, Value] = {}
         ready: list[int] = level.tolist()
@@ -166,7 +174,7 @@ class _Means:
         return np.array(ready, dtype=np.int64)
 
     def _needed(self, left: Ints) -> Ints:
-        """Those of `left` whom a loop may need: without those whom nobody of them follows, and so on."""
+        """Keep those of `left` whom a loop may need: without those whom nobody of them follows, and so on."""
         within = ~self.done
         inner = within[self.followers] & within[self.followees]
         followed = np.bincount(self.followees[inner], minlength=len(within))
@@ -185,7 +193,7 @@ class _Means:
         return np.flatnonzero(within)
 
     def _narrowly_unneeded(self, level: Ints, within: npt.NDArray[np.bool_], followed: Ints) -> Ints:
-        """`_needed` member by member, as long as levels are narrow; the first that isn't, or nobody."""
+        """Do `_needed` member by member, as long as levels are narrow; return the first that isn't, or nobody."""
         ready: list[int] = level.tolist()
         while 0 < len(ready) < NARROW:
             unneeded: list[int] = []

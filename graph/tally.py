@@ -1,4 +1,4 @@
-"""The tally: totals over counted ballots, and the rules of STAR voting on them. Integers only.
+"""The tally: totals over counted ballots, and the rules of STAR voting [1]_ on them. Integers only.
 
 References
 ----------
@@ -35,7 +35,7 @@ class Totals:
 
     @classmethod
     def none(cls, choices: int) -> Totals:
-        """The totals of no ballots."""
+        """Make the totals of no ballots."""
         return cls([0] * choices, [[0] * choices for _ in range(choices)], [0] * choices, 0)
 
     def copy(self) -> Totals:
@@ -177,7 +177,7 @@ def star(totals: Totals, lots: Sequence[int], participation: Participation | Non
 
 
 def _finalists(totals: Totals, lots: Sequence[int], used: list[TieBreak]) -> tuple[int, int]:
-    """The two highest scores, in order; appends the tie-breaks that it took."""
+    """Find the two highest scores, in order; append the tie-breaks that it took."""
     chosen: list[int] = []
     for score in sorted(set(totals.scores), reverse=True):
         tied = _by_lot((c for c, other in enumerate(totals.scores) if other == score), lots)
@@ -200,7 +200,7 @@ def _finalists(totals: Totals, lots: Sequence[int], used: list[TieBreak]) -> tup
 
 
 def _runoff(totals: Totals, lots: Sequence[int], finalists: tuple[int, int], used: list[TieBreak]) -> int:
-    """The winner of the automatic runoff; appends the tie-break if it took one."""
+    """Find the winner of the automatic runoff; append the tie-break if it took one."""
     pair = _by_lot(finalists, lots)
     won = _preferred(totals, pair)
     if won is not None:
@@ -238,7 +238,7 @@ def _head_to_head(totals: Totals, pair: Sequence[int]) -> tuple[int, int]:
 
 
 def _preferred(totals: Totals, pair: Sequence[int]) -> int | None:
-    """Which of two choices more ballots prefer; None if as many prefer either."""
+    """Find the one of two choices that more ballots prefer; None if as many prefer either."""
     forwards, backwards = _head_to_head(totals, pair)
     if forwards == backwards:
         return None

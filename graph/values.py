@@ -32,9 +32,9 @@ NO_TAGS: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class CastBallot:
-    """What one member wrote: stars (0..5) in the order of the choices, all 0 for an abstention.
+    """A ballot as its member wrote it: stars (0..5) in the order of the choices, all 0 for an abstention.
 
-    An `anonymous` one lies in the urn: it is a voter's, whatever becomes of its caster, and hands nothing on.
+    An `anonymous` one lies in the urn: it is a voter's, whatever becomes of its member, and hands nothing on.
     """
 
     stars: tuple[int, ...]
@@ -121,7 +121,7 @@ class TieBreak:
 
 @dataclass(frozen=True, slots=True)
 class Participation:
-    """Who took part. `cast`, `inherited`, `abstained` and `none` count voters and add up to `eligible`.
+    """The numbers that took part. `cast`, `inherited`, `abstained` and `none` count voters and add up to `eligible`.
 
     `counted` = `cast` + `inherited`; `lobbyists` are the ballots that lobbyists cast, which are never counted.
     """

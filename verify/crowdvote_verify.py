@@ -103,8 +103,9 @@ class Following(NamedTuple):
 
 @dataclass(frozen=True)
 class Decision:
-    """What a decision's result rests on; `ballots` by position of the member, `place` as errors name it. `given`: the
-    staged ballots that can't be calculated from the file.
+    """A decision with all that its result rests on; `ballots` by position of the member, `place` as errors name it.
+
+    `given`: the staged ballots that can't be calculated from the file.
     """
 
     place: str
@@ -392,7 +393,7 @@ class Ledger:
     entries: tuple[Entry, ...]
 
     def hash_at(self, revision: int) -> str | None:
-        """The hash of an entry; None where there is none."""
+        """Return the hash of an entry; None where there is none."""
         if not 0 <= revision <= len(self.entries):
             return None
         return self.entries[revision - 1].hash if revision else GENESIS
@@ -400,7 +401,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a voter got for a ballot. `pseudonym`: the member's id in the bundle, if the ballot bears no name."""
+    """A voter's receipt for a ballot. `pseudonym`: the member's id in the bundle, if the ballot bears no name."""
 
     entry: Entry
     previous_hash: str
@@ -611,6 +612,16 @@ def _activate(
             candidates.append((following.follower, following.followee, wanted))
             followers.setdefault(following.followee, []).append((following.follower, wanted))
     tags = {member: sum(bits[tag] for tag in ballot.tags) for member, ballot in ballots.items() if not ballot.abstain}
+    _spread(tags, followers)
+    active: dict[int, list[int]] = {}
+    for follower, followee, wanted in candidates:
+        if followee in tags and (wanted == EVERYTHING or tags[followee] & wanted):
+            active.setdefault(follower, []).append(followee)
+    return active, tags
+
+
+def _spread(tags: dict[int, int], followers: dict[int, list[tuple[int, int]]]) -> None:
+    """Hand tags (as bits) on to followers, in place, until nobody receives any more."""
     waiting = deque(tags)
     queued = set(tags)
     while waiting:
@@ -627,11 +638,6 @@ def _activate(
                 if follower not in queued:
                     queued.add(follower)
                     waiting.append(follower)
-    active: dict[int, list[int]] = {}
-    for follower, followee, wanted in candidates:
-        if followee in tags and (wanted == EVERYTHING or tags[followee] & wanted):
-            active.setdefault(follower, []).append(followee)
-    return active, tags
 
 
 def _components(active: dict[int, list[int]]) -> list[list[int]]:
@@ -793,10 +799,7 @@ def _eliminate(rows: list[Row], choices: int, quotient: Callable[[int, int], Any
         [quotient(numerator, row.total[1]) for numerator in row.total[0]] if row.total else [zero] * choices
         for row in rows
     ]
-    followers: list[set[int]] = [set() for _ in rows]
-    for position, row in enumerate(rows):
-        for followee in row.inside:
-            followers[followee].add(position)
+    followers = [set(positions) for positions in _followers(rows)]
     cheapest = [(len(followers[position]) * len(weights[position]), position) for position in range(len(rows))]
     heapq.heapify(cheapest)
     removed: list[tuple[int, Any]] = []
@@ -829,7 +832,14 @@ def _eliminate(rows: list[Row], choices: int, quotient: Callable[[int, int], Any
             heapq.heappush(cheapest, (len(followers[follower]) * len(shares), follower))
         for followee in weights[member]:
             heapq.heappush(cheapest, (len(followers[followee]) * len(weights[followee]), followee))
-    solutions: list[list[Any]] = [[]] * len(rows)
+    return _substituted(removed, weights, sums)
+
+
+def _substituted(
+    removed: list[tuple[int, Any]], weights: list[dict[int, Any]], sums: list[list[Any]]
+) -> list[list[Any]]:
+    """Solve for the members that were removed, each with the sum of its weights, the last one first."""
+    solutions: list[list[Any]] = [[]] * len(weights)
     for member, whole in reversed(removed):
         solution = sums[member]
         for followee, weight in weights[member].items():
@@ -856,16 +866,8 @@ def _iterate(rows: list[Row], choices: int, error: int) -> list[Value]:
     lane = (1 << bits) - 1
     lanes = [width * number for number in range(choices + 1)]
     mask = sum(lane << place for place in lanes)
-    fixed, followed = [], []
-    for row in rows:
-        followed.append(len(row.inside) + row.outside)
-        packed = followed[-1] << 100
-        if row.total:
-            numerators, denominator, _ = row.total
-            packed += sum(
-                number * ONE // denominator << place for number, place in zip(numerators, lanes[1:], strict=True)
-            )
-        fixed.append(packed)
+    followed = [len(row.inside) + row.outside for row in rows]
+    fixed = [_packed(row, lanes) for row in rows]
     order = [(n, fixed[n], rows[n].inside, (1 << shift) // followed[n]) for n in _outwards(rows)]
     leaving = sum(row.outside for row in rows)
     numbers = [0] * len(rows)
@@ -874,16 +876,9 @@ def _iterate(rows: list[Row], choices: int, error: int) -> list[Value]:
         for position, packed, inside, _ in sorted(order):
             total, own = packed + sum(numbers[followee] for followee in inside), numbers[position]
             lacking.append([(total >> place & lane) - followed[position] * (own >> place & lane) for place in lanes])
-        if all(lacks[0] <= k << 99 for lacks, k in zip(lacking, followed, strict=True)):
-            steps = 2 * (max(own & lane for own in numbers) >> 100) + 2
-            worst = (
-                max(max(map(abs, lacks[1:]), default=0) // k for lacks, k in zip(lacking, followed, strict=True)) + 2
-            )
-            if worst * steps < CLOSE_TO_HALF >> 8:
-                return [
-                    Value(tuple(own >> place & lane for place in lanes[1:]), ONE, error + worst * steps)
-                    for own in numbers
-                ]
+        off = _bound(lacking, followed, max(own & lane for own in numbers))
+        if off is not None and off < CLOSE_TO_HALF >> 8:
+            return [Value(tuple(own >> place & lane for place in lanes[1:]), ONE, error + off) for own in numbers]
         moves = [
             (place, sum(column) // leaving) for place, column in zip(lanes, zip(*lacking, strict=True), strict=True)
         ]
@@ -899,12 +894,39 @@ def _iterate(rows: list[Row], choices: int, error: int) -> list[Value]:
     raise TooLong
 
 
-def _outwards(rows: list[Row]) -> list[int]:
-    """Order a loop by the distance from where it is left: what is known spreads in one sweep."""
+def _packed(row: Row, lanes: list[int]) -> int:
+    """Put into lanes all that a member's sum has from outside: 1 per followee in lane 0, its total in the others."""
+    packed = (len(row.inside) + row.outside) << 100
+    if row.total:
+        numerators, denominator, _ = row.total
+        packed += sum(number * ONE // denominator << place for number, place in zip(numerators, lanes[1:], strict=True))
+    return packed
+
+
+def _bound(lacking: list[list[int]], followed: list[int], most: int) -> int | None:
+    """Bound how far a solution can be off whose equations lack this, by lane; `most` is the largest number in lane 0.
+
+    None where lane 0 is not near enough to prove anything.
+    """
+    if any(lacks[0] > k << 99 for lacks, k in zip(lacking, followed, strict=True)):
+        return None
+    steps = 2 * (most >> 100) + 2
+    worst = max(max(map(abs, lacks[1:]), default=0) // k for lacks, k in zip(lacking, followed, strict=True)) + 2
+    return worst * steps
+
+
+def _followers(rows: list[Row]) -> list[list[int]]:
+    """List the followers of each member of a loop, by position."""
     followers: list[list[int]] = [[] for _ in rows]
     for position, row in enumerate(rows):
         for followee in row.inside:
             followers[followee].append(position)
+    return followers
+
+
+def _outwards(rows: list[Row]) -> list[int]:
+    """Order a loop by the distance from where it is left: what is known spreads in one sweep."""
+    followers = _followers(rows)
     order = [position for position, row in enumerate(rows) if row.outside]
     seen = set(order)
     for position in order:
@@ -1021,7 +1043,6 @@ def tally(bundle: Bundle, decision: Decision, staged: dict[int, Staged]) -> Reco
     """Count staged ballots by STAR voting and return the `result` of a bundle, without `revision` and `final`."""
     ids = decision.choices
     voters = [member for member in range(len(bundle.members)) if bundle.voters[member]]
-    kinds = Counter(staged[member].kind if member in staged else "none" for member in voters)
     counted = (staged[m].microstars for m in voters if m in staged and staged[m].kind != "abstained")
     count = Count(counted, len(ids))
     ties = TieBreaks(decision, count)
@@ -1051,14 +1072,18 @@ def tally(bundle: Bundle, decision: Decision, staged: dict[int, Staged]) -> Reco
         },
         "runoff": runoff,
         "tie_breaks": ties.records,
-        "participation": {
-            "eligible": len(voters),
-            **{kind: kinds[kind] for kind in ("cast", "inherited", "abstained", "none")},
-            "lobbyists": sum(
-                not ballot.abstain for member, ballot in decision.ballots.items() if not bundle.voters[member]
-            ),
-            "counted": count.ballots,
-        },
+        "participation": _participation(bundle, decision, staged, voters),
+    }
+
+
+def _participation(bundle: Bundle, decision: Decision, staged: dict[int, Staged], voters: list[int]) -> Record:
+    kinds = Counter(staged[member].kind if member in staged else "none" for member in voters)
+    lobbyists = [ballot for member, ballot in decision.ballots.items() if not bundle.voters[member]]
+    return {
+        "eligible": len(voters),
+        **{kind: kinds[kind] for kind in ("cast", "inherited", "abstained", "none")},
+        "lobbyists": sum(not ballot.abstain for ballot in lobbyists),
+        "counted": kinds["cast"] + kinds["inherited"],
     }
 
 
@@ -1071,7 +1096,7 @@ def _show(value: object) -> str:
 
 
 class Differences(list[str]):
-    """What the file says wrongly, one line each."""
+    """The wrong statements of a file, one line each."""
 
     def says(self, place: str, given: object, calculated: object) -> None:
         """Note a difference."""
@@ -1196,13 +1221,13 @@ def _check_lots(differences: Differences, bundle: Bundle, decision: Decision) ->
 
 
 def _ledger_id(decision: Decision) -> object:
-    """By which number the ledger knows a decision."""
+    """Return the number of a decision in the ledger."""
     ids = decision.record.get("ledger_ids")
     return ids.get("decision") if isinstance(ids, dict) else None
 
 
 def _ledger_ids(decision: Decision) -> list[int]:
-    """By which numbers it knows the choices, in their order. Raises Malformed."""
+    """Return the numbers of the choices in the ledger, in their order. Raises Malformed."""
     place = f"{decision.place}.ledger_ids"
     written = _take(_take(decision.record, "ledger_ids", dict, decision.place), "choices", dict, place)
     ids = [_take(written, choice, int, f"{place}.choices") for choice in decision.choices]
@@ -1212,7 +1237,7 @@ def _ledger_ids(decision: Decision) -> list[int]:
 
 
 def _check_older_lots(differences: Differences, decision: Decision) -> bool:
-    """The same for files of version 1, whose lots had no seed."""
+    """Check the lots of files of version 1, which had no seed."""
     if decision.record.get("lots_from") != "sha256":
         return False
     place = f"{decision.place}.lot_ids"
@@ -1367,7 +1392,7 @@ def check_receipt_in_bundle(receipt: Receipt, bundle: Bundle, decision: Decision
 
 
 def _recorded_ballot(content: Record | None, decision: Decision) -> Ballot | None:
-    """The ballot in a ledger entry, with its stars in the order of the bundle's choices."""
+    """Return the ballot in a ledger entry, with its stars in the order of the bundle's choices."""
     if content is None:
         return None
     stars = content.get("stars", {})
@@ -1384,7 +1409,7 @@ def _ballot_words(ballot: Ballot | None) -> str:
 
 
 def _contents_at(ledger: Ledger, revision: int) -> dict[str, Record | None]:
-    """What the opened entries up to a revision say last of each subject."""
+    """Return the last content of each subject in the opened entries up to a revision."""
     return {
         entry.opened["content"]["subject"]: entry.opened["content"].get("after")
         for entry in ledger.entries[:revision]
@@ -1466,7 +1491,7 @@ def _compare_members(
 
 
 def _once_anonymous(ledger: Ledger) -> set[int]:
-    """Who was anonymous at some time, as far as the ledger is opened."""
+    """Return the members who were anonymous at some time, as far as the ledger is opened."""
     found = set()
     for entry in ledger.entries:
         if entry.opened is not None and entry.opened["content"]["kind"] == "membership":
@@ -1479,7 +1504,7 @@ def _once_anonymous(ledger: Ledger) -> set[int]:
 def _compare_followings(
     differences: Differences, bundle: Bundle, contents: dict[str, Record | None], numbers: dict[int, int]
 ) -> int:
-    """Those between members with names; returns how many there are."""
+    """Compare the followings between members with names; return how many there are."""
     recorded = {}
     for subject, content in contents.items():
         kind, *ends = subject.split(":")
@@ -1575,7 +1600,7 @@ def _count_closed(differences: Differences, bundle: Bundle, decision: Decision, 
 def _compare_ballots(
     differences: Differences, decision: Decision, contents: dict[str, Record | None], numbers: dict[int, int]
 ) -> int:
-    """The ballots that bear names; returns how many there are."""
+    """Compare the ballots that bear names; return how many there are."""
     prefix = f"ballot:{_ledger_id(decision)}:"
     recorded = {
         _number(subject.removeprefix(prefix)): content
@@ -1684,12 +1709,7 @@ def _check_given(differences: Differences, bundle: Bundle, decision: Decision, s
     for member, ballot in decision.given.items():
         if bundle.anonymous[member]:
             continue
-        active = []
-        for following in followings.get(member, ()):
-            followee = staged.get(following.followee)
-            shared = followee.tags & following.tags if followee and following.tags else frozenset()
-            if followee is not None and followee.kind != "abstained" and (shared or not following.tags):
-                active.append(following.followee)
+        active = [one.followee for one in followings.get(member, ()) if _is_active(one, staged)]
         fewest = 0 if any(followee in decision.given for followee in active) else 1
         named = [staged[followee].microstars for followee in active]
         who = f"{decision.place}.staged: {_show(bundle.members[member])} is given"
@@ -1706,9 +1726,17 @@ def _check_given(differences: Differences, bundle: Bundle, decision: Decision, s
                 )
 
 
+def _is_active(following: Following, staged: dict[int, Staged]) -> bool:
+    followee = staged.get(following.followee)
+    if followee is None or followee.kind == "abstained":
+        return False
+    return not following.tags or not followee.tags.isdisjoint(following.tags)
+
+
 def _range_of_means(all_of: list[int], some_of: list[int], fewest: int) -> tuple[Fraction, Fraction] | None:
-    """The least and the largest mean of all of the first numbers and of at least so many of the others, which are in
-    order; None where there is none.
+    """Return the least and the largest mean of all of the first numbers and of at least so many of the others.
+
+    The others are in order. None where there is no mean.
     """
     if len(some_of) < fewest or not all_of + some_of:
         return None
@@ -1932,7 +1960,7 @@ class Run:
         return len(ledger.entries) >= min(revision, longest)
 
     def _completed(self, ledger: Ledger) -> Ledger:
-        """A ledger with what other files open of it: an entry that is closed in one is what it was."""
+        """Return a ledger with the entries that other files open of it; one closed in all stays closed."""
         everywhere = [entry for _, one in self._of(Ledger) for entry in one.entries]
         everywhere += [receipt.entry for _, receipt in self._of(Receipt)]
         opened = {

@@ -1,4 +1,4 @@
-"""What `manage.py bench` measures: the engine alone, with a database, and servers as people use them.
+"""The cases of `manage.py bench`: the engine alone, with a database, and servers as people use them.
 
 A case is a function of the scale (1: as named, with 100,000 members in the largest communities; less: smaller) that
 gives figures, beside a plain baseline of the same run where there is one. Cases that need a database find one of their

@@ -14,7 +14,7 @@ DECISION = "d1"
 
 
 def write(town: Town, path: Path) -> None:
-    """The town with one decision that is open for a week from its import, a row a line."""
+    """Write the town with one decision that is open for a week from its import, a row a line."""
     with path.open("w", encoding="utf-8") as file:
         file.write(f'{{"format": "{FORMAT}", "version": {VERSION}, "community": {{"name": "Large"}}')
         for key, rows in (("members", _members(town)), ("followings", _followings(town))):

@@ -17,7 +17,7 @@ _DICT_BALLOTS = 100_000
 
 
 def scratch(scale: float) -> Iterator[Figure]:
-    """Full staging and tally of a large community in the engine."""
+    """Measure full staging and tally of a large community in the engine."""
     members, followings = int(100_000 * scale), int(200_000 * scale)
     for name, make in networks.SHAPES.items():
         town = make(members, followings)
@@ -36,14 +36,14 @@ def scratch(scale: float) -> Iterator[Figure]:
 
 
 def from_scratch(graph: DelegationGraph, town: networks.Town) -> Calculation:
-    """All staged ballots and the result."""
+    """Calculate all staged ballots and the result."""
     calculation = Calculation.from_scratch(graph, lots=town.lots, ballots=town.ballots)
     assert calculation.result is not None
     return calculation
 
 
 def staging(scale: float) -> Iterator[Figure]:
-    """Staging and tally against a memoised walk over the DiGraph, where there are no loops for it to fail on."""
+    """Measure staging and tally against a memoised walk over the DiGraph, where no loops make it fail."""
     town = networks.loopless(max(200, int(20_000 * scale)), max(400, int(40_000 * scale)))
     graph = town.graph()
 
@@ -86,7 +86,7 @@ def _walk(digraph: nx.DiGraph[int], cast: dict[int, CastBallot], choices: int) -
 
 
 def ballots(scale: float) -> Iterator[Figure]:
-    """The tally of many ballots against one dictionary per ballot."""
+    """Measure the tally of many ballots against one dictionary per ballot."""
     number, choices = int(1_000_000 * scale), 10
     numbers = np.random.default_rng(1)
     rows = numbers.integers(0, 6, size=(number, choices), dtype=np.int32) * STAR

@@ -1,4 +1,4 @@
-"""Who follows whom, for drawing: read in a database that nobody has analysed, and given again."""
+"""Followings for drawing: read in a database that nobody has analysed, and given again."""
 
 from __future__ import annotations
 

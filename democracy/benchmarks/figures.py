@@ -1,4 +1,4 @@
-"""Figures: what was measured, what it is compared with, and whether it reaches its target."""
+"""Figures: a measured value, its baseline, and whether it reaches its target."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Figure:
-    """`value` in `unit`. `baseline`: the plain way of the same run, in the same unit, and what it is.
+    """A measurement: `value` in `unit`. `baseline`: the plain way of the same run, in the same unit, and what it is.
 
     `reached`: None where there is no target, or where the run is too small to tell.
     """
@@ -30,19 +30,19 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times more the baseline costs."""
+        """The number of times that the baseline costs more."""
         return None if self.baseline is None or not self.value else self.baseline / self.value
 
 
 def seconds(action: Callable[[], T]) -> tuple[float, T]:
-    """How long the action took, and what it gave."""
+    """Run the action; return how long it took, and what it gave."""
     start = time.perf_counter()
     given = action()
     return time.perf_counter() - start, given
 
 
 def best_of(times: int, action: Callable[[], Any]) -> float:
-    """The shortest of several times: what it costs where nothing else interferes."""
+    """Run the action several times; return the shortest time: its cost where nothing else interferes."""
     return min(seconds(action)[0] for _ in range(times))
 
 
@@ -53,7 +53,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """The figures in columns, for reading."""
+    """Set the figures in columns, for reading."""
     head = ("case", "figure", "value", "baseline", "ratio", "target", "")
     rows = [
         (

@@ -43,7 +43,7 @@ def one_vote(scale: float) -> Iterator[Figure]:
 
 
 def _change(calculation: Calculation, town: networks.Town, votes: int) -> tuple[list[float], list[int]]:
-    """Change the votes of some voters, one after the other: how long each took, and how many ballots it changed."""
+    """Change the votes of some voters one by one; return how long each took, and how many ballots it changed."""
     chance = random.Random(2)
     times, changed = [], []
     for voter in chance.sample(sorted(town.ballots), min(votes, len(town.ballots))):

@@ -37,7 +37,7 @@ _WATCH = "subscription ($id: ID!) { decisionResult(decisionId: $id) { revision }
 
 @dataclass(frozen=True)
 class Installation:
-    """What is running: the ports of the servers, and the number of workers."""
+    """A running installation: the ports of the servers, and the number of workers."""
 
     ports: Sequence[int]
     workers: int

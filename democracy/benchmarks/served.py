@@ -88,7 +88,7 @@ def subscribers(scale: float) -> Iterator[Figure]:
 
 
 def mutation(scale: float) -> Iterator[Figure]:
-    """What calculations cost a vote in the same community, over HTTP."""
+    """Measure the cost of calculations to a vote in the same community, over HTTP."""
     members = max(500, int(5_000 * scale))
     votes = max(20, int(100 * min(1.0, scale * 4))) * 4
     town = towns.store("mutation", networks.preferential(members, members * 2))

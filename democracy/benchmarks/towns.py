@@ -26,7 +26,7 @@ class StoredTown:
 
 
 def store(name: str, town: Town) -> StoredTown:
-    """The town with one open decision, stale.
+    """Store the town with one open decision, stale.
 
     Written without ledger entries of its own, which would take ten times as long and are no part of what is measured;
     one entry makes the decision stale.
@@ -69,6 +69,6 @@ def store(name: str, town: Town) -> StoredTown:
 
 
 def revision(town: StoredTown) -> int:
-    """The revision of the town's ledger now."""
+    """Read the revision of the town's ledger now."""
     town.community.refresh_from_db(fields=["revision"])
     return town.community.revision

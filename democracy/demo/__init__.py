@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from democracy.demo import maple_court, riverside, springfield
-from democracy.files.bulk_writing import Made, NewCommunity, import_community
+from democracy.files.imported_community import Made, import_community
+from democracy.files.new_community import NewCommunity
 from democracy.models import Community
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from democracy.demo.opinions import ballots
 from democracy.demo.people import account, neighbour
-from democracy.files.bulk_writing import NewBallot, NewChoice, NewCommunity, NewDecision, NewFollowing
+from democracy.files.new_community import NewBallot, NewChoice, NewCommunity, NewDecision, NewFollowing
 
 NAME = "Maple Court"
 

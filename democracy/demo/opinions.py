@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from democracy.files.bulk_writing import NewBallot
+from democracy.files.new_community import NewBallot
 from democracy.models import MAX_STARS
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from democracy.files.bulk_writing import NewMember
+from democracy.files.new_community import NewMember
 
 # By handle: names. The communities give them roles.
 ACCOUNTS = {

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from democracy.demo.opinions import ballots
 from democracy.demo.people import account, named
-from democracy.files.bulk_writing import NewChoice, NewCommunity, NewDecision, NewFollowing, NewMember
+from democracy.files.new_community import NewChoice, NewCommunity, NewDecision, NewFollowing, NewMember
 from democracy.models import Community
 
 NAME = "Riverside Assembly"

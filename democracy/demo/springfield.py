@@ -8,15 +8,8 @@ from accounts.models import User
 from democracy import services
 from democracy.demo.opinions import ballots
 from democracy.demo.people import ACCOUNTS, account, named, neighbour
-from democracy.files.bulk_writing import (
-    Made,
-    NewBallot,
-    NewChoice,
-    NewCommunity,
-    NewDecision,
-    NewFollowing,
-    NewMember,
-)
+from democracy.files.imported_community import Made
+from democracy.files.new_community import NewBallot, NewChoice, NewCommunity, NewDecision, NewFollowing, NewMember
 from democracy.models import Community, Decision, Membership
 from democracy.tags import normalise_tags
 

@@ -1,4 +1,4 @@
-"""What the columns of a file of ballots hold, by the words in its header, never by their position."""
+"""The meaning of the columns in a file of ballots, by the words in its header, never by their position."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from enum import Enum
 from html.entities import html5
 
-from democracy.files.bulk_writing import Malformed
-from democracy.files.header_words import same, word, words
-from democracy.files.tables import Row, Table
+from democracy.files.csv_tables import Row, Table
+from democracy.files.header_words import name_key, plain_word, words
+from democracy.files.malformed import Malformed
 
-# Whose ballot it is. The first group that a header has a word of, decides: a person before a ballot before a name.
+# The column that says whose ballot a row is. The first group that a header has a word of decides: a person before a
+# ballot before a name.
 _ID_WORDS = (
     words("voter voterid voterno voternumber voterhandle member memberid memberno user userid username handle")
     | words("participant participantid respondent respondentid"),
@@ -41,7 +42,7 @@ STARS = re.compile(r"([0-5])(?:\.0+|,0{1,2}|,0{6})?", re.ASCII)
 
 
 class Layout(Enum):
-    """Whose habit of writing ballots it is; the value is how people are told."""
+    """The program or form that writes ballots so; the value is its name for people."""
 
     SHEET = "a spreadsheet"
     STAR_VOTE = "star.vote"
@@ -70,8 +71,8 @@ class Columns:
     others: tuple[int, ...]
 
 
-def decoded(cell: str) -> str:
-    """The cell with its HTML entities as characters: star.vote writes them. Only those that end with a semicolon."""
+def unescaped(cell: str) -> str:
+    """Turn HTML entities into characters: star.vote writes them. Only those that end with a semicolon are taken."""
 
     def character(found: re.Match[str]) -> str:
         entity = found[0]
@@ -81,8 +82,8 @@ def decoded(cell: str) -> str:
 
 
 def is_summary(cell: str) -> bool:
-    """What a row is called that holds averages or sums instead of a ballot."""
-    return word(cell) in _SUMMARY_ROWS
+    """Whether a row with this cell holds averages or sums instead of a ballot."""
+    return plain_word(cell) in _SUMMARY_ROWS
 
 
 def compact(cell: str) -> tuple[int, str] | None:
@@ -94,18 +95,21 @@ def compact(cell: str) -> tuple[int, str] | None:
 def read_columns(
     table: Table, *, id_column: str = "", choices: Sequence[str] = (), excluded: Sequence[str] = ()
 ) -> Columns:
-    """What the header says, or what `id_column` and `choices` say instead. Raises Malformed naming the column."""
+    """Read the columns that the header names, or that `id_column` and `choices` name instead.
+
+    Raises Malformed naming the column.
+    """
     return _Header(table, excluded).read(id_column, choices)
 
 
 class _Header:
     def __init__(self, table: Table, excluded: Sequence[str]) -> None:
         self.rows, self.place = table.rows, f"line {table.header.line}"
-        self.titles = [decoded(cell) for cell in table.header.cells]
-        self.words = [word(title) for title in self.titles]
-        out = {same(title) for title in excluded}
+        self.titles = [unescaped(cell) for cell in table.header.cells]
+        self.words = [plain_word(title) for title in self.titles]
+        out = {name_key(title) for title in excluded}
         # Without a title and without cells: what a spreadsheet leaves at the right end.
-        self.used = [at for at in range(len(self.titles)) if self.titles[at] and same(self.titles[at]) not in out]
+        self.used = [at for at in range(len(self.titles)) if self.titles[at] and name_key(self.titles[at]) not in out]
         for at, title in enumerate(self.titles):
             if not title and self.cell_where(at, bool):
                 raise Malformed(f"{self.place}, column {at + 1}", "this column has cells and no title.")
@@ -125,19 +129,27 @@ class _Header:
         for at in rest:
             self.refuse_summary(at)
         if voter is None:
-            if len(rest) < len(self.used) or not any(compact(row.cells[0]) for row in self.rows):
-                raise Malformed(
-                    self.place,
-                    "no column says whose ballot a row is: name it with --id-column, or, where the file does not say, "
-                    "name the choices with --choices.",
-                )
-            if compact(self.titles[0]):
-                raise Malformed(self.place, "this is a row of ballots: a header with the choices comes before it.")
+            self.require_compact(rest)
             return self.columns(Layout.COMPACT, None, rest)
         return self.columns(self.layout(voter), voter, rest)
 
+    def require_compact(self, choices: Sequence[int]) -> None:
+        """Refuse a file that does not say whose ballots they are, unless its rows begin like `34:5`."""
+        if len(choices) < len(self.used) or not any(compact(row.cells[0]) for row in self.rows):
+            raise Malformed(
+                self.place,
+                "no column says whose ballot a row is: name it with --id-column, or, where the file does not say, "
+                "name the choices with --choices.",
+            )
+        if compact(self.titles[0]):
+            raise Malformed(self.place, "this is a row of ballots: a header with the choices comes before it.")
+
     def named(self, wanted: str, option: str) -> int:
-        found = [at for at in self.used if same(wanted) in {same(self.titles[at]), same(_choice(self.titles[at]))}]
+        found = [
+            at
+            for at in self.used
+            if name_key(wanted) in {name_key(self.titles[at]), name_key(_choice(self.titles[at]))}
+        ]
         if not found and wanted.isdecimal() and option == "--id-column" and 1 <= int(wanted[:4]) <= len(self.titles):
             return int(wanted) - 1
         if len(found) != 1:
@@ -183,7 +195,7 @@ class _Header:
         return True
 
     def refuse_summary(self, at: int) -> None:
-        if self.words[at] in _SUMMARY_COLUMNS or same(self.titles[at]) in _ROW_NUMBERS:
+        if self.words[at] in _SUMMARY_COLUMNS or name_key(self.titles[at]) in _ROW_NUMBERS:
             raise Malformed(
                 f"{self.place}, column {at + 1}",
                 f"{self.titles[at]!r} looks like a sum, a weight or a row's number: leave it out with --exclude, or "
@@ -196,7 +208,7 @@ class _Header:
         for at in self.used:
             cut = _question(self.titles[at])
             if cut:
-                questions.setdefault(same(cut[0]), []).append(at)
+                questions.setdefault(name_key(cut[0]), []).append(at)
         if not questions or min(map(len, questions.values())) < 2:
             return []
         return sorted(at for columns in questions.values() for at in columns)
@@ -229,15 +241,15 @@ class _Header:
             )
         for at, pair in pairs:
             race, choice = pair or ("", self.titles[at])
-            titles.setdefault(same(race), race)
-            found.setdefault(same(race), []).append((choice, at))
+            titles.setdefault(name_key(race), race)
+            found.setdefault(name_key(race), []).append((choice, at))
         return tuple(
             Race(titles[race] if len(found) > 1 else "", tuple(c for c, _ in of_race), tuple(at for _, at in of_race))
             for race, of_race in found.items()
         )
 
     def holds_stars(self, at: int) -> bool:
-        """All its cells that are not blank are ratings."""
+        """Whether all its cells that are not blank are ratings."""
         return self.cell_where(at, bool) and not self.cell_where(at, lambda cell: cell and not STARS.fullmatch(cell))
 
     def cell_where(self, at: int, condition: Callable[[str], object]) -> bool:

@@ -20,10 +20,10 @@ from democracy.files.ballot_columns import (
     cells_outside,
     compact,
 )
-from democracy.files.bulk_writing import LONGEST_ID, Malformed
-from democracy.files.header_words import same
-from democracy.files.spreadsheet import unguarded
-from democracy.files.tables import Row, Table, read_table
+from democracy.files.csv_tables import Row, Table, read_table, unsafe_cell
+from democracy.files.header_words import name_key
+from democracy.files.malformed import Malformed
+from democracy.files.new_community import LONGEST_ID
 from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES
 from democracy.services import validation
 from democracy.tags import normalise_tags
@@ -36,8 +36,9 @@ _MOST_BALLOTS = 1_000_000
 
 @dataclass(frozen=True)
 class FileBallot:
-    """One voter's row. `voter`: empty where the file does not say. `stars`: of all races' choices, one after another;
-    None where not rated.
+    """A ballot of the file.
+
+    `voter`: empty where the file does not say. `stars`: of all races' choices, one after another; None where not rated.
     """
 
     line: int
@@ -51,7 +52,7 @@ class FileBallot:
 
 @dataclass(frozen=True)
 class BallotFile:
-    """`passed_over`: what of the file is no ballot, in words."""
+    """A file of ballots as it was read. `passed_over`: the parts that are no ballots, in words."""
 
     layout: Layout
     separator: str
@@ -75,15 +76,17 @@ def names_in(option: str) -> list[str]:
 def read_ballots(
     text: str, *, id_column: str = "", choices: Sequence[str] = (), excluded: Sequence[str] = ()
 ) -> BallotFile:
-    """`id_column` and `choices` name columns where the header's words do not tell; `excluded` names columns and rows to
+    """Read a file of ballots.
+
+    `id_column` and `choices` name columns where the header's words do not tell; `excluded` names columns and rows to
     pass over. Raises Malformed naming line and column.
     """
     table = read_table(text)
     columns = ballot_columns.read_columns(table, id_column=id_column, choices=choices, excluded=excluded)
-    titles = [ballot_columns.decoded(cell) for cell in table.header.cells]
+    titles = [ballot_columns.unescaped(cell) for cell in table.header.cells]
     races = columns.races
     if columns.layout is Layout.OWN:
-        races = tuple(replace(race, choices=tuple(map(unguarded, race.choices))) for race in races)
+        races = tuple(replace(race, choices=tuple(map(unsafe_cell, race.choices))) for race in races)
     columns = replace(columns, races=tuple(_checked(race, table.header.line) for race in races))
     passed_over: Counter[str] = Counter()
     rows = _rows(table, columns, excluded, passed_over)
@@ -117,7 +120,7 @@ def _checked(race: Race, line: int) -> Race:
     titles: list[str] = []
     for column, written in zip(race.columns, race.choices, strict=True):
         title = _title(written, f"line {line}, column {column + 1}")
-        if same(title) in map(same, titles):
+        if name_key(title) in map(name_key, titles):
             raise Malformed(f"line {line}, column {column + 1}", f"there is a choice {title!r} already.")
         titles.append(title)
     return replace(race, choices=tuple(titles))
@@ -140,10 +143,10 @@ def _rows(table: Table, columns: Columns, excluded: Sequence[str], passed_over: 
     """The rows that hold ballots."""
     width = len(table.header.cells)
     last = max((*(at for race in columns.races for at in race.columns), columns.voter or 0))
-    out = {same(name): name for name in excluded}
+    out = {name_key(name): name for name in excluded}
     for row in table.rows:
         outside = cells_outside(row, columns)
-        named = next((out[same(cell)] for cell in outside if same(cell) in out), None)
+        named = next((out[name_key(cell)] for cell in outside if name_key(cell) in out), None)
         if named is not None:
             passed_over[f"rows {named!r}"] += 1
         elif row.is_blank and columns.voter is not None:
@@ -165,7 +168,7 @@ def _plain(row: Row, columns: Columns, titles: list[str], passed_over: Counter[s
 
 
 def _compact(row: Row, columns: Columns, titles: list[str], passed_over: Counter[str]) -> Iterator[FileBallot]:
-    """`34:5,3,4` stands for 34 like ballots; without a number, for one."""
+    """Read a row such as `34:5,3,4`: 34 like ballots; one where it has no number."""
     count, first = compact(row.cells[0]) or (1, row.cells[0])
     if not 1 <= count <= _MOST_BALLOTS:
         raise Malformed(f"line {row.line}", f"the number of ballots is 1 to {_MOST_BALLOTS:,}.")
@@ -175,8 +178,8 @@ def _compact(row: Row, columns: Columns, titles: list[str], passed_over: Counter
 
 
 def _own(row: Row, columns: Columns, titles: list[str], passed_over: Counter[str]) -> Iterator[FileBallot]:
-    """A row of CrowdVote's own ballots.csv: those that were cast. Inherited ones follow from the followings."""
-    name, handle, kind, role, counted, tags, comment = map(unguarded, row.cells[: len(OWN)])
+    """Read a row of CrowdVote's own ballots.csv, if it was cast: inherited ballots follow from the followings."""
+    name, handle, kind, role, counted, tags, comment = map(unsafe_cell, row.cells[: len(OWN)])
     if kind not in ("cast", "abstained", "inherited"):
         raise Malformed(f"line {row.line}, column 'kind'", f"must be cast, abstained or inherited, not {kind!r}.")
     if role not in ("voter", "lobbyist"):
@@ -231,12 +234,12 @@ def _id(written: str, place: str) -> str:
 
 
 def _one_each(ballots: Sequence[FileBallot]) -> None:
-    """Each voter has one ballot, and nobody has to guess whether two spellings are one person."""
+    """Refuse two ballots of one voter, and two spellings that may be one person."""
     seen: dict[str, FileBallot] = {}
     for ballot in ballots:
         if not ballot.voter:
             continue
-        other = seen.setdefault(same(ballot.voter), ballot)
+        other = seen.setdefault(name_key(ballot.voter), ballot)
         if other is ballot:
             continue
         if other.voter == ballot.voter:
@@ -247,8 +250,8 @@ def _one_each(ballots: Sequence[FileBallot]) -> None:
 
 
 def _all_found(excluded: Sequence[str], titles: Sequence[str], passed_over: Counter[str]) -> None:
-    """A name to pass over that stands nowhere is a slip that might let a sum through."""
-    columns = set(map(same, titles))
+    """Refuse names to exclude that stand nowhere: a slip there might let a sum through."""
+    columns = set(map(name_key, titles))
     for name in excluded:
-        if same(name) not in columns and not any(what == f"rows {name!r}" for what in passed_over):
+        if name_key(name) not in columns and not any(what == f"rows {name!r}" for what in passed_over):
             raise Malformed("", f"There is no column and no row {name!r} to exclude.")

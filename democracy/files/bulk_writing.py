@@ -1,22 +1,15 @@
-"""Writing many inputs at once, for imports and the demo: in bulk, with a ledger entry for each, in one transaction.
+"""Writing many inputs at once, for imports and the demo: in bulk, with a ledger entry for each.
 
-Rows written in bulk fire no signal, so everything here says what changed itself. Texts, tags, stars and references are
-taken as checked by whoever read them from a file; people made here have no e-mail address and cannot sign in.
-
-# Note [Imported history]
-A file may hold decisions that closed long ago, and only changes with an earlier ledger time count for a closed
-decision. The entries of a community that is made by an import therefore carry the times at which things happened
-according to the file (the founding at the first opening, ballots before their closing), in order and never in the
-future. Nobody has seen a ledger before the transaction that makes it commits, so no entry is slipped in behind another.
+Rows written in bulk fire no signal, so everything here says what changed itself. Callers open the transaction and have
+checked texts, tags, stars and references. People made here have no e-mail address and cannot sign in.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
@@ -24,10 +17,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 from tqdm import tqdm
 
-from democracy import eventlog, ledger
+from democracy import eventlog
 from democracy.database import bulk, statistics
-from democracy.errors import InvalidInput, NameTaken
 from democracy.files.imported_people import accounts_for
+from democracy.files.new_community import NewBallot, NewDecision, NewMember
 from democracy.ledger import Change, Recording, contents
 from democracy.models import (
     Ballot,
@@ -42,158 +35,12 @@ from democracy.models import (
 )
 from democracy.services.decisions import draw_lots
 
-OPEN_FOR = timedelta(days=7)
-LONGEST_ID = 80
 _BATCH = 5_000
-_INSTANT = timedelta(microseconds=1)
 
 Row = TypeVar("Row")
 
 
-class Malformed(InvalidInput):
-    """What stands at a place of a file cannot be taken. `field` is the place: a line and column, or a path in JSON."""
-
-    code = "MALFORMED"
-
-    def __init__(self, place: str, message: str) -> None:
-        super().__init__(message, field=place)
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.message}" if self.field else self.message
-
-
-@dataclass(frozen=True, slots=True)
-class NewMember:
-    """`id` is the file's own. `handle`: of an account of the demo, which is used again where it exists."""
-
-    id: str
-    name: str
-    role: str = Membership.Role.VOTER
-    is_manager: bool = False
-    is_anonymous: bool = False
-    handle: str = ""
-    is_demo: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NewFollowing:
-    follower: str
-    followee: str
-    tags: Sequence[str] = ()
-    order: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class NewChoice:
-    id: str
-    title: str
-    description: str = ""
-    lot: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NewBallot:
-    """`stars` by choice id. `cast_at`: None for as late as it can have been."""
-
-    member: str
-    stars: Mapping[str, int]
-    tags: Sequence[str] = ()
-    abstain: bool = False
-    comment: str = ""
-    cast_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NewClarification:
-    text: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NewDecision:
-    """A published decision. Its lots are kept where every choice has one, else drawn."""
-
-    id: str
-    title: str
-    choices: Sequence[NewChoice]
-    opens_at: datetime
-    closes_at: datetime
-    description: str = ""
-    results_visibility: str = Decision.Visibility.LIVE
-    ballots: Sequence[NewBallot] = ()
-    clarifications: Sequence[NewClarification] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NewCommunity:
-    name: str
-    members: Sequence[NewMember]
-    description: str = ""
-    visibility: str = Community.Visibility.MEMBERS
-    auto_approve: bool = False
-    followings: Sequence[NewFollowing] = ()
-    decisions: Sequence[NewDecision] = ()
-
-
-@dataclass
-class Made:
-    """What an import made, by the file's ids; of members, their numbers."""
-
-    community: Community
-    members: dict[str, int] = field(default_factory=dict)
-    decisions: dict[str, Decision] = field(default_factory=dict)
-
-
-def import_community(new: NewCommunity) -> Made:
-    """Make a community with all that is in it, or nothing. Raises NameTaken, InvalidInput."""
-    if Community.objects.filter(name__iexact=new.name).exists():
-        raise NameTaken(f"There is a community named “{new.name}” already.")
-    with transaction.atomic():
-        now = timezone.now()
-        founded = min([now, *(decision.opens_at for decision in new.decisions)])
-        made = Made(found(new.name, new.description, new.visibility, auto_approve=new.auto_approve, at=founded))
-        transaction.on_commit(lambda: eventlog.community_created(eventlog.SYSTEM, new.name), robust=True)
-        with _recording_at(made.community, founded) as recording:
-            recording.add(contents.community_change(made.community))
-            made.members = pks = add_members(recording, with_a_manager(new.members))
-            add_followings(recording, ((pks[f.follower], pks[f.followee], f.tags, f.order) for f in new.followings))
-        for time, happen in sorted(_history(new, made, now), key=lambda event: event[0]):
-            with _recording_at(made.community, time) as recording:
-                happen(recording)
-    return made
-
-
-def _history(new: NewCommunity, made: Made, now: datetime) -> Iterator[tuple[datetime, Callable[[Recording], None]]]:
-    """What happened when after the founding: each decision's publication before its ballots."""
-
-    def publish(decision: NewDecision) -> Callable[[Recording], None]:
-        def happen(recording: Recording) -> None:
-            made.decisions[decision.id] = add_decision(recording, decision)
-
-        return happen
-
-    def cast(decision: NewDecision, ballots: list[NewBallot]) -> Callable[[Recording], None]:
-        return lambda recording: add_ballots(recording, made.decisions[decision.id], made.members, ballots)
-
-    for decision in new.decisions:
-        yield min(now, decision.opens_at), publish(decision)
-        by_time: dict[datetime, list[NewBallot]] = {}
-        for ballot in decision.ballots:
-            time = min(ballot.cast_at or now, now, decision.closes_at - _INSTANT)
-            by_time.setdefault(max(time, min(now, decision.opens_at)), []).append(ballot)
-        for time, ballots in by_time.items():
-            yield time, cast(decision, ballots)
-
-
-@contextmanager
-def _recording_at(community: Community, time: datetime) -> Iterator[Recording]:
-    """A recording whose entries carry this time, not earlier than the last one's (Note [Imported history])."""
-    with ledger.recording(community.pk) as recording:
-        recording.time = time
-        yield recording
-
-
-def found(
+def add_community(
     name: str,
     description: str = "",
     visibility: str = Community.Visibility.MEMBERS,
@@ -201,7 +48,7 @@ def found(
     auto_approve: bool = False,
     at: datetime | None = None,
 ) -> Community:
-    """A community without members, unknown to the ledger yet."""
+    """Add a community without members, unknown to the ledger yet."""
     community = Community(
         name=name,
         description=description,
@@ -215,7 +62,7 @@ def found(
 
 
 def with_a_manager(members: Sequence[NewMember]) -> Sequence[NewMember]:
-    """Somebody has to be able to run a community: where a file names no manager, the first member everybody knows."""
+    """Make the first member whom everybody knows a manager, where the file names none: somebody has to be one."""
     if any(member.is_manager for member in members):
         return members
     known = next((member for member in members if not member.is_anonymous), None) or next(iter(members), None)
@@ -223,7 +70,7 @@ def with_a_manager(members: Sequence[NewMember]) -> Sequence[NewMember]:
 
 
 def add_members(recording: Recording, members: Sequence[NewMember]) -> dict[str, int]:
-    """New members, in this order. Returns their numbers by their ids in the file."""
+    """Add new members, in this order. Returns their numbers by their ids in the file."""
     numbers: dict[str, int] = {}
     accounts = accounts_for(members, recording.time)
     for batch in _batches(zip(members, accounts, strict=True), "members", total=len(members)):
@@ -247,10 +94,9 @@ def add_members(recording: Recording, members: Sequence[NewMember]) -> dict[str,
 
 
 def add_followings(recording: Recording, rows: Iterable[tuple[int, int, Sequence[str], int]]) -> int:
-    """Followings as (follower, followee, tags, order), each pair once. One that exists takes the new tags and keeps its
-    order.
+    """Add followings, given as (follower, followee, tags, order), each pair once.
 
-    Returns how many were made or changed.
+    One that exists takes the new tags and keeps its order. Returns how many were made or changed.
     """
     changed = 0
     for batch in _batches(rows, "followings"):
@@ -291,7 +137,7 @@ def _retagged_change(row: Following) -> Change:
 
 
 def add_decision(recording: Recording, new: NewDecision) -> Decision:
-    """A published decision without ballots."""
+    """Add a published decision without ballots."""
     decision = Decision(
         community=recording.community,
         title=new.title,
@@ -332,7 +178,7 @@ def add_decision(recording: Recording, new: NewDecision) -> Decision:
 
 
 def add_ballots(recording: Recording, decision: Decision, members: Mapping[str, int], new: Sequence[NewBallot]) -> None:
-    """First ballots of these members, given as numbers by their ids in the file, in this decision."""
+    """Add the first ballots in this decision of these members, given as numbers by their ids in the file."""
     choices = {choice.file_id: choice.pk for choice in decision.choices.all()}
     anonymous = Membership.objects.filter(community=decision.community_id, is_anonymous=True)
     anonymous_members = set(anonymous.values_list("pk", flat=True))
@@ -358,7 +204,7 @@ def add_ballots(recording: Recording, decision: Decision, members: Mapping[str, 
 
 
 def _batches(rows: Iterable[Row], what: str, *, total: int | None = None) -> Iterator[list[Row]]:
-    """The rows some at a time, with a progress bar on a terminal."""
+    """Hand on the rows some at a time, with a progress bar on a terminal."""
     waiting = iter(rows)
     with tqdm(total=total, desc=what, unit="", disable=None, leave=False) as bar:
         while batch := list(islice(waiting, _BATCH)):

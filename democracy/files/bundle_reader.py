@@ -14,10 +14,10 @@ from typing import Any, NoReturn, TypeVar, overload
 from django.utils import timezone
 
 from democracy.errors import InvalidInput
-from democracy.files.bulk_writing import (
+from democracy.files.malformed import Malformed
+from democracy.files.new_community import (
     LONGEST_ID,
     OPEN_FOR,
-    Malformed,
     NewBallot,
     NewChoice,
     NewClarification,
@@ -62,7 +62,7 @@ _KINDS: dict[type, str] = {
 
 
 def parse(text: str) -> dict[str, Any]:
-    """The JSON object in a file. Raises Malformed with line and column."""
+    """Read the JSON object in a file. Raises Malformed with line and column."""
     try:
         found = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as error:
@@ -89,7 +89,7 @@ def _constant(name: str) -> NoReturn:
 
 
 def read_bundle(text: str, *, name: str | None = None) -> NewCommunity:
-    """The community in a bundle, under another name if one is given. Raises Malformed naming the path at fault."""
+    """Read the community in a bundle, under another name if one is given. Raises Malformed naming the path at fault."""
     bundle = _Place("", parse(text))
     if bundle.value.get("format") != FORMAT:
         raise Malformed("format", f"must be {FORMAT!r}.")
@@ -251,7 +251,7 @@ class _Place:
     @overload
     def take(self, key: str, kind: type[Value], *, default: Value) -> Value: ...
     def take(self, key: str, kind: type, *, default: Any = None) -> Any:
-        """What stands at `key`, of exactly this kind (true is no number)."""
+        """Take the value at `key`, of exactly this kind (true is no number)."""
         if key not in self.value and default is not None:
             return default
         if key not in self.value:

@@ -21,8 +21,7 @@ from django.utils import timezone
 
 from accounts.errors import DomainError
 from democracy import access, ledger
-from democracy.files.bulk_writing import Made, import_community
-from democracy.files.bundle_reader import FORMAT, VERSION, read_bundle
+from democracy.files.bundle_reader import FORMAT, VERSION
 from democracy.ledger import checkpoints, signing
 from democracy.ledger.canonical import canonical, written_time
 from democracy.models import Ballot, Decision, DecisionSnapshot, Following, Membership, StagedBallot
@@ -41,8 +40,10 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class ExportedMember(NamedTuple):
-    """What a file says of a member, or must know to keep it to itself. `is_hidden`: goes by a pseudonym in the file;
-    `kind`: of which ballot, that they wrote or that they inherit or would.
+    """A member as a file shows or hides it.
+
+    `is_hidden`: goes by a pseudonym in the file. `kind`: of the ballot that the pseudonym is made for, which they cast
+    or else inherit or would.
     """
 
     is_hidden: bool
@@ -63,16 +64,11 @@ class NothingToExport(DomainError):
     code = "NOTHING_TO_EXPORT"
 
 
-def import_bundle(text: str, *, name: str | None = None) -> Made:
-    """Make the community in a bundle, under another name if one is given. Raises Malformed, NameTaken."""
-    return import_community(read_bundle(text, name=name))
-
-
 def export(decision: Decision) -> Iterator[str]:
-    """A decision with its stored result and the inputs as they stood for it, as the text of a bundle that anybody may
-    see, in pieces: rows become text as they are asked for; what the result rests on is read before the first.
+    """Write a decision as a bundle that anybody may see: its stored result and the inputs as they stood for it.
 
-    Where changes since then are not calculated yet, it is still all of one revision. Raises NothingToExport.
+    Returns the text in pieces. Rows become text as they are asked for, but all that the result rests on is read before
+    the first, of one revision even where later changes are not calculated yet. Raises NothingToExport.
     """
     for _ in range(_ATTEMPTS):
         bundle, revision = _export(decision.pk)
@@ -181,7 +177,7 @@ def _members(decision: Decision, members: Members, names: Mapping[int, str]) -> 
 
 
 def _ledger_members(members: Members, names: Mapping[int, str]) -> Iterator[dict[str, Any]]:
-    """By which number the ledger knows each member who bears a name."""
+    """List the numbers by which the ledger knows the members who bear names."""
     for pk in sorted(members, key=names.__getitem__):
         if not members[pk].is_hidden:
             yield {"member": names[pk], "membership": pk}
@@ -207,7 +203,7 @@ def _following_rows(
 
 
 def _given(inputs: CommunityInputs, members: Members, staged: Staged) -> set[int]:
-    """Whose inherited ballots can't be calculated from the file: those of hidden members, and of whoever followed one
+    """Find the members whose inherited ballots can't be calculated from the file: hidden ones, and whoever followed one
     of them before they became anonymous, and so on.
     """
     inherited = {pk for pk, (kind, _, _) in staged.items() if kind == StagedBallot.Kind.INHERITED}

@@ -1,12 +1,12 @@
-"""Which columns of an edge list say who follows, who is followed, and how much: by the words of its header."""
+"""The meaning of the columns in an edge list, by the words of its header: who follows, who is followed, how much."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from democracy.files.bulk_writing import Malformed
-from democracy.files.header_words import same, word, words
+from democracy.files.header_words import name_key, plain_word, words
+from democracy.files.malformed import Malformed
 
 # A part in a relation, clear beside a plain "user" or "member", too.
 _FOLLOWER = words("follower followedby delegator delegating delegatedby truster trustor trustedby principal grantor")
@@ -66,7 +66,7 @@ class Wanted:
 
     @property
     def by_title(self) -> bool:
-        """A title is named, so there is a header."""
+        """Whether a title is named, so that there is a header."""
         return any(name and not name.isdecimal() for name in (self.follower, self.followee, self.weight))
 
 
@@ -87,32 +87,20 @@ class EdgeColumns:
 
 
 def named_columns(titles: Sequence[str], wanted: Wanted, place: str) -> EdgeColumns | None:
-    """The columns that a header's words, or else `wanted`, name; None where no cell is a word for a column and none of
-    `wanted` is.
+    """Find the columns that a header's words, or else `wanted`, name.
+
+    None where no cell is a word for a column, and `wanted` names no title.
 
     Raises Malformed where the words leave open who follows whom.
     """
     says = _meanings(titles)
     if not (wanted.by_title or any(says)):
         return None
-    follower = _place(titles, wanted.follower, "--from-column", place)
-    followee = _place(titles, wanted.followee, "--to-column", place)
+    follower, followee = _named_ends(titles, says, wanted, place)
+    _refuse_limits(titles, wanted, place)
     weight = _place(titles, wanted.weight, "--weight-column", place)
-    if follower is None or followee is None:
-        ends = _ends(says, place, titles)
-        follower = ends[0] if follower is None else follower
-        followee = ends[1] if followee is None else followee
-    if follower == followee:
-        raise Malformed(place, "the same column says who follows and who is followed.")
-    limit = next((title for title in titles if word(title) in _LIMITS), None)
-    if limit is not None and not wanted.is_said:
-        raise Malformed(
-            place,
-            f"{limit!r} may limit the followings, which would all be on everything: leave the column out, or name "
-            "those that count with --from-column and --to-column. A bundle can have followings on topics.",
-        )
     if weight is None:
-        weights = [at for at, title in enumerate(titles) if says[at] == "weight" or word(title) == "w"]
+        weights = [at for at, title in enumerate(titles) if says[at] == "weight" or plain_word(title) == "w"]
         weights = [at for at in weights if at not in (follower, followee)]
         if len(weights) > 1:
             raise Malformed(place, f"{_list(titles, weights)} may all be the weight: name it with --weight-column.")
@@ -120,19 +108,43 @@ def named_columns(titles: Sequence[str], wanted: Wanted, place: str) -> EdgeColu
     return EdgeColumns(follower, followee, weight, tuple(titles))
 
 
+def _named_ends(titles: Sequence[str], says: Sequence[str], wanted: Wanted, place: str) -> tuple[int, int]:
+    """Find the columns that say who follows and who is followed. Raises Malformed."""
+    follower = _place(titles, wanted.follower, "--from-column", place)
+    followee = _place(titles, wanted.followee, "--to-column", place)
+    if follower is None or followee is None:
+        ends = _ends(says, place, titles)
+        follower = ends[0] if follower is None else follower
+        followee = ends[1] if followee is None else followee
+    if follower == followee:
+        raise Malformed(place, "the same column says who follows and who is followed.")
+    return follower, followee
+
+
+def _refuse_limits(titles: Sequence[str], wanted: Wanted, place: str) -> None:
+    """Raises Malformed where a column may say that followings ended, or are on some topics only."""
+    limit = next((title for title in titles if plain_word(title) in _LIMITS), None)
+    if limit is not None and not wanted.is_said:
+        raise Malformed(
+            place,
+            f"{limit!r} may limit the followings, which would all be on everything: leave the column out, or name "
+            "those that count with --from-column and --to-column. A bundle can have followings on topics.",
+        )
+
+
 def names_an_end(titles: Sequence[str]) -> bool:
-    """Some cell is a word for who follows or who is followed, as in a header, or in "1 follows 2"."""
+    """Whether a cell is a word for who follows or who is followed, as in a header, or in "1 follows 2"."""
     return not {"follower", "followed", "from", "to"}.isdisjoint(_meanings(titles))
 
 
 def names_both_ends(titles: Sequence[str]) -> bool:
-    """Some cell is a word for who follows, and some for who is followed."""
+    """Whether a cell is a word for who follows, and another for who is followed."""
     says = set(_meanings(titles))
     return not says.isdisjoint({"follower", "from"}) and not says.isdisjoint({"followed", "to"})
 
 
 def numbered_columns(wanted: Wanted, *, width: int) -> EdgeColumns:
-    """Columns without a header: from, to, weight, unless `wanted` numbers them."""
+    """Number columns without a header: from, to, weight, unless `wanted` numbers them."""
 
     def at(number: str, default: int) -> int:
         return int(number) - 1 if number else default
@@ -144,7 +156,7 @@ def numbered_columns(wanted: Wanted, *, width: int) -> EdgeColumns:
 def _place(titles: Sequence[str], wanted: str, option: str, place: str) -> int | None:
     if not wanted:
         return None
-    found = [at for at, title in enumerate(titles) if same(title) == same(wanted)]
+    found = [at for at, title in enumerate(titles) if name_key(title) == name_key(wanted)]
     if not found and wanted.isdecimal() and 1 <= int(wanted[:4]) <= len(titles):
         return int(wanted) - 1
     if len(found) != 1:
@@ -171,8 +183,8 @@ def _ends(says: Sequence[str], place: str, titles: Sequence[str]) -> tuple[int, 
 
 
 def _meanings(titles: Sequence[str]) -> list[str]:
-    """What each title says, a key of `_MEANINGS` or nothing. The letters u and v are the ends only together."""
-    keys = [word(title) for title in titles]
+    """Find each title's meaning, a key of `_MEANINGS` or nothing. The letters u and v are the ends only together."""
+    keys = [plain_word(title) for title in titles]
     letters = {"u": "from", "v": "to"} if {"u", "v"} <= set(keys) else {}
     return [letters.get(key) or _meaning(key) for key in keys]
 

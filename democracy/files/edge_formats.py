@@ -1,4 +1,4 @@
-"""Lines of edge lists: comments apart, and what KONECT, MatrixMarket and DIMACS put before and around the edges."""
+"""Lines of edge lists, without their comments and the parts that KONECT, MatrixMarket and DIMACS put around edges."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from democracy.files.bulk_writing import Malformed
+from democracy.files.malformed import Malformed
 
 NumberedLine = tuple[int, str]
 
@@ -18,7 +18,7 @@ _UNDIRECTED = "here an edge has no direction: write each following as a line of 
 
 @dataclass(frozen=True)
 class Lines:
-    """`format`: one whose columns are known without a header; none for a plain edge list."""
+    """The lines of an edge list. `format`: one whose columns are known without a header, or none."""
 
     data: Sequence[NumberedLine]
     comments: Sequence[NumberedLine]
@@ -26,7 +26,7 @@ class Lines:
 
 
 def lines_of(text: str) -> Lines:
-    """The lines that are not blank. Raises Malformed where they are not edges from one person to another."""
+    """Split a text into lines, without blank ones. Raises Malformed where they are no edges from person to person."""
     numbered = enumerate(re.split(r"\r\n|\r|\n", text), start=1)
     written = [(number, line) for number, line in numbered if line.strip()]
     comments = [(number, line.strip()) for number, line in written if line.lstrip()[0] in "#%"]

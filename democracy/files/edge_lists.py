@@ -19,7 +19,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TypeAlias
 
-from democracy.files.bulk_writing import LONGEST_ID, Malformed
+from democracy.files.csv_tables import SEPARATORS, Row, named_separator
 from democracy.files.edge_columns import (
     WORDS_DECIDE,
     EdgeColumns,
@@ -31,7 +31,8 @@ from democracy.files.edge_columns import (
 )
 from democracy.files.edge_formats import Lines, lines_of
 from democracy.files.graph_files import read_graph
-from democracy.files.tables import SEPARATORS, Row, named_separator
+from democracy.files.malformed import Malformed, on_line
+from democracy.files.new_community import LONGEST_ID
 from democracy.tags import normalise_tag
 
 Pair: TypeAlias = tuple[str, str]
@@ -64,7 +65,7 @@ class EdgeList:
     negative: int = 0
     repeated: int = 0
     comments: int = 0
-    # How the file was read, and what may not have been meant, in words.
+    # In words: the way the file was read, and what may not have been meant.
     reading: str = ""
     remarks: list[str] = field(default_factory=list)
 
@@ -74,7 +75,7 @@ class EdgeList:
         written = row.cells[columns.weight] if columns.weight is not None and columns.weight < len(row.cells) else ""
         weight = _weight(written, row.line) if written else None
         if tag_by_weight and weight is None:
-            raise Malformed(_place(row.line), "there is no weight to make a tag of.")
+            raise Malformed(on_line(row.line), "there is no weight to make a tag of.")
         self.ids.update((follower, followee))
         if follower == followee:
             self.self_loops += 1
@@ -87,7 +88,7 @@ class EdgeList:
 
 
 def read_edge_list(text: str, *, wanted: Wanted = WORDS_DECIDE, tag_by_weight: bool = False) -> EdgeList:
-    """Followings from text of any kind that is known: columns, MatrixMarket, DIMACS, GML, GraphML, Pajek, DOT.
+    """Read followings from text of any known kind: columns, MatrixMarket, DIMACS, GML, GraphML, Pajek, DOT.
 
     With `tag_by_weight` a weight becomes the following's tag (".8" is "0.8"). Raises Malformed naming the line.
     """
@@ -109,7 +110,7 @@ def read_edge_list(text: str, *, wanted: Wanted = WORDS_DECIDE, tag_by_weight: b
 
 
 def _read(lines: Lines, separator: str, wanted: Wanted, *, tag_by_weight: bool) -> EdgeList:
-    """The one reading of the lines (Note [How an edge list is cut])."""
+    """Find the one reading of the lines (Note [How an edge list is cut])."""
     readings: dict[str, EdgeList] = {}
     faults: list[Malformed] = []
     for each in [separator] if separator else _separators(lines):
@@ -142,7 +143,7 @@ def _line_of(fault: Malformed) -> int:
 
 
 def _separators(lines: Lines) -> list[str]:
-    """Those that stand in every line. Raises Malformed naming a line without the one that others have."""
+    """Find the separators that stand in every line. Raises Malformed naming a line without the one that others have."""
     texts = [line for _, line in lines.data]
     found = [each for each in ",;\t" if all(each in line for line in texts)]
     if all(len(line.split(None, 1)) > 1 for line in texts):
@@ -218,7 +219,7 @@ def _header(first: Row, lines: Lines, wanted: Wanted) -> EdgeColumns | None:
 
 
 def _without_header(rows: Sequence[Row], lines: Lines, wanted: Wanted) -> tuple[EdgeColumns, str]:
-    """Where from, to and weight stand, and how that is known. Raises Malformed where the first row may be a header."""
+    """Find the columns, and say how they are known. Raises Malformed where the first row may be a header."""
     first, width = rows[0], _width(rows)
     in_comment = None if lines.format or wanted.is_said else _header_in_comments(lines, width, wanted)
     if not (lines.format or in_comment):
@@ -291,7 +292,7 @@ def _require_no_other_header(found: EdgeList) -> None:
     for pair, edge in found.edges.items() if len(known) > 1 else ():
         if known.issuperset(pair) and names_both_ends(pair):
             raise Malformed(
-                _place(edge.line),
+                on_line(edge.line),
                 f"this may be a header: {pair[0]!r}, {pair[1]!r}. Lines below it may be meant the other way round: put "
                 "each header's lines into a file of their own, or name the columns with --from-column and --to-column.",
             )
@@ -302,7 +303,7 @@ def _ends(columns: EdgeColumns) -> str:
 
 
 def _alike(one: str, other: str) -> bool:
-    """Two ids are written alike: the same runs of letters and figures, and no great difference in length."""
+    """Whether two ids are written alike: the same runs of letters and figures, and no great difference in length."""
     return _shape(one) == _shape(other) and len(one) <= 2 * len(other) and len(other) <= 2 * len(one)
 
 
@@ -320,7 +321,7 @@ def _width(rows: Iterable[Row]) -> int:
 
 
 def _check_others(row: Row, others: Sequence[int], *, has_weight: bool) -> None:
-    """What is passed over must not turn a following into its opposite, or its direction into none."""
+    """Refuse cells that would be passed over, but turn a following into its opposite or leave it without direction."""
     for at in others:
         cell = row.cells[at]
         if cell.casefold() == "undirected":
@@ -331,22 +332,17 @@ def _check_others(row: Row, others: Sequence[int], *, has_weight: bool) -> None:
             )
 
 
-def _place(line: int) -> str:
-    """Where in the file; graphs are read without lines."""
-    return f"line {line}" if line else ""
-
-
 def _id(text: str, line: int) -> str:
     found, fault = _checked_id(text)
     if fault:
-        raise Malformed(_place(line), fault)
+        raise Malformed(on_line(line), fault)
     return found
 
 
 # The same ids and weights come again and again.
 @lru_cache(maxsize=100_000)
 def _checked_id(text: str) -> tuple[str, str]:
-    """The id, and what speaks against it."""
+    """Normalise an id, and say what speaks against it."""
     found = unicodedata.normalize("NFC", text)
     if not 1 <= len(found) <= LONGEST_ID or not found.isprintable():
         return found, f"an id has 1 to {LONGEST_ID} printable characters."
@@ -369,10 +365,10 @@ def _is_number(text: str) -> bool:
 def _weight(text: str, line: int) -> Decimal:
     """Raises Malformed where it is no number, or may be two."""
     if _THOUSANDS.fullmatch(text):
-        raise Malformed(_place(line), f"the weight {text!r} may be thousands or have decimals: write it with a point.")
+        raise Malformed(on_line(line), f"the weight {text!r} may be thousands or have decimals: write it with a point.")
     weight = _number(text)
     if weight is None:
-        raise Malformed(_place(line), f"the weight {text!r} is not a number.")
+        raise Malformed(on_line(line), f"the weight {text!r} is not a number.")
     return weight
 
 
@@ -390,12 +386,12 @@ def _number(text: str) -> Decimal | None:
 
 @lru_cache(maxsize=100_000)
 def _tag(weight: Decimal) -> str:
-    """A weight as a tag, however it was written: .8 and 0.80 are "0.8"."""
+    """Write a weight as a tag, however it was written before: .8 and 0.80 are "0.8"."""
     return normalise_tag(format(abs(weight).normalize(), "f"))
 
 
 def _remarks(found: EdgeList, lines: Lines) -> list[str]:
-    """What somebody should look at who knows the file."""
+    """List what somebody who knows the file should look at."""
     remarks = []
     marked = sorted(file_id for file_id in found.ids if file_id[0] in "#%")
     if marked and lines.comments:

@@ -1,6 +1,7 @@
 """Graphs in formats of graph programs, by networkx's readers: GML, GraphML, Pajek, DOT.
 
-What those readers drop without a word (nodes of one name, edges without direction, parts of a graph) is refused here.
+Files of which those readers would drop parts without a word (nodes of one name, edges without direction, parts of a
+graph) are refused here.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from xml.etree.ElementTree import ParseError
 import networkx as nx
 import pydot
 
-from democracy.files.bulk_writing import Malformed
+from democracy.files.malformed import Malformed
 
 # Within so many characters a file has to say what it is.
 _HEAD = 20_000
@@ -27,7 +28,7 @@ _PREAMBLE = re.compile(r"#|%|//|(creator|version|comment)\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Graph:
-    """`edges`: follower, followee, and the weight as written or nothing."""
+    """A graph as it was read. `edges`: follower, followee, and the weight as written or nothing."""
 
     format: str
     nodes: list[str]
@@ -35,7 +36,7 @@ class Graph:
 
 
 def read_graph(text: str) -> Graph | None:
-    """The graph, if the text is in one of these formats. Raises Malformed, where possible naming the line."""
+    """Read the graph, if the text is in one of these formats. Raises Malformed, where possible naming the line."""
     first = _first_line(text)
     if first.startswith("<"):
         if "<graphml" in text[:_HEAD].lower():
@@ -77,7 +78,7 @@ def _graph(name: str, graph: Any) -> Graph:
 
 
 def _gml(text: str) -> Any:
-    """By label where all nodes have one, else by id."""
+    """Name nodes by label where all have one, else by id."""
     labels = len(re.findall(r"\bnode\s*\[[^\]]*\blabel\s", text))
     return nx.parse_gml(text, label="label" if labels and labels == len(re.findall(r"\bnode\s*\[", text)) else "id")
 

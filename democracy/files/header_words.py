@@ -1,4 +1,4 @@
-"""Comparing what stands in headers and names with words that are known."""
+"""Comparison of headers and names with known words."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import unicodedata
 
 
 def words(text: str) -> frozenset[str]:
-    """A vocabulary, written with spaces between its words."""
+    """Split a vocabulary that is written with spaces between its words."""
     return frozenset(text.split())
 
 
-def word(cell: str) -> str:
-    """A cell without what people vary in headers: case, spaces, hyphens, underscores."""
+def plain_word(cell: str) -> str:
+    """Strip a cell of all that people vary in headers: case, spaces, hyphens, underscores."""
     folded = unicodedata.normalize("NFKC", cell).casefold()
     return "".join(character for character in folded if character.isalnum())
 
 
-def same(cell: str) -> str:
-    """A key under which titles and names are the same: NFC, case-folded, white space collapsed."""
+def name_key(cell: str) -> str:
+    """Make a key that is equal for equal titles and names: NFC, case-folded, white space collapsed."""
     return " ".join(unicodedata.normalize("NFC", cell).casefold().split())

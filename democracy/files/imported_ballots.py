@@ -9,16 +9,7 @@ from datetime import timedelta
 from democracy.errors import InvalidInput
 from democracy.files.ballot_columns import Race
 from democracy.files.ballot_files import BallotFile, FileBallot
-from democracy.files.bulk_writing import (
-    OPEN_FOR,
-    Malformed,
-    NewBallot,
-    NewChoice,
-    NewDecision,
-    NewMember,
-    add_ballots,
-    add_decision,
-)
+from democracy.files.bulk_writing import add_ballots, add_decision
 from democracy.files.imported_members import (
     KnownMembers,
     adding_to,
@@ -29,6 +20,8 @@ from democracy.files.imported_members import (
     make_members,
     new_member,
 )
+from democracy.files.malformed import Malformed
+from democracy.files.new_community import OPEN_FOR, NewBallot, NewChoice, NewDecision, NewMember
 from democracy.ledger import Recording
 from democracy.models import Community, Decision, Membership
 from democracy.services import validation
@@ -39,7 +32,7 @@ _LONGEST_TITLE = 200
 
 @dataclass(frozen=True)
 class Voters:
-    """Who casts each ballot, in the order of the file: a member's number or, None, somebody new."""
+    """The voter of each ballot, in the order of the file: a member's number or, None, somebody new."""
 
     known: list[int | None]
     new: list[NewMember]
@@ -54,7 +47,7 @@ def import_ballots(
     open_for: timedelta = OPEN_FOR,
     in_order: bool = False,
 ) -> list[Decision]:
-    """A decision for each race, open from now on, with these ballots; all or nothing.
+    """Make a decision for each race, open from now on, with these ballots; all or nothing.
 
     A ballot is cast for the member with the voter's id or handle; others become members. `in_order`: the first ballot
     is the member's with the lowest id, and so on, whatever the file says. Raises Malformed, InvalidInput.
@@ -72,7 +65,7 @@ def import_ballots(
 
 
 def voters_of(file: BallotFile, *, community: str, in_order: bool = False) -> Voters:
-    """Who would cast the ballots in the community of this name; writes nothing. Raises Malformed, InvalidInput."""
+    """Find who would cast the ballots in the community of this name; writes nothing. Raises Malformed, InvalidInput."""
     name = community_name(community)
     # One that is not there yet has no members.
     present = Community.objects.filter(name__iexact=name).first() or Community(name=name, pk=0)
@@ -80,7 +73,7 @@ def voters_of(file: BallotFile, *, community: str, in_order: bool = False) -> Vo
 
 
 def _titles(file: BallotFile, title: str) -> list[str]:
-    """Each decision's title; a file with several races has theirs in it."""
+    """Make each decision's title; it names the race where the file has several."""
     title = validation.line(title, field="title")
     titles = [f"{title}: {validation.line(race.title, field='title')}" if race.title else title for race in file.races]
     for longest in titles:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Max
 
-from democracy.files.bulk_writing import Malformed, add_followings
+from democracy.files.bulk_writing import add_followings
 from democracy.files.edge_lists import EdgeList
 from democracy.files.imported_members import (
     KnownMember,
@@ -19,12 +19,13 @@ from democracy.files.imported_members import (
     make_members,
     new_member,
 )
+from democracy.files.malformed import Malformed, on_line
 from democracy.models import MAX_FOLLOWINGS, Community, Following
 
 
 @dataclass
 class Followings:
-    """What an import of followings did."""
+    """The outcome of an import of followings."""
 
     community: Community
     new_members: int
@@ -50,7 +51,7 @@ def import_followings(edges: EdgeList, *, community: str) -> Followings:
                 places.last[pk] += 1
                 if places.count[pk] > MAX_FOLLOWINGS:
                     raise Malformed(
-                        _place(edge.line),
+                        on_line(edge.line),
                         f"{follower!r} would follow more than {MAX_FOLLOWINGS:,} members.",
                     )
             rows.append((pk, pks[followee], edge.tags, places.last[pk]))
@@ -59,33 +60,28 @@ def import_followings(edges: EdgeList, *, community: str) -> Followings:
 
 
 def _known(edges: EdgeList, members: KnownMembers) -> dict[str, int]:
-    """The members that are there by the file's ids. Nobody follows for somebody who left, nor anybody anonymous."""
+    """Find the members that are there, by the file's ids. Refuses those who have left, and following the anonymous."""
     lines = {end: edge.line for pair, edge in reversed(edges.edges.items()) for end in pair}
     known: dict[str, KnownMember] = {}
     ids: dict[int, str] = {}
     for file_id in sorted(edges.ids, key=lambda each: (lines.get(each, 0), each)):
-        member = members.find(file_id, _place(lines.get(file_id, 0)))
+        member = members.find(file_id, on_line(lines.get(file_id, 0)))
         if member is None:
             if is_address(file_id):
                 raise Malformed(
-                    _place(lines.get(file_id, 0)),
+                    on_line(lines.get(file_id, 0)),
                     f"{file_id!r} is an e-mail address and no member's: whoever is made from it would be shown by it. "
                     "Use names or numbers.",
                 )
             continue
         other = ids.setdefault(member.pk, file_id)
         if other != file_id:
-            raise Malformed(_place(lines.get(file_id, 0)), f"{file_id!r} and {other!r} are the same member.")
+            raise Malformed(on_line(lines.get(file_id, 0)), f"{file_id!r} and {other!r} are the same member.")
         known[file_id] = member
     for (_, followee), edge in edges.edges.items():
         if followee in known and known[followee].is_anonymous:
-            raise Malformed(_place(edge.line), f"{followee!r} cannot be followed.")
+            raise Malformed(on_line(edge.line), f"{followee!r} cannot be followed.")
     return {file_id: member.pk for file_id, member in known.items()}
-
-
-def _place(line: int) -> str:
-    """Where in the file; graphs are read without lines."""
-    return f"line {line}" if line else ""
 
 
 @dataclass

@@ -10,7 +10,9 @@ from django.db import transaction
 
 from democracy import eventlog, ledger
 from democracy.errors import InvalidInput
-from democracy.files.bulk_writing import LONGEST_ID, Malformed, NewMember, add_members, found, with_a_manager
+from democracy.files.bulk_writing import add_community, add_members, with_a_manager
+from democracy.files.malformed import Malformed
+from democracy.files.new_community import LONGEST_ID, NewMember
 from democracy.ledger import Recording, contents
 from democracy.models import Community, Membership
 from democracy.services import validation
@@ -26,7 +28,7 @@ class KnownMember:
 
 
 class KnownMembers:
-    """Who is or was a member, by what files call them: the id they came with, their handle or e-mail address."""
+    """Present and former members, by their names in files: the id they came with, handle, e-mail address."""
 
     def __init__(self, community: Community) -> None:
         self.file_ids: dict[str, KnownMember] = {}
@@ -47,7 +49,7 @@ class KnownMembers:
                 self._sign_in.add(pk)
 
     def find(self, file_id: str, place: str) -> KnownMember | None:
-        """The member an id means, None if nobody does.
+        """Find the member that an id means; None if it means nobody.
 
         Raises Malformed where it may mean one or the other, and where the member has left.
         """
@@ -66,12 +68,12 @@ class KnownMembers:
 
 
 def by_number(file_id: str) -> tuple[int, int, str]:
-    """Key that puts ids which are numbers first, as numbers, and the others after them."""
+    """Make a sort key that puts ids which are numbers first, as numbers, and the others after them."""
     return (0, int(file_id), file_id) if file_id.isascii() and file_id.isdecimal() else (1, 0, file_id)
 
 
 def community_name(name: str) -> str:
-    """A name a community can have. Raises InvalidInput."""
+    """Check and clean the name of a community. Raises InvalidInput."""
     cleaned = validation.line(name, field="community")
     if len(cleaned) > _LONGEST_NAME:
         raise InvalidInput(f"A community's name has at most {_LONGEST_NAME} characters.", field="community")
@@ -79,18 +81,18 @@ def community_name(name: str) -> str:
 
 
 def is_address(file_id: str) -> bool:
-    """An e-mail address is nobody's name or id: these are shown to all."""
+    """Whether the id is an e-mail address, which is nobody's name or id: these are shown to all."""
     return "@" in file_id[1:]
 
 
 @contextmanager
 def adding_to(name: str) -> Iterator[tuple[Recording, bool]]:
-    """A recording of the community of this name, made if it is missing, and whether it was."""
+    """Open a recording of the community of this name; say whether it was missing, and made."""
     with transaction.atomic():
         community = Community.objects.filter(name__iexact=name).first()
         is_new = community is None
         if community is None:
-            community = found(name)
+            community = add_community(name)
             transaction.on_commit(lambda: eventlog.community_created(eventlog.SYSTEM, name), robust=True)
         with ledger.recording(community.pk) as recording:
             if is_new:
@@ -103,12 +105,12 @@ def new_member(file_id: str) -> NewMember:
 
 
 def make_members(recording: Recording, members: Sequence[NewMember], *, is_new: bool) -> dict[str, int]:
-    """These members' numbers, by their ids; in a new community the first of them manages it."""
+    """Add these members and return their numbers by their ids; in a new community the first of them manages it."""
     return add_members(recording, with_a_manager(members) if is_new else members)
 
 
 def free_ids(wanted: Iterable[str], taken: Iterable[str]) -> list[str]:
-    """The ids, and for each that somebody bears, a longer one that nobody does."""
+    """Keep the ids that nobody bears, and make the others longer until nobody does."""
     used = set(taken)
     free = []
     for file_id in wanted:

@@ -20,7 +20,7 @@ _LONGEST_HANDLE = 40
 
 
 class Person(Protocol):
-    """What an account is made of. `handle`: of an account of the demo, which is used again where it exists."""
+    """The data that an account is made of. `handle`: of an account of the demo, which is used again where it exists."""
 
     @property
     def name(self) -> str: ...
@@ -31,8 +31,9 @@ class Person(Protocol):
 
 
 def accounts_for(members: Iterable[Person], joined: datetime) -> Iterator[User]:
-    """An account for each member, in order: the demo's own where it exists, else a new one without an e-mail address.
-    They are made some at a time, shortly before they are asked for.
+    """Make an account for each member, in order; the demo's own is taken where it exists.
+
+    They have no e-mail address, and are made some at a time, shortly before they are asked for.
     """
     handles = _Handles()
     waiting = iter(members)
@@ -51,7 +52,7 @@ def accounts_for(members: Iterable[Person], joined: datetime) -> Iterator[User]:
 
 
 def _no_password() -> str:
-    """As Django makes it, but in a hundredth of the time."""
+    """Make an unusable password as Django does, but in a hundredth of the time."""
     return UNUSABLE_PASSWORD_PREFIX + secrets.token_hex(20)
 
 
@@ -62,7 +63,7 @@ class _Handles:
         self._numbers: dict[str, int] = {}
 
     def free(self, members: Sequence[Person]) -> list[str]:
-        """A handle for each. Those given before are in the database by now."""
+        """Find a free handle for each. Those given before are in the database by now."""
         bases = [_base_of_handle(member) for member in members]
         handles = [""] * len(bases)
         used: set[str] = set()

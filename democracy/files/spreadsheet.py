@@ -7,24 +7,13 @@ import io
 from collections.abc import Sequence
 
 from democracy.access import Viewer
+from democracy.files.csv_tables import safe_cell
 from democracy.models import Choice, Decision
 from democracy.reading.ballots import Columns, ballot_rows, read_rows
 from graph import STAR
 
-# A cell that begins with one of these is taken for a formula by some spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 # Without it, spreadsheets take UTF-8 for something else.
 BYTE_ORDER_MARK = "\ufeff"
-
-
-def safe_cell(text: str) -> str:
-    """The text, with an apostrophe before what could be taken for a formula."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
-
-
-def unguarded(text: str) -> str:
-    """The text as it was before `safe_cell`."""
-    return text[1:] if text.startswith("'") and safe_cell(text[1:]) == text else text
 
 
 def ballots_as_csv(viewer: Viewer, decision: Decision, choices: Sequence[Choice], columns: Columns) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from django.core.management.base import CommandError
 
 from accounts.errors import DomainError
-from democracy.files.bulk_writing import Malformed
+from democracy.files.malformed import Malformed
 
 
 def read_bytes(path: Path) -> bytes:

@@ -47,12 +47,13 @@ def check_register(
             yield Violation("ACCEPTED_AFTER_CLOSING", subject, f"entry {entry.revision}: {entry.after}")
     judged = []
     for one in operations:
-        if one.outcome is Outcome.REFUSED and one.code == CLOSED and closed is not None and one.completed >= closed:
-            continue
-        if one.outcome is Outcome.REFUSED and one.code != _NOTHING_THERE.get(one.kind):
-            yield Violation("REFUSED_WITHOUT_CAUSE", subject, str(one))
-        elif one.outcome is not Outcome.UNREACHED:
+        if one.outcome is not Outcome.REFUSED:
+            if one.outcome is not Outcome.UNREACHED:
+                judged.append(one)
+        elif one.code == _NOTHING_THERE.get(one.kind):
             judged.append(one)
+        elif not (one.code == CLOSED and closed is not None and one.completed >= closed):
+            yield Violation("REFUSED_WITHOUT_CAUSE", subject, str(one))
     if not told and not _is_explained(judged, before, entries):
         yield Violation(
             "NO_ORDER_EXPLAINS",

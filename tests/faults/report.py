@@ -41,52 +41,51 @@ class Report:
         return sum(fault.is_kill for fault in self.faults)
 
     def figures(self) -> dict[str, Any]:
+        acknowledged = [one for one in self.operations if one.outcome is Outcome.ACKNOWLEDGED]
+        unknown = [one for one in self.operations if one.outcome is Outcome.UNKNOWN]
         return {
             "plan": dict(self.plan),
             "took_seconds": round(self.took, 1),
             "settling_seconds": round(self.settling, 1),
             "kills": self.kills,
             "faults": _counted(fault.kind for fault in self.faults),
-            "operations": {
-                kind: _counted(one.outcome for one in self.operations if one.kind == kind)
-                for kind in sorted({one.kind for one in self.operations})
-            },
-            "outcomes": _counted(one.outcome for one in self.operations),
-            "refusals": _counted(one.code for one in self.operations if one.outcome is Outcome.REFUSED),
-            "without_an_answer": _counted(
-                one.code or one.detail.partition("(")[0]
-                for one in self.operations
-                if one.outcome in {Outcome.UNKNOWN, Outcome.UNREACHED}
-            ),
-            "latency_seconds": _spread(
-                [one.completed - one.invoked for one in self.operations if one.outcome is Outcome.ACKNOWLEDGED]
-            ),
-            "latency_without_an_answer_seconds": _spread(
-                [one.completed - one.invoked for one in self.operations if one.outcome is Outcome.UNKNOWN]
-            ),
+            **self._outcomes(),
+            "latency_seconds": _spread([one.completed - one.invoked for one in acknowledged]),
+            "latency_without_an_answer_seconds": _spread([one.completed - one.invoked for one in unknown]),
             "longest_time_without_an_acknowledgement_seconds": round(self._longest_pause(), 2),
             "oldest_uncounted_ballot_seconds": _spread(self.lags),
             "recovery_seconds": {
                 kind: _spread(times) for kind, times in sorted(self._recoveries().items()) if any(times)
             },
             "acknowledged_while_down": {
-                name: sum(
-                    one.outcome is Outcome.ACKNOWLEDGED
-                    and any(a <= one.invoked and one.completed <= b for a, b in times)
-                    for one in self.operations
-                )
+                name: sum(any(a <= one.invoked and one.completed <= b for a, b in times) for one in acknowledged)
                 for name, times in self._outages().items()
             },
             "runs": self._runs(),
             "ledger_entries": len(self.state.entries),
-            "watchers": {
-                "number": len(self.watchers),
-                "connections": sum(watcher.connections for watcher in self.watchers),
-                "results_seen": sum(len(watcher.sightings) for watcher in self.watchers),
-                "refusals": dict(sum((Counter(watcher.refusals) for watcher in self.watchers), Counter())),
-            },
+            "watchers": self._watched(),
             "violations": [asdict(violation) for violation in self.violations],
             "fault_log": [asdict(fault) for fault in sorted(self.faults, key=lambda fault: fault.at)],
+        }
+
+    def _outcomes(self) -> dict[str, Any]:
+        kinds = sorted({one.kind for one in self.operations})
+        unanswered = [one for one in self.operations if one.outcome in {Outcome.UNKNOWN, Outcome.UNREACHED}]
+        return {
+            "operations": {
+                kind: _counted(one.outcome for one in self.operations if one.kind == kind) for kind in kinds
+            },
+            "outcomes": _counted(one.outcome for one in self.operations),
+            "refusals": _counted(one.code for one in self.operations if one.outcome is Outcome.REFUSED),
+            "without_an_answer": _counted(one.code or one.detail.partition("(")[0] for one in unanswered),
+        }
+
+    def _watched(self) -> dict[str, Any]:
+        return {
+            "number": len(self.watchers),
+            "connections": sum(watcher.connections for watcher in self.watchers),
+            "results_seen": sum(len(watcher.sightings) for watcher in self.watchers),
+            "refusals": dict(sum((Counter(watcher.refusals) for watcher in self.watchers), Counter())),
         }
 
     def _longest_pause(self) -> float:

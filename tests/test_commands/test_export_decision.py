@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from democracy import access, ledger, services
-from democracy.files import bundle_writer
+from democracy.files.imported_community import import_bundle
 from democracy.models import Decision, Membership, StagedBallot
 from tests import factories
 from tests.factories import close, follow, vote
@@ -199,7 +199,7 @@ def test_whoever_became_anonymous_after_closing_keeps_the_name_of_a_cast_ballot_
     assert given > {dan, str(members["cat"].pk)}
     assert bundle["decisions"][0]["result"] == before["decisions"][0]["result"]
     assert verified(bundle)[0] == []
-    assert bundle_writer.import_bundle(json.dumps(bundle), name="Copy").decisions
+    assert import_bundle(json.dumps(bundle), name="Copy").decisions
 
 
 def test_two_decisions_have_different_pseudonyms(town):

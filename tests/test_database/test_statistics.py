@@ -6,7 +6,8 @@ import pytest
 from django.db import connection
 
 from democracy.database import statistics
-from democracy.files.bulk_writing import NewCommunity, NewFollowing, NewMember, import_community
+from democracy.files.imported_community import import_community
+from democracy.files.new_community import NewCommunity, NewFollowing, NewMember
 from tests import factories
 from tests.recalculation import live_recalculation, until
 

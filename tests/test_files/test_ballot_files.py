@@ -8,9 +8,9 @@ import pytest
 
 from democracy.files.ballot_columns import Layout
 from democracy.files.ballot_files import BallotFile, names_in, read_ballots
-from democracy.files.bulk_writing import Malformed
-from democracy.files.tables import read_table
-from democracy.files.text import spreadsheet_text, unicode_text
+from democracy.files.csv_tables import read_table
+from democracy.files.decoding import decode_spreadsheet, decode_unicode
+from democracy.files.malformed import Malformed
 
 Shown = tuple[str, list[tuple[str, tuple[str, ...]]], list[tuple[str, tuple[int | None, ...]]]]
 
@@ -228,22 +228,22 @@ class TestText:
         ],
     )
     def test_the_mark_says_how_it_is_encoded(self, mark, codec, encoding):
-        for decode in (unicode_text, spreadsheet_text):
+        for decode in (decode_unicode, decode_spreadsheet):
             text = decode(mark + "Zoë,Bob".encode(codec))
             assert (text.text, text.encoding) == ("Zoë,Bob", encoding)
 
     def test_only_spreadsheets_may_be_in_windows_1252(self):
-        text = spreadsheet_text("Zoë – 5 €".encode("cp1252"))
+        text = decode_spreadsheet("Zoë – 5 €".encode("cp1252"))
         assert (text.text, text.encoding) == ("Zoë – 5 €", "Windows-1252")
         with pytest.raises(Malformed, match="line 2: this is not UTF-8 text"):
-            unicode_text("a\rZoë".encode("cp1252"))
+            decode_unicode("a\rZoë".encode("cp1252"))
 
     def test_damaged_utf_8_is_not_taken_for_windows_1252(self):
         with pytest.raises(Malformed, match="line 2: this is not UTF-8 text"):
-            spreadsheet_text("Zoë\nÅsa".encode() + b"\xe9\n")
-        assert spreadsheet_text("„Groß“, „Zoë“".encode("cp1252")).text == "„Groß“, „Zoë“"
+            decode_spreadsheet("Zoë\nÅsa".encode() + b"\xe9\n")
+        assert decode_spreadsheet("„Groß“, „Zoë“".encode("cp1252")).text == "„Groß“, „Zoë“"
         with pytest.raises(Malformed, match="line 2: this is not UTF-8 text"):
-            spreadsheet_text(b"a\n\x81\n")
+            decode_spreadsheet(b"a\n\x81\n")
 
     @pytest.mark.parametrize(
         ("data", "message"),
@@ -258,7 +258,7 @@ class TestText:
         ],
     )
     def test_what_is_no_text_is_refused_with_what_to_do(self, data, message):
-        for decode in (unicode_text, spreadsheet_text):
+        for decode in (decode_unicode, decode_spreadsheet):
             with pytest.raises(Malformed) as caught:
                 decode(data)
             assert message in str(caught.value)

@@ -6,9 +6,9 @@ import unicodedata
 
 import pytest
 
-from democracy.files.bulk_writing import Malformed
 from democracy.files.edge_columns import Wanted
 from democracy.files.edge_lists import read_edge_list
+from democracy.files.malformed import Malformed
 
 
 def pairs(text: str, **wanted: str) -> list[tuple[str, str]]:

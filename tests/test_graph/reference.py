@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -46,6 +46,25 @@ def calculate(community: Community, ballots: Mapping[Member, CastBallot]) -> Ref
     written = {member: one for member, one in ballots.items() if member in community.roles or one.anonymous}
     # What lies in the urn hands nothing on.
     cast = {member: one for member, one in written.items() if not one.abstain and not one.anonymous}
+    tags = spread(community, written, cast)
+    active: dict[Member, list[Member]] = {member: [] for member in tags if member not in written}
+    for (follower, followee), topics in community.followings.items():
+        if follower in active and followee in tags and (not topics or topics & tags[followee]):
+            active[follower].append(followee)
+    weights = solve(active, cast)
+    staged = {member: as_written(community, member, ballot) for member, ballot in written.items()}
+    for member in community.roles.keys() & active.keys():
+        microstars = mean([(cast[source].stars, weight) for source, weight in weights[member].items()])
+        counted = community.roles[member]
+        staged[member] = StagedBallot(member, "inherited", microstars, frozenset(tags[member]), counted)
+    urn = frozenset(member for member, ballot in written.items() if ballot.anonymous)
+    return Reference(staged, active, weights, urn)
+
+
+def spread(
+    community: Community, written: Container[Member], cast: Mapping[Member, CastBallot]
+) -> dict[Member, set[str]]:
+    """Hand tags on until nobody receives any more."""
     tags = {member: set(ballot.tags) for member, ballot in cast.items()}
     growing = True
     while growing:
@@ -56,28 +75,21 @@ def calculate(community: Community, ballots: Mapping[Member, CastBallot]) -> Ref
                 if (shared or not topics) and not (follower in tags and shared <= tags[follower]):
                     tags[follower] = tags.get(follower, set()) | shared
                     growing = True
-    active: dict[Member, list[Member]] = {member: [] for member in tags if member not in written}
-    for (follower, followee), topics in community.followings.items():
-        if follower in active and followee in tags and (not topics or topics & tags[followee]):
-            active[follower].append(followee)
-    weights = solve(active, cast)
-    staged = {}
-    for member in community.roles | written:
-        counted = community.roles.get(member, False)
-        if member in written:
-            ballot = written[member]
-            counted = counted or ballot.anonymous
-            microstars = tuple(star * 1_000_000 for star in ballot.stars)
-            kind: Kind = "abstained" if ballot.abstain else "cast"
-            staged[member] = StagedBallot(member, kind, microstars, ballot.tags, counted and not ballot.abstain)
-        elif member in active:
-            rows = [(cast[source].stars, weight) for source, weight in weights[member].items()]
-            choices = range(len(rows[0][0]))
-            means = [sum((weight * stars[c] for stars, weight in rows), Fraction(0)) for c in choices]
-            microstars = tuple(round(mean * 1_000_000) for mean in means)
-            staged[member] = StagedBallot(member, "inherited", microstars, frozenset(tags[member]), counted)
-    urn = frozenset(member for member, ballot in written.items() if ballot.anonymous)
-    return Reference(staged, active, weights, urn)
+    return tags
+
+
+def as_written(community: Community, member: Member, ballot: CastBallot) -> StagedBallot:
+    counted = community.roles.get(member, False) or ballot.anonymous
+    microstars = tuple(star * 1_000_000 for star in ballot.stars)
+    kind: Kind = "abstained" if ballot.abstain else "cast"
+    return StagedBallot(member, kind, microstars, ballot.tags, counted and not ballot.abstain)
+
+
+def mean(rows: Sequence[tuple[Sequence[int], Fraction]]) -> tuple[int, ...]:
+    """The weighted mean of stars, in microstars."""
+    choices = range(len(rows[0][0]))
+    means = [sum((weight * stars[c] for stars, weight in rows), Fraction(0)) for c in choices]
+    return tuple(round(number * 1_000_000) for number in means)
 
 
 def solve(active: Mapping[Member, Sequence[Member]], cast: Iterable[Member]) -> dict[Member, dict[Member, Fraction]]:

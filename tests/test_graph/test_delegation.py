@@ -78,6 +78,27 @@ def test_its_digraph_is_frozen() -> None:
         example().digraph.add_edge(1, 3)
 
 
+def test_its_digraph_rests_on_its_dictionaries_and_copies_of_it_on_their_own() -> None:
+    graph = example().updated([FollowingSet(3, 1)], revision=8)
+    digraph = graph.digraph
+    assert nx.is_frozen(digraph)
+    assert {member: dict(found) for member, found in digraph.succ.items()} == graph.followees
+    assert {member: dict(found) for member, found in digraph.pred.items()} == graph.followers
+    assert all(attributes is graph.followees[a][b] for a, b, attributes in digraph.edges(data=True))
+    assert all(attributes is graph.roles[member] for member, attributes in digraph.nodes(data=True))
+    before = content(graph)
+    for copy in (digraph.copy(), nx.DiGraph(digraph), digraph.reverse(), digraph.subgraph([1, 2, 3]).copy()):
+        copy.remove_node(1)
+    assert content(graph) == before
+
+
+def test_algorithms_of_networkx_run_on_its_digraph() -> None:
+    graph = example().updated([FollowingSet(3, 2)], revision=8)
+    assert sorted(map(sorted, nx.strongly_connected_components(graph.digraph))) == [[1], [2, 3]]
+    assert nx.descendants(graph.digraph, 1) == {2, 3}
+    assert nx.ancestors(graph.digraph, 2) == {1, 3}
+
+
 @pytest.mark.parametrize("far", [4, 10**12])
 def test_its_arrays_hold_the_same_in_member_order(far: int) -> None:
     graph = DelegationGraph.build(

@@ -57,17 +57,17 @@ def test_staging_from_scratch_is_what_the_rules_say(setting: Setting) -> None:
     assert_result_follows(calculation.result, community, reference)
 
 
-@pytest.mark.parametrize("large_cone", [1_000, 0], ids=["incremental", "restaging beyond a cone"])
+@pytest.mark.parametrize("most_affected", [1_000, 0], ids=["incremental", "from scratch"])
 @laws
 @given(setting=communities(), history=st.lists(events(), min_size=1, max_size=5))
 def test_an_update_leads_where_a_new_calculation_leads(
-    setting: Setting, history: list[list[Any]], large_cone: int
+    setting: Setting, history: list[list[Any]], most_affected: int
 ) -> None:
     community, ballots = setting
     calculation = from_scratch(community, ballots)
     ballots = dict(ballots)
-    kept = calculation_module._LARGE_CONE
-    calculation_module._LARGE_CONE = large_cone
+    kept = calculation_module._MOST_AFFECTED
+    calculation_module._MOST_AFFECTED = most_affected
     try:
         for changes, new_ballots in history:
             before = staged(calculation)
@@ -86,7 +86,7 @@ def test_an_update_leads_where_a_new_calculation_leads(
             for member in range(14):
                 assert calculation.staged(member) == reference.staged.get(member)
     finally:
-        calculation_module._LARGE_CONE = kept
+        calculation_module._MOST_AFFECTED = kept
 
 
 @laws

@@ -15,10 +15,10 @@ from django.db import transaction
 from accounts.errors import DomainError
 from crowdvote.operations.logfile import EventFormatter
 from democracy import services
-from democracy.files import bundle_writer
 from democracy.files.ballot_files import read_ballots
 from democracy.files.edge_lists import read_edge_list
 from democracy.files.imported_ballots import import_ballots
+from democracy.files.imported_community import import_bundle
 from democracy.files.imported_followings import import_followings
 from democracy.models import Community, Decision
 from tests import factories
@@ -233,7 +233,7 @@ BUNDLE = {
 
 class TestImports:
     def test_of_a_bundle(self, logged: Logged) -> None:
-        assert logged(lambda: bundle_writer.import_bundle(json.dumps(BUNDLE))) == [
+        assert logged(lambda: import_bundle(json.dumps(BUNDLE))) == [
             "[INFO] [COMMUNITY_CREATE] [system] - Community 'Capital City' created",
             "[INFO] [DECISION_CREATE] [system] - Decision 'Trees' created in Capital City",
             "[INFO] [DECISION_PUBLISH] [system] - Decision 'Trees' published, voting opens",

@@ -54,11 +54,18 @@ def by_definition(cast: Stars, tagged: Tags, follows: dict[tuple[str, str], froz
         if tags == (tags := tagged | found):
             break
     unknown = sorted(found)
-    rows = []
-    for a in unknown:
-        asked = [b for x, b in active if x == a]
-        known = [sum(cast[b][c] for b in asked if b in cast) for c in range(2)]
-        rows.append([Fraction(len(asked) * (a == b) - (b in asked)) for b in unknown] + [Fraction(n) for n in known])
+    rows = solved([equation(a, unknown, [b for x, b in active if x == a], cast) for a in unknown])
+    stars = {a: tuple(round(number * 1_000_000) for number in row[-2:]) for a, row in zip(unknown, rows, strict=True)}
+    return stars | {a: tuple(number * 1_000_000 for number in ballot) for a, ballot in cast.items()}, tags
+
+
+def equation(member: str, unknown: list[str], asked: list[str], cast: Stars) -> list[Fraction]:
+    """The member's stars, so often as it asks, less those of the unknown it asks: the sum of the ballots it asks."""
+    known = [sum(cast[b][c] for b in asked if b in cast) for c in range(2)]
+    return [Fraction(len(asked) * (member == b) - (b in asked)) for b in unknown] + [Fraction(n) for n in known]
+
+
+def solved(rows: list[list[Fraction]]) -> list[list[Fraction]]:
     for n in range(len(rows)):
         pivot = next(m for m in range(n, len(rows)) if rows[m][n])
         rows[n], rows[pivot] = rows[pivot], rows[n]
@@ -66,8 +73,7 @@ def by_definition(cast: Stars, tagged: Tags, follows: dict[tuple[str, str], froz
         for m in range(len(rows)):
             if m != n and rows[m][n]:
                 rows[m] = [x - rows[m][n] * y for x, y in zip(rows[m], rows[n], strict=True)]
-    stars = {a: tuple(round(number * 1_000_000) for number in row[-2:]) for a, row in zip(unknown, rows, strict=True)}
-    return stars | {a: tuple(number * 1_000_000 for number in ballot) for a, ballot in cast.items()}, tags
+    return rows
 
 
 @st.composite

@@ -21,7 +21,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import update_profile
 from democracy import access, services
-from democracy.files.spreadsheet import safe_cell
+from democracy.files.csv_tables import safe_cell
 from democracy.models import Ballot, Decision, DecisionSnapshot, Membership
 from democracy.recalculation import recalculate_community
 from democracy.recalculation.staging import forget_everything

@@ -11,9 +11,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from democracy.files.ballot_files import BallotFile, names_in, read_ballots
+from democracy.files.csv_tables import SEPARATORS
+from democracy.files.decoding import decode_spreadsheet
 from democracy.files.imported_ballots import Voters, import_ballots, voters_of
-from democracy.files.tables import SEPARATORS
-from democracy.files.text import spreadsheet_text
 from democracy.management.files import importing, read_bytes
 
 _MOST_DAYS = 3_650
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         data = read_bytes(file)
         wanted = tags.split(",") if tags else []
         with importing(file):
-            text = spreadsheet_text(data)
+            text = decode_spreadsheet(data)
             read = read_ballots(text.text, id_column=id_column, choices=names_in(choices), excluded=names_in(exclude))
             voters = voters_of(read, community=community, in_order=in_order)
             said = self.stdout if dry_run else self.stderr

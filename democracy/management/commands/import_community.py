@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from democracy.files import bundle_writer
+from democracy.files.imported_community import import_bundle
 from democracy.management.files import importing, read_text
 
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, file: Path, name: str | None, **options: Any) -> None:
         text = read_text(file)
         with importing(file):
-            made = bundle_writer.import_bundle(text, name=name)
+            made = import_bundle(text, name=name)
         self.stdout.write(f"community {made.community.pk}")
         for file_id, decision in made.decisions.items():
             self.stdout.write(f"decision {file_id} {decision.pk}")

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from democracy.files.decoding import decode_unicode
 from democracy.files.edge_columns import Wanted
 from democracy.files.edge_lists import read_edge_list
 from democracy.files.imported_followings import import_followings
-from democracy.files.text import unicode_text
 from democracy.management.files import importing, read_bytes
 
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         data = read_bytes(file)
         with importing(file):
             wanted = Wanted(from_column, to_column, weight_column)
-            edges = read_edge_list(unicode_text(data).text, wanted=wanted, tag_by_weight=tag_by_weight)
+            edges = read_edge_list(decode_unicode(data).text, wanted=wanted, tag_by_weight=tag_by_weight)
             made = import_followings(edges, community=community)
         self.stdout.write(f"community {made.community.pk}")
         counts = {

@@ -1,4 +1,4 @@
-"""Tables in text files: which separator stands between the columns, the header, and the rows with their lines."""
+"""Tables in text files: the separator between columns, the header, and the rows with their lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from democracy.files.bulk_writing import Malformed
+from democracy.files.malformed import Malformed
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 # Excel's own: a first line that names the separator and is no part of the table.
@@ -16,11 +16,13 @@ _SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?[,;\t]*[ ]*(?=[\r\n]|\Z)', re.IGNORE
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _FIRST_RECORD = re.compile(r'\s*((?:"(?:[^"]|"")*"|[^"\r\n])*)')
 _ENTITY = re.compile(r"&#?\w+;")
+# A cell that begins with one of these is taken for a formula by some spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True)
 class Row:
-    """`line`: of the file, on which it begins, from 1."""
+    """A row of a table. `line`: of the file, on which it begins, from 1."""
 
     line: int
     cells: tuple[str, ...]
@@ -32,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The cells are trimmed; lines with nothing in them are left out, rows of separators alone are not."""
+    """A header and its rows. Cells are trimmed; empty lines are left out, rows of separators alone are not."""
 
     separator: str
     header: Row
@@ -40,7 +42,7 @@ class Table:
 
 
 def named_separator(text: str) -> tuple[str, str]:
-    """The separator that a line `sep=;` at the top names, or none, and the text with that line emptied.
+    """Take the separator that a line `sep=;` at the top names, or none, and the text with that line emptied.
 
     Raises Malformed where it names something else.
     """
@@ -53,7 +55,7 @@ def named_separator(text: str) -> tuple[str, str]:
 
 
 def read_table(text: str) -> Table:
-    """The first row is the header. Raises Malformed naming the line."""
+    """Read a table whose first row is the header. Raises Malformed naming the line."""
     separator, text = named_separator(text)
     separator = separator or (_separator(text) if text.strip() else ",")
     rows = tuple(_rows(text, separator))
@@ -63,7 +65,7 @@ def read_table(text: str) -> Table:
 
 
 def _separator(text: str) -> str:
-    """What stands between the columns of the header; where several could, that which cuts all rows alike."""
+    """Find the separator between the columns of the header; of several, the one that cuts all rows alike."""
     record = _FIRST_RECORD.match(text)
     bare = _ENTITY.sub("", _QUOTED.sub("", record[1] if record else ""))
     possible = [separator for separator in ",;\t" if separator in bare]
@@ -95,3 +97,13 @@ def _rows(text: str, separator: str) -> Iterator[Row]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise Malformed(f"line {line}", f"this is not CSV: {error}.") from error
+
+
+def safe_cell(text: str) -> str:
+    """Put an apostrophe before a text that could be taken for a formula."""
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+
+
+def unsafe_cell(text: str) -> str:
+    """Undo `safe_cell`."""
+    return text[1:] if text.startswith("'") and safe_cell(text[1:]) == text else text

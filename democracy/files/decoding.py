@@ -1,11 +1,11 @@
-"""Files as text: from bytes, by the mark they begin with, to characters. What cannot be text is refused."""
+"""Decoding of files: from bytes, by the mark they begin with, to text. Bytes that cannot be text are refused."""
 
 from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
 
-from democracy.files.bulk_writing import Malformed
+from democracy.files.malformed import Malformed
 
 # The longer marks first: UTF-32 begins like UTF-16.
 _MARKS = (
@@ -27,14 +27,14 @@ _SAVE_AS = "save the file as UTF-8 (“CSV UTF-8” in a spreadsheet)."
 
 @dataclass(frozen=True)
 class FileText:
-    """`encoding` as people know it."""
+    """Text, and the name of its encoding as people know it."""
 
     text: str
     encoding: str
 
 
-def unicode_text(data: bytes) -> FileText:
-    """UTF-8, or whatever the mark at the beginning says. Raises Malformed naming the line."""
+def decode_unicode(data: bytes) -> FileText:
+    """Decode UTF-8, or whatever the mark at the beginning says. Raises Malformed naming the line."""
     for beginning, message in _NO_TEXT:
         if data.startswith(beginning):
             raise Malformed("", message)
@@ -50,13 +50,13 @@ def unicode_text(data: bytes) -> FileText:
     return FileText(text.lstrip("\ufeff"), encoding)
 
 
-def spreadsheet_text(data: bytes) -> FileText:
-    """Unicode as `unicode_text` reads it, or Windows-1252 where nothing else fits: older spreadsheets save it so.
+def decode_spreadsheet(data: bytes) -> FileText:
+    """Decode Unicode, or Windows-1252 where nothing else fits: older spreadsheets save it so.
 
     Raises Malformed, also where more of the text is UTF-8 than is not: then it is damaged, and would be misread.
     """
     try:
-        return unicode_text(data)
+        return decode_unicode(data)
     except Malformed:
         is_marked = any(data.startswith(mark) for mark, _, _ in _MARKS)
         is_text = not (is_marked or b"\0" in data or any(data.startswith(beginning) for beginning, _ in _NO_TEXT))
@@ -70,7 +70,7 @@ def spreadsheet_text(data: bytes) -> FileText:
 
 
 def _is_damaged_utf_8(data: bytes) -> bool:
-    """At least as many characters beyond ASCII are UTF-8 as are not."""
+    """Whether at least as many characters beyond ASCII are UTF-8 as are not."""
     text = data.decode("utf-8", "surrogateescape")
     wrong = sum("\udc80" <= character <= "\udcff" for character in text)
     return sum(not character.isascii() for character in text) >= 2 * wrong
