@@ -17,7 +17,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeAlias
 
-from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -25,16 +24,14 @@ from django.utils.crypto import salted_hmac
 from accounts.models import User
 from democracy import eventlog
 from democracy.errors import PermissionDenied
-from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership, StagedBallot
+from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership, StagedBallot, viewers
+from democracy.models.communities import ApplicationQuerySet, MembershipQuerySet
+from democracy.models.decisions import DecisionQuerySet
+from democracy.models.viewers import user_id
 
-Viewer: TypeAlias = User | AnonymousUser
+Viewer: TypeAlias = viewers.Viewer
 
 ANONYMOUS = eventlog.ANONYMOUS_MEMBER
-
-
-def _memberships(viewer: Viewer, **filters: object) -> QuerySet[Membership]:
-    user_id = viewer.pk if viewer.is_authenticated else None
-    return Membership.objects.filter(user=user_id, left_at=None, **filters)
 
 
 # --- Seeing -----------------------------------------------------------------------------------------------------------
@@ -42,35 +39,35 @@ def _memberships(viewer: Viewer, **filters: object) -> QuerySet[Membership]:
 
 def communities_readable_by(viewer: Viewer) -> QuerySet[Community]:
     """Communities whose decisions, results and members the viewer may read."""
-    mine = _memberships(viewer, community=OuterRef("pk"))
+    mine = Membership.objects.of(viewer).current().filter(community=OuterRef("pk"))
     return Community.objects.filter(Q(visibility=Community.Visibility.PUBLIC) | Exists(mine))
 
 
-def decisions_visible_to(viewer: Viewer) -> QuerySet[Decision]:
-    managed = _memberships(viewer, community=OuterRef("community"), is_manager=True)
+def decisions_visible_to(viewer: Viewer) -> DecisionQuerySet:
     published = Q(published_at__isnull=False, community__in=communities_readable_by(viewer))
-    return Decision.objects.filter(published | Exists(managed))
+    return Decision.objects.filter(published | Exists(_managed(viewer)))
 
 
-def memberships_visible_to(viewer: Viewer) -> QuerySet[Membership]:
+def _managed(viewer: Viewer) -> MembershipQuerySet:
+    """The viewer's membership as a manager, beside rows of a community."""
+    return Membership.objects.of(viewer).current().managers().filter(community=OuterRef("community"))
+
+
+def memberships_visible_to(viewer: Viewer) -> MembershipQuerySet:
     """Current members whose identity the viewer may know: all but the anonymous; those too for themselves and for
     managers.
     """
-    managed = _memberships(viewer, community=OuterRef("community"), is_manager=True)
-    user_id = viewer.pk if viewer.is_authenticated else None
     known = Q(is_anonymous=False, community__in=communities_readable_by(viewer))
-    return Membership.objects.filter(known | Q(user=user_id) | Exists(managed), left_at=None)
+    return Membership.objects.current().filter(known | Q(user=user_id(viewer)) | Exists(_managed(viewer)))
 
 
-def applications_visible_to(viewer: Viewer) -> QuerySet[Application]:
-    managed = _memberships(viewer, community=OuterRef("community"), is_manager=True)
-    user_id = viewer.pk if viewer.is_authenticated else None
-    return Application.objects.filter(Q(user=user_id) | Exists(managed))
+def applications_visible_to(viewer: Viewer) -> ApplicationQuerySet:
+    return Application.objects.filter(Q(user=user_id(viewer)) | Exists(_managed(viewer)))
 
 
 def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
     """The viewer's own current membership."""
-    return _memberships(viewer, community=community_id).first()
+    return Membership.objects.of(viewer).current().filter(community=community_id).first()
 
 
 def shows_ballots(decision: Decision) -> bool:
@@ -168,7 +165,8 @@ def require_user(viewer: Viewer) -> User:
 
 def require_member(viewer: Viewer, community_id: int) -> Membership:
     """The viewer's current membership. Raises PermissionDenied."""
-    membership = _memberships(require_user(viewer), community=community_id).select_related("user", "community").first()
+    memberships = Membership.objects.of(require_user(viewer)).current().filter(community=community_id)
+    membership = memberships.select_related("user", "community").first()
     if membership is None:
         raise PermissionDenied
     return membership

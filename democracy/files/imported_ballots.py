@@ -116,7 +116,7 @@ def _new_members(ballots: list[FileBallot], taken: set[str]) -> list[NewMember]:
 
 def _in_order(file: BallotFile, community: Community) -> Voters:
     rows = Membership.objects.filter(community=community)
-    file_ids = {file_id or f"{pk}": pk for pk, file_id in rows.filter(left_at=None).values_list("pk", "file_id")}
+    file_ids = {file_id or f"{pk}": pk for pk, file_id in rows.current().values_list("pk", "file_id")}
     first = [file_ids[file_id] for file_id in sorted(file_ids, key=by_number)][: len(file.ballots)]
     rest = file.ballots[len(first) :]
     taken = {*rows.values_list("file_id", flat=True), *file_ids}

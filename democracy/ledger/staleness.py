@@ -26,7 +26,7 @@ RETRY_AFTER = timedelta(seconds=30)
 
 def live_decisions(community_id: int, time: datetime) -> QuerySet[Decision]:
     """The published decisions of a community that changes at `time` still reach: open, or scheduled to open."""
-    return Decision.objects.filter(community=community_id, published_at__isnull=False, closes_at__gt=time)
+    return Decision.objects.live(time).filter(community=community_id)
 
 
 def stale_decisions(time: datetime) -> QuerySet[Decision]:
@@ -38,19 +38,18 @@ def stale_decisions(time: datetime) -> QuerySet[Decision]:
     live_and_stale = Q(closes_at__gt=time, calculated_revision__lt=F("input_revision"))
     closed_without_result = Q(closes_at__lte=time) & ~Exists(final)
     failed_lately = Q(failed_revision__gte=F("input_revision"), failed_at__gt=time - RETRY_AFTER)
-    published = Decision.objects.filter(published_at__isnull=False)
-    return published.filter(live_and_stale | closed_without_result).exclude(failed_lately)
+    due = Decision.objects.published().filter(live_and_stale | closed_without_result)
+    return due.exclude(failed_lately)
 
 
 def staleness(time: datetime) -> timedelta:
     """The longest time that a decision has waited for its result, failing calculations included; zero if none waits."""
-    published = Decision.objects.filter(published_at__isnull=False)
     final = DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True)
     waits = [
-        published.filter(closes_at__gt=time, calculated_revision__lt=F("input_revision")).aggregate(
-            since=Min("stale_since")
-        ),
-        published.filter(~Exists(final), closes_at__lte=time).aggregate(since=Min("closes_at")),
+        Decision.objects.live(time)
+        .filter(calculated_revision__lt=F("input_revision"))
+        .aggregate(since=Min("stale_since")),
+        Decision.objects.closed(time).filter(~Exists(final)).aggregate(since=Min("closes_at")),
     ]
     return max((max(time - wait["since"], timedelta()) for wait in waits if wait["since"]), default=timedelta())
 

@@ -30,7 +30,7 @@ def calculate(community_id: int, *, patience: float) -> Calculated:
 
     Waits up to `patience` seconds for a run of another process. Raises StillRunning.
     """
-    published = Decision.objects.filter(community=community_id, published_at__isnull=False)
+    published = Decision.objects.published().filter(community=community_id)
     # Somebody asked for it, so do not wait before trying a failed decision again.
     published.exclude(calculation_error="").update(failed_at=None)
     before = {decision.pk: decision for decision in _stale(community_id)}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+
+from democracy.models.viewers import Viewer, user_id
 
 MAX_FOLLOWINGS = 1_000
 
@@ -53,6 +55,18 @@ class Community(KeepsCounters):
         return self.name
 
 
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def current(self) -> Self:
+        """Those of people who have not left."""
+        return self.filter(left_at=None)
+
+    def of(self, viewer: Viewer) -> Self:
+        return self.filter(user=user_id(viewer))
+
+    def managers(self) -> Self:
+        return self.filter(is_manager=True)
+
+
 class Membership(models.Model):
     """One person in one community. Somebody who left keeps the row, with `left_at`, so that closed decisions stay
     explained.
@@ -75,6 +89,8 @@ class Membership(models.Model):
     # The name this member bears in imported and exported files; empty: the row's own id.
     file_id = models.CharField(max_length=80, blank=True)
 
+    objects = MembershipQuerySet.as_manager()
+
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["community", "user"], name="membership_unique"),
@@ -93,6 +109,14 @@ class Membership(models.Model):
     @property
     def is_current(self) -> bool:
         return self.left_at is None
+
+
+class ApplicationQuerySet(models.QuerySet["Application"]):
+    def pending(self) -> Self:
+        return self.filter(status=Application.Status.PENDING)
+
+    def of(self, viewer: Viewer) -> Self:
+        return self.filter(user=user_id(viewer))
 
 
 class Application(models.Model):
@@ -114,6 +138,8 @@ class Application(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
 
+    objects = ApplicationQuerySet.as_manager()
+
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -134,6 +160,16 @@ class Greeting(models.Model):
         return f"greeting {self.pk}"
 
 
+class FollowingQuerySet(models.QuerySet["Following"]):
+    def by(self, viewer: Viewer) -> Self:
+        """Those by which the viewer follows somebody, as a current member."""
+        return self.filter(follower__user=user_id(viewer), follower__left_at=None)
+
+    def current(self) -> Self:
+        """Those between current members."""
+        return self.filter(follower__left_at=None, followee__left_at=None)
+
+
 class Following(models.Model):
     """Follower inherits from followee, on the topics in `tags` (none = everything). `order` is for display only."""
 
@@ -143,6 +179,8 @@ class Following(models.Model):
     tags = models.JSONField(default=list, blank=True)
     order = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = FollowingQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

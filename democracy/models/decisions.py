@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
@@ -12,11 +13,40 @@ from django.utils import timezone
 
 from democracy.errors import InvalidInput
 from democracy.models.communities import Community, KeepsCounters, Membership
+from democracy.models.viewers import Viewer, user_id
 from democracy.moments import checked_moment
 
 MIN_CHOICES, MAX_CHOICES = 2, 50
 MAX_CLARIFICATIONS = 50
 MAX_STARS = 5
+
+
+class DecisionQuerySet(models.QuerySet["Decision"]):
+    """The phases of decisions by the clock, as `Decision.status` says of one."""
+
+    def drafts(self) -> Self:
+        return self.filter(published_at=None)
+
+    def published(self) -> Self:
+        return self.filter(published_at__isnull=False)
+
+    def scheduled(self, at: datetime) -> Self:
+        """Published, and not open yet."""
+        return self.published().filter(opens_at__gt=at)
+
+    def open(self, at: datetime) -> Self:
+        return self.published().filter(opens_at__lte=at, closes_at__gt=at)
+
+    def closed(self, at: datetime) -> Self:
+        return self.published().filter(closes_at__lte=at)
+
+    def not_closed(self, at: datetime) -> Self:
+        """Drafts, scheduled and open ones. A draft has no phase, whatever its times are."""
+        return self.exclude(published_at__isnull=False, closes_at__lte=at)
+
+    def live(self, at: datetime) -> Self:
+        """Scheduled or open: those that a change of the inputs still reaches."""
+        return self.published().filter(closes_at__gt=at)
 
 
 class Decision(KeepsCounters):
@@ -66,6 +96,8 @@ class Decision(KeepsCounters):
     failed_revision = models.PositiveBigIntegerField(default=0, editable=False)
     failed_at = models.DateTimeField(null=True, blank=True, editable=False)
     calculation_error = models.CharField(max_length=500, blank=True, editable=False)
+
+    objects = DecisionQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["community", "closes_at"]), models.Index(fields=["closes_at"])]
@@ -166,6 +198,12 @@ class Clarification(models.Model):
         return f"clarification {self.pk}"
 
 
+class BallotQuerySet(models.QuerySet["Ballot"]):
+    def of(self, viewer: Viewer) -> Self:
+        """Those that the viewer cast."""
+        return self.filter(membership__user=user_id(viewer))
+
+
 class Ballot(models.Model):
     """What a member cast in a decision: stars per choice (`Vote`), tags, a comment; or an abstention."""
 
@@ -179,6 +217,8 @@ class Ballot(models.Model):
     # what changes.
     is_anonymous = models.BooleanField(default=False)
     cast_at = models.DateTimeField(default=timezone.now)
+
+    objects = BallotQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["decision", "membership"], name="ballot_unique")]

@@ -22,6 +22,7 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.models import Ballot, Decision, Membership, StagedBallot
 from democracy.models.packed import TAGS_TEXT, tag_set, unpack
+from democracy.models.viewers import user_id
 
 Kind = StagedBallot.Kind
 _KEPT = 8
@@ -130,11 +131,10 @@ def voters(
     bear pseudonyms.
     """
     rows = Membership.objects.filter(community=decision.community_id, pk__in=member_ids)
-    own = viewer.pk if viewer.is_authenticated else None
     people = rows.values_list("pk", "user_id", "user__name", "user__handle", "role")
     found = {}
-    for pk, user_id, name, handle, role in people.iterator(_ROWS):
-        is_self = user_id == own
+    for pk, user, name, handle, role in people.iterator(_ROWS):
+        is_self = user == user_id(viewer)
         if pk in hidden:
             # Lobbyists are not anonymous: whoever became one since cast this as a voter.
             name_here = access.pseudonym(decision.pk, pk, kind=hidden[pk])

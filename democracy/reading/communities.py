@@ -14,6 +14,7 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Application, Ballot, Choice, Community, Decision, Following, Membership
+from democracy.models.decisions import DecisionQuerySet
 from democracy.reading.decisions import newest_snapshots
 from democracy.reading.followings import counted, followings_shown
 
@@ -39,20 +40,14 @@ class Standing:
         return self.membership is not None and self.membership.is_manager
 
 
-def _user_id(viewer: Viewer) -> int | None:
-    return viewer.pk if viewer.is_authenticated else None
-
-
 # --- Communities ------------------------------------------------------------------------------------------------------
 
 
 def communities_listed(viewer: Viewer, *, search: str = "", mine: bool = False) -> QuerySet[Community]:
     """All communities by name, with `member_count`, `is_mine` and `has_applied`; those found in name or description."""
-    own = Membership.objects.filter(community=OuterRef("pk"), user=_user_id(viewer), left_at=None)
-    waiting = Application.objects.filter(
-        community=OuterRef("pk"), user=_user_id(viewer), status=Application.Status.PENDING
-    )
-    members = Membership.objects.filter(community=OuterRef("pk"), left_at=None)
+    members = Membership.objects.current().filter(community=OuterRef("pk"))
+    own = members.of(viewer)
+    waiting = Application.objects.of(viewer).pending().filter(community=OuterRef("pk"))
     listed = Community.objects.annotate(
         member_count=counted(members, "community"), is_mine=Exists(own), has_applied=Exists(waiting)
     )
@@ -80,9 +75,9 @@ def readable_community(viewer: Viewer, community_id: int) -> Community:
 
 
 def standing(viewer: Viewer, community: Community) -> Standing:
-    latest = Membership.objects.filter(community=community, user=_user_id(viewer)).first()
+    latest = Membership.objects.of(viewer).filter(community=community).first()
     current = latest if latest is not None and latest.is_current else None
-    applications = Application.objects.filter(community=community, user=_user_id(viewer))
+    applications = Application.objects.of(viewer).filter(community=community)
     newest = applications.order_by("-created_at", "-pk").first()
     status = newest.status if newest is not None else ""
     return Standing(
@@ -96,7 +91,7 @@ def standing(viewer: Viewer, community: Community) -> Standing:
 
 
 def _other_managers(member: Membership) -> QuerySet[Membership]:
-    managers = Membership.objects.filter(community=member.community_id, is_manager=True, left_at=None)
+    managers = Membership.objects.current().managers().filter(community=member.community_id)
     return managers.exclude(pk=member.pk)
 
 
@@ -109,9 +104,9 @@ class DecisionRow:
     winner: str
 
 
-def decisions_of(viewer: Viewer, community: Community) -> QuerySet[Decision]:
+def decisions_of(viewer: Viewer, community: Community) -> DecisionQuerySet:
     """The decisions of a community that the viewer may see, with `has_ballot`: the viewer's own."""
-    own = Ballot.objects.filter(decision=OuterRef("pk"), membership__user=_user_id(viewer))
+    own = Ballot.objects.of(viewer).filter(decision=OuterRef("pk"))
     return access.decisions_visible_to(viewer).filter(community=community).annotate(has_ballot=Exists(own))
 
 
@@ -119,7 +114,7 @@ def living_decisions(viewer: Viewer, community: Community) -> dict[str, list[Dec
     """By status: open decisions, those that close next first; scheduled ones, those that open next first; drafts, the
     newest first.
     """
-    decisions = decisions_of(viewer, community).exclude(published_at__isnull=False, closes_at__lte=timezone.now())
+    decisions = decisions_of(viewer, community).not_closed(timezone.now())
     rows: dict[str, list[DecisionRow]] = {status: [] for status in Decision.Status}
     for one in decisions.order_by("closes_at", "-pk"):
         rows[one.status].append(DecisionRow(one, one.has_ballot, ""))  # type: ignore[attr-defined]
@@ -129,7 +124,7 @@ def living_decisions(viewer: Viewer, community: Community) -> dict[str, list[Dec
 
 def closed_decisions(viewer: Viewer, community: Community) -> QuerySet[Decision]:
     """Those closed last first."""
-    closed = decisions_of(viewer, community).filter(published_at__isnull=False, closes_at__lte=timezone.now())
+    closed = decisions_of(viewer, community).closed(timezone.now())
     return closed.order_by("-closes_at", "-pk")
 
 
@@ -189,7 +184,7 @@ def member(viewer: Viewer, community_id: int, membership_id: int) -> Membership:
 
 def unnamed_member_count(viewer: Viewer, community: Community) -> int:
     """How many members there are whose identity the viewer may not know."""
-    current = Membership.objects.filter(community=community, left_at=None)
+    current = Membership.objects.current().filter(community=community)
     # A difference of counts: to look up each member among so many others takes PostgreSQL their product.
     return current.count() - access.memberships_visible_to(viewer).filter(community=community).count()
 
@@ -198,7 +193,8 @@ def pending_applications(viewer: Viewer, community: Community) -> QuerySet[Appli
     """Oldest first, with the people."""
     return (
         access.applications_visible_to(viewer)
-        .filter(community=community, status=Application.Status.PENDING)
+        .pending()
+        .filter(community=community)
         .select_related("user")
         .order_by("created_at", "pk")
     )

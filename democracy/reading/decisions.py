@@ -60,20 +60,22 @@ def calculation_states(decision_ids: Iterable[int]) -> list[CalculationState]:
     claims = CalculationClaim.objects.filter(community=OuterRef("community"), expires_at__gt=timezone.now())
     final = DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True)
     rows = Decision.objects.filter(pk__in=decision_ids).annotate(has_final=Exists(final), is_claimed=Exists(claims))
-    return [
-        CalculationState(row.pk, Decision.CalculationStatus.CURRENT, None, None, None, is_final=False, error="")
-        if access.hides_ballots(row)
-        else CalculationState(
-            decision_id=row.pk,
-            status=row.derive_calculation_status(is_final=row.has_final, is_claimed=row.is_claimed),
-            input_revision=row.input_revision,
-            calculated_revision=row.calculated_revision,
-            last_calculated=row.last_calculated,
-            is_final=row.has_final,
-            error=row.calculation_error,
-        )
-        for row in rows
-    ]
+    return [_state(row, is_final=row.has_final, is_claimed=row.is_claimed) for row in rows]  # type: ignore[attr-defined]
+
+
+def _state(decision: Decision, *, is_final: bool, is_claimed: bool) -> CalculationState:
+    if access.hides_ballots(decision):
+        current = Decision.CalculationStatus.CURRENT
+        return CalculationState(decision.pk, current, None, None, None, is_final=False, error="")
+    return CalculationState(
+        decision_id=decision.pk,
+        status=decision.derive_calculation_status(is_final=is_final, is_claimed=is_claimed),
+        input_revision=decision.input_revision,
+        calculated_revision=decision.calculated_revision,
+        last_calculated=decision.last_calculated,
+        is_final=is_final,
+        error=decision.calculation_error,
+    )
 
 
 def newest_snapshots(decision_ids: Iterable[int]) -> list[DecisionSnapshot]:
@@ -109,7 +111,7 @@ def last_final_result(community_id: int) -> int:
 
 def member_counts(communities: Iterable[int]) -> dict[int, int]:
     """How many current members these communities have, the anonymous ones among them."""
-    current = Membership.objects.filter(community__in=communities, left_at=None).order_by().values("community")
+    current = Membership.objects.current().filter(community__in=communities).order_by().values("community")
     return dict(current.annotate(number=Count("pk")).values_list("community", "number"))
 
 
@@ -119,18 +121,17 @@ def decisions_of_communities(
     """The decisions that the viewer may see, in one status or in all."""
     now = timezone.now()
     decisions = access.decisions_visible_to(viewer).filter(community__in=communities)
-    published = decisions.filter(published_at__isnull=False)
     match status:
         case None:
             return decisions
         case Decision.Status.DRAFT:
-            return decisions.filter(published_at=None)
+            return decisions.drafts()
         case Decision.Status.SCHEDULED:
-            return published.filter(opens_at__gt=now)
+            return decisions.scheduled(now)
         case Decision.Status.OPEN:
-            return published.filter(opens_at__lte=now, closes_at__gt=now)
+            return decisions.open(now)
         case _:
-            return published.filter(closes_at__lte=now)
+            return decisions.closed(now)
 
 
 def members_of_communities(
@@ -145,24 +146,20 @@ def members_of_communities(
 
 def pending_applications_to(viewer: Viewer, communities: Sequence[int]) -> QuerySet[Application]:
     """The pending applications that the viewer may see, with users: all for managers, else one's own."""
-    pending = access.applications_visible_to(viewer).filter(status=Application.Status.PENDING)
+    pending = access.applications_visible_to(viewer).pending()
     return pending.filter(community__in=communities).select_related("user")
 
 
 def own_memberships(viewer: Viewer, communities: Sequence[int] | None = None) -> QuerySet[Membership]:
     """The viewer's current memberships, with community and user; of all communities or of these."""
-    user_id = viewer.pk if viewer.is_authenticated else None
-    mine = Membership.objects.filter(user=user_id, left_at=None).select_related("community", "user")
+    mine = Membership.objects.of(viewer).current().select_related("community", "user")
     return mine if communities is None else mine.filter(community__in=communities)
 
 
 def own_applications(viewer: Viewer, communities: Sequence[int] | None = None) -> QuerySet[Application]:
     """The viewer's applications, with community and user; of all communities, or the pending ones to these."""
-    user_id = viewer.pk if viewer.is_authenticated else None
-    mine = Application.objects.filter(user=user_id).select_related("community", "user")
-    if communities is None:
-        return mine
-    return mine.filter(community__in=communities, status=Application.Status.PENDING)
+    mine = Application.objects.of(viewer).select_related("community", "user")
+    return mine if communities is None else mine.pending().filter(community__in=communities)
 
 
 def snapshots_of(viewer: Viewer, decisions: Sequence[int]) -> QuerySet[DecisionSnapshot]:

@@ -17,6 +17,7 @@ from typing import Any
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import Community, LedgerEntry, Membership
+from democracy.models.viewers import user_id
 
 Kind = LedgerEntry.Kind
 
@@ -25,9 +26,9 @@ class Disclosure:
     """The viewer's rights in one community's ledger, read at once."""
 
     def __init__(self, viewer: Viewer, community: Community) -> None:
-        self.user_id = viewer.pk if viewer.is_authenticated else None
+        self.user_id = user_id(viewer)
         members = Membership.objects.filter(community=community)
-        own = list(members.filter(user=self.user_id).values_list("pk", "is_manager", "left_at"))
+        own = list(members.of(viewer).values_list("pk", "is_manager", "left_at"))
         self.own_members = {pk for pk, _, _ in own}
         self.is_manager = any(is_manager and left_at is None for _, is_manager, left_at in own)
         others = members.filter(is_anonymous=True).exclude(user=self.user_id or 0).values_list("pk", "user_id")

@@ -24,6 +24,7 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied, SelfFollowing
 from democracy.models import Community, Decision, Following, LedgerEntry, Membership
+from democracy.models.viewers import user_id
 
 # More than this can be neither drawn nor read.
 MOST_DRAWN = 7_000
@@ -32,10 +33,6 @@ _ROWS = 10_000
 # Pictures kept: so many, and followings in all of them together (24 bytes each).
 _KEPT = 32
 _MOST_KEPT = 2_000_000
-
-
-def _user_id(viewer: Viewer) -> int | None:
-    return viewer.pk if viewer.is_authenticated else None
 
 
 def counted(rows: QuerySet[Any], group: str) -> Coalesce:
@@ -49,9 +46,7 @@ def followings_shown(viewer: Viewer) -> QuerySet[Following]:
     is not anonymous, and the viewer's own.
     """
     known = Q(follower__is_anonymous=False, follower__community__in=access.communities_readable_by(viewer))
-    return Following.objects.filter(
-        known | Q(follower__user=_user_id(viewer)), follower__left_at=None, followee__left_at=None
-    )
+    return Following.objects.current().filter(known | Q(follower__user=user_id(viewer)))
 
 
 def followings_of_community(
@@ -173,7 +168,7 @@ def _people(viewer: Viewer, community: Community, drawn: _Drawn, own: Membership
     """The members drawn for a viewer, by handle."""
     columns = ("pk", "user__handle", "user__name", "is_manager", "role")
     known = access.memberships_visible_to(viewer).filter(community=community)
-    shown = known.filter(Q(is_anonymous=False) | Q(user=_user_id(viewer)))
+    shown = known.filter(Q(is_anonymous=False) | Q(user=user_id(viewer)))
     if drawn.chosen is None:
         return list(shown.order_by("user__handle").values_list(*columns))
     # Two questions rather than one with an OR, and the numbers in it: SQLite may try each number at each member.
@@ -211,7 +206,8 @@ def _has_changed(community: Community, since: int) -> bool:
 
 def _read(community: Community, most: int) -> _Drawn:
     members = dict(
-        Membership.objects.filter(community=community, left_at=None, is_anonymous=False)
+        Membership.objects.current()
+        .filter(community=community, is_anonymous=False)
         .values_list("pk", "user__handle")
         .iterator(_ROWS)
     )
@@ -253,7 +249,7 @@ def own_followings(viewer: Viewer, *, community_id: int | None = None) -> QueryS
     earlier = Q(order__lt=OuterRef("order")) | Q(order=OuterRef("order"), pk__lt=OuterRef("pk"))
     later = Q(order__gt=OuterRef("order")) | Q(order=OuterRef("order"), pk__gt=OuterRef("pk"))
     followings = (
-        Following.objects.filter(follower__user=_user_id(viewer), follower__left_at=None)
+        Following.objects.by(viewer)
         .select_related("followee__user", "follower__community")
         .annotate(is_first=~Exists(same.filter(earlier)), is_last=~Exists(same.filter(later)))
         .order_by("follower__community__name", "follower__community", "order", "pk")
@@ -267,7 +263,7 @@ def own_followers(viewer: Viewer, *, community_id: int | None = None) -> QuerySe
     """
     followings = (
         followings_shown(viewer)
-        .filter(followee__user=_user_id(viewer))
+        .filter(followee__user=user_id(viewer))
         .select_related("follower__user", "followee__community")
         .order_by("followee__community__name", "followee__community", "-created_at", "-pk")
     )
@@ -305,7 +301,7 @@ def followable(viewer: Viewer, community_id: int, membership_id: int) -> Members
     own = access.require_member(viewer, community_id)
     if own.pk == membership_id:
         raise SelfFollowing("You cannot follow yourself.")
-    members = Membership.objects.filter(community=community_id, left_at=None, is_anonymous=False)
+    members = Membership.objects.current().filter(community=community_id, is_anonymous=False)
     found = members.select_related("user").filter(pk=membership_id).first()
     if found is None:
         raise PermissionDenied

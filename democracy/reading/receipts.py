@@ -59,7 +59,7 @@ def own_receipts(viewer: Viewer, keys: Sequence[tuple[int, int]]) -> dict[tuple[
     """Of those ballots (decision, membership) that the viewer cast."""
     if not viewer.is_authenticated or not keys:
         return {}
-    mine = Ballot.objects.filter(membership__user=viewer.pk, decision__in={decision for decision, _ in keys})
+    mine = Ballot.objects.of(viewer).filter(decision__in={decision for decision, _ in keys})
     wanted = {*keys}.intersection(mine.values_list("decision_id", "membership_id"))
     subjects = [contents.ballot_subject(*key) for key in wanted]
     communities = Community.objects.filter(decisions__in={decision for decision, _ in wanted})

@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from democracy import ledger
 from democracy.ledger import Content
 from democracy.models import Ballot, Choice, Community, Decision, Following, Membership, Vote
+from democracy.models.communities import MembershipQuerySet
 from democracy.models.packed import TAGS_TEXT, tag_set
 from graph import CastBallot, DelegationGraph
 
@@ -161,9 +162,9 @@ def _rows(community_id: int, decision_ids: Iterable[int], revision: int) -> Comm
     return CommunityInputs(revision, members, followings, decision_inputs(decision_ids), set(anonymous))
 
 
-def member_rows(memberships: QuerySet[Membership]) -> dict[int, bool]:
+def member_rows(memberships: MembershipQuerySet) -> dict[int, bool]:
     """Read the current ones among these memberships, and whether each is counted."""
-    rows = memberships.filter(left_at=None).values_list("pk", "role")
+    rows = memberships.current().values_list("pk", "role")
     return {pk: role == Membership.Role.VOTER for pk, role in rows}
 
 

@@ -138,7 +138,7 @@ def withdraw_ballot(viewer: Viewer, decision_id: int) -> Receipt:
 def _voter(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
     """Find a published decision and the viewer's membership in its community. Raises PermissionDenied."""
     user = access.require_user(viewer)
-    decision = Decision.objects.filter(pk=decision_id, published_at__isnull=False).first()
+    decision = Decision.objects.published().filter(pk=decision_id).first()
     if decision is None:
         raise PermissionDenied
     return decision, access.require_member(user, decision.community_id)

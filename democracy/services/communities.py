@@ -128,9 +128,8 @@ def apply_to_community(viewer: Viewer, community_id: int, *, message: str = "") 
         former = Membership.objects.filter(community=community_id, user=user).first()
         if former is not None and former.is_current:
             raise AlreadyMember("You are a member already.")
-        application = Application.objects.filter(
-            community=community_id, user=user, status=Application.Status.PENDING
-        ).first() or Application(community_id=community_id, user=user, created_at=recording.time)
+        pending = Application.objects.of(user).pending().filter(community=community_id).first()
+        application = pending or Application(community_id=community_id, user=user, created_at=recording.time)
         application.message = validation.text(message, field="message")
         validation.check(application)
         application.save()
@@ -243,14 +242,14 @@ def _end(member: Membership, recording: ledger.Recording, *, removed: bool) -> N
 
 
 def _require_other_manager(member: Membership) -> None:
-    managers = Membership.objects.filter(community=member.community_id, is_manager=True, left_at=None)
+    managers = Membership.objects.current().managers().filter(community=member.community_id)
     if member.is_manager and not managers.exclude(pk=member.pk).exists():
         raise LastManager("You are the last manager: make somebody else a manager first.")
 
 
 def _managed(viewer: Viewer, membership_id: int) -> tuple[Membership, Membership]:
     """Find a current member, and the viewer as a manager of the same community. Raises PermissionDenied."""
-    member = Membership.objects.select_related("user").filter(pk=membership_id, left_at=None).first()
+    member = Membership.objects.current().select_related("user").filter(pk=membership_id).first()
     if member is None:
         raise PermissionDenied
     return member, access.require_manager(viewer, member.community_id)

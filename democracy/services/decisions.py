@@ -331,7 +331,7 @@ def recalculation_change(decision_id: int | None) -> Change:
 
 def has_anonymous_voters(community_id: int) -> bool:
     """Tell whether live results could give somebody's vote away. The form for a new decision then says so."""
-    return Membership.objects.filter(community=community_id, is_anonymous=True, left_at=None).exists()
+    return Membership.objects.current().filter(community=community_id, is_anonymous=True).exists()
 
 
 def _managed(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:

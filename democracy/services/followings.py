@@ -58,7 +58,8 @@ def unfollow(viewer: Viewer, followee_id: int) -> None:
     """Stop following a member. Raises PermissionDenied where there is nothing to stop."""
     following = (
         Following.objects.select_related("follower__user", "followee__user")
-        .filter(followee=followee_id, follower__user=access.require_user(viewer).pk, follower__left_at=None)
+        .by(access.require_user(viewer))
+        .filter(followee=followee_id)
         .first()
     )
     if following is None:
