@@ -6,8 +6,6 @@ never ordered by ids or times of anonymous members.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,12 +18,12 @@ from accounts.models import named
 from accounts.text import search_words, whole_number
 from democracy import access
 from democracy.access import Viewer
+from democracy.caches import BoundedCache
 from democracy.models import Ballot, Decision, Membership, StagedBallot
 from democracy.models.packed import TAGS_TEXT, tag_set, unpack
 from democracy.models.viewers import user_id
 
 Kind = StagedBallot.Kind
-_KEPT = 8
 _ROWS = 10_000
 
 
@@ -48,21 +46,16 @@ class Columns:
         return {member: row for row, member in enumerate(self.members)}
 
 
-_kept: OrderedDict[tuple[int, int, datetime | None], Columns] = OrderedDict()
-_lock = threading.Lock()
+_kept: BoundedCache[tuple[int, int, datetime | None], Columns] = BoundedCache(8)
 
 
 def columns_of(decision: Decision, choices: int) -> Columns:
     """The staged ballots as stored; kept until the decision is calculated again."""
     key = (decision.pk, decision.calculated_revision, decision.last_calculated)
-    with _lock:
-        columns = _kept.get(key)
+    columns = _kept.get(key)
     if columns is None:
         columns = _read(decision, choices)
-        with _lock:
-            _kept[key] = columns
-            while len(_kept) > _KEPT:
-                _kept.popitem(last=False)
+        _kept.put(key, columns)
     return columns
 
 

@@ -6,9 +6,8 @@ they vote. What a viewer knows of their own is always there.
 
 from __future__ import annotations
 
-import threading
 from array import array
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,6 +21,7 @@ from accounts.models import named
 from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
+from democracy.caches import BoundedCache
 from democracy.errors import PermissionDenied, SelfFollowing
 from democracy.models import Community, Decision, Following, LedgerEntry, Membership
 from democracy.models.viewers import user_id
@@ -29,10 +29,6 @@ from democracy.models.viewers import user_id
 # More than this can be neither drawn nor read.
 MOST_DRAWN = 7_000
 _ROWS = 10_000
-
-# Pictures kept: so many, and followings in all of them together (24 bytes each).
-_KEPT = 32
-_MOST_KEPT = 2_000_000
 
 
 def counted(rows: QuerySet[Any], group: str) -> Coalesce:
@@ -119,8 +115,10 @@ class _Drawn:
     topics: tuple[tuple[str, ...], ...]
 
 
-_kept: OrderedDict[tuple[int, datetime, int], _Drawn] = OrderedDict()
-_lock = threading.Lock()
+# As many pictures, and as many followings in all of them together (24 bytes each).
+_kept: BoundedCache[tuple[int, datetime, int], _Drawn] = BoundedCache(
+    32, weigh=lambda drawn: len(drawn.of), most_weight=2_000_000
+)
 
 
 def picture(viewer: Viewer, community: Community, *, most: int = MOST_DRAWN) -> dict[str, Any]:
@@ -159,9 +157,8 @@ def picture(viewer: Viewer, community: Community, *, most: int = MOST_DRAWN) -> 
 
 
 def forget_pictures() -> None:
-    """Start anew."""
-    with _lock:
-        _kept.clear()
+    """Read the followings to draw from the database again."""
+    _kept.clear()
 
 
 def _people(viewer: Viewer, community: Community, drawn: _Drawn, own: Membership | None) -> list[tuple[Any, ...]]:
@@ -183,17 +180,12 @@ def _drawn(community: Community, most: int) -> _Drawn:
     `community` was read before; what is read here may be newer, which is no harm.
     """
     key = (community.pk, community.created_at, most)
-    with _lock:
-        drawn = _kept.get(key)
+    drawn = _kept.get(key)
     if drawn is None or _has_changed(community, drawn.revision):
         drawn = _read(community, most)
     elif drawn.revision < community.revision:
         drawn = replace(drawn, revision=community.revision)
-    with _lock:
-        _kept[key] = drawn
-        _kept.move_to_end(key)
-        while len(_kept) > 1 and (len(_kept) > _KEPT or sum(len(one.of) for one in _kept.values()) > _MOST_KEPT):
-            _kept.popitem(last=False)
+    _kept.put(key, drawn)
     return drawn
 
 

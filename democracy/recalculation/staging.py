@@ -7,7 +7,6 @@ and catches up from the ledger. Losing them costs time, never correctness. Input
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from democracy import ledger
+from democracy.caches import BoundedCache
 from democracy.models import Decision, LedgerEntry
 from democracy.models import StagedBallot as StoredBallot
 from democracy.recalculation import inputs
@@ -272,26 +272,19 @@ def _stored_since(decision_id: int, revision: int) -> frozenset[int]:
     return frozenset(later.values_list("membership_id", flat=True))
 
 
-_kept: OrderedDict[int, LoadedCommunity] = OrderedDict()
+_kept: BoundedCache[int, LoadedCommunity] = BoundedCache(_KEPT)
 # By decision and closing time: a manager may move the closing until it has passed.
-_final: OrderedDict[tuple[int, datetime | None], _Closed] = OrderedDict()
-_registry_lock = threading.Lock()
+_final: BoundedCache[tuple[int, datetime | None], _Closed] = BoundedCache(_KEPT)
 
 
 def _loaded(community_id: int) -> LoadedCommunity:
-    with _registry_lock:
-        loaded = _kept.setdefault(community_id, LoadedCommunity(community_id))
-        _kept.move_to_end(community_id)
-        while len(_kept) > _KEPT:
-            _kept.popitem(last=False)
-        return loaded
+    return _kept.get_or_make(community_id, lambda: LoadedCommunity(community_id))
 
 
 def forget_everything() -> None:
     """Drop what this process keeps; the next calculation reads everything afresh."""
-    with _registry_lock:
-        _kept.clear()
-        _final.clear()
+    _kept.clear()
+    _final.clear()
 
 
 class StageBallots:
@@ -328,8 +321,7 @@ class StageBallots:
 
 def _closed_calculation(decision: Decision) -> _Closed:
     key = (decision.pk, decision.closes_at)
-    with _registry_lock:
-        closed = _final.get(key)
+    closed = _final.get(key)
     if closed is None:
         revision = inputs.closing_revision(decision)
         then = inputs.inputs_at(decision.community_id, [decision.pk], revision)
@@ -338,10 +330,7 @@ def _closed_calculation(decision: Decision) -> _Closed:
         kinds = kinds_of(calculation.staged_columns())
         live = LiveCalculation(revision, one.choices, calculation)
         closed = _Closed(live, under_pseudonyms(one, then.anonymous, kinds))
-        with _registry_lock:
-            _final[key] = closed
-            while len(_final) > _KEPT:
-                _final.popitem(last=False)
+        _final.put(key, closed)
     return closed
 
 
@@ -365,11 +354,9 @@ def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
 def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
     """A private copy of the kept calculation, to read only; None where there is none, it is far behind, or in use."""
     if decision.status == Decision.Status.CLOSED:
-        with _registry_lock:
-            closed = _final.get((decision.pk, decision.closes_at))
-            return closed.live if closed is not None else None
-    with _registry_lock:
-        loaded = _kept.get(decision.community_id)
+        closed = _final.get((decision.pk, decision.closes_at))
+        return closed.live if closed is not None else None
+    loaded = _kept.get(decision.community_id)
     if loaded is None or not loaded.lock.acquire(timeout=_LOCK_TIMEOUT):
         return None
     try:

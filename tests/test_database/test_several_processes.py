@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from democracy.caches import BoundedCache
 from democracy.models import Community, Decision, DecisionSnapshot, StagedBallot
 from democracy.models.packed import pack
 from democracy.recalculation import inputs, recalculate_community, staging
@@ -24,10 +24,10 @@ Run = Callable[[str, Community], None]
 @pytest.fixture
 def run_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Calculate a community with what the process of this name keeps, and no other."""
-    keep: dict[str, OrderedDict[int, Any]] = {}
+    keep: dict[str, BoundedCache[int, Any]] = {}
 
     def run(process: str, community: Community) -> None:
-        monkeypatch.setattr(staging, "_kept", keep.setdefault(process, OrderedDict()))
+        monkeypatch.setattr(staging, "_kept", keep.setdefault(process, BoundedCache(32)))
         assert recalculate_community(community.pk)
 
     yield run

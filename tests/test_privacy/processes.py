@@ -20,6 +20,7 @@ from django.db import connection
 from django.test import override_settings
 from django.urls import get_resolver
 
+from democracy.caches import BoundedCache
 from democracy.database import clock
 
 _OURS = ("accounts", "crowdvote", "democracy", "graph")
@@ -42,6 +43,9 @@ def nothing_kept() -> Iterator[None]:
     for container in containers.values():
         if isinstance(container, OrderedDict):
             container.clear()
+    for one in objects.values():
+        if isinstance(one, BoundedCache):
+            one.clear()
     try:
         yield
     finally:

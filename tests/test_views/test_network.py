@@ -208,15 +208,15 @@ def test_a_kept_picture_follows_whoever_unfollows_leaves_joins_and_is_renamed(to
 def test_so_many_pictures_are_kept_and_so_many_followings(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     community, _ = town
     reader = factories.person()
-    for name, most in (("_KEPT", 3), ("_MOST_KEPT", 5)):
+    for name, most in (("most", 3), ("most_weight", 5)):
         reading_followings.forget_pictures()
         with monkeypatch.context() as patch:
-            patch.setattr(reading_followings, name, most)
+            patch.setattr(reading_followings._kept, name, most)
             for size in range(10, 20):
                 reading_followings.picture(reader, community, most=size)
-            kept = list(reading_followings._kept.values())
+            kept = len(reading_followings._kept)
         # Two followings each.
-        assert len(kept) == {"_KEPT": 3, "_MOST_KEPT": 2}[name]
+        assert kept == {"most": 3, "most_weight": 2}[name]
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="counts the steps of SQLite")
