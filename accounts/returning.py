@@ -21,14 +21,16 @@ from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import resolve_url
 from django.urls import Resolver404, resolve
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
+from accounts.requests import HtmxRequest
+
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+View = Callable[Concatenate[HtmxRequest, P], HttpResponse]
 AnyView = TypeVar("AnyView", bound=Callable[..., Any])
 
 UNSAVED = "unsaved"
@@ -46,15 +48,15 @@ def signed_in(view: View[P]) -> View[P]:
     """Let only signed-in people use the view. Others are asked to sign in, and come back."""
 
     @functools.wraps(view)
-    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapper(request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         return view(request, *args, **kwargs) if request.user.is_authenticated else sign_in_first(request)
 
     return wrapper
 
 
-def sign_in_first(request: HttpRequest) -> HttpResponse:
+def sign_in_first(request: HtmxRequest) -> HttpResponse:
     """Return the answer to a visitor who needs to sign in."""
-    if request.headers.get("HX-Request"):
+    if request.htmx:
         return _signed_out(request, _SIGNED_OUT, "Sign in")
     if not request.accepts("text/html"):
         return HttpResponse(status=401)
@@ -62,31 +64,31 @@ def sign_in_first(request: HttpRequest) -> HttpResponse:
 
 
 @sync_and_async_middleware
-def same_viewer(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+def same_viewer(get_response: Callable[[HtmxRequest], Any]) -> Callable[[HtmxRequest], Any]:
     """Answer requests of an open page only while its viewer is signed in. Follows what sets `request.user`."""
     if iscoroutinefunction(get_response):
 
-        async def in_loop(request: HttpRequest) -> HttpResponseBase:
+        async def in_loop(request: HtmxRequest) -> HttpResponseBase:
             made_for = _made_for(request)
             refusal = _refusal(request, made_for, await request.auser()) if made_for else None
             return refusal or await get_response(request)
 
         return in_loop
 
-    def in_thread(request: HttpRequest) -> HttpResponseBase:
+    def in_thread(request: HtmxRequest) -> HttpResponseBase:
         made_for = _made_for(request)
         return (_refusal(request, made_for, request.user) if made_for else None) or get_response(request)
 
     return in_thread
 
 
-def _made_for(request: HttpRequest) -> str:
+def _made_for(request: HtmxRequest) -> str:
     """Return the viewer of the page that asks; "" for a visitor's page, and for a request for a whole new page."""
-    is_page = request.headers.get("HX-History-Restore-Request") == "true"
-    return "" if is_page or not request.headers.get("HX-Request") else request.headers.get("X-Viewer", "")
+    is_page = not request.htmx or request.htmx.history_restore_request
+    return "" if is_page else request.headers.get("X-Viewer", "")
 
 
-def _refusal(request: HttpRequest, made_for: str, user: AbstractBaseUser | AnonymousUser) -> HttpResponse | None:
+def _refusal(request: HtmxRequest, made_for: str, user: AbstractBaseUser | AnonymousUser) -> HttpResponse | None:
     if str(user.pk) == made_for:
         return None
     if user.is_authenticated:
@@ -94,7 +96,7 @@ def _refusal(request: HttpRequest, made_for: str, user: AbstractBaseUser | Anony
     return _signed_out(request, _SIGNED_OUT, "Sign in")
 
 
-def _signed_out(request: HttpRequest, text: str, action: str) -> HttpResponse:
+def _signed_out(request: HtmxRequest, text: str, action: str) -> HttpResponse:
     address = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': _wanted(request)})}"
     event = {"signed-out": {"text": text, "action": action, "address": address}}
     return HttpResponse(status=401, headers={"HX-Trigger": json.dumps(event), "Cache-Control": "no-store"})
@@ -103,9 +105,9 @@ def _signed_out(request: HttpRequest, text: str, action: str) -> HttpResponse:
 # --- Where to come back to --------------------------------------------------------------------------------------------
 
 
-def page_before(request: HttpRequest) -> str:
+def page_before(request: HtmxRequest) -> str:
     """Return the page of this site that holds the form, or that asks by htmx; "" if the browser does not say."""
-    before = request.headers.get("HX-Current-URL") or request.headers.get("Referer")
+    before = request.htmx.current_url or request.headers.get("Referer")
     allowed = {request.get_host()}
     if not before or not url_has_allowed_host_and_scheme(before, allowed, require_https=request.is_secure()):
         return ""
@@ -113,10 +115,10 @@ def page_before(request: HttpRequest) -> str:
     return _nearest_page(parts.path, parts.query)
 
 
-def _wanted(request: HttpRequest) -> str:
+def _wanted(request: HtmxRequest) -> str:
     """Return the address to go to after signing in."""
     own = request.path, request.META.get("QUERY_STRING", "")
-    is_asked_by_page = request.headers.get("HX-Request") or not _is_page(request.path)
+    is_asked_by_page = request.htmx or not _is_page(request.path)
     page = (page_before(request) if is_asked_by_page else "") or _nearest_page(*own)
     if request.method in {"GET", "HEAD"}:
         return page

@@ -171,6 +171,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     "crowdvote.serving.answers.private_answers",
     "crowdvote.serving.answers.readable_requests",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -181,7 +182,6 @@ MIDDLEWARE = [
     "accounts.returning.same_viewer",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
 ]
 
 if METRICS:

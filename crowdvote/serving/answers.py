@@ -12,7 +12,9 @@ from django.http import HttpRequest, HttpResponseBadRequest, HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.utils.decorators import sync_and_async_middleware
 
-Handler = Callable[[HttpRequest], Any]
+from accounts.requests import HtmxRequest
+
+Handler = Callable[[HtmxRequest], Any]
 # A number with more digits than any id has.
 _LARGE = re.compile(r"/[0-9]{19,}(/|$)")
 
@@ -26,23 +28,23 @@ def private_answers(get_response: Handler) -> Handler:
     """
     if iscoroutinefunction(get_response):
 
-        async def in_loop(request: HttpRequest) -> HttpResponseBase:
+        async def in_loop(request: HtmxRequest) -> HttpResponseBase:
             return _private(request, await get_response(request))
 
         return in_loop
 
-    def in_thread(request: HttpRequest) -> HttpResponseBase:
+    def in_thread(request: HtmxRequest) -> HttpResponseBase:
         return _private(request, get_response(request))
 
     return in_thread
 
 
-def _private(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def _private(request: HtmxRequest, response: HttpResponseBase) -> HttpResponseBase:
     is_somebodys = (
         settings.SESSION_COOKIE_NAME in request.COOKIES
         or settings.SESSION_COOKIE_NAME in response.cookies
         or "Authorization" in request.headers
-        or "HX-Request" in request.headers
+        or request.htmx
         or request.path_info == "/graphql/"
     )
     if is_somebodys and not response.has_header("Cache-Control"):
@@ -55,12 +57,12 @@ def readable_requests(get_response: Handler) -> Handler:
     """Refuse addresses and cookies that cannot be ours: with U+0000, or with a number that no row can have."""
     if iscoroutinefunction(get_response):
 
-        async def in_loop(request: HttpRequest) -> HttpResponseBase:
+        async def in_loop(request: HtmxRequest) -> HttpResponseBase:
             return _refusal(request) or await get_response(request)
 
         return in_loop
 
-    def in_thread(request: HttpRequest) -> HttpResponseBase:
+    def in_thread(request: HtmxRequest) -> HttpResponseBase:
         return _refusal(request) or get_response(request)
 
     return in_thread

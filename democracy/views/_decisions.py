@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
+from accounts.requests import HtmxRequest
 from democracy import access, ledger
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
@@ -71,7 +72,7 @@ def checkpoint_of(snapshot: DecisionSnapshot | None) -> dict[str, Any]:
 _COUNTED = {Decision.Status.OPEN, Decision.Status.CLOSED}
 
 
-def tell_what_is_new(request: HttpRequest, response: HttpResponse, seen: str) -> HttpResponse:
+def tell_what_is_new(request: HtmxRequest, response: HttpResponse, seen: str) -> HttpResponse:
     """Say by events what else on the page is to be asked for anew: `phase` (it opened or closed) and `calculated`."""
     before, now = request.GET.get("seen", "").split(".")[:3], seen.split(".")[:3]
     if before not in ([""], now):

@@ -16,11 +16,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.contrib import messages
 from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import reswap, retarget
 
 from accounts.errors import DomainError
+from accounts.requests import HtmxRequest
 from accounts.returning import page_before, sign_in_first
 from democracy import access
 from democracy.errors import PermissionDenied
@@ -28,14 +30,14 @@ from democracy.models import Community
 
 P = ParamSpec("P")
 T = TypeVar("T")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+View = Callable[Concatenate[HtmxRequest, P], HttpResponse]
 
 
 def answered(view: View[P]) -> View[P]:
     """Answer a refused command or question."""
 
     @functools.wraps(view)
-    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapper(request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except PermissionDenied as error:
@@ -55,7 +57,7 @@ def managers_only(view: View[P]) -> View[P]:
     """
 
     @functools.wraps(view)
-    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapper(request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         community_id: Any = kwargs["community_id"]
         if not Community.objects.filter(pk=community_id).exists():
             raise Http404
@@ -86,26 +88,25 @@ def submitted(form: Form, command: Callable[[Mapping[str, Any]], T]) -> T | None
         return None
 
 
-def _refused(request: HttpRequest) -> HttpResponse:
+def _refused(request: HtmxRequest) -> HttpResponse:
     """The message, on the page that stands: whatever was to be replaced by the answer stays as it is."""
-    if not request.headers.get("HX-Request"):
+    if not request.htmx:
         return redirect(back(request))
     response = render(request, "components/_messages.html", status=409)
-    response["HX-Retarget"], response["HX-Reswap"] = "#messages", "innerHTML"
-    return response
+    return reswap(retarget(response, "#messages"), "innerHTML")
 
 
-def back(request: HttpRequest) -> str:
+def back(request: HtmxRequest) -> str:
     """The page of this site that a form stood on."""
     return page_before(request) or "/"
 
 
-def opened_from(request: HttpRequest) -> str:
+def opened_from(request: HtmxRequest) -> str:
     """The page of this site over which a dialog was opened, which its form hands on; "" where there was none."""
-    return _ours(request, request.POST.get("next") or request.headers.get("HX-Current-URL"))
+    return _ours(request, request.POST.get("next") or request.htmx.current_url)
 
 
-def _ours(request: HttpRequest, address: str | None) -> str:
+def _ours(request: HtmxRequest, address: str | None) -> str:
     is_ours = url_has_allowed_host_and_scheme(
         address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )

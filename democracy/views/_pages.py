@@ -7,10 +7,12 @@ from typing import Any, TypeVar, cast
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control, patch_vary_headers
+
+from accounts.requests import HtmxRequest
 
 Row = TypeVar("Row", bound=Model)
 
@@ -18,7 +20,7 @@ PER_PAGE = 25
 
 
 def page_of(
-    request: HttpRequest, rows: QuerySet[Row], *, per_page: int = PER_PAGE, parameter: str = "page"
+    request: HtmxRequest, rows: QuerySet[Row], *, per_page: int = PER_PAGE, parameter: str = "page"
 ) -> Page[Row]:
     """The page that the address asks for; the nearest there is where it asks for none or for nonsense."""
     # Its keys first: databases would work out every column of all the rows that come before the page.
@@ -29,7 +31,7 @@ def page_of(
 
 
 def render_page(
-    request: HttpRequest,
+    request: HtmxRequest,
     template: str,
     context: Mapping[str, Any],
     *,
@@ -41,9 +43,8 @@ def render_page(
     Where a form was refused it is 400, unless `status` says more; what is only asked on the way, without posting it, is
     not.
     """
-    is_restored = request.headers.get("HX-History-Restore-Request") == "true"
-    target = request.headers.get("HX-Target", "") if request.headers.get("HX-Request") and not is_restored else ""
-    fragment = (fragments or {}).get(target)
+    is_fragment = request.htmx and not request.htmx.history_restore_request
+    fragment = (fragments or {}).get(request.htmx.target or "") if is_fragment else None
     form = context.get("form")
     is_refused = form is not None and form.is_bound and bool(form.errors)
     if status is None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from django.http import HttpRequest
 from django.utils.http import urlencode
 
+from accounts.requests import HtmxRequest
 from democracy.forms.decisions import fields_of
 from democracy.models import Ballot
 
@@ -43,12 +43,12 @@ def undo_of(before: Ballot | None, *, typed: Mapping[str, str] | None = None) ->
     return Undo("vote_submit", fields_of(before) | beside, text)
 
 
-def keep(request: HttpRequest, decision_id: int, undo: Undo | None, typed: Mapping[str, str] | None) -> None:
+def keep(request: HtmxRequest, decision_id: int, undo: Undo | None, typed: Mapping[str, str] | None) -> None:
     """For the page that the browser goes on to."""
     request.session[_KEY] = {"decision": decision_id, "undo": asdict(undo) if undo else None, "typed": typed}
 
 
-def undone(request: HttpRequest, decision_id: int) -> tuple[Undo | None, Mapping[str, str] | None]:
+def undone(request: HtmxRequest, decision_id: int) -> tuple[Undo | None, Mapping[str, str] | None]:
     """What was kept for this page, once: how to undo, and what was typed."""
     kept = request.session.get(_KEY)
     if kept is None or kept["decision"] != decision_id:

@@ -8,10 +8,11 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.requests import HtmxRequest
 from accounts.returning import no_page, signed_in
 from democracy import services
 from democracy.errors import InvalidTag, PermissionDenied
@@ -42,7 +43,7 @@ _BUTTONS = {"abstain", "confirmed"}
 @require_POST
 @signed_in
 @answered
-def vote_submit(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def vote_submit(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Cast or change one's ballot, or abstain. The result is recalculated in the background. Raises Http404 for whoever
     may not vote here; any other refusal is said on the page.
     """
@@ -72,7 +73,7 @@ def vote_submit(request: HttpRequest, community_id: int, decision_id: int) -> Ht
     return _voted(request, community_id, decision_id, undo=undo_of(before, typed=typed), typed=typed)
 
 
-def _say(request: HttpRequest, what: str, decision: Decision) -> None:
+def _say(request: HtmxRequest, what: str, decision: Decision) -> None:
     """Say what was done, and when there will be a result to see."""
     then = wording.next_result_sentence(decision.results_visibility)
     is_live = decision.results_visibility == Decision.Visibility.LIVE
@@ -86,7 +87,7 @@ def _cast_before(context: Mapping[str, Any]) -> Ballot | None:
 
 
 def _ask_about_followers(
-    request: HttpRequest, context: Mapping[str, Any], form: BallotForm, before: Ballot | None
+    request: HtmxRequest, context: Mapping[str, Any], form: BallotForm, before: Ballot | None
 ) -> None:
     """Refuse once what would leave followers without the ballot that they inherit now, saying how many."""
     if before is None or not form.is_valid() or form.cleaned_data["abstain"] or form.cleaned_data["confirmed"]:
@@ -104,7 +105,7 @@ def _ask_about_followers(
 @require_POST
 @signed_in
 @answered
-def vote_what_if(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def vote_what_if(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """What the result would be with the ballot as it is typed in. Nothing is saved. Raises Http404 for whoever may not
     vote here; any other refusal is said in its place.
     """
@@ -125,7 +126,7 @@ def vote_what_if(request: HttpRequest, community_id: int, decision_id: int) -> H
 @require_POST
 @signed_in
 @answered
-def vote_typed(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def vote_typed(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """One's own ballot and its form again, with what is typed in there. A page asks for it when voting opens or closes;
     where it closed on somebody who was writing, it says so. Nothing is saved. Raises Http404 where the viewer may not
     see the decision.
@@ -154,12 +155,12 @@ def _typed(fields: QueryDict, form: BallotForm) -> dict[str, str]:
     return {name: str(value) for name, value in fields.items() if name in form.fields and name not in _BUTTONS}
 
 
-def _typed_beside(request: HttpRequest, form: BallotForm) -> dict[str, str]:
+def _typed_beside(request: HtmxRequest, form: BallotForm) -> dict[str, str]:
     """What stood in the form while another one was sent that withdraws or takes back."""
     return _typed(QueryDict(str(request.POST.get("typed", ""))), form)
 
 
-def _shown(request: HttpRequest, context: Mapping[str, Any], fragments: Mapping[str, str]) -> HttpResponse:
+def _shown(request: HtmxRequest, context: Mapping[str, Any], fragments: Mapping[str, str]) -> HttpResponse:
     # Where nobody can vote any more, what is wrong is not the form.
     status = 409 if context["refused"].errors and not context["can_vote"] else None
     return render_page(request, "democracy/decision_detail.html", context, fragments=fragments, status=status)
@@ -174,7 +175,7 @@ def _as_typed(form: BallotForm) -> Cast:
 @require_POST
 @signed_in
 @answered
-def vote_withdraw(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def vote_withdraw(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Go back to inheriting. Raises Http404 for whoever may not vote here; any other refusal is a message."""
     context = decision_frame(request.user, community_id, decision_id)
     before, typed = _cast_before(context), _typed_beside(request, BallotForm(context["choices"]))
@@ -185,7 +186,7 @@ def vote_withdraw(request: HttpRequest, community_id: int, decision_id: int) -> 
 
 
 def _voted(
-    request: HttpRequest,
+    request: HtmxRequest,
     community_id: int,
     decision_id: int,
     *,
@@ -196,7 +197,7 @@ def _voted(
 
     `typed` stands in the form again, not saved.
     """
-    if request.headers.get("HX-Target") != "voting":
+    if request.htmx.target != "voting":
         if undo is not None or typed:
             keep(request, decision_id, undo, typed)
         return redirect("decision", community_id, decision_id)
@@ -212,7 +213,7 @@ def _voted(
 @require_safe
 @signed_in
 @answered
-def own_receipt(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def own_receipt(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """The receipt of one's own ballot as a file, for as long as it is cast. Raises Http404 where there is none."""
     decision = decision_frame(request.user, community_id, decision_id)["decision"]
     receipt = receipts.own_receipt(request.user, decision)
@@ -221,7 +222,7 @@ def own_receipt(request: HttpRequest, community_id: int, decision_id: int) -> Ht
 
 @require_safe
 @answered
-def own_sources(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def own_sources(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Where one's own ballot comes from, in words and as a tree. Raises Http404 where the viewer may not see the
     decision.
     """
@@ -233,7 +234,7 @@ def own_sources(request: HttpRequest, community_id: int, decision_id: int) -> Ht
 
 @require_safe
 @answered
-def ballots(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def ballots(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """All ballots, cast and inherited, where the decision shows them. Raises Http404 where the viewer may not see the
     decision.
     """
@@ -257,7 +258,7 @@ def ballots(request: HttpRequest, community_id: int, decision_id: int) -> HttpRe
 
 @require_safe
 @answered
-def ballot(request: HttpRequest, community_id: int, decision_id: int, key: str) -> HttpResponse:
+def ballot(request: HtmxRequest, community_id: int, decision_id: int, key: str) -> HttpResponse:
     """One ballot and where it comes from. The key is that of the list of ballots. Raises Http404 where the viewer may
     not see the decision, or there is no such ballot.
     """

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh
 
+from accounts.requests import HtmxRequest
 from accounts.returning import no_page, signed_in
 from democracy import access, services
 from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
@@ -28,7 +30,7 @@ WATCH = (
 
 
 @require_safe
-def communities(request: HttpRequest) -> HttpResponse:
+def communities(request: HtmxRequest) -> HttpResponse:
     """All communities, or one's own (`?mine=1`), found by name or description. Raises nothing."""
     form, is_mine = SearchForm(request.GET), request.GET.get("mine") == "1" and request.user.is_authenticated
     found = reading_communities.communities_listed(request.user, search=form.value("q"), mine=is_mine)
@@ -39,15 +41,15 @@ def communities(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @answered
-def community(request: HttpRequest, community_id: int) -> HttpResponse:
+def community(request: HtmxRequest, community_id: int) -> HttpResponse:
     """One community: its decisions and, in short, its members; whoever may not read these sees how to join. Raises
     Http404 where there is none.
     """
     context = open_frame(request.user, community_id, tab="overview") | {"form": ApplicationForm()}
     may_read = context["standing"].may_read
-    if request.headers.get("HX-Target") == ("community-closed" if may_read else "community-now"):
+    if request.htmx.target == ("community-closed" if may_read else "community-now"):
         # An open page asks that is no longer the right one: the viewer was let in, or removed.
-        return HttpResponse(headers={"HX-Refresh": "true"})
+        return HttpResponseClientRefresh()
     if not may_read:
         fragments = {"community-closed": "democracy/_community_closed.html"}
         return render_page(request, "democracy/community_closed.html", context, fragments=fragments)
@@ -69,14 +71,14 @@ def community(request: HttpRequest, community_id: int) -> HttpResponse:
     return render_page(request, "democracy/community.html", context, fragments=_PAGE_FRAGMENTS)
 
 
-def welcome_new_member(request: HttpRequest, community: Community) -> None:
+def welcome_new_member(request: HtmxRequest, community: Community) -> None:
     """On the first page of a community that somebody opens whom a manager has let in meanwhile."""
-    is_opened = request.method == "GET" and not request.headers.get("HX-Request")
+    is_opened = request.method == "GET" and not request.htmx
     if is_opened and request.user.is_authenticated and services.take_greeting(request.user, community.pk):
         _say_welcome(request, community.name)
 
 
-def _say_welcome(request: HttpRequest, name: str) -> None:
+def _say_welcome(request: HtmxRequest, name: str) -> None:
     welcome = f"Welcome to {name}! Your participation will be reflected in all active decision results."
     messages.success(request, f"{welcome} {WATCH}")
 
@@ -84,7 +86,7 @@ def _say_welcome(request: HttpRequest, name: str) -> None:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 @answered
-def community_create(request: HttpRequest) -> HttpResponse:
+def community_create(request: HtmxRequest) -> HttpResponse:
     """Found a community. What is wrong is said beside the field. Raises nothing."""
     form = CommunityForm(request.POST if request.method == "POST" else None)
     made = submitted(form, lambda data: services.create_community(request.user, **data))
@@ -97,7 +99,7 @@ def community_create(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 @answered
-def apply_to_community(request: HttpRequest, community_id: int) -> HttpResponse:
+def apply_to_community(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Apply to join. Where the community lets everybody in, that recalculates its decisions: the message says so.
     Raises Http404 where there is none; any other refusal is said on the page.
     """
@@ -118,7 +120,7 @@ def apply_to_community(request: HttpRequest, community_id: int) -> HttpResponse:
 @require_POST
 @signed_in
 @answered
-def application_withdraw(request: HttpRequest, application_id: int) -> HttpResponse:
+def application_withdraw(request: HtmxRequest, application_id: int) -> HttpResponse:
     """Take one's own application back. Raises Http404 for others'; one that has been decided is a message."""
     application = services.withdraw_application(request.user, application_id)
     messages.success(request, "Your application was withdrawn.")
@@ -128,7 +130,7 @@ def application_withdraw(request: HttpRequest, application_id: int) -> HttpRespo
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 @answered
-def community_leave(request: HttpRequest, community_id: int) -> HttpResponse:
+def community_leave(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Ask first, then leave. The last manager can't. Raises Http404 for whoever is no member."""
     member = access.require_member(request.user, community_id)
     if request.method != "POST":

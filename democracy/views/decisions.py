@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.requests import HtmxRequest
 from accounts.returning import no_page
 from democracy import services
 from democracy.access import Viewer
@@ -63,7 +64,7 @@ def voting(viewer: Viewer, context: Mapping[str, Any], form: BallotForm | None =
 
 @require_safe
 @answered
-def decision(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """A decision: its question, the result in short, and one's own ballot. Raises Http404 where the viewer may not see
     the decision.
     """
@@ -71,11 +72,11 @@ def decision(request: HttpRequest, community_id: int, decision_id: int) -> HttpR
     if context["decision"].status == Decision.Status.DRAFT:
         return redirect("decision-preview", community_id, decision_id)
     welcome_new_member(request, context["community"])
-    undo, typed = (None, None) if request.headers.get("HX-Request") else undone(request, decision_id)
+    undo, typed = (None, None) if request.htmx else undone(request, decision_id)
     form = BallotForm(context["choices"], initial=typed) if typed else None
     context |= result_panel(context) | voting(request.user, context, form) | {"undo": undo}
     context["place"] = "results" if request.GET.get("place") == "results" else ""
-    if request.headers.get("HX-Target") == "own-ballot" and context["own"] and context["own"].kind == "inherited":
+    if request.htmx.target == "own-ballot" and context["own"] and context["own"].kind == "inherited":
         # The page itself asks for them once it is shown: it takes a calculation.
         context |= {"explanation": explain_own(request.user, context["decision"])}
     return render_page(request, "democracy/decision_detail.html", context, fragments=DETAIL_FRAGMENTS)
@@ -83,7 +84,7 @@ def decision(request: HttpRequest, community_id: int, decision_id: int) -> HttpR
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @managers_only
-def decision_create(request: HttpRequest, community_id: int) -> HttpResponse:
+def decision_create(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Draft a decision. `do` adds, removes and moves choices on the form without saving anything. Raises Http404 where
     there is no such community; answers others than its managers with 403.
     """
@@ -99,7 +100,7 @@ def decision_create(request: HttpRequest, community_id: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @managers_only
-def decision_edit(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_edit(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Change a draft; of a published decision its closing to a later time, and before it opens its texts. Raises
     Http404 where there is no such decision of the community; answers others than managers with 403.
     """
@@ -131,7 +132,7 @@ def _form_of(decision: Decision) -> type[DecisionForm | ScheduledDecisionForm | 
 @no_page
 @require_POST
 @managers_only
-def decision_clarify(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_clarify(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Add a clarification to the question. Raises Http404 where there is no such decision of the community; answers
     others than managers with 403.
     """
@@ -146,7 +147,7 @@ def decision_clarify(request: HttpRequest, community_id: int, decision_id: int) 
 
 
 def _edited(
-    request: HttpRequest,
+    request: HtmxRequest,
     community_id: int,
     form: DecisionForm | ScheduledDecisionForm | PublishedDecisionForm,
     context: Mapping[str, Any] | None = None,
@@ -165,7 +166,7 @@ def _edited(
 
 @require_safe
 @managers_only
-def decision_preview(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_preview(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """A draft as voters will see it, and what is still missing. Raises Http404 where there is no such decision of the
     community; answers others than managers with 403.
     """
@@ -190,7 +191,7 @@ def _missing(context: Mapping[str, Any]) -> list[str]:
 @no_page
 @require_POST
 @managers_only
-def decision_publish(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_publish(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Publish a draft; what is still missing is a message. Raises Http404 where there is no such decision of the
     community; answers others than managers with 403.
     """

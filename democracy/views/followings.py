@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.requests import HtmxRequest
 from accounts.returning import no_page, signed_in
 from democracy import access, services
 from democracy.explaining.what_if import preview_following
@@ -32,7 +33,7 @@ _FRAGMENTS = {"dialog-body": "democracy/_follow_form.html", "follow-preview": "d
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 @answered
-def follow_user(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+def follow_user(request: HtmxRequest, community_id: int, membership_id: int) -> HttpResponse:
     """Follow a member on some topics or on everything, or change on what. Saving recalculates what it affects. Raises
     Http404 where the viewer may not follow that member; any other refusal is said beside the field.
     """
@@ -47,7 +48,7 @@ def follow_user(request: HttpRequest, community_id: int, membership_id: int) -> 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 @answered
-def follow_preview(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+def follow_preview(request: HtmxRequest, community_id: int, membership_id: int) -> HttpResponse:
     """What the following would change, before it is saved. Posted to by the form's second button; writes nothing.
     Raises Http404 where the viewer may not follow that member.
     """
@@ -58,7 +59,7 @@ def follow_preview(request: HttpRequest, community_id: int, membership_id: int) 
     return render_page(request, "democracy/follow.html", context, fragments=_FRAGMENTS)
 
 
-def _follow_context(request: HttpRequest, community_id: int, membership_id: int) -> dict[str, Any]:
+def _follow_context(request: HtmxRequest, community_id: int, membership_id: int) -> dict[str, Any]:
     context = frame(request.user, community_id, tab="members")
     followee = reading_followings.followable(request.user, community_id, membership_id)
     return context | {
@@ -73,7 +74,7 @@ def _follow_context(request: HttpRequest, community_id: int, membership_id: int)
 @require_POST
 @signed_in
 @answered
-def unfollow_user(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+def unfollow_user(request: HtmxRequest, community_id: int, membership_id: int) -> HttpResponse:
     """Stop following a member. Raises Http404 where there is nothing to stop."""
     access.require_member(request.user, community_id)
     services.unfollow(request.user, membership_id)
@@ -83,7 +84,7 @@ def unfollow_user(request: HttpRequest, community_id: int, membership_id: int) -
 
 @require_safe
 @signed_in
-def followings(request: HttpRequest) -> HttpResponse:
+def followings(request: HtmxRequest) -> HttpResponse:
     """Whom one follows and who follows one, in all communities or in one (`?community=`). Raises nothing."""
     memberships = list(decisions.own_memberships(request.user).order_by("community__name", "community"))
     chosen = next((one for one in memberships if str(one.community_id) == request.GET.get("community")), None)
@@ -108,7 +109,7 @@ def followings(request: HttpRequest) -> HttpResponse:
 @require_POST
 @signed_in
 @answered
-def followings_reorder(request: HttpRequest, community_id: int) -> HttpResponse:
+def followings_reorder(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Move one following up or down in one's list (`up` or `down`: the followee's membership), and show where it is.
     Raises Http404 for somebody whom the viewer does not follow.
     """
@@ -121,7 +122,7 @@ def followings_reorder(request: HttpRequest, community_id: int) -> HttpResponse:
     return redirect(_listed(request, community_id, followee_id))
 
 
-def _listed(request: HttpRequest, community_id: int, followee_id: int) -> str:
+def _listed(request: HtmxRequest, community_id: int, followee_id: int) -> str:
     """The page of one's list, of those communities that were looked at, on which a following is now."""
     query = QueryDict(urlsplit(opened_from(request)).query, mutable=True)
     only = query.get("community") == str(community_id)

@@ -7,10 +7,11 @@ from typing import cast
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
+from accounts.requests import HtmxRequest
 from accounts.returning import no_page
 from democracy.errors import PermissionDenied
 from democracy.forms.communities import LedgerForm
@@ -25,7 +26,7 @@ _PER_PAGE = 50
 
 @require_safe
 @answered
-def community_ledger(request: HttpRequest, community_id: int) -> HttpResponse:
+def community_ledger(request: HtmxRequest, community_id: int) -> HttpResponse:
     """What changed in a community, newest first, as the viewer may know it. Raises Http404 where the viewer may not
     read the community.
     """
@@ -55,7 +56,7 @@ def community_ledger(request: HttpRequest, community_id: int) -> HttpResponse:
 
 @require_safe
 @answered
-def ledger_entry(request: HttpRequest, community_id: int, revision: int) -> HttpResponse:
+def ledger_entry(request: HtmxRequest, community_id: int, revision: int) -> HttpResponse:
     """One entry: what happened, what was before and after, and what proves it. Raises Http404 where there is none for
     the viewer.
     """
@@ -74,7 +75,7 @@ def ledger_entry(request: HttpRequest, community_id: int, revision: int) -> Http
 @no_page
 @require_safe
 @answered
-def ledger_download(request: HttpRequest, community_id: int) -> HttpResponse:
+def ledger_download(request: HtmxRequest, community_id: int) -> HttpResponse:
     """The ledger as a file, with the entries opened that the viewer may open; read as it is sent. Raises Http404 where
     the viewer may not read the community.
     """
@@ -93,7 +94,7 @@ async def _read_by_and_by(pieces: Iterator[str]) -> AsyncIterator[str]:
 @no_page
 @require_safe
 @answered
-def community_checkpoint(request: HttpRequest, community_id: int) -> HttpResponse:
+def community_checkpoint(request: HtmxRequest, community_id: int) -> HttpResponse:
     """What the ledger is now, signed: to keep, and to compare with later ones. Raises Http404 where the viewer may not
     read the community.
     """

@@ -12,7 +12,7 @@ from contextlib import suppress
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
@@ -20,6 +20,7 @@ from django.views.decorators.http import require_safe
 from accounts.errors import DomainError
 from accounts.middleware import bearer_token
 from accounts.outages import DATABASE_AWAY
+from accounts.requests import HtmxRequest
 from accounts.returning import no_page
 from accounts.services import user_for_token
 from democracy import access
@@ -38,7 +39,7 @@ HEARTBEAT = 20.0
 @no_page
 @require_safe
 @answered
-def decision_status(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_status(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """The calculation status of a decision and, on its own page, the result in short. Raises Http404 where the viewer
     may not see the decision.
     """
@@ -50,7 +51,7 @@ def decision_status(request: HttpRequest, community_id: int, decision_id: int) -
 
 
 @no_page
-async def decision_events(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponseBase:
+async def decision_events(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponseBase:
     """Server-sent events: `status` and `result` when there is a new one, `alive` now and then, `end` when there is
     nothing more for this viewer. Raises Http404 where the viewer may not see the decision.
     """
@@ -64,7 +65,7 @@ async def decision_events(request: HttpRequest, community_id: int, decision_id: 
 
 
 @no_page
-async def community_events(request: HttpRequest, community_id: int) -> HttpResponseBase:
+async def community_events(request: HtmxRequest, community_id: int) -> HttpResponseBase:
     """Server-sent events: `community` when its page shows something new, `alive` now and then, `end` when there is
     nothing more for this viewer. Raises Http404 where the viewer may not read the community.
     """
@@ -78,7 +79,7 @@ async def community_events(request: HttpRequest, community_id: int) -> HttpRespo
 
 
 async def _followed(
-    request: HttpRequest,
+    request: HtmxRequest,
     community_id: int,
     *,
     topics: Set[str],
@@ -149,11 +150,11 @@ def _event(name: str) -> str:
 ALIVE, END = _event("alive"), _event("end")
 
 
-def _viewer_now(request: HttpRequest) -> Viewer:
+def _viewer_now(request: HtmxRequest) -> Viewer:
     """Who asks, by their session as it is now: an open connection outlives a sign-out."""
     token = bearer_token(request.headers.get("Authorization", ""))
     if token is not None:
         return user_for_token(token) or AnonymousUser()
-    now = HttpRequest()
+    now = HtmxRequest()
     now.session = type(request.session)(request.session.session_key)
     return get_user(now)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.requests import HtmxRequest
 from accounts.returning import no_page
 from democracy import services
 from democracy.forms.communities import CommunityForm, DecideApplicationForm, MemberSearchForm, MembershipForm
@@ -19,7 +20,7 @@ from democracy.views._pages import page_of, render_page
 
 @require_safe
 @managers_only
-def community_manage(request: HttpRequest, community_id: int) -> HttpResponse:
+def community_manage(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Applications that wait, and the roll with everybody's role; who is anonymous is known here. Raises Http404 where
     there is no such community; answers others than its managers with 403.
     """
@@ -40,7 +41,7 @@ def community_manage(request: HttpRequest, community_id: int) -> HttpResponse:
 @no_page
 @require_POST
 @managers_only
-def application_decide(request: HttpRequest, community_id: int, application_id: int) -> HttpResponse:
+def application_decide(request: HtmxRequest, community_id: int, application_id: int) -> HttpResponse:
     """Approve or reject an application of this community. Raises Http404 where there is no such community, or
     application to it; answers others than its managers with 403.
     """
@@ -59,7 +60,7 @@ def application_decide(request: HttpRequest, community_id: int, application_id: 
 @no_page
 @require_POST
 @managers_only
-def member_update(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+def member_update(request: HtmxRequest, community_id: int, membership_id: int) -> HttpResponse:
     """Change a member's role and whether they manage. Raises Http404 where there is no such community, or member of it;
     answers others than its managers with 403.
     """
@@ -78,7 +79,7 @@ def member_update(request: HttpRequest, community_id: int, membership_id: int) -
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @managers_only
-def member_remove(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+def member_remove(request: HtmxRequest, community_id: int, membership_id: int) -> HttpResponse:
     """Ask first, then remove. Raises Http404 where there is no such community, or member of it; answers others than its
     managers with 403.
     """
@@ -93,7 +94,7 @@ def member_remove(request: HttpRequest, community_id: int, membership_id: int) -
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @managers_only
-def community_settings(request: HttpRequest, community_id: int) -> HttpResponse:
+def community_settings(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Name, description, who may read and how people join. Raises Http404 where there is no such community; answers
     others than its managers with 403.
     """

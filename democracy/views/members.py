@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.requests import HtmxRequest
 from accounts.returning import signed_in
 from democracy import access, services
 from democracy.errors import AnonymityNeedsConfirmation
@@ -21,7 +22,7 @@ _MOST_SHOWN = 12
 
 @require_safe
 @answered
-def community_members(request: HttpRequest, community_id: int) -> HttpResponse:
+def community_members(request: HtmxRequest, community_id: int) -> HttpResponse:
     """The members whose identity the viewer may know, found by name or handle and role. Raises Http404 where the viewer
     may not read the community.
     """
@@ -43,7 +44,7 @@ def community_members(request: HttpRequest, community_id: int) -> HttpResponse:
 
 @require_safe
 @answered
-def member(request: HttpRequest, community_id: int, membership_id: int) -> HttpResponse:
+def member(request: HtmxRequest, community_id: int, membership_id: int) -> HttpResponse:
     """A member's profile: role, ballots that may be seen, whom they follow and who follows them. Raises Http404 where
     the viewer may not know that member.
     """
@@ -70,7 +71,7 @@ def member(request: HttpRequest, community_id: int, membership_id: int) -> HttpR
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 @answered
-def anonymity(request: HttpRequest, community_id: int) -> HttpResponse:
+def anonymity(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Become anonymous in one community, or give it up. What that ends is counted and confirmed first. Raises Http404
     for whoever is no member.
     """

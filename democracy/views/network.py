@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.utils.cache import patch_cache_control
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
+from accounts.requests import HtmxRequest
 from accounts.returning import no_page
 from democracy.forms.communities import NetworkSearchForm
 from democracy.reading import communities, followings
@@ -17,7 +18,7 @@ from democracy.views._pages import page_of, render_page
 
 @require_safe
 @answered
-def community_network(request: HttpRequest, community_id: int) -> HttpResponse:
+def community_network(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Who follows whom, as a list beside the picture. Raises Http404 where the viewer may not read the community."""
     form, context = NetworkSearchForm(request.GET), frame(request.user, community_id, tab="network")
     found = followings.followings_of_community(
@@ -38,7 +39,7 @@ def community_network(request: HttpRequest, community_id: int) -> HttpResponse:
 @require_safe
 @gzip_page
 @answered
-def community_network_data(request: HttpRequest, community_id: int) -> HttpResponse:
+def community_network_data(request: HtmxRequest, community_id: int) -> HttpResponse:
     """The members that the viewer may know and the followings between them, for the picture. Raises Http404 where the
     viewer may not read the community.
     """

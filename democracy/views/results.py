@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.requests import HtmxRequest
 from accounts.returning import no_page
 from democracy import services
 from democracy.errors import PermissionDenied
@@ -30,7 +31,7 @@ STARTED = "Recalculation started - results will update shortly"
 
 @require_safe
 @answered
-def decision_results(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_results(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """The result with all its numbers. Raises Http404 where the viewer may not see the decision."""
     context = decision_frame(request.user, community_id, decision_id, tab="results")
     context |= result_panel(context)
@@ -53,7 +54,7 @@ def decision_results(request: HttpRequest, community_id: int, decision_id: int) 
 
 @require_safe
 @answered
-def decision_history(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_history(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Every calculation whose result was published. Raises Http404 where the viewer may not see the decision."""
     context = decision_frame(request.user, community_id, decision_id, tab="history")
     context |= result_panel(context)
@@ -67,7 +68,7 @@ def decision_history(request: HttpRequest, community_id: int, decision_id: int) 
 
 @require_safe
 @answered
-def decision_network(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_network(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Who passes a ballot on to whom in this decision. Raises Http404 where the viewer may not see the decision."""
     context = decision_frame(request.user, community_id, decision_id, tab="network")
     tags = decisions.tags_of([context["decision"]])
@@ -79,7 +80,7 @@ def decision_network(request: HttpRequest, community_id: int, decision_id: int) 
 @require_safe
 @gzip_page
 @answered
-def decision_network_data(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_network_data(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """The ballots and who passed them on to whom, for the picture. Raises Http404 where the viewer may not see the
     decision, or not its ballots.
     """
@@ -93,7 +94,7 @@ def decision_network_data(request: HttpRequest, community_id: int, decision_id: 
 
 @require_safe
 @answered
-def decision_influence(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_influence(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """The ballots that carry most others. Asked for by the results page once it is shown: it takes a calculation.
     Raises Http404 where the viewer may not see the decision, or not its ballots.
     """
@@ -109,7 +110,7 @@ def decision_influence(request: HttpRequest, community_id: int, decision_id: int
 
 @require_safe
 @answered
-def decision_margin(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_margin(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """How close the result is. Asked for by the results page once it is shown: it can take a second. Raises Http404
     where the viewer may not see the decision.
     """
@@ -128,14 +129,14 @@ def decision_margin(request: HttpRequest, community_id: int, decision_id: int) -
 @no_page
 @require_POST
 @managers_only
-def recalculate_results(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def recalculate_results(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Have the decision calculated from scratch in the background. The final result of a closed one never changes.
     Raises Http404 where there is no such decision of the community; answers others than managers with 403.
     """
     context = decision_frame(request.user, community_id, decision_id)
     services.request_recalculation(request.user, decision_id)
     messages.success(request, STARTED)
-    if not request.headers.get("HX-Request"):
+    if not request.htmx:
         place = "decision-results" if request.POST.get("place") == "results" else "decision"
         return redirect(place, community_id, decision_id)
     context |= result_panel(context) | {"place": request.POST.get("place", ""), "with_messages": True}
@@ -148,7 +149,7 @@ def recalculate_results(request: HttpRequest, community_id: int, decision_id: in
 @no_page
 @require_safe
 @answered
-def decision_export(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_export(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """The bundle: everything that the result rests on, for the verifier. Raises Http404 where the viewer may not see
     the decision.
     """
@@ -160,7 +161,7 @@ def decision_export(request: HttpRequest, community_id: int, decision_id: int) -
 @no_page
 @require_safe
 @answered
-def decision_csv(request: HttpRequest, community_id: int, decision_id: int) -> HttpResponse:
+def decision_csv(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """All ballots as a table for spreadsheets. Raises Http404 where the viewer may not see the decision, or not its
     ballots.
     """
