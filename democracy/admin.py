@@ -43,6 +43,7 @@ from democracy.models import (
     Membership,
     StagedBallot,
 )
+from democracy.models.packed import unpack_one
 
 admin.site.site_header = admin.site.site_title = "CrowdVote administration"
 admin.site.index_template = "admin/index_with_log.html"
@@ -318,9 +319,7 @@ class StagedBallotAdmin(ListOnlyAdmin):
 
     @admin.display(description="Microstars, choice by choice")
     def stars(self, staged: StagedBallot) -> str:
-        packed = bytes(staged.microstars)
-        numbers = (int.from_bytes(packed[at : at + 4], "little") for at in range(0, len(packed), 4))
-        return ", ".join(f"{number:,}" for number in numbers)
+        return ", ".join(f"{number:,}" for number in unpack_one(staged.microstars))
 
 
 @admin.register(DecisionSnapshot)

@@ -20,8 +20,8 @@ def followings(scale: float) -> Iterator[Figure]:
     community.refresh_from_db()
     most = min(reading_followings.MOST_DRAWN, members // 3)
     reading_followings.forget_pictures()
-    first, _ = seconds(lambda: reading_followings.picture(visitor, community, most=most))
-    again, _ = seconds(lambda: reading_followings.picture(visitor, community, most=most))
+    first, _ = seconds(lambda: reading_followings.followings_to_draw(visitor, community, most=most))
+    again, _ = seconds(lambda: reading_followings.followings_to_draw(visitor, community, most=most))
     yield Figure(
         "network",
         f"who follows whom of {members:,} members, given again",

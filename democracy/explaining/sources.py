@@ -17,7 +17,7 @@ from democracy.access import Viewer
 from democracy.explaining.closures import ballots_known
 from democracy.models import Decision, Membership
 from democracy.models import StagedBallot as StoredBallot
-from democracy.reading.decisions import ShownBallot
+from democracy.reading.ballots import ShownBallot
 from democracy.recalculation.staging import LiveCalculation, calculation_of
 from graph import Source
 

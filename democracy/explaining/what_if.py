@@ -17,7 +17,7 @@ from democracy.errors import BallotsHidden, DecisionClosed, DecisionNotOpen, Inv
 from democracy.explaining.sources import NamedSource, copy_of, members_with, named_source, under_pseudonyms
 from democracy.models import Ballot, Choice, Decision, Membership
 from democracy.models.results import DecisionResult
-from democracy.reading.decisions import ShownBallot
+from democracy.reading.ballots import ShownBallot
 from democracy.recalculation.staging import LiveCalculation, open_calculations
 from democracy.services.ballots import check_stars
 from democracy.services.followings import followable

@@ -25,7 +25,7 @@ from democracy.live.hub import (
 )
 from democracy.live.relay import Hint, relay
 from democracy.models import Decision, DecisionSnapshot
-from democracy.reading import decisions
+from democracy.reading import communities, decisions
 
 P = ParamSpec("P")
 
@@ -142,7 +142,7 @@ def _tell_statuses_in(community_ids: set[int]) -> None:
 
 def _tell_revisions(community_ids: set[int]) -> None:
     if community_ids:
-        for community_id, revision in decisions.revisions(community_ids):
+        for community_id, revision in communities.revisions(community_ids):
             _tell_revision(community_id, revision)
 
 
@@ -156,7 +156,7 @@ def _tell_revision(community_id: int, revision: int) -> None:
     if community_id in _watched("overview"):
         looked_at = _told.get(topic)
         _told[topic] = revision
-        if looked_at is None or decisions.overview_changed(community_id, since=looked_at):
+        if looked_at is None or communities.overview_changed(community_id, since=looked_at):
             hub.publish(topic, revision)
 
 

@@ -26,6 +26,11 @@ def pack(microstars: npt.ArrayLike) -> bytes:
     return np.ascontiguousarray(microstars, dtype=_MICROSTARS).tobytes()
 
 
+def unpack_one(packed: bytes | memoryview) -> tuple[int, ...]:
+    """The microstars of one packed ballot, in the order of the choices."""
+    return tuple(np.frombuffer(packed, dtype=_MICROSTARS).tolist())
+
+
 def unpack(packed: bytes | memoryview, *, choices: int) -> npt.NDArray[np.int32]:
     """The microstars of packed ballots: ballots x choices. Raises ValueError for bytes that are not whole ballots."""
     return np.frombuffer(packed, dtype=_MICROSTARS).reshape(-1, choices)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from democracy.access import Viewer
 from democracy.models import Community, Decision
 from democracy.presenting import wording
-from democracy.reading.decisions import own_memberships
+from democracy.reading.communities import own_memberships
 from democracy.reading.own_ballots import anonymously_cast
 
 

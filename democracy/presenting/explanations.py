@@ -215,7 +215,7 @@ def most_influential(viewer: Viewer, decision: Decision, *, counted: int) -> lis
 
 
 def drawn_followings(viewer: Viewer, decision: Decision) -> dict[str, Any]:
-    """Prepare a decision's active followings for drawing, in the form of `democracy.reading.followings.picture`."""
+    """Prepare a decision's active followings for drawing, in the form of `reading.followings.followings_to_draw`."""
     found = active_followings(decision, most=MOST_DRAWN)
     members = [member for member, _ in found.members]
     topics: dict[tuple[str, ...], int] = {(): 0}

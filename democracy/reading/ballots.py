@@ -1,18 +1,20 @@
-"""All ballots of a decision as they were staged, listed for a viewer.
+"""Ballots as a viewer may see them: all those of one decision, as a table; those of several decisions; one member's.
 
-Who may see them is asked first (`access.shows_ballots`): every function here takes that for granted. What they give is
-never ordered by ids or times of anonymous members.
+No list is ordered by ids or times of anonymous members.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from django.db.models import Count, F, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from accounts.models import named
 from accounts.text import search_words, whole_number
@@ -20,11 +22,13 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.caches import BoundedCache
 from democracy.models import Ballot, Decision, Membership, StagedBallot
-from democracy.models.packed import TAGS_TEXT, tag_set, unpack
+from democracy.models.packed import TAGS_TEXT, tag_set, unpack, unpack_one
 from democracy.models.viewers import user_id
 
 Kind = StagedBallot.Kind
 _ROWS = 10_000
+# A member's tags are taken from their newest ballots; topics of long ago suggest little.
+_BALLOTS_FOR_TAGS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +78,8 @@ def _read(decision: Decision, choices: int) -> Columns:
     )
 
 
-# --- Listing ----------------------------------------------------------------------------------------------------------
+# --- All ballots of one decision --------------------------------------------------------------------------------------
+# Callers ask first whether they are shown (`access.shows_ballots`).
 
 
 @dataclass(frozen=True)
@@ -233,3 +238,156 @@ def read_rows(viewer: Viewer, decision: Decision, columns: Columns, rows: Sequen
             # Until it is calculated, a ballot just cast still stands as inherited, perhaps under another name.
             comment="" if columns.kinds[row] == Kind.INHERITED else comments.get(member, ""),
         )
+
+
+# --- Ballots of several decisions -------------------------------------------------------------------------------------
+# Each takes decisions that the viewer may see, or ballots of theirs, and leaves out what they hide.
+
+
+@dataclass(frozen=True)
+class ShownBallot:
+    """A ballot that somebody may see. `microstars`: in the order of the decision's choices. `is_anonymous`: others see
+    it under a pseudonym.
+    """
+
+    decision: Decision
+    membership: Membership
+    kind: str
+    microstars: tuple[int, ...]
+    tags: tuple[str, ...]
+    is_counted: bool
+    is_anonymous: bool
+
+
+def shown_ballot(staged: StagedBallot, decision: Decision) -> ShownBallot:
+    """A stored staged ballot with its membership, as its own member sees it."""
+    is_anonymous = access.bears_pseudonym(staged.membership, kind=staged.kind, is_anonymous=staged.is_anonymous)
+    return ShownBallot(
+        decision,
+        staged.membership,
+        staged.kind,
+        unpack_one(staged.microstars),
+        tuple(sorted(staged.tags)),
+        staged.is_counted,
+        is_anonymous,
+    )
+
+
+def as_others_see(ballot: ShownBallot) -> ShownBallot:
+    """The ballot as others see it: inherited under a pseudonym it has no tags, which tell whom somebody follows."""
+    is_inherited = ballot.kind == StagedBallot.Kind.INHERITED
+    return replace(ballot, tags=()) if is_inherited and ballot.is_anonymous else ballot
+
+
+def _staged(decisions: Iterable[Decision]) -> QuerySet[StagedBallot]:
+    shown = [decision for decision in decisions if access.shows_ballots(decision)]
+    return StagedBallot.objects.filter(decision__in=shown).exclude(kind=StagedBallot.Kind.NONE)
+
+
+def ballot_counts(decisions: Iterable[Decision]) -> dict[int, int]:
+    """How many ballots each of these decisions has, where its ballots are shown."""
+    counts = _staged(decisions).values("decision").annotate(number=Count("pk"))
+    return dict(counts.values_list("decision", "number"))
+
+
+def ballots_of(decisions: Sequence[Decision], *, start: int, stop: int) -> dict[int, list[ShownBallot]]:
+    """The ballots with these places in each decision: those that bear names by handle, then the others by pseudonym.
+
+    Nothing where ballots are hidden. Always four queries.
+    """
+    by_id = {decision.pk: decision for decision in decisions}
+    staged = _staged(decisions)
+    known = staged.filter(access.named_ballots())
+    numbers = dict(known.order_by().values("decision").annotate(number=Count("pk")).values_list("decision", "number"))
+    hidden: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
+    rest = staged.exclude(access.named_ballots()).values_list("decision", "membership", "kind", "pk")
+    for decision, membership, kind, pk in rest:
+        hidden[decision].append((access.pseudonym(decision, membership, kind=kind), pk))
+    wanted = (_page_of_one if len(by_id) == 1 else _page_of_each)(known, start, stop)
+    for decision, names in hidden.items():
+        before = numbers.get(decision, 0)
+        wanted += [pk for _, pk in sorted(names)[max(0, start - before) : max(0, stop - before)]]
+    rows = {row.pk: row for row in staged.select_related("membership__user").filter(pk__in=wanted)}
+    pages: dict[int, list[ShownBallot]] = {pk: [] for pk in by_id}
+    for row in (rows[pk] for pk in wanted if pk in rows):
+        pages[row.decision_id].append(as_others_see(shown_ballot(row, by_id[row.decision_id])))
+    return pages
+
+
+# Both give keys only, since there may be a million rows to sort; and of one decision a database finds the first few
+# without putting all others in order, while numbers are given to every row.
+
+
+def _page_of_one(known: QuerySet[StagedBallot], start: int, stop: int) -> list[int]:
+    return list(known.order_by("membership__user__handle").values_list("pk", flat=True)[start:stop])
+
+
+def _page_of_each(known: QuerySet[StagedBallot], start: int, stop: int) -> list[int]:
+    place = Window(RowNumber(), partition_by=F("decision"), order_by="membership__user__handle")
+    numbered = known.annotate(place=place).filter(place__gt=start, place__lte=stop)
+    return list(numbered.order_by("decision", "place").values_list("pk", flat=True))
+
+
+def comments_of(ballots: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """The comments on cast ballots, by decision and membership."""
+    pairs = set(ballots)
+    rows = Ballot.objects.filter(
+        decision__in={decision for decision, _ in pairs}, membership__in={member for _, member in pairs}
+    )
+    return {(row.decision_id, row.membership_id): row.comment for row in rows}
+
+
+TURNOUT_STEP = 5
+
+
+def turnouts(decisions: Iterable[Decision]) -> dict[int, int]:
+    """How many ballots were cast in each of these decisions; while ballots are hidden, at least: in steps.
+
+    Those of members who left are among them: else it would tell whether somebody had voted when they are removed.
+    """
+    by_id = {decision.pk: decision for decision in decisions}
+    rows = Ballot.objects.filter(decision__in=by_id).order_by().values("decision").annotate(number=Count("pk"))
+    cast = dict(rows.values_list("decision", "number"))
+    return {
+        pk: cast.get(pk, 0) - (cast.get(pk, 0) % TURNOUT_STEP if access.hides_ballots(decision) else 0)
+        for pk, decision in by_id.items()
+    }
+
+
+def tags_on_ballots(decisions: Iterable[Decision]) -> dict[int, list[str]]:
+    """The tags on the cast ballots of these decisions, in order; decisions that hide their ballots are left out."""
+    shown = [decision.pk for decision in decisions if access.shows_ballots(decision)]
+    cast = StagedBallot.objects.filter(decision__in=shown, kind=StagedBallot.Kind.CAST)
+    tags: dict[int, set[str]] = {decision: set() for decision in shown}
+    for decision, on_ballot in cast.values_list("decision", "tags").order_by().distinct():
+        tags[decision].update(on_ballot)
+    return {decision: sorted(found) for decision, found in tags.items()}
+
+
+# --- Ballots of one member --------------------------------------------------------------------------------------------
+
+
+def ballots_shown(viewer: Viewer, of: Membership) -> list[Ballot]:
+    """The newest ballots that a member cast by name in decisions whose ballots the viewer may see, newest first, with
+    decision; all of one's own; none of an anonymous member.
+    """
+    ballots = (
+        Ballot.objects.filter(membership=of, decision__in=access.decisions_visible_to(viewer))
+        .select_related("decision")
+        .order_by("-cast_at", "-pk")
+    )
+    if not access.is_self(viewer, of):
+        if of.is_anonymous:
+            return []
+        # Before the cut: how many are hidden must not show in which are left.
+        ballots = ballots.filter(access.decisions_that_show_ballots("decision__"), is_anonymous=False)
+    return list(ballots[:_BALLOTS_FOR_TAGS])
+
+
+def tags_by_use(ballots: Iterable[Ballot]) -> list[str]:
+    """The tags on these ballots, the most used first."""
+    uses: dict[str, int] = {}
+    for ballot in ballots:
+        for tag in ballot.tags:
+            uses[tag] = uses.get(tag, 0) + 1
+    return sorted(uses, key=lambda tag: (-uses[tag], tag))

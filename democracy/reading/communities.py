@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 
 from accounts.models import named
 from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
-from democracy.models import Application, Ballot, Choice, Community, Decision, Following, Membership
-from democracy.models.decisions import DecisionQuerySet
-from democracy.reading.decisions import newest_snapshots
+from democracy.models import Application, Community, DecisionSnapshot, Following, LedgerEntry, Membership
 from democracy.reading.followings import counted, followings_shown
 
-# A member's tags are taken from their newest ballots; topics of long ago suggest little.
-_BALLOTS_FOR_TAGS = 100
+_NOT_ON_THE_OVERVIEW = (LedgerEntry.Kind.BALLOT, LedgerEntry.Kind.FOLLOWING, LedgerEntry.Kind.RECALCULATION)
 
 
 @dataclass(frozen=True)
@@ -95,49 +91,6 @@ def _other_managers(member: Membership) -> QuerySet[Membership]:
     return managers.exclude(pk=member.pk)
 
 
-@dataclass(frozen=True)
-class DecisionRow:
-    """A decision in a list. `winner`: of the final result, "" where there is none."""
-
-    decision: Decision
-    has_ballot: bool
-    winner: str
-
-
-def decisions_of(viewer: Viewer, community: Community) -> DecisionQuerySet:
-    """The decisions of a community that the viewer may see, with `has_ballot`: the viewer's own."""
-    own = Ballot.objects.of(viewer).filter(decision=OuterRef("pk"))
-    return access.decisions_visible_to(viewer).filter(community=community).annotate(has_ballot=Exists(own))
-
-
-def living_decisions(viewer: Viewer, community: Community) -> dict[str, list[DecisionRow]]:
-    """By status: open decisions, those that close next first; scheduled ones, those that open next first; drafts, the
-    newest first.
-    """
-    decisions = decisions_of(viewer, community).not_closed(timezone.now())
-    rows: dict[str, list[DecisionRow]] = {status: [] for status in Decision.Status}
-    for one in decisions.order_by("closes_at", "-pk"):
-        rows[one.status].append(DecisionRow(one, one.has_ballot, ""))  # type: ignore[attr-defined]
-    rows[Decision.Status.SCHEDULED].sort(key=lambda row: (row.decision.opens_at, row.decision.pk))
-    return rows
-
-
-def closed_decisions(viewer: Viewer, community: Community) -> QuerySet[Decision]:
-    """Those closed last first."""
-    closed = decisions_of(viewer, community).closed(timezone.now())
-    return closed.order_by("-closes_at", "-pk")
-
-
-def with_winners(decisions: Iterable[Decision]) -> list[DecisionRow]:
-    """These closed decisions with what won them, where the final result is there."""
-    rows = list(decisions)
-    finals = [one for one in newest_snapshots(row.pk for row in rows) if one.is_final]
-    won = {one.decision_id: one.read_result().winner for one in finals}
-    choices = Choice.objects.filter(pk__in=[winner for winner in won.values() if winner is not None])
-    titles = dict(choices.values_list("pk", "title"))
-    return [DecisionRow(one, one.has_ballot, titles.get(won.get(one.pk) or 0, "")) for one in rows]  # type: ignore[attr-defined]
-
-
 # --- Members ----------------------------------------------------------------------------------------------------------
 
 
@@ -208,27 +161,59 @@ def require_application(viewer: Viewer, community_id: int, application_id: int) 
     return application
 
 
-def ballots_shown(viewer: Viewer, of: Membership) -> list[Ballot]:
-    """The newest ballots that a member cast by name in decisions whose ballots the viewer may see, newest first, with
-    decision; all of one's own; none of an anonymous member.
-    """
-    ballots = (
-        Ballot.objects.filter(membership=of, decision__in=access.decisions_visible_to(viewer))
-        .select_related("decision")
-        .order_by("-cast_at", "-pk")
-    )
-    if not access.is_self(viewer, of):
-        if of.is_anonymous:
-            return []
-        # Before the cut: how many are hidden must not show in which are left.
-        ballots = ballots.filter(access.decisions_that_show_ballots("decision__"), is_anonymous=False)
-    return list(ballots[:_BALLOTS_FOR_TAGS])
+# --- What has changed -------------------------------------------------------------------------------------------------
 
 
-def tags_of(ballots: Iterable[Ballot]) -> list[str]:
-    """The tags on these ballots, the most used first."""
-    uses: dict[str, int] = {}
-    for ballot in ballots:
-        for tag in ballot.tags:
-            uses[tag] = uses.get(tag, 0) + 1
-    return sorted(uses, key=lambda tag: (-uses[tag], tag))
+def revisions(community_ids: Iterable[int]) -> list[tuple[int, int]]:
+    """(community id, revision) of these communities."""
+    return list(Community.objects.filter(pk__in=community_ids).values_list("pk", F("revision")))
+
+
+def overview_changed(community_id: int, *, since: int) -> bool:
+    """Whether something that a community's page shows has changed after this revision."""
+    entries = LedgerEntry.objects.filter(community=community_id, revision__gt=since)
+    return entries.exclude(kind__in=_NOT_ON_THE_OVERVIEW).exists()
+
+
+def last_final_result(community_id: int) -> int:
+    """The key of the newest final result of a community, 0 where there is none."""
+    final = DecisionSnapshot.objects.filter(decision__community=community_id, is_final=True)
+    return final.aggregate(last=Max("pk"))["last"] or 0
+
+
+# --- Lists of many communities at once --------------------------------------------------------------------------------
+# Each takes the viewer and the ids of the communities, so that a list of lists costs as many queries as one list.
+
+
+def member_counts(communities: Iterable[int]) -> dict[int, int]:
+    """How many current members these communities have, the anonymous ones among them."""
+    current = Membership.objects.current().filter(community__in=communities).order_by().values("community")
+    return dict(current.annotate(number=Count("pk")).values_list("community", "number"))
+
+
+def members_of_communities(
+    viewer: Viewer, communities: Sequence[int], *, search: str = "", role: str | None = None
+) -> QuerySet[Membership]:
+    """The members whose identity the viewer may know, with users; those found by name or handle."""
+    members = access.memberships_visible_to(viewer).filter(community__in=communities).select_related("user")
+    if role:
+        members = members.filter(role=role)
+    return members.filter(*map(named, search_words(search)))
+
+
+def pending_applications_to(viewer: Viewer, communities: Sequence[int]) -> QuerySet[Application]:
+    """The pending applications that the viewer may see, with users: all for managers, else one's own."""
+    pending = access.applications_visible_to(viewer).pending()
+    return pending.filter(community__in=communities).select_related("user")
+
+
+def own_memberships(viewer: Viewer, communities: Sequence[int] | None = None) -> QuerySet[Membership]:
+    """The viewer's current memberships, with community and user; of all communities or of these."""
+    mine = Membership.objects.of(viewer).current().select_related("community", "user")
+    return mine if communities is None else mine.filter(community__in=communities)
+
+
+def own_applications(viewer: Viewer, communities: Sequence[int] | None = None) -> QuerySet[Application]:
+    """The viewer's applications, with community and user; of all communities, or the pending ones to these."""
+    mine = Application.objects.of(viewer).select_related("community", "user")
+    return mine if communities is None else mine.pending().filter(community__in=communities)

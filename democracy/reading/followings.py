@@ -121,7 +121,7 @@ _kept: BoundedCache[tuple[int, datetime, int], _Drawn] = BoundedCache(
 )
 
 
-def picture(viewer: Viewer, community: Community, *, most: int = MOST_DRAWN) -> dict[str, Any]:
+def followings_to_draw(viewer: Viewer, community: Community, *, most: int = MOST_DRAWN) -> dict[str, Any]:
     """The members that the viewer may know and the followings between them, by position, for drawing; of more than
     `most` members, those whom most follow, and the viewer.
 

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from democracy import access, ledger
 from democracy.access import Viewer
 from democracy.ledger import contents
-from democracy.models import Ballot, Choice, Decision, LedgerEntry, Membership, StagedBallot
+from democracy.models import Ballot, Choice, Decision, LedgerEntry, Membership, StagedBallot, Vote
 from democracy.models.packed import TAGS_TEXT, tag_set, unpack
+from democracy.reading.ballots import ShownBallot, shown_ballot
+from democracy.reading.communities import own_memberships
+from democracy.reading.decisions import choices_of
 from graph import STAR
 
 Kind = StagedBallot.Kind
@@ -88,3 +91,29 @@ def suggested_tags(viewer: Viewer, decision: Decision) -> list[str]:
         for tag in tag_set(text):
             uses[tag] = uses.get(tag, 0) + 1
     return sorted(uses, key=lambda tag: (-uses[tag], tag))[:_SUGGESTIONS]
+
+
+def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, ShownBallot]:
+    """The viewer's own ballot in each of these decisions: as cast, else as last calculated. Whether they inherit one is
+    not told while ballots are hidden: by whom they follow they would read those of others.
+    """
+    members = {one.community_id: one for one in own_memberships(viewer, [one.community_id for one in decisions])}
+    by_id = {one.pk: one for one in decisions if one.community_id in members}
+    mine = {"decision__in": by_id, "membership__in": list(members.values())}
+    shown = [pk for pk, one in by_id.items() if access.shows_ballots(one)]
+    inherited = StagedBallot.objects.filter(kind=StagedBallot.Kind.INHERITED, **mine | {"decision__in": shown})
+    staged = inherited.select_related("membership__user")
+    found = {row.decision_id: shown_ballot(row, by_id[row.decision_id]) for row in staged}
+    cast = {row.decision_id: row for row in Ballot.objects.filter(**mine)}
+    votes = Vote.objects.filter(ballot__in=cast.values()).values_list("ballot", "choice", "stars")
+    stars = {(ballot, choice): count for ballot, choice, count in votes}
+    choices = choices_of(cast)
+    for decision_id, ballot in cast.items():
+        member = members[by_id[decision_id].community_id]
+        kind = StagedBallot.Kind.ABSTAINED if ballot.abstain else StagedBallot.Kind.CAST
+        microstars = tuple(stars.get((ballot.pk, choice.pk), 0) * STAR for choice in choices[decision_id])
+        counts = kind == StagedBallot.Kind.CAST and (ballot.is_anonymous or member.role == Membership.Role.VOTER)
+        found[decision_id] = ShownBallot(
+            by_id[decision_id], member, kind, microstars, tuple(sorted(ballot.tags)), counts, ballot.is_anonymous
+        )
+    return found

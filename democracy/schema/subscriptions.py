@@ -148,7 +148,7 @@ class Subscription:
             topic=community_topic(pk),
             community_id=pk,
             may=lambda viewer: communities.readable_community(viewer, pk),
-            read=lambda: decisions.revisions([pk])[0][1],
+            read=lambda: communities.revisions([pk])[0][1],
             is_newer=lambda new, old: new > old,
         )
         async for revision in revisions:

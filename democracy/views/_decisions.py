@@ -15,6 +15,7 @@ from democracy.models import Decision, DecisionSnapshot
 from democracy.presenting.results import outcome_of
 from democracy.presenting.wording import turnout_sentence
 from democracy.reading import decisions
+from democracy.reading.ballots import turnouts
 from democracy.reading.decisions import CalculationState
 
 Status = Decision.CalculationStatus
@@ -51,9 +52,7 @@ def result_panel(context: dict[str, Any]) -> dict[str, Any]:
         "has_failed": state.status == Status.FAILED,
         "snapshot": snapshot,
         "outcome": outcome_of(snapshot, context["choices"]) if snapshot is not None else None,
-        "turnout": turnout_sentence(decisions.turnouts([decision])[decision.pk])
-        if access.hides_ballots(decision)
-        else "",
+        "turnout": turnout_sentence(turnouts([decision])[decision.pk]) if access.hides_ballots(decision) else "",
         "seen": _seen(decision, state, snapshot),
     }
 

@@ -8,7 +8,7 @@ from accounts.text import whole_number
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Community
-from democracy.reading import communities, decisions
+from democracy.reading import communities
 
 
 def frame(viewer: Viewer, community_id: int, *, tab: str) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def open_frame(viewer: Viewer, community_id: int, *, tab: str) -> dict[str, Any]
 
 def overview_seen(community: Community) -> str:
     """What the page of a community shows that was read after `community`: its revision and its last final result."""
-    return f"{community.revision}.{decisions.last_final_result(community.pk)}"
+    return f"{community.revision}.{communities.last_final_result(community.pk)}"
 
 
 def news_of_community(community_id: int, seen: str) -> tuple[str | None, str]:
@@ -40,6 +40,6 @@ def news_of_community(community_id: int, seen: str) -> tuple[str | None, str]:
     is_shown = (
         revision is not None
         and final == now.partition(".")[2]
-        and not decisions.overview_changed(community_id, since=revision)
+        and not communities.overview_changed(community_id, since=revision)
     )
     return None if is_shown else "community", now

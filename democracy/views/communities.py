@@ -14,6 +14,7 @@ from democracy import access, services
 from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
 from democracy.models import Application, Community, Decision
 from democracy.reading import communities as reading_communities
+from democracy.reading import decisions as reading_decisions
 from democracy.views._errors import answered, submitted
 from democracy.views._frames import open_frame, overview_seen
 from democracy.views._pages import page_of, render_page
@@ -55,16 +56,16 @@ def community(request: HtmxRequest, community_id: int) -> HttpResponse:
         return render_page(request, "democracy/community_closed.html", context, fragments=fragments)
     welcome_new_member(request, context["community"])
     context["seen"] = overview_seen(context["community"])
-    decisions = reading_communities.living_decisions(request.user, context["community"])
+    decisions = reading_decisions.living_decisions(request.user, context["community"])
     closed = page_of(
-        request, reading_communities.closed_decisions(request.user, context["community"]), per_page=_CLOSED_SHOWN
+        request, reading_decisions.closed_decisions(request.user, context["community"]), per_page=_CLOSED_SHOWN
     )
     context |= {
         "open": decisions[Decision.Status.OPEN],
         "scheduled": decisions[Decision.Status.SCHEDULED],
         "drafts": decisions[Decision.Status.DRAFT],
         "page": closed,
-        "closed": reading_communities.with_winners(closed),
+        "closed": reading_decisions.with_winners(closed),
         "managers": reading_communities.members_of(request.user, context["community"], role="manager"),
         "waiting": reading_communities.pending_applications(request.user, context["community"]).count(),
     }

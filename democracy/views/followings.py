@@ -16,8 +16,9 @@ from accounts.returning import no_page, signed_in
 from democracy import access, services
 from democracy.explaining.what_if import preview_following
 from democracy.forms.followings import FollowForm, MoveForm
-from democracy.reading import communities, decisions
+from democracy.reading import communities
 from democracy.reading import followings as reading_followings
+from democracy.reading.ballots import ballots_shown, tags_by_use
 from democracy.views._errors import answered, opened_from, submitted
 from democracy.views._frames import frame
 from democracy.views._pages import page_of, render_page
@@ -66,7 +67,7 @@ def _follow_context(request: HtmxRequest, community_id: int, membership_id: int)
         "member": followee,
         "following": reading_followings.own_followings(request.user).filter(followee=followee).first(),
         "next": opened_from(request),
-        "suggestions": communities.tags_of(communities.ballots_shown(request.user, followee)),
+        "suggestions": tags_by_use(ballots_shown(request.user, followee)),
     }
 
 
@@ -86,7 +87,7 @@ def unfollow_user(request: HtmxRequest, community_id: int, membership_id: int) -
 @signed_in
 def followings(request: HtmxRequest) -> HttpResponse:
     """Whom one follows and who follows one, in all communities or in one (`?community=`). Raises nothing."""
-    memberships = list(decisions.own_memberships(request.user).order_by("community__name", "community"))
+    memberships = list(communities.own_memberships(request.user).order_by("community__name", "community"))
     chosen = next((one for one in memberships if str(one.community_id) == request.GET.get("community")), None)
     only = chosen.community_id if chosen is not None else None
     following, followers = (

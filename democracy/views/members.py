@@ -13,6 +13,7 @@ from democracy import access, services
 from democracy.errors import AnonymityNeedsConfirmation
 from democracy.forms.communities import AnonymityForm, MemberSearchForm
 from democracy.reading import communities, followings
+from democracy.reading.ballots import ballots_shown, tags_by_use
 from democracy.views._errors import answered
 from democracy.views._frames import frame, open_frame
 from democracy.views._pages import page_of, render_page
@@ -51,7 +52,7 @@ def member(request: HtmxRequest, community_id: int, membership_id: int) -> HttpR
     context = frame(request.user, community_id, tab="members")
     shown = communities.member(request.user, community_id, membership_id)
     following, followers = followings.neighbours(request.user, shown)
-    ballots = communities.ballots_shown(request.user, shown)
+    ballots = ballots_shown(request.user, shown)
     context |= {
         "member": shown,
         "is_self": access.is_self(request.user, shown),
@@ -59,7 +60,7 @@ def member(request: HtmxRequest, community_id: int, membership_id: int) -> HttpR
         "followers": page_of(request, followers, per_page=_MOST_SHOWN, parameter="followers"),
         "own_following": followings.own_followings(request.user).filter(followee=shown).first(),
         "ballots": ballots[:_MOST_SHOWN],
-        "tags": communities.tags_of(ballots),
+        "tags": tags_by_use(ballots),
     }
     fragments = {
         "member-followers": "democracy/_member_followers.html",

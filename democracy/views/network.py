@@ -44,6 +44,6 @@ def community_network_data(request: HtmxRequest, community_id: int) -> HttpRespo
     viewer may not read the community.
     """
     community = communities.readable_community(request.user, community_id)
-    response = JsonResponse(followings.picture(request.user, community))
+    response = JsonResponse(followings.followings_to_draw(request.user, community))
     patch_cache_control(response, private=True, no_store=True)
     return response

@@ -20,8 +20,7 @@ from democracy.presenting.explanations import drawn_followings, most_influential
 from democracy.presenting.history import calculations, history_chart, in_short
 from democracy.presenting.margins import exact_margin, rough_margin
 from democracy.presenting.results import outcome
-from democracy.reading import decisions
-from democracy.reading.ballots import columns_of
+from democracy.reading.ballots import columns_of, tags_on_ballots
 from democracy.views._decisions import checkpoint_of, decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered, managers_only
 from democracy.views._pages import download, page_of, render_page
@@ -71,7 +70,7 @@ def decision_history(request: HtmxRequest, community_id: int, decision_id: int) 
 def decision_network(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
     """Who passes a ballot on to whom in this decision. Raises Http404 where the viewer may not see the decision."""
     context = decision_frame(request.user, community_id, decision_id, tab="network")
-    tags = decisions.tags_of([context["decision"]])
+    tags = tags_on_ballots([context["decision"]])
     context |= result_panel(context) | {"all_tags": tags.get(decision_id, [])}
     return render_page(request, "democracy/decision_network.html", context)
 

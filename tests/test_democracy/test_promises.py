@@ -20,9 +20,10 @@ from democracy import access, eventlog, services
 from democracy.models import Community, Decision, DecisionSnapshot, Membership, StagedBallot
 from democracy.presenting.audiences import audiences
 from democracy.presenting.explanations import drawn_followings, explain_own
-from democracy.reading import communities, decisions
-from democracy.reading.ballots import ballot_rows, columns_of, read_rows
-from democracy.reading.own_ballots import own_ballot
+from democracy.reading import ballots as reading_ballots
+from democracy.reading import decisions
+from democracy.reading.ballots import ballot_rows, ballots_shown, columns_of, read_rows, turnouts
+from democracy.reading.own_ballots import own_ballot, own_ballots
 from democracy.recalculation import audits, recalculate_community
 from democracy.recalculation.staging import forget_everything
 from tests import factories, rules
@@ -95,7 +96,7 @@ class TestHiddenBallots:
         bob, pk = town["bob"].user, town.decision.pk
         choices = list(town.decision.choices.all())
         assert own_ballot(town["bob"], town.decision, choices).kind == "none"
-        assert decisions.own_ballots(bob, [town.decision]) == {}
+        assert own_ballots(bob, [town.decision]) == {}
         assert explain_own(bob, town.decision) is None
         query = "query($id: ID!) { decision(id: $id) { myBallot { kind } tags influence { edges { cursor } } } }"
         assert ask(bob, query, id=id_of(town.decision)) == {
@@ -105,9 +106,9 @@ class TestHiddenBallots:
             page = client_of(bob).get(reverse(name, args=[town.community.pk, pk])).content.decode()
             assert "parks" not in page
             assert town["bea"].user.handle not in page
-        assert decisions.own_ballots(town["bea"].user, [town.decision])[pk].kind == "cast"
+        assert own_ballots(town["bea"].user, [town.decision])[pk].kind == "cast"
         town.close()
-        assert decisions.own_ballots(bob, [town.decision])[pk].kind == "inherited"
+        assert own_ballots(bob, [town.decision])[pk].kind == "inherited"
 
     def test_no_counter_time_or_event_tells_whether_somebody_has_voted(self, town: Town) -> None:
         query = """query($id: ID!) { decision(id: $id) { turnout calculation {
@@ -144,11 +145,11 @@ class TestHiddenBallots:
     def test_turnout_is_told_in_steps_and_by_nobodys_leaving(self, town: Town) -> None:
         for name in ("ann", "abe", "bea", "bob"):
             town.vote(name, Ash=5)
-        assert decisions.turnouts([town.decision]) == {town.decision.pk: 0}
+        assert turnouts([town.decision]) == {town.decision.pk: 0}
         town.vote("manager", Ash=5)
-        assert decisions.turnouts([town.decision]) == {town.decision.pk: 5}
+        assert turnouts([town.decision]) == {town.decision.pk: 5}
         services.remove_member(town.manager, town["bea"].pk)
-        assert decisions.turnouts([town.decision]) == {town.decision.pk: 5}
+        assert turnouts([town.decision]) == {town.decision.pk: 5}
         page = client_of(None).get(reverse("decision", args=[town.community.pk, town.decision.pk])).content.decode()
         assert "At least 5 ballots have been cast." in page
 
@@ -620,12 +621,12 @@ def test_a_comment_stands_beside_the_ballot_that_it_was_written_on_alone(db: Non
 
 
 def test_the_topics_of_a_member_do_not_tell_of_hidden_ballots(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(communities, "_BALLOTS_FOR_TAGS", 1)
+    monkeypatch.setattr(reading_ballots, "_BALLOTS_FOR_TAGS", 1)
     town = Town()
     town.vote("bea", ["parks"], Ash=5)
     hidden = factories.decision(town.community, town.manager, results_visibility="after_close")
     factories.vote(town["bea"], hidden, ["secret"], Ash=5)
-    told = communities.ballots_shown(AnonymousUser(), town["bea"])
+    told = ballots_shown(AnonymousUser(), town["bea"])
     assert [ballot.decision for ballot in told] == [town.decision]
 
 

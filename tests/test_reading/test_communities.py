@@ -12,7 +12,8 @@ from democracy import access, services
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Application, Community, DecisionSnapshot, Following, Membership
-from democracy.reading import communities, decisions, followings
+from democracy.reading import ballots as reading_ballots
+from democracy.reading import communities, decisions, followings, own_ballots
 from democracy.recalculation import recalculate_community
 from tests import factories, rules
 
@@ -41,7 +42,7 @@ class TestCommunities:
             one = self.listed(members[who].user, community)
             assert (one.member_count, one.is_mine) == (3, mine)  # type: ignore[attr-defined]
         services.set_anonymity(members["ada"].user, community.pk, anonymous=True)
-        assert decisions.member_counts([community.pk]) == {community.pk: 3}
+        assert communities.member_counts([community.pk]) == {community.pk: 3}
         assert [one.name for one in communities.communities_listed(members["gone"].user, mine=True)] == ["Elsewhere"]
 
     def test_somebody_has_applied_until_it_is_decided(self, town: Town) -> None:
@@ -87,7 +88,7 @@ class TestDecisions:
         recalculate_community(community.pk)
         DecisionSnapshot.objects.filter(decision=closed[1]).update(is_final=False)
         factories.decision(community, manager)
-        rows = communities.with_winners(communities.closed_decisions(members["ada"].user, community))
+        rows = decisions.with_winners(decisions.closed_decisions(members["ada"].user, community))
         assert [(row.decision, row.winner) for row in rows] == [
             (closed[0], "Birch"),
             (closed[2], "Birch"),
@@ -99,13 +100,13 @@ class TestDecisions:
         decision = factories.decision(community, members["manager"].user)
         factories.vote(members["ada"], decision, Ash=5)
         has_ballot = {
-            who: communities.decisions_of(members[who].user, community).get().has_ballot  # type: ignore[attr-defined]
+            who: decisions.decisions_of(members[who].user, community).get().has_ballot  # type: ignore[attr-defined]
             for who in ("ada", "ben")
         }
         assert has_ballot == {"ada": True, "ben": False}
         services.leave_community(members["ada"].user, community.pk)
         Community.objects.filter(pk=community.pk).update(visibility="public")
-        assert decisions.own_ballots(members["ada"].user, [decision]) == {}
+        assert own_ballots.own_ballots(members["ada"].user, [decision]) == {}
 
 
 class TestMembers:
@@ -144,9 +145,9 @@ class TestMembers:
         community, members = town
         for tags in (["a", "z"], ["z"], ["m", "a", "z"]):
             factories.vote(members["ada"], factories.decision(community, members["manager"].user), tags, Ash=5)
-        ballots = communities.ballots_shown(members["ben"].user, members["ada"])
+        ballots = reading_ballots.ballots_shown(members["ben"].user, members["ada"])
         assert [ballot.tags for ballot in ballots] == [["a", "m", "z"], ["z"], ["a", "z"]]
-        assert communities.tags_of(ballots) == ["z", "a", "m"]
+        assert reading_ballots.tags_by_use(ballots) == ["z", "a", "m"]
 
 
 class TestApplications:
@@ -159,8 +160,8 @@ class TestApplications:
         services.decide_application(manager, decided.pk, approve=False)
         assert list(communities.pending_applications(manager, community)) == [first, last]
         assert list(communities.pending_applications(people[2], community)) == [last]
-        assert list(decisions.pending_applications_to(people[2], [community.pk])) == [last]
-        assert list(decisions.own_applications(people[1], [community.pk])) == []
+        assert list(communities.pending_applications_to(people[2], [community.pk])) == [last]
+        assert list(communities.own_applications(people[1], [community.pk])) == []
         other, others = rules.found()
         with pytest.raises(PermissionDenied):
             communities.require_application(others["manager"].user, other.pk, first.pk)

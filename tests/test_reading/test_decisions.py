@@ -12,7 +12,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from democracy import access, services
 from democracy.models import CalculationClaim, Decision
-from democracy.reading.decisions import ballots_of, calculation_states
+from democracy.reading.ballots import ballots_of
+from democracy.reading.decisions import calculation_states
 from democracy.recalculation import recalculate_community
 from democracy.recalculation.claims import Claim
 from democracy.recalculation.staging import forget_everything

@@ -79,7 +79,7 @@ def test_of_a_large_community_those_whom_most_follow_are_drawn_and_oneself(town:
     factories.follow(members["manager"], members["cleo"])
 
     def drawn(user: User) -> set[int]:
-        return {row[0] for row in reading_followings.picture(user, community, most=2)["members"]}
+        return {row[0] for row in reading_followings.followings_to_draw(user, community, most=2)["members"]}
 
     # Of ada's followers the only one is anonymous, so she counts as followed by nobody.
     assert drawn(factories.person()) == {members["cleo"].pk, members["ben"].pk}
@@ -202,7 +202,9 @@ def test_a_kept_picture_follows_whoever_unfollows_leaves_joins_and_is_renamed(to
     assert "ada" in picture(town, None)["members"]  # type: ignore[operator]
     assert followings(town, None) == [("ada", "cleo", [])]
     User.objects.filter(pk=members["ada"].user_id).update(name="Ada Byron")
-    assert "Ada Byron" in [row[2] for row in reading_followings.picture(factories.person(), community)["members"]]
+    assert "Ada Byron" in [
+        row[2] for row in reading_followings.followings_to_draw(factories.person(), community)["members"]
+    ]
 
 
 def test_so_many_pictures_are_kept_and_so_many_followings(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +215,7 @@ def test_so_many_pictures_are_kept_and_so_many_followings(town: Town, monkeypatc
         with monkeypatch.context() as patch:
             patch.setattr(reading_followings._kept, name, most)
             for size in range(10, 20):
-                reading_followings.picture(reader, community, most=size)
+                reading_followings.followings_to_draw(reader, community, most=size)
             kept = len(reading_followings._kept)
         # Two followings each.
         assert kept == {"most": 3, "most_weight": 2}[name]
@@ -239,7 +241,7 @@ def test_twice_as_many_members_cost_twice_as_much_though_nobody_has_analysed_the
             for step in (1, 2)
             if (n * n + step) % size != n
         )
-        drawn = partial(reading_followings.picture, reader, community, most=size // 3)
+        drawn = partial(reading_followings.followings_to_draw, reader, community, most=size // 3)
         steps.append([steps_of(drawn), steps_of(drawn)])
     (few, few_again), (many, many_again) = steps
     assert many < 2.5 * few

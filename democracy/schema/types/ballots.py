@@ -12,9 +12,10 @@ from democracy import access, models
 from democracy.access import Viewer
 from democracy.explaining import sources as explaining_sources
 from democracy.presenting.numbers import exact_stars
-from democracy.reading import decisions as reading_decisions
+from democracy.reading import ballots as reading_ballots
+from democracy.reading import own_ballots as reading_own_ballots
 from democracy.reading import receipts
-from democracy.reading.decisions import ShownBallot
+from democracy.reading.ballots import ShownBallot
 from democracy.schema.scalars import BallotKind
 from democracy.schema.types.ledger import Receipt
 from democracy.schema.types.people import Voter
@@ -108,7 +109,7 @@ def _ratings(ballot: ShownBallot, choices: list[models.Choice]) -> list[Rating]:
 
 
 def _comments(viewer: Viewer, keys: list[tuple[int, int]]) -> Mapping[tuple[int, int], str]:
-    return reading_decisions.comments_of(keys)
+    return reading_ballots.comments_of(keys)
 
 
 def own_receipts(viewer: Viewer, keys: list[tuple[int, int]]) -> Mapping[tuple[int, int], receipts.Receipt]:
@@ -116,7 +117,7 @@ def own_receipts(viewer: Viewer, keys: list[tuple[int, int]]) -> Mapping[tuple[i
 
 
 def own_ballots(viewer: Viewer, decisions: list[models.Decision]) -> dict[models.Decision, Ballot]:
-    found = reading_decisions.own_ballots(viewer, decisions)
+    found = reading_own_ballots.own_ballots(viewer, decisions)
     return {one: Ballot(shown=found[one.pk]) for one in decisions if one.pk in found}
 
 

@@ -13,7 +13,6 @@ from accounts.schema import Account, ApiToken
 from democracy import models
 from democracy.access import Viewer
 from democracy.reading import communities as reading_communities
-from democracy.reading import decisions as reading_decisions
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
 from democracy.schema.scalars import ApplicationStatus, CommunityVisibility, DecisionStatus, Role
 from democracy.schema.types.belonging import community_of
@@ -21,10 +20,10 @@ from democracy.schema.types.decisions import DECISIONS, Decision
 from democracy.schema.types.people import Member
 
 COMMUNITIES = Listing(reading_communities.communities_listed, ("name", "pk"))
-MEMBERS = Listing(reading_decisions.members_of_communities, ("user__sort_name", "user__handle"), "community_id")
-PENDING = Listing(reading_decisions.pending_applications_to, ("created_at", "pk"), "community_id")
-OWN_MEMBERSHIPS = Listing(reading_decisions.own_memberships, ("community__name", "pk"))
-OWN_APPLICATIONS = Listing(reading_decisions.own_applications, ("-pk",))
+MEMBERS = Listing(reading_communities.members_of_communities, ("user__sort_name", "user__handle"), "community_id")
+PENDING = Listing(reading_communities.pending_applications_to, ("created_at", "pk"), "community_id")
+OWN_MEMBERSHIPS = Listing(reading_communities.own_memberships, ("community__name", "pk"))
+OWN_APPLICATIONS = Listing(reading_communities.own_applications, ("-pk",))
 
 
 @strawberry.type(
@@ -96,15 +95,15 @@ class Community(Node):
 
 
 def _member_counts(viewer: Viewer, ids: list[int]) -> Mapping[int, int]:
-    return reading_decisions.member_counts(ids)
+    return reading_communities.member_counts(ids)
 
 
 def _own_memberships(viewer: Viewer, communities: list[int]) -> Mapping[int, models.Membership]:
-    return {row.community_id: row for row in reading_decisions.own_memberships(viewer, communities)}
+    return {row.community_id: row for row in reading_communities.own_memberships(viewer, communities)}
 
 
 def _own_applications(viewer: Viewer, communities: list[int]) -> Mapping[int, models.Application]:
-    return {row.community_id: row for row in reading_decisions.own_applications(viewer, communities)}
+    return {row.community_id: row for row in reading_communities.own_applications(viewer, communities)}
 
 
 @strawberry.type(description="An applicant, as managers see them.")

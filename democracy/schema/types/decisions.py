@@ -14,6 +14,7 @@ from democracy import access, models
 from democracy.access import Viewer
 from democracy.errors import InvalidInput
 from democracy.presenting.audiences import audiences
+from democracy.reading import ballots as reading_ballots
 from democracy.reading import decisions as reading_decisions
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, connection
 from democracy.schema.scalars import DecisionStatus, ResultsVisibility
@@ -101,7 +102,7 @@ class Decision(Node):
 
     @strawberry.field(
         description="The number of ballots that have been cast, those of members who have left among them; while "
-        f"ballots are hidden, rounded down to a multiple of {reading_decisions.TURNOUT_STEP}. Null for drafts."
+        f"ballots are hidden, rounded down to a multiple of {reading_ballots.TURNOUT_STEP}. Null for drafts."
     )
     async def turnout(self, info: Info) -> int | None:
         return await info.context.load(_turnouts, self.row)
@@ -166,17 +167,17 @@ async def _ballots(info: Info, decision: models.Decision, page: Page) -> Connect
     return None if ballots is None else connection(page, [Ballot(shown=one) for one in ballots], count=count)
 
 
-def _ballot_pages(viewer: Viewer, keys: list[_BallotPage]) -> Mapping[_BallotPage, list[reading_decisions.ShownBallot]]:
-    pages: dict[_BallotPage, list[reading_decisions.ShownBallot]] = {}
+def _ballot_pages(viewer: Viewer, keys: list[_BallotPage]) -> Mapping[_BallotPage, list[reading_ballots.ShownBallot]]:
+    pages: dict[_BallotPage, list[reading_ballots.ShownBallot]] = {}
     for start, stop in {(start, stop) for _, start, stop in keys}:
         decisions = [one for one, *place in keys if place == [start, stop] and access.shows_ballots(one)]
-        found = reading_decisions.ballots_of(decisions, start=start, stop=stop)
+        found = reading_ballots.ballots_of(decisions, start=start, stop=stop)
         pages |= {(one, start, stop): found[one.pk] for one in decisions}
     return pages
 
 
 def _ballot_counts(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, int]:
-    counts = reading_decisions.ballot_counts(decisions)
+    counts = reading_ballots.ballot_counts(decisions)
     return {one: counts.get(one.pk, 0) for one in decisions}
 
 
@@ -188,12 +189,12 @@ def _clarifications(viewer: Viewer, keys: list[int]) -> Mapping[int, list[models
 
 
 def _tags(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, list[str]]:
-    tags = reading_decisions.tags_of(decisions)
+    tags = reading_ballots.tags_on_ballots(decisions)
     return {one: tags[one.pk] for one in decisions if one.pk in tags}
 
 
 def _turnouts(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, int]:
-    turnouts = reading_decisions.turnouts(decisions)
+    turnouts = reading_ballots.turnouts(decisions)
     return {one: turnouts[one.pk] for one in decisions if one.published_at is not None}
 
 

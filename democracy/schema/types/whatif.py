@@ -15,7 +15,8 @@ from democracy.errors import InvalidInput, InvalidStars
 from democracy.explaining import what_if as tried
 from democracy.models import MAX_CHOICES
 from democracy.models.results import DecisionResult
-from democracy.reading.decisions import ShownBallot, choices_of
+from democracy.reading.ballots import ShownBallot
+from democracy.reading.decisions import choices_of
 from democracy.schema.scalars import BigInt
 from democracy.schema.types.ballots import Ballot, Source
 from democracy.schema.types.decisions import Decision
