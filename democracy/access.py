@@ -1,15 +1,15 @@
-"""Who may see and do what. Every function takes the viewer; pages, GraphQL, commands and exports share them, and
-nothing else decides.
+"""The rules on who may see and do what. Every function takes the viewer. Pages, GraphQL, commands and exports share
+them, and nothing else decides.
 
-A community is listed for everybody. Its decisions, results and members are read by its current members, or by everybody
-where it is public; drafts by its managers. Who an anonymous member is, is known to that member and, on the roll, to the
-managers; how that member voted is known to that member alone.
+Everybody sees that a community exists. Its current members read its decisions, results and members, and so does
+everybody if it is public. Its managers also read drafts. The identity of an anonymous member is known to that member
+and to the managers; how that member voted, to that member alone.
 
 # Note [Whether a ballot bears a name]
-A ballot that somebody wrote keeps the name or pseudonym under which it was cast, whatever its caster does later: what
-changes would show which one is theirs. One that somebody inherits bears the name or pseudonym that its member had when
-it was staged, and a pseudonym where they have cast an anonymous one in that decision: else their name would appear in
-its place. Beside it nobody is named who is anonymous now, since whom they followed is theirs to know.
+A cast ballot keeps the name or pseudonym under which it was cast, whatever its caster does later: a change would show
+which one is theirs. An inherited ballot bears the name or pseudonym that its member had when it was staged. It bears a
+pseudonym also if the member has cast an anonymous ballot in that decision: otherwise their name would appear in its
+place. Nobody who is anonymous now is named beside an inherited ballot, since only they may know whom they followed.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def communities_readable_by(viewer: Viewer) -> QuerySet[Community]:
 
 
 def decisions_visible_to(viewer: Viewer) -> DecisionQuerySet:
+    """Published decisions of communities that the viewer may read, and everything in those that they manage."""
     published = Q(published_at__isnull=False, community__in=communities_readable_by(viewer))
     return Decision.objects.filter(published | Exists(_managed(viewer)))
 
@@ -54,14 +55,15 @@ def _managed(viewer: Viewer) -> MembershipQuerySet:
 
 
 def memberships_visible_to(viewer: Viewer) -> MembershipQuerySet:
-    """Current members whose identity the viewer may know: all but the anonymous; those too for themselves and for
-    managers.
+    """Current members whose identity the viewer may know. Anonymous members are among them for themselves and for
+    managers alone.
     """
     known = Q(is_anonymous=False, community__in=communities_readable_by(viewer))
     return Membership.objects.current().filter(known | Q(user=user_id(viewer)) | Exists(_managed(viewer)))
 
 
 def applications_visible_to(viewer: Viewer) -> ApplicationQuerySet:
+    """The viewer's own applications, and those to communities that they manage."""
     return Application.objects.filter(Q(user=user_id(viewer)) | Exists(_managed(viewer)))
 
 
@@ -71,8 +73,8 @@ def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
 
 
 def shows_ballots(decision: Decision) -> bool:
-    """Whether ballots and everything derived from single ballots may be shown: always where results are live, else once
-    it is over.
+    """Whether ballots, and everything derived from single ballots, may be shown: always if results are live, otherwise
+    once the decision is closed.
     """
     return (
         decision.results_visibility == Decision.Visibility.LIVE or decision.status == Decision.Status.CLOSED
@@ -80,25 +82,28 @@ def shows_ballots(decision: Decision) -> bool:
 
 
 def decisions_that_show_ballots(prefix: str = "") -> Q:
-    """The same as a condition on published decisions, or on rows that refer to them by `prefix`."""
+    """A condition that keeps decisions which show their ballots, out of published ones.
+
+    `prefix`: the lookup that leads from the filtered rows to their decision, such as `"decision__"`.
+    """
     is_live = Q(**{f"{prefix}results_visibility": Decision.Visibility.LIVE})
     return is_live | Q(**{f"{prefix}closes_at__lte": timezone.now()})
 
 
 def hides_ballots(decision: Decision) -> bool:
-    """Whether ballots are hidden for now, and with them all that depends on them: counters, times, who inherits."""
+    """Whether ballots are hidden for now, and with them whatever depends on them: counters, times, inheritance."""
     return decision.status != Decision.Status.DRAFT and not shows_ballots(decision)
 
 
 def shown_revision(snapshot: DecisionSnapshot) -> int | None:
-    """The revision of a stored result; None for an interim one of a decision that hides its ballots: the entries up to
-    it would tell whose are in it.
+    """The revision of a stored result; None for an interim result of a decision that hides its ballots, since the
+    entries up to it would tell whose ballots are counted.
     """
     return snapshot.revision if _is_told_exactly(snapshot) else None
 
 
 def shown_time(snapshot: DecisionSnapshot) -> datetime:
-    """When a stored result was calculated; to the hour where its revision is not told."""
+    """The time at which a stored result was calculated, to the hour if its revision is not told."""
     return snapshot.calculated_at if _is_told_exactly(snapshot) else to_the_hour(snapshot.calculated_at)
 
 
@@ -111,13 +116,14 @@ def to_the_hour(moment: datetime) -> datetime:
 
 
 def snapshots_visible_to(viewer: Viewer) -> QuerySet[DecisionSnapshot]:
-    """Stored results; only what a decision's visibility allows is ever stored, so seeing the decision is enough."""
+    """Stored results of decisions that the viewer may see. No more than a decision may show is ever stored."""
     return DecisionSnapshot.objects.filter(decision__in=decisions_visible_to(viewer)).select_related("decision")
 
 
 def pseudonym(decision_id: int, membership_id: int, *, kind: str = StagedBallot.Kind.CAST) -> str:
-    """An anonymous member's name in one decision: stable there, and without relation to the same member's name
-    elsewhere. What they inherit bears another than what they cast: whoever knows them by the one does not find the
+    """The name of an anonymous member in one decision: stable there, and unrelated to their names in other decisions.
+
+    `kind`: an inherited ballot bears another name than a cast one, so that somebody who knows the one does not find the
     other.
     """
     named = f"{decision_id}:{membership_id}"
@@ -132,24 +138,25 @@ def is_self(viewer: Viewer, membership: Membership) -> bool:
 
 
 def knows(viewer: Viewer, membership: Membership) -> bool:
-    """Whether the viewer may know whom somebody follows: of an anonymous member only that member, managers neither."""
+    """Whether the viewer may know whom somebody follows; of an anonymous member not even managers may."""
     return not membership.is_anonymous or is_self(viewer, membership)
 
 
 def bears_pseudonym(membership: Membership, *, kind: str, is_anonymous: bool) -> bool:
-    """Whether a ballot is shown under a pseudonym; `is_anonymous`: as the row says. See Note [Whether a ballot bears a
-    name].
+    """Whether a ballot is shown under a pseudonym. `is_anonymous`: the mark in its row.
+
+    See Note [Whether a ballot bears a name].
     """
     return is_anonymous or (kind == StagedBallot.Kind.INHERITED and membership.is_anonymous)
 
 
 def named_ballots() -> Q:
-    """The staged ballots that bear names."""
+    """A condition that keeps the staged ballots that bear names."""
     return Q(is_anonymous=False) & ~Q(kind=StagedBallot.Kind.INHERITED, membership__is_anonymous=True)
 
 
 def display_name(membership: Membership) -> str:
-    """The name under which others see a member, in log lines too."""
+    """The name under which others see a member, on pages and in log lines."""
     return ANONYMOUS if membership.is_anonymous else membership.user.handle
 
 
@@ -157,14 +164,14 @@ def display_name(membership: Membership) -> str:
 
 
 def require_user(viewer: Viewer) -> User:
-    """The signed-in person. Raises PermissionDenied."""
+    """The account of the viewer. Raises PermissionDenied for a guest and for a closed account."""
     if not isinstance(viewer, User) or not viewer.is_active:
         raise PermissionDenied("Sign in first.")
     return viewer
 
 
 def require_member(viewer: Viewer, community_id: int) -> Membership:
-    """The viewer's current membership. Raises PermissionDenied."""
+    """The viewer's current membership, with user and community. Raises PermissionDenied where there is none."""
     memberships = Membership.objects.of(require_user(viewer)).current().filter(community=community_id)
     membership = memberships.select_related("user", "community").first()
     if membership is None:
@@ -173,7 +180,7 @@ def require_member(viewer: Viewer, community_id: int) -> Membership:
 
 
 def require_manager(viewer: Viewer, community_id: int) -> Membership:
-    """The same, of a manager. Raises PermissionDenied."""
+    """The viewer's current membership as a manager. Raises PermissionDenied where there is none."""
     membership = require_member(viewer, community_id)
     if not membership.is_manager:
         raise PermissionDenied

@@ -1,10 +1,10 @@
 """The administration of communities, decisions and what was calculated.
 
 # Note [The admin writes nothing itself]
-Every rule holds for pages, GraphQL, imports and here alike, because only the commands write inputs. So all of this is
-to be read, except what has a command behind it: a community's settings, for its managers, and calculating a decision
-from scratch, for superusers. A row that the admin deleted or saved on its own would be in no ledger and break the
-undoing of later changes; derived rows belong to the calculation, the ledger to nobody.
+Every rule holds for pages, GraphQL, imports and the administration alike, because only the commands write inputs. So
+everything here is read only, except what has a command behind it: a community's settings, for its managers, and
+calculating a decision from scratch, for superusers. A row that the admin deleted or saved on its own would be in no
+ledger and break the undoing of later changes. Only the calculation writes derived rows, and nobody writes the ledger.
 
 # Note [Operators know no more]
 Whoever administers the site is no manager of its communities. Rows of anonymous members (memberships, the applications
@@ -50,7 +50,7 @@ admin.site.index_template = "admin/index_with_log.html"
 
 
 class ReadOnlyAdmin(StrictModelAdmin):
-    """To be read. See Note [The admin writes nothing itself]."""
+    """Pages to read only. See Note [The admin writes nothing itself]."""
 
     list_per_page = 50
     show_full_result_count = False
@@ -70,8 +70,9 @@ class ReadOnlyAdmin(StrictModelAdmin):
 
 
 class ListOnlyAdmin(ReadOnlyAdmin):
-    """A list alone: pages of single rows would have the rows' numbers in their addresses, whose gaps count those that
-    are hidden. Without a search: Django would complete words with rows' numbers for other forms.
+    """A list without pages of single rows: their addresses would show the rows' numbers, whose gaps count hidden rows.
+
+    Lists of this kind have no search either: with one, Django would hand out rows' numbers to complete words in forms.
     """
 
     list_display_links = None
@@ -81,7 +82,7 @@ class ListOnlyAdmin(ReadOnlyAdmin):
 
 
 class StayFilter(admin.SimpleListFilter):
-    """Who is a member now, and who was one."""
+    """A filter for current and for former members."""
 
     title, parameter_name = "membership", "stay"
 
@@ -224,7 +225,7 @@ class DecisionAdmin(ReadOnlyAdmin):
 
 @admin.register(Membership)
 class MembershipAdmin(ReadOnlyAdmin):
-    """Who is where under their own name. See Note [Operators know no more]."""
+    """Members under their own names. See Note [Operators know no more]."""
 
     list_display = ("user", "community", "role", "is_manager", "joined_at", "left_at")
     list_select_related = ("user", "community")
@@ -275,7 +276,7 @@ class FollowingAdmin(ReadOnlyAdmin):
 
 
 def _open_ballots(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """Those that bear names, where ballots may be seen: as `access.shows_ballots` says of one."""
+    """Keep the ballots that bear names, in decisions that show their ballots (`access.shows_ballots`)."""
     shown = access.decisions_that_show_ballots("decision__")
     return rows.filter(shown, decision__published_at__isnull=False, is_anonymous=False)
 
@@ -355,7 +356,7 @@ _OF_THE_COMMUNITY = (LedgerEntry.Kind.COMMUNITY, LedgerEntry.Kind.DECISION, Ledg
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnlyAdmin):
-    """The chain; not what its entries say. See Note [Operators know no more]."""
+    """The chain without the contents of its entries. See Note [Operators know no more]."""
 
     list_display = ("community", "revision", "at", "kind", "short_hash")
     list_select_related = ("community",)
@@ -377,7 +378,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
 @admin.register(CalculationClaim)
 class CalculationClaimAdmin(ListOnlyAdmin):
-    """Which runs hold which communities now; how many there were and until when would count and time hidden votes."""
+    """The runs that hold communities now, without their number and times: these would count and time hidden votes."""
 
     list_display = ("community", "holder", "is_running")
     list_select_related = ("community",)

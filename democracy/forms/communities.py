@@ -1,4 +1,4 @@
-"""Forms of communities and of belonging to them."""
+"""Forms of communities and memberships."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class AnonymityForm(forms.Form):
 
 
 class SearchForm(forms.Form):
-    """What lists are searched by. Anything that makes no sense is left out rather than refused."""
+    """The filters of a list. Nonsense is left out rather than refused."""
 
     q = forms.CharField(label="Search", required=False, max_length=100)
 

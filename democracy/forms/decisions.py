@@ -23,7 +23,7 @@ _STARS = [("", "Not rated"), *zip(_RATINGS, _RATINGS, strict=True)]
 
 
 class BallotForm(forms.Form):
-    """Stars for each choice, tags and a comment. `abstain` is a button of its own; then the stars say nothing."""
+    """Stars for each choice, tags and a comment. `abstain` is a button of its own, with which the stars are ignored."""
 
     tags = forms.CharField(required=False, max_length=MAX_TAGS * (MAX_TAG_LENGTH + 2))
     comment = forms.CharField(
@@ -49,7 +49,7 @@ class BallotForm(forms.Form):
         return cls(choices) if ballot is None else cls(choices, initial=fields_of(ballot))
 
     def ratings(self) -> list[dict[str, Any]]:
-        """What the star inputs show: choice, name and value."""
+        """The star inputs: choice, name of the field, and value."""
         rows = []
         for choice, name in self.rated:
             value = str(self[name].value())
@@ -123,7 +123,7 @@ class MomentField(forms.DateTimeField):
 
 
 class _KeepsMoments(forms.Form):
-    """Shows moments by the minute: one that was left as it was shown stays as it is stored."""
+    """A form that shows moments by the minute. One that is sent as it was shown stays as it is stored."""
 
     def clean(self) -> None:
         for name, stored in self.initial.items():
@@ -132,7 +132,7 @@ class _KeepsMoments(forms.Form):
 
 
 class ScheduledDecisionForm(_KeepsMoments):
-    """What can still be changed of a published decision before it opens."""
+    """The parts of a published decision that can change before it opens."""
 
     title = forms.CharField(label="Question", max_length=Decision._meta.get_field("title").max_length)
     description = forms.CharField(
@@ -149,7 +149,7 @@ class ScheduledDecisionForm(_KeepsMoments):
 
 
 class PublishedDecisionForm(_KeepsMoments):
-    """What can still be changed once people vote."""
+    """The parts of a decision that can change once it is open."""
 
     closes_at = MomentField(label="Voting closes", help_text="It can only move later. Times are in UTC.")
 
@@ -159,7 +159,7 @@ class PublishedDecisionForm(_KeepsMoments):
 
 
 class ClarificationForm(forms.Form):
-    """What a manager adds to a question whose own words are frozen."""
+    """An addition to a decision whose own text is frozen."""
 
     text = forms.CharField(
         label="Clarification",
@@ -253,7 +253,7 @@ def with_choices_changed(form: DecisionForm, what: str) -> DecisionForm:
 
 
 class BallotSearch(forms.Form):
-    """What the list of ballots is narrowed by; what makes no sense is left out."""
+    """The filters and the order of the list of ballots. Nonsense is left out rather than refused."""
 
     KINDS: Mapping[str, str] = {
         "": "All ballots",

@@ -47,7 +47,7 @@ class MoveForm(forms.Form):
             raise forms.ValidationError("Nothing to move.")
 
     def move(self) -> tuple[int, int]:
-        """Whom, and by how many places."""
+        """The followee's membership, and by how many places to move it."""
         up: int | None = self.cleaned_data["up"]
         down: int | None = self.cleaned_data["down"]
         return (up, -1) if up else (down or 0, 1)

@@ -16,9 +16,9 @@ MAX_FOLLOWINGS = 1_000
 
 
 class KeepsCounters(models.Model):
-    """A row whose non-editable columns belong to the ledger and the calculation: saving it otherwise leaves them alone.
+    """A row whose non-editable columns are written by the ledger and the calculation, and by no other `save()`.
 
-    Else whoever saves a row they read a while ago would turn its counters back.
+    Otherwise, saving a row that was read a while ago would turn its counters back.
     """
 
     class Meta:
@@ -44,7 +44,7 @@ class Community(KeepsCounters):
     visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.MEMBERS)
     auto_approve = models.BooleanField(default=False, help_text="Applications are approved at once.")
     created_at = models.DateTimeField(default=timezone.now)
-    # The number of its last ledger entry; the row lock taken to raise it puts the community's writers in order.
+    # The number of its last ledger entry. The row lock that raising it takes puts the community's writers in order.
     revision = models.PositiveBigIntegerField(default=0, editable=False)
 
     class Meta:
@@ -57,7 +57,7 @@ class Community(KeepsCounters):
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
     def current(self) -> Self:
-        """Those of people who have not left."""
+        """Keep the memberships of people who have not left."""
         return self.filter(left_at=None)
 
     def of(self, viewer: Viewer) -> Self:
@@ -68,8 +68,8 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
 
 
 class Membership(models.Model):
-    """One person in one community. Somebody who left keeps the row, with `left_at`, so that closed decisions stay
-    explained.
+    """One person in one community. The row stays when the person leaves, with `left_at`, so that closed decisions can
+    still be explained.
     """
 
     class Role(models.TextChoices):
@@ -84,9 +84,9 @@ class Membership(models.Model):
     is_anonymous = models.BooleanField(default=False)
     joined_at = models.DateTimeField(default=timezone.now)
     left_at = models.DateTimeField(null=True, blank=True)
-    # Whoever a manager removed needs a manager to come back.
+    # A manager removed this person, and only a manager can let them come back.
     was_removed = models.BooleanField(default=False)
-    # The name this member bears in imported and exported files; empty: the row's own id.
+    # The name of this member in imported and exported files; if empty, the row's own id.
     file_id = models.CharField(max_length=80, blank=True)
 
     objects = MembershipQuerySet.as_manager()
@@ -152,7 +152,7 @@ class Application(models.Model):
 
 
 class Greeting(models.Model):
-    """A member whom a manager let in, and whom no page has welcomed yet. Not an input: nothing rests on it."""
+    """A mark of a member whom a manager let in and no page has welcomed yet. It is no input: nothing rests on it."""
 
     membership = models.OneToOneField(Membership, on_delete=models.CASCADE, related_name="greeting")
 
@@ -162,16 +162,18 @@ class Greeting(models.Model):
 
 class FollowingQuerySet(models.QuerySet["Following"]):
     def by(self, viewer: Viewer) -> Self:
-        """Those by which the viewer follows somebody, as a current member."""
+        """Keep the followings by which the viewer, as a current member, follows somebody."""
         return self.filter(follower__user=user_id(viewer), follower__left_at=None)
 
     def current(self) -> Self:
-        """Those between current members."""
+        """Keep the followings between current members."""
         return self.filter(follower__left_at=None, followee__left_at=None)
 
 
 class Following(models.Model):
-    """Follower inherits from followee, on the topics in `tags` (none = everything). `order` is for display only."""
+    """A following: the follower inherits from the followee, on the topics in `tags` (none: on everything). `order` is
+    for display only.
+    """
 
     # Indexed by the constraint below.
     follower = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="followings", db_index=False)

@@ -31,7 +31,7 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
         return self.filter(published_at__isnull=False)
 
     def scheduled(self, at: datetime) -> Self:
-        """Published, and not open yet."""
+        """Keep decisions that are published and not open yet."""
         return self.published().filter(opens_at__gt=at)
 
     def open(self, at: datetime) -> Self:
@@ -41,11 +41,11 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
         return self.published().filter(closes_at__lte=at)
 
     def not_closed(self, at: datetime) -> Self:
-        """Drafts, scheduled and open ones. A draft has no phase, whatever its times are."""
+        """Keep drafts, scheduled and open decisions. A draft is never closed, whatever its times are."""
         return self.exclude(published_at__isnull=False, closes_at__lte=at)
 
     def live(self, at: datetime) -> Self:
-        """Scheduled or open: those that a change of the inputs still reaches."""
+        """Keep scheduled and open decisions: a change of the inputs still reaches them."""
         return self.published().filter(closes_at__gt=at)
 
 
@@ -88,8 +88,8 @@ class Decision(KeepsCounters):
 
     input_revision = models.PositiveBigIntegerField(default=0, editable=False)
     calculated_revision = models.PositiveBigIntegerField(default=0, editable=False)
-    # Since when it has been stale, by the ledger's time; null while it is current. Only for those who watch over the
-    # service: whether it is stale, the counters alone decide.
+    # The ledger's time since which it has been stale; null while it is current. For operators only: the counters alone
+    # decide whether it is stale.
     stale_since = models.DateTimeField(null=True, blank=True, editable=False)
     last_calculated = models.DateTimeField(null=True, blank=True, editable=False)
     # The input revision whose calculation failed, and why; cleared by the next calculation that succeeds.
@@ -123,7 +123,7 @@ class Decision(KeepsCounters):
 
     @property
     def status(self) -> Status:
-        """Where the decision stands by the clock: draft, scheduled (published, not open yet), open or closed."""
+        """The phase of the decision by the clock: draft, scheduled (published, not open yet), open or closed."""
         if self.published_at is None or self.opens_at is None or self.closes_at is None:
             return self.Status.DRAFT
         now = timezone.now()
@@ -137,12 +137,12 @@ class Decision(KeepsCounters):
 
     @property
     def is_calculating(self) -> bool:
-        """A run holds the community's claim and has this decision still to do."""
+        """Whether a run holds the community's claim and has this decision still to do."""
         return self.calculation_status == self.CalculationStatus.CALCULATING
 
     @property
     def is_final_calculation(self) -> bool:
-        """The stored result is the one calculated once from the inputs as they stood at `closes_at`."""
+        """Whether the final result is stored, calculated from the inputs as they stood at `closes_at`."""
         return self.snapshots.filter(is_final=True).exists()
 
     @property
@@ -151,7 +151,9 @@ class Decision(KeepsCounters):
         return self.derive_calculation_status(is_final=self.is_final_calculation, is_claimed=claimed.exists())
 
     def derive_calculation_status(self, *, is_final: bool, is_claimed: bool) -> CalculationStatus:
-        """The status from the counters and marks; `is_claimed`: a run holds the community."""
+        """Derive the status from the counters and marks. `is_final`: the final result is stored; `is_claimed`: a run
+        holds the community.
+        """
         status = self.CalculationStatus
         finished = is_final if self.status == self.Status.CLOSED else not self.is_stale
         if finished or self.status == self.Status.DRAFT:
@@ -185,7 +187,7 @@ class Choice(models.Model):
 
 
 class Clarification(models.Model):
-    """What a manager added to the question, whose own words are frozen from the opening on."""
+    """An addition to the text of a published decision, which itself is frozen once voting opens."""
 
     decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="clarifications")
     text = models.TextField(max_length=2_000)
@@ -200,12 +202,12 @@ class Clarification(models.Model):
 
 class BallotQuerySet(models.QuerySet["Ballot"]):
     def of(self, viewer: Viewer) -> Self:
-        """Those that the viewer cast."""
+        """Keep the ballots that the viewer cast."""
         return self.filter(membership__user=user_id(viewer))
 
 
 class Ballot(models.Model):
-    """What a member cast in a decision: stars per choice (`Vote`), tags, a comment; or an abstention."""
+    """A ballot as a member cast it: stars per choice (`Vote`), tags and a comment; or an abstention."""
 
     # Indexed by the constraint below.
     decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="ballots", db_index=False)
@@ -213,8 +215,7 @@ class Ballot(models.Model):
     tags = models.JSONField(default=list, blank=True)
     comment = models.TextField(blank=True, max_length=2_000)
     abstain = models.BooleanField(default=False)
-    # Whether it was cast under a pseudonym. It stays so, whatever its caster does later: else they would be found by
-    # what changes.
+    # It was cast under a pseudonym. It stays so whatever its caster does later: a change would tell whose it is.
     is_anonymous = models.BooleanField(default=False)
     cast_at = models.DateTimeField(default=timezone.now)
 

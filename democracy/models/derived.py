@@ -1,4 +1,4 @@
-"""What the calculation derives, and the bookkeeping beside it."""
+"""Rows that the calculation derives, and the bookkeeping beside them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from democracy.models.results import DecisionResult
 
 
 class StagedBallot(models.Model):
-    """Derived: what a member's ballot comes to, cast or inherited.
+    """Derived: a member's ballot in a calculation, cast or inherited.
 
-    A member who had a staged ballot and has none any more keeps a row of kind NONE, so that `changed_revision` tells
-    every change.
+    A member who loses their staged ballot keeps a row of kind NONE, so that `changed_revision` tells every change.
     """
 
     class Kind(models.TextChoices):
@@ -34,8 +33,8 @@ class StagedBallot(models.Model):
     microstars = models.BinaryField()
     tags = models.JSONField(default=list)
     is_counted = models.BooleanField(default=False)
-    # Whether it is shown under a pseudonym: a written ballot as it was cast; an inherited one where its member was
-    # anonymous. Whoever has become anonymous since is never named beside what they inherited (`democracy.access`).
+    # It is shown under a pseudonym: a cast ballot if it was cast under one, an inherited one if its member was
+    # anonymous. A member who became anonymous later is not named beside an inherited one either (`democracy.access`).
     is_anonymous = models.BooleanField(default=False, db_default=False)
     changed_revision = models.PositiveBigIntegerField()
 
@@ -50,9 +49,7 @@ class StagedBallot(models.Model):
 
 
 class DecisionSnapshot(models.Model):
-    """Derived: a result of a decision as it was published; together they are its history, the newest is its present
-    result.
-    """
+    """Derived: a stored result of a decision. All of a decision's are its history, the newest is its present result."""
 
     decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="snapshots")
     revision = models.PositiveBigIntegerField()
@@ -77,9 +74,9 @@ class DecisionSnapshot(models.Model):
 
 
 class CalculationClaim(models.Model):
-    """Who may calculate a community now: at most one run, in all processes together.
+    """The right to calculate a community, held by at most one run in all processes together.
 
-    A claim is a lease that its holder renews; `fence` grows with every claim, and a run stores only under the fence it
+    A claim is a lease that its holder renews. `fence` grows with every claim, and a run stores only under the fence it
     was given.
     """
 

@@ -12,15 +12,15 @@ from democracy.models.decisions import Decision
 
 
 class LedgerEntry(models.Model):
-    """One change of the inputs of a community: number `revision`, without gaps, chained by hash, never changed.
+    """One change of a community's inputs. Entries are numbered by `revision` without gaps, chained by hash, and never
+    changed.
 
-    `commitment` is of salt, content and time; `hash` of the hash before, the revision and the commitment.
+    `subject` names what changed ("ballot:12:7"). `before` and `after` are its whole content, null where it did not or
+    does not exist. `commitment` is the hash of salt, content and time; `hash` is that of the previous hash, the
+    revision and the commitment.
 
-    It is read by revision and by subject, never by the columns that refer to something: those have no index.
-
-    `subject` names what changed ("ballot:12:7"); `before` and `after` are its whole content, null where it did not or
-    does not exist. Decision, membership and actor are plain numbers without a database constraint: the entry outlives
-    what it speaks of.
+    Decision, membership and actor are plain numbers without a database constraint: the entry outlives the rows that it
+    names. They have no index, since entries are read by revision and by subject.
     """
 
     class Kind(models.TextChoices):
@@ -71,9 +71,11 @@ class LedgerEntry(models.Model):
 
 
 class Checkpoint(models.Model):
-    """That a community's ledger had this hash at this revision, signed by the site: what the ledger is held against."""
+    """A signed statement of the site: a community's ledger had this hash at this revision. Ledgers are checked against
+    it.
+    """
 
-    # It outlives what it speaks of, as entries do; indexed by the constraint below.
+    # It outlives the community, as entries do. Indexed by the constraint below.
     community = models.ForeignKey(
         Community, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="checkpoints"
     )

@@ -1,4 +1,4 @@
-"""How rows hold what a calculation has in arrays: sets of tags as JSON, microstars as bytes."""
+"""The form in which rows hold what a calculation has in arrays: sets of tags as JSON, microstars as bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 
 _MICROSTARS = np.dtype("<i4")
-# Tags as the database's own text: most rows share few sets of tags, so each text is parsed once and each set kept once.
+# Tags as the database's own text. Most rows share few sets of tags, so each text is parsed once and each set kept once.
 TAGS_TEXT = Cast("tags", TextField())
 
 

@@ -54,7 +54,7 @@ _kept: BoundedCache[tuple[int, int, datetime | None], Columns] = BoundedCache(8)
 
 
 def columns_of(decision: Decision, choices: int) -> Columns:
-    """The staged ballots as stored; kept until the decision is calculated again."""
+    """The staged ballots of a decision as stored, kept until it is calculated again. `choices`: how many it has."""
     key = (decision.pk, decision.calculated_revision, decision.last_calculated)
     columns = _kept.get(key)
     if columns is None:
@@ -84,8 +84,8 @@ def _read(decision: Decision, choices: int) -> Columns:
 
 @dataclass(frozen=True)
 class Voter:
-    """Whose ballot it is, as the viewer may know it. `key` names the ballot in addresses: it tells no more than the
-    name. `handle`: "" for somebody anonymous.
+    """The member behind a ballot, as the viewer may know them. `key` names the ballot in addresses and tells no more
+    than the name. `handle`: "" for somebody anonymous.
     """
 
     key: str
@@ -125,8 +125,9 @@ def under_pseudonyms(decision: Decision, columns: Columns) -> frozenset[int]:
 def voters(
     viewer: Viewer, decision: Decision, member_ids: Sequence[int], *, hidden: Mapping[int, str]
 ) -> dict[int, Voter]:
-    """The people behind ballots of a decision, as the viewer may know them; `hidden`: the kinds of those ballots that
-    bear pseudonyms.
+    """The members behind ballots of a decision, by id, as the viewer may know them.
+
+    `hidden`: the members whose ballots bear pseudonyms, with the kinds of these ballots.
     """
     rows = Membership.objects.filter(community=decision.community_id, pk__in=member_ids)
     people = rows.values_list("pk", "user_id", "user__name", "user__handle", "role")
@@ -165,8 +166,11 @@ def _anonymous_key(pseudonym: str) -> str:
 def ballot_rows(
     decision: Decision, columns: Columns, *, search: str = "", kind: str = "", tag: str = "", sort: str = ""
 ) -> list[int]:
-    """Which rows of the columns are listed, in order: by name, those under pseudonyms after all others; or by the stars
-    for the choice at a place (`sort` "2", the most last: "-2").
+    """The rows of the columns to list, in order.
+
+    `search`: words in names, handles or pseudonyms; `kind`: a kind of staged ballot, or "lobbyist"; `tag`: a tag on the
+    ballots. `sort`: "" by name, with those under pseudonyms after all others; "-name" the other way round; the place of
+    a choice ("2") by its stars, the fewest first ("-2": the most first).
     """
     row_of = columns.row_of
     hidden = under_pseudonyms(decision, columns)
@@ -190,9 +194,9 @@ def ballot_rows(
 
 
 def _found(decision: Decision, columns: Columns, hidden: Set[int], search: str) -> list[int]:
-    """The rows whose name or handle has these words in it, as listed.
+    """The rows with these words in the name or handle, in the order of the list.
 
-    The database puts the known in order: to read the names of 100,000 takes several times as long as to sort them.
+    The database orders the names: reading 100,000 of them takes several times as long as sorting them there.
     """
     members = Membership.objects.filter(community=decision.community_id)
     in_order = members.filter(*map(named, search_words(search))).order_by("user__sort_name", "user__handle")
@@ -208,7 +212,7 @@ def _found(decision: Decision, columns: Columns, hidden: Set[int], search: str) 
 
 
 def _tags_shown(columns: Columns, hidden: Set[int], row: int) -> frozenset[str]:
-    """None of what is inherited under a pseudonym: they tell whom somebody follows."""
+    """The tags of a row; none of a ballot inherited under a pseudonym, since they tell whom somebody follows."""
     return frozenset() if row in hidden and columns.kinds[row] == Kind.INHERITED else columns.tags[row]
 
 
@@ -285,7 +289,7 @@ def _staged(decisions: Iterable[Decision]) -> QuerySet[StagedBallot]:
 
 
 def ballot_counts(decisions: Iterable[Decision]) -> dict[int, int]:
-    """How many ballots each of these decisions has, where its ballots are shown."""
+    """The number of ballots in each of these decisions that shows its ballots."""
     counts = _staged(decisions).values("decision").annotate(number=Count("pk"))
     return dict(counts.values_list("decision", "number"))
 
@@ -341,9 +345,9 @@ TURNOUT_STEP = 5
 
 
 def turnouts(decisions: Iterable[Decision]) -> dict[int, int]:
-    """How many ballots were cast in each of these decisions; while ballots are hidden, at least: in steps.
+    """The number of ballots cast in each of these decisions; while ballots are hidden, rounded down to TURNOUT_STEP.
 
-    Those of members who left are among them: else it would tell whether somebody had voted when they are removed.
+    Ballots of members who left are among them: otherwise a removal would tell whether that member had voted.
     """
     by_id = {decision.pk: decision for decision in decisions}
     rows = Ballot.objects.filter(decision__in=by_id).order_by().values("decision").annotate(number=Count("pk"))
@@ -369,7 +373,7 @@ def tags_on_ballots(decisions: Iterable[Decision]) -> dict[int, list[str]]:
 
 def ballots_shown(viewer: Viewer, of: Membership) -> list[Ballot]:
     """The newest ballots that a member cast by name in decisions whose ballots the viewer may see, newest first, with
-    decision; all of one's own; none of an anonymous member.
+    decisions. Viewers get all of their own; of an anonymous member nobody else gets any.
     """
     ballots = (
         Ballot.objects.filter(membership=of, decision__in=access.decisions_visible_to(viewer))

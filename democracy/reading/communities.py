@@ -20,8 +20,8 @@ _NOT_ON_THE_OVERVIEW = (LedgerEntry.Kind.BALLOT, LedgerEntry.Kind.FOLLOWING, Led
 
 @dataclass(frozen=True)
 class Standing:
-    """Where the viewer stands towards a community. `application`: their pending one; `rejected`: the last one, where a
-    manager said no and they have not applied again. `may_read`: decisions, members.
+    """The viewer's relation to a community. `application`: the pending one; `rejected`: the last one, if a manager
+    rejected it and the viewer has not applied again. `may_read`: the decisions and members.
     """
 
     membership: Membership | None
@@ -40,7 +40,10 @@ class Standing:
 
 
 def communities_listed(viewer: Viewer, *, search: str = "", mine: bool = False) -> QuerySet[Community]:
-    """All communities by name, with `member_count`, `is_mine` and `has_applied`; those found in name or description."""
+    """All communities by name, with `member_count`, `is_mine` and `has_applied`.
+
+    `search`: words that are all in the name or description; `mine`: only those in which the viewer is a member.
+    """
     members = Membership.objects.current().filter(community=OuterRef("pk"))
     own = members.of(viewer)
     waiting = Application.objects.of(viewer).pending().filter(community=OuterRef("pk"))
@@ -55,7 +58,7 @@ def communities_listed(viewer: Viewer, *, search: str = "", mine: bool = False) 
 
 
 def community_listed(viewer: Viewer, community_id: int) -> Community:
-    """One community. Raises PermissionDenied where there is none."""
+    """One community, as `communities_listed` lists it. Raises PermissionDenied where there is none."""
     community = communities_listed(viewer).filter(pk=community_id).first()
     if community is None:
         raise PermissionDenied
@@ -71,6 +74,7 @@ def readable_community(viewer: Viewer, community_id: int) -> Community:
 
 
 def standing(viewer: Viewer, community: Community) -> Standing:
+    """The relation of a viewer to a community."""
     latest = Membership.objects.of(viewer).filter(community=community).first()
     current = latest if latest is not None and latest.is_current else None
     applications = Application.objects.of(viewer).filter(community=community)
@@ -136,14 +140,14 @@ def member(viewer: Viewer, community_id: int, membership_id: int) -> Membership:
 
 
 def unnamed_member_count(viewer: Viewer, community: Community) -> int:
-    """How many members there are whose identity the viewer may not know."""
+    """The number of members whose identity the viewer may not know."""
     current = Membership.objects.current().filter(community=community)
     # A difference of counts: to look up each member among so many others takes PostgreSQL their product.
     return current.count() - access.memberships_visible_to(viewer).filter(community=community).count()
 
 
 def pending_applications(viewer: Viewer, community: Community) -> QuerySet[Application]:
-    """Oldest first, with the people."""
+    """The pending applications to a community that the viewer may see, oldest first, with the people."""
     return (
         access.applications_visible_to(viewer)
         .pending()
@@ -154,7 +158,7 @@ def pending_applications(viewer: Viewer, community: Community) -> QuerySet[Appli
 
 
 def require_application(viewer: Viewer, community_id: int, application_id: int) -> Application:
-    """An application to this community. Raises PermissionDenied."""
+    """An application to this community that the viewer may see. Raises PermissionDenied."""
     application = access.applications_visible_to(viewer).filter(pk=application_id, community=community_id).first()
     if application is None:
         raise PermissionDenied
@@ -170,7 +174,7 @@ def revisions(community_ids: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def overview_changed(community_id: int, *, since: int) -> bool:
-    """Whether something that a community's page shows has changed after this revision."""
+    """Whether something on a community's page has changed after this revision."""
     entries = LedgerEntry.objects.filter(community=community_id, revision__gt=since)
     return entries.exclude(kind__in=_NOT_ON_THE_OVERVIEW).exists()
 
@@ -186,7 +190,7 @@ def last_final_result(community_id: int) -> int:
 
 
 def member_counts(communities: Iterable[int]) -> dict[int, int]:
-    """How many current members these communities have, the anonymous ones among them."""
+    """The number of current members of each of these communities, anonymous ones included."""
     current = Membership.objects.current().filter(community__in=communities).order_by().values("community")
     return dict(current.annotate(number=Count("pk")).values_list("community", "number"))
 

@@ -1,6 +1,4 @@
-"""Reading: questions to the database that pages, GraphQL and publishing share. Who may ask is decided in
-`democracy.access`.
-"""
+"""Decisions as a viewer may see them, with their choices, results and the state of their calculation."""
 
 from __future__ import annotations
 
@@ -27,8 +25,8 @@ from democracy.models.decisions import DecisionQuerySet
 
 @dataclass(frozen=True)
 class CalculationState:
-    """Whether a decision's stored result is current, from its counters and marks; where it hides its ballots, always,
-    and nothing more is told.
+    """The state of a decision's stored result, from its counters and marks. A decision that hides its ballots is always
+    told to be current, and nothing more is told.
     """
 
     decision_id: int
@@ -68,7 +66,9 @@ def _state(decision: Decision, *, is_final: bool, is_claimed: bool) -> Calculati
 
 
 def newest_snapshots(decision_ids: Iterable[int]) -> list[DecisionSnapshot]:
-    """The present result of each of these decisions that has one: the final one, else that of the highest revision."""
+    """The present result of each of these decisions that has one: the final one, otherwise the one of the highest
+    revision.
+    """
     newest = DecisionSnapshot.objects.filter(decision=OuterRef("decision")).order_by("-is_final", "-revision")
     return list(
         DecisionSnapshot.objects.filter(decision__in=decision_ids, pk=Subquery(newest.values("pk")[:1])).select_related(
@@ -78,7 +78,7 @@ def newest_snapshots(decision_ids: Iterable[int]) -> list[DecisionSnapshot]:
 
 
 # --- Lists of many parents at once ------------------------------------------------------------------------------------
-# Each takes the viewer and the ids of its parents, so that a list of lists costs as many queries as one list.
+# Each takes the ids of its parents, so that a list of lists costs as many queries as one list.
 
 
 def decisions_of_communities(
@@ -101,6 +101,7 @@ def decisions_of_communities(
 
 
 def snapshots_of(viewer: Viewer, decisions: Sequence[int]) -> QuerySet[DecisionSnapshot]:
+    """The stored results of these decisions, as far as the viewer may see them, with decisions."""
     return access.snapshots_visible_to(viewer).filter(decision__in=decisions)
 
 
@@ -131,8 +132,8 @@ def decisions_of(viewer: Viewer, community: Community) -> DecisionQuerySet:
 
 
 def living_decisions(viewer: Viewer, community: Community) -> dict[str, list[DecisionRow]]:
-    """By status: open decisions, those that close next first; scheduled ones, those that open next first; drafts, the
-    newest first.
+    """The decisions of a community that are not closed, by status: open ones in the order of closing, scheduled ones in
+    the order of opening, drafts with the newest first.
     """
     decisions = decisions_of(viewer, community).not_closed(timezone.now())
     rows: dict[str, list[DecisionRow]] = {status: [] for status in Decision.Status}
@@ -143,13 +144,13 @@ def living_decisions(viewer: Viewer, community: Community) -> dict[str, list[Dec
 
 
 def closed_decisions(viewer: Viewer, community: Community) -> QuerySet[Decision]:
-    """Those closed last first."""
+    """The closed decisions of a community, those closed last first."""
     closed = decisions_of(viewer, community).closed(timezone.now())
     return closed.order_by("-closes_at", "-pk")
 
 
 def with_winners(decisions: Iterable[Decision]) -> list[DecisionRow]:
-    """These closed decisions with what won them, where the final result is there."""
+    """Rows of these closed decisions, with the winner where the final result is stored."""
     rows = list(decisions)
     finals = [one for one in newest_snapshots(row.pk for row in rows) if one.is_final]
     won = {one.decision_id: one.read_result().winner for one in finals}

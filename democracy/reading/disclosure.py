@@ -1,13 +1,13 @@
-"""What one viewer may know of the entries of a community's ledger: which they may open, and what is told of the rest.
+"""The entries of a community's ledger that a viewer may open, and what is told of the others.
 
-An entry is open to whoever may know its whole content: salt, content and exact time. Of any other they get what the
-chain needs, revision, commitment and hash, with the kind of input, and the time to the hour.
+A viewer opens an entry if they may know its whole content. Then they get salt, content and exact time. Of another entry
+they get what the chain needs (revision, commitment and hash), the kind of input, and the time to the hour.
 
 # Note [What a closed entry tells]
-Whoever is anonymous now is anonymous in the entries of before, too. An entry on an anonymous or hidden ballot is its
-caster's alone; that it is about a ballot is all that others learn, and the decision only where its ballots are shown.
-Nothing that is told depends on which anonymous member it was. Drafts' entries are the managers', who also know whoever
-is on the roll; whom somebody follows and how they voted, not even they.
+Somebody who is anonymous now is anonymous in earlier entries, too. An entry on an anonymous or hidden ballot is open to
+its caster alone. Others learn that it is about a ballot, and in which decision only if its ballots are shown. Nothing
+that is told depends on which anonymous member it was. Managers open the entries of drafts and know who the anonymous
+members are; whom these follow and how they voted, managers do not learn either.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ class Disclosure:
         return entry.decision_id
 
     def knows_user(self, user_id: int) -> bool:
-        """Whether the viewer may know that somebody acted under this name; managers know who is on the roll."""
+        """Whether the viewer may know that somebody acted under this name; managers know who anonymous members are."""
         return self.is_manager or user_id not in self._anonymous_users
 
     def knows_member(self, membership_id: int) -> bool:
-        """Whether the viewer may know whose followings these are: of anonymous members nobody else."""
+        """Whether the viewer may know whose followings these are; those of anonymous members nobody else may know."""
         return membership_id not in self._anonymous_members
 
     def _is_own(self, entry: LedgerEntry) -> bool:

@@ -1,7 +1,7 @@
-"""Who follows whom, as a viewer may see it.
+"""Followings as a viewer may see them.
 
 Anonymous members are left out of every list and count of followings, for managers too: whom somebody follows tells how
-they vote. What a viewer knows of their own is always there.
+they vote. A viewer's own followings are always there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ _ROWS = 10_000
 
 
 def counted(rows: QuerySet[Any], group: str) -> Coalesce:
-    """How many rows there are for each outer row, as a subquery: joins would multiply one count by another."""
+    """The number of rows for each outer row, as a subquery: joins would multiply one count by another.
+
+    `group`: the column of `rows` that refers to the outer row.
+    """
     numbers = rows.order_by().values(group).annotate(number=Count("pk")).values("number")
     return Coalesce(Subquery(numbers, output_field=IntegerField()), 0)
 
@@ -48,7 +51,10 @@ def followings_shown(viewer: Viewer) -> QuerySet[Following]:
 def followings_of_community(
     viewer: Viewer, community: Community, *, search: str = "", tag: str = ""
 ) -> QuerySet[Following]:
-    """Who follows whom, by name, with the people; those where one of the two is found and that count for `tag`."""
+    """The followings of a community that the viewer may know of, ordered by the follower's name, with the people.
+
+    `search`: words of which each is in the name or handle of one of the two. `tag`: a topic for which they count.
+    """
     followings = (
         followings_shown(viewer)
         .filter(follower__community=community)
@@ -74,7 +80,7 @@ def following_tags(viewer: Viewer, community: Community) -> list[str]:
 
 
 def neighbours(viewer: Viewer, member: Membership) -> tuple[QuerySet[Following], QuerySet[Following]]:
-    """Whom a member follows, in the member's order, and who follows the member, by name; with the people."""
+    """The followings of a member in the member's order, and those by others of the member, by name; with the people."""
     shown = followings_shown(viewer).select_related("follower__user", "followee__user")
     return (
         shown.filter(follower=member).order_by("order", "pk"),
@@ -83,28 +89,29 @@ def neighbours(viewer: Viewer, member: Membership) -> tuple[QuerySet[Following],
 
 
 def followings_by(viewer: Viewer, followers: Sequence[int]) -> QuerySet[Following]:
-    """Whom these members follow, with the people."""
+    """The followings in which these members are the followers, with the people."""
     return followings_shown(viewer).filter(follower__in=followers).select_related("follower__user", "followee__user")
 
 
 def followings_of(viewer: Viewer, followees: Sequence[int]) -> QuerySet[Following]:
-    """Who follows these members, with the people."""
+    """The followings in which these members are followed, with the people."""
     return followings_shown(viewer).filter(followee__in=followees).select_related("follower__user", "followee__user")
 
 
 # --- The picture ------------------------------------------------------------------------------------------------------
 #
 # Note [Followings kept for drawing]
-# Reading the followings of a large community costs more than all else about its picture, and they change seldom. So
-# those that everybody may know who may read the community are kept, by numbers alone: without names and without
-# anybody's own. Who is drawn, and under which name, is asked anew for each viewer; a following of somebody who may no
-# longer be known is left out by that, however old it is.
+# Reading the followings of a large community costs more than everything else about its picture, and they seldom change.
+# So a process keeps the followings that every reader of the community may know: as numbers alone, without names and
+# without any viewer's own. The members to draw, and their names, are read for each viewer anew. That leaves out the
+# followings of somebody who may no longer be known, however old the kept ones are.
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The followings between the members of a community that are drawn. `chosen`: whom, if not everybody. Row i is a
-    following of `followers[i]` (a membership, never an anonymous one) by `topics[of[i]]`.
+    """The followings between the members of a community that are drawn. `chosen`: these members; None for all.
+
+    Row i is a following of `followees[i]` by `followers[i]` (memberships, never anonymous ones) on `topics[of[i]]`.
     """
 
     revision: int
@@ -176,8 +183,9 @@ def _people(viewer: Viewer, community: Community, drawn: _Drawn, own: Membership
 
 
 def _drawn(community: Community, most: int) -> _Drawn:
-    """Whom and what to draw, from what is kept as long as nothing else has changed than ballots. The revision of
-    `community` was read before; what is read here may be newer, which is no harm.
+    """The followings to draw: the kept ones as long as nothing but ballots has changed, otherwise read again.
+
+    They are marked with the revision of `community`, which was read earlier. They may be newer, which does no harm.
     """
     key = (community.pk, community.created_at, most)
     drawn = _kept.get(key)
@@ -190,7 +198,7 @@ def _drawn(community: Community, most: int) -> _Drawn:
 
 
 def _has_changed(community: Community, since: int) -> bool:
-    """Whether anything else than ballots has changed since a revision."""
+    """Whether anything but ballots has changed since a revision."""
     kinds = LedgerEntry.Kind
     later = LedgerEntry.objects.filter(community=community, revision__gt=since, revision__lte=community.revision)
     return later.exclude(kind__in=(kinds.BALLOT, kinds.RECALCULATION)).exists()
@@ -233,9 +241,10 @@ def _read(community: Community, most: int) -> _Drawn:
 
 
 def own_followings(viewer: Viewer, *, community_id: int | None = None) -> QuerySet[Following]:
-    """Whom the viewer follows, by name of the community and in the viewer's order, in all communities or in one, with
-    the people, and with `is_first` and `is_last` of the viewer's list there. Somebody who left is still there: they
-    count again when they come back.
+    """The viewer's followings, by name of the community and in the viewer's order, with the people, and with `is_first`
+    and `is_last` of the viewer's list there. Members who left are among them: they count again when they come back.
+
+    `community_id`: one community; None for all.
     """
     same = Following.objects.filter(follower=OuterRef("follower"))
     earlier = Q(order__lt=OuterRef("order")) | Q(order=OuterRef("order"), pk__lt=OuterRef("pk"))
@@ -250,8 +259,9 @@ def own_followings(viewer: Viewer, *, community_id: int | None = None) -> QueryS
 
 
 def own_followers(viewer: Viewer, *, community_id: int | None = None) -> QuerySet[Following]:
-    """Who follows the viewer, by name of the community and the newest first, in all communities or in one, with the
-    people.
+    """The followings of the viewer by others, by name of the community and the newest first, with the people.
+
+    `community_id`: one community; None for all.
     """
     followings = (
         followings_shown(viewer)
@@ -263,8 +273,8 @@ def own_followers(viewer: Viewer, *, community_id: int | None = None) -> QuerySe
 
 
 def followers_left_out(viewer: Viewer, decision: Decision, *, before: Iterable[str], after: Iterable[str]) -> int:
-    """How many of those whom the viewer knows to follow them would inherit from their ballot with the tags `before`,
-    and not with the tags `after`. Where ballots are shown, without those who voted themselves.
+    """The number of known followers of the viewer who inherit from a ballot with the tags `before` and would not from
+    one with the tags `after`. If ballots are shown, followers who voted themselves are not counted.
     """
     followings = own_followers(viewer, community_id=decision.community_id).order_by()
     if access.shows_ballots(decision):
@@ -274,7 +284,7 @@ def followers_left_out(viewer: Viewer, decision: Decision, *, before: Iterable[s
 
 
 def order_after_moving(viewer: Viewer, community_id: int, followee_id: int, *, steps: int) -> list[int]:
-    """One's followees in a community, in order, after moving one of them `steps` down (negative: up).
+    """The viewer's followees in a community, in order, after moving one of them `steps` down (negative: up).
 
     Raises PermissionDenied for somebody whom the viewer does not follow there.
     """

@@ -1,4 +1,4 @@
-"""Show the ledger as a readable feed: what happened in a community, as `disclosure` lets a viewer know it."""
+"""The ledger in words, entry by entry, as far as `disclosure` lets a viewer know it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _CHUNK = 500
 
 @dataclass(frozen=True)
 class FeedItem:
-    """One entry in words. `decision_id`: of a decision that the viewer may open. `before` and `after`: its contents,
-    with names in place of ids. `opened`: salt, content and time, of which its commitment is. Where the entry is not
-    open to the viewer, there are none of these, and `time` is to the hour.
+    """One entry in words. `decision_id`: of a decision that the viewer may see. `before` and `after`: its contents,
+    with names in place of ids. `opened`: the salt, content and time to which its commitment commits. The last three are
+    None in an entry that the viewer may not open, and `time` is to the hour.
     """
 
     revision: int
@@ -76,7 +76,7 @@ def feed(
 def feed_after(
     viewer: Viewer, community: Community, revision: int, *, kind: str = "", decision: int | None = None, first: int
 ) -> list[FeedItem]:
-    """The `first` entries after `revision`, oldest first: to follow what happens without a gap."""
+    """The `first` entries after `revision`, oldest first, so that somebody can follow the ledger without a gap."""
     rows = entries(viewer, community, kind=kind, decision=decision).filter(revision__gt=revision)
     return _told(viewer, community, list(rows.order_by("revision")[:first]))
 
@@ -91,10 +91,9 @@ def search(
     decision: int | None = None,
     first: int,
 ) -> Found:
-    """The newest entries below `before` in which the viewer can read these words: in the sentence, the number, or the
-    beginning of a hash.
+    """The newest entries below `before` with these words in the sentence, the number, or the beginning of a hash.
 
-    Only what is told is looked through, so that no search tells more.
+    Only what the viewer is told is searched, so that no search tells more.
     """
     wanted = words.strip().casefold()
     rows = entries(viewer, community, kind=kind, decision=decision).order_by("-revision")
@@ -122,7 +121,7 @@ def _reads(item: FeedItem, wanted: str) -> bool:
 
 
 def entry(viewer: Viewer, community: Community, revision: int) -> FeedItem | None:
-    """One entry, as the viewer may know it."""
+    """One entry, as the viewer may know it; None where there is none."""
     return next(
         iter(_told(viewer, community, list(LedgerEntry.objects.filter(community=community, revision=revision)))), None
     )
@@ -147,12 +146,12 @@ def entries(
 
 
 def decisions(viewer: Viewer, community: Community) -> QuerySet[Decision]:
-    """Those that the feed can be narrowed to, the newest first."""
+    """The decisions to which the feed can be narrowed, the newest first."""
     return access.decisions_visible_to(viewer).filter(community=community).order_by("-created_at", "-pk")
 
 
 def opened(entry: LedgerEntry) -> dict[str, Any]:
-    """What an entry's commitment is of."""
+    """The salt, content and time to which an entry's commitment commits."""
     return {"salt": entry.salt, "content": entry_content(entry), "time": written_time(entry.time)}
 
 

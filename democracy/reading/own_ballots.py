@@ -1,4 +1,4 @@
-"""Where somebody stands in a decision: the ballot they cast, or the one that others' ballots make for them."""
+"""A member's own ballot in a decision: the one they cast, or the one they inherit."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class OwnBallot:
 
 
 def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Choice]) -> OwnBallot:
-    """The ballot as cast; else as it was inherited when the decision was last calculated, which is not told while
-    ballots are hidden.
+    """The ballot as cast; otherwise as inherited when the decision was last calculated, which is not told while ballots
+    are hidden.
     """
     of_member = Ballot.objects.filter(decision=decision, membership=membership).prefetch_related("votes").first()
     if of_member is not None:
@@ -67,8 +67,10 @@ def _receipt(decision: Decision, membership: Membership) -> LedgerEntry | None:
 
 
 def anonymously_cast(voters: Iterable[tuple[Decision, Membership]]) -> dict[int, bool]:
-    """By decision, whether a ballot that the member casts now bears a pseudonym. Where they have had one there, as that
-    did: what appears under the other name in place of one that vanishes would tell whose it is.
+    """Whether a ballot that the member casts now will bear a pseudonym, by decision.
+
+    If they have had a ballot there, it bears a pseudonym if that one did: a ballot that appears under the other name
+    while one vanishes would tell whose both are.
     """
     subjects = {contents.ballot_subject(one.pk, member.pk): (one, member) for one, member in voters}
     entries = LedgerEntry.objects.filter(
@@ -94,8 +96,9 @@ def suggested_tags(viewer: Viewer, decision: Decision) -> list[str]:
 
 
 def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, ShownBallot]:
-    """The viewer's own ballot in each of these decisions: as cast, else as last calculated. Whether they inherit one is
-    not told while ballots are hidden: by whom they follow they would read those of others.
+    """The viewer's own ballot in each of these decisions: as cast, otherwise as inherited when last calculated.
+
+    An inherited ballot is not told while ballots are hidden: from it, the viewer could read those of their followees.
     """
     members = {one.community_id: one for one in own_memberships(viewer, [one.community_id for one in decisions])}
     by_id = {one.pk: one for one in decisions if one.community_id in members}

@@ -1,4 +1,4 @@
-"""What voters and auditors keep: receipts, checkpoints, and the ledger as a file. `docs/bundle.md` specifies them."""
+"""Files for voters and auditors to keep: receipts, checkpoints and the ledger. `docs/bundle.md` specifies them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def pseudonym_id(decision_id: int, membership_id: int, *, kind: str = StagedBall
 
 
 def own_receipts(viewer: Viewer, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Receipt]:
-    """Of those ballots (decision, membership) that the viewer cast."""
+    """The receipts of those ballots, named by decision and membership, that the viewer cast."""
     if not viewer.is_authenticated or not keys:
         return {}
     mine = Ballot.objects.of(viewer).filter(decision__in={decision for decision, _ in keys})
@@ -69,7 +69,7 @@ def own_receipts(viewer: Viewer, keys: Sequence[tuple[int, int]]) -> dict[tuple[
 
 
 def own_receipt(viewer: Viewer, decision: Decision) -> Receipt:
-    """Of the ballot that the viewer cast. Raises PermissionDenied, NoBallot."""
+    """The receipt of the viewer's cast ballot. Raises PermissionDenied for others than members, NoBallot."""
     member = access.require_member(viewer, decision.community_id)
     key = decision.pk, member.pk
     found = own_receipts(viewer, [key])
@@ -79,7 +79,7 @@ def own_receipt(viewer: Viewer, decision: Decision) -> Receipt:
 
 
 def checkpoint_now(community: Community) -> Checkpoint:
-    """What the community's ledger was when `community` was read, signed now."""
+    """A checkpoint of the community's ledger as of when `community` was read, signed now."""
     head = ledger.hash_at(community.pk, community.revision)
     return checkpoints.signed(community.pk, community.revision, head, timezone.now())
 

@@ -1,7 +1,7 @@
-"""An entry of the ledger in words, for a viewer who may know it: a sentence, and contents with names in place of ids.
+"""Entries of the ledger in words, for a viewer who may know them: sentences, and contents with names in place of ids.
 
-People bear the names of today, since whoever is anonymous now is anonymous in the entries of before, too. Questions and
-choices bear the words that stood when it happened.
+People bear their present names, since somebody who is anonymous now is anonymous in earlier entries, too. Questions and
+choices bear the words of the time of the entry.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ A_DECISION = "a decision that is not published yet"
 
 
 class Names:
-    """Names of all that these entries speak of, read at once."""
+    """The names of everything that these entries mention, read at once."""
 
     def __init__(self, viewer: Viewer, community: Community, entries: Sequence[LedgerEntry]) -> None:
         self.rights = Disclosure(viewer, community)
@@ -46,13 +46,13 @@ class Names:
         self._words = _words(community, {entry.decision_id for entry in entries if entry.decision_id is not None})
 
     def person(self, user_id: int | None) -> str:
-        """Somebody acting on people or on the community; managers know who anonymous members are."""
+        """The handle of somebody who acts on people or on the community; managers know who anonymous members are."""
         if user_id is None or user_id not in self.handles:
             return SOMEBODY
         return self.handles[user_id] if self.rights.knows_user(user_id) else AN_ANONYMOUS_MEMBER
 
     def member(self, membership_id: int | None) -> str:
-        """Whoever follows, is followed or voted, in an entry that is open."""
+        """The handle of a follower, followee or caster in an entry that is open."""
         member = self.members.get(membership_id or 0)
         return SOMEBODY if member is None else f"@{member.user.handle}"
 
@@ -76,7 +76,7 @@ class Names:
 
 
 def _words(community: Community, decisions: set[int]) -> dict[int, tuple[list[int], list[dict[str, Any]]]]:
-    """Of each decision, what the ledger said of it from which revision on."""
+    """The revisions from which on the ledger has other words for a decision, with these words, by decision."""
     words: dict[int, tuple[list[int], list[dict[str, Any]]]] = {}
     subjects = [contents.decision_subject(pk) for pk in decisions]
     rows = LedgerEntry.objects.filter(community=community, subject__in=subjects, after__isnull=False)
@@ -88,12 +88,12 @@ def _words(community: Community, decisions: set[int]) -> dict[int, tuple[list[in
 
 
 def sentence(entry: LedgerEntry, names: Names) -> str:
-    """What happened, in an entry that the viewer may open."""
+    """The sentence for an entry that the viewer may open."""
     return _SENTENCES[Kind(entry.kind)](entry, names)
 
 
 def closed_sentence(entry: LedgerEntry, names: Names) -> str:
-    """All that is said of an entry that the viewer may not open."""
+    """The sentence for an entry that the viewer may not open."""
     if entry.kind == Kind.BALLOT and names.rights.decision_of(entry) is not None:
         return f"A ballot in {names.decision(entry)} was cast, changed or withdrawn."
     return _CLOSED[Kind(entry.kind)]
@@ -238,7 +238,7 @@ _SENTENCES = {
 
 
 def actor(entry: LedgerEntry, names: Names) -> str:
-    """Who did it, under the name that the sentence has for them."""
+    """The name of the person who did it, as the sentence has it."""
     return names.member(entry.membership_id) if entry.kind == Kind.BALLOT else names.person(entry.actor_id)
 
 

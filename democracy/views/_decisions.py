@@ -1,4 +1,4 @@
-"""What every page of a decision shows, and its fragments refresh: where the decision stands and what its result is."""
+"""The context that all pages of a decision share: its phase, the state of its calculation, and its result."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _COUNTED = {Decision.Status.OPEN, Decision.Status.CLOSED}
 
 
 def tell_what_is_new(request: HtmxRequest, response: HttpResponse, seen: str) -> HttpResponse:
-    """Say by events what else on the page is to be asked for anew: `phase` (it opened or closed) and `calculated`."""
+    """Tell the page by events what else to ask for again: `phase` (it opened or closed) and `calculated`."""
     before, now = request.GET.get("seen", "").split(".")[:3], seen.split(".")[:3]
     if before not in ([""], now):
         response["HX-Trigger"] = "phase, calculated" if before[0] != now[0] else "calculated"
@@ -80,7 +80,7 @@ def tell_what_is_new(request: HtmxRequest, response: HttpResponse, seen: str) ->
 
 
 def news_of_decision(decision_id: int, seen: str) -> tuple[str | None, str]:
-    """The event that brings a page which shows `seen` up to date, and what it shows then."""
+    """The event that brings a page which shows `seen` up to date (None if it is), and what it shows then."""
     decision = Decision.objects.get(pk=decision_id)
     now = _seen(decision, *_present(decision_id))
     if seen == now:
@@ -95,7 +95,7 @@ def _present(decision_id: int) -> tuple[CalculationState, DecisionSnapshot | Non
 
 
 def _seen(decision: Decision, state: CalculationState, snapshot: DecisionSnapshot | None) -> str:
-    """Phase, calculated revision, result and status, as far as a page shows it."""
+    """Phase, calculated revision, result and status, as far as a page shows them, in one text."""
     status = "running" if _is_running(decision, state) else "failed" if state.status == Status.FAILED else "done"
     return f"{decision.status}.{state.calculated_revision or 0}.{snapshot.pk if snapshot is not None else 0}.{status}"
 

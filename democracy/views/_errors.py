@@ -1,11 +1,11 @@
-"""From a command's refusal to a page: the one place where pages translate domain errors.
+"""Translation of domain errors into pages, in this one place.
 
-A view decorated with `answered` may let any `DomainError` pass. What a form can mend is caught by `submitted`, which
-puts the error beside its field.
+A view decorated with `answered` may let any `DomainError` pass. `submitted` catches the errors that a form can mend and
+puts them beside their fields.
 
-- PermissionDenied is 404, the same for "may not" and "does not exist"; a guest is asked to sign in, whatever it was.
-- On managers' pages (`managers_only`) it is 403: communities are listed for everybody, so there is nothing to hide.
-- Any other refusal becomes a message on the page that the form stood on; where htmx asked, 409 with just that message.
+- PermissionDenied becomes 404, whether something is forbidden or does not exist. A guest is asked to sign in.
+- On managers' pages (`managers_only`) it becomes 403: everybody sees the list of communities, so nothing is to hide.
+- Any other refusal becomes a message on the page with the form; where htmx asked, 409 with just that message.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ View = Callable[Concatenate[HtmxRequest, P], HttpResponse]
 
 
 def answered(view: View[P]) -> View[P]:
-    """Answer a refused command or question."""
+    """Let a view raise domain errors, and answer them."""
 
     @functools.wraps(view)
     def wrapper(request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -52,8 +52,8 @@ def answered(view: View[P]) -> View[P]:
 
 
 def managers_only(view: View[P]) -> View[P]:
-    """A page of a community's managers (`community_id` in its address): 404 where there is no such community, 403 for
-    everybody else.
+    """Let only managers of the community open a page (`community_id` in its address), and answer domain errors: 404
+    where there is no such community, 403 for everybody else.
     """
 
     @functools.wraps(view)
@@ -73,9 +73,8 @@ def managers_only(view: View[P]) -> View[P]:
 
 
 def submitted(form: Form, command: Callable[[Mapping[str, Any]], T]) -> T | None:
-    """Run a command on a form's cleaned data; None where the form or the command says no, the reason beside its field.
-
-    Raises PermissionDenied.
+    """Run a command on a form's cleaned data. If the form or the command refuses, put the reason beside its field and
+    return None. Raises PermissionDenied.
     """
     if not form.is_valid():
         return None
@@ -89,7 +88,7 @@ def submitted(form: Form, command: Callable[[Mapping[str, Any]], T]) -> T | None
 
 
 def _refused(request: HtmxRequest) -> HttpResponse:
-    """The message, on the page that stands: whatever was to be replaced by the answer stays as it is."""
+    """Show the message on the page as it is; the element that asked is not replaced."""
     if not request.htmx:
         return redirect(back(request))
     response = render(request, "components/_messages.html", status=409)
@@ -97,7 +96,7 @@ def _refused(request: HtmxRequest) -> HttpResponse:
 
 
 def back(request: HtmxRequest) -> str:
-    """The page of this site that a form stood on."""
+    """The page of this site with the form that was sent."""
     return page_before(request) or "/"
 
 

@@ -1,4 +1,4 @@
-"""What every page inside a community shows: the community, its tabs, and where the viewer stands."""
+"""The context that all pages of a community share: the community, its tabs, and the viewer's relation to it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,23 @@ def frame(viewer: Viewer, community_id: int, *, tab: str) -> dict[str, Any]:
 
 
 def open_frame(viewer: Viewer, community_id: int, *, tab: str) -> dict[str, Any]:
-    """The same, for pages that everybody may open. Raises PermissionDenied where there is no such community."""
+    """The context of `democracy/_community_header.html` on pages that everybody may open. Raises PermissionDenied where
+    there is no such community.
+    """
     community = communities.community_listed(viewer, community_id)
     return {"community": community, "standing": communities.standing(viewer, community), "tab": tab}
 
 
 def overview_seen(community: Community) -> str:
-    """What the page of a community shows that was read after `community`: its revision and its last final result."""
+    """A text that names what the page of a community shows: its revision and its last final result.
+
+    `community`: read before everything else on the page.
+    """
     return f"{community.revision}.{communities.last_final_result(community.pk)}"
 
 
 def news_of_community(community_id: int, seen: str) -> tuple[str | None, str]:
-    """The event that brings a page which shows `seen` up to date, and what it shows then."""
+    """The event that brings a page which shows `seen` up to date (None if it is), and what it shows then."""
     now = overview_seen(Community.objects.get(pk=community_id))
     before, _, final = seen.partition(".")
     revision = whole_number(before)

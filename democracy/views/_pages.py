@@ -1,4 +1,4 @@
-"""Rendering: a page and its fragment from one context, and lists a page at a time."""
+"""Rendering of pages and their fragments from one context, paging of lists, and downloads."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PER_PAGE = 25
 def page_of(
     request: HtmxRequest, rows: QuerySet[Row], *, per_page: int = PER_PAGE, parameter: str = "page"
 ) -> Page[Row]:
-    """The page that the address asks for; the nearest there is where it asks for none or for nonsense."""
-    # Its keys first: databases would work out every column of all the rows that come before the page.
+    """The page of a list that the address asks for; the nearest one if it asks for none or for nonsense."""
+    # Read its keys first: databases would work out every column of all rows before the page.
     page = Paginator(rows.values_list("pk", flat=True), per_page).get_page(request.GET.get(parameter))
     shown = {row.pk: row for row in rows.filter(pk__in=list(page))}
     page.object_list = [shown[pk] for pk in page if pk in shown]
@@ -38,10 +38,10 @@ def render_page(
     fragments: Mapping[str, str] | None = None,
     status: int | None = None,
 ) -> HttpResponse:
-    """The page, or one of its `fragments` (id of the element: template) where htmx wants to replace just that.
+    """Render the page, or one of its `fragments` (id of the element: template) if htmx wants to replace just that.
 
-    Where a form was refused it is 400, unless `status` says more; what is only asked on the way, without posting it, is
-    not.
+    The status is 400 if the form in the context was refused, unless `status` says otherwise. A fragment that is asked
+    for without posting the form is no refusal.
     """
     is_fragment = request.htmx and not request.htmx.history_restore_request
     fragment = (fragments or {}).get(request.htmx.target or "") if is_fragment else None
@@ -58,7 +58,7 @@ Answer = TypeVar("Answer", bound=HttpResponseBase)
 
 
 def download(response: Answer, name: str) -> Answer:
-    """An answer as a file of this name, which nobody keeps on the way."""
+    """Turn an answer into a file of this name, which no cache keeps."""
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     patch_cache_control(response, private=True, no_store=True)
     return response

@@ -1,7 +1,7 @@
-"""Taking back what one press did: abstaining and withdrawing drop a ballot, and can be undone while the page is shown.
+"""Undoing an abstention or a withdrawal, which drop a ballot at one press, while the page is shown.
 
-The ballot of before goes to the page as a form that casts it again, with what was typed beside it. Without scripts the
-page comes by another request: until then it is kept in the session.
+The page gets the earlier ballot as a form that casts it again, and what was typed beside it. Without scripts the page
+comes by another request; until then the session keeps them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WITHDRAWN = "The ballot that you had cast can still be cast again as it was."
 
 @dataclass(frozen=True)
 class Undo:
-    """What takes it back: the name of an address, and the fields to post there."""
+    """A form that undoes it. `does`: the name of the address to post to; `fields`: what to post there."""
 
     does: str
     fields: Mapping[str, str]
@@ -31,7 +31,7 @@ class Undo:
 
 
 def undo_of(before: Ballot | None, *, typed: Mapping[str, str] | None = None) -> Undo:
-    """How a member comes back to the ballot (None: to none) that they had before they abstained or withdrew.
+    """The way back to the ballot (None: to none) that a member had before they abstained or withdrew.
 
     `typed`: what they had typed when they abstained.
     """
@@ -44,12 +44,12 @@ def undo_of(before: Ballot | None, *, typed: Mapping[str, str] | None = None) ->
 
 
 def keep(request: HtmxRequest, decision_id: int, undo: Undo | None, typed: Mapping[str, str] | None) -> None:
-    """For the page that the browser goes on to."""
+    """Keep an undo, and what was typed, for the page that the browser goes on to."""
     request.session[_KEY] = {"decision": decision_id, "undo": asdict(undo) if undo else None, "typed": typed}
 
 
 def undone(request: HtmxRequest, decision_id: int) -> tuple[Undo | None, Mapping[str, str] | None]:
-    """What was kept for this page, once: how to undo, and what was typed."""
+    """Take what was kept for this page: the undo, and what was typed."""
     kept = request.session.get(_KEY)
     if kept is None or kept["decision"] != decision_id:
         return None, None

@@ -1,4 +1,4 @@
-"""Ballots: casting and withdrawing one's own, reading everybody's, and where each comes from."""
+"""Pages of ballots: to cast and withdraw one's own, to read everybody's, and the sources of each."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ _BUTTONS = {"abstain", "confirmed"}
 @signed_in
 @answered
 def vote_submit(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Cast or change one's ballot, or abstain. The result is recalculated in the background. Raises Http404 for whoever
-    may not vote here; any other refusal is said on the page.
+    """Cast or change one's ballot, or abstain. The result is recalculated in the background. Raises Http404 for
+    somebody who may not vote here; any other refusal is said on the page.
     """
     context = decision_frame(request.user, community_id, decision_id, tab="vote")
     form = BallotForm(context["choices"], request.POST)
@@ -74,14 +74,14 @@ def vote_submit(request: HtmxRequest, community_id: int, decision_id: int) -> Ht
 
 
 def _say(request: HtmxRequest, what: str, decision: Decision) -> None:
-    """Say what was done, and when there will be a result to see."""
+    """Say what was done, and when the next result is shown."""
     then = wording.next_result_sentence(decision.results_visibility)
     is_live = decision.results_visibility == Decision.Visibility.LIVE
     messages.success(request, f"{what} {then} {WATCH}" if is_live else f"{what} {then}")
 
 
 def _cast_before(context: Mapping[str, Any]) -> Ballot | None:
-    """The ballot that a member has in a decision before they change it."""
+    """The cast ballot of the viewer before they change it."""
     own = Ballot.objects.filter(decision=context["decision"], membership=context["membership"])
     return own.prefetch_related("votes").first()
 
@@ -89,7 +89,7 @@ def _cast_before(context: Mapping[str, Any]) -> Ballot | None:
 def _ask_about_followers(
     request: HtmxRequest, context: Mapping[str, Any], form: BallotForm, before: Ballot | None
 ) -> None:
-    """Refuse once what would leave followers without the ballot that they inherit now, saying how many."""
+    """Refuse once a change that would leave followers without the ballot that they inherit now, and say how many."""
     if before is None or not form.is_valid() or form.cleaned_data["abstain"] or form.cleaned_data["confirmed"]:
         return
     with suppress(InvalidTag):
@@ -106,8 +106,8 @@ def _ask_about_followers(
 @signed_in
 @answered
 def vote_what_if(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """What the result would be with the ballot as it is typed in. Nothing is saved. Raises Http404 for whoever may not
-    vote here; any other refusal is said in its place.
+    """Show what the result would be with the ballot as it is typed in. Nothing is saved. Raises Http404 for somebody
+    who may not vote here; any other refusal is said in its place.
     """
     context = decision_frame(request.user, community_id, decision_id, tab="vote")
     form = BallotForm(context["choices"], request.POST)
@@ -151,17 +151,17 @@ def vote_typed(request: HtmxRequest, community_id: int, decision_id: int) -> Htt
 
 
 def _typed(fields: QueryDict, form: BallotForm) -> dict[str, str]:
-    """What stands in the fields, whichever button was pressed."""
+    """The contents of the fields, without the buttons."""
     return {name: str(value) for name, value in fields.items() if name in form.fields and name not in _BUTTONS}
 
 
 def _typed_beside(request: HtmxRequest, form: BallotForm) -> dict[str, str]:
-    """What stood in the form while another one was sent that withdraws or takes back."""
+    """The contents of the ballot's form while another form, to withdraw or to undo, was sent."""
     return _typed(QueryDict(str(request.POST.get("typed", ""))), form)
 
 
 def _shown(request: HtmxRequest, context: Mapping[str, Any], fragments: Mapping[str, str]) -> HttpResponse:
-    # Where nobody can vote any more, what is wrong is not the form.
+    # Once voting is closed, the form is not what is wrong.
     status = 409 if context["refused"].errors and not context["can_vote"] else None
     return render_page(request, "democracy/decision_detail.html", context, fragments=fragments, status=status)
 
@@ -176,7 +176,7 @@ def _as_typed(form: BallotForm) -> Cast:
 @signed_in
 @answered
 def vote_withdraw(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Go back to inheriting. Raises Http404 for whoever may not vote here; any other refusal is a message."""
+    """Withdraw one's ballot. Raises Http404 for somebody who may not vote here; any other refusal is a message."""
     context = decision_frame(request.user, community_id, decision_id)
     before, typed = _cast_before(context), _typed_beside(request, BallotForm(context["choices"]))
     services.withdraw_ballot(request.user, decision_id)
@@ -193,7 +193,7 @@ def _voted(
     undo: Undo | None = None,
     typed: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """The page again; where htmx asks, only one's own ballot and the messages, and the panel is told to look.
+    """Show the page again; to htmx only one's own ballot and the messages, with the event at which the panel refreshes.
 
     `typed` stands in the form again, not saved.
     """
@@ -223,7 +223,7 @@ def own_receipt(request: HtmxRequest, community_id: int, decision_id: int) -> Ht
 @require_safe
 @answered
 def own_sources(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Where one's own ballot comes from, in words and as a tree. Raises Http404 where the viewer may not see the
+    """The sources of one's own ballot, in words and as a tree. Raises Http404 where the viewer may not see the
     decision.
     """
     context = decision_frame(request.user, community_id, decision_id)
@@ -259,8 +259,8 @@ def ballots(request: HtmxRequest, community_id: int, decision_id: int) -> HttpRe
 @require_safe
 @answered
 def ballot(request: HtmxRequest, community_id: int, decision_id: int, key: str) -> HttpResponse:
-    """One ballot and where it comes from. The key is that of the list of ballots. Raises Http404 where the viewer may
-    not see the decision, or there is no such ballot.
+    """One ballot and its sources. `key`: that of the list of ballots. Raises Http404 where the viewer may not see the
+    decision, or there is no such ballot.
     """
     context = decision_frame(request.user, community_id, decision_id)
     if not context["shows_ballots"]:

@@ -1,4 +1,4 @@
-"""Communities: finding them, joining, leaving, and the page of one."""
+"""Pages of communities: the list, the page of one, joining and leaving."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def communities(request: HtmxRequest) -> HttpResponse:
 @require_safe
 @answered
 def community(request: HtmxRequest, community_id: int) -> HttpResponse:
-    """One community: its decisions and, in short, its members; whoever may not read these sees how to join. Raises
+    """One community: its decisions and, in short, its members. A viewer who may not read these sees how to join. Raises
     Http404 where there is none.
     """
     context = open_frame(request.user, community_id, tab="overview") | {"form": ApplicationForm()}
     may_read = context["standing"].may_read
     if request.htmx.target == ("community-closed" if may_read else "community-now"):
-        # An open page asks that is no longer the right one: the viewer was let in, or removed.
+        # The open page is no longer the right one: the viewer was let in, or removed.
         return HttpResponseClientRefresh()
     if not may_read:
         fragments = {"community-closed": "democracy/_community_closed.html"}
@@ -73,7 +73,7 @@ def community(request: HtmxRequest, community_id: int) -> HttpResponse:
 
 
 def welcome_new_member(request: HtmxRequest, community: Community) -> None:
-    """On the first page of a community that somebody opens whom a manager has let in meanwhile."""
+    """Welcome somebody whom a manager has let in, on the first page of the community that they open."""
     is_opened = request.method == "GET" and not request.htmx
     if is_opened and request.user.is_authenticated and services.take_greeting(request.user, community.pk):
         _say_welcome(request, community.name)
@@ -132,7 +132,7 @@ def application_withdraw(request: HtmxRequest, application_id: int) -> HttpRespo
 @signed_in
 @answered
 def community_leave(request: HtmxRequest, community_id: int) -> HttpResponse:
-    """Ask first, then leave. The last manager can't. Raises Http404 for whoever is no member."""
+    """Ask first, then leave. The last manager can't. Raises Http404 for somebody who is no member."""
     member = access.require_member(request.user, community_id)
     if request.method != "POST":
         return render_page(request, "democracy/community_leave.html", open_frame(request.user, community_id, tab=""))

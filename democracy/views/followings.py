@@ -1,4 +1,4 @@
-"""Following: whom a member trusts, on what; what that would change; and all of one's followings in one place."""
+"""Following members: to follow, to see beforehand what it would change, and to keep one's followings in order."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def follow_user(request: HtmxRequest, community_id: int, membership_id: int) -> 
 @signed_in
 @answered
 def follow_preview(request: HtmxRequest, community_id: int, membership_id: int) -> HttpResponse:
-    """What the following would change, before it is saved. Posted to by the form's second button; writes nothing.
+    """Show what a following would change, before it is saved. Posted to by the form's second button; writes nothing.
     Raises Http404 where the viewer may not follow that member.
     """
     context = _follow_context(request, community_id, membership_id)
@@ -86,7 +86,7 @@ def unfollow_user(request: HtmxRequest, community_id: int, membership_id: int) -
 @require_safe
 @signed_in
 def followings(request: HtmxRequest) -> HttpResponse:
-    """Whom one follows and who follows one, in all communities or in one (`?community=`). Raises nothing."""
+    """One's own followings and followers, in all communities or in one (`?community=`). Raises nothing."""
     memberships = list(communities.own_memberships(request.user).order_by("community__name", "community"))
     chosen = next((one for one in memberships if str(one.community_id) == request.GET.get("community")), None)
     only = chosen.community_id if chosen is not None else None
@@ -124,7 +124,7 @@ def followings_reorder(request: HtmxRequest, community_id: int) -> HttpResponse:
 
 
 def _listed(request: HtmxRequest, community_id: int, followee_id: int) -> str:
-    """The page of one's list, of those communities that were looked at, on which a following is now."""
+    """The address of the page of one's list on which a following is now, in the communities that were shown before."""
     query = QueryDict(urlsplit(opened_from(request)).query, mutable=True)
     only = query.get("community") == str(community_id)
     if not only:

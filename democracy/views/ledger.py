@@ -27,7 +27,7 @@ _PER_PAGE = 50
 @require_safe
 @answered
 def community_ledger(request: HtmxRequest, community_id: int) -> HttpResponse:
-    """What changed in a community, newest first, as the viewer may know it. Raises Http404 where the viewer may not
+    """The changes in a community, newest first, as the viewer may know them. Raises Http404 where the viewer may not
     read the community.
     """
     form, context = LedgerForm(request.GET), frame(request.user, community_id, tab="ledger")
@@ -95,8 +95,8 @@ async def _read_by_and_by(pieces: Iterator[str]) -> AsyncIterator[str]:
 @require_safe
 @answered
 def community_checkpoint(request: HtmxRequest, community_id: int) -> HttpResponse:
-    """What the ledger is now, signed: to keep, and to compare with later ones. Raises Http404 where the viewer may not
-    read the community.
+    """A checkpoint of the ledger as it is now, to keep and to compare with later ones. Raises Http404 where the viewer
+    may not read the community.
     """
     community = frame(request.user, community_id, tab="ledger")["community"]
     response = JsonResponse(checkpoints.content(receipts.checkpoint_now(community)))

@@ -1,6 +1,6 @@
-"""What keeps open pages up to date: the status that is polled, and the events that are pushed.
+"""Updates for open pages: the status that they poll, and the events that are pushed to them.
 
-Events only say that there is something to ask for; what a viewer then gets is decided where it is asked for.
+Events only say that there is something to ask for. The view that is asked decides what its viewer gets.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import suppress
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
@@ -86,9 +86,10 @@ async def _followed(
     may_see: Callable[[Viewer], bool],
     news: Callable[[str], tuple[str | None, str]],
 ) -> HttpResponseBase:
-    """The stream of a page that shows what `seen` in its address says and follows these topics. 404 unless `may_see`.
+    """Answer with the stream of events about these topics; with 404 unless `may_see`.
 
-    `news` gives the event that tells what is newer than what a page shows, and what it shows after it.
+    `seen` in the address names what the page shows. `news` takes that, and returns the event that brings the page up to
+    date (None if it is) and what the page shows after it.
     """
 
     def may_see_now() -> bool:
@@ -122,11 +123,11 @@ async def _events(
     may_see: Callable[[], Awaitable[bool]],
     news: Callable[[str], Awaitable[tuple[str | None, str]]],
 ) -> AsyncIterator[str]:
-    # Where the database is away the stream just ends: the page comes back by itself.
+    # If the database is away, the stream just ends: the page connects again by itself.
     with suppress(*DATABASE_AWAY):
         async with hub.subscribe(*topics, *rights) as inbox:
-            # Subscribed first, looked second: what changed between the page and this is told. What is told of a topic
-            # is a hint to look again; a page that shows it already hears nothing.
+            # Subscribe first and look second, so that changes since the page was made are told. News of a topic are a
+            # hint to look again; a page that is up to date hears nothing.
             heard: Set[str] = topics
             while True:
                 if rights & heard and not await may_see():
@@ -151,10 +152,10 @@ ALIVE, END = _event("alive"), _event("end")
 
 
 def _viewer_now(request: HtmxRequest) -> Viewer:
-    """Who asks, by their session as it is now: an open connection outlives a sign-out."""
+    """The viewer by the session as it is now: an open connection outlives a sign-out."""
     token = bearer_token(request.headers.get("Authorization", ""))
     if token is not None:
         return user_for_token(token) or AnonymousUser()
-    now = HtmxRequest()
+    now = HttpRequest()
     now.session = type(request.session)(request.session.session_key)
     return get_user(now)

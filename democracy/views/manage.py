@@ -1,4 +1,4 @@
-"""Managers: applications, the roll, roles, removing members, settings."""
+"""Pages for managers: applications, members with their roles, removing members, settings."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from democracy.views._pages import page_of, render_page
 @require_safe
 @managers_only
 def community_manage(request: HtmxRequest, community_id: int) -> HttpResponse:
-    """Applications that wait, and the roll with everybody's role; who is anonymous is known here. Raises Http404 where
-    there is no such community; answers others than its managers with 403.
+    """Pending applications, and all members with their roles, anonymous ones included. Raises Http404 where there is no
+    such community; answers others than its managers with 403.
     """
     form, context = MemberSearchForm(request.GET), frame(request.user, community_id, tab="manage")
     found = communities.members_of(request.user, context["community"], search=form.value("q"), role=form.value("role"))

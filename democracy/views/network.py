@@ -1,4 +1,4 @@
-"""Who follows whom: as a picture that is laid out in the browser, and as a list."""
+"""A community's followings: as a picture that is laid out in the browser, and as a list."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from democracy.views._pages import page_of, render_page
 @require_safe
 @answered
 def community_network(request: HtmxRequest, community_id: int) -> HttpResponse:
-    """Who follows whom, as a list beside the picture. Raises Http404 where the viewer may not read the community."""
+    """The followings as a list beside the picture. Raises Http404 where the viewer may not read the community."""
     form, context = NetworkSearchForm(request.GET), frame(request.user, community_id, tab="network")
     found = followings.followings_of_community(
         request.user, context["community"], search=form.value("q"), tag=form.value("tag")

@@ -1,4 +1,4 @@
-"""Results: the winner and why, how it came about, who carries how much, and everything to check it with."""
+"""Pages of results: the winner and the reasons, the history, influence, and the files to check them with."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def decision_history(request: HtmxRequest, community_id: int, decision_id: int) 
 @require_safe
 @answered
 def decision_network(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """Who passes a ballot on to whom in this decision. Raises Http404 where the viewer may not see the decision."""
+    """The active followings of a decision, as a picture. Raises Http404 where the viewer may not see the decision."""
     context = decision_frame(request.user, community_id, decision_id, tab="network")
     tags = tags_on_ballots([context["decision"]])
     context |= result_panel(context) | {"all_tags": tags.get(decision_id, [])}
@@ -80,8 +80,8 @@ def decision_network(request: HtmxRequest, community_id: int, decision_id: int) 
 @gzip_page
 @answered
 def decision_network_data(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """The ballots and who passed them on to whom, for the picture. Raises Http404 where the viewer may not see the
-    decision, or not its ballots.
+    """The ballots and the active followings, for the picture. Raises Http404 where the viewer may not see the decision,
+    or not its ballots.
     """
     context = decision_frame(request.user, community_id, decision_id)
     if not context["shows_ballots"]:
@@ -94,7 +94,7 @@ def decision_network_data(request: HtmxRequest, community_id: int, decision_id: 
 @require_safe
 @answered
 def decision_influence(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """The ballots that carry most others. Asked for by the results page once it is shown: it takes a calculation.
+    """The ballots with the most influence. The results page asks for them once it is shown: it takes a calculation.
     Raises Http404 where the viewer may not see the decision, or not its ballots.
     """
     context = decision_frame(request.user, community_id, decision_id, tab="network")
@@ -110,7 +110,7 @@ def decision_influence(request: HtmxRequest, community_id: int, decision_id: int
 @require_safe
 @answered
 def decision_margin(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """How close the result is. Asked for by the results page once it is shown: it can take a second. Raises Http404
+    """The margin of the result. The results page asks for it once it is shown: it can take a second. Raises Http404
     where the viewer may not see the decision.
     """
     context = decision_frame(request.user, community_id, decision_id, tab="results")
