@@ -71,7 +71,7 @@ def revision(of: Community) -> int:
     return Community.objects.values_list("revision", flat=True).get(pk=of.pk)
 
 
-def found(*handles: str) -> tuple[Community, dict[str, Membership]]:
+def new_community(*handles: str) -> tuple[Community, dict[str, Membership]]:
     """Create a community by `factories.community`, of people whose handles reveal nothing."""
     community, members = factories.community()
     people = factories.voters(community, [f"person_{next(factories.numbers)}" for _ in handles])

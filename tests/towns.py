@@ -29,20 +29,20 @@ class Town:
         return Membership.objects.select_related("user", "community").get(pk=self.members[handle].pk)
 
 
-def found(*handles: str) -> Town:
-    community, members = rules.found(*handles)
+def new_town(*handles: str) -> Town:
+    community, members = rules.new_community(*handles)
     return Town(community, members, factories.decision(community, members["manager"].user))
 
 
 @pytest.fixture
 def town(db: None) -> Town:
-    return found("ada", "ben", "cleo", "dan")
+    return new_town("ada", "ben", "cleo", "dan")
 
 
 @pytest.fixture
 def bystander(town: Town) -> Iterator[Town]:
     """Create another community, whose every row must be the same when the test ends."""
-    other = found("eve")
+    other = new_town("eve")
     factories.follow(other.members["manager"], other.members["eve"])
     factories.vote(other.members["eve"], other.decision, Ash=5)
     before = rules.written(other.community)

@@ -47,8 +47,8 @@ class Scene:
 
 @pytest.fixture(params=[Community.Visibility.PUBLIC, Community.Visibility.MEMBERS])
 def scene(request: pytest.FixtureRequest, db: None) -> Scene:
-    community, members = rules.found("named", "hidden", "former", "removed")
-    _, others = rules.found("stranger")
+    community, members = rules.new_community("named", "hidden", "former", "removed")
+    _, others = rules.new_community("stranger")
     manager = members["manager"].user
     services.set_anonymity(members["hidden"].user, community.pk, anonymous=True)
     decisions = {
@@ -152,11 +152,11 @@ class TestDoing:
 
 class TestNames:
     def test_a_named_member_bears_their_handle_everywhere(self) -> None:
-        named = rules.found("named")[1]["named"]
+        named = rules.new_community("named")[1]["named"]
         assert access.display_name(named) == named.user.handle
 
     def test_an_anonymous_member_has_a_pseudonym_of_their_own_in_each_decision(self) -> None:
-        community, members = rules.found("hidden")
+        community, members = rules.new_community("hidden")
         member = services.set_anonymity(members["hidden"].user, community.pk, anonymous=True)
         assert access.display_name(member) == "Anonymous"
         names = [access.pseudonym(decision, member.pk) for decision in range(1, 200)]

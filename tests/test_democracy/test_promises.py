@@ -43,7 +43,7 @@ class Town:
     """Ann and Abe are anonymous; Bea, Bob and the manager are not. Everybody may read it."""
 
     def __init__(self, **decision: Any) -> None:
-        self.community, self.members = rules.found("ann", "abe", "bea", "bob")
+        self.community, self.members = rules.new_community("ann", "abe", "bea", "bob")
         self.manager = self.members["manager"].user
         self.update(visibility=Community.Visibility.PUBLIC, auto_approve=True)
         for name in ("ann", "abe"):

@@ -39,7 +39,7 @@ def in_thread(work: Callable[[], object]) -> threading.Thread:
 
 @pytest.fixture
 def town(request: pytest.FixtureRequest, db: None) -> tuple[Community, dict[str, Membership], Decision]:
-    community, members = rules.found("ada", "ben", "cleo")
+    community, members = rules.new_community("ada", "ben", "cleo")
     return community, members, factories.decision(community, members["manager"].user)
 
 
@@ -105,7 +105,7 @@ class TestOneTransaction:
 
     def test_a_recording_of_another_community_inside_is_one_of_its_own(self, town: Town) -> None:
         community, members, _ = town
-        other, others = rules.found("eve", "fay")
+        other, others = rules.new_community("eve", "fay")
         before = (rules.revision(community), rules.revision(other))
         with ledger.recording(community.pk, actor=members["manager"].user) as outer:
             factories.follow(members["ada"], members["ben"])
@@ -127,7 +127,7 @@ class TestOneTransaction:
 
     def test_what_changed_after_a_revision_is_told_of_one_community(self, town: Town) -> None:
         community, members, _ = town
-        other, others = rules.found("eve", "fay")
+        other, others = rules.new_community("eve", "fay")
         start = rules.revision(community)
         factories.follow(members["ada"], members["ben"])
         factories.follow(others["eve"], others["fay"])
@@ -218,7 +218,7 @@ class TestRowsSavedPastTheCommands:
 
     def test_two_communities_in_one_transaction_fold_each_into_its_own_entries(self, town: Town) -> None:
         community, _, _ = town
-        other, others = rules.found("eve")
+        other, others = rules.new_community("eve")
         # The newest entry of this one, on something else, has the number that the other's entry gets below.
         while rules.revision(other) + 1 < rules.revision(community):
             factories.follow(others["eve"], others["manager"], f"tag {rules.revision(other)}")

@@ -72,7 +72,7 @@ def test_a_signature_is_of_its_message_and_key() -> None:
 def test_a_checkpoint_is_kept_every_hour_of_change(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = rules.Clock(monkeypatch)
     clock.set(clock.now.replace(minute=5) + timedelta(hours=1))
-    community, _ = rules.found("ada")
+    community, _ = rules.new_community("ada")
 
     def kept() -> list[int]:
         rows = Checkpoint.objects.filter(community=community).order_by("revision")
@@ -97,7 +97,7 @@ def test_a_checkpoint_is_kept_every_hour_of_change(monkeypatch: pytest.MonkeyPat
 @pytest.mark.django_db
 def test_no_checkpoint_is_kept_of_an_entry_that_is_still_written_on(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = rules.Clock(monkeypatch)
-    community, members = rules.found("ada")
+    community, members = rules.new_community("ada")
     decision = factories.decision(community, members["manager"].user)
     clock.advance(hours=2)
     with transaction.atomic():

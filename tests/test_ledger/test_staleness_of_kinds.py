@@ -52,8 +52,8 @@ class Scene:
 
 @pytest.fixture
 def scene() -> Scene:
-    community, members = rules.found("ada", "ben", "cleo", "dan")
-    other, others = rules.found("eve")
+    community, members = rules.new_community("ada", "ben", "cleo", "dan")
+    other, others = rules.new_community("eve")
     manager = members["manager"].user
     decisions = {name: factories.decision(community, manager) for name in ("first", "second", "closed")}
     soon = timezone.now() + timedelta(hours=1)

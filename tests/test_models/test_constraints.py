@@ -31,7 +31,7 @@ Scene = tuple[Community, dict[str, Membership], Decision]
 
 @pytest.fixture
 def scene(db: None) -> Scene:
-    community, members = rules.found("ada", "ben")
+    community, members = rules.new_community("ada", "ben")
     return community, members, factories.decision(community, members["manager"].user)
 
 

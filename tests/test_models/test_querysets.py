@@ -18,7 +18,7 @@ Status = Decision.Status
 
 
 def test_the_phases_are_those_that_each_decision_tells_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    community, _ = rules.found()
+    community, _ = rules.new_community()
     clock = rules.Clock(monkeypatch)
     clock.set(timezone.now())
     now, hour = clock.now, timedelta(hours=1)
@@ -46,7 +46,7 @@ def test_the_phases_are_those_that_each_decision_tells_of_itself(monkeypatch: py
 
 
 def test_rows_of_the_viewer_are_theirs_alone_and_a_guest_has_none() -> None:
-    community, members = rules.found("ada", "ben")
+    community, members = rules.new_community("ada", "ben")
     ada, ben = members["ada"], members["ben"]
     decision = factories.decision(community, members["manager"].user)
     factories.vote(ada, decision, Ash=5)
@@ -74,7 +74,7 @@ def test_rows_of_the_viewer_are_theirs_alone_and_a_guest_has_none() -> None:
 
 
 def test_whoever_left_has_no_current_row_on_either_side() -> None:
-    community, members = rules.found("ada", "ben", "cleo")
+    community, members = rules.new_community("ada", "ben", "cleo")
     ada, ben, cleo = (members[name] for name in ("ada", "ben", "cleo"))
     factories.follow(ada, ben)
     factories.follow(ben, cleo)

@@ -26,7 +26,7 @@ Town = tuple[Community, dict[str, Membership]]
 @pytest.fixture
 def town() -> Town:
     """Ada and ben are members, gone has left; in another community, which gone manages, ada and ben are nobody."""
-    community, members = rules.found("ada", "ben", "gone")
+    community, members = rules.new_community("ada", "ben", "gone")
     services.leave_community(members["gone"].user, community.pk)
     services.create_community(members["gone"].user, name="Elsewhere")
     return services.update_community(members["manager"].user, community.pk, auto_approve=False), members
@@ -134,7 +134,7 @@ class TestMembers:
 
     def test_a_member_is_asked_for_in_their_own_community(self, town: Town) -> None:
         community, members = town
-        other, others = rules.found()
+        other, others = rules.new_community()
         viewer = members["ada"].user
         assert communities.member(viewer, community.pk, members["ben"].pk) == members["ben"]
         for community_id, member in ((other.pk, members["ben"]), (community.pk, others["manager"])):
@@ -162,7 +162,7 @@ class TestApplications:
         assert list(communities.pending_applications(people[2], community)) == [last]
         assert list(communities.pending_applications_to(people[2], [community.pk])) == [last]
         assert list(communities.own_applications(people[1], [community.pk])) == []
-        other, others = rules.found()
+        other, others = rules.new_community()
         with pytest.raises(PermissionDenied):
             communities.require_application(others["manager"].user, other.pk, first.pk)
         services.update_membership(manager, members["ada"].pk, is_manager=True)
@@ -188,7 +188,7 @@ class TestFollowings:
         following, _ = followings.neighbours(members["ben"].user, ada)
         assert [one.followee_id for one in following] == order
         assert [one.followee_id for one in followings.own_followings(ada.user)] == order
-        elsewhere, others = rules.found("fay")
+        elsewhere, others = rules.new_community("fay")
         there = factories.join(elsewhere, ada.user)
         factories.follow(there, others["fay"])
         assert followings.order_after_moving(ada.user, community.pk, members["ben"].pk, steps=-1) == order[::-1]

@@ -27,7 +27,7 @@ class Scene:
     """A community that everybody may read: `told` is what its history says of a change."""
 
     def __init__(self) -> None:
-        self.community, self.members = rules.found("ada", "ben", "cleo")
+        self.community, self.members = rules.new_community("ada", "ben", "cleo")
         self.manager = self.members["manager"].user
         self._set(visibility=Community.Visibility.PUBLIC, auto_approve=False)
 
@@ -68,7 +68,7 @@ class TestPages:
         assert self.revisions(ledger_feed.feed_after(NOBODY, scene.community, newest, first=2)) == []
 
     def test_of_one_kind_and_of_one_community(self, scene: Scene) -> None:
-        other, others = rules.found("eve", "fay")
+        other, others = rules.new_community("eve", "fay")
         factories.follow(scene["ada"], scene["ben"])
         factories.follow(others["eve"], others["fay"])
         factories.decision(scene.community, scene.manager)
@@ -175,7 +175,7 @@ class TestWhatReadersMayKnow:
         self, scene: Scene
     ) -> None:
         eve = factories.person("eve")
-        _, others = rules.found()
+        _, others = rules.new_community()
         services.apply_to_community(eve, scene.community.pk, message="I am Eve.")
         (item,) = ledger_feed.feed(eve, scene.community, kind=Kind.APPLICATION, first=1)
         own = {"applicant": "@eve", "status": "pending", "message": "I am Eve."}
@@ -196,7 +196,7 @@ class TestWhatReadersMayKnow:
             None,
             None,
         )
-        _, others = rules.found()
+        _, others = rules.new_community()
         for viewer, knows in ((NOBODY, False), (others["manager"].user, False), (scene.manager, True)):
             (item,) = ledger_feed.feed(viewer, scene.community, kind=Kind.MEMBERSHIP, first=1)
             assert (scene("ada") in item.sentence, item.after is not None) == (knows, knows)

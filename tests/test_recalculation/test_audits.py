@@ -80,7 +80,7 @@ def keep_checkpoint(community: Community) -> None:
 def town(monkeypatch: pytest.MonkeyPatch) -> Community:
     """A community with something in every table: a closed decision, an open one with two results, a draft."""
     clock = Clock(monkeypatch)
-    community, members = rules.found("ada", "ben", "cleo", "dora", "eve")
+    community, members = rules.new_community("ada", "ben", "cleo", "dora", "eve")
     manager = members["manager"].user
     services.apply_to_community(factories.person(), community.pk, message="Hello")
     factories.follow(members["ben"], members["ada"], "parks")
@@ -221,7 +221,7 @@ class TestHiddenResults:
     def hidden(self, monkeypatch: pytest.MonkeyPatch) -> tuple[Decision, Decision]:
         """A BATCHED and an AFTER_CLOSE decision, five ballots in each."""
         clock = Clock(monkeypatch)
-        community, members = rules.found("ada", "ben", "cleo", "dora", "eve")
+        community, members = rules.new_community("ada", "ben", "cleo", "dora", "eve")
         decisions = []
         for visibility in (Decision.Visibility.BATCHED, Decision.Visibility.AFTER_CLOSE):
             decision = factories.decision(community, members["manager"].user, results_visibility=visibility)
@@ -297,7 +297,7 @@ class TestTheWholeLedger:
         assert faults(town) != []
 
     def test_a_ledger_cut_off_with_everything_else_put_back_contradicts_the_kept_checkpoint(self) -> None:
-        community, _ = rules.found()
+        community, _ = rules.new_community()
         keep_checkpoint(community)
         joined = rules.revision(community)
         later = factories.join(community, factories.person())

@@ -149,7 +149,7 @@ class TestCatchingUp:
             monkeypatch.setattr(cache, "most", 2)
         closed = []
         for _ in range(3):
-            community, members = rules.found()
+            community, members = rules.new_community()
             decision = factories.decision(community, members["manager"].user)
             StageBallots(community.pk).process([decision.pk], live=[decision.pk])
             closed.append(factories.close(decision))

@@ -37,7 +37,7 @@ class Scene:
 
     def __init__(self, **fields: Any) -> None:
         handles = ("ada", "ben", "cleo", "dan", "eve", "fay")
-        self.community, self.members = rules.found(*handles)
+        self.community, self.members = rules.new_community(*handles)
         self.manager = self.members["manager"].user
         self.decision = factories.decision(self.community, self.manager, **fields)
         claim = Claim.take(self.community.pk)

@@ -114,7 +114,7 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     """A public community with named, anonymous and inherited ballots, calculated."""
     forget_everything()
     clock = Clock(monkeypatch)
-    community, members = rules.found("ada", "ben", "cleo", "dora", "eve")
+    community, members = rules.new_community("ada", "ben", "cleo", "dora", "eve")
     services.update_community(members["manager"].user, community.pk, visibility="public")
     for handle in ("dora", "eve"):
         services.set_anonymity(members[handle].user, community.pk, anonymous=True)

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def town() -> tuple[Community, dict[str, Membership], Decision]:
     """Ada voted by name, ben under a pseudonym, cleo in a decision that hides its ballots."""
-    community, members = rules.found("ada", "ben", "cleo")
+    community, members = rules.new_community("ada", "ben", "cleo")
     manager = members["manager"].user
     services.update_community(manager, community.pk, visibility="public")
     services.set_anonymity(members["ben"].user, community.pk, anonymous=True)

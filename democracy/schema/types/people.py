@@ -22,8 +22,8 @@ FOLLOWERS = Listing(
 
 
 @strawberry.type(
-    description="A member of a community, as far as you may know them. Anonymous members are seen by themselves and, "
-    "on the roll, by managers."
+    description="A member of a community, as far as you may know them. Anonymous members are seen by themselves "
+    "and by managers."
 )
 class Member(Node):
     row: strawberry.Private[models.Membership]
