@@ -119,7 +119,7 @@ class ReadOnlyInline(admin.TabularInline):
 
 class CommunityForm(forms.ModelForm):
     def _get_validation_exclusions(self) -> set[str]:
-        # Whether a name is free is left to the command, which says it in words.
+        # The command says in words whether a name is free. Django has no public way to leave that to it.
         return {*super()._get_validation_exclusions(), "name"}  # type: ignore[misc]
 
 
