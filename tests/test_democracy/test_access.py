@@ -1,4 +1,4 @@
-"""Who sees what: public and members' communities, drafts, anonymous members, ballots and results before closing."""
+"""Rights to see public and members' communities, drafts, anonymous members, ballots and results before closing."""
 
 from __future__ import annotations
 

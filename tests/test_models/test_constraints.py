@@ -1,4 +1,4 @@
-"""What the database itself refuses, whoever writes past the commands; each beside what it allows."""
+"""Rows that the database itself refuses to somebody who writes past the commands, each beside one that it allows."""
 
 from __future__ import annotations
 

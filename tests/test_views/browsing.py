@@ -48,7 +48,7 @@ def nothing_written() -> Iterator[None]:
 
 
 def queries(client: Client, address: str, **headers: str) -> int:
-    """How many SQL queries a page takes once the session is known."""
+    """The number of SQL queries of a page once the session is known."""
     with CaptureQueriesContext(connection) as captured:
         assert client.get(address, headers=headers).status_code == 200
     return len(captured)

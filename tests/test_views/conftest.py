@@ -1,4 +1,4 @@
-"""What a process keeps of communities must not outlive the test that made them: the next one's have the same ids."""
+"""Forget after each test what a process keeps of its communities: those of the next test have the same ids."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What happens to a ballot never happens silently: what is refused, dropped or no longer handed on is said, and can be
-taken back.
-"""
+"""Ballots never change silently: pages say what is refused, dropped or no longer handed on, and it can be undone."""
 
 from __future__ import annotations
 

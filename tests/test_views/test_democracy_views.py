@@ -638,7 +638,7 @@ def test_members_only_decisions_do_not_exist_for_others() -> None:
 
 
 def shown_fields(page: str) -> dict[str, str]:
-    """What the page's form sends when nothing is touched."""
+    """The fields that the page's form sends when nothing is touched."""
     closes_at = re.search(r'name="closes_at" value="([^"]*)"', page)
     assert closes_at is not None
     return {"closes_at": closes_at[1]}

@@ -135,7 +135,7 @@ def test_an_address_that_is_opened_leads_to_a_whole_page(town: Town) -> None:
 
 
 def test_what_is_a_page_is_known(town: Town) -> None:
-    """Whoever comes back after signing in lands on what is marked as a page: it must be one."""
+    """Check that each address marked as a page is one: people come back to these after signing in."""
     for name in NAMES.keys() - SIGNING_IN:
         answer = town.signed_in.get(town.address(name))
         is_whole = answer.status_code == 302 or (not answer.streaming and b"<title>" in answer.content)

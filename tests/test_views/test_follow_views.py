@@ -299,7 +299,7 @@ def test_followings_are_moved_up_and_down(town: Town) -> None:
 
 @pytest.fixture
 def long_list(town: Town, monkeypatch: pytest.MonkeyPatch) -> list[Membership]:
-    """Whom ada follows, in her order, two on a page; in a second community she follows one more, who comes first."""
+    """Ada's followings in her order, two on a page; in a second community she follows one more, who comes first."""
     monkeypatch.setattr(followings, "_PER_PAGE", 2)
     _, members, _ = town
     other, others = factories.community("eve", name="A second community")

@@ -154,7 +154,7 @@ class Stream:
 
 @sync_to_async
 def shown_to(scene: Scene, who: str | None) -> str:
-    """What a page of the decision shows somebody now, by name."""
+    """The text that names what somebody's page of the decision shows now."""
     client = scene.client(who) if who is not None else Client()
     return str(client.get(scene.address("decision-status")).context["seen"])
 
@@ -316,7 +316,7 @@ async def test_events_tell_nothing_but_that_there_is_something(open_scene: Scene
 
 @sync_to_async
 def overview(scene: Scene, who: str) -> str:
-    """What the page of the community shows somebody now, by name."""
+    """The text that names what somebody's page of the community shows now."""
     return str(scene.client(who).get(reverse("community", args=[scene.community.pk])).context["seen"])
 
 

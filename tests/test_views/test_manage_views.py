@@ -207,7 +207,7 @@ def test_an_application_is_rejected(town: Town, applicant: User) -> None:
     assert access.membership_of(applicant, community.pk) is None
 
 
-def test_roles_are_changed_on_the_roll(town: Town) -> None:
+def test_roles_are_changed_in_the_list_of_members(town: Town) -> None:
     community, people = town
     client = as_(people["manager"].user)
     update = reverse("member-update", args=[community.pk, people["ada"].pk])
@@ -279,7 +279,7 @@ def test_the_managers_page_takes_as_many_queries_for_50_as_for_1(town: Town, app
 
 
 def sentences(user: User | None, community: Community, **query: str) -> list[str]:
-    """What the history says, oldest first."""
+    """The sentences of the history, oldest first."""
     context = as_(user).get(reverse("community-ledger", args=[community.pk]), query).context
     return [item.sentence for item in context["items"]][::-1]
 

@@ -1,4 +1,4 @@
-"""Who follows whom: the data of the picture and the list beside it."""
+"""The network of followings: the data of the picture, and the list beside it."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_so_many_pictures_are_kept_and_so_many_followings(town: Town, monkeypatc
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="counts the steps of SQLite")
 def test_twice_as_many_members_cost_twice_as_much_though_nobody_has_analysed_the_tables(town: Town) -> None:
-    """Of more members than are drawn; steps of SQLite's machine, which are the same in every run."""
+    """Counted for more members than are drawn, in steps of SQLite's machine, which are the same in every run."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM sqlite_schema WHERE name = 'sqlite_stat1'")
         if cursor.fetchone():
@@ -250,7 +250,7 @@ def test_twice_as_many_members_cost_twice_as_much_though_nobody_has_analysed_the
 
 
 def steps_of(action: Callable[[], object]) -> int:
-    """How many steps SQLite takes for it, to ten."""
+    """The number of steps that SQLite takes for it, to ten."""
     count = 0
 
     def tick() -> int:
