@@ -239,11 +239,8 @@ def preview_following(viewer: Viewer, followee_id: int, *, tags: Iterable[str] |
 
 def open_decisions_of(viewer: Viewer, community_id: int) -> tuple[list[Decision], bool]:
     """Find the open decisions of a community that close first, as many as are tried out; and whether there are more."""
-    now = timezone.now()
-    decisions = access.decisions_visible_to(viewer).filter(
-        community=community_id, published_at__isnull=False, opens_at__lte=now, closes_at__gt=now
-    )
-    found = list(decisions.order_by("closes_at", "pk")[: _MOST_DECISIONS + 1])
+    decisions = access.decisions_visible_to(viewer).filter(community=community_id)
+    found = list(decisions.open(timezone.now()).order_by("closes_at", "pk")[: _MOST_DECISIONS + 1])
     return found[:_MOST_DECISIONS], len(found) > _MOST_DECISIONS
 
 
