@@ -16,8 +16,11 @@ ROOMS = (
     "accounts",
     "crowdvote",
     "democracy/apps.py",
+    "democracy/benchmarks",
     "democracy/demo",
+    "democracy/files",
     "democracy/management",
+    "graph",
     "tests/conftest.py",
     "tests/factories.py",
     "tests/histories.py",
@@ -34,10 +37,14 @@ ROOMS = (
     "tests/test_crowdvote",
     "tests/test_deploy",
     "tests/test_documents",
+    "tests/test_files",
+    "tests/test_graph",
     "tests/test_integration",
     "tests/test_operations",
     "tests/test_privacy",
+    "tests/test_verify",
     "tests/towns.py",
+    "verify",
 )
 # A clause about something unnamed, where a sentence could say what the thing is or does.
 CLAUSE = re.compile(r"(?:What|Whom?|Whose|How|The same)\b")

@@ -33,7 +33,7 @@ class Community:
 
 @dataclass
 class Reference:
-    """What the rules say of one decision."""
+    """One decision as the rules have it."""
 
     staged: dict[Member, StagedBallot]
     active: dict[Member, list[Member]]
@@ -139,7 +139,7 @@ def totals(ballots: Iterable[StagedBallot], choices: int) -> dict[str, object]:
 
 
 def participation(community: Community, reference: Reference) -> dict[str, int]:
-    """Who took part."""
+    """Count those who took part."""
     voters = [member for member, voter in community.roles.items() if voter and member not in reference.urn]
     kinds = [reference.staged[one].kind if one in reference.staged else "none" for one in [*voters, *reference.urn]]
     groups = {kind: kinds.count(kind) for kind in ("cast", "inherited", "abstained", "none")}

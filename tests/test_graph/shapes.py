@@ -22,7 +22,7 @@ Pair = tuple[Member, Member]
 
 
 class Shape(NamedTuple):
-    """Who follows whom, and how much of everybody's ballot is that of `FIVE`, in the order of members."""
+    """Followings, and the share of `FIVE` in everybody's ballot, in the order of members."""
 
     followings: list[Pair]
     shares: list[Fraction]

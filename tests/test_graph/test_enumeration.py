@@ -18,7 +18,7 @@ from tests.test_graph.reference import Community, calculate
 
 Pair = tuple[Member, Member]
 Case = tuple[frozenset[Pair], frozenset[Member]]
-"""Who follows whom, and who votes."""
+"""Followings, and the members who vote."""
 
 Shares = tuple[tuple[int, ...] | None, ...]
 """Everybody's microstars by choice; None for those without a ballot."""

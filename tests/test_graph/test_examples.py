@@ -115,7 +115,7 @@ def test_a_loop_of_three_thousand_on_a_tie_is_rounded_half_to_even() -> None:
 @pytest.mark.parametrize("size", [15, 100, 700], ids=["fractions", "decimals", "more digits"])
 @pytest.mark.parametrize(("above", "expected"), [(False, 39_062), (True, 39_063)])
 def test_a_tie_that_rests_on_two_mirrored_loops(size: int, above: bool, expected: int) -> None:
-    """What one loop lacks to five stars the other has, so a mean of both is 2.5, though neither's values are dyadic.
+    """Two loops add up to five stars, so a mean of both is 2.5, though neither's values are dyadic.
 
     Six averages later that is a tie, unless something less than 2**-40 microstars comes on top.
     """

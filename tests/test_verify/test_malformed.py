@@ -1,4 +1,4 @@
-"""What isn't a bundle is refused in one line that names the place."""
+"""Refusal of files that are no bundles, in one line that names the place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a site gives to download, held against one another by the verifier: ledgers, receipts, checkpoints, results."""
+"""Downloads of a site, held against one another by the verifier: ledgers, receipts, checkpoints, results."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ def swap_lots_with_invented_ids(bundle: Any) -> None:
 
 
 def rename_for_invented_ids(bundle: Any) -> None:
-    """The same, with the choices called so everywhere."""
+    """Swap lots as well, and call the choices by the invented ids everywhere."""
     swap_lots_with_invented_ids(bundle)
     ids = bundle["decisions"][0]["ledger_ids"]["choices"]
     names = {old: f"new{number}" for old, number in ids.items()}
@@ -406,7 +406,7 @@ def turned_following(bundle: Any) -> None:
 
 
 def invented_inheritor(bundle: Any) -> None:
-    """Who follows somebody that voted, and is counted."""
+    """Invent counted members who follow somebody that voted."""
     voter = next(row["member"] for row in bundle["decisions"][0]["ballots"] if not row["member"].startswith("anon"))
     for number in range(5):
         bundle["members"].append({"id": f"x{number}", "name": "X", "role": "voter", "anonymous": False})
@@ -430,7 +430,7 @@ def dropped_inheritor(bundle: Any) -> None:
 
 
 def inheritor_under_a_pseudonym(bundle: Any) -> None:
-    """Who then inherits whatever the file says."""
+    """Replace a member by a pseudonym, which inherits whatever the file says."""
     gone = bundle["followings"][0]["follower"]
     dropped_inheritor(bundle)
     invented_pseudonyms(bundle)
@@ -492,7 +492,7 @@ def test_every_changed_part_of_a_ledger_file_is_found(desk: Desk) -> None:
 
 
 def rechained(rows: list[Any]) -> None:
-    """What somebody does who has no key: the chain fits, the checkpoint doesn't."""
+    """Forge without the key: the chain fits, the checkpoint doesn't."""
     previous = verifier.GENESIS
     for number, row in enumerate(rows[1:], start=1):
         if "salt" in row:

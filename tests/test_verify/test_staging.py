@@ -1,4 +1,4 @@
-"""Who inherits what: the worked examples of the rules, rounding, tags, and who hands nothing on."""
+"""Inherited ballots: the worked examples of the rules, rounding, tags, and who hands nothing on."""
 
 from __future__ import annotations
 
