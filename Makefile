@@ -63,8 +63,8 @@ quick: .venv/dev ## check what a change against BASE (main) touches, in half a m
 test: .venv/dev ## run the tests on the embedded default; what is skipped is listed with the reason
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m pytest $(PYTEST_ARGS)
 
-walks: .venv/dev ## walk through the site in the browser, each walk in every look
-	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_LOOK=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/test_browser/test_walk.py
+walks: .venv/dev ## drive the site in the browser in every look: light and dark, phone and desk
+	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_LOOK=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/test_browser
 
 lengths: .venv/dev ## calculate communities of every shape at every length up to 400
 	EVERY_LENGTH=1 $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/test_graph/test_shapes.py

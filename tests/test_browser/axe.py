@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Page
 
 AXE = (Path(__file__).resolve().parents[1] / "vendor" / "axe-core" / "axe.min.js").read_text()
-WIDTHS = (360, 1280)
-_STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-_COLOURS: dict[str, object] = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_OF_COLOURS = ["color-contrast", "link-in-text-block"]
+# What axe is to run, in its own terms.
+ALL = {"runOnly": _TAGS}
+COLOURS = {"runOnly": {"type": "rule", "values": _OF_COLOURS}}
+_ALL_BUT_COLOURS = {"runOnly": _TAGS, "rules": {rule: {"enabled": False} for rule in _OF_COLOURS}}
+# By width and scheme. Only colours differ between the schemes. They take most of the time, and differ more by scheme
+# than by width: light is judged on a desk and dark on a phone, and each on both with EVERY_LOOK (`make walks`).
+_LOOKS: dict[int, dict[Any, dict[str, Any]]] = {
+    360: {"light": _ALL_BUT_COLOURS, "dark": COLOURS},
+    1280: {"light": ALL},
+}
+if os.environ.get("EVERY_LOOK"):
+    _LOOKS = {width: {"light": ALL, "dark": COLOURS} for width in _LOOKS}
 
 
-async def findings(page: Page, rules: list[str] | dict[str, object] = _STANDARDS) -> list[str]:
+async def findings(page: Page, rules: dict[str, Any] = ALL) -> list[str]:
     """Return the violations on the page as it is now, each with its places."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE)
     # No details of what passed: they take longer than the rules.
-    options = {"runOnly": rules, "resultTypes": ["violations"]}
-    result = await page.evaluate("(options) => axe.run(options)", options)
+    result = await page.evaluate("(options) => axe.run(options)", {**rules, "resultTypes": ["violations"]})
     return [
         f"{violation['id']}: {', '.join(str(node['target']) for node in violation['nodes'])}"
         for violation in result["violations"]
@@ -26,12 +38,12 @@ async def findings(page: Page, rules: list[str] | dict[str, object] = _STANDARDS
 
 
 async def findings_in_all_looks(page: Page) -> list[str]:
-    """Return axe's findings on the page as it is now, and where it is wider than the screen, in every look."""
+    """Return what axe finds on the page in each scheme and width, and where it is wider than the screen."""
     found = []
-    for width in WIDTHS:
+    for width, schemes in _LOOKS.items():
         await page.set_viewport_size({"width": width, "height": 800})
-        # The schemes differ only in colours. Without motion, no colour is in between for a moment.
-        for scheme, rules in (("light", _STANDARDS), ("dark", _COLOURS)):
+        # Nothing moves: else colours would be in between for a moment.
+        for scheme, rules in schemes.items():
             await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             found += [f"{page.url} {scheme} {width}: {finding}" for finding in await findings(page, rules)]
         if await page.evaluate("document.documentElement.scrollWidth") > width:
