@@ -17,12 +17,15 @@ COLOURS = {"runOnly": {"type": "rule", "values": _OF_COLOURS}}
 _ALL_BUT_COLOURS = {"runOnly": _TAGS, "rules": {rule: {"enabled": False} for rule in _OF_COLOURS}}
 # By width and scheme. Only colours differ between the schemes. They take most of the time, and differ more by scheme
 # than by width: light is judged on a desk and dark on a phone, and each on both with EVERY_LOOK (`make walks`).
-_LOOKS: dict[int, dict[Any, dict[str, Any]]] = {
+Looks = dict[int, dict[Any, dict[str, Any]]]
+LOOKS: Looks = {
     360: {"light": _ALL_BUT_COLOURS, "dark": COLOURS},
     1280: {"light": ALL},
 }
+# For pages with much on them, of kinds that are judged elsewhere in all looks.
+PHONE: Looks = {360: {"light": ALL}}
 if os.environ.get("EVERY_LOOK"):
-    _LOOKS = {width: {"light": ALL, "dark": COLOURS} for width in _LOOKS}
+    LOOKS = PHONE = {width: {"light": ALL, "dark": COLOURS} for width in LOOKS}
 
 
 async def findings(page: Page, rules: dict[str, Any] = ALL) -> list[str]:
@@ -37,10 +40,10 @@ async def findings(page: Page, rules: dict[str, Any] = ALL) -> list[str]:
     ]
 
 
-async def findings_in_all_looks(page: Page) -> list[str]:
+async def findings_in_looks(page: Page, looks: Looks = LOOKS) -> list[str]:
     """Return what axe finds on the page in each scheme and width, and where it is wider than the screen."""
     found = []
-    for width, schemes in _LOOKS.items():
+    for width, schemes in looks.items():
         await page.set_viewport_size({"width": width, "height": 800})
         # Nothing moves: else colours would be in between for a moment.
         for scheme, rules in schemes.items():

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.test_browser.axe import findings, findings_in_all_looks
+from tests.test_browser.axe import findings, findings_in_looks
 from tests.test_browser.conftest import Server
 from tests.test_browser.gallery import DIALOG, gallery
 
@@ -48,7 +48,7 @@ async def shown(page: Page) -> AsyncIterator[Page]:
 
 
 async def test_axe_finds_nothing_in_any_look(shown: Page) -> None:
-    assert await findings_in_all_looks(shown) == []
+    assert await findings_in_looks(shown) == []
 
 
 async def test_it_fits_a_wide_screen(shown: Page) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.servers import Server, data_directory, prepared_directory, serving
-from tests.test_browser.axe import findings_in_all_looks
+from tests.test_browser.axe import findings_in_looks
 from tests.test_browser.conftest import Witness
 
 __all__ = ["data_directory", "prepared_directory"]
@@ -55,7 +55,7 @@ async def looks_well(chromium: Browser, failing: Server, address: str, status: i
     # It has the site's look: its type, and a button to the start page.
     assert await page.evaluate("document.fonts.check('16px \"Public Sans\"')")
     await expect(page.get_by_role("link", name="To the start page")).to_have_css("font-weight", "600")
-    assert await findings_in_all_looks(page) == []
+    assert await findings_in_looks(page) == []
     # A browser reports the status of such a page as an error.
     complaints = [one for one in witness.complaints if f"the server responded with a status of {status}" not in one]
     assert (complaints, witness.foreign) == ([], [])

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.test_browser.axe import findings_in_all_looks
+from tests.test_browser.axe import findings_in_looks
 from tests.test_browser.conftest import Server
 
 
@@ -53,13 +53,13 @@ async def test_the_keyboard_reaches_the_content_first(page: Page) -> None:
 )
 async def test_axe_finds_nothing_on_what_visitors_see(tolerant_page: Page, address: str) -> None:
     await tolerant_page.goto(address)
-    assert await findings_in_all_looks(tolerant_page) == []
+    assert await findings_in_looks(tolerant_page) == []
 
 
 async def test_axe_finds_nothing_where_newcomers_say_who_they_are(page: Page) -> None:
     await enter(page)
     await page.goto("/welcome/")
-    assert await findings_in_all_looks(page) == []
+    assert await findings_in_looks(page) == []
 
 
 async def test_newcomers_see_while_typing_whether_a_handle_is_free(page: Page) -> None:
