@@ -23,6 +23,8 @@ function likeIn(place, was) {
 // Whoever has the keyboard where `was` stood, in what came in the place of `target`.
 function successorOf(was, target) {
   const same = was.id && document.getElementById(was.id);
+  // A heading can be given the focus only where it says so.
+  if (same?.localName === "h2") same.tabIndex = -1;
   if (same) return same;
   const place = document.getElementById(target.id);
   if (!place) return null;
