@@ -14,6 +14,7 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker, Settings
 
+from accounts import ratelimit
 from tests import services
 
 # The shell is the same browser without windows, and takes half the time.
@@ -79,7 +80,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture(autouse=True)
-def empty_cache(settings: Settings) -> None:
-    """Give each test a cache of its own, so that it does not see the counters of the test before."""
-    default = {**settings.CACHES["default"], "KEY_PREFIX": f"test-{uuid.uuid4().hex}"}
-    settings.CACHES = {**settings.CACHES, "default": default}
+def empty_caches(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test caches of its own, so that it does not see the counters of the test before.
+
+    Nor does it notice that the shared cache did not answer in that test.
+    """
+    prefix = f"test-{uuid.uuid4().hex}"
+    settings.CACHES = {name: {**cache, "KEY_PREFIX": prefix} for name, cache in settings.CACHES.items()}
+    monkeypatch.setattr(ratelimit, "_asked_again_at", 0.0)
