@@ -11,7 +11,7 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.explaining.closures import KnownBallots, ballots_known
-from democracy.explaining.sources import active_followings, influence, under_pseudonyms
+from democracy.explaining.sources import active_followings, influence, members_under_pseudonyms
 from democracy.models import Choice, Decision, Membership
 from democracy.presenting import numbers, wording
 from democracy.presenting.wording import SourceWords
@@ -115,7 +115,7 @@ def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | N
     everything = known.calculation.sources(member)
     sources = everything[:MOST_SOURCES]
     named = [member, *{one for source in sources for one in source.path}]
-    hidden = under_pseudonyms([decision])[decision.pk]
+    hidden = members_under_pseudonyms([decision])[decision.pk]
     people = voters(viewer, decision, named, hidden=dict.fromkeys(hidden, ballot.kind))
     # A member who has become anonymous since bears no pseudonym here: former followers could tell whose it is.
     for one in hidden.intersection(people) - {member}:

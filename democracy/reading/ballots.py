@@ -109,8 +109,8 @@ ANONYMOUS_KEY = "a-"
 MEMBER_KEY = "m-"
 
 
-def under_pseudonyms(decision: Decision, columns: Columns) -> frozenset[int]:
-    """The rows that are shown under pseudonyms."""
+def rows_under_pseudonyms(decision: Decision, columns: Columns) -> frozenset[int]:
+    """The rows that are shown under pseudonyms: those stored so, and inherited ballots of members anonymous now."""
     members = Membership.objects.filter(community=decision.community_id, is_anonymous=True)
     now = set(members.values_list("pk", flat=True))
     return frozenset(
@@ -173,7 +173,7 @@ def ballot_rows(
     a choice ("2") by its stars, the fewest first ("-2": the most first).
     """
     row_of = columns.row_of
-    hidden = under_pseudonyms(decision, columns)
+    hidden = rows_under_pseudonyms(decision, columns)
     rows = _found(decision, columns, hidden, search)
     if kind:
         lobbyists = {row_of[member] for member in _lobbyists(decision) if member in row_of} - hidden
@@ -224,7 +224,7 @@ def _lobbyists(decision: Decision) -> set[int]:
 def read_rows(viewer: Viewer, decision: Decision, columns: Columns, rows: Sequence[int]) -> Iterator[BallotRow]:
     """These rows with names, tags and comments."""
     members = [columns.members[row] for row in rows]
-    hidden = under_pseudonyms(decision, columns)
+    hidden = rows_under_pseudonyms(decision, columns)
     people = voters(viewer, decision, members, hidden={columns.members[row]: columns.kinds[row] for row in hidden})
     comments = dict(
         Ballot.objects.filter(decision=decision, membership__in=members)

@@ -35,7 +35,7 @@ from democracy.models import (
 from democracy.models.packed import TAGS_TEXT, pack, tag_set
 from democracy.models.results import DecisionResult
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
-from democracy.recalculation.staging import kinds_of, under_pseudonyms
+from democracy.recalculation.staging import kinds_of, staged_under_pseudonyms
 from democracy.recalculation.storing import is_due
 from graph import Calculation, DelegationGraph
 
@@ -278,7 +278,9 @@ class _Walk:
     def _compare_staged(self, decision: Decision, calculation: Calculation) -> Iterator[str]:
         columns = calculation.staged_columns()
         rows = zip(columns.kinds, map(pack, columns.microstars), columns.tags, columns.counted.tolist(), strict=True)
-        anonymous = under_pseudonyms(self.inputs.decisions[decision.pk], self.inputs.anonymous, kinds_of(columns))
+        anonymous = staged_under_pseudonyms(
+            self.inputs.decisions[decision.pk], self.inputs.anonymous, kinds_of(columns)
+        )
         expected: dict[int, Row] = {
             member: (str(kind), packed, tags, counted, member in anonymous)
             for member, (kind, packed, tags, counted) in zip(columns.members, rows, strict=True)

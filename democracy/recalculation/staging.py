@@ -85,10 +85,11 @@ class _Closed:
     anonymous: frozenset[int]
 
 
-def under_pseudonyms(
+def staged_under_pseudonyms(
     decision: DecisionInputs, anonymous: Set[int], staged: Iterable[tuple[int, str]]
 ) -> frozenset[int]:
-    """Find the members whose ballots bear pseudonyms: see Note [Whether a ballot bears a name].
+    """Find the members whose ballots are to be stored under pseudonyms: see Note [Whether a ballot bears a name] in
+    `access`.
 
     `staged`: members with the kinds of their staged ballots.
     """
@@ -250,7 +251,7 @@ class LoadedCommunity:
             calculation.result,
             ballots,
             columns,
-            under_pseudonyms(one, self.anonymous, kinds),
+            staged_under_pseudonyms(one, self.anonymous, kinds),
         )
 
     def drop_except(self, decision_ids: Iterable[int]) -> None:
@@ -329,7 +330,7 @@ def _closed_calculation(decision: Decision) -> _Closed:
         calculation = Calculation.from_scratch(then.graph(), lots=one.lots, ballots=one.ballots)
         kinds = kinds_of(calculation.staged_columns())
         live = LiveCalculation(revision, one.choices, calculation)
-        closed = _Closed(live, under_pseudonyms(one, then.anonymous, kinds))
+        closed = _Closed(live, staged_under_pseudonyms(one, then.anonymous, kinds))
         _final.put(key, closed)
     return closed
 
