@@ -14,11 +14,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.requests import HtmxRequest
 from accounts.returning import no_page, signed_in
 from democracy import access, services
+from democracy.errors import PermissionDenied
 from democracy.explaining.what_if import preview_following
 from democracy.forms.followings import FollowForm, MoveForm
 from democracy.reading import communities
 from democracy.reading import followings as reading_followings
 from democracy.reading.ballots import ballots_shown, tags_by_use
+from democracy.services.followings import followable
 from democracy.views._errors import answered, opened_from, submitted
 from democracy.views._frames import frame
 from democracy.views._pages import page_of, render_page
@@ -62,7 +64,9 @@ def follow_preview(request: HtmxRequest, community_id: int, membership_id: int) 
 
 def _follow_context(request: HtmxRequest, community_id: int, membership_id: int) -> dict[str, Any]:
     context = frame(request.user, community_id, tab="members")
-    followee = reading_followings.followable(request.user, community_id, membership_id)
+    followee, _ = followable(request.user, membership_id)
+    if followee.community_id != community_id:
+        raise PermissionDenied
     return context | {
         "member": followee,
         "following": reading_followings.own_followings(request.user).filter(followee=followee).first(),
