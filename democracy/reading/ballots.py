@@ -83,9 +83,9 @@ def _read(decision: Decision, choices: int) -> Columns:
 
 
 @dataclass(frozen=True)
-class Voter:
-    """The member behind a ballot, as the viewer may know them. `key` names the ballot in addresses and tells no more
-    than the name. `handle`: "" for somebody anonymous.
+class Owner:
+    """The owner of a ballot, whatever their role, as the viewer may know them. `key` names the ballot in addresses and
+    tells no more than the name. `handle`: "" for somebody anonymous.
     """
 
     key: str
@@ -97,7 +97,7 @@ class Voter:
 
 @dataclass(frozen=True)
 class BallotRow:
-    voter: Voter
+    owner: Owner
     kind: str
     microstars: tuple[int, ...]
     tags: tuple[str, ...]
@@ -122,10 +122,10 @@ def rows_under_pseudonyms(decision: Decision, columns: Columns) -> frozenset[int
     )
 
 
-def voters(
+def owners(
     viewer: Viewer, decision: Decision, member_ids: Sequence[int], *, hidden: Mapping[int, str]
-) -> dict[int, Voter]:
-    """The members behind ballots of a decision, by id, as the viewer may know them.
+) -> dict[int, Owner]:
+    """The owners of ballots in a decision, by membership id, as the viewer may know them.
 
     `hidden`: the members whose ballots bear pseudonyms, with the kinds of these ballots.
     """
@@ -137,10 +137,10 @@ def voters(
         if pk in hidden:
             # Lobbyists are not anonymous: whoever became one since cast this as a voter.
             name_here = access.pseudonym(decision.pk, pk, kind=hidden[pk])
-            found[pk] = Voter(_anonymous_key(name_here), name_here, "", is_lobbyist=False, is_self=is_self)
+            found[pk] = Owner(_anonymous_key(name_here), name_here, "", is_lobbyist=False, is_self=is_self)
         else:
             is_lobbyist = role == Membership.Role.LOBBYIST
-            found[pk] = Voter(f"{MEMBER_KEY}{pk}", name, handle, is_lobbyist, is_self)
+            found[pk] = Owner(f"{MEMBER_KEY}{pk}", name, handle, is_lobbyist, is_self)
     return found
 
 
@@ -225,7 +225,7 @@ def read_rows(viewer: Viewer, decision: Decision, columns: Columns, rows: Sequen
     """These rows with names, tags and comments."""
     members = [columns.members[row] for row in rows]
     hidden = rows_under_pseudonyms(decision, columns)
-    people = voters(viewer, decision, members, hidden={columns.members[row]: columns.kinds[row] for row in hidden})
+    people = owners(viewer, decision, members, hidden={columns.members[row]: columns.kinds[row] for row in hidden})
     comments = dict(
         Ballot.objects.filter(decision=decision, membership__in=members)
         .exclude(comment="")
@@ -234,7 +234,7 @@ def read_rows(viewer: Viewer, decision: Decision, columns: Columns, rows: Sequen
     for row in rows:
         member = columns.members[row]
         yield BallotRow(
-            voter=people[member],
+            owner=people[member],
             kind=columns.kinds[row],
             microstars=tuple(columns.microstars[row].tolist()),
             tags=tuple(sorted(_tags_shown(columns, hidden, row))),

@@ -66,13 +66,13 @@ def _receipt(decision: Decision, membership: Membership) -> LedgerEntry | None:
     return ledger.newest_entry(decision.community_id, subject)
 
 
-def anonymously_cast(voters: Iterable[tuple[Decision, Membership]]) -> dict[int, bool]:
+def anonymously_cast(casters: Iterable[tuple[Decision, Membership]]) -> dict[int, bool]:
     """Whether a ballot that the member casts now will bear a pseudonym, by decision.
 
     If they have had a ballot there, it bears a pseudonym if that one did: a ballot that appears under the other name
     while one vanishes would tell whose both are.
     """
-    subjects = {contents.ballot_subject(one.pk, member.pk): (one, member) for one, member in voters}
+    subjects = {contents.ballot_subject(one.pk, member.pk): (one, member) for one, member in casters}
     entries = LedgerEntry.objects.filter(
         community__in={member.community_id for _, member in subjects.values()}, subject__in=subjects
     )
