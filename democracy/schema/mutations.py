@@ -11,7 +11,14 @@ from accounts.api import Info, Payload, mutation, pk_of
 from democracy import models, services
 from democracy.errors import InvalidInput
 from democracy.models import MAX_CHOICES
-from democracy.presenting.wording import LIVE_AND_ANONYMOUS, next_result_sentence
+from democracy.presenting.wording import (
+    FOLLOWING_UPDATED,
+    LIVE_AND_ANONYMOUS,
+    RECALCULATION_STARTED,
+    VOTE_RECORDED,
+    next_result_sentence,
+    welcome_sentence,
+)
 from democracy.reading import receipts
 from democracy.reading.decisions import calculation_states
 from democracy.schema import inputs
@@ -25,15 +32,12 @@ from democracy.services import Receipt
 from democracy.services.decisions import KEPT, has_anonymous_voters
 
 WITHDRAWN = "Vote withdrawn!"
-VOTED = "Vote recorded!"
-FOLLOWED = "Following updated! Keep an eye on decision results as they recalculate based on your new delegation."
 LEFT = (
     "You left. Ballots with your name and your followings count for nothing there now; ballots that you cast under a "
     "pseudonym stay in their decisions."
 )
 HIDDEN = "You are anonymous now. Ballots that you had cast by name keep your name."
 SHOWN = "You are no longer anonymous. Ballots that you cast under a pseudonym keep it."
-RECALCULATING = "Recalculation started - results will update shortly"
 
 
 @strawberry.type
@@ -114,7 +118,7 @@ def _following(row: models.Following) -> Following:
     return Following(row=models.Following.objects.select_related("follower__user", "followee__user").get(pk=row.pk))
 
 
-def _recorded(receipt: Receipt, message: str = VOTED) -> BallotPayload:
+def _recorded(receipt: Receipt, message: str = VOTE_RECORDED) -> BallotPayload:
     return BallotPayload(
         decision=Decision(row=receipt.decision),
         receipt=receipt.entry_hash,
@@ -298,13 +302,13 @@ class Mutation:
         """Follow a member of your community on some tags or on everything, or change on which."""
         pk = pk_of("Member", input.member_id, field="member_id")
         made = services.follow(info.context.viewer, pk, tags=input.tags, order=input.order)
-        return FollowPayload(following=_following(made), message=FOLLOWED)
+        return FollowPayload(following=_following(made), message=FOLLOWING_UPDATED)
 
     @mutation
     def unfollow(self, info: Info, member_id: strawberry.ID) -> FollowPayload:
         """Stop following a member."""
         services.unfollow(info.context.viewer, pk_of("Member", member_id, field="member_id"))
-        return FollowPayload(message=FOLLOWED)
+        return FollowPayload(message=FOLLOWING_UPDATED)
 
     @mutation
     def recalculate(self, info: Info, decision_id: strawberry.ID) -> RecalculatePayload:
@@ -312,7 +316,9 @@ class Mutation:
         decision = services.request_recalculation(
             info.context.viewer, pk_of("Decision", decision_id, field="decision_id")
         )
-        return RecalculatePayload(decision=Decision(row=decision), calculation=_status(decision), message=RECALCULATING)
+        return RecalculatePayload(
+            decision=Decision(row=decision), calculation=_status(decision), message=RECALCULATION_STARTED
+        )
 
 
 def _warning(decision: models.Decision) -> str | None:
@@ -324,6 +330,5 @@ def _warning(decision: models.Decision) -> str | None:
 
 def _welcome(application: models.Application) -> str:
     if application.status == models.Application.Status.APPROVED:
-        name = application.community.name
-        return f"Welcome to {name}! Your participation will be reflected in all active decision results."
+        return welcome_sentence(application.community.name)
     return "Your application was sent; a manager decides on it."

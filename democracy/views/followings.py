@@ -17,6 +17,7 @@ from democracy import access, services
 from democracy.errors import PermissionDenied
 from democracy.explaining.what_if import preview_following
 from democracy.forms.followings import FollowForm, MoveForm
+from democracy.presenting.wording import FOLLOWING_UPDATED
 from democracy.reading import communities
 from democracy.reading import followings as reading_followings
 from democracy.reading.ballots import ballots_shown, tags_by_use
@@ -26,9 +27,7 @@ from democracy.views._frames import frame
 from democracy.views._pages import page_of, render_page
 from democracy.views.communities import WATCH
 
-UPDATED = (
-    "Following updated! Keep an eye on decision results as they recalculate based on your new delegation. " + WATCH
-)
+UPDATED = f"{FOLLOWING_UPDATED} {WATCH}"
 _PER_PAGE = 12
 _FRAGMENTS = {"dialog-body": "democracy/_follow_form.html", "follow-preview": "democracy/_follow_preview.html"}
 
