@@ -63,6 +63,11 @@ class StagedDecision:
     columns: StagedColumns | None
     anonymous: frozenset[int]
 
+    @property
+    def size(self) -> int:
+        """How many staged ballots there are to compare with the stored ones."""
+        return len(self.ballots) if self.columns is None else len(self.columns.members)
+
 
 @dataclass(frozen=True)
 class LiveCalculation:
