@@ -5,7 +5,7 @@ No list is ordered by ids or times of anonymous members.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -388,10 +388,7 @@ def ballots_shown(viewer: Viewer, of: Membership) -> list[Ballot]:
     return list(ballots[:_BALLOTS_FOR_TAGS])
 
 
-def tags_by_use(ballots: Iterable[Ballot]) -> list[str]:
-    """The tags on these ballots, the most used first."""
-    uses: dict[str, int] = {}
-    for ballot in ballots:
-        for tag in ballot.tags:
-            uses[tag] = uses.get(tag, 0) + 1
+def tags_by_use(lists: Iterable[Iterable[str]]) -> list[str]:
+    """The tags in these lists, the most used first."""
+    uses = Counter(tag for tags in lists for tag in tags)
     return sorted(uses, key=lambda tag: (-uses[tag], tag))

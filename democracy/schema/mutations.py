@@ -20,6 +20,7 @@ from democracy.presenting.wording import (
     welcome_sentence,
 )
 from democracy.reading import receipts
+from democracy.reading.communities import has_anonymous_voters
 from democracy.reading.decisions import calculation_states
 from democracy.schema import inputs
 from democracy.schema.types import ledger
@@ -29,7 +30,7 @@ from democracy.schema.types.people import Following, Member
 from democracy.schema.types.results import CalculationStatus
 from democracy.schema.types.whatif import read_stars
 from democracy.services import Receipt
-from democracy.services.decisions import KEPT, has_anonymous_voters
+from democracy.services.decisions import KEPT
 
 WITHDRAWN = "Vote withdrawn!"
 LEFT = (

@@ -70,7 +70,7 @@ def _follow_context(request: HtmxRequest, community_id: int, membership_id: int)
         "member": followee,
         "following": reading_followings.own_followings(request.user).filter(followee=followee).first(),
         "next": opened_from(request),
-        "suggestions": tags_by_use(ballots_shown(request.user, followee)),
+        "suggestions": tags_by_use(ballot.tags for ballot in ballots_shown(request.user, followee)),
     }
 
 
