@@ -318,8 +318,8 @@ def ballots_of(decisions: Sequence[Decision], *, start: int, stop: int) -> dict[
     return pages
 
 
-# Both give keys only, since there may be a million rows to sort; and of one decision a database finds the first few
-# without putting all others in order, while numbers are given to every row.
+# Both return keys alone, since there may be a million rows to sort. For one decision a slice is enough: the database
+# finds the first few without sorting the others. For several decisions it has to number every row.
 
 
 def _page_of_one(known: QuerySet[StagedBallot], start: int, stop: int) -> list[int]:

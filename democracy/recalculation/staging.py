@@ -50,8 +50,8 @@ Ballots: TypeAlias = dict[int, dict[int, CastBallot | None]]
 class StagedDecision:
     """One staging of a decision at `revision`, to count and to store.
 
-    `ballots`: the staged ballots that may differ from the stored ones, because they changed, or another process stored
-    them, after this decision was last staged for storing here; None for a member who has none any more. After a
+    `ballots`: the staged ballots that may differ from the stored ones; None for a member who has none any more. Since
+    this process last took the decision for storing, they have changed, or another process has stored them. After a
     calculation from scratch `columns` holds all ballots instead. `anonymous`: the members among these whose ballots
     bear pseudonyms.
     """

@@ -29,7 +29,7 @@ from democracy.schema.types.decisions import Decision
 from democracy.schema.types.people import Following, Member
 from democracy.schema.types.results import CalculationStatus
 from democracy.schema.types.whatif import read_stars
-from democracy.services import Receipt
+from democracy.services import RecordedBallot
 from democracy.services.decisions import KEPT
 
 WITHDRAWN = "Vote withdrawn!"
@@ -119,13 +119,13 @@ def _following(row: models.Following) -> Following:
     return Following(row=models.Following.objects.select_related("follower__user", "followee__user").get(pk=row.pk))
 
 
-def _recorded(receipt: Receipt, message: str = VOTE_RECORDED) -> BallotPayload:
+def _recorded(ballot: RecordedBallot, message: str = VOTE_RECORDED) -> BallotPayload:
     return BallotPayload(
-        decision=Decision(row=receipt.decision),
-        receipt=receipt.entry_hash,
-        full_receipt=ledger.Receipt(receipt=receipts.Receipt(receipt.entry)),
-        calculation=_status(receipt.decision),
-        message=f"{message} {next_result_sentence(receipt.decision.results_visibility)}",
+        decision=Decision(row=ballot.decision),
+        receipt=ballot.entry_hash,
+        full_receipt=ledger.Receipt(receipt=receipts.Receipt(ballot.entry)),
+        calculation=_status(ballot.decision),
+        message=f"{message} {next_result_sentence(ballot.decision.results_visibility)}",
     )
 
 
@@ -276,7 +276,7 @@ class Mutation:
     @mutation
     def cast_vote(self, info: Info, input: inputs.CastVoteInput) -> BallotPayload:
         """Cast or change your ballot, while the decision is open."""
-        receipt = services.cast_ballot(
+        ballot = services.cast_ballot(
             info.context.viewer,
             pk_of("Decision", input.decision_id, field="decision_id"),
             stars=read_stars(input.stars),
@@ -284,7 +284,7 @@ class Mutation:
             comment=input.comment,
             abstain=input.abstain,
         )
-        return _recorded(receipt)
+        return _recorded(ballot)
 
     @mutation
     def withdraw_vote(self, info: Info, decision_id: strawberry.ID) -> BallotPayload:
@@ -323,7 +323,7 @@ class Mutation:
 
 
 def _warning(decision: models.Decision) -> str | None:
-    """Drafts only: of a published decision it can't be changed any more."""
+    """A caution about live results; for drafts alone, since nobody can change that once they are published."""
     is_live = decision.results_visibility == models.Decision.Visibility.LIVE
     is_told = is_live and decision.published_at is None and has_anonymous_voters(decision.community_id)
     return LIVE_AND_ANONYMOUS if is_told else None
