@@ -26,10 +26,10 @@ def ballots_as_csv(viewer: Viewer, decision: Decision, choices: Sequence[Choice]
     for row in read_rows(viewer, decision, columns, ballot_rows(decision, columns)):
         writer.writerow(
             [
-                safe_cell(row.voter.name),
-                row.voter.handle,
+                safe_cell(row.owner.name),
+                row.owner.handle,
                 row.kind,
-                "lobbyist" if row.voter.is_lobbyist else "voter",
+                "lobbyist" if row.owner.is_lobbyist else "voter",
                 "yes" if row.is_counted else "no",
                 safe_cell(", ".join(row.tags)),
                 safe_cell(row.comment),

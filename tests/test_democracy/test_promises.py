@@ -73,7 +73,7 @@ class Town:
         """The page of ballots: kind, microstars and tags by name."""
         columns = columns_of(self.decision, self.decision.choices.count())
         rows = read_rows(viewer or AnonymousUser(), self.decision, columns, ballot_rows(self.decision, columns))
-        return {row.voter.handle or row.voter.name: (row.kind, row.microstars, row.tags) for row in rows}
+        return {row.owner.handle or row.owner.name: (row.kind, row.microstars, row.tags) for row in rows}
 
     def shown(self) -> dict[str, Any]:
         result: dict[str, Any] = decisions.newest_snapshots([self.decision.pk])[0].result

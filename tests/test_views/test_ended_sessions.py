@@ -56,7 +56,7 @@ class Town:
             "membership_id": members["ada"].pk,
             "application_id": services.apply_to_community(factories.person(), self.community.pk).pk,
             "token_id": create_api_token(self.manager, "a script")[0].pk,
-            "key": ballots.context["rows"][0].voter.key,
+            "key": ballots.context["rows"][0].owner.key,
             "token": "x",
             "revision": 1,
         }
