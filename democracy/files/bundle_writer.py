@@ -3,9 +3,9 @@
 # Note [What an export tells of anonymous members]
 Whoever voted under a pseudonym, or is anonymous and did not vote, goes by the decision's pseudonym, as id and as name,
 and everything is sorted by id, so that no order tells who joined or voted when. Whether they manage is left out, as are
-comments. Whom somebody follows is a fingerprint that would be the same in every decision's file: no following that they
-are an end of is there, and a ballot that rests on such a following stands as *given*: with its stars, and not to be
-calculated again. The verifier says how many it took so.
+comments. Whom somebody follows is the same in every decision, so it would tell which pseudonyms are one person's: no
+following that they are an end of is there. A ballot that rests on such a following stands as *given*: with its stars,
+and not to be calculated again. The verifier says how many it took so.
 """
 
 from __future__ import annotations
