@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -14,6 +12,7 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.exceptions import ValidationError
 
 from accounts.models import User
+from accounts.text import handle_letters
 from democracy.files import lengths
 
 _BATCH = 5_000
@@ -87,8 +86,8 @@ class _Handles:
 
 
 def _base_of_handle(member: Person) -> str:
-    plain = unicodedata.normalize("NFKD", member.handle or member.name).encode("ascii", "ignore").decode().lower()
-    base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[: lengths.HANDLE - 8]
+    # Room is left for a number.
+    base = handle_letters(member.handle or member.name)[: lengths.HANDLE - 8]
     try:
         User._meta.get_field("handle").run_validators(base)
     except ValidationError:
