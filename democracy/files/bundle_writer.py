@@ -42,8 +42,8 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 class ExportedMember(NamedTuple):
     """A member as a file shows or hides it.
 
-    `is_hidden`: goes by a pseudonym in the file. `kind`: of the ballot that the pseudonym is made for, which they cast
-    or else inherit or would.
+    `is_hidden`: goes by a pseudonym in the file. `kind`: that of the ballot that the pseudonym is made for: cast, or
+    inherited where they cast none.
     """
 
     is_hidden: bool

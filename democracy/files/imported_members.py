@@ -86,7 +86,7 @@ def is_address(file_id: str) -> bool:
 
 @contextmanager
 def adding_to(name: str) -> Iterator[tuple[Recording, bool]]:
-    """Open a recording of the community of this name; say whether it was missing, and made."""
+    """Open a recording of the community of this name, which is made if it is missing; say whether it was."""
     with transaction.atomic():
         community = Community.objects.filter(name__iexact=name).first()
         is_new = community is None
