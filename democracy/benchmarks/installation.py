@@ -59,7 +59,7 @@ class Installation:
 
 @contextmanager
 def running(**environment: str) -> Iterator[Installation]:
-    """Run one server that calculates by itself or, with REDIS_URL, two servers and a worker, as fits a small machine."""
+    """Run one server that calculates by itself or, with REDIS_URL, two servers and a worker."""
     servers, workers = (2, 1) if settings.REDIS_URL else (1, 0)
     everything = {
         **os.environ,
