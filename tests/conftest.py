@@ -16,14 +16,13 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from accounts import ratelimit
 from tests import services
+from tests.quick import LONG
 
 # The shell is the same browser without windows, and takes half the time.
 _CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
 
-
-# Tests that take seconds, waiting for servers, browsers and clocks.
-_LONG = ("test_browser", "test_faults", "test_integration", "test_privacy", "test_bench.py", "test_real_data.py")
+_TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,7 +45,7 @@ def _long_ones_first(items: list[pytest.Item], *, workers: int) -> list[pytest.I
     files: dict[Path, list[pytest.Item]] = {}
     short = []
     for item in items:
-        is_long = any(part in _LONG for part in item.path.parts)
+        is_long = item.path.is_relative_to(_TESTS) and item.path.relative_to(_TESTS).as_posix().startswith(LONG)
         (files.setdefault(item.path, []) if is_long else short).append(item)
     shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
     for of_file in sorted(files.values(), key=len, reverse=True):

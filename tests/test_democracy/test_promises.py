@@ -1,4 +1,4 @@
-"""What docs/privacy.md promises: each promise was broken once by an ordinary client; and its relatives."""
+"""The promises of docs/privacy.md: each was broken once by an ordinary client; and its relatives."""
 
 from __future__ import annotations
 

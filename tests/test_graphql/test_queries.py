@@ -1,4 +1,4 @@
-"""What the queries answer: pages, results with their numbers, ballots with their sources, and what would be."""
+"""Answers of the queries: pages, results with their numbers, ballots with their sources, and what would be."""
 
 from __future__ import annotations
 

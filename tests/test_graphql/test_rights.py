@@ -1,4 +1,4 @@
-"""Who may do what: every mutation for everybody, and that a refusal writes nothing."""
+"""Rights: every mutation for everybody, and that a refusal writes nothing."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Outcome:
 
 
 def attempt(scene: Scene, name: str, role: str) -> Outcome:
-    """What comes of the mutation for this role; the database is put back after it."""
+    """Try the mutation as this role; the database is put back after it."""
     with transaction.atomic():
         client = client_of(scene.people[role])
         before = everything_written()

@@ -1,4 +1,4 @@
-"""What if: what would be is what comes, nothing is written, and who may not see may not ask."""
+"""Questions of what if: what would be is what comes, nothing is written, and who may not see may not ask."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def test_every_removed_row_is_found(town: Community) -> None:
 
 
 def forged(row: models.Model, **values: Any) -> list[str]:
-    """What an audit finds once a row is changed past all commands; it is put back."""
+    """Find what an audit says once a row is changed past all commands; it is put back."""
     community = Community.objects.get()
     with transaction.atomic():
         type(row)._default_manager.filter(pk=row.pk).update(**values)
@@ -276,7 +276,7 @@ class TestInsertions:
 
 
 def rechain(community: Community) -> None:
-    """What somebody does who can write the database and knows how entries are chained."""
+    """Forge the chain, as somebody can who writes the database and knows how entries are chained."""
     previous = ledger.GENESIS
     for entry in rules.entries(community):
         entry.commitment = ledger.commitment(entry)

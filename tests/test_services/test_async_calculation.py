@@ -407,7 +407,7 @@ class TestTheScheduler:
         return communities
 
     def later(self, scheduler: recalculation.Scheduler, seconds: float = 1.0) -> None:
-        """What is due after a while is started."""
+        """Let time pass, and start what is due."""
         self.now += seconds
         scheduler.start_due()
 
