@@ -79,6 +79,7 @@ class TestWhatIsCalculated:
         factories.vote(members["ada"], stale, Ash=5)
         draft = factories.draft(community, members["manager"].user)
         # What a draft's counters say does not matter.
+        community.refresh_from_db()
         Decision.objects.filter(pk=draft.pk).update(input_revision=community.revision)
 
         def derived() -> list[object]:
