@@ -79,6 +79,7 @@ class TestWhatIsCalculated:
         factories.vote(members["ada"], stale, Ash=5)
         draft = factories.draft(community, members["manager"].user)
         # What a draft's counters say does not matter.
+        community.refresh_from_db()
         Decision.objects.filter(pk=draft.pk).update(input_revision=community.revision)
 
         def derived() -> list[object]:
@@ -140,6 +141,23 @@ class TestTheLog:
         assert len(lines) == len(patterns)
         for pattern, line in zip(patterns, lines, strict=True):
             assert re.fullmatch(pattern, line)
+
+    def test_decisions_that_hide_their_ballots_are_not_among_what_is_counted(self, scene, caplog):
+        community, members, live = scene
+        hidden = factories.decision(community, members["manager"].user, results_visibility="after_close")
+        factories.vote(members["ada"], live, Ash=5)
+        for name in ("ada", "ben"):
+            factories.vote(members[name], hidden, Ash=5)
+        with caplog.at_level("INFO", logger="crowdvote.events"):
+            caplog.clear()
+            recalculate_community_decisions_async(community.pk)
+        counted = [re.sub(r" in [\d.]+ seconds", "", line) for line in log_lines(caplog)]
+        assert counted == [
+            "[STAGE_BALLOTS_START] Staging ballots for 1 decision across 1 community",
+            "[STAGE_BALLOTS_COMPLETE] Staged 1 ballot",
+            "[TALLY_START] Tallying results for 1 decision",
+            "[TALLY_COMPLETE] Tally completed",
+        ]
 
 
 class TestFailure:
