@@ -65,7 +65,7 @@ class StagedDecision:
 
     @property
     def size(self) -> int:
-        """How many staged ballots there are to compare with the stored ones."""
+        """The number of staged ballots to compare with the stored ones."""
         return len(self.ballots) if self.columns is None else len(self.columns.members)
 
 
