@@ -32,13 +32,6 @@ from tests.test_graphql.api import ask, client_of, id_of, post
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept() -> Any:
-    forget_everything()
-    yield
-    forget_everything()
-
-
 class Town:
     """Ann and Abe are anonymous; Bea, Bob and the manager are not. Everybody may read it."""
 

@@ -32,13 +32,6 @@ pytestmark = pytest.mark.django_db
 Told = dict[int, tuple[StagedBallot | None, tuple[Source, ...]]]
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept() -> Iterator[None]:
-    forget_everything()
-    yield
-    forget_everything()
-
-
 def told(of: PartialCalculation, members: list[int]) -> Told:
     return {member: (of.staged(member), of.sources(member)) for member in members}
 

@@ -4,6 +4,7 @@ from whom.
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -64,8 +65,8 @@ class Scene:
         self.calculate()
 
 
-@pytest.fixture
-def scene() -> Scene:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Scene:
     """Ada and Ben vote, Cleo inherits from Ada, Dan abstains, Eve has nothing, Lou the lobbyist votes."""
     scene = Scene("ada", "ben", "cleo", "dan", "eve", "lou")
     members = scene.members
@@ -77,6 +78,11 @@ def scene() -> Scene:
     factories.vote(members["lou"], scene.decision, Cedar=5)
     scene.calculate()
     return scene
+
+
+@pytest.fixture
+def scene(written: Scene) -> Scene:
+    return copy.deepcopy(written)
 
 
 # --- The result -------------------------------------------------------------------------------------------------------
