@@ -7,4 +7,5 @@ from django.db import InterfaceError, OperationalError
 DATABASE_AWAY = (OperationalError, InterfaceError)
 # The answer for people and for programs; both may simply ask again.
 SORRY = "The database does not answer. Try again in a moment."
-RETRY_AFTER = 5  # seconds
+# Seconds after which whoever was refused for a moment may ask again.
+RETRY_AFTER = 5

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
-import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -37,7 +35,7 @@ from accounts.errors import (
 )
 from accounts.models import ApiToken, User, UserManager
 from accounts.signals import sign_in_failed
-from accounts.text import clean_name
+from accounts.text import clean_name, handle_letters
 
 LINK_BACKEND = "accounts.backends.SignInLinkBackend"
 MAX_TOKENS = 20
@@ -99,8 +97,7 @@ def sign_in(token: str, request: HttpRequest | None = None) -> User:
     Raises InvalidLink (used, expired, never made, account closed), TooManyRequests.
     """
     client = ratelimit.client_of(request) if request is not None else ratelimit.UNKNOWN_CLIENT
-    link = _read(token)
-    user = None if link is None else _claim(link.user) if link.user is not None else _sign_up(link.email)
+    user = _use_up(token)
     if user is None:
         raise _failure(client)
     if request is not None:
@@ -120,12 +117,21 @@ def sign_in_demo(handle: str, request: HttpRequest) -> User:
 
 
 def _read(token: str) -> SignInLink | None:
+    """Return the content of a link; None if it was used, has expired or was never made."""
     try:
         email = signing.loads(token, salt=_SIGN_UP_SALT, max_age=settings.SESAME_MAX_AGE)
     except (signing.BadSignature, UnicodeError):
         user = get_user(token, update_last_login=False)
         return SignInLink(user.email, user) if isinstance(user, User) and user.email else None
     return None if User.objects.filter(email=email).exists() else SignInLink(email, None)
+
+
+def _use_up(token: str) -> User | None:
+    """Use up a link, and return its person, new or known; None if it does not work or another request was first."""
+    link = _read(token)
+    if link is None:
+        return None
+    return _sign_up(link.email) if link.user is None else _claim(link.user)
 
 
 def _claim(user: User) -> User | None:
@@ -158,8 +164,7 @@ def _suggested_handle(email: str) -> str:
 
 def _free_handle(text: str) -> str:
     """Return a handle like `text` that nobody has."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:30]
+    base = handle_letters(text)[:30]
     if not _is_allowed_handle(base):
         base = "member"
     taken = set(User.objects.filter(handle__startswith=base).values_list("handle", flat=True))
@@ -225,13 +230,21 @@ def check_handle(user: User, text: str) -> HandleCheck:
     handle = _typed_handle(text)
     if handle == user.handle:
         return HandleCheck(handle, is_free=True)
+    problem = _fault_of_handle(handle, user)
+    if not problem and User.objects.filter(handle=handle).exists():
+        problem = _TAKEN
+    if problem:
+        return HandleCheck(handle, is_free=False, problem=problem, suggestion=_free_handle(handle))
+    return HandleCheck(handle, is_free=True)
+
+
+def _fault_of_handle(handle: str, user: User) -> str:
+    """Return what is wrong with a handle, whoever has it; "" if nothing is."""
     try:
         User._meta.get_field("handle").clean(handle, user)
     except ValidationError as error:
-        return HandleCheck(handle, is_free=False, problem=" ".join(error.messages), suggestion=_free_handle(handle))
-    if User.objects.filter(handle=handle).exists():
-        return HandleCheck(handle, is_free=False, problem=_TAKEN, suggestion=_free_handle(handle))
-    return HandleCheck(handle, is_free=True)
+        return " ".join(error.messages)
+    return ""
 
 
 def _typed_handle(text: str) -> str:
@@ -244,11 +257,8 @@ def update_profile(user: User, *, name: str | None = None, handle: str | None = 
         user.name if name is None else _checked_name(name, "Say how you want to be called, in at most 80 characters.")
     )
     new_handle = user.handle if handle is None else _typed_handle(handle)
-    if new_handle != user.handle:
-        try:
-            User._meta.get_field("handle").clean(new_handle, user)
-        except ValidationError as error:
-            raise InvalidHandle(" ".join(error.messages)) from error
+    if new_handle != user.handle and (fault := _fault_of_handle(new_handle, user)):
+        raise InvalidHandle(fault)
     try:
         with transaction.atomic():
             User.objects.filter(pk=user.pk).update(name=new_name, sort_name=new_name.casefold(), handle=new_handle)

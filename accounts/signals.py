@@ -2,7 +2,7 @@
 
 from django.dispatch import Signal
 
-# A link or bearer token failed. Sent without the token and without an address.
+# A sign-in link failed or, as `what` says then, an API token. Sent without the token and without an address.
 sign_in_failed = Signal()
 
 # A rate limit refused somebody. `message` names the limit, in words.

@@ -6,6 +6,7 @@ import unicodedata
 _TERMINAL_SEQUENCE = re.compile("(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]")
 # Zero-width joiner and non-joiner: invisible too, but scripts and emoji need them.
 _JOINERS = "\u200c\u200d"
+_NOT_IN_HANDLES = re.compile("[^a-z0-9]+")
 # Limits of a search: databases refuse longer patterns.
 MOST_WORDS = 10
 _LONGEST_SEARCH = 1_000
@@ -25,6 +26,12 @@ def single_line(text: str) -> str:
 def clean_name(text: str) -> str:
     """Return a name as it is kept: on one line, with white space collapsed."""
     return " ".join(single_line(unicodedata.normalize("NFC", text)).split())
+
+
+def handle_letters(text: str) -> str:
+    """Write a name or address with the characters that a handle may have: "Inês Carvalho" as "ines_carvalho"."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return _NOT_IN_HANDLES.sub("_", plain).strip("_")
 
 
 def whole_number(text: str) -> int | None:

@@ -188,7 +188,7 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
 
 
 def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # behind login_required
+    assert isinstance(request.user, User)  # behind signed_in
     return request.user
 
 

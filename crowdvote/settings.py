@@ -20,32 +20,10 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from crowdvote.environment import flag, names, number, one_of, whole_number
 from crowdvote.serving import private_files
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def _flag(name: str, default: bool = False) -> bool:
-    return os.environ.get(name, str(default)).strip().lower() in {"1", "true", "yes", "on"}
-
-
-def _list(name: str, default: str = "") -> list[str]:
-    return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
-
-
-def _number(name: str, default: float) -> float:
-    value = os.environ.get(name, default)
-    try:
-        return float(value)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} is a number, not {value!r}.") from None
-
-
-def _one_of(name: str, default: str, *others: str) -> str:
-    value = os.environ.get(name, default)
-    if value not in {default, *others}:
-        raise ImproperlyConfigured(f"{name} is {', '.join([default, *others[:-1]])} or {others[-1]}, not {value!r}.")
-    return value
 
 
 # --- Where things live ------------------------------------------------------------------------------------------------
@@ -57,15 +35,15 @@ MAIL_DIR = DATA_DIR / "mail"
 private_files.make_directory(DATA_DIR)
 private_files.restrict(LOG_DIR, MAIL_DIR, *LOG_DIR.glob("crowdvote.log*"))
 
-PORT = int(_number("PORT", 8000))
+PORT = whole_number("PORT", 8000)
 # Seconds that an ending server goes on serving while /readyz says that it is stopping, and that it then waits for
 # requests and for calculations under way.
-DRAIN = _number("CROWDVOTE_DRAIN", 0)
-GRACE = _number("CROWDVOTE_GRACE", 3)
+DRAIN = number("CROWDVOTE_DRAIN", 0)
+GRACE = number("CROWDVOTE_GRACE", 3)
 # Metrics for Prometheus: a web process answers clients with the token at /metrics, a worker all that reach its port.
 METRICS_TOKEN = os.environ.get("CROWDVOTE_METRICS_TOKEN", "")
 METRICS_HOST = os.environ.get("CROWDVOTE_METRICS_HOST", "127.0.0.1")
-METRICS_PORT = int(_number("CROWDVOTE_METRICS_PORT", 0))
+METRICS_PORT = whole_number("CROWDVOTE_METRICS_PORT", 0)
 METRICS = bool(METRICS_TOKEN or METRICS_PORT)
 if METRICS and find_spec("prometheus_client") is None:
     raise ImproperlyConfigured(
@@ -114,18 +92,18 @@ if SIGNING_KEY and not re.fullmatch(r"[0-9a-fA-F]{64}", SIGNING_KEY):
     raise ImproperlyConfigured(
         "CROWDVOTE_SIGNING_KEY has 64 hexadecimal digits (such as `openssl rand -hex 32` makes)."
     )
-DEBUG = _flag("CROWDVOTE_DEBUG")
-ALLOWED_HOSTS = _list("CROWDVOTE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
-CSRF_TRUSTED_ORIGINS = _list("CROWDVOTE_TRUSTED_ORIGINS")
+DEBUG = flag("CROWDVOTE_DEBUG")
+ALLOWED_HOSTS = names("CROWDVOTE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = names("CROWDVOTE_TRUSTED_ORIGINS")
 # The number of proxies in front that are believed about the client's address (0: the peer is the client).
-TRUSTED_PROXIES = int(_number("CROWDVOTE_TRUSTED_PROXIES", 0))
+TRUSTED_PROXIES = whole_number("CROWDVOTE_TRUSTED_PROXIES", 0)
 
 _https = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SECURE_SSL_REDIRECT = _flag("CROWDVOTE_SSL_REDIRECT")
-SECURE_HSTS_SECONDS = int(_number("CROWDVOTE_HSTS_SECONDS", 0))
+SECURE_SSL_REDIRECT = flag("CROWDVOTE_SSL_REDIRECT")
+SECURE_HSTS_SECONDS = whole_number("CROWDVOTE_HSTS_SECONDS", 0)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if TRUSTED_PROXIES and _https:
@@ -241,7 +219,7 @@ else:
         **_given,
         # Compiling a query can take PostgreSQL seconds when running it takes milliseconds.
         "options": f"{_given.get('options', '')} -c jit=off".strip(),
-        "pool": {"min_size": 1, "max_size": int(_number("CROWDVOTE_DB_POOL", 16))},
+        "pool": {"min_size": 1, "max_size": whole_number("CROWDVOTE_DB_POOL", 16)},
     }
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -260,19 +238,19 @@ SESAME_TOKENS = ["sesame.tokens_v2"]
 SESAME_SIGNATURE_SIZE = 16
 # The most within RATE_LIMIT_SECONDS: sign-in links for one e-mail address, and for one client, which may be a hall of
 # people behind one network address; failed links and tokens of one client.
-SIGN_IN_LIMIT_PER_ADDRESS = int(_number("CROWDVOTE_SIGN_IN_PER_ADDRESS", 5))
-SIGN_IN_LIMIT_PER_CLIENT = int(_number("CROWDVOTE_SIGN_IN_PER_CLIENT", 1_000))
+SIGN_IN_LIMIT_PER_ADDRESS = whole_number("CROWDVOTE_SIGN_IN_PER_ADDRESS", 5)
+SIGN_IN_LIMIT_PER_CLIENT = whole_number("CROWDVOTE_SIGN_IN_PER_CLIENT", 1_000)
 FAILURES_PER_CLIENT = 30
 RATE_LIMIT_SECONDS = 15 * 60
 # Anybody may sign in as a person of the demo, without a mail. Only for the embedded default.
-DEMO_SIGN_IN = EMBEDDED and _flag("CROWDVOTE_DEMO_SIGN_IN")
+DEMO_SIGN_IN = EMBEDDED and flag("CROWDVOTE_DEMO_SIGN_IN")
 
 EMAIL_BACKEND = os.environ.get("CROWDVOTE_EMAIL_BACKEND", "accounts.mail.ConsoleAndFileBackend")
 EMAIL_HOST = os.environ.get("CROWDVOTE_EMAIL_HOST", "localhost")
-EMAIL_PORT = int(_number("CROWDVOTE_EMAIL_PORT", 25))
+EMAIL_PORT = whole_number("CROWDVOTE_EMAIL_PORT", 25)
 EMAIL_HOST_USER = os.environ.get("CROWDVOTE_EMAIL_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("CROWDVOTE_EMAIL_PASSWORD", "")
-EMAIL_USE_TLS = _flag("CROWDVOTE_EMAIL_TLS")
+EMAIL_USE_TLS = flag("CROWDVOTE_EMAIL_TLS")
 DEFAULT_FROM_EMAIL = os.environ.get("CROWDVOTE_EMAIL_FROM", "CrowdVote <noreply@localhost>")
 
 # --- Cache ------------------------------------------------------------------------------------------------------------
@@ -302,10 +280,10 @@ CACHES: dict[str, dict[str, Any]] = {
 # --- Communities ------------------------------------------------------------------------------------------------------
 
 # Communities that one person may create in a day (0: any number).
-COMMUNITIES_PER_DAY = int(_number("CROWDVOTE_COMMUNITIES_PER_DAY", 10))
+COMMUNITIES_PER_DAY = whole_number("CROWDVOTE_COMMUNITIES_PER_DAY", 10)
 # The public community, by the number in its address, whose newest decision the start page shows; 0: made-up
 # figures. Not a name, because anybody may take a name.
-EXAMPLE_COMMUNITY = int(_number("CROWDVOTE_EXAMPLE_COMMUNITY", 0))
+EXAMPLE_COMMUNITY = whole_number("CROWDVOTE_EXAMPLE_COMMUNITY", 0)
 
 # --- Language, time, files --------------------------------------------------------------------------------------------
 
@@ -326,48 +304,48 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 # --- Recalculation ----------------------------------------------------------------------------------------------------
 
 # threads: daemon threads of this process; celery: workers; off: only on request (tests).
-CROWDVOTE_EXECUTOR = _one_of("CROWDVOTE_EXECUTOR", "threads", "celery", "off")
+CROWDVOTE_EXECUTOR = one_of("CROWDVOTE_EXECUTOR", "threads", "celery", "off")
 if CROWDVOTE_EXECUTOR == "celery" and not REDIS_URL:
     raise ImproperlyConfigured("CROWDVOTE_EXECUTOR=celery needs REDIS_URL: processes tell each other of results there.")
 # The broker that queues jobs for workers; Redis, unless another one is named.
 BROKER_URL = os.environ.get("CROWDVOTE_BROKER_URL", REDIS_URL)
-RECALCULATION_DEBOUNCE = _number("CROWDVOTE_DEBOUNCE", 0.2)
-RECALCULATION_DEBOUNCE_BOUND = _number("CROWDVOTE_DEBOUNCE_BOUND", 2.0)
-RECALCULATION_CONCURRENCY = int(_number("CROWDVOTE_CONCURRENCY", 2))
-RECALCULATION_TIMEOUT = _number("CROWDVOTE_CALCULATION_TIMEOUT", 300)
+RECALCULATION_DEBOUNCE = number("CROWDVOTE_DEBOUNCE", 0.2)
+RECALCULATION_DEBOUNCE_BOUND = number("CROWDVOTE_DEBOUNCE_BOUND", 2.0)
+RECALCULATION_CONCURRENCY = whole_number("CROWDVOTE_CONCURRENCY", 2)
+RECALCULATION_TIMEOUT = number("CROWDVOTE_CALCULATION_TIMEOUT", 300)
 # Seconds after which a stale result makes /readyz fail; 0: never.
-READY_STALENESS = _number("CROWDVOTE_READY_STALENESS", 300)
-RECALCULATION_SWEEP_INTERVAL = _number("CROWDVOTE_SWEEP_INTERVAL", 2.0)
+READY_STALENESS = number("CROWDVOTE_READY_STALENESS", 300)
+RECALCULATION_SWEEP_INTERVAL = number("CROWDVOTE_SWEEP_INTERVAL", 2.0)
 # Seconds that a claim on a community lasts. A run renews it three times in these; a dead run's claim expires.
-RECALCULATION_LEASE = _number("CROWDVOTE_LEASE", 5.0)
+RECALCULATION_LEASE = number("CROWDVOTE_LEASE", 5.0)
 # Days after which interim results are thinned out to the last of each day (0: all are kept).
-HISTORY_DAYS = int(_number("CROWDVOTE_HISTORY_DAYS", 0))
+HISTORY_DAYS = whole_number("CROWDVOTE_HISTORY_DAYS", 0)
 
 # --- Connections that stay open ---------------------------------------------------------------------------------------
 
 # WebSockets and streams of server-sent events: in all, if the process has files for them, and of one address,
 # which may be a hall of people.
-CONNECTIONS = int(_number("CROWDVOTE_CONNECTIONS", 5_000))
-CONNECTIONS_PER_ADDRESS = int(_number("CROWDVOTE_CONNECTIONS_PER_ADDRESS", 1_000))
+CONNECTIONS = whole_number("CROWDVOTE_CONNECTIONS", 5_000)
+CONNECTIONS_PER_ADDRESS = whole_number("CROWDVOTE_CONNECTIONS_PER_ADDRESS", 1_000)
 # GraphQL subscriptions of one address, over all its connections.
-SUBSCRIPTIONS_PER_ADDRESS = int(_number("CROWDVOTE_SUBSCRIPTIONS_PER_ADDRESS", 2_000))
+SUBSCRIPTIONS_PER_ADDRESS = whole_number("CROWDVOTE_SUBSCRIPTIONS_PER_ADDRESS", 2_000)
 
 # --- GraphQL ----------------------------------------------------------------------------------------------------------
 
 # Seconds after which an operation is given up.
-OPERATION_SECONDS = _number("CROWDVOTE_OPERATION_SECONDS", 10)
+OPERATION_SECONDS = number("CROWDVOTE_OPERATION_SECONDS", 10)
 # Operations at once: of one viewer or of all visitors of one address; then of everybody at one address.
-OPERATIONS_AT_ONCE = int(_number("CROWDVOTE_OPERATIONS_AT_ONCE", 8))
-OPERATIONS_AT_ONCE_PER_ADDRESS = int(_number("CROWDVOTE_OPERATIONS_AT_ONCE_PER_ADDRESS", 1_000))
+OPERATIONS_AT_ONCE = whole_number("CROWDVOTE_OPERATIONS_AT_ONCE", 8)
+OPERATIONS_AT_ONCE_PER_ADDRESS = whole_number("CROWDVOTE_OPERATIONS_AT_ONCE_PER_ADDRESS", 1_000)
 # Operations in a minute, of one viewer or of all visitors of one address (0: any number).
-OPERATIONS_PER_MINUTE = int(_number("CROWDVOTE_OPERATIONS_PER_MINUTE", 1_200))
+OPERATIONS_PER_MINUTE = whole_number("CROWDVOTE_OPERATIONS_PER_MINUTE", 1_200)
 
 STRAWBERRY_DJANGO = {"MAP_AUTO_ID_AS_GLOBAL_ID": True, "MUTATIONS_DEFAULT_HANDLE_ERRORS": False}
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 
-LOG_FORMAT = _one_of("CROWDVOTE_LOG_FORMAT", "text", "json")
-LOG_TO = _one_of("CROWDVOTE_LOG_TO", "file", "stdout", "both")
+LOG_FORMAT = one_of("CROWDVOTE_LOG_FORMAT", "text", "json")
+LOG_TO = one_of("CROWDVOTE_LOG_TO", "file", "stdout", "both")
 
 # Events go to the file. Warnings go to the console (standard error) too, with everything else. A program that
 # collects standard output gets each event there once.

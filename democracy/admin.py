@@ -21,10 +21,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 
 from accounts.errors import DomainError
@@ -44,6 +43,7 @@ from democracy.models import (
     StagedBallot,
 )
 from democracy.models.packed import unpack_one
+from democracy.presenting.wording import RECALCULATION_STARTED
 
 admin.site.site_header = admin.site.site_title = "CrowdVote administration"
 admin.site.index_template = "admin/index_with_log.html"
@@ -102,7 +102,7 @@ class FailureFilter(admin.SimpleListFilter):
         return [("failed", "Failed")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Decision]) -> QuerySet[Decision]:
-        shown = Q(results_visibility=Decision.Visibility.LIVE) | Q(closes_at__lte=timezone.now())
+        shown = access.decisions_that_show_ballots()
         return queryset.filter(shown).exclude(calculation_error="") if self.value() else queryset
 
 
@@ -220,7 +220,7 @@ class DecisionAdmin(ReadOnlyAdmin):
             except DomainError as refusal:
                 self.message_user(request, f"{decision.title}: {refusal}", messages.ERROR)
             else:
-                self.message_user(request, f"{decision.title}: Recalculation started - results will update shortly")
+                self.message_user(request, f"{decision.title}: {RECALCULATION_STARTED}")
 
 
 @admin.register(Membership)

@@ -17,7 +17,7 @@ import numpy as np
 from graph.delegation import DelegationGraph
 from graph.incremental import active_followees, find_affected, restage
 from graph.sources import find_influence, find_sources
-from graph.staged_ballots import Published, StagedBallots, changed_rows, written
+from graph.staged_ballots import Published, StagedBallots, changed_rows, with_ballots, written
 from graph.staging import CAST, INHERITED, KIND_NAMES, Staging, stage
 from graph.tally import Totals, star, tally
 from graph.values import (
@@ -66,7 +66,7 @@ class Calculation:
         # See Note [The urn].
         self._urn = {member: _published(ballot) for member, ballot in ballots.items() if ballot.anonymous}
         self._ballots = {member: self._to_stage(ballot) for member, ballot in ballots.items() if member in graph}
-        self._rest(stage(graph.arrays, self._ballots, len(lots)))
+        self._start_from(stage(graph.arrays, self._ballots, len(lots)))
 
     @classmethod
     def from_scratch(
@@ -316,7 +316,7 @@ class Calculation:
         earlier = {
             member: (old.published(member), previous.counts(member)) for member in old.since if member not in self._urn
         }
-        self._rest(stage(self.graph.arrays, self._ballots, len(self._lots)))
+        self._start_from(stage(self.graph.arrays, self._ballots, len(self._lots)))
         changed = changed_rows(old.base, self._staged.base) - self._urn.keys()
         for member, standing in {**earlier, **before}.items():
             now = self._standing(member)
@@ -326,8 +326,8 @@ class Calculation:
                 changed.add(member)
         return frozenset(changed)
 
-    def _rest(self, staging: Staging) -> None:
-        """Rest on a full staging."""
+    def _start_from(self, staging: Staging) -> None:
+        """Take a full staging for the state, and count it."""
         self._staged = StagedBallots(staging)
         self._groups = Counter()
         for code, kind in enumerate(KIND_NAMES):
@@ -382,17 +382,11 @@ def _is_counted(standing: _Standing) -> bool:
 def _with_urn(columns: StagedColumns, urn: Mapping[Member, Published]) -> StagedColumns:
     """Put the ballots in the urn in place of their casters' abstentions, in member order."""
     keep = [row for row, member in enumerate(columns.members) if member not in urn]
-    rows = np.array(keep, dtype=np.int64)
-    members = [columns.members[row] for row in keep] + list(urn)
-    kinds = [columns.kinds[row] for row in keep] + [kind for kind, _, _ in urn.values()]
-    tags = [columns.tags[row] for row in keep] + [tags for _, _, tags in urn.values()]
-    microstars = np.array([microstars for _, microstars, _ in urn.values()], dtype=np.int32)
-    counted = np.array([kind != "abstained" for kind, _, _ in urn.values()])
-    order = sorted(range(len(members)), key=members.__getitem__)
-    return StagedColumns(
-        [members[row] for row in order],
-        [kinds[row] for row in order],
-        np.concatenate((columns.microstars[rows], microstars))[order],
-        [tags[row] for row in order],
-        np.concatenate((columns.counted[rows], counted))[order],
+    others = StagedColumns(
+        [columns.members[row] for row in keep],
+        [columns.kinds[row] for row in keep],
+        columns.microstars[keep],
+        [columns.tags[row] for row in keep],
+        columns.counted[keep],
     )
+    return with_ballots(others, urn, [kind != "abstained" for kind, _, _ in urn.values()])

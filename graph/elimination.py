@@ -3,7 +3,7 @@
 For the few values that fixed-point arithmetic can't tell from a rounding boundary, and for loops that are next to
 impossible to leave. Members are eliminated one by one from their followers' rows. The share a member keeps returning
 to itself is never taken from 1 but replaced by the sum of what leaves, so there is no subtraction and every figure
-keeps its relative accuracy however long people ask around [1]_.
+keeps its relative accuracy, however many steps lead to a cast ballot [1]_.
 
 References
 ----------
@@ -114,7 +114,7 @@ def _solve(
 ) -> dict[Member, list[Number]]:
     """Find everybody's stars, by elimination and back substitution."""
     rows: dict[Member, dict[Member, Number]] = {}
-    # Where the askers go who reach a cast ballot at once: how many, and the stars they bring home.
+    # Of each member's followees those who cast: how many they are, and the sums of their stars.
     leaving: dict[Member, list[Number]] = {}
     for member, active in whom.items():
         rows[member] = {one: number(1) for one in active if one in whom}
@@ -143,7 +143,7 @@ def _eliminate(
             if one in followers:
                 followers[one].add(member)
     number = {member: at for at, member in enumerate(rows)}
-    # Whoever nobody follows any more costs nothing: without loops, nothing ever is handed on.
+    # Members whom nobody follows any more cost nothing; without loops, all are eliminated at no cost.
     heap = [(len(followers[member]) * (len(rows[member]) + 1), number[member], member) for member in rows]
     heapify(heap)
     order: list[Member] = []

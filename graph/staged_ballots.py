@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -93,22 +94,9 @@ class StagedBallots:
     def columns(self, graph: DelegationGraph) -> StagedColumns:
         """Collect all staged ballots in columns, in member order; `graph` is the present one."""
         columns = self._columns_of_base()
-        later = [(member, staged) for member, staged in self.since.items() if staged is not None]
-        if not later:
-            return columns
-        members = columns.members + [member for member, _ in later]
-        kinds = columns.kinds + [staged.kind for _, staged in later]
-        tags = columns.tags + [staged.tags for _, staged in later]
-        microstars = np.array([staged.microstars for _, staged in later], dtype=np.int32)
-        counted = np.array([staged.kind != "abstained" and graph.counts(member) for member, staged in later])
-        order = sorted(range(len(members)), key=members.__getitem__)
-        return StagedColumns(
-            [members[row] for row in order],
-            [kinds[row] for row in order],
-            np.concatenate((columns.microstars, microstars))[order],
-            [tags[row] for row in order],
-            np.concatenate((columns.counted, counted))[order],
-        )
+        later = {member: staged[:3] for member, staged in self.since.items() if staged is not None}
+        counted = [kind != "abstained" and graph.counts(member) for member, (kind, _, _) in later.items()]
+        return with_ballots(columns, later, counted) if later else columns
 
     def _columns_of_base(self) -> StagedColumns:
         """Collect the ballots that still stand as the full staging left them."""
@@ -128,6 +116,35 @@ class StagedBallots:
     def _value(self, row: int) -> tuple[tuple[int, ...], float]:
         base = self.base
         return tuple(base.fixed[row].tolist()), max(base.errors[row].tolist(), default=0.0)
+
+
+def with_ballots(columns: StagedColumns, ballots: Mapping[Member, Published], counted: Sequence[bool]) -> StagedColumns:
+    """Put further ballots among columns that have none of these members, in member order.
+
+    Parameters
+    ----------
+    columns : StagedColumns
+    ballots : mapping from member to Published
+        At least one.
+    counted : sequence of bool
+        Whether each of them is counted.
+
+    Returns
+    -------
+    StagedColumns
+    """
+    members = [*columns.members, *ballots]
+    kinds = columns.kinds + [kind for kind, _, _ in ballots.values()]
+    tags = columns.tags + [tags for _, _, tags in ballots.values()]
+    microstars = np.array([microstars for _, microstars, _ in ballots.values()], dtype=np.int32)
+    order = sorted(range(len(members)), key=members.__getitem__)
+    return StagedColumns(
+        [members[row] for row in order],
+        [kinds[row] for row in order],
+        np.concatenate((columns.microstars, microstars))[order],
+        [tags[row] for row in order],
+        np.concatenate((columns.counted, np.array(counted, dtype=np.bool_)))[order],
+    )
 
 
 def changed_rows(old: Staging, new: Staging) -> set[Member]:

@@ -206,11 +206,11 @@ def _runoff(totals: Totals, lots: Sequence[int], finalists: tuple[int, int], use
     if won is not None:
         return won
     first, second = pair
-    rungs: tuple[tuple[Literal["score", "five_star"], list[int]], ...] = (
+    steps: tuple[tuple[Literal["score", "five_star"], list[int]], ...] = (
         ("score", totals.scores),
         ("five_star", totals.five_stars),
     )
-    for kind, counts in rungs:
+    for kind, counts in steps:
         if counts[first] != counts[second]:
             won = first if counts[first] > counts[second] else second
             used.append(TieBreak("runoff", kind, (first, second), won, (counts[first], counts[second])))

@@ -11,19 +11,20 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker, Settings
 
 from accounts import ratelimit
+from democracy.recalculation import staging
 from tests import services
+from tests.quick import LONG
 
 # The shell is the same browser without windows, and takes half the time.
 _CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
 
-
-# Tests that take seconds, waiting for servers, browsers and clocks.
-_LONG = ("test_browser", "test_faults", "test_integration", "test_privacy", "test_bench.py", "test_real_data.py")
+_TESTS = Path(__file__).parent
+_BROWSERS = 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,16 +42,19 @@ def _long_ones_first(items: list[pytest.Item], *, workers: int) -> list[pytest.I
     """Order the items so that every worker begins with its share of the long ones, file by file.
 
     Each worker is given the same number of items in a row. In another order, some worker would still be busy with a
-    long one when all others have nothing left to do.
+    long one when all others have nothing left to do. Two workers share what needs a browser: each starts a browser and
+    a server of its own.
     """
     files: dict[Path, list[pytest.Item]] = {}
     short = []
     for item in items:
-        is_long = any(part in _LONG for part in item.path.parts)
+        is_long = item.path.is_relative_to(_TESTS) and item.path.relative_to(_TESTS).as_posix().startswith(LONG)
         (files.setdefault(item.path, []) if is_long else short).append(item)
     shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for of_file in sorted(files.values(), key=len, reverse=True):
-        min(shares, key=len).extend(of_file)
+    for path, of_file in sorted(files.items(), key=lambda file: len(file[1]), reverse=True):
+        in_browser = path.is_relative_to(_TESTS / "test_browser")
+        among = shares[:_BROWSERS] if in_browser else shares[_BROWSERS:] or shares
+        min(among, key=len).extend(of_file)
     ordered: list[pytest.Item] = []
     rest = iter(short)
     for number, share in enumerate(shares):
@@ -77,6 +81,25 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
+
+
+@pytest.fixture(scope="module")
+def module_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Keep what fixtures of a module write until its last test; each test undoes its own changes.
+
+    Writing the rows anew for each test took a quarter of the time. For modules whose every test uses the database, none
+    with transactions of its own. Hand out copies: tests change the objects.
+    """
+    staging.forget_everything()
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    """Forget what this process has calculated: rows of the test before had the same numbers."""
+    staging.forget_everything()
 
 
 @pytest.fixture(autouse=True)

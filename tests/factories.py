@@ -74,7 +74,7 @@ def choices(of: Decision) -> dict[str, Choice]:
     return {choice.title: choice for choice in of.choices.all()}
 
 
-def vote(by: Membership, on: Decision, tags: Iterable[str] | None = None, **stars: int) -> services.Receipt:
+def vote(by: Membership, on: Decision, tags: Iterable[str] | None = None, **stars: int) -> services.RecordedBallot:
     """Cast `Ash=5, Birch=0`; without stars, abstain."""
     ids = {title: choice.pk for title, choice in choices(on).items()}
     rated: Mapping[int, int] = {ids[title]: number for title, number in stars.items()}

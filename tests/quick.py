@@ -39,8 +39,8 @@ _ROOMS = {
     "graph": "test_graph",
     "verify": "test_verify",
 }
-# They wait for browsers, servers and clocks, or try many worlds.
-_LONG = (
+# Tests that take seconds: they wait for browsers, servers and clocks, or try many worlds.
+LONG = (
     "test_browser",
     "test_faults",
     "test_integration",
@@ -80,7 +80,7 @@ def nearest(paths: list[str]) -> list[str]:
                 near.append(own)
             far.append(place)
     return [
-        name for name in dict.fromkeys(near + far) if not name.startswith(_LONG) and (PROJECT / "tests" / name).exists()
+        name for name in dict.fromkeys(near + far) if not name.startswith(LONG) and (PROJECT / "tests" / name).exists()
     ]
 
 

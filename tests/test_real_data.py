@@ -27,7 +27,6 @@ from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Memb
 from democracy.presenting.margins import exact_margin
 from democracy.reading.ballots import columns_of
 from democracy.recalculation.inputs import current_inputs
-from democracy.recalculation.staging import forget_everything
 from tests.recalculation import live_recalculation
 from tests.test_commands.running import run
 from tests.test_verify.bundles import VERIFIER
@@ -45,13 +44,6 @@ pytestmark = [
         reason="the trust network and the ballots are not there; CROWDVOTE_SHARED_DATA says where",
     ),
 ]
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept():
-    forget_everything()
-    yield
-    forget_everything()
 
 
 def election(community: str) -> Decision:

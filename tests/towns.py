@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,19 +35,25 @@ def new_town(*handles: str) -> Town:
     return Town(community, members, factories.decision(community, members["manager"].user))
 
 
-@pytest.fixture
-def town(db: None) -> Town:
-    return new_town("ada", "ben", "cleo", "dan")
-
-
-@pytest.fixture
-def bystander(town: Town) -> Iterator[Town]:
-    """Create another community, whose every row must be the same when the test ends."""
-    other = new_town("eve")
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> tuple[Town, Town, rules.Rows]:
+    """Write both towns, and return them with every row of the second."""
+    town, other = new_town("ada", "ben", "cleo", "dan"), new_town("eve")
     factories.follow(other.members["manager"], other.members["eve"])
     factories.vote(other.members["eve"], other.decision, Ash=5)
-    before = rules.written(other.community)
-    yield other
+    return town, other, rules.written(other.community)
+
+
+@pytest.fixture
+def town(written: tuple[Town, Town, rules.Rows], db: None) -> Town:
+    return copy.deepcopy(written[0])
+
+
+@pytest.fixture
+def bystander(written: tuple[Town, Town, rules.Rows], db: None) -> Iterator[Town]:
+    """Return another community, whose every row must be the same when the test ends."""
+    _, other, before = written
+    yield copy.deepcopy(other)
     assert rules.written(other.community) == before
 
 

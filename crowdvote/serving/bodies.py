@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from accounts.outages import RETRY_AFTER
 from crowdvote.serving.streams import Application, Message, Receive, Send
 
 MAX_BODY = 1024 * 1024
@@ -82,6 +83,6 @@ async def refuse(send: Send, status: int, message: str) -> None:
         (b"connection", b"close"),
     ]
     if status in {429, 503}:
-        headers.append((b"retry-after", b"5"))
+        headers.append((b"retry-after", str(RETRY_AFTER).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -231,10 +231,6 @@ BADGES = {
     "final": "FINAL",
     "final result": "FINAL RESULT",
     "interim": "Interim",
-    "stale": "Stale",
-    "calculating": "Calculating",
-    "failed": "Calculation failed",
-    "current": "Up to date",
 }
 
 

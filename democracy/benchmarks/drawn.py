@@ -13,6 +13,7 @@ from democracy.reading import followings as reading_followings
 
 
 def followings(scale: float) -> Iterator[Figure]:
+    """Measure reading who follows whom, for the picture, and giving it again."""
     members = int(20_000 * scale)
     stored = towns.store("drawn", networks.preferential(members, 2 * members))
     community, visitor = stored.community, AnonymousUser()

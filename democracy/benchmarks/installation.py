@@ -53,13 +53,13 @@ class Installation:
 
     @property
     def last(self) -> int:
-        """Of several servers another than the first: news has to come from one to the other."""
+        """The last server: where there are several, news has to come to it from the first."""
         return self.ports[-1]
 
 
 @contextmanager
 def running(**environment: str) -> Iterator[Installation]:
-    """One server that calculates by itself; with REDIS_URL two servers and a worker, as fits a small machine."""
+    """Run one server that calculates by itself or, with REDIS_URL, two servers and a worker."""
     servers, workers = (2, 1) if settings.REDIS_URL else (1, 0)
     everything = {
         **os.environ,
@@ -123,7 +123,7 @@ class Client:
         self.token = create_api_token(user, "bench")[1]
 
     def ask(self, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer's data. Raises RuntimeError where the server refuses."""
+        """Ask, and return the answer's data. Raises RuntimeError where the server refuses."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         if time.monotonic() - self._asked_at > _KEPT_ALIVE:
             self._connection.close()
@@ -207,7 +207,10 @@ class Watchers:
             self._changed.notify_all()
 
     def wait_for(self, revision: int) -> None:
-        """Until every subscriber has a result of this revision or a newer one."""
+        """Wait until every subscriber has a result of this revision or a newer one.
+
+        Raises TimeoutError, and RuntimeError where a subscriber failed.
+        """
         self._wait(lambda: min(self._revisions) >= revision, f"a result of revision {revision}")
 
     def _wait(self, condition: Any, what: str) -> None:

@@ -45,7 +45,7 @@ class Step:
 
 
 def from_file_to_file(scale: float) -> Iterator[Figure]:
-    """Import, calculation from scratch, single votes, export and verification of a community."""
+    """Measure import, calculation from scratch, single votes, export and verification of a community."""
     members = int(100_000 * scale)
     with tempfile.TemporaryDirectory(prefix="crowdvote-large-") as directory:
         given, exported = Path(directory) / "given.json", Path(directory) / "exported.json"
@@ -121,7 +121,9 @@ def generate(members: int, path: Path) -> None:
 
 
 def vote(decision_id: int, votes: int) -> list[dict[str, Any]]:
-    """Single votes in a process that has loaded the community: calculated and stored, and until a subscriber knows."""
+    """Measure single votes in a process that has loaded the community: calculated and stored, and until a subscriber
+    knows.
+    """
     decision = Decision.objects.get(pk=decision_id)
     choices = list(Choice.objects.filter(decision=decision).values_list("pk", flat=True))
     chance = random.Random(3)
@@ -192,14 +194,14 @@ class _Watcher:
                     self._told.notify_all()
 
     def wait_for(self, revision: int) -> None:
-        """Until it has a result of this revision or a newer one."""
+        """Wait until it has a result of this revision or a newer one. Raises TimeoutError."""
         with self._told:
             if not self._told.wait_for(lambda: self._newest >= revision, _PATIENCE):
                 raise TimeoutError(f"no result of revision {revision} after {_PATIENCE:g} s")
 
 
 def inside() -> None:
-    """The step that the command line names."""
+    """Do the step that the command line names."""
     match sys.argv[1:]:
         case ["generate", members, path]:
             generate(int(members), Path(path))

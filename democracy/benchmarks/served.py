@@ -28,7 +28,7 @@ _PATIENCE = 60.0
 
 
 def latency(scale: float) -> Iterator[Figure]:
-    """From the beginning of a vote's request at one server until a subscriber of another has the new result."""
+    """Measure the time from a vote's request at one server until a subscriber of another has the new result."""
     votes = max(20, int(100 * min(1.0, scale * 4)))
     town = towns.store("latency", networks.preferential(1_000, 3_000))
     recalculation.recalculate_community(town.community.pk)
@@ -58,7 +58,7 @@ def latency(scale: float) -> Iterator[Figure]:
 
 
 def subscribers(scale: float) -> Iterator[Figure]:
-    """Until each of many WebSocket subscribers of one decision has the new result."""
+    """Measure the time until each of many WebSocket subscribers of one decision has the new result."""
     number = max(100, int(1_000 * min(1.0, scale * 4)))
     town = towns.store("subscribers", networks.preferential(1_000, 3_000))
     recalculation.recalculate_community(town.community.pk)
@@ -124,7 +124,7 @@ def mutation(scale: float) -> Iterator[Figure]:
 
 @contextmanager
 def _without_pause(manager: Client, town: towns.StoredTown) -> Iterator[list[int]]:
-    """The manager asks for a calculation from scratch as soon as the one before is stored, meanwhile."""
+    """Let the manager ask for a calculation from scratch as soon as the one before is stored, all the while."""
     stop = threading.Event()
     rounds: list[int] = []
 
@@ -153,7 +153,7 @@ def _calculated(town: towns.StoredTown) -> int:
 
 
 def voters(scale: float) -> Iterator[Figure]:
-    """Many people who vote at the same moment, each over a connection of their own."""
+    """Let many people vote at the same moment, each over a connection of their own, and look for lost votes."""
     number = max(50, int(500 * min(1.0, scale * 4)))
     made = networks.preferential(number * 2, number * 4, cast=0.0)
     town = towns.store("voters", made)

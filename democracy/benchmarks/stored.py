@@ -15,6 +15,7 @@ _VOTES = 50
 
 
 def load_calculate_store(scale: float) -> Iterator[Figure]:
+    """Measure loading, calculating and storing a large community, then single changed votes."""
     members, followings = int(100_000 * scale), int(200_000 * scale)
     town = networks.preferential(members, followings)
     stored = towns.store("stored", town)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from democracy.demo.following_lists import followings
 from democracy.demo.opinions import ballots
 from democracy.demo.people import account, neighbour
-from democracy.files.new_community import NewBallot, NewChoice, NewCommunity, NewDecision, NewFollowing
+from democracy.files.new_community import NewBallot, NewChoice, NewCommunity, NewDecision
 
 NAME = "Maple Court"
 
@@ -36,16 +37,18 @@ def community(now: datetime) -> NewCommunity:
             ),
             neighbour("Judith Stone", is_anonymous=True),
         ],
-        followings=[
-            NewFollowing("samuel_brandt", "bruno_keller", ["repairs"], 1),
-            NewFollowing("samuel_brandt", "amara_okafor", ["budget"], 2),
-            NewFollowing("edith_larsen", "salma_idrissi", [], 1),
-            NewFollowing("salma_idrissi", "bruno_keller", ["repairs"], 1),
-            NewFollowing("viktor_holm", "edith_larsen", [], 1),
-            NewFollowing("renu_sharma", "amara_okafor", ["budget"], 1),
-            NewFollowing("luc_moreau", "teresa_vidal", ["garden"], 1),
-            NewFollowing("henk_visser", "viktor_holm", ["repairs"], 1),
-        ],
+        followings=followings(
+            [
+                ("samuel_brandt", "bruno_keller", ["repairs"]),
+                ("samuel_brandt", "amara_okafor", ["budget"]),
+                ("edith_larsen", "salma_idrissi", []),
+                ("salma_idrissi", "bruno_keller", ["repairs"]),
+                ("viktor_holm", "edith_larsen", []),
+                ("renu_sharma", "amara_okafor", ["budget"]),
+                ("luc_moreau", "teresa_vidal", ["garden"]),
+                ("henk_visser", "viktor_holm", ["repairs"]),
+            ]
+        ),
         decisions=[_garden(now), _roof(now)],
     )
 

@@ -27,5 +27,5 @@ def neighbour(name: str, **fields: object) -> NewMember:
 
 
 def named(ids: str) -> list[str]:
-    """Return the ids of several members, written in one line."""
+    """Return the ids or names that are written in one line."""
     return ids.split()

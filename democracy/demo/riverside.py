@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from democracy.demo.following_lists import followings
 from democracy.demo.opinions import ballots
 from democracy.demo.people import account, named
-from democracy.files.new_community import NewChoice, NewCommunity, NewDecision, NewFollowing, NewMember
+from democracy.files.new_community import NewChoice, NewCommunity, NewDecision, NewMember
 from democracy.models import Community
 
 NAME = "Riverside Assembly"
@@ -31,7 +33,7 @@ def community(now: datetime) -> NewCommunity:
             account("theo_lindqvist"),
             *(NewMember(person, f"{chance.choice(_FIRST)} {chance.choice(_LAST)}") for person in people),
         ],
-        followings=[NewFollowing("theo_lindqvist", "r1", [], 1), *_followings(chance, people)],
+        followings=followings([("theo_lindqvist", "r1", []), *_followings(chance, people)]),
         decisions=[
             _decision(now, "energy", "How shall Riverside heat in ten years?", voters, seed=21),
             _decision(now, "water", "Who may swim in the reservoir?", voters[: BALLOTS // 2], seed=22),
@@ -39,8 +41,8 @@ def community(now: datetime) -> NewCommunity:
     )
 
 
-def _followings(chance: random.Random, people: list[str]) -> list[NewFollowing]:
-    """Return random followings that prefer popular members: few are followed by many, many by none."""
+def _followings(chance: random.Random, people: list[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """Draw random followings that prefer popular members: few are followed by many, many by none."""
     pairs: dict[tuple[str, str], None] = {}
     drawn = list(people)
     while len(pairs) < FOLLOWINGS:
@@ -48,13 +50,8 @@ def _followings(chance: random.Random, people: list[str]) -> list[NewFollowing]:
         if follower != followee and (follower, followee) not in pairs:
             pairs[follower, followee] = None
             drawn.append(followee)
-    places: dict[str, int] = {}
-    rows = []
     for follower, followee in pairs:
-        places[follower] = places.get(follower, 0) + 1
-        tags = sorted(chance.sample(_TOPICS, chance.choice((0, 0, 1, 2))))
-        rows.append(NewFollowing(follower, followee, tags, places[follower]))
-    return rows
+        yield follower, followee, sorted(chance.sample(_TOPICS, chance.choice((0, 0, 1, 2))))
 
 
 def _decision(now: datetime, topic: str, title: str, voters: list[str], *, seed: int) -> NewDecision:

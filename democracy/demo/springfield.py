@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 
 from accounts.models import User
 from democracy import services
+from democracy.demo.following_lists import followings
 from democracy.demo.opinions import ballots
 from democracy.demo.people import ACCOUNTS, account, named, neighbour
 from democracy.files.imported_community import Made
-from democracy.files.new_community import NewBallot, NewChoice, NewCommunity, NewDecision, NewFollowing, NewMember
+from democracy.files.new_community import NewBallot, NewChoice, NewCommunity, NewDecision, NewMember
 from democracy.models import Community, Decision, Membership
 from democracy.tags import normalise_tags
 
@@ -116,19 +117,12 @@ def community(now: datetime) -> NewCommunity:
         "whoever lives here may apply.",
         visibility=Community.Visibility.PUBLIC,
         members=_MEMBERS,
-        followings=_followings(),
+        followings=followings(
+            (follower, followee, normalise_tags(tags.split(",")) if tags else [])
+            for follower, followee, tags in _FOLLOWINGS
+        ),
         decisions=[_lights(now), _festival(now), _surplus(now), _playground(now), _bus(now), _chair(now)],
     )
-
-
-def _followings() -> list[NewFollowing]:
-    places: dict[str, int] = {}
-    rows = []
-    for follower, followee, tags in _FOLLOWINGS:
-        places[follower] = places.get(follower, 0) + 1
-        wanted = normalise_tags(tags.split(",")) if tags else []
-        rows.append(NewFollowing(follower, followee, wanted, places[follower]))
-    return rows
 
 
 def _lights(now: datetime) -> NewDecision:

@@ -40,7 +40,7 @@ class NamedSource:
     unnamed: frozenset[int] = frozenset()
 
 
-def under_pseudonyms(decisions: Sequence[Decision]) -> dict[int, frozenset[int]]:
+def members_under_pseudonyms(decisions: Sequence[Decision]) -> dict[int, frozenset[int]]:
     """Name the members whose ballots others see under pseudonyms, or will once they are stored, by decision."""
     staged = StoredBallot.objects.filter(decision__in=decisions)
     members = Membership.objects.filter(community__in={one.community_id for one in decisions}, is_anonymous=True)
@@ -71,7 +71,7 @@ def explain(viewer: Viewer, ballots: Iterable[ShownBallot]) -> dict[ShownBallot,
         known = ballots_known(decision, [ballot.membership.pk for ballot in of_decision])
         sources |= {ballot: known.calculation.sources(ballot.membership.pk) for ballot in of_decision}
     members = members_with({member for found in sources.values() for source in found for member in source.path})
-    unnamed = under_pseudonyms(list(by_decision))
+    unnamed = members_under_pseudonyms(list(by_decision))
     hidden = {ballot: unnamed[ballot.decision.pk] - {ballot.membership.pk} for ballot in sources}
     return {
         ballot: [named_source(source, members, hidden[ballot]) for source in found] for ballot, found in sources.items()
@@ -114,7 +114,7 @@ def influence(decision: Decision, *, start: int = 0, stop: int) -> tuple[list[In
     """
     if not access.shows_ballots(decision):
         return [], 0
-    influence = copy_of(decision).calculation.influence(leaving_out=under_pseudonyms([decision])[decision.pk])
+    influence = copy_of(decision).calculation.influence(leaving_out=members_under_pseudonyms([decision])[decision.pk])
     carried = {member: round(ballots, 6) for member, ballots in influence.items()}
     names = _names(decision, carried)
     shown = sorted(carried, key=lambda member: (-carried[member], names[member]))[start:stop]
@@ -148,7 +148,7 @@ def active_followings(decision: Decision, *, most: int) -> ActiveFollowings:
     if not access.shows_ballots(decision):
         return ActiveFollowings([], [], is_complete=True)
     calculation = copy_of(decision).calculation
-    hidden = under_pseudonyms([decision])[decision.pk]
+    hidden = members_under_pseudonyms([decision])[decision.pk]
     pairs = [pair for pair in calculation.active_followings() if hidden.isdisjoint(pair)]
     ends = Counter(member for pair in pairs for member in pair)
     names = _names(decision, ends)

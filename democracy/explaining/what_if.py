@@ -14,7 +14,7 @@ from django.utils import timezone
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import BallotsHidden, DecisionClosed, DecisionNotOpen, InvalidInput, PermissionDenied
-from democracy.explaining.sources import NamedSource, copy_of, members_with, named_source, under_pseudonyms
+from democracy.explaining.sources import NamedSource, copy_of, members_under_pseudonyms, members_with, named_source
 from democracy.models import Ballot, Choice, Decision, Membership
 from democracy.models.results import DecisionResult
 from democracy.reading.ballots import ShownBallot
@@ -99,7 +99,7 @@ def what_if(viewer: Viewer, decision_id: int, changes: Sequence[TriedChange]) ->
     trial = _try(live, member.pk, edges, ballots)
     sources = live.calculation.sources(member.pk)
     members = members_with({one for source in sources for one in source.path})
-    hidden = under_pseudonyms([decision])[decision.pk]
+    hidden = members_under_pseudonyms([decision])[decision.pk]
     return WhatIf(
         decision=decision,
         revision=live.revision,
@@ -227,7 +227,7 @@ def preview_following(viewer: Viewer, followee_id: int, *, tags: Iterable[str] |
         [one for one in decisions if one.pk not in voted and access.shows_ballots(one)], follower, [edge]
     )
     titles = dict(Choice.objects.filter(decision__in=trials).values_list("pk", "title"))
-    hidden = under_pseudonyms(decisions)
+    hidden = members_under_pseudonyms(decisions)
     previews = tuple(
         _preview(one, trials[one.pk], titles, hidden[one.pk])
         if one.pk in trials

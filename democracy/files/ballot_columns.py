@@ -10,29 +10,36 @@ from enum import Enum
 from html.entities import html5
 
 from democracy.files.csv_tables import Row, Table
-from democracy.files.header_words import name_key, plain_word, words
+from democracy.files.header_words import name_key, named_column, plain_word, words
 from democracy.files.malformed import Malformed
 
 # The column that says whose ballot a row is. The first group that a header has a word of decides: a person before a
 # ballot before a name.
 _ID_WORDS = (
-    words("voter voterid voterno voternumber voterhandle member memberid memberno user userid username handle")
-    | words("participant participantid respondent respondentid"),
+    words("""
+        voter voterid voterno voternumber voterhandle member memberid memberno user userid username handle
+        participant participantid respondent respondentid
+    """),
     words("ballot ballotid id uid uuid responseid"),
     words("name votername membername fullname yourname email emailaddress mail"),
 )
-_TIME_WORDS = words("time votetime votedat timestamp date datetime votedate submitted submittedat created createdat")
-_TIME_WORDS |= words("updated updatedat zeitstempel horodateur marcatemporal carimbodedatahora")
+_TIME_WORDS = words("""
+    time votetime votedat timestamp date datetime votedate submitted submittedat created createdat
+    updated updatedat zeitstempel horodateur marcatemporal carimbodedatahora
+""")
 _POLL_WORDS = words("poll pollid election electionid")
 _PRECINCT_WORDS = words("precinct precinctid")
 _TEXT_WORDS = words("comment comments")
 # BetterVoting gives these to ranked races.
 _RANKED_WORDS = words("overvoterank hasduplicaterank")
-_SUMMARY_ROWS = words("average avg averagescore mean median total totals totalscore totalstars grandtotal subtotal sum")
-_SUMMARY_ROWS |= words("sumofstars weight weights stddev summe gesamt gesamtsumme durchschnitt mittelwert mittel")
-_SUMMARY_ROWS |= words("suma promedio somme moyenne médiane soma média somma totale gemiddelde totaal")
+_SUMMARY_ROWS = words("""
+    average avg averagescore mean median total totals totalscore totalstars grandtotal subtotal sum
+    sumofstars weight weights stddev summe gesamt gesamtsumme durchschnitt mittelwert mittel
+    suma promedio somme moyenne médiane soma média somma totale gemiddelde totaal
+""")
 _SUMMARY_COLUMNS = _SUMMARY_ROWS | words("count score scores stars rank ranking min max")
 _ROW_NUMBERS = {"#", "№", "no.", "nr.", "nr", "row", "index", "unnamed: 0"}
+# The first columns of CrowdVote's own ballots.csv; the choices follow.
 OWN = ("name", "handle", "kind", "role", "counted", "tags", "comment")
 
 _RACE = re.compile(r"(.*?\S)\s*!!\s*(\S.*)")
@@ -145,17 +152,10 @@ class _Header:
             raise Malformed(self.place, "this is a row of ballots: a header with the choices comes before it.")
 
     def named(self, wanted: str, option: str) -> int:
-        found = [
-            at
-            for at in self.used
-            if name_key(wanted) in {name_key(self.titles[at]), name_key(_choice(self.titles[at]))}
-        ]
-        if not found and wanted.isdecimal() and option == "--id-column" and 1 <= int(wanted[:4]) <= len(self.titles):
-            return int(wanted) - 1
-        if len(found) != 1:
-            many = "no column is" if not found else f"{len(found)} columns are"
-            raise Malformed(self.place, f"{many} called {wanted!r}, which {option} names.")
-        return found[0]
+        names = {at: {self.titles[at], _choice(self.titles[at])} for at in self.used}
+        # A number would mean the choice of that name.
+        numbered = len(self.titles) if option == "--id-column" else 0
+        return named_column(wanted, names, option, self.place, numbered=numbered)
 
     def voter(self) -> int | None:
         if self.is_abbreviated():

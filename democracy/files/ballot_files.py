@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from democracy.errors import InvalidInput
-from democracy.files import ballot_columns
+from democracy.files import ballot_columns, lengths
 from democracy.files.ballot_columns import (
     OWN,
     STARS,
@@ -23,14 +23,10 @@ from democracy.files.ballot_columns import (
 from democracy.files.csv_tables import Row, Table, read_table, unsafe_cell
 from democracy.files.header_words import name_key
 from democracy.files.malformed import Malformed
-from democracy.files.new_community import LONGEST_ID
 from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES
 from democracy.services import validation
 from democracy.tags import normalise_tags
 
-_LONGEST_NAME = 80
-_LONGEST_TITLE = 200
-_LONGEST_COMMENT = 2_000
 _MOST_BALLOTS = 1_000_000
 
 
@@ -131,8 +127,8 @@ def _title(written: str, place: str) -> str:
         title = validation.line(written, field="")
     except InvalidInput as error:
         raise Malformed(place, "a choice needs a title without control characters.") from error
-    if len(title) > _LONGEST_TITLE:
-        raise Malformed(place, f"a title has at most {_LONGEST_TITLE} characters.")
+    if len(title) > lengths.CHOICE_TITLE:
+        raise Malformed(place, f"a title has at most {lengths.CHOICE_TITLE} characters.")
     return title
 
 
@@ -197,7 +193,7 @@ def _own(row: Row, columns: Columns, titles: list[str], passed_over: Counter[str
         wanted = normalise_tags(tags.split(",")) if tags else []
     except InvalidInput as error:
         raise Malformed(f"line {row.line}, column {error.field!r}", error.message) from error
-    for field, text, most in (("name", name, _LONGEST_NAME), ("comment", comment, _LONGEST_COMMENT)):
+    for field, text, most in (("name", name, lengths.MEMBER_NAME), ("comment", comment, lengths.COMMENT)):
         if len(text) > most:
             raise Malformed(f"line {row.line}, column {field!r}", f"has more than {most:,} characters.")
     yield FileBallot(row.line, voter, stars, name, role == "lobbyist", tuple(wanted), comment)
@@ -228,8 +224,8 @@ def _voter(row: Row, column: int) -> str:
 
 def _id(written: str, place: str) -> str:
     voter = unicodedata.normalize("NFC", written)
-    if not 1 <= len(voter) <= LONGEST_ID or not voter.isprintable():
-        raise Malformed(place, f"a voter id has 1 to {LONGEST_ID} printable characters.")
+    if not 1 <= len(voter) <= lengths.ID or not voter.isprintable():
+        raise Malformed(place, f"a voter id has 1 to {lengths.ID} printable characters.")
     return voter
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar, overload
 
 from django.utils import timezone
 
 from democracy.errors import InvalidInput
+from democracy.files import lengths
 from democracy.files.malformed import Malformed
 from democracy.files.new_community import (
-    LONGEST_ID,
     OPEN_FOR,
     NewBallot,
     NewChoice,
@@ -42,14 +42,6 @@ from democracy.tags import normalise_tags
 
 FORMAT, VERSION = "crowdvote-bundle", 2
 _READABLE = (1, VERSION)
-_LONGEST_TITLE = 200
-_LONGEST_TEXT = {
-    "community": 5_000,
-    "decision": 20_000,
-    "choice": 5_000,
-    "comment": 2_000,
-    "clarification": 2_000,
-}
 
 Value = TypeVar("Value", str, int, bool, list[Any], dict[str, Any])
 _KINDS: dict[type, str] = {
@@ -103,8 +95,8 @@ def read_bundle(text: str, *, name: str | None = None) -> NewCommunity:
         community.value["name"] = name
     visibility = community.one_of("visibility", Community.Visibility.values, Community.Visibility.MEMBERS)
     return NewCommunity(
-        name=community.line("name", 120),
-        description=community.text("description", _LONGEST_TEXT["community"]),
+        name=community.line("name", lengths.COMMUNITY_NAME),
+        description=community.text("description", lengths.COMMUNITY_DESCRIPTION),
         visibility=visibility,
         members=members,
         followings=followings,
@@ -117,7 +109,7 @@ def _members(bundle: _Place) -> Iterator[NewMember]:
     for row in bundle.rows("members"):
         member = NewMember(
             id=row.new_id(seen),
-            name=row.line("name", 80),
+            name=row.line("name", lengths.MEMBER_NAME),
             role=row.one_of("role", Membership.Role.values, Membership.Role.VOTER),
             is_manager=row.take("manager", bool, default=False),
             is_anonymous=row.take("anonymous", bool, default=False),
@@ -154,14 +146,14 @@ def _decisions(bundle: _Place, members: Mapping[str, NewMember]) -> Iterator[New
     seen: set[str] = set()
     for row in bundle.rows("decisions", default=[]):
         file_id = row.new_id(seen)
-        title = row.line("title", _LONGEST_TITLE)
+        title = row.line("title", lengths.DECISION_TITLE)
         choices = list(_choices(row))
         opens_at, closes_at = _times(row)
         choice_ids = {choice.id for choice in choices}
         yield NewDecision(
             id=file_id,
             title=title,
-            description=row.text("description", _LONGEST_TEXT["decision"]),
+            description=row.text("description", lengths.DECISION_DESCRIPTION),
             choices=choices,
             opens_at=opens_at,
             closes_at=closes_at,
@@ -176,7 +168,7 @@ def _clarifications(decision: _Place, opens_at: datetime) -> Iterator[NewClarifi
     if len(rows) > MAX_CLARIFICATIONS:
         decision.fail("clarifications", f"a decision has at most {MAX_CLARIFICATIONS} clarifications.")
     for row in rows:
-        text = row.text("text", _LONGEST_TEXT["clarification"])
+        text = row.text("text", lengths.CLARIFICATION)
         if not text:
             row.fail("text", "must not be empty.")
         yield NewClarification(text, row.time("at") or opens_at)
@@ -192,11 +184,11 @@ def _choices(decision: _Place) -> Iterator[NewChoice]:
     if lots and sorted(lots) != list(range(1, len(rows) + 1)):
         decision.fail("choices", f"either no choice has a lot, or they are the numbers 1 to {len(rows)}.")
     for row in rows:
-        choice_id, title = row.new_id(seen), row.line("title", _LONGEST_TITLE)
+        choice_id, title = row.new_id(seen), row.line("title", lengths.CHOICE_TITLE)
         if title.casefold() in titles:
             row.fail("title", f"there is a choice {title!r} already.")
         titles.add(title.casefold())
-        yield NewChoice(choice_id, title, row.text("description", _LONGEST_TEXT["choice"]), row.value.get("lot"))
+        yield NewChoice(choice_id, title, row.text("description", lengths.CHOICE_DESCRIPTION), row.value.get("lot"))
 
 
 def _times(decision: _Place) -> tuple[datetime, datetime]:
@@ -230,7 +222,7 @@ def _ballots(decision: _Place, members: Mapping[str, NewMember], choices: set[st
                 stars.fail(choice, f"stars are whole numbers from 0 to {MAX_STARS}.")
         if bool(stars.value) == abstain:
             row.fail("stars", "rate at least one choice, or say abstain; not both.")
-        comment = row.text("comment", _LONGEST_TEXT["comment"])
+        comment = row.text("comment", lengths.COMMENT)
         yield NewBallot(member, stars.value, row.tags(), abstain, comment)
 
 
@@ -274,21 +266,16 @@ class _Place:
             yield _Place(path, row)
 
     def line(self, key: str, longest: int) -> str:
-        try:
-            found = validation.line(self.take(key, str), field=key)
-        except Malformed:
-            raise
-        except InvalidInput as error:
-            self.fail(key, error.message)
-        if len(found) > longest:
-            self.fail(key, f"has more than {longest} characters.")
-        return found
+        """Take a text of one line that must be there."""
+        return self._cleaned(key, validation.line, self.take(key, str), longest)
 
     def text(self, key: str, longest: int) -> str:
+        """Take a text of any number of lines, empty where there is none."""
+        return self._cleaned(key, validation.text, self.take(key, str, default=""), longest)
+
+    def _cleaned(self, key: str, clean: Callable[..., str], written: str, longest: int) -> str:
         try:
-            found = validation.text(self.take(key, str, default=""), field=key)
-        except Malformed:
-            raise
+            found = clean(written, field=key)
         except InvalidInput as error:
             self.fail(key, error.message)
         if len(found) > longest:
@@ -297,8 +284,8 @@ class _Place:
 
     def new_id(self, seen: set[str]) -> str:
         found = self.take("id", str)
-        if not 1 <= len(found) <= LONGEST_ID or not found.isprintable():
-            self.fail("id", f"must be 1 to {LONGEST_ID} printable characters.")
+        if not 1 <= len(found) <= lengths.ID or not found.isprintable():
+            self.fail("id", f"must be 1 to {lengths.ID} printable characters.")
         if found in seen:
             self.fail("id", f"{found!r} is there twice.")
         seen.add(found)

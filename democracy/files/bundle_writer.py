@@ -3,9 +3,9 @@
 # Note [What an export tells of anonymous members]
 Whoever voted under a pseudonym, or is anonymous and did not vote, goes by the decision's pseudonym, as id and as name,
 and everything is sorted by id, so that no order tells who joined or voted when. Whether they manage is left out, as are
-comments. Whom somebody follows is a fingerprint that would be the same in every decision's file: no following that they
-are an end of is there, and a ballot that rests on such a following stands as *given*: with its stars, and not to be
-calculated again. The verifier says how many it took so.
+comments. Whom somebody follows is the same in every decision, so it would tell which pseudonyms are one person's: no
+following that they are an end of is there. A ballot that rests on such a following stands as *given*: with its stars,
+and not to be calculated again. The verifier says how many it took so.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 class ExportedMember(NamedTuple):
     """A member as a file shows or hides it.
 
-    `is_hidden`: goes by a pseudonym in the file. `kind`: of the ballot that the pseudonym is made for, which they cast
-    or else inherit or would.
+    `is_hidden`: goes by a pseudonym in the file. `kind`: that of the ballot that the pseudonym is made for: cast, or
+    inherited where they cast none.
     """
 
     is_hidden: bool

@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from democracy.files.header_words import name_key, plain_word, words
+from accounts.text import whole_number
+from democracy.files.header_words import named_column, plain_word, words
 from democracy.files.malformed import Malformed
 
 # A part in a relation, clear beside a plain "user" or "member", too.
-_FOLLOWER = words("follower followedby delegator delegating delegatedby truster trustor trustedby principal grantor")
-_FOLLOWER |= words("supporter rater citing subscriber fan")
-_FOLLOWED = words("followee followed follows following delegate delegates delegated delegateto delegatesto delegatedto")
-_FOLLOWED |= words("trustee trusted trusts proxy representative agent grantee leader supports ratee rated cited idol")
-_FOLLOWED |= words("candidate votesfor whom wen")
+_FOLLOWER = words("""
+    follower followedby delegator delegating delegatedby truster trustor trustedby principal grantor
+    supporter rater citing subscriber fan
+""")
+_FOLLOWED = words("""
+    followee followed follows following delegate delegates delegated delegateto delegatesto delegatedto
+    trustee trusted trusts proxy representative agent grantee leader supports ratee rated cited idol
+    candidate votesfor whom wen
+""")
 # The ends of an arrow, clear only as a pair.
 _FROM = words("from source src sender origin von quelle de desde origen origem")
 _TO = words("to target tgt dst dest destination receiver recipient nach ziel para hacia destino vers")
 _PERSON = words("voter user member person people name id node handle account uid userid who wer")
 _WEIGHT = words("weight trust rating score level value strength sign amount gewicht peso poids")
 # Titles that do not say which end they are. The arc of a graph runs from tail to head, of a triple from head to tail.
-_UNCLEAR = words("head tail parent child friend friends followers followees delegators trustees represents edge vertex")
-_UNCLEAR |= words("label type key index subject object predicate ego alter")
+_UNCLEAR = words("""
+    head tail parent child friend friends followers followees delegators trustees represents edge vertex
+    label type key index subject object predicate ego alter
+""")
 # A following that ended, or is on some topics only, is not one on everything.
 _LIMITS = words("topic topics tag tags area scope issue active status ended endedat revoked deleted expires until")
 _MEANINGS = {
@@ -33,23 +40,14 @@ _MEANINGS = {
     "person": _PERSON,
     "unclear": _UNCLEAR,
 }
-# What is put beside such words: from_node_id, to user, follower name. The longer one first, where one ends another.
-_BESIDES: list[str] = [
-    *(
-        "accounts",
-        "account",
-        "handle",
-        "members",
-        "member",
-        "numbers",
-        "number",
-        "persons",
-        "person",
-        "people",
-        "users",
-    ),
-    *("user", "vertices", "vertex", "voters", "voter", "nodes", "node", "name", "ids", "id", "no"),
-]
+# What is put beside such words: from_node_id, to user, follower name. The longest first, for some begin or end others.
+_BESIDES = sorted(
+    words("""
+        account accounts handle member members number numbers person persons people user users
+        vertex vertices voter voters node nodes name id ids no
+    """),
+    key=lambda word: (-len(word), word),
+)
 
 
 @dataclass(frozen=True)
@@ -116,9 +114,7 @@ def _named_ends(titles: Sequence[str], says: Sequence[str], wanted: Wanted, plac
         ends = _ends(says, place, titles)
         follower = ends[0] if follower is None else follower
         followee = ends[1] if followee is None else followee
-    if follower == followee:
-        raise Malformed(place, "the same column says who follows and who is followed.")
-    return follower, followee
+    return _two_ends(follower, followee, place)
 
 
 def _refuse_limits(titles: Sequence[str], wanted: Wanted, place: str) -> None:
@@ -143,25 +139,33 @@ def names_both_ends(titles: Sequence[str]) -> bool:
     return not says.isdisjoint({"follower", "from"}) and not says.isdisjoint({"followed", "to"})
 
 
-def numbered_columns(wanted: Wanted, *, width: int) -> EdgeColumns:
-    """Number columns without a header: from, to, weight, unless `wanted` numbers them."""
+def numbered_columns(wanted: Wanted, place: str, *, width: int) -> EdgeColumns:
+    """Number columns without a header: from, to, weight, unless `wanted` numbers them.
 
-    def at(number: str, default: int) -> int:
-        return int(number) - 1 if number else default
+    Raises Malformed where there is no column of such a number, or one says both who follows and who is followed.
+    """
 
-    weight = at(wanted.weight, 2) if wanted.weight or (width > 2 and not wanted.is_said) else None
-    return EdgeColumns(at(wanted.follower, 0), at(wanted.followee, 1), weight)
+    def at(written: str, default: int) -> int:
+        number = whole_number(written) if written else default
+        if written and (number is None or not 1 <= number <= width):
+            columns = "is 1 column" if width == 1 else f"are {width} columns"
+            raise Malformed(place, f"there {columns} only, numbered from 1.")
+        return (number or default) - 1
+
+    weight = at(wanted.weight, 3) if wanted.weight or (width > 2 and not wanted.is_said) else None
+    return EdgeColumns(*_two_ends(at(wanted.follower, 1), at(wanted.followee, 2), place), weight)
+
+
+def _two_ends(follower: int, followee: int, place: str) -> tuple[int, int]:
+    if follower == followee:
+        raise Malformed(place, "the same column says who follows and who is followed.")
+    return follower, followee
 
 
 def _place(titles: Sequence[str], wanted: str, option: str, place: str) -> int | None:
     if not wanted:
         return None
-    found = [at for at, title in enumerate(titles) if name_key(title) == name_key(wanted)]
-    if not found and wanted.isdecimal() and 1 <= int(wanted[:4]) <= len(titles):
-        return int(wanted) - 1
-    if len(found) != 1:
-        raise Malformed(place, f"{len(found) or 'no'} columns are called {wanted!r}, which {option} names.")
-    return found[0]
+    return named_column(wanted, {at: [title] for at, title in enumerate(titles)}, option, place, numbered=len(titles))
 
 
 def _ends(says: Sequence[str], place: str, titles: Sequence[str]) -> tuple[int, int]:

@@ -14,12 +14,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from itertools import groupby
 from typing import TypeAlias
 
 from democracy.files.csv_tables import SEPARATORS, Row, named_separator
+from democracy.files.edge_cells import is_number, read_id, read_weight, weight_tag
 from democracy.files.edge_columns import (
     WORDS_DECIDE,
     EdgeColumns,
@@ -32,25 +31,18 @@ from democracy.files.edge_columns import (
 from democracy.files.edge_formats import Lines, lines_of
 from democracy.files.graph_files import read_graph
 from democracy.files.malformed import Malformed, on_line
-from democracy.files.new_community import LONGEST_ID
-from democracy.tags import normalise_tag
 
 Pair: TypeAlias = tuple[str, str]
 
-# Beyond this a weight is no tag, and no weight either.
-_MOST_DIGITS = 30
-# The colon at the end: of a list of whom each one follows, `1: 2 3`.
-_NOT_IN_IDS = re.compile(r"""[,;\t|"{}“”„«»`]|\A'|'\Z|:\Z""")
-_NUMBERS = re.compile(r"[-+\d.]+(?: +[-+\d.]+)+")
 _TOKEN = re.compile(r'"((?:[^"]|"")*)"(?=\s|\Z)|(\S+)')
-_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
-_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
 # Pairs of letters that head columns as often as they are ids.
 _LETTERS = ({"i", "j"}, {"x", "y"}, {"s", "t"})
 
 
 @dataclass(frozen=True)
 class Edge:
+    """A following: the line that says it, or 0 where the format has no lines, and its tags."""
+
     line: int
     tags: tuple[str, ...] = ()
 
@@ -71,9 +63,9 @@ class EdgeList:
 
     def take(self, row: Row, columns: EdgeColumns, *, tag_by_weight: bool) -> None:
         """Add what a row says. Raises Malformed."""
-        follower, followee = _id(row.cells[columns.follower], row.line), _id(row.cells[columns.followee], row.line)
+        follower, followee = (read_id(row.cells[at], row.line) for at in (columns.follower, columns.followee))
         written = row.cells[columns.weight] if columns.weight is not None and columns.weight < len(row.cells) else ""
-        weight = _weight(written, row.line) if written else None
+        weight = read_weight(written, row.line) if written else None
         if tag_by_weight and weight is None:
             raise Malformed(on_line(row.line), "there is no weight to make a tag of.")
         self.ids.update((follower, followee))
@@ -83,7 +75,7 @@ class EdgeList:
             self.negative += 1
         else:
             self.repeated += (follower, followee) in self.edges
-            tags = (_tag(weight),) if tag_by_weight and weight is not None else ()
+            tags = (weight_tag(weight),) if tag_by_weight and weight is not None else ()
             self.edges[follower, followee] = Edge(row.line, tags)
 
 
@@ -95,7 +87,7 @@ def read_edge_list(text: str, *, wanted: Wanted = WORDS_DECIDE, tag_by_weight: b
     graph = read_graph(text)
     if graph is not None:
         found = EdgeList(reading=f"{graph.format}: an arc goes from who follows to who is followed")
-        found.ids.update(_id(node, 0) for node in graph.nodes)
+        found.ids.update(read_id(node, 0) for node in graph.nodes)
         for edge in graph.edges:
             found.take(Row(0, edge), EdgeColumns(0, 1, 2), tag_by_weight=tag_by_weight)
         return found
@@ -213,7 +205,7 @@ def _cut(line: str, separator: str, number: int) -> tuple[str, ...]:
 def _header(first: Row, lines: Lines, wanted: Wanted) -> EdgeColumns | None:
     """The columns that the first row names; None where it is no header. Raises Malformed."""
     titles = first.cells[: _width([first])]
-    if wanted.by_title or not (lines.format or any(map(_is_number, titles))):
+    if wanted.by_title or not (lines.format or any(map(is_number, titles))):
         return named_columns(titles, wanted, f"line {first.line}")
     return None
 
@@ -226,9 +218,7 @@ def _without_header(rows: Sequence[Row], lines: Lines, wanted: Wanted) -> tuple[
         _require_a_row(first, rows[1:])
     if in_comment is not None:
         return in_comment, f"a comment names them: {_ends(in_comment)}"
-    columns = numbered_columns(wanted, width=width)
-    if max(columns.follower, columns.followee, columns.weight or 0) >= width > 1:
-        raise Malformed(f"line {first.line}", f"there are {width} columns only.")
+    columns = numbered_columns(wanted, f"line {first.line}", width=width)
     if width > 3 and not (wanted.is_said or lines.format):
         raise Malformed(
             f"line {first.line}",
@@ -259,7 +249,7 @@ def _header_in_comments(lines: Lines, width: int, wanted: Wanted) -> EdgeColumns
 def _require_a_row(first: Row, rest: Sequence[Row]) -> None:
     """Raises Malformed where the first row, none of whose cells is a known word, may be a header all the same."""
     ends, others = set(first.cells[:2]), {cell for row in rest for cell in row.cells[:2]}
-    if any(map(_is_number, first.cells[:3])):
+    if any(map(is_number, first.cells[:3])):
         is_row = not names_an_end(first.cells)
     elif rest and len(ends) == 2:
         is_alike = all(any(_alike(end, other) for other in others) for end in ends)
@@ -317,7 +307,7 @@ def _width(rows: Iterable[Row]) -> int:
     return max(at for row in rows for at, cell in enumerate(("", *row.cells)) if cell or not at)
 
 
-# --- Cells ------------------------------------------------------------------------------------------------------------
+# --- The whole file ---------------------------------------------------------------------------------------------------
 
 
 def _check_others(row: Row, others: Sequence[int], *, has_weight: bool) -> None:
@@ -326,68 +316,10 @@ def _check_others(row: Row, others: Sequence[int], *, has_weight: bool) -> None:
         cell = row.cells[at]
         if cell.casefold() == "undirected":
             raise Malformed(f"line {row.line}", "here an edge has no direction: who follows whom?")
-        if not has_weight and cell.startswith("-") and _is_number(cell):
+        if not has_weight and cell.startswith("-") and is_number(cell):
             raise Malformed(
                 f"line {row.line}", f"{cell} may be a negative weight: name its column with --weight-column."
             )
-
-
-def _id(text: str, line: int) -> str:
-    found, fault = _checked_id(text)
-    if fault:
-        raise Malformed(on_line(line), fault)
-    return found
-
-
-# The same ids and weights come again and again.
-@lru_cache(maxsize=100_000)
-def _checked_id(text: str) -> tuple[str, str]:
-    """Normalise an id, and say what speaks against it."""
-    found = unicodedata.normalize("NFC", text)
-    if not 1 <= len(found) <= LONGEST_ID or not found.isprintable():
-        return found, f"an id has 1 to {LONGEST_ID} printable characters."
-    if _NOT_IN_IDS.search(found):
-        return found, (
-            f"{found!r} is no id: it has a separator, quote or brace in it. Between the columns of a file stand "
-            "spaces, tabs, commas or semicolons: one of them."
-        )
-    if any(found.count(opening) != found.count(closing) for opening, closing in ("()", "[]", "<>")):
-        return found, f"{found!r} is no id: a bracket in it has no counterpart."
-    if _NUMBERS.fullmatch(found) or not any(map(str.isalnum, found)):
-        return found, f"{found!r} is no id: it is several numbers, or has no letter or figure."
-    return found, ""
-
-
-def _is_number(text: str) -> bool:
-    return _number(text) is not None or _THOUSANDS.fullmatch(text) is not None
-
-
-def _weight(text: str, line: int) -> Decimal:
-    """Raises Malformed where it is no number, or may be two."""
-    if _THOUSANDS.fullmatch(text):
-        raise Malformed(on_line(line), f"the weight {text!r} may be thousands or have decimals: write it with a point.")
-    weight = _number(text)
-    if weight is None:
-        raise Malformed(on_line(line), f"the weight {text!r} is not a number.")
-    return weight
-
-
-@lru_cache(maxsize=100_000)
-def _number(text: str) -> Decimal | None:
-    # Python reads 1_000 as a number; files of data don't write so.
-    if _THOUSANDS.fullmatch(text) or "_" in text:
-        return None
-    try:
-        number = Decimal(text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and abs(number.adjusted()) < _MOST_DIGITS > len(text) else None
-
-
-@lru_cache(maxsize=100_000)
-def _tag(weight: Decimal) -> str:
-    """Write a weight as a tag, however it was written before: .8 and 0.80 are "0.8"."""
-    return normalise_tag(format(abs(weight).normalize(), "f"))
 
 
 def _remarks(found: EdgeList, lines: Lines) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from democracy.errors import InvalidInput
+from democracy.files import lengths
 from democracy.files.ballot_columns import Race
 from democracy.files.ballot_files import BallotFile, FileBallot
 from democracy.files.bulk_writing import add_ballots, add_decision
@@ -26,8 +27,6 @@ from democracy.ledger import Recording
 from democracy.models import Community, Decision, Membership
 from democracy.services import validation
 from democracy.tags import normalise_tags
-
-_LONGEST_TITLE = 200
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,8 @@ def _titles(file: BallotFile, title: str) -> list[str]:
     title = validation.line(title, field="title")
     titles = [f"{title}: {validation.line(race.title, field='title')}" if race.title else title for race in file.races]
     for longest in titles:
-        if len(longest) > _LONGEST_TITLE:
-            raise InvalidInput(f"A title has at most {_LONGEST_TITLE} characters: {longest!r}", field="title")
+        if len(longest) > lengths.DECISION_TITLE:
+            raise InvalidInput(f"A title has at most {lengths.DECISION_TITLE} characters: {longest!r}", field="title")
     return titles
 
 

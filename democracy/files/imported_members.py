@@ -10,14 +10,13 @@ from django.db import transaction
 
 from democracy import eventlog, ledger
 from democracy.errors import InvalidInput
+from democracy.files import lengths
 from democracy.files.bulk_writing import add_community, add_members, with_a_manager
 from democracy.files.malformed import Malformed
-from democracy.files.new_community import LONGEST_ID, NewMember
+from democracy.files.new_community import NewMember
 from democracy.ledger import Recording, contents
 from democracy.models import Community, Membership
 from democracy.services import validation
-
-_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,8 @@ def by_number(file_id: str) -> tuple[int, int, str]:
 def community_name(name: str) -> str:
     """Check and clean the name of a community. Raises InvalidInput."""
     cleaned = validation.line(name, field="community")
-    if len(cleaned) > _LONGEST_NAME:
-        raise InvalidInput(f"A community's name has at most {_LONGEST_NAME} characters.", field="community")
+    if len(cleaned) > lengths.COMMUNITY_NAME:
+        raise InvalidInput(f"A community's name has at most {lengths.COMMUNITY_NAME} characters.", field="community")
     return cleaned
 
 
@@ -87,7 +86,7 @@ def is_address(file_id: str) -> bool:
 
 @contextmanager
 def adding_to(name: str) -> Iterator[tuple[Recording, bool]]:
-    """Open a recording of the community of this name; say whether it was missing, and made."""
+    """Open a recording of the community of this name, which is made if it is missing; say whether it was."""
     with transaction.atomic():
         community = Community.objects.filter(name__iexact=name).first()
         is_new = community is None
@@ -118,7 +117,7 @@ def free_ids(wanted: Iterable[str], taken: Iterable[str]) -> list[str]:
         while longer in used:
             number += 1
             ending = f"-{number}"
-            longer = file_id[: LONGEST_ID - len(ending)] + ending
+            longer = file_id[: lengths.ID - len(ending)] + ending
         used.add(longer)
         free.append(longer)
     return free

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -14,9 +12,10 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.exceptions import ValidationError
 
 from accounts.models import User
+from accounts.text import handle_letters
+from democracy.files import lengths
 
 _BATCH = 5_000
-_LONGEST_HANDLE = 40
 
 
 class Person(Protocol):
@@ -81,14 +80,14 @@ class _Handles:
         while True:
             number = self._numbers[base] = self._numbers.get(base, 0) + 1
             ending = f"_{number}" if number > 1 else ""
-            handle = base[: _LONGEST_HANDLE - len(ending)] + ending
+            handle = base[: lengths.HANDLE - len(ending)] + ending
             if handle not in used:
                 return handle
 
 
 def _base_of_handle(member: Person) -> str:
-    plain = unicodedata.normalize("NFKD", member.handle or member.name).encode("ascii", "ignore").decode().lower()
-    base = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[: _LONGEST_HANDLE - 8]
+    # Room is left for a number.
+    base = handle_letters(member.handle or member.name)[: lengths.HANDLE - 8]
     try:
         User._meta.get_field("handle").run_validators(base)
     except ValidationError:

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 from democracy.models import Community, Decision, Membership
 
-LONGEST_ID = 80
 OPEN_FOR = timedelta(days=7)
 
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 
 from democracy.access import Viewer
+from democracy.files.ballot_columns import OWN
 from democracy.files.csv_tables import safe_cell
 from democracy.models import Choice, Decision
 from democracy.reading.ballots import Columns, ballot_rows, read_rows
@@ -17,19 +18,19 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 def ballots_as_csv(viewer: Viewer, decision: Decision, choices: Sequence[Choice], columns: Columns) -> str:
-    """One line for each ballot, in the order of the ballots page; stars to the last microstar."""
+    """Write a line for each ballot, in the order of the ballots page; stars to the last microstar."""
     file = io.StringIO()
     file.write(BYTE_ORDER_MARK)
     writer = csv.writer(file)
     titles = [safe_cell(choice.title) for choice in choices]
-    writer.writerow(["name", "handle", "kind", "role", "counted", "tags", "comment", *titles])
+    writer.writerow([*OWN, *titles])
     for row in read_rows(viewer, decision, columns, ballot_rows(decision, columns)):
         writer.writerow(
             [
-                safe_cell(row.voter.name),
-                row.voter.handle,
+                safe_cell(row.owner.name),
+                row.owner.handle,
                 row.kind,
-                "lobbyist" if row.voter.is_lobbyist else "voter",
+                "lobbyist" if row.owner.is_lobbyist else "voter",
                 "yes" if row.is_counted else "no",
                 safe_cell(", ".join(row.tags)),
                 safe_cell(row.comment),

@@ -39,6 +39,12 @@ def _nothing() -> None:
     """The content of what is gone."""
 
 
+def differences(before: Content, after: Content) -> list[str]:
+    """The keys under which two contents of one subject differ."""
+    one, other = before or {}, after or {}
+    return [key for key in {**one, **other} if one.get(key) != other.get(key)]
+
+
 COMMUNITY_SUBJECT = "community"
 
 
@@ -50,12 +56,6 @@ def community_content(community: Community) -> dict[str, Any]:
         "auto_approve": community.auto_approve,
         "created": _time(community.created_at),
     }
-
-
-def differences(before: Content, after: Content) -> list[str]:
-    """The keys under which two contents of one subject differ."""
-    one, other = before or {}, after or {}
-    return [key for key in {**one, **other} if one.get(key) != other.get(key)]
 
 
 def community_change(community: Community) -> Change:

@@ -63,21 +63,13 @@ def raise_counters(entries: Sequence[LedgerEntry]) -> None:
         # An import: one statement for all live decisions instead of a query each. Marking too many is safe.
         _raise_to(live_decisions(entries[-1].community_id, entries[-1].time), entries[-1])
         return
-    newest_ballots = {
-        e.decision_id: e for e in entries if e.kind == LedgerEntry.Kind.BALLOT and _differs(e, _BALLOT_MATTERS)
-    }
-    newest_membership = [
-        e for e in entries if e.kind == LedgerEntry.Kind.MEMBERSHIP and _differs(e, _MEMBERSHIP_MATTERS)
-    ][-1:]
-    for entry in (*newest_ballots.values(), *newest_membership):
+    # One statement for all entries that reach the same decisions, such as the ballots of an import.
+    newest = {entry.decision_id: entry for entry in entries if surely_affects(entry)}
+    for entry in newest.values():
         _raise_to(_reached(entry), entry)
     for entry in entries:
         if entry.kind == LedgerEntry.Kind.FOLLOWING:
             _raise_to(_affected_by_following(entry), entry)
-        elif entry.kind == LedgerEntry.Kind.RECALCULATION or (
-            entry.kind == LedgerEntry.Kind.DECISION and _differs(entry, ("published",))
-        ):
-            _raise_to(_reached(entry), entry)
 
 
 def _raise_to(affected: QuerySet[Decision], entry: LedgerEntry) -> None:

@@ -49,7 +49,7 @@ class DecisionResult:
 
     @property
     def counted(self) -> int:
-        """How many ballots are counted."""
+        """The number of counted ballots."""
         return self.participation.counted
 
     @classmethod

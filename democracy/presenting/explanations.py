@@ -11,11 +11,11 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.explaining.closures import KnownBallots, ballots_known
-from democracy.explaining.sources import active_followings, influence, under_pseudonyms
+from democracy.explaining.sources import active_followings, influence, members_under_pseudonyms
 from democracy.models import Choice, Decision, Membership
 from democracy.presenting import numbers, wording
 from democracy.presenting.wording import SourceWords
-from democracy.reading.ballots import Voter, ballot_behind, voters
+from democracy.reading.ballots import Owner, ballot_behind, owners
 from democracy.reading.followings import MOST_DRAWN
 from graph import Source, StagedBallot
 
@@ -28,10 +28,10 @@ MOST_INFLUENTIAL = 10
 class SourceLine:
     """A cast ballot that the explained one rests on; `via`: the people between, `tags`: of the first following."""
 
-    voter: Voter
+    owner: Owner
     share: Fraction | float
     microstars: tuple[int, ...]
-    via: tuple[Voter, ...]
+    via: tuple[Owner, ...]
     tags: tuple[str, ...]
 
     @property
@@ -49,12 +49,12 @@ class TreeNode:
     note: str = ""
     children: list[TreeNode] = field(default_factory=list)
 
-    def child(self, voter: Voter) -> TreeNode:
+    def child(self, owner: Owner) -> TreeNode:
         """Find the child for this person, or add it."""
         for node in self.children:
-            if (node.name, node.handle) == (voter.name, voter.handle):
+            if (node.name, node.handle) == (owner.name, owner.handle):
                 return node
-        self.children.append(TreeNode(voter.name, voter.handle))
+        self.children.append(TreeNode(owner.name, owner.handle))
         return self.children[-1]
 
 
@@ -69,7 +69,7 @@ class ChoiceWords:
 class Explanation:
     """A member's ballot in one decision. `sources` are the heaviest; `others` more have `others_share` together."""
 
-    voter: Voter
+    owner: Owner
     kind: str
     tags: tuple[str, ...]
     choices: tuple[ChoiceWords, ...]
@@ -115,14 +115,14 @@ def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | N
     everything = known.calculation.sources(member)
     sources = everything[:MOST_SOURCES]
     named = [member, *{one for source in sources for one in source.path}]
-    hidden = under_pseudonyms([decision])[decision.pk]
-    people = voters(viewer, decision, named, hidden=dict.fromkeys(hidden, ballot.kind))
+    hidden = members_under_pseudonyms([decision])[decision.pk]
+    people = owners(viewer, decision, named, hidden=dict.fromkeys(hidden, ballot.kind))
     # A member who has become anonymous since bears no pseudonym here: former followers could tell whose it is.
     for one in hidden.intersection(people) - {member}:
         people[one] = replace(people[one], key="", name=access.ANONYMOUS)
     lines = tuple(
         SourceLine(
-            voter=people[source.member],
+            owner=people[source.member],
             share=source.weight,
             microstars=_microstars(known, source.member),
             via=tuple(people[one] for one in source.path[1:-1]),
@@ -132,7 +132,7 @@ def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | N
     )
     rest = 1 - sum(source.weight for source in sources)
     return Explanation(
-        voter=people[member],
+        owner=people[member],
         kind=ballot.kind,
         tags=tuple(sorted(ballot.tags)),
         choices=_choices(decision, known.choices, ballot, lines, rest, len(everything) - len(lines)),
@@ -170,7 +170,7 @@ def _choices(
     for at, pk in enumerate(order):
         words = [
             SourceWords(
-                name="you" if line.voter.is_self else line.voter.name,
+                name="you" if line.owner.is_self else line.owner.name,
                 share=line.share,
                 stars=line.microstars[at],
                 via=tuple(one.name for one in line.via),
@@ -183,12 +183,12 @@ def _choices(
     return tuple(found)
 
 
-def _tree(voter: Voter, lines: Iterable[SourceLine]) -> tuple[TreeNode, ...]:
+def _tree(owner: Owner, lines: Iterable[SourceLine]) -> tuple[TreeNode, ...]:
     """Join the strongest paths into a tree, from the ballot's owner to the sources."""
-    root = TreeNode("You" if voter.is_self else voter.name, voter.handle)
+    root = TreeNode("You" if owner.is_self else owner.name, owner.handle)
     for line in lines:
         node = root
-        for one in (*line.via, line.voter):
+        for one in (*line.via, line.owner):
             node = node.child(one)
         node.share = line.share_text
     return (root,)
@@ -201,7 +201,7 @@ def _tree(voter: Voter, lines: Iterable[SourceLine]) -> tuple[TreeNode, ...]:
 class Influential:
     """A cast ballot and the number of counted ballots it carries, itself included; `share`: of all counted ballots."""
 
-    voter: Voter
+    owner: Owner
     ballots: float
     share: float
 
@@ -210,7 +210,7 @@ def most_influential(viewer: Viewer, decision: Decision, *, counted: int) -> lis
     """Find the cast ballots that carry more than themselves, weightiest first, without what pseudonyms inherit."""
     weightiest, _ = influence(decision, stop=MOST_INFLUENTIAL)
     carrying = [one for one in weightiest if one.ballots > 1]
-    people = voters(viewer, decision, [one.member.pk for one in carrying], hidden={})
+    people = owners(viewer, decision, [one.member.pk for one in carrying], hidden={})
     return [Influential(people[one.member.pk], one.ballots, one.ballots / max(counted, 1)) for one in carrying]
 
 

@@ -36,6 +36,25 @@ def audience_sentence(community: str, *, is_public: bool, is_live: bool, is_anon
     return f"{who} will see your stars, tags and comment {name}. {when}"
 
 
+LIVE_AND_ANONYMOUS = (
+    "This community has anonymous voters. With live results somebody who watches the totals while one person votes can "
+    "work out that ballot. In steps each ballot has at least four others to hide among; after closing, all of them."
+)
+
+
+def turnout_sentence(at_least: int) -> str:
+    """Say, in steps, how many have voted where ballots are hidden."""
+    return f"At least {at_least:,} ballots have been cast." if at_least else "Fewer than five ballots have been cast."
+
+
+# --- After a change ---------------------------------------------------------------------------------------------------
+# Pages and the API say these alike.
+
+VOTE_RECORDED = "Vote recorded!"
+FOLLOWING_UPDATED = (
+    "Following updated! Keep an eye on decision results as they recalculate based on your new delegation."
+)
+RECALCULATION_STARTED = "Recalculation started - results will update shortly"
 RECALCULATED = "Results are being recalculated - watch the live stats panel for updates."
 _NEXT_RESULT = {
     "batched": "A result is shown whenever five members have voted or changed their vote.",
@@ -48,15 +67,9 @@ def next_result_sentence(results_visibility: str) -> str:
     return _NEXT_RESULT.get(results_visibility, RECALCULATED)
 
 
-LIVE_AND_ANONYMOUS = (
-    "This community has anonymous voters. With live results somebody who watches the totals while one person votes can "
-    "work out that ballot. In steps each ballot has at least four others to hide among; after closing, all of them."
-)
-
-
-def turnout_sentence(at_least: int) -> str:
-    """Say, in steps, how many have voted where ballots are hidden."""
-    return f"At least {at_least:,} ballots have been cast." if at_least else "Fewer than five ballots have been cast."
+def welcome_sentence(community: str) -> str:
+    """Welcome somebody who has joined."""
+    return f"Welcome to {community}! Your participation will be reflected in all active decision results."
 
 
 # --- Where a ballot comes from ----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ No list is ordered by ids or times of anonymous members.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -83,9 +83,9 @@ def _read(decision: Decision, choices: int) -> Columns:
 
 
 @dataclass(frozen=True)
-class Voter:
-    """The member behind a ballot, as the viewer may know them. `key` names the ballot in addresses and tells no more
-    than the name. `handle`: "" for somebody anonymous.
+class Owner:
+    """The owner of a ballot, whatever their role, as the viewer may know them. `key` names the ballot in addresses and
+    tells no more than the name. `handle`: "" for somebody anonymous.
     """
 
     key: str
@@ -97,7 +97,7 @@ class Voter:
 
 @dataclass(frozen=True)
 class BallotRow:
-    voter: Voter
+    owner: Owner
     kind: str
     microstars: tuple[int, ...]
     tags: tuple[str, ...]
@@ -109,8 +109,8 @@ ANONYMOUS_KEY = "a-"
 MEMBER_KEY = "m-"
 
 
-def under_pseudonyms(decision: Decision, columns: Columns) -> frozenset[int]:
-    """The rows that are shown under pseudonyms."""
+def rows_under_pseudonyms(decision: Decision, columns: Columns) -> frozenset[int]:
+    """The rows that are shown under pseudonyms: those stored so, and inherited ballots of members anonymous now."""
     members = Membership.objects.filter(community=decision.community_id, is_anonymous=True)
     now = set(members.values_list("pk", flat=True))
     return frozenset(
@@ -122,10 +122,10 @@ def under_pseudonyms(decision: Decision, columns: Columns) -> frozenset[int]:
     )
 
 
-def voters(
+def owners(
     viewer: Viewer, decision: Decision, member_ids: Sequence[int], *, hidden: Mapping[int, str]
-) -> dict[int, Voter]:
-    """The members behind ballots of a decision, by id, as the viewer may know them.
+) -> dict[int, Owner]:
+    """The owners of ballots in a decision, by membership id, as the viewer may know them.
 
     `hidden`: the members whose ballots bear pseudonyms, with the kinds of these ballots.
     """
@@ -137,10 +137,10 @@ def voters(
         if pk in hidden:
             # Lobbyists are not anonymous: whoever became one since cast this as a voter.
             name_here = access.pseudonym(decision.pk, pk, kind=hidden[pk])
-            found[pk] = Voter(_anonymous_key(name_here), name_here, "", is_lobbyist=False, is_self=is_self)
+            found[pk] = Owner(_anonymous_key(name_here), name_here, "", is_lobbyist=False, is_self=is_self)
         else:
             is_lobbyist = role == Membership.Role.LOBBYIST
-            found[pk] = Voter(f"{MEMBER_KEY}{pk}", name, handle, is_lobbyist, is_self)
+            found[pk] = Owner(f"{MEMBER_KEY}{pk}", name, handle, is_lobbyist, is_self)
     return found
 
 
@@ -173,7 +173,7 @@ def ballot_rows(
     a choice ("2") by its stars, the fewest first ("-2": the most first).
     """
     row_of = columns.row_of
-    hidden = under_pseudonyms(decision, columns)
+    hidden = rows_under_pseudonyms(decision, columns)
     rows = _found(decision, columns, hidden, search)
     if kind:
         lobbyists = {row_of[member] for member in _lobbyists(decision) if member in row_of} - hidden
@@ -224,8 +224,8 @@ def _lobbyists(decision: Decision) -> set[int]:
 def read_rows(viewer: Viewer, decision: Decision, columns: Columns, rows: Sequence[int]) -> Iterator[BallotRow]:
     """These rows with names, tags and comments."""
     members = [columns.members[row] for row in rows]
-    hidden = under_pseudonyms(decision, columns)
-    people = voters(viewer, decision, members, hidden={columns.members[row]: columns.kinds[row] for row in hidden})
+    hidden = rows_under_pseudonyms(decision, columns)
+    people = owners(viewer, decision, members, hidden={columns.members[row]: columns.kinds[row] for row in hidden})
     comments = dict(
         Ballot.objects.filter(decision=decision, membership__in=members)
         .exclude(comment="")
@@ -234,7 +234,7 @@ def read_rows(viewer: Viewer, decision: Decision, columns: Columns, rows: Sequen
     for row in rows:
         member = columns.members[row]
         yield BallotRow(
-            voter=people[member],
+            owner=people[member],
             kind=columns.kinds[row],
             microstars=tuple(columns.microstars[row].tolist()),
             tags=tuple(sorted(_tags_shown(columns, hidden, row))),
@@ -318,8 +318,8 @@ def ballots_of(decisions: Sequence[Decision], *, start: int, stop: int) -> dict[
     return pages
 
 
-# Both give keys only, since there may be a million rows to sort; and of one decision a database finds the first few
-# without putting all others in order, while numbers are given to every row.
+# Both return keys alone, since there may be a million rows to sort. For one decision a slice is enough: the database
+# finds the first few without sorting the others. For several decisions it has to number every row.
 
 
 def _page_of_one(known: QuerySet[StagedBallot], start: int, stop: int) -> list[int]:
@@ -388,10 +388,7 @@ def ballots_shown(viewer: Viewer, of: Membership) -> list[Ballot]:
     return list(ballots[:_BALLOTS_FOR_TAGS])
 
 
-def tags_by_use(ballots: Iterable[Ballot]) -> list[str]:
-    """The tags on these ballots, the most used first."""
-    uses: dict[str, int] = {}
-    for ballot in ballots:
-        for tag in ballot.tags:
-            uses[tag] = uses.get(tag, 0) + 1
+def tags_by_use(lists: Iterable[Iterable[str]]) -> list[str]:
+    """The tags in these lists, the most used first."""
+    uses = Counter(tag for tags in lists for tag in tags)
     return sorted(uses, key=lambda tag: (-uses[tag], tag))

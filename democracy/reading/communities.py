@@ -86,11 +86,12 @@ def standing(viewer: Viewer, community: Community) -> Standing:
         rejected=newest if status == Application.Status.REJECTED else None,
         may_read=current is not None or community.visibility == Community.Visibility.PUBLIC,
         was_removed=latest is not None and latest.was_removed,
-        is_last_manager=current is not None and current.is_manager and not _other_managers(current).exists(),
+        is_last_manager=current is not None and current.is_manager and not other_managers(current).exists(),
     )
 
 
-def _other_managers(member: Membership) -> QuerySet[Membership]:
+def other_managers(member: Membership) -> QuerySet[Membership]:
+    """The managers of a member's community without that member."""
     managers = Membership.objects.current().managers().filter(community=member.community_id)
     return managers.exclude(pk=member.pk)
 
@@ -144,6 +145,11 @@ def unnamed_member_count(viewer: Viewer, community: Community) -> int:
     current = Membership.objects.current().filter(community=community)
     # A difference of counts: to look up each member among so many others takes PostgreSQL their product.
     return current.count() - access.memberships_visible_to(viewer).filter(community=community).count()
+
+
+def has_anonymous_voters(community_id: int) -> bool:
+    """Whether somebody in a community is anonymous, so that live results could give their vote away."""
+    return Membership.objects.current().filter(community=community_id, is_anonymous=True).exists()
 
 
 def pending_applications(viewer: Viewer, community: Community) -> QuerySet[Application]:

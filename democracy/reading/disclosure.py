@@ -71,10 +71,6 @@ class Disclosure:
         """Whether the viewer may know that somebody acted under this name; managers know who anonymous members are."""
         return self.is_manager or user_id not in self._anonymous_users
 
-    def knows_member(self, membership_id: int) -> bool:
-        """Whether the viewer may know whose followings these are; those of anonymous members nobody else may know."""
-        return membership_id not in self._anonymous_members
-
     def _is_own(self, entry: LedgerEntry) -> bool:
         return entry.membership_id in self.own_members
 

@@ -22,7 +22,7 @@ from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
 from democracy.caches import BoundedCache
-from democracy.errors import PermissionDenied, SelfFollowing
+from democracy.errors import PermissionDenied
 from democracy.models import Community, Decision, Following, LedgerEntry, Membership
 from democracy.models.viewers import user_id
 
@@ -294,17 +294,3 @@ def order_after_moving(viewer: Viewer, community_id: int, followee_id: int, *, s
     place = order.index(followee_id)
     order.insert(max(place + steps, 0), order.pop(place))
     return order
-
-
-def followable(viewer: Viewer, community_id: int, membership_id: int) -> Membership:
-    """A member of the viewer's community whom the viewer could follow, with user. Raises PermissionDenied,
-    SelfFollowing.
-    """
-    own = access.require_member(viewer, community_id)
-    if own.pk == membership_id:
-        raise SelfFollowing("You cannot follow yourself.")
-    members = Membership.objects.current().filter(community=community_id, is_anonymous=False)
-    found = members.select_related("user").filter(pk=membership_id).first()
-    if found is None:
-        raise PermissionDenied
-    return found

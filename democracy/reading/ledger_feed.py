@@ -165,7 +165,7 @@ def _item(entry: LedgerEntry, names: Names) -> FeedItem:
     is_open, decision = rights.opens(entry), rights.decision_of(entry)
     return FeedItem(
         revision=entry.revision,
-        time=entry.time if is_open else entry.time.replace(minute=0, second=0, microsecond=0),
+        time=entry.time if is_open else access.to_the_hour(entry.time),
         kind=entry.kind,
         sentence=sentences.sentence(entry, names) if is_open else sentences.closed_sentence(entry, names),
         decision_id=decision,

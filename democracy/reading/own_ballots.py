@@ -10,7 +10,7 @@ from democracy.access import Viewer
 from democracy.ledger import contents
 from democracy.models import Ballot, Choice, Decision, LedgerEntry, Membership, StagedBallot, Vote
 from democracy.models.packed import TAGS_TEXT, tag_set, unpack
-from democracy.reading.ballots import ShownBallot, shown_ballot
+from democracy.reading.ballots import ShownBallot, shown_ballot, tags_by_use
 from democracy.reading.communities import own_memberships
 from democracy.reading.decisions import choices_of
 from graph import STAR
@@ -66,13 +66,13 @@ def _receipt(decision: Decision, membership: Membership) -> LedgerEntry | None:
     return ledger.newest_entry(decision.community_id, subject)
 
 
-def anonymously_cast(voters: Iterable[tuple[Decision, Membership]]) -> dict[int, bool]:
+def anonymously_cast(casters: Iterable[tuple[Decision, Membership]]) -> dict[int, bool]:
     """Whether a ballot that the member casts now will bear a pseudonym, by decision.
 
     If they have had a ballot there, it bears a pseudonym if that one did: a ballot that appears under the other name
     while one vanishes would tell whose both are.
     """
-    subjects = {contents.ballot_subject(one.pk, member.pk): (one, member) for one, member in voters}
+    subjects = {contents.ballot_subject(one.pk, member.pk): (one, member) for one, member in casters}
     entries = LedgerEntry.objects.filter(
         community__in={member.community_id for _, member in subjects.values()}, subject__in=subjects
     )
@@ -88,11 +88,7 @@ def suggested_tags(viewer: Viewer, decision: Decision) -> list[str]:
     decisions = list(access.decisions_visible_to(viewer).filter(community=decision.community_id))
     shown = [one.pk for one in decisions if access.shows_ballots(one)]
     lists = Ballot.objects.filter(decision__in=shown).annotate(text=TAGS_TEXT).values_list("text", flat=True).distinct()
-    uses: dict[str, int] = {}
-    for text in lists.order_by("text")[:_LISTS_OF_TAGS]:
-        for tag in tag_set(text):
-            uses[tag] = uses.get(tag, 0) + 1
-    return sorted(uses, key=lambda tag: (-uses[tag], tag))[:_SUGGESTIONS]
+    return tags_by_use(map(tag_set, lists.order_by("text")[:_LISTS_OF_TAGS]))[:_SUGGESTIONS]
 
 
 def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, ShownBallot]:

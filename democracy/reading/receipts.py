@@ -109,7 +109,7 @@ def _row(entry: LedgerEntry, rights: Disclosure) -> dict[str, Any]:
     row = {"revision": entry.revision, "commitment": entry.commitment, "hash": entry.hash}
     if rights.opens(entry):
         return row | ledger_feed.opened(entry)
-    hour = written_time(entry.time.replace(minute=0, second=0, microsecond=0))
+    hour = written_time(access.to_the_hour(entry.time))
     return row | {"kind": str(entry.kind), "hour": hour, "decision": rights.decision_of(entry)}
 
 

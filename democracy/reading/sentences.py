@@ -348,7 +348,7 @@ _PARTS = {
     "lot_seed": "Seed of the lots",
     "choices": "Choices",
     "clarifications": "Clarifications",
-    "voter": "Voter",
+    "voter": "Cast by",
     "stars": "Stars",
     "abstain": "Abstains",
     "comment": "Comment",

@@ -32,18 +32,15 @@ from democracy.models import (
     Membership,
     StagedBallot,
 )
-from democracy.models.packed import TAGS_TEXT, pack, tag_set
+from democracy.models.packed import TAGS_TEXT, tag_set
 from democracy.models.results import DecisionResult
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
-from democracy.recalculation.staging import kinds_of, under_pseudonyms
-from democracy.recalculation.storing import is_due
+from democracy.recalculation.staging import kinds_of, staged_under_pseudonyms
+from democracy.recalculation.storing import NO_BALLOT, is_due, rows_of
 from graph import Calculation, DelegationGraph
 
 Kind = LedgerEntry.Kind
-# Kind, packed microstars, tags, whether it is counted, whether it bears a pseudonym.
-Row = tuple[str, bytes, frozenset[str], bool, bool]
 _ROWS = 2_000
-_NONE: Row = (StagedBallot.Kind.NONE, b"", frozenset(), False, False)
 
 
 def faults(community: Community, *, keys: Iterable[str] = ()) -> Iterator[str]:
@@ -277,17 +274,15 @@ class _Walk:
 
     def _compare_staged(self, decision: Decision, calculation: Calculation) -> Iterator[str]:
         columns = calculation.staged_columns()
-        rows = zip(columns.kinds, map(pack, columns.microstars), columns.tags, columns.counted.tolist(), strict=True)
-        anonymous = under_pseudonyms(self.inputs.decisions[decision.pk], self.inputs.anonymous, kinds_of(columns))
-        expected: dict[int, Row] = {
-            member: (str(kind), packed, tags, counted, member in anonymous)
-            for member, (kind, packed, tags, counted) in zip(columns.members, rows, strict=True)
-        }
+        anonymous = staged_under_pseudonyms(
+            self.inputs.decisions[decision.pk], self.inputs.anonymous, kinds_of(columns)
+        )
+        expected = dict(rows_of(columns, anonymous))
         stored = StagedBallot.objects.filter(decision=decision).annotate(tags_text=TAGS_TEXT)
         written = ("membership_id", "kind", "microstars", "tags_text", "is_counted", "is_anonymous", "changed_revision")
         for member, kind, stars, tags, counted, is_anonymous, changed in stored.values_list(*written).iterator(_ROWS):
             name = f"the staged ballot of membership {member} in decision {decision.pk}"
-            if (kind, bytes(stars), tag_set(tags), counted, is_anonymous) != expected.pop(member, _NONE):
+            if (kind, bytes(stars), tag_set(tags), counted, is_anonymous) != expected.pop(member, NO_BALLOT):
                 yield f"{name} is not what the ledger gives"
             if not 0 < changed <= decision.calculated_revision:
                 yield f"{name} says that it changed at revision {changed}, when nothing was calculated"

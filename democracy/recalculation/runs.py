@@ -6,6 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import close_old_connections, connection
@@ -90,6 +91,14 @@ def _stale(community_id: int) -> list[Decision]:
     return list(staleness.stale_decisions(clock.now()).filter(community=community_id).order_by("pk"))
 
 
+class _Staged(NamedTuple):
+    """A decision and its staging; `final`: it is closed, and this is its last."""
+
+    decision: Decision
+    staging: StagedDecision
+    final: bool
+
+
 def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: float) -> None:
     """Stage and tally each of these stale decisions once. They all show their ballots, or all hide them.
 
@@ -100,48 +109,56 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
     started = time.monotonic()
     if is_logged:
         eventlog.staging_started(decisions=len(stale), communities=1)
-    by_id = {decision.pk: decision for decision in stale}
-    now = clock.now()
-    closed = {pk for pk, decision in by_id.items() if decision.closes_at is not None and decision.closes_at <= now}
     stage = StageBallots(community_id)
-    staged: list[tuple[int, StagedDecision]] = []
     try:
-        live = staleness.live_decisions(community_id, now).values_list("pk", flat=True)
-        staged += stage.process(by_id.keys() - closed, live=live)
-        staged += [(pk, stage.final(by_id[pk])) for pk in sorted(closed)]
+        staged = _stage(stage, community_id, stale)
     except Exception as error:
         if _is_of_the_database(error):
             raise
         _record_failures(stale, error)
         return
-    ballots = sum(len(one.columns.members) if one.columns else len(one.ballots) for _, one in staged)
     seconds = time.monotonic() - started
     if is_logged:
-        eventlog.staging_completed(ballots=ballots, seconds=seconds)
+        eventlog.staging_completed(ballots=sum(one.staging.size for one in staged), seconds=seconds)
     measuring.staged.send_robust(None, seconds=seconds)
 
     started = time.monotonic()
     if is_logged:
         eventlog.tally_started(decisions=len(staged))
-    for position, (pk, one) in enumerate(staged):
-        try:
-            if time.monotonic() > deadline:
-                eventlog.limit_reached(f"Calculation stopped after {settings.RECALCULATION_TIMEOUT:g} seconds")
-                raise CalculationTimeout(f"took longer than {settings.RECALCULATION_TIMEOUT:g} seconds")
-            store(by_id[pk], one, Tally().process(one), claim, final=pk in closed)
-        except ClaimLost:
-            stage.not_stored(other for other, _ in staged[position:])
-            raise
-        except Exception as error:
-            if _is_of_the_database(error):
-                stage.not_stored(other for other, _ in staged[position:])
-                raise
-            stage.not_stored([pk])
-            _record_failures([by_id[pk]], error)
+    _tally(stage, staged, claim, deadline)
     seconds = time.monotonic() - started
     if is_logged:
         eventlog.tally_completed(seconds=seconds)
     measuring.tallied.send_robust(None, seconds=seconds)
+
+
+def _stage(stage: StageBallots, community_id: int, stale: list[Decision]) -> list[_Staged]:
+    """Stage the live decisions at the newest revision, then the closed ones as of their closing."""
+    by_id = {decision.pk: decision for decision in stale}
+    now = clock.now()
+    closed = {pk for pk, decision in by_id.items() if decision.closes_at is not None and decision.closes_at <= now}
+    live = staleness.live_decisions(community_id, now).values_list("pk", flat=True)
+    staged = [_Staged(by_id[pk], one, final=False) for pk, one in stage.process(by_id.keys() - closed, live=live)]
+    return staged + [_Staged(by_id[pk], stage.final(by_id[pk]), final=True) for pk in sorted(closed)]
+
+
+def _tally(stage: StageBallots, staged: list[_Staged], claim: Claim, deadline: float) -> None:
+    """Tally and store each staged decision; the failure of one is recorded and stops no other.
+
+    Raises ClaimLost, and the error of a database that is away. None of the others is stored then.
+    """
+    for position, (decision, staging, final) in enumerate(staged):
+        try:
+            if time.monotonic() > deadline:
+                eventlog.limit_reached(f"Calculation stopped after {settings.RECALCULATION_TIMEOUT:g} seconds")
+                raise CalculationTimeout(f"took longer than {settings.RECALCULATION_TIMEOUT:g} seconds")
+            store(decision, staging, Tally().process(staging), claim, final=final)
+        except Exception as error:
+            if isinstance(error, ClaimLost) or _is_of_the_database(error):
+                stage.not_stored(one.decision.pk for one in staged[position:])
+                raise
+            stage.not_stored([decision.pk])
+            _record_failures([decision], error)
 
 
 def _is_of_the_database(error: Exception) -> bool:

@@ -50,8 +50,8 @@ Ballots: TypeAlias = dict[int, dict[int, CastBallot | None]]
 class StagedDecision:
     """One staging of a decision at `revision`, to count and to store.
 
-    `ballots`: the staged ballots that may differ from the stored ones, because they changed, or another process stored
-    them, after this decision was last staged for storing here; None for a member who has none any more. After a
+    `ballots`: the staged ballots that may differ from the stored ones; None for a member who has none any more. Since
+    this process last took the decision for storing, they have changed, or another process has stored them. After a
     calculation from scratch `columns` holds all ballots instead. `anonymous`: the members among these whose ballots
     bear pseudonyms.
     """
@@ -62,6 +62,11 @@ class StagedDecision:
     ballots: Mapping[int, StagedBallot | None]
     columns: StagedColumns | None
     anonymous: frozenset[int]
+
+    @property
+    def size(self) -> int:
+        """The number of staged ballots to compare with the stored ones."""
+        return len(self.ballots) if self.columns is None else len(self.columns.members)
 
 
 @dataclass(frozen=True)
@@ -85,10 +90,11 @@ class _Closed:
     anonymous: frozenset[int]
 
 
-def under_pseudonyms(
+def staged_under_pseudonyms(
     decision: DecisionInputs, anonymous: Set[int], staged: Iterable[tuple[int, str]]
 ) -> frozenset[int]:
-    """Find the members whose ballots bear pseudonyms: see Note [Whether a ballot bears a name].
+    """Find the members whose ballots are to be stored under pseudonyms: see Note [Whether a ballot bears a name] in
+    `access`.
 
     `staged`: members with the kinds of their staged ballots.
     """
@@ -250,7 +256,7 @@ class LoadedCommunity:
             calculation.result,
             ballots,
             columns,
-            under_pseudonyms(one, self.anonymous, kinds),
+            staged_under_pseudonyms(one, self.anonymous, kinds),
         )
 
     def drop_except(self, decision_ids: Iterable[int]) -> None:
@@ -329,7 +335,7 @@ def _closed_calculation(decision: Decision) -> _Closed:
         calculation = Calculation.from_scratch(then.graph(), lots=one.lots, ballots=one.ballots)
         kinds = kinds_of(calculation.staged_columns())
         live = LiveCalculation(revision, one.choices, calculation)
-        closed = _Closed(live, under_pseudonyms(one, then.anonymous, kinds))
+        closed = _Closed(live, staged_under_pseudonyms(one, then.anonymous, kinds))
         _final.put(key, closed)
     return closed
 

@@ -9,7 +9,7 @@ nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +19,14 @@ from django.db.models import Case, Min, Value, When
 from democracy import ledger
 from democracy.database import bulk, clock
 from democracy.database.turns import turn
-from democracy.ledger import checkpoints
+from democracy.ledger import checkpoints, contents
 from democracy.live import publishing
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.models.packed import TAGS_TEXT, pack, tag_set
 from democracy.models.results import DecisionResult
 from democracy.recalculation.claims import Claim
 from democracy.recalculation.staging import StagedDecision
+from graph import StagedColumns
 
 # A BATCHED decision shows a new interim result once so many different voters have cast, changed or withdrawn a ballot.
 # Voters who inherit don't count: nobody can hide among them.
@@ -35,9 +36,9 @@ _TABLE = StagedBallot._meta.db_table
 _KEY = ("decision_id", "membership_id")
 _COLUMNS = (*_KEY, "kind", "microstars", "tags", "is_counted", "is_anonymous", "changed_revision")
 
-# Kind, packed microstars, tags, whether it is counted, whether it bears a pseudonym.
+# A staged ballot as it is stored: kind, packed microstars, tags, whether it is counted, whether it bears a pseudonym.
 Row = tuple[str, bytes, frozenset[str], bool, bool]
-_NONE: Row = (StagedBallot.Kind.NONE, b"", frozenset(), False, False)
+NO_BALLOT: Row = (StagedBallot.Kind.NONE, b"", frozenset(), False, False)
 
 
 def store(
@@ -109,7 +110,8 @@ def _have_voted(decision: Decision, since: int, until: int) -> bool:
     """
     entries = LedgerEntry.objects.filter(community=decision.community_id)
     # Nobody votes in a decision before the ledger knows it: earlier entries, as of an import, are not read.
-    known = entries.filter(subject=f"decision:{decision.pk}").aggregate(first=Min("revision"))["first"] or 0
+    about = entries.filter(subject=contents.decision_subject(decision.pk))
+    known = about.aggregate(first=Min("revision"))["first"] or 0
     written = entries.filter(
         revision__gt=max(since, known),
         revision__lte=until,
@@ -139,8 +141,8 @@ def _changed_rows(decision: Decision, staged: StagedDecision) -> Iterator[tuple[
     rows = dict(_staged_rows(staged))
     stored = _stored_rows(decision, None if staged.columns is not None else rows.keys())
     for member in rows.keys() | stored.keys():
-        row = rows.get(member) or _NONE
-        if row != stored.get(member, _NONE):
+        row = rows.get(member) or NO_BALLOT
+        if row != stored.get(member, NO_BALLOT):
             yield member, row
 
 
@@ -154,13 +156,16 @@ def _staged_rows(staged: StagedDecision) -> Iterator[tuple[int, Row | None]]:
                 member,
                 (ballot.kind, pack(ballot.microstars), ballot.tags, ballot.counted, member in staged.anonymous),
             )
-    if staged.columns is None:
-        return
-    columns = staged.columns
-    all_packed = map(pack, columns.microstars)
-    anonymous = map(staged.anonymous.__contains__, columns.members)
-    rows = zip(columns.kinds, all_packed, columns.tags, columns.counted.tolist(), anonymous, strict=True)
-    yield from zip(columns.members, rows, strict=True)
+    if staged.columns is not None:
+        yield from rows_of(staged.columns, staged.anonymous)
+
+
+def rows_of(columns: StagedColumns, anonymous: Set[int]) -> Iterator[tuple[int, Row]]:
+    """Turn all ballots of a calculation into rows, by member. `anonymous`: those whose ballots bear pseudonyms."""
+    packed = map(pack, columns.microstars)
+    hidden = map(anonymous.__contains__, columns.members)
+    rows = zip(columns.kinds, packed, columns.tags, columns.counted.tolist(), hidden, strict=True)
+    return zip(columns.members, rows, strict=True)
 
 
 def _stored_rows(decision: Decision, members: Collection[int] | None) -> dict[int, Row]:

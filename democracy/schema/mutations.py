@@ -11,8 +11,16 @@ from accounts.api import Info, Payload, mutation, pk_of
 from democracy import models, services
 from democracy.errors import InvalidInput
 from democracy.models import MAX_CHOICES
-from democracy.presenting.wording import LIVE_AND_ANONYMOUS, next_result_sentence
+from democracy.presenting.wording import (
+    FOLLOWING_UPDATED,
+    LIVE_AND_ANONYMOUS,
+    RECALCULATION_STARTED,
+    VOTE_RECORDED,
+    next_result_sentence,
+    welcome_sentence,
+)
 from democracy.reading import receipts
+from democracy.reading.communities import has_anonymous_voters
 from democracy.reading.decisions import calculation_states
 from democracy.schema import inputs
 from democracy.schema.types import ledger
@@ -21,19 +29,16 @@ from democracy.schema.types.decisions import Decision
 from democracy.schema.types.people import Following, Member
 from democracy.schema.types.results import CalculationStatus
 from democracy.schema.types.whatif import read_stars
-from democracy.services import Receipt
-from democracy.services.decisions import KEPT, has_anonymous_voters
+from democracy.services import RecordedBallot
+from democracy.services.decisions import KEPT
 
 WITHDRAWN = "Vote withdrawn!"
-VOTED = "Vote recorded!"
-FOLLOWED = "Following updated! Keep an eye on decision results as they recalculate based on your new delegation."
 LEFT = (
     "You left. Ballots with your name and your followings count for nothing there now; ballots that you cast under a "
     "pseudonym stay in their decisions."
 )
 HIDDEN = "You are anonymous now. Ballots that you had cast by name keep your name."
 SHOWN = "You are no longer anonymous. Ballots that you cast under a pseudonym keep it."
-RECALCULATING = "Recalculation started - results will update shortly"
 
 
 @strawberry.type
@@ -114,13 +119,13 @@ def _following(row: models.Following) -> Following:
     return Following(row=models.Following.objects.select_related("follower__user", "followee__user").get(pk=row.pk))
 
 
-def _recorded(receipt: Receipt, message: str = VOTED) -> BallotPayload:
+def _recorded(ballot: RecordedBallot, message: str = VOTE_RECORDED) -> BallotPayload:
     return BallotPayload(
-        decision=Decision(row=receipt.decision),
-        receipt=receipt.entry_hash,
-        full_receipt=ledger.Receipt(receipt=receipts.Receipt(receipt.entry)),
-        calculation=_status(receipt.decision),
-        message=f"{message} {next_result_sentence(receipt.decision.results_visibility)}",
+        decision=Decision(row=ballot.decision),
+        receipt=ballot.entry_hash,
+        full_receipt=ledger.Receipt(receipt=receipts.Receipt(ballot.entry)),
+        calculation=_status(ballot.decision),
+        message=f"{message} {next_result_sentence(ballot.decision.results_visibility)}",
     )
 
 
@@ -271,7 +276,7 @@ class Mutation:
     @mutation
     def cast_vote(self, info: Info, input: inputs.CastVoteInput) -> BallotPayload:
         """Cast or change your ballot, while the decision is open."""
-        receipt = services.cast_ballot(
+        ballot = services.cast_ballot(
             info.context.viewer,
             pk_of("Decision", input.decision_id, field="decision_id"),
             stars=read_stars(input.stars),
@@ -279,7 +284,7 @@ class Mutation:
             comment=input.comment,
             abstain=input.abstain,
         )
-        return _recorded(receipt)
+        return _recorded(ballot)
 
     @mutation
     def withdraw_vote(self, info: Info, decision_id: strawberry.ID) -> BallotPayload:
@@ -298,13 +303,13 @@ class Mutation:
         """Follow a member of your community on some tags or on everything, or change on which."""
         pk = pk_of("Member", input.member_id, field="member_id")
         made = services.follow(info.context.viewer, pk, tags=input.tags, order=input.order)
-        return FollowPayload(following=_following(made), message=FOLLOWED)
+        return FollowPayload(following=_following(made), message=FOLLOWING_UPDATED)
 
     @mutation
     def unfollow(self, info: Info, member_id: strawberry.ID) -> FollowPayload:
         """Stop following a member."""
         services.unfollow(info.context.viewer, pk_of("Member", member_id, field="member_id"))
-        return FollowPayload(message=FOLLOWED)
+        return FollowPayload(message=FOLLOWING_UPDATED)
 
     @mutation
     def recalculate(self, info: Info, decision_id: strawberry.ID) -> RecalculatePayload:
@@ -312,11 +317,13 @@ class Mutation:
         decision = services.request_recalculation(
             info.context.viewer, pk_of("Decision", decision_id, field="decision_id")
         )
-        return RecalculatePayload(decision=Decision(row=decision), calculation=_status(decision), message=RECALCULATING)
+        return RecalculatePayload(
+            decision=Decision(row=decision), calculation=_status(decision), message=RECALCULATION_STARTED
+        )
 
 
 def _warning(decision: models.Decision) -> str | None:
-    """Drafts only: of a published decision it can't be changed any more."""
+    """A caution about live results; for drafts alone, since nobody can change that once they are published."""
     is_live = decision.results_visibility == models.Decision.Visibility.LIVE
     is_told = is_live and decision.published_at is None and has_anonymous_voters(decision.community_id)
     return LIVE_AND_ANONYMOUS if is_told else None
@@ -324,6 +331,5 @@ def _warning(decision: models.Decision) -> str | None:
 
 def _welcome(application: models.Application) -> str:
     if application.status == models.Application.Status.APPROVED:
-        name = application.community.name
-        return f"Welcome to {name}! Your participation will be reflected in all active decision results."
+        return welcome_sentence(application.community.name)
     return "Your application was sent; a manager decides on it."

@@ -6,7 +6,7 @@ nothing written where a rule says no. `StageBallots` and `Tally` calculate; they
 
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import StageBallots
-from democracy.services.ballots import Receipt, cast_ballot, tag_ballot, withdraw_ballot
+from democracy.services.ballots import RecordedBallot, cast_ballot, tag_ballot, withdraw_ballot
 from democracy.services.communities import (
     apply_to_community,
     create_community,
@@ -32,7 +32,7 @@ from democracy.services.followings import follow, reorder_followings, unfollow
 
 __all__ = [
     "ChoiceInput",
-    "Receipt",
+    "RecordedBallot",
     "StageBallots",
     "Tally",
     "add_clarification",

@@ -24,10 +24,10 @@ _VOTES = Vote._meta.db_table
 
 
 @dataclass(frozen=True)
-class Receipt:
-    """A voter's receipt for a ballot: its ledger entry.
+class RecordedBallot:
+    """A ballot as a command left it (None: withdrawn), and the ledger entry that records it: the caster's receipt.
 
-    The hash shows to anybody that the ballot was recorded. With the salt its caster can show what was recorded.
+    The entry's hash shows to anybody that the ballot was recorded. With the salt its caster can show what was recorded.
     """
 
     decision: Decision
@@ -48,11 +48,11 @@ def cast_ballot(
     tags: Iterable[str] | None = None,
     comment: str | None = None,
     abstain: bool = False,
-) -> Receipt:
+) -> RecordedBallot:
     """Cast or change one's ballot. An abstention stops inheritance, hands nothing on, and rates nothing.
 
     `stars`: 0 to 5 by choice id; a choice that isn't named is unrated. `tags`, `comment`: None keeps those of the
-    ballot that is there. Returns the receipt, of the entry before where nothing changed.
+    ballot that is there. Returns the ballot with its entry, the one before where nothing changed.
     Raises PermissionDenied, DecisionNotOpen, DecisionClosed, InvalidStars, EmptyBallot, InvalidTag, InvalidInput.
     """
     decision, member = _voter(viewer, decision_id)
@@ -73,7 +73,7 @@ def cast_ballot(
         _write_votes(ballot, stars)
         recording.add(contents.ballot_written(ballot, stars))
         _log(eventlog.vote_cast, decision, member, ballot)
-    return Receipt(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
+    return RecordedBallot(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
 
 
 def _log(write: Callable[[str, str], None], decision: Decision, member: Membership, ballot: Ballot) -> None:
@@ -102,7 +102,7 @@ def _write_votes(ballot: Ballot, stars: Mapping[int, int]) -> None:
 
 
 @command
-def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> Receipt:
+def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> RecordedBallot:
     """Replace the tags of one's cast ballot.
 
     Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot, InvalidTag.
@@ -115,11 +115,11 @@ def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> Rece
         ballot.tags = wanted
         ballot.save(update_fields=["tags"])
         _log(eventlog.vote_tagged, decision, member, ballot)
-    return Receipt(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
+    return RecordedBallot(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
 
 
 @command
-def withdraw_ballot(viewer: Viewer, decision_id: int) -> Receipt:
+def withdraw_ballot(viewer: Viewer, decision_id: int) -> RecordedBallot:
     """Take one's ballot back and inherit again.
 
     Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot.
@@ -132,7 +132,7 @@ def withdraw_ballot(viewer: Viewer, decision_id: int) -> Receipt:
         ballot.delete()
         recording.add(contents.ballot_withdrawn(ballot))
         _log(eventlog.vote_withdrawn, decision, member, ballot)
-    return Receipt(decision, None, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
+    return RecordedBallot(decision, None, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
 
 
 def _voter(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:

@@ -24,6 +24,7 @@ from democracy.errors import (
 )
 from democracy.ledger import contents
 from democracy.models import Application, Community, Following, Greeting, LedgerEntry, Membership
+from democracy.reading.communities import other_managers
 from democracy.services import validation
 from democracy.services.commands import command
 
@@ -242,8 +243,7 @@ def _end(member: Membership, recording: ledger.Recording, *, removed: bool) -> N
 
 
 def _require_other_manager(member: Membership) -> None:
-    managers = Membership.objects.current().managers().filter(community=member.community_id)
-    if member.is_manager and not managers.exclude(pk=member.pk).exists():
+    if member.is_manager and not other_managers(member).exists():
         raise LastManager("You are the last manager: make somebody else a manager first.")
 
 

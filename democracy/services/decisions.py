@@ -111,14 +111,7 @@ def update_decision(
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
         decision.refresh_from_db()
         if decision.published_at is not None:
-            if choices is not None:
-                raise ChoicesFrozen("The choices of a published decision cannot change.")
-            if opens_at not in (KEPT, decision.opens_at):
-                raise InvalidInput("The opening of a published decision cannot change.", field="opens_at")
-            if results_visibility not in (None, decision.results_visibility):
-                raise InvalidInput(
-                    "When results are shown cannot change once a decision is published.", field="results_visibility"
-                )
+            _require_fixed_parts(decision, choices=choices, opens_at=opens_at, results_visibility=results_visibility)
             if not isinstance(closes_at, Kept):
                 _require_later_closing(decision, closes_at, recording.time)
         change = contents.decision_change(decision)
@@ -141,6 +134,24 @@ def update_decision(
         if what:
             transaction.on_commit(lambda: eventlog.decision_changed(actor, decision.title, what), robust=True)
     return decision
+
+
+def _require_fixed_parts(
+    decision: Decision,
+    *,
+    choices: Sequence[ChoiceInput] | None,
+    opens_at: datetime | Kept | None,
+    results_visibility: str | None,
+) -> None:
+    """Refuse to change what people rely on once a decision is published."""
+    if choices is not None:
+        raise ChoicesFrozen("The choices of a published decision cannot change.")
+    if opens_at not in (KEPT, decision.opens_at):
+        raise InvalidInput("The opening of a published decision cannot change.", field="opens_at")
+    if results_visibility not in (None, decision.results_visibility):
+        raise InvalidInput(
+            "When results are shown cannot change once a decision is published.", field="results_visibility"
+        )
 
 
 def _require_not_opened(decision: Decision, now: datetime, *, field: str) -> None:
@@ -329,12 +340,8 @@ def recalculation_change(decision_id: int | None) -> Change:
     )
 
 
-def has_anonymous_voters(community_id: int) -> bool:
-    """Tell whether live results could give somebody's vote away. The form for a new decision then says so."""
-    return Membership.objects.current().filter(community=community_id, is_anonymous=True).exists()
-
-
 def _managed(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
+    """Find a decision, and the viewer as a manager of its community. Raises PermissionDenied."""
     decision = Decision.objects.filter(pk=decision_id).first()
     if decision is None:
         raise PermissionDenied

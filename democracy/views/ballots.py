@@ -32,7 +32,6 @@ from democracy.views._undo import Undo, keep, undo_of
 from democracy.views.communities import WATCH
 from democracy.views.decisions import DETAIL_FRAGMENTS, voting
 
-RECORDED = "Vote recorded!"
 ABSTAINED = "You abstained."
 WITHDRAWN = "Your ballot is withdrawn. If you follow somebody who votes, you inherit again."
 LATE = "Voting closed while you were writing."
@@ -66,7 +65,7 @@ def vote_submit(request: HtmxRequest, community_id: int, decision_id: int) -> Ht
         context |= result_panel(context) | voting(request.user, context, form)
         return _shown(request, context, DETAIL_FRAGMENTS)
     if not form.cleaned_data["abstain"]:
-        _say(request, RECORDED, context["decision"])
+        _say(request, wording.VOTE_RECORDED, context["decision"])
         return _voted(request, community_id, decision_id, typed=_typed_beside(request, form))
     _say(request, ABSTAINED, context["decision"])
     typed = _typed(request.POST, form)

@@ -13,6 +13,7 @@ from accounts.returning import no_page, signed_in
 from democracy import access, services
 from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
 from democracy.models import Application, Community, Decision
+from democracy.presenting.wording import welcome_sentence
 from democracy.reading import communities as reading_communities
 from democracy.reading import decisions as reading_decisions
 from democracy.views._errors import answered, submitted
@@ -80,8 +81,7 @@ def welcome_new_member(request: HtmxRequest, community: Community) -> None:
 
 
 def _say_welcome(request: HtmxRequest, name: str) -> None:
-    welcome = f"Welcome to {name}! Your participation will be reflected in all active decision results."
-    messages.success(request, f"{welcome} {WATCH}")
+    messages.success(request, f"{welcome_sentence(name)} {WATCH}")
 
 
 @signed_in

@@ -27,8 +27,8 @@ from democracy.models import MIN_CHOICES, Decision
 from democracy.presenting.audiences import audiences
 from democracy.presenting.explanations import explain_own
 from democracy.presenting.wording import LIVE_AND_ANONYMOUS
+from democracy.reading.communities import has_anonymous_voters
 from democracy.reading.own_ballots import own_ballot, suggested_tags
-from democracy.services.decisions import has_anonymous_voters
 from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, managers_only, submitted
 from democracy.views._frames import frame

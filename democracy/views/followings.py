@@ -14,19 +14,20 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.requests import HtmxRequest
 from accounts.returning import no_page, signed_in
 from democracy import access, services
+from democracy.errors import PermissionDenied
 from democracy.explaining.what_if import preview_following
 from democracy.forms.followings import FollowForm, MoveForm
+from democracy.presenting.wording import FOLLOWING_UPDATED
 from democracy.reading import communities
 from democracy.reading import followings as reading_followings
 from democracy.reading.ballots import ballots_shown, tags_by_use
+from democracy.services.followings import followable
 from democracy.views._errors import answered, opened_from, submitted
 from democracy.views._frames import frame
 from democracy.views._pages import page_of, render_page
 from democracy.views.communities import WATCH
 
-UPDATED = (
-    "Following updated! Keep an eye on decision results as they recalculate based on your new delegation. " + WATCH
-)
+UPDATED = f"{FOLLOWING_UPDATED} {WATCH}"
 _PER_PAGE = 12
 _FRAGMENTS = {"dialog-body": "democracy/_follow_form.html", "follow-preview": "democracy/_follow_preview.html"}
 
@@ -62,12 +63,14 @@ def follow_preview(request: HtmxRequest, community_id: int, membership_id: int) 
 
 def _follow_context(request: HtmxRequest, community_id: int, membership_id: int) -> dict[str, Any]:
     context = frame(request.user, community_id, tab="members")
-    followee = reading_followings.followable(request.user, community_id, membership_id)
+    followee, _ = followable(request.user, membership_id)
+    if followee.community_id != community_id:
+        raise PermissionDenied
     return context | {
         "member": followee,
         "following": reading_followings.own_followings(request.user).filter(followee=followee).first(),
         "next": opened_from(request),
-        "suggestions": tags_by_use(ballots_shown(request.user, followee)),
+        "suggestions": tags_by_use(ballot.tags for ballot in ballots_shown(request.user, followee)),
     }
 
 

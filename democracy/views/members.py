@@ -60,7 +60,7 @@ def member(request: HtmxRequest, community_id: int, membership_id: int) -> HttpR
         "followers": page_of(request, followers, per_page=_MOST_SHOWN, parameter="followers"),
         "own_following": followings.own_followings(request.user).filter(followee=shown).first(),
         "ballots": ballots[:_MOST_SHOWN],
-        "tags": tags_by_use(ballots),
+        "tags": tags_by_use(ballot.tags for ballot in ballots),
     }
     fragments = {
         "member-followers": "democracy/_member_followers.html",

@@ -20,12 +20,11 @@ from democracy.presenting.explanations import drawn_followings, most_influential
 from democracy.presenting.history import calculations, history_chart, in_short
 from democracy.presenting.margins import exact_margin, rough_margin
 from democracy.presenting.results import outcome
+from democracy.presenting.wording import RECALCULATION_STARTED
 from democracy.reading.ballots import columns_of, tags_on_ballots
 from democracy.views._decisions import checkpoint_of, decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered, managers_only
 from democracy.views._pages import download, page_of, render_page
-
-STARTED = "Recalculation started - results will update shortly"
 
 
 @require_safe
@@ -134,7 +133,7 @@ def recalculate_results(request: HtmxRequest, community_id: int, decision_id: in
     """
     context = decision_frame(request.user, community_id, decision_id)
     services.request_recalculation(request.user, decision_id)
-    messages.success(request, STARTED)
+    messages.success(request, RECALCULATION_STARTED)
     if not request.htmx:
         place = "decision-results" if request.POST.get("place") == "results" else "decision"
         return redirect(place, community_id, decision_id)

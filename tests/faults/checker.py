@@ -117,7 +117,7 @@ def check_results(decisions: Iterable[DecisionState], contents: Mapping[str, Con
 
 
 def _counted(ballot: Content) -> Content:
-    """What of a ballot counts: not its comment, and an unrated choice is one with 0 stars."""
+    """Reduce a ballot to what is counted: no comment, and an unrated choice is one with 0 stars."""
     if ballot is None:
         return None
     stars = {choice: count for choice, count in ballot["stars"].items() if count}

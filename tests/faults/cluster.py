@@ -107,11 +107,11 @@ class Cluster:
         self.manage("collectstatic", "--no-input", "--verbosity", "0")
 
     def manage(self, *arguments: str) -> str:
-        """What a command prints. Raises CommandFailed."""
+        """Run a command, and return what it prints. Raises CommandFailed."""
         return self._run([sys.executable, "manage.py", *arguments])
 
     def program(self, text: str, *arguments: str) -> str:
-        """What a program prints that uses CrowdVote's own modules. Raises CommandFailed."""
+        """Run a program that uses CrowdVote's own modules, and return what it prints. Raises CommandFailed."""
         return self._run([sys.executable, "-c", text, *arguments])
 
     def _run(self, command: Sequence[str]) -> str:

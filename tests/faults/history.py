@@ -1,4 +1,4 @@
-"""What people did and were told. Times are seconds since the run began, by one clock."""
+"""Records of what people did and were told. Times are seconds since the run began, by one clock."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Operation:
         return math.inf if self.outcome is Outcome.UNKNOWN else self.completed
 
     def applied(self, content: Content) -> Content:
-        """What it makes of what stands there. Raises Refusal where there is nothing to do it to."""
+        """Apply it to what stands there. Raises Refusal where there is nothing to do it to."""
         if self.kind in {Kind.CAST, Kind.FOLLOW}:
             return self.value
         if content is None:

@@ -1,4 +1,4 @@
-"""What is done to the cluster: a random schedule from a seed, and a record of every fault."""
+"""The faults done to the cluster: a random schedule from a seed, and a record of every fault."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Fault:
 
 
 def schedule(seed: int, *, seconds: float, kills: int, workers: bool) -> list[tuple[float, Kind]]:
-    """What happens when: every kind in its share, in random order, over the whole time."""
+    """Plan what happens when: every kind in its share, in random order, over the whole time."""
     chance = random.Random(f"{seed}:nemesis")
 
     def possible(kind: Kind) -> Kind:

@@ -97,7 +97,7 @@ class Process:
 
 
 def _descendants(pid: int) -> list[int]:
-    """What a process has started, by /proc; empty once it is gone."""
+    """List what a process has started, by /proc; nothing once it is gone."""
     found: list[int] = []
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():

@@ -32,7 +32,7 @@ def check_register(
     closed_at: float | None = None,
     closed: float | None = None,
 ) -> Iterator[Violation]:
-    """What is wrong with one register.
+    """Find what is wrong with one register.
 
     `closed_at` is when its decision closed by the ledger's clock, `closed` by the clock of the operations.
     """
@@ -98,7 +98,7 @@ def _is_explained(operations: Sequence[Operation], before: Entry | None, entries
 
 
 def _after(operation: Operation, contents: Sequence[tuple[Content, str | None]], made: int) -> Iterator[int]:
-    """How many entries have been made once this operation has happened next; nothing where it cannot."""
+    """Count the entries that have been made once this operation has happened next; nothing where it cannot."""
     content, _ = contents[made]
     refused = operation.outcome is Outcome.REFUSED
     try:

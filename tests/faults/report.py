@@ -1,4 +1,4 @@
-"""What a run comes to, for people and for programs."""
+"""The outcome of a run, for people and for programs."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ class Report:
         }
 
     def _recoveries(self) -> dict[str, list[float]]:
-        """How long it took until a web process served after its start, until what was asked to end had ended, and until
-        the first vote was acknowledged after a service was back.
+        """Measure how long it took until a web process served after its start, until what was asked to end had ended,
+        and until the first vote was acknowledged after a service was back.
         """
         found: dict[str, list[float]] = {}
         for fault in self.faults:

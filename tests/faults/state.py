@@ -1,4 +1,4 @@
-"""What is stored in the end, and what happened in the database meanwhile."""
+"""The rows that are stored in the end, and what happened in the database meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who takes part in a run: communities full of loops, decisions of which one closes on the way, and a token each."""
+"""The people of a run: communities full of loops, decisions of which one closes on the way, and a token each."""
 
 from __future__ import annotations
 

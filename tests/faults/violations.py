@@ -1,4 +1,4 @@
-"""What a run must not show."""
+"""Faults that a run must not show."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _WEIGHTS = {Kind.CAST: 58, Kind.TAG: 10, Kind.WITHDRAW: 10, Kind.FOLLOW: 13, Kin
 
 @dataclass(frozen=True)
 class Request:
-    """What a member asks for: the operation, and how the API is asked."""
+    """A member's request: the operation, and how the API is asked."""
 
     member: Member
     register: str

@@ -33,7 +33,7 @@ class Refused(Exception):
 
 
 def content_of(result: Mapping[str, Any]) -> str:
-    """What tells two results apart: winner, scores and how many were counted."""
+    """Select what tells two results apart: winner, scores and how many were counted."""
     told = {
         "winner": result["winner"] and result["winner"]["id"],
         "scores": {score["choice"]["id"]: int(score["score"]) for score in result["scores"]},

@@ -1,4 +1,4 @@
-"""What happened in the database, seen from the database.
+"""A record of what happened in the database, kept by the database.
 
 # Note [A witness of its own]
 That no two runs overlapped is not taken from what CrowdVote says of itself. Triggers in the run's own database write
@@ -119,7 +119,7 @@ class Witness:
         self._began = dict(self._rows("SELECT id, revision FROM democracy_community"))
 
     async def measure(self, until: Callable[[], bool]) -> None:
-        """How old the oldest uncounted ballot is, twice a second, whenever the database answers."""
+        """Measure the age of the oldest uncounted ballot, twice a second, whenever the database answers."""
         while not until():
             try:
                 ((lag,),) = await asyncio.to_thread(self._rows, _LAG)

@@ -23,8 +23,8 @@ from tests.test_verify.test_comparison import at, leaves, others, rejected
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def town():
+@pytest.fixture(scope="module")
+def written(module_rows: None):
     """Create a community with a loop, tags, a lobbyist, an anonymous member, an abstention, and a decision with
     ballots.
     """
@@ -46,6 +46,11 @@ def town():
     run("recalculate")
     one.refresh_from_db()
     return made, members, one
+
+
+@pytest.fixture
+def town(written):
+    return copy.deepcopy(written)
 
 
 def verified(bundle):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from itertools import pairwise
 
 import pytest
@@ -11,24 +12,36 @@ from django.utils import timezone
 from accounts.models import User
 from democracy import demo, ledger
 from democracy.demo import riverside
-from democracy.models import Application, Community, Decision, DecisionSnapshot, LedgerEntry, Membership
+from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership
 from democracy.recalculation.inputs import current_inputs
-from tests import factories
 from tests.rules import written
 from tests.test_commands.running import exported, run
 from tests.test_documents.reading import PROJECT, blocks
 from tests.test_graphql.api import ask
 from tests.test_verify.bundles import differences
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def written_demo(module_rows):
+    """Load the demo, with a small Riverside."""
+    with small_riverside():
+        return run("load_demo")
 
 
 @pytest.fixture
-def loaded(monkeypatch):
-    """Load the demo, with a small Riverside."""
-    for name, number in (("MEMBERS", 60), ("FOLLOWINGS", 200), ("BALLOTS", 20)):
-        monkeypatch.setattr(riverside, name, number)
-    return run("load_demo")
+def loaded(written_demo):
+    with small_riverside():
+        yield written_demo
+
+
+@contextmanager
+def small_riverside():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, number in (("MEMBERS", 60), ("FOLLOWINGS", 200), ("BALLOTS", 20)):
+            monkeypatch.setattr(riverside, name, number)
+        yield
 
 
 def test_the_demo_is_lively_calculated_and_safe_to_load_again(loaded):
@@ -99,17 +112,6 @@ def test_a_load_that_was_cut_off_is_made_up_for(loaded):
     for decision in Decision.objects.filter(community=community):
         assert decision.calculation_status == "current"
         assert decision.snapshots.count() == 1
-
-
-def test_a_real_community_and_a_real_person_of_the_same_name_are_left_alone(monkeypatch):
-    monkeypatch.setattr(demo, "COMMUNITIES", demo.COMMUNITIES[:2])
-    town, _ = factories.community("ann", name="springfield")
-    factories.person("mei_tanaka")
-    before = list(LedgerEntry.objects.filter(community=town).values())
-    assert run("load_demo")[1] == "springfield is there already"
-    assert list(LedgerEntry.objects.filter(community=town).values()) == before
-    mei = Membership.objects.select_related("user").get(community__name="Maple Court", file_id="mei_tanaka")
-    assert (mei.user.handle, mei.user.is_demo) == ("mei_tanaka_2", True)
 
 
 def test_the_large_community_is_as_large_as_it_says():

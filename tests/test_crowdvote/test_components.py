@@ -191,7 +191,6 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'&"
         ("_rating", {"name": "c", "legend": HOSTILE, "description": HOSTILE, "value": 1}),
         ("_bar_row", {"label": HOSTILE, "value": HOSTILE, "share": 0.5, "note": HOSTILE}),
         ("_runoff", {"winner": HOSTILE, "runner_up": HOSTILE, "ahead": 2, "behind": 1, "equal": 0}),
-        ("_winner", {"title": HOSTILE, "sentence": HOSTILE}),
         ("_tags", {"tags": [HOSTILE]}),
         ("_tags_field", {"value": HOSTILE, "suggestions": [HOSTILE], "error": HOSTILE}),
         ("_text_field", {"name": "n", "label": HOSTILE, "value": HOSTILE, "error": HOSTILE, "hint": HOSTILE}),

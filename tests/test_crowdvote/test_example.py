@@ -9,16 +9,9 @@ from django.urls import reverse
 from crowdvote.pages.example import WORKED, live_example
 from democracy import recalculation
 from democracy.models import Community, Decision
-from democracy.recalculation.staging import forget_everything
 from tests import factories
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept() -> None:
-    """Forget examples: communities of earlier tests had the same ids."""
-    forget_everything()
 
 
 @pytest.fixture

@@ -170,6 +170,9 @@ def test_every_line_is_an_object_where_json_is_wanted(tmp_path: Path) -> None:
     [
         ("PORT", "eight", "PORT is a number, not 'eight'."),
         ("CROWDVOTE_DEBOUNCE", "soon", "CROWDVOTE_DEBOUNCE is a number, not 'soon'."),
+        ("PORT", "nan", "PORT is a number, not 'nan'."),
+        ("CROWDVOTE_CONNECTIONS", "1.5", "CROWDVOTE_CONNECTIONS is a whole number, not '1.5'."),
+        ("CROWDVOTE_GRACE", "-1", "CROWDVOTE_GRACE is a number from 0 on, not '-1'."),
         ("CROWDVOTE_LOG_FORMAT", "xml", "CROWDVOTE_LOG_FORMAT is text or json, not 'xml'."),
         ("CROWDVOTE_LOG_TO", "syslog", "CROWDVOTE_LOG_TO is file, stdout or both, not 'syslog'."),
         ("CROWDVOTE_EXECUTOR", "thread", "CROWDVOTE_EXECUTOR is threads, celery or off, not 'thread'."),

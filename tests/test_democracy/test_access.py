@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,8 +46,8 @@ class Scene:
         }
 
 
-@pytest.fixture(params=[Community.Visibility.PUBLIC, Community.Visibility.MEMBERS])
-def scene(request: pytest.FixtureRequest, db: None) -> Scene:
+@pytest.fixture(scope="module", params=[Community.Visibility.PUBLIC, Community.Visibility.MEMBERS])
+def written(module_rows: None, request: pytest.FixtureRequest) -> Scene:
     community, members = rules.new_community("named", "hidden", "former", "removed")
     _, others = rules.new_community("stranger")
     manager = members["manager"].user
@@ -69,6 +70,11 @@ def scene(request: pytest.FixtureRequest, db: None) -> Scene:
     viewers |= {"applicant": applicant, "stranger": others["stranger"].user, "their manager": others["manager"].user}
     viewers["nobody"] = AnonymousUser()
     return Scene(Community.objects.get(pk=community.pk), members, decisions, applications, viewers)
+
+
+@pytest.fixture
+def scene(written: Scene) -> Scene:
+    return copy.deepcopy(written)
 
 
 MEMBERS = {"manager", "named", "hidden"}

@@ -1,4 +1,4 @@
-"""What commands and pages refuse stands in their docstrings."""
+"""Docstrings of commands and pages say what these refuse."""
 
 from __future__ import annotations
 

@@ -37,13 +37,6 @@ from tests.recalculation import live_recalculation, until_current  # noqa: F401
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept():
-    forget_everything()
-    yield
-    forget_everything()
-
-
 @pytest.fixture
 def scene():
     community, members = factories.community("ada", "ben", "cleo")

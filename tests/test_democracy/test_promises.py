@@ -1,4 +1,4 @@
-"""What docs/privacy.md promises: each promise was broken once by an ordinary client; and its relatives."""
+"""The promises of docs/privacy.md: each was broken once by an ordinary client; and its relatives."""
 
 from __future__ import annotations
 
@@ -30,13 +30,6 @@ from tests import factories, rules
 from tests.test_graphql.api import ask, client_of, id_of, post
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept() -> Any:
-    forget_everything()
-    yield
-    forget_everything()
 
 
 class Town:
@@ -73,7 +66,7 @@ class Town:
         """The page of ballots: kind, microstars and tags by name."""
         columns = columns_of(self.decision, self.decision.choices.count())
         rows = read_rows(viewer or AnonymousUser(), self.decision, columns, ballot_rows(self.decision, columns))
-        return {row.voter.handle or row.voter.name: (row.kind, row.microstars, row.tags) for row in rows}
+        return {row.owner.handle or row.owner.name: (row.kind, row.microstars, row.tags) for row in rows}
 
     def shown(self) -> dict[str, Any]:
         result: dict[str, Any] = decisions.newest_snapshots([self.decision.pk])[0].result

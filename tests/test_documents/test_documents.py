@@ -39,6 +39,22 @@ def test_every_path_is_there(document: Path) -> None:
     assert [path for path in paths(document) if not (PROJECT / path).exists()] == []
 
 
+def test_every_module_that_code_names_is_there() -> None:
+    named = re.compile(r"(?<![\w./-])(?:accounts|crowdvote|democracy|graph|verify|tests)/[\w/]+\.py\b")
+    code = [
+        path
+        for path in tracked()
+        if path.suffix in {".py", ".js", ".html", ".css"} and not name(path).startswith("tests/")
+    ]
+    wrong = {
+        f"{name(path)}: {one}"
+        for path in code
+        for one in named.findall(path.read_text())
+        if not (PROJECT / one).exists()
+    }
+    assert wrong == set()
+
+
 @every_document
 def test_every_target_of_make_is_there(document: Path) -> None:
     named = re.findall(r"(?:^|`)make ([a-z-]+(?: [a-z-]+)*)", document.read_text(), re.MULTILINE)

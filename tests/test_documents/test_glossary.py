@@ -14,9 +14,8 @@ WORDS = """
     ballot, staged ballot, stars, microstars, tag, following, follower, followee, delegation graph, delegator,
     delegate, active following, source, weight, influence, staging, score round, finalist, automatic runoff,
     preference, tie-break, lot, ledger, revision, stale, current, run, wake-up, sweep, result, final, interim, roll,
-    network, caster, to vote, calculation, snapshot, what if, event log, viewer, commitment, receipt, checkpoint,
-    urn, pseudonym, claim, lease, fence, job, relay, outcome, change, activity, handle,
-    fingerprint
+    network, owner, caster, to vote, calculation, snapshot, what if, event log, viewer, commitment, receipt, checkpoint,
+    urn, pseudonym, claim, lease, fence, job, relay, outcome, change, activity, handle, hash
 """
 
 

@@ -1,4 +1,4 @@
-"""What a fault run's report makes of what happened."""
+"""The report of a fault run, for histories that are made up."""
 
 from __future__ import annotations
 

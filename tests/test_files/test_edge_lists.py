@@ -155,6 +155,22 @@ def test_columns_without_a_header_are_refused_unless_they_are_numbered():
     assert "columns, not 2" in refusal("from,to\na,b,c\n")
     assert "columns, not" in refusal("a b 1\nb c\n")
     assert "columns only" in refusal("a b\nb c\n", follower="1", followee="3")
+    assert "1 column only" in refusal("a,\nb,\n", follower="1", followee="5")
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"follower": "0", "followee": "1"}, {"follower": "1", "followee": "2", "weight": "0"}]
+)
+def test_columns_are_numbered_from_1_with_a_header_or_without(wanted: dict[str, str]) -> None:
+    """Check that 0 is no number of a column: it would be the last one, and turn every following around."""
+    assert "there are 3 columns only, numbered from 1" in refusal("a b 1\nb c 2\n", **wanted)
+    assert "no column is called '0'" in refusal("follower followee weight\na b 1\n", **wanted)
+
+
+def test_one_column_does_not_say_both_ends_with_a_header_or_without() -> None:
+    same = "the same column says who follows and who is followed"
+    for text in ("a b\nb c\n", "from to\na b\n"):
+        assert same in refusal(text, follower="1", followee="1")
     assert "which --from-column names" in refusal("from,to\na,b\n", follower="nobody")
 
 

@@ -21,6 +21,7 @@ from democracy.models import (
     Membership,
     Vote,
 )
+from tests import rules
 
 URL = "/graphql/"
 JSON = "application/json"
@@ -75,6 +76,6 @@ def codes(answer: dict[str, Any]) -> list[str]:
     return [error["extensions"]["code"] for error in answer["errors"]]
 
 
-def everything_written() -> dict[str, list[dict[str, Any]]]:
+def everything_written() -> dict[str, list[tuple[Any, ...]]]:
     """All rows that people write, and the ledger."""
-    return {model.__name__: list(model.objects.order_by("pk").values()) for model in INPUTS}
+    return {model.__name__: rules.rows(model) for model in INPUTS}

@@ -145,3 +145,16 @@ def test_following_them_is_refused_like_following_nobody(scene: Scene, who: str)
     answers = [post(scene.viewers[who], query, m=id_of(one)) for one in (scene.hidden, Membership(pk=999_999))]
     assert answers[0] == answers[1]
     assert [error["code"] for error in answers[0]["data"]["follow"]["errors"]] == ["PERMISSION_DENIED"]
+
+
+def test_no_id_of_a_following_counts_the_followings_of_anonymous_members(scene: Scene) -> None:
+    ann, ben, manager = (scene.members[name] for name in ("ann", "ben", "manager"))
+    query = """query($id: ID!) { node(id: $id) { ... on Member { followings { edges { node { id } } } } } }"""
+    ids = []
+    for _ in range(2):
+        factories.follow(ann, ben)
+        (edge,) = ask(scene.viewers["manager"], query, id=id_of(ann))["node"]["followings"]["edges"]
+        ids.append(edge["node"]["id"])
+        services.unfollow(ann.user, ben.pk)
+        factories.follow(scene.hidden, manager)
+    assert ids[0] == ids[1]

@@ -1,4 +1,4 @@
-"""What an operation may cost, how long it may take and how many there may be: every list counts, nothing blocks."""
+"""Limits on the cost, the time and the number of operations: every list counts, nothing blocks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What the queries answer: pages, results with their numbers, ballots with their sources, and what would be."""
+"""Answers of the queries: pages, results with their numbers, ballots with their sources, and what would be."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,19 +11,11 @@ from django.utils import timezone
 from democracy import recalculation
 from democracy.ledger.canonical import written_time
 from democracy.models import Community, Decision
-from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, id_of
 from tests.test_graphql.documents import BALLOT, LEDGER, RESULT
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept() -> Iterator[None]:
-    forget_everything()
-    yield
-    forget_everything()
 
 
 def calculated(community: Community) -> None:

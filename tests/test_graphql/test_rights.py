@@ -1,7 +1,8 @@
-"""Who may do what: every mutation for everybody, and that a refusal writes nothing."""
+"""Rights: every mutation for everybody, and that a refusal writes nothing."""
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -120,8 +121,18 @@ class Outcome:
     wrote: bool
 
 
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Scene:
+    return build()
+
+
+@pytest.fixture
+def scene(written: Scene, db: None) -> Scene:
+    return copy.deepcopy(written)
+
+
 def attempt(scene: Scene, name: str, role: str) -> Outcome:
-    """What comes of the mutation for this role; the database is put back after it."""
+    """Try the mutation as this role; the database is put back after it."""
     with transaction.atomic():
         client = client_of(scene.people[role])
         before = everything_written()
@@ -134,8 +145,8 @@ def attempt(scene: Scene, name: str, role: str) -> Outcome:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_who_may(name: str) -> None:
-    scene, case = build(), CASES[name]
+def test_who_may(name: str, scene: Scene) -> None:
+    case = CASES[name]
     assert {role: attempt(scene, name, role) for role in ROLES} == {
         role: Outcome((), wrote=name not in CHANGES_NO_ROW and (name, role) not in IS_SO_ALREADY)
         if role in case.allowed
@@ -145,8 +156,8 @@ def test_who_may(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["decideApplication", "updateMembership", "removeMember", "createDecision"])
-def test_a_manager_of_another_community_is_a_stranger_here(name: str) -> None:
-    scene, other = build(), build()
+def test_a_manager_of_another_community_is_a_stranger_here(name: str, scene: Scene) -> None:
+    other = build()
     client = client_of(other.people["manager"])
     before = everything_written()
     arguments = CASES[name].arguments(scene, "manager")
@@ -155,8 +166,7 @@ def test_a_manager_of_another_community_is_a_stranger_here(name: str) -> None:
     assert everything_written() == before
 
 
-def test_somebody_elses_token_is_as_good_as_none() -> None:
-    scene = build()
+def test_somebody_elses_token_is_as_good_as_none(scene: Scene) -> None:
     client = client_of(scene.people["stranger"])
     before = everything_written()
     query = document("revokeApiToken", {"id": ""})
@@ -167,9 +177,8 @@ def test_somebody_elses_token_is_as_good_as_none() -> None:
 
 
 @pytest.mark.parametrize("name", ["castVote", "follow", "leaveCommunity", "recalculate", "decideApplication"])
-def test_what_does_not_exist_is_refused_like_what_one_may_not(name: str) -> None:
+def test_what_does_not_exist_is_refused_like_what_one_may_not(name: str, scene: Scene) -> None:
     """Byte for byte, so that nobody learns what there is."""
-    scene = build()
     client = client_of(scene.people["stranger"])
     arguments = CASES[name].arguments(scene, "stranger")
     there = post(client, document(name, arguments), **arguments)

@@ -9,7 +9,6 @@ import pytest
 from accounts.api import node_id
 from democracy import recalculation, services
 from democracy.models import Community, Decision, LedgerEntry, Membership
-from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, codes, id_of, post
 from tests.test_graphql.documents import COMMUNITY, DECISION, LEDGER, WHAT_IF
@@ -18,11 +17,6 @@ from tests.test_verify.bundles import verifier
 pytestmark = pytest.mark.django_db
 
 HIDDEN = [Decision.Visibility.BATCHED, Decision.Visibility.AFTER_CLOSE]
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept() -> None:
-    forget_everything()
 
 
 def scene(visibility: str) -> tuple[Community, dict[str, Membership], Decision]:

@@ -1,27 +1,18 @@
-"""What if: what would be is what comes, nothing is written, and who may not see may not ask."""
+"""Questions of what if: what would be is what comes, nothing is written, and who may not see may not ask."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from democracy import recalculation, services
 from democracy.models import Community, Decision, Membership
-from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, client_of, codes, everything_written, id_of, post
 from tests.test_graphql.documents import BALLOT, RESULT, WHAT_IF
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept() -> Iterator[None]:
-    forget_everything()
-    yield
-    forget_everything()
 
 
 def calculated(community: Community) -> None:

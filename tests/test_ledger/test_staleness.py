@@ -15,9 +15,9 @@ from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import StageBallots, forget_everything
 from democracy.recalculation.storing import record_failure, store
 from tests import factories, rules
-from tests.test_ledger.test_staleness_of_kinds import Scene, scene
+from tests.test_ledger.test_staleness_of_kinds import Scene, scene, written
 
-__all__ = ["scene"]
+__all__ = ["scene", "written"]
 
 pytestmark = pytest.mark.django_db
 

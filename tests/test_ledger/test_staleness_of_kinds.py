@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -50,8 +51,8 @@ class Scene:
         return {name: revisions[decision.pk] for name, decision in self.decisions.items()}
 
 
-@pytest.fixture
-def scene() -> Scene:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Scene:
     community, members = rules.new_community("ada", "ben", "cleo", "dan")
     other, others = rules.new_community("eve")
     manager = members["manager"].user
@@ -66,6 +67,11 @@ def scene() -> Scene:
     factories.vote(others["eve"], decisions["elsewhere"], ["parks"], Ash=5)
     decisions["closed"] = factories.close(decisions["closed"])
     return Scene(community, members, decisions)
+
+
+@pytest.fixture
+def scene(written: Scene) -> Scene:
+    return copy.deepcopy(written)
 
 
 class TestBallots:

@@ -30,7 +30,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 
 class Process:
-    """What a process with a relay hears."""
+    """A process with a relay, and what it hears."""
 
     def __init__(self) -> None:
         self.relay = Relay()
@@ -112,7 +112,7 @@ class TestWithoutRedis:
 @pytest.mark.services("redis")
 @pytest.mark.django_db(transaction=True)
 class TestNewsFromElsewhere:
-    """What is published in another process reaches who watches here, read from the database."""
+    """News of another process, which reach who watches here, read from the database."""
 
     @pytest.fixture
     def elsewhere(self) -> Iterator[Relay]:

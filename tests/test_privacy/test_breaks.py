@@ -9,16 +9,19 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.urls import reverse
 
 from accounts.api import node_id
-from democracy import services
-from democracy.models import DecisionSnapshot
-from tests.test_privacy import operations, surfaces
-from tests.test_privacy.worlds import HELPERS, Cast, Content, Town, World, committing, world
+from democracy import eventlog, services
+from democracy.models import Community, DecisionSnapshot
+from democracy.recalculation.storing import record_failure
+from tests.test_privacy import operations, processes, surfaces
+from tests.test_privacy.worlds import HELPERS, HIDDEN, START, Cast, Content, Town, World, committing, world
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +53,7 @@ def page(one: World, name: str, title: str, who: str = "mia") -> str:
 
 
 # 1
-@pytest.mark.parametrize("title", ["hidden", "batched"])
+@pytest.mark.parametrize("title", HIDDEN)
 def test_following_somebody_tells_nothing_of_a_ballot_that_is_hidden(town: World, title: str) -> None:
     town.cast(Cast("ben", title, BALLOT))
     town.calculate()
@@ -58,6 +61,16 @@ def test_following_somebody_tells_nothing_of_a_ballot_that_is_hidden(town: World
     town.do(services.follow, "eve", town.members["ben"].pk)
     after = told_of(town, title, "eve", "myBallot { kind stars { stars } tags }")
     assert before == after == {"myBallot": None}
+
+
+# 1
+@pytest.mark.parametrize("title", HIDDEN)
+def test_the_form_suggests_no_tag_of_a_ballot_that_is_hidden(town: World, title: str) -> None:
+    town.cast(Cast("ben", title, Content((5, 0, 3), ("meadow",))))
+    town.cast(Cast("ben", "live", Content((5, 0, 3), ("forest",))))
+    for form in ("live", title):
+        shown = page(town, "decision", form, "eve")
+        assert ("forest" in shown, "meadow" in shown) == (True, False)
 
 
 # 2
@@ -116,7 +129,7 @@ def test_no_entry_of_the_ledger_bears_a_pseudonym_or_what_an_anonymous_ballot_sa
 
 
 # 5
-@pytest.mark.parametrize("title", ["hidden", "batched"])
+@pytest.mark.parametrize("title", HIDDEN)
 def test_nothing_about_the_calculation_of_a_decision_that_hides_ballots_moves(town: World, title: str) -> None:
     fields = "calculation { status inputRevision calculatedRevision lastCalculated isCalculating }"
     town.do(services.follow, "eve", town.members["ben"].pk, tags=["roads"])
@@ -126,6 +139,28 @@ def test_nothing_about_the_calculation_of_a_decision_that_hides_ballots_moves(to
     town.calculate()
     town.do(services.follow, "eve", town.members["ben"].pk, tags=["budget"])
     assert before == between == told_of(town, title, "eve", fields)
+
+
+# 5
+@pytest.mark.parametrize("title", HIDDEN)
+def test_no_page_of_a_decision_moves_when_a_hidden_ballot_is_cast_calculated_or_fails(town: World, title: str) -> None:
+    decision = town.decisions[title]
+    names = ("decision", "decision-status", "decision-results", "decision-history")
+    admin = [reverse("admin:democracy_decision_changelist")]
+    admin.append(reverse("admin:democracy_decision_change", args=[decision.pk]))
+
+    def seen() -> dict[str, str]:
+        of_members = [("mia", reverse(name, args=[town.community.pk, decision.pk])) for name in names]
+        pages = [*of_members, *(("root", address) for address in admin)]
+        return {address: surfaces.answer(town.client(who).get(address)).text for who, address in pages}
+
+    before = seen()
+    town.cast(Cast("ben", title, BALLOT))
+    assert seen() == before, "once it is cast"
+    town.calculate()
+    assert seen() == before, "once it is calculated"
+    record_failure(decision, Community.objects.get(pk=town.community.pk).revision, "Ben gave five stars")
+    assert seen() == before, "once it has failed"
 
 
 # 6
@@ -160,6 +195,25 @@ def test_no_name_in_the_log_is_that_of_a_ballot(town: World, tmp_path: Any) -> N
     names = set(re.findall(r"nonymous ([0-9a-f]+)", page(town, "decision-ballots", "live")))
     assert names
     assert not [line for line in lines for name in names if name in line]
+
+
+# 7
+def test_anonymous_votes_of_an_hour_are_logged_when_it_is_over_with_one_time_and_in_no_order(tmp_path: Path) -> None:
+    clock = processes.Clock(START)
+    with clock.ruling(), surfaces.log(tmp_path) as lines:
+        for number in range(30):
+            eventlog.vote_cast(eventlog.ANONYMOUS_MEMBER, f"No. {number}")
+            clock.now += timedelta(minutes=1)
+        eventlog.login("ann")
+        assert "No. " not in "".join(lines)
+        clock.now = START.replace(hour=START.hour + 1, minute=0)
+        eventlog.login("ben")
+    found = [re.fullmatch(r"\[(.*?)\] .*'No. (\d+)'", line) for line in lines[::2]]
+    told = [(line[1], int(line[2])) for line in found if line is not None]
+    assert {time for time, _ in told} == {f"{clock.now:%Y-%m-%d %H:%M:%S}"}
+    # Chance gives this order once in 10^32 times.
+    numbers = [number for _, number in told]
+    assert sorted(numbers) == [*range(30)] != numbers
 
 
 # 8

@@ -123,6 +123,8 @@ FOLLOWINGS = (
     ("eve", "ben", ("budget",)),
 )
 ONE, OTHER = Content((5, 0, 2), ("roads",), "One."), Content((1, 4, 0), (), "The other.")
+# It bears a tag that no ballot bears in the other world: lists of tags must not tell of it.
+ONE_HIDDEN = replace(ONE, tags=("meadow", "roads"))
 
 
 def two_at_once() -> Drawn:
@@ -139,7 +141,7 @@ def two_at_once() -> Drawn:
     town = Town(SECRET, Community.Visibility.PUBLIC, FOLLOWINGS, (*known, *before))
     both = [Cast(who, title, one) for title in ("live", "other") for who, one in (("xena", ONE), ("yuri", OTHER))]
     shown = (*both, Cast("xena", "over", ONE))
-    one = tuple(Cast(who, title, ONE) for title in HIDDEN for who in ("ann", "xena"))
+    one = tuple(Cast(who, title, ONE_HIDDEN) for title in HIDDEN for who in ("ann", "xena"))
     other = tuple(Cast(who, title, OTHER) for title in HIDDEN for who in ("ben", "yuri"))
     later = tuple(replace(ballot, after=70) for ballot in (*swapped(shown, frozenset({"live", "over"})), *other))
     return town, (*shown, *one), later

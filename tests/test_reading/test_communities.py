@@ -141,13 +141,22 @@ class TestMembers:
             with pytest.raises(PermissionDenied):
                 communities.member(viewer, community_id, member.pk)
 
+    def test_anonymous_voters_are_current_ones_of_this_community(self, town: Town) -> None:
+        community, members = town
+        other, _ = rules.new_community("eve")
+        assert not communities.has_anonymous_voters(community.pk)
+        services.set_anonymity(members["ada"].user, community.pk, anonymous=True)
+        assert [communities.has_anonymous_voters(one.pk) for one in (community, other)] == [True, False]
+        services.leave_community(members["ada"].user, community.pk)
+        assert not communities.has_anonymous_voters(community.pk)
+
     def test_tags_come_by_how_often_they_are_used(self, town: Town) -> None:
         community, members = town
         for tags in (["a", "z"], ["z"], ["m", "a", "z"]):
             factories.vote(members["ada"], factories.decision(community, members["manager"].user), tags, Ash=5)
         ballots = reading_ballots.ballots_shown(members["ben"].user, members["ada"])
         assert [ballot.tags for ballot in ballots] == [["a", "m", "z"], ["z"], ["a", "z"]]
-        assert reading_ballots.tags_by_use(ballots) == ["z", "a", "m"]
+        assert reading_ballots.tags_by_use(ballot.tags for ballot in ballots) == ["z", "a", "m"]
 
 
 class TestApplications:

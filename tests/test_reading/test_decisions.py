@@ -4,8 +4,6 @@ calculation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -16,19 +14,11 @@ from democracy.reading.ballots import ballots_of
 from democracy.reading.decisions import calculation_states
 from democracy.recalculation import recalculate_community
 from democracy.recalculation.claims import Claim
-from democracy.recalculation.staging import forget_everything
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 
 PAGES = [(0, 2), (2, 4), (3, 100), (0, 100), (100, 200)]
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept() -> Iterator[None]:
-    forget_everything()
-    yield
-    forget_everything()
 
 
 @pytest.fixture

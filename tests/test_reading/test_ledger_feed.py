@@ -201,6 +201,26 @@ class TestWhatReadersMayKnow:
             (item,) = ledger_feed.feed(viewer, scene.community, kind=Kind.MEMBERSHIP, first=1)
             assert (scene("ada") in item.sentence, item.after is not None) == (knows, knows)
 
+    def test_what_an_anonymous_manager_did_is_open_to_managers_alone(self, scene: Scene) -> None:
+        ada, eve = scene["ada"].user, factories.person("eve")
+        services.update_membership(scene.manager, scene["ada"].pk, is_manager=True)
+        services.set_anonymity(ada, scene.community.pk, anonymous=True)
+
+        def acts() -> None:
+            services.update_community(ada, scene.community.pk, description="New")
+            services.request_recalculation(ada, factories.decision(scene.community, ada).pk)
+            application = services.apply_to_community(eve, scene.community.pk)
+            services.decide_application(ada, application.pk, approve=True)
+
+        revision = rules.revision(scene.community)
+        acts()
+        mine = {entry.revision for entry in rules.entries(scene.community, after=revision) if entry.actor == ada}
+        kinds = {Kind(entry.kind) for entry in rules.entries(scene.community) if entry.revision in mine}
+        assert kinds == {Kind.COMMUNITY, Kind.DECISION, Kind.RECALCULATION, Kind.APPLICATION, Kind.MEMBERSHIP}
+        for viewer, knows in ((NOBODY, False), (scene["ben"].user, False), (eve, False), (scene.manager, True)):
+            items = ledger_feed.feed_after(viewer, scene.community, revision, first=99)
+            assert {item.revision for item in items if item.is_open} & mine == (mine if knows else set())
+
     def test_whom_an_anonymous_member_follows_is_told_to_that_member_alone(self, scene: Scene) -> None:
         services.set_anonymity(scene["ada"].user, scene.community.pk, anonymous=True)
         factories.follow(scene["ada"], scene["ben"], "secret")

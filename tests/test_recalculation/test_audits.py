@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +29,6 @@ from democracy.models import (
     Vote,
 )
 from democracy.recalculation import audits
-from democracy.recalculation.staging import forget_everything
 from tests import factories, histories, rules
 from tests.rules import Clock
 
@@ -65,21 +65,31 @@ def calculate(community: Community) -> None:
     assert not foreground.calculate(community.pk, patience=60).failed
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept() -> None:
-    """Rows of another test had the same numbers."""
-    forget_everything()
-
-
 def keep_checkpoint(community: Community) -> None:
     revision = rules.revision(community)
     checkpoints.keep(community.pk, revision, ledger.hash_at(community.pk, revision))
 
 
+@pytest.fixture(scope="module")
+def audited(module_rows: None) -> tuple[Community, datetime]:
+    """Write a community with something in every table: a closed decision, an open one with two results, a draft.
+
+    Returned with the time it is then.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        clock = Clock(monkeypatch)
+        made = fill_every_table(clock)
+    return made, clock.now
+
+
 @pytest.fixture
-def town(monkeypatch: pytest.MonkeyPatch) -> Community:
-    """A community with something in every table: a closed decision, an open one with two results, a draft."""
-    clock = Clock(monkeypatch)
+def town(audited: tuple[Community, datetime], monkeypatch: pytest.MonkeyPatch) -> Community:
+    community, now = audited
+    Clock(monkeypatch).set(now)
+    return copy.deepcopy(community)
+
+
+def fill_every_table(clock: Clock) -> Community:
     community, members = rules.new_community("ada", "ben", "cleo", "dora", "eve")
     manager = members["manager"].user
     services.apply_to_community(factories.person(), community.pk, message="Hello")
@@ -184,7 +194,7 @@ def test_every_removed_row_is_found(town: Community) -> None:
 
 
 def forged(row: models.Model, **values: Any) -> list[str]:
-    """What an audit finds once a row is changed past all commands; it is put back."""
+    """Find what an audit says once a row is changed past all commands; it is put back."""
     community = Community.objects.get()
     with transaction.atomic():
         type(row)._default_manager.filter(pk=row.pk).update(**values)
@@ -276,7 +286,7 @@ class TestInsertions:
 
 
 def rechain(community: Community) -> None:
-    """What somebody does who can write the database and knows how entries are chained."""
+    """Forge the chain, as somebody can who writes the database and knows how entries are chained."""
     previous = ledger.GENESIS
     for entry in rules.entries(community):
         entry.commitment = ledger.commitment(entry)

@@ -1,4 +1,4 @@
-"""Who calculates a due community: threads of the process, or workers; and what if the queue does not answer."""
+"""Executors calculate a due community: threads of the process, or workers, also while the queue does not answer."""
 
 from __future__ import annotations
 

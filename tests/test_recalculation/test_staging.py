@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,23 +13,22 @@ from democracy import ledger, services
 from democracy.models import Decision, Membership
 from democracy.recalculation import inputs, staging
 from democracy.recalculation.results import Tally
-from democracy.recalculation.staging import StageBallots, StagedDecision, calculation_of, forget_everything
+from democracy.recalculation.staging import StageBallots, StagedDecision, calculation_of
 from democracy.services.decisions import recalculation_change
 from graph import Calculation, CastBallot, StagedBallot
 from tests import factories, histories, rules
-from tests.towns import Town
+from tests.towns import Town, new_town
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept() -> Iterator[None]:
-    forget_everything()
-    yield
-    forget_everything()
-
-
 Staged = dict[int, StagedBallot]
+
+
+@pytest.fixture
+def town(db: None) -> Town:
+    """Write a town for each test: some tests here have transactions of their own."""
+    return new_town("ada", "ben", "cleo", "dan")
 
 
 def ballots(staged: StagedDecision) -> Staged:

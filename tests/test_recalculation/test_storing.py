@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -23,13 +22,6 @@ from democracy.recalculation.storing import record_failure, store
 from tests import factories, rules
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept() -> Iterator[None]:
-    forget_everything()
-    yield
-    forget_everything()
 
 
 class Scene:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import Mock
@@ -24,13 +23,6 @@ from democracy.recalculation.staging import StageBallots, forget_everything
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept() -> Iterator[None]:
-    forget_everything()
-    yield
-    forget_everything()
 
 
 @pytest.fixture
@@ -79,6 +71,7 @@ class TestWhatIsCalculated:
         factories.vote(members["ada"], stale, Ash=5)
         draft = factories.draft(community, members["manager"].user)
         # What a draft's counters say does not matter.
+        community.refresh_from_db()
         Decision.objects.filter(pk=draft.pk).update(input_revision=community.revision)
 
         def derived() -> list[object]:
@@ -140,6 +133,23 @@ class TestTheLog:
         assert len(lines) == len(patterns)
         for pattern, line in zip(patterns, lines, strict=True):
             assert re.fullmatch(pattern, line)
+
+    def test_decisions_that_hide_their_ballots_are_not_among_what_is_counted(self, scene, caplog):
+        community, members, live = scene
+        hidden = factories.decision(community, members["manager"].user, results_visibility="after_close")
+        factories.vote(members["ada"], live, Ash=5)
+        for name in ("ada", "ben"):
+            factories.vote(members[name], hidden, Ash=5)
+        with caplog.at_level("INFO", logger="crowdvote.events"):
+            caplog.clear()
+            recalculate_community_decisions_async(community.pk)
+        counted = [re.sub(r" in [\d.]+ seconds", "", line) for line in log_lines(caplog)]
+        assert counted == [
+            "[STAGE_BALLOTS_START] Staging ballots for 1 decision across 1 community",
+            "[STAGE_BALLOTS_COMPLETE] Staged 1 ballot",
+            "[TALLY_START] Tallying results for 1 decision",
+            "[TALLY_COMPLETE] Tally completed",
+        ]
 
 
 class TestFailure:
@@ -343,7 +353,9 @@ class TestThreadSafety:
 
     def test_a_run_whose_claim_was_taken_over_stores_nothing(self, scene, monkeypatch):
         community, members, decision = scene
-        factories.vote(members["ada"], decision, Ash=5)
+        second = factories.decision(community, members["manager"].user)
+        for one in (decision, second):
+            factories.vote(members["ada"], one, Ash=5)
         process = Tally.process
 
         def taken_over(self, staged):
@@ -352,13 +364,14 @@ class TestThreadSafety:
 
         monkeypatch.setattr(Tally, "process", taken_over)
         recalculate_community_decisions_async(community.pk)
-        assert not DecisionSnapshot.objects.filter(decision=decision).exists()
-        assert not StagedBallot.objects.filter(decision=decision).exists()
+        assert not DecisionSnapshot.objects.exists()
+        assert not StagedBallot.objects.exists()
         monkeypatch.undo()
         CalculationClaim.objects.filter(community=community).update(expires_at=timezone.now())
         recalculate_community_decisions_async(community.pk)
-        assert statuses(decision) == ["current"]
-        assert StagedBallot.objects.get(decision=decision).kind == "cast"
+        assert statuses(decision, second) == ["current", "current"]
+        # The staging that was lost is stored now, of the decision whose turn had not come, too.
+        assert set(StagedBallot.objects.values_list("decision", "kind")) == {(decision.pk, "cast"), (second.pk, "cast")}
 
     def test_a_thread_leaves_no_connection_behind(self, scene):
         community, _, _ = scene
@@ -404,7 +417,7 @@ class TestTheScheduler:
         return communities
 
     def later(self, scheduler: recalculation.Scheduler, seconds: float = 1.0) -> None:
-        """What is due after a while is started."""
+        """Let time pass, and start what is due."""
         self.now += seconds
         scheduler.start_due()
 

@@ -47,13 +47,13 @@ def stars_on(decision: Decision, **stars: Any) -> dict[int, Any]:
     return {ids[title].pk: number for title, number in stars.items()}
 
 
-def cast(member: Membership, decision: Decision, **fields: Any) -> services.Receipt:
+def cast(member: Membership, decision: Decision, **fields: Any) -> services.RecordedBallot:
     fields.setdefault("stars", stars_on(decision, Ash=5))
     return services.cast_ballot(member.user, decision.pk, **fields)
 
 
 # The three things people do to a ballot; the last two need one.
-Command = Callable[[Any, int, dict[int, int]], services.Receipt]
+Command = Callable[[Any, int, dict[int, int]], services.RecordedBallot]
 COMMANDS: dict[str, Command] = {
     "cast": lambda viewer, decision, stars: services.cast_ballot(viewer, decision, stars=stars),
     "tag": lambda viewer, decision, stars: services.tag_ballot(viewer, decision, tags=["parks"]),

@@ -23,7 +23,6 @@ from democracy.errors import (
 from democracy.ledger.canonical import written_time
 from democracy.models import MAX_CLARIFICATIONS, Choice, Clarification, Decision
 from democracy.services import ChoiceInput
-from democracy.services.decisions import has_anonymous_voters
 from tests import factories, rules
 from tests.towns import Town
 
@@ -162,13 +161,6 @@ class TestDrafting:
                 services.create_decision(
                     town.manager, town.community.pk, title="Trees", opens_at=opens, closes_at=closes
                 )
-
-    def test_has_anonymous_voters_is_said_of_current_ones(self, town: Town, bystander: Town) -> None:
-        assert not has_anonymous_voters(town.community.pk)
-        services.set_anonymity(town.ada.user, town.community.pk, anonymous=True)
-        assert (has_anonymous_voters(town.community.pk), has_anonymous_voters(bystander.community.pk)) == (True, False)
-        services.leave_community(town.ada.user, town.community.pk)
-        assert not has_anonymous_voters(town.community.pk)
 
 
 class TestPublishing:

@@ -125,6 +125,12 @@ class TestCommunities:
             f"[INFO] [MEMBERSHIP_CHANGE] [{handle(town, 'ada')}] - No longer {where}"
         ]
 
+    def test_no_line_names_an_anonymous_follower_whose_following_ends(self, town: Town, logged: Logged) -> None:
+        factories.follow(town.ben, town.ada)
+        services.set_anonymity(town.ben.user, town.community.pk, anonymous=True)
+        become = lambda: services.set_anonymity(town.ada.user, town.community.pk, anonymous=True)  # noqa: E731
+        assert handle(town, "ben") not in "".join(logged(become))
+
 
 class TestDecisions:
     def test_from_the_draft_to_a_recalculation(self, town: Town, logged: Logged) -> None:
@@ -201,6 +207,16 @@ class TestVotes:
     def test_no_line_names_an_anonymous_voter(self, town: Town, decision: Decision, logged: Logged) -> None:
         services.set_anonymity(town.ada.user, town.community.pk, anonymous=True)
         for act in self.acts(town, decision, "ada"):
+            assert handle(town, "ada") not in "".join(logged(act))
+
+    def test_a_ballot_under_a_pseudonym_is_not_logged_by_name_once_its_voter_is_named_again(
+        self, town: Town, decision: Decision, logged: Logged
+    ) -> None:
+        services.set_anonymity(town.ada.user, town.community.pk, anonymous=True)
+        cast, *later = self.acts(town, decision, "ada")
+        cast()
+        services.set_anonymity(town.ada.user, town.community.pk, anonymous=False)
+        for act in (lambda: factories.vote(town.ada, decision, ["parks"], Ash=1), *later):
             assert handle(town, "ada") not in "".join(logged(act))
 
 

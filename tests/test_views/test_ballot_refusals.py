@@ -234,6 +234,16 @@ def test_whoever_voted_themselves_is_not_left_out(scene: Scene, followed: Client
     assert "1 member follows you" in page
 
 
+@pytest.mark.parametrize("visibility", ["after_close", "batched"])
+def test_while_ballots_are_hidden_the_number_left_out_does_not_tell_who_voted(
+    scene: Scene, followed: Client, visibility: str
+) -> None:
+    Decision.objects.update(results_visibility=visibility)
+    factories.vote(scene.members["ben"], scene.decision, Birch=5)
+    page = text(followed.post(scene.address("vote_submit"), scene.stars(Ash=1)))
+    assert "2 members follow you" in page
+
+
 def test_whom_one_does_not_know_to_follow_is_not_counted(scene: Scene, followed: Client) -> None:
     services.set_anonymity(scene.user("ben"), scene.community.pk, anonymous=True, confirmed=True)
     page = text(followed.post(scene.address("vote_submit"), scene.stars(Ash=1)))

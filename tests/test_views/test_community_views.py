@@ -267,6 +267,24 @@ def test_a_member_leaves_after_being_asked(house) -> None:
     assert not members["ada"].is_current
 
 
+@pytest.mark.parametrize(
+    ("who", "asks", "word", "back"),
+    [
+        ("ada", "community-leave", "Stay", "community"),
+        ("manager", "community-leave", "Cancel", "community"),
+        ("ada", "anonymity", "Cancel", "community"),
+        ("manager", "member-remove", "Cancel", "community-manage"),
+        ("manager", "community-create", "Cancel", "communities"),
+    ],
+)
+def test_whoever_thinks_better_of_it_is_led_back(house, who: str, asks: str, word: str, back: str) -> None:
+    community, members = house
+    numbers = {"communities": (), "community-create": (), "member-remove": (community.pk, members["ben"].pk)}
+    asking, leading = (reverse(name, args=numbers.get(name, (community.pk,))) for name in (asks, back))
+    page = text(as_(members[who].user).get(asking))
+    assert f'<a class="button quiet" href="{leading}">{word}</a>' in page
+
+
 def test_the_last_manager_can_not_leave(house) -> None:
     community, members = house
     client, address = as_(members["manager"].user), reverse("community-leave", args=[community.pk])

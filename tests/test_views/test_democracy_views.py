@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -47,9 +48,14 @@ class Scene:
         recalculate_community(self.community.pk)
 
 
-@pytest.fixture
-def scene() -> Scene:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Scene:
     return Scene()
+
+
+@pytest.fixture
+def scene(written: Scene) -> Scene:
+    return copy.deepcopy(written)
 
 
 def cast(decision: Decision, member: Membership) -> dict[str, object] | None:

@@ -108,11 +108,15 @@ def test_who_may_not_be_followed_can_not_be_asked_for(town: Town) -> None:
     community, members, _ = town
     services.set_anonymity(members["dan"].user, community.pk, anonymous=True)
     outsider = factories.community("eve")[1]["eve"]
+    # Ada may follow fay, and by addresses of fay's community alone.
+    elsewhere, others = factories.community("fay")
+    factories.join(elsewhere, members["ada"].user)
     ada = as_(members["ada"].user)
     with nothing_written():
         for name, method in (("follow_user", ada.get), ("follow_user", ada.post), ("follow-preview", ada.get)):
             assert method(address(name, town, "dan")).status_code == 404
             assert method(reverse(name, args=[community.pk, outsider.pk])).status_code == 404
+            assert method(reverse(name, args=[community.pk, others["fay"].pk])).status_code == 404
             assert told(method(address(name, town, "ada")))[-1] == "You cannot follow yourself."
         assert as_(members["manager"].user).post(address("follow_user", town, "dan")).status_code == 404
         assert as_(factories.person()).post(address("follow_user", town, "ben")).status_code == 404

@@ -168,6 +168,7 @@ def test_the_file_has_opened_what_its_reader_may_open(town: Town) -> None:
         opened[name] = {row["revision"] for row in rows if "salt" in row}
         closed = [row for row in rows if "salt" not in row]
         assert all(row.keys() == {"revision", "commitment", "hash", "kind", "hour", "decision"} for row in closed)
+        assert all(row["hour"].endswith(":00:00.000000+00:00") for row in closed)
     of = {row.membership_id: row.revision for row in LedgerEntry.objects.filter(community=community, kind="ballot")}
     assert opened["ben"] - opened["visitor"] >= {of[members["ben"].pk]}
     assert opened["cleo"] - opened["visitor"] == {of[members["cleo"].pk]}

@@ -4,6 +4,7 @@ from whom.
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -64,8 +65,8 @@ class Scene:
         self.calculate()
 
 
-@pytest.fixture
-def scene() -> Scene:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Scene:
     """Ada and Ben vote, Cleo inherits from Ada, Dan abstains, Eve has nothing, Lou the lobbyist votes."""
     scene = Scene("ada", "ben", "cleo", "dan", "eve", "lou")
     members = scene.members
@@ -77,6 +78,11 @@ def scene() -> Scene:
     factories.vote(members["lou"], scene.decision, Cedar=5)
     scene.calculate()
     return scene
+
+
+@pytest.fixture
+def scene(written: Scene) -> Scene:
+    return copy.deepcopy(written)
 
 
 # --- The result -------------------------------------------------------------------------------------------------------
@@ -273,7 +279,7 @@ def test_without_a_ballot_there_is_no_margin(scene: Scene) -> None:
 def test_influence_counts_the_ballots_that_each_cast_ballot_carries(scene: Scene) -> None:
     found = scene.page("decision-influence").context["influential"]
     ada = scene.members["ada"].user
-    assert [(one.voter.name, one.voter.handle, one.ballots) for one in found] == [(ada.name, ada.handle, 2.0)]
+    assert [(one.owner.name, one.owner.handle, one.ballots) for one in found] == [(ada.name, ada.handle, 2.0)]
 
 
 def test_the_network_shows_who_passes_a_ballot_on_in_this_decision(scene: Scene) -> None:
@@ -331,7 +337,7 @@ def test_one_and_fifty_calculations_cost_the_same_queries(scene: Scene) -> None:
 
 def listed(response: Any) -> list[tuple[str, str, tuple[float, ...]]]:
     return [
-        (row.voter.name, row.kind, tuple(microstars / 1_000_000 for microstars in row.microstars))
+        (row.owner.name, row.kind, tuple(microstars / 1_000_000 for microstars in row.microstars))
         for row in response.context["rows"]
     ]
 
@@ -384,7 +390,7 @@ def test_ballots_are_searched_and_sorted(scene: Scene, query: dict[str, str], fo
 
 
 def test_an_inherited_ballot_says_where_it_comes_from(scene: Scene) -> None:
-    key = next(row.voter.key for row in scene.page("decision-ballots").context["rows"] if row.kind == "inherited")
+    key = next(row.owner.key for row in scene.page("decision-ballots").context["rows"] if row.kind == "inherited")
     explanation = as_(None).get(scene.address("decision-ballot", key)).context["explanation"]
     ada = scene.members["ada"].user.name
     assert [line.sentence for line in explanation.choices] == [
@@ -415,7 +421,7 @@ def many_names() -> Scene:
 
 def people_listed(scene: Scene, **query: str) -> list[tuple[str, str]]:
     """Names and handles on the page of ballots, in order."""
-    return [(row.voter.name, row.voter.handle) for row in scene.page("decision-ballots", **query).context["rows"]]
+    return [(row.owner.name, row.owner.handle) for row in scene.page("decision-ballots", **query).context["rows"]]
 
 
 def test_ballots_are_in_the_order_of_names_whatever_their_case_and_the_anonymous_come_last(many_names: Scene) -> None:
@@ -536,7 +542,7 @@ def test_an_anonymous_member_has_a_pseudonym_on_every_page_for_everybody_else(sc
             assert refused == (302 if viewer is None else 404), guess
         assert listed(client.get(scene.address("decision-ballots"), {"q": ben.user.name})) == []
     own = as_(ben.user)
-    assert [row.voter.is_self for row in own.get(scene.address("decision-ballots")).context["rows"]].count(True) == 1
+    assert [row.owner.is_self for row in own.get(scene.address("decision-ballots")).context["rows"]].count(True) == 1
     assert own.get(scene.address("decision-ballot", "a-" + name.rsplit(" ", 1)[-1])).status_code == 200
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from accounts.text import whole_number
 from democracy.files.ballot_files import BallotFile, names_in, read_ballots
 from democracy.files.csv_tables import SEPARATORS
 from democracy.files.decoding import decode_spreadsheet
@@ -20,9 +21,10 @@ _MOST_DAYS = 3_650
 
 
 def _days(text: str) -> timedelta:
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= _MOST_DAYS:
+    days = whole_number(text)
+    if days is None or not 1 <= days <= _MOST_DAYS:
         raise ArgumentTypeError(f"days are a whole number from 1 to {_MOST_DAYS:,}")
-    return timedelta(days=int(text))
+    return timedelta(days=days)
 
 
 class Command(BaseCommand):

@@ -96,7 +96,8 @@ class Following(Node):
 
 
 @strawberry.type(
-    description="The owner of a ballot: a known member, or an anonymous one, whose pseudonym differs per decision."
+    description="The owner of a ballot, whatever their role: a known member, or an anonymous one, whose pseudonym "
+    "differs per decision."
 )
 class Voter:
     row: strawberry.Private[models.Membership]

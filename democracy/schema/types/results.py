@@ -23,8 +23,8 @@ class Choice(Node):
     title: str = of_row()
     description: str = of_row()
     lot: int | None = of_row(
-        "The last tie-break: the lowest lot wins. Drawn when the decision is published, as the rank of "
-        "SHA-256(decision id + ':' + choice id) with the numbers in the ids."
+        "The last tie-break: the lowest lot wins. Drawn when the decision is published; the decision's `lotSeed` says "
+        "how."
     )
 
 

@@ -39,6 +39,7 @@ const mark = (place) => place.querySelectorAll("form[data-typed]").forEach((form
 mark(document);
 document.addEventListener("htmx:load", ({ detail }) => mark(detail.elt));
 
+const typedForms = () => [...document.forms].filter((form) => typedIn.has(form));
 const pathOf = (form) => new URL(form.getAttribute("action") ?? "", location.href).pathname;
 const contentOf = (form) => ({
   action: pathOf(form),
@@ -75,7 +76,7 @@ document.addEventListener("submit", (event) => {
   if (target.matches("form.signs-out")) take(localStorage);
   else if (!event.defaultPrevented && target.method === "post") store(sessionStorage, [contentOf(target)]);
 });
-function isSent() {
+function keepUnsaved() {
   try {
     const sent = sessionStorage.getItem(KEY);
     sessionStorage.removeItem(KEY);
@@ -84,7 +85,7 @@ function isSent() {
     // As above.
   }
 }
-isSent();
+keepUnsaved();
 
 // --- A session that has ended -------------------------------------------------------------------------------------------
 
@@ -97,7 +98,7 @@ document.addEventListener("signed-out", ({ target, detail }) => {
   isAsking = false;
   const acted = !isRefresh && target.closest("form[method=post]");
   if (acted) typedIn.add(acted);
-  const typed = [...document.forms].filter((form) => typedIn.has(form));
+  const typed = typedForms();
   store(localStorage, typed.map(contentOf));
   if (isRefresh && document.getElementById("signed-out")) return;
   say(detail, typed.length > 0);
@@ -125,7 +126,7 @@ function signInAddress(address, isTyped) {
 // What was typed since the session ended goes along.
 document.addEventListener("click", ({ target }) => {
   if (!target.closest?.("#signed-out a")) return;
-  store(localStorage, [...document.forms].filter((form) => typedIn.has(form)).map(contentOf));
+  store(localStorage, typedForms().map(contentOf));
 });
 
 // Fragments that refresh themselves wait until somebody looks at the page again: they may have signed in elsewhere.

@@ -1,6 +1,6 @@
 // A network, and what of it is looked at: the followings on a topic, a member who is chosen or pointed at, how far around.
-// Members are known by their position. Whoever shows it listens for "change", and for "point" when the mouse is over another; "topic" comes before "change",
-// with other followings.
+// Members are known by their position. Whoever shows it listens for "change", and for "point" when the mouse is over another;
+// "topic" comes before "change", with other followings.
 export class Network extends EventTarget {
   topic = "";
   chosen = null;
@@ -9,7 +9,7 @@ export class Network extends EventTarget {
   visible = null; // the positions that are shown, or null for all
   #neighbours = null;
 
-  // As the server sends it: see `picture` in democracy/network.py.
+  // As the server sends it: see `followings_to_draw` in democracy/reading/followings.py.
   constructor({ members, topics, followings, me }) {
     super();
     Object.assign(this, { members, topics, me, all: followings, active: followings });

@@ -1,0 +1,48 @@
+"""Variables of the environment, as settings read them."""
+
+from __future__ import annotations
+
+import math
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def flag(name: str, default: bool = False) -> bool:
+    """Return whether the variable is 1, true, yes or on."""
+    return os.environ.get(name, str(default)).strip().lower() in {"1", "true", "yes", "on"}
+
+
+def names(name: str, default: str = "") -> list[str]:
+    """Return the names in the variable, which has commas between them."""
+    return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
+
+
+def number(name: str, default: float) -> float:
+    """Return the number in the variable, from 0 on. Raises ImproperlyConfigured if it is none."""
+    value = os.environ.get(name, default)
+    try:
+        found = float(value)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise ImproperlyConfigured(f"{name} is a number, not {value!r}.")
+    if found < 0:
+        raise ImproperlyConfigured(f"{name} is a number from 0 on, not {value!r}.")
+    return found
+
+
+def whole_number(name: str, default: int) -> int:
+    """Return the whole number in the variable, from 0 on. Raises ImproperlyConfigured if it is none."""
+    found = number(name, default)
+    if not found.is_integer():
+        raise ImproperlyConfigured(f"{name} is a whole number, not {os.environ[name]!r}.")
+    return int(found)
+
+
+def one_of(name: str, default: str, *others: str) -> str:
+    """Return the word in the variable. Raises ImproperlyConfigured if it is none of these."""
+    value = os.environ.get(name, default)
+    if value not in {default, *others}:
+        raise ImproperlyConfigured(f"{name} is {', '.join([default, *others[:-1]])} or {others[-1]}, not {value!r}.")
+    return value
