@@ -10,8 +10,7 @@ from democracy.notices import sending
 @shared_task(name="democracy.send_notices", ignore_result=True)
 def send_notices() -> None:
     """Have this worker look at the outbox at once."""
-    for sender in sending.SENDERS:
-        sender.wake()
+    sending.wake()
 
 
 def send() -> None:

@@ -27,3 +27,8 @@ OF_MANAGERS = frozenset({Kind.APPLICATION_WAITING, Kind.CALCULATION_FAILED})
 TELL_WHO_VOTED = frozenset({Kind.CLOSES_SOON, Kind.FOLLOWED, Kind.INHERITED_MOVED})
 # Anonymous members find these on the site alone: mails pass many hands.
 TELL_WHOM_ONE_FOLLOWS = frozenset({Kind.INHERITED_MOVED, Kind.FOLLOWEE_GONE})
+
+
+def kinds_of(*, is_manager: bool) -> list[str]:
+    """The kinds that a member can choose how to be told of; only managers are told of some."""
+    return [kind for kind in USUAL_WAYS if is_manager or kind not in OF_MANAGERS]

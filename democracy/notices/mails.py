@@ -39,6 +39,7 @@ def mail(notices: list[Notice], address: str) -> EmailMultiAlternatives:
         "is_digest": first.in_digest,
         "site": settings.SITE_URL,
         "stop": stop,
+        "preferences": settings.SITE_URL + reverse("notice-preferences") if first.person_id else "",
     }
     message = EmailMultiAlternatives(
         single_line(title),

@@ -5,7 +5,7 @@ See Note [None lost, hardly one doubled].
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -76,21 +76,37 @@ def add_many(drafts: Iterable[Draft]) -> None:
         _add(waiting[start : start + _ROWS])
 
 
+def add_and_mark(drafts: Sequence[Draft], mark: Callable[[], bool]) -> None:
+    """Add notices, and in the transaction of the last of them call `mark`, which writes that they were added.
+
+    Where `mark` returns False another process was first, and has added them. Many are added in several transactions, so
+    that no vote waits long; after a kill the first of them are added again, which adds nothing.
+    """
+    parts = [drafts[start : start + _ROWS] for start in range(0, len(drafts), _ROWS)] or [[]]
+    for part in parts[:-1]:
+        with turn(), transaction.atomic():
+            _add(part)
+    with turn(), transaction.atomic():
+        _add(parts[-1])
+        if not mark():
+            transaction.set_rollback(True)
+
+
 def _add(drafts: Sequence[Draft]) -> None:
     now = clock.now()
-    reachable = set(
-        User.objects.filter(pk__in=[draft.person_id for draft in drafts if draft.person_id], is_active=True)
-        .exclude(email=None)
-        .values_list("pk", flat=True)
-    )
+    people = User.objects.filter(pk__in=[draft.person_id for draft in drafts if draft.person_id], is_active=True)
+    is_demo = dict(people.exclude(email=None).values_list("pk", "is_demo"))
     ways = _ways(drafts)
     rows = []
     for draft in drafts:
-        if draft.person_id is not None and draft.person_id not in reachable:
+        if draft.person_id is not None and draft.person_id not in is_demo:
             continue
         way = ways.get((draft.person_id or draft.address, draft.community_id, draft.kind)) or USUAL_WAYS.get(
             draft.kind, Way.AT_ONCE
         )
+        if is_demo.get(draft.person_id or 0):
+            # Their addresses are made up.
+            way = Way.SITE
         rows.append(
             Notice(
                 community_id=draft.community_id,
@@ -107,9 +123,9 @@ def _add(drafts: Sequence[Draft]) -> None:
             )
         )
     Notice.objects.bulk_create(rows, ignore_conflicts=True)
-    people = {row.person_id for row in rows if row.person_id is not None}
+    told = {row.person_id for row in rows if row.person_id is not None}
     mails = any(row.due_at == now for row in rows)
-    transaction.on_commit(lambda: _tell(people, mails=mails), robust=True)
+    transaction.on_commit(lambda: _tell(told, mails=mails), robust=True)
 
 
 def _tell(people: Collection[int], *, mails: bool) -> None:

@@ -8,7 +8,7 @@ from django.db.models import Count, Max, Q
 
 from democracy import access
 from democracy.access import Viewer
-from democracy.models import Notice
+from democracy.models import Notice, NoticePreference
 from democracy.models.notices import NoticeQuerySet
 from democracy.models.viewers import user_id
 
@@ -17,6 +17,17 @@ def notices_visible_to(viewer: Viewer) -> NoticeQuerySet:
     """The viewer's notices, without those on decisions that they may not see any more."""
     visible = Q(decision=None) | Q(decision__in=access.decisions_visible_to(viewer))
     return Notice.objects.filter(visible, person=user_id(viewer) or 0)
+
+
+def shown_notices(viewer: Viewer) -> NoticeQuerySet:
+    """The viewer's notices with what their words need."""
+    return notices_visible_to(viewer).select_related("community", "decision__community")
+
+
+def chosen_ways(viewer: Viewer, community_ids: Collection[int]) -> dict[tuple[int, str], str]:
+    """How the viewer chose to be told, by community and kind; without an entry, as the kind usually is."""
+    chosen = NoticePreference.objects.filter(person=user_id(viewer) or 0, community__in=community_ids)
+    return {(community, kind): way for community, kind, way in chosen.values_list("community", "kind", "way")}
 
 
 def unread_count(viewer: Viewer) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
+from democracy import services
 from democracy.models import Community, Notice
 from democracy.notices import outbox, sending
 from democracy.notices.delivery import MailServerAway
@@ -72,7 +74,7 @@ def test_who_is_put_off_is_tried_later_and_the_others_are_mailed(invited, mailbo
     sending.deliver_mails()
     assert states() == {"a": (False, ""), "b": (True, ""), "c": (True, "")}
     mailbox.on_recipient = lambda address: None
-    Notice.objects.filter(sent_at=None).update(due_at=factories.timezone.now())
+    Notice.objects.filter(sent_at=None).update(due_at=timezone.now())
     sending.deliver_mails()
     assert states()["a"] == (True, "")
 
@@ -103,7 +105,29 @@ def test_who_may_not_see_a_decision_any_more_gets_no_mail_about_it(mailbox: Mail
     for name in ("ada", "ben"):
         person = members[name].user
         outbox.add(Kind.OPENED, "x", person_id=person.pk, community_id=community.pk, decision_id=decision.pk)
-    factories.services.leave_community(members["ada"].user, community.pk)
+    services.leave_community(members["ada"].user, community.pk)
     sending.deliver_mails()
     assert mailbox.addresses() == [members["ben"].user.email]
     assert sending.deliver_mails() is None
+
+
+def test_a_mail_is_doubled_only_by_a_death_between_the_servers_answer_and_the_mark(
+    invited, mailbox: Mailbox, monkeypatch
+) -> None:
+    """It is one mail, and both copies have one Message-ID; what was not sent yet is sent once."""
+    mark = outbox.sent
+
+    def dies(parcel: outbox.Parcel) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(outbox, "sent", dies)
+    # A killed process gives nothing back either.
+    monkeypatch.setattr(outbox, "give_back", lambda parcels: None)
+    with pytest.raises(KeyboardInterrupt):
+        sending.deliver_mails()
+    monkeypatch.setattr(outbox, "sent", mark)
+    assert sending.deliver_mails() is None, "the lease lasts"
+    Notice.objects.update(leased_until=timezone.now())
+    sending.deliver_mails()
+    assert sorted(mailbox.addresses()) == [f"{name}@example.org" for name in "aabc"]
+    assert len({mail["Message-ID"] for mail in mailbox.mails}) == 3
