@@ -19,7 +19,7 @@ from democracy.models.decisions import (
 )
 from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
 from democracy.models.ledger import Checkpoint, LedgerEntry
-from democracy.models.notices import MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference, Webhook
+from democracy.models.notices import MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference
 
 __all__ = [
     "MAX_CHOICES",
@@ -47,5 +47,4 @@ __all__ = [
     "NoticePreference",
     "StagedBallot",
     "Vote",
-    "Webhook",
 ]

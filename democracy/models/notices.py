@@ -14,22 +14,6 @@ from democracy.models.communities import Community
 from democracy.models.decisions import Decision
 
 
-class Webhook(models.Model):
-    """An address of another program that is told of a community's decisions. `secret` signs what it is told."""
-
-    community = models.ForeignKey(Community, on_delete=models.CASCADE, related_name="webhooks", db_index=False)
-    url = models.URLField(max_length=500)
-    # As standardwebhooks takes it: "whsec_" and 32 bytes in base64.
-    secret = models.CharField(max_length=80)
-    created_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["community", "url"], name="webhook_unique")]
-
-    def __str__(self) -> str:
-        return f"webhook {self.pk}"
-
-
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def due(self, at: datetime) -> Self:
         """Keep the notices that are to be mailed at `at`, and that no sender holds."""
@@ -37,7 +21,7 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
 
 
 class Notice(models.Model):
-    """Something that one person, one address without an account, or one webhook is told once.
+    """Something that one person, or one address without an account, is told once.
 
     `subject` names what it is about ("decision:12"); nobody is told twice of one kind and subject. `due_at`: when it is
     mailed next; null where it is on the site alone, was sent, or was refused for good (`refused` says why).
@@ -57,15 +41,13 @@ class Notice(models.Model):
         NEW_FOLLOWER = "new_follower", "Somebody new follows you"
         APPLICATION_WAITING = "application_waiting", "An application waits for you"
         CALCULATION_FAILED = "calculation_failed", "A decision of yours could not be calculated"
-        WEBHOOK = "webhook", "A webhook is told"
 
     community = models.ForeignKey(Community, null=True, on_delete=models.CASCADE, related_name="notices")
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="notices", db_index=False
     )
-    # Of somebody without an account; empty for people and webhooks.
+    # Of somebody without an account; empty for people.
     address = models.EmailField(blank=True)
-    webhook = models.ForeignKey(Webhook, null=True, on_delete=models.CASCADE, related_name="notices", db_index=False)
     kind = models.CharField(max_length=20, choices=Kind)
     subject = models.CharField(max_length=100)
     decision = models.ForeignKey(Decision, null=True, on_delete=models.CASCADE, related_name="notices")
@@ -91,13 +73,8 @@ class Notice(models.Model):
             models.UniqueConstraint(
                 fields=["address", "kind", "subject"], condition=~Q(address=""), name="notice_address_once"
             ),
-            models.UniqueConstraint(
-                fields=["webhook", "kind", "subject"], condition=Q(webhook__isnull=False), name="notice_webhook_once"
-            ),
             models.CheckConstraint(
-                condition=Q(person__isnull=False, address="", webhook=None)
-                | (Q(person=None, webhook=None) & ~Q(address=""))
-                | Q(person=None, address="", webhook__isnull=False),
+                condition=Q(person__isnull=False, address="") | (Q(person=None) & ~Q(address="")),
                 name="notice_has_one_recipient",
             ),
         ]
@@ -161,7 +138,6 @@ class NoticeMark(models.Model):
         OPENED = "opened", "It opened"
         HALF_TIME = "half_time", "Half of its time is over"
         CLOSES_SOON = "closes_soon", "It closes soon"
-        CLOSED = "closed", "It closed"
         RESULT = "result", "Its final result is there"
 
     decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="notice_marks", db_index=False)

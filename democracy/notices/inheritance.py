@@ -31,7 +31,9 @@ def tell(decision: Decision, members: Sequence[int]) -> None:
     """Tell these members, once a day, that what they inherit has moved. Call it in the calculation's transaction."""
     subject = f"decision:{decision.pk}:{clock.now():%Y-%m-%d}"
     for start in range(0, len(members), _ROWS):
-        theirs = Membership.objects.filter(pk__in=members[start : start + _ROWS], user__email__isnull=False)
+        theirs = Membership.objects.filter(pk__in=members[start : start + _ROWS])
+        # Nobody else can sign in, and in an import that is everybody.
+        theirs = theirs.exclude(user__email=None, user__is_demo=False)
         told = Notice.objects.filter(kind=Kind.INHERITED_MOVED, subject=subject, decision=decision)
         people = theirs.exclude(user__in=told.values("person")).values_list("user", flat=True)
         outbox.add_many(

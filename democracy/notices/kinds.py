@@ -1,4 +1,4 @@
-"""The kinds of notices: how each is told where nobody says otherwise, and which of them tell who has voted."""
+"""The kinds of notices: how each is told where nobody says otherwise, and to whom."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ USUAL_WAYS: dict[str, str] = {
     Kind.CALCULATION_FAILED: Way.AT_ONCE,
 }
 OF_MANAGERS = frozenset({Kind.APPLICATION_WAITING, Kind.CALCULATION_FAILED})
-# A mail of these kinds tells whoever sees it that its reader has not voted, or inherits.
-TELL_WHO_VOTED = frozenset({Kind.CLOSES_SOON, Kind.FOLLOWED, Kind.INHERITED_MOVED})
 # Anonymous members find these on the site alone: mails pass many hands.
 TELL_WHOM_ONE_FOLLOWS = frozenset({Kind.INHERITED_MOVED, Kind.FOLLOWEE_GONE})
 

@@ -13,11 +13,7 @@ from django.utils.crypto import salted_hmac
 from accounts.text import single_line
 from democracy.models import Notice
 from democracy.notices import unsubscribing
-from democracy.notices.kinds import TELL_WHO_VOTED
 from democracy.notices.wording import words
-
-# Says that a mail tells who has not voted, so the page that shows kept mails to operators leaves it out.
-PRIVATE = "X-CrowdVote-Private"
 
 
 def address_of(notice: Notice) -> str:
@@ -54,8 +50,6 @@ def mail(notices: list[Notice], address: str) -> EmailMultiAlternatives:
             "Auto-Submitted": "auto-generated",
         },
     )
-    if any(notice.kind in TELL_WHO_VOTED for notice in notices):
-        message.extra_headers[PRIVATE] = "yes"
     message.attach_alternative(render_to_string("democracy/mail/notice.html", context), "text/html")
     return message
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.dispatch import Signal
 
 from accounts.models import User
@@ -36,13 +36,12 @@ _ROWS = 500
 
 @dataclass(frozen=True)
 class Draft:
-    """A notice to be added: to a person, to an address without an account, or to a webhook."""
+    """A notice to be added: to a person, or to an address without an account."""
 
     kind: str
     subject: str
     person_id: int | None = None
     address: str = ""
-    webhook_id: int | None = None
     community_id: int | None = None
     decision_id: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -62,14 +61,14 @@ def add(
     data: Mapping[str, Any] | None = None,
 ) -> None:
     """Add one notice, in the caller's transaction; nothing where it was added before."""
-    add_many([Draft(kind, subject, person_id, address, None, community_id, decision_id, data or {})])
+    add_many([Draft(kind, subject, person_id, address, community_id, decision_id, data or {})])
 
 
 def add_many(drafts: Iterable[Draft]) -> None:
-    """Add notices in the caller's transaction, except those that were added before.
+    """Add notices in the caller's transaction, except those that were added before. Each person is told as they prefer.
 
-    People without an address can't sign in, so they get none. Each person is told as they prefer. An invitation's
-    `data` has the title, text and button of its mail, and the path that the button leads to.
+    People without an address can't sign in, so they get none; those of the demo find theirs on the site. An
+    invitation's `data` has the title, text and button of its mail, and the path that the button leads to.
     """
     waiting = list(drafts)
     for start in range(0, len(waiting), _ROWS):
@@ -95,7 +94,7 @@ def add_and_mark(drafts: Sequence[Draft], mark: Callable[[], bool]) -> None:
 def _add(drafts: Sequence[Draft]) -> None:
     now = clock.now()
     people = User.objects.filter(pk__in=[draft.person_id for draft in drafts if draft.person_id], is_active=True)
-    is_demo = dict(people.exclude(email=None).values_list("pk", "is_demo"))
+    is_demo = dict(people.exclude(email=None, is_demo=False).values_list("pk", "is_demo"))
     ways = _ways(drafts)
     rows = []
     for draft in drafts:
@@ -105,14 +104,13 @@ def _add(drafts: Sequence[Draft]) -> None:
             draft.kind, Way.AT_ONCE
         )
         if is_demo.get(draft.person_id or 0):
-            # Their addresses are made up.
+            # They have no address, or one that is made up.
             way = Way.SITE
         rows.append(
             Notice(
                 community_id=draft.community_id,
                 person_id=draft.person_id,
                 address=draft.address,
-                webhook_id=draft.webhook_id,
                 kind=draft.kind,
                 subject=draft.subject,
                 decision_id=draft.decision_id,
@@ -168,16 +166,6 @@ class Parcel:
     leased_until: datetime
 
 
-def mails() -> QuerySet[Notice]:
-    """The notices that are mailed."""
-    return Notice.objects.filter(webhook=None)
-
-
-def calls() -> QuerySet[Notice]:
-    """The notices that webhooks are told of."""
-    return Notice.objects.filter(webhook__isnull=False)
-
-
 def lease_mails(most: int) -> tuple[list[Parcel], float]:
     """Lease up to `most` mails that are due, as the rate allows.
 
@@ -185,7 +173,7 @@ def lease_mails(most: int) -> tuple[list[Parcel], float]:
     """
     rate = settings.MAILS_PER_MINUTE
     # Read first: there is hardly ever one, and only few writers fit beside each other.
-    if not _due(mails()).exists():
+    if not Notice.objects.due(clock.now()).exists():
         return [], 0.0
     with turn(), transaction.atomic():
         now = clock.now()
@@ -195,7 +183,7 @@ def lease_mails(most: int) -> tuple[list[Parcel], float]:
         now = clock.now()
         if pace.next_at > now:
             return [], (pace.next_at - now).total_seconds()
-        parcels = _lease(mails(), most if not rate else max(1, min(most, rate // 60)), now)
+        parcels = _lease(most if not rate else max(1, min(most, rate // 60)), now)
         if rate:
             # What was not used up is not saved for later, so that mails never leave in a rush.
             pace.next_at = now + timedelta(minutes=len(parcels) / rate)
@@ -203,25 +191,14 @@ def lease_mails(most: int) -> tuple[list[Parcel], float]:
     return parcels, 0.0
 
 
-def lease_calls(most: int) -> list[Parcel]:
-    """Lease up to `most` calls of webhooks that are due."""
-    if not _due(calls()).exists():
-        return []
-    with turn(), transaction.atomic():
-        return _lease(calls(), most, clock.now())
-
-
-def _due(rows: QuerySet[Notice]) -> QuerySet[Notice]:
-    return rows & Notice.objects.due(clock.now())
-
-
-def _lease(rows: QuerySet[Notice], most: int, now: datetime) -> list[Parcel]:
+def _lease(most: int, now: datetime) -> list[Parcel]:
     until = now + timedelta(seconds=settings.MAIL_LEASE)
     # Another sender's rows are left to it, and nobody waits for it.
-    due = (rows & Notice.objects.due(now)).order_by("due_at", "pk").select_for_update(skip_locked=True, of=("self",))
+    due = Notice.objects.due(now).order_by("due_at", "pk").select_for_update(skip_locked=True, of=("self",))
+    due = due.select_related("person", "community", "decision__community")
     parcels: list[Parcel] = []
     taken: set[int] = set()
-    for first in due.select_related("person", "community", "decision", "webhook")[:most]:
+    for first in due[:most]:
         if first.pk in taken:
             continue
         notices = [first]

@@ -114,7 +114,7 @@ class Town:
             text=True,
             check=True,
         )
-        return done.stdout.decode().strip()
+        return done.stdout.strip()
 
     def letters(self) -> Counter[str]:
         return Counter(self.arrived.read_text().split())

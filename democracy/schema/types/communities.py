@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import strawberry
+from asgiref.sync import sync_to_async
 
 from accounts import schema as accounts_schema
 from accounts.api import Info, Node, node_id, of_row, pk_of
@@ -160,8 +161,8 @@ class Me(Account):
         return await OWN_NOTICES.page(info, Page.of(first, after), Notice.of)
 
     @strawberry.field(description="The number of your notices that you have not read.")
-    def unread_notices(self, info: Info) -> int:
-        return unread_count(info.context.viewer)
+    async def unread_notices(self, info: Info) -> int:
+        return await sync_to_async(unread_count)(info.context.viewer)
 
     @strawberry.field(description="How you are told of each kind of thing in a community.")
     async def notice_preferences(self, info: Info, community_id: strawberry.ID) -> list[NoticePreference]:
