@@ -10,7 +10,7 @@ from democracy.notices import sending
 @shared_task(name="democracy.send_notices", ignore_result=True)
 def send_notices() -> None:
     """Have this worker look at the outbox at once."""
-    sending.wake()
+    sending.mail_sender.wake()
 
 
 def send() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -11,7 +12,8 @@ from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
 from accounts.text import single_line
-from democracy.models import Notice
+from democracy.ledger import checkpoints
+from democracy.models import Checkpoint, Notice
 from democracy.notices import unsubscribing
 from democracy.notices.wording import words
 
@@ -29,8 +31,10 @@ def mail(notices: list[Notice], address: str) -> EmailMultiAlternatives:
     first = notices[0]
     title = said[0].title if len(said) == 1 else f"{len(said)} things that happened"
     stop = settings.SITE_URL + reverse("unsubscribe", args=[unsubscribing.token(notices)])
+    checkpoint = _checkpoint(notices)
     context = {
         "title": title,
+        "checkpoint": json.dumps(checkpoints.content(checkpoint)) if checkpoint else "",
         "notices": [{"words": one, "url": settings.SITE_URL + one.path} for one in said],
         "is_digest": first.in_digest,
         "site": settings.SITE_URL,
@@ -52,6 +56,15 @@ def mail(notices: list[Notice], address: str) -> EmailMultiAlternatives:
     )
     message.attach_alternative(render_to_string("democracy/mail/notice.html", context), "text/html")
     return message
+
+
+def _checkpoint(notices: list[Notice]) -> Checkpoint | None:
+    """The newest checkpoint kept of a community whose decisions the reader sees: mailboxes are witnesses.
+
+    None where the mail tells of no decision: its reader may be no member.
+    """
+    community = next((notice.community_id for notice in notices if notice.decision_id is not None), None)
+    return Checkpoint.objects.filter(community=community).order_by("-revision").first() if community else None
 
 
 def _message_id(notice: Notice) -> str:

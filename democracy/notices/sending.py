@@ -13,7 +13,6 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 
-from democracy import ledger
 from democracy.notices import delivery, outbox, reader, sweep
 from democracy.notices.threads import NoticeThread
 
@@ -45,9 +44,12 @@ _THREADS = (change_reader, mail_sender)
 
 
 def start() -> None:
-    """Start this process's threads, and wake them when something changes here."""
-    outbox.added.connect(_wake_senders, dispatch_uid="notices.wake_senders")
-    ledger.committed.connect(_wake_reader, dispatch_uid="notices.wake_reader")
+    """Start this process's threads.
+
+    Mails that are added here wake the sender. Changes of inputs wake nobody: the reader looks every few seconds, so
+    that many votes in a moment are read at once, and don't wait for its writing.
+    """
+    outbox.added.connect(_wake_sender, dispatch_uid="notices.wake_sender")
     for thread in _THREADS:
         thread.start()
 
@@ -67,18 +69,8 @@ def stop(timeout: float = 10) -> None:
         thread.stop(max(0.0, deadline - time.monotonic()))
 
 
-def wake() -> None:
-    """Have this process's threads look at once. Does nothing where they don't run."""
-    for thread in _THREADS:
-        thread.wake()
-
-
-def _wake_senders(sender: object, **kwargs: Any) -> None:
+def _wake_sender(sender: object, **kwargs: Any) -> None:
     mail_sender.wake()
-
-
-def _wake_reader(sender: object, **kwargs: Any) -> None:
-    change_reader.wake()
 
 
 def _wake_workers(sender: object, **kwargs: Any) -> None:

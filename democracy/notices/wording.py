@@ -136,9 +136,9 @@ def _of_community(notice: Notice) -> Words:
         case Kind.NEW_FOLLOWER:
             return Words(
                 f"You have a new follower in {community.name}",
-                "If they do not vote themselves, they get your ballot.",
-                page,
-                "See the community",
+                "If they do not vote themselves, they may get your ballot.",
+                reverse("followings"),
+                "See who follows you",
             )
         case _:
             return Words(

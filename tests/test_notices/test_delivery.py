@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from democracy import services
-from democracy.models import Community, Notice
+from democracy.ledger import checkpoints
+from democracy.models import Checkpoint, Community, Notice
 from democracy.notices import outbox, sending
 from democracy.notices.delivery import MailServerAway
 from democracy.notices.kinds import Kind
@@ -52,6 +53,8 @@ def test_a_mail_is_text_and_html_and_says_how_to_stop_such_mails(mailbox: Mailbo
     assert (page in text, page in html, stop in text, stop in html) == (True,) * 4
     assert "Larch & Elm decides on “A <b>bench</b>”" in text
     assert "Larch &amp; Elm decides on “A &lt;b&gt;bench&lt;/b&gt;”" in html
+    assert checkpoints.is_genuine(kept := Checkpoint.objects.get())
+    assert (kept.signature in text, kept.signature in html) == (True, True), "a mailbox is a witness"
     assert "src=" not in html, "a mail loads nothing"
 
 
