@@ -12,6 +12,7 @@ from democracy.views import (
     manage,
     members,
     network,
+    notices,
     results,
 )
 
@@ -173,4 +174,11 @@ urlpatterns: list[URLPattern] = [
         live.decision_events,
         name="decision-events",
     ),
+    # --- Notices ------------------------------------------------------------------------------------------------------
+    path("notices/", notices.notices, name="notices"),
+    path("notices/read/", notices.notices_read, name="notices-read"),
+    path("notices/bell/", notices.notice_bell, name="notice-bell"),
+    path("notices/preferences/", notices.notice_preferences, name="notice-preferences"),
+    path("notices/<int:notice_id>/", notices.notice_open, name="notice-open"),
+    path("unsubscribe/<str:token>/", notices.unsubscribe, name="unsubscribe"),
 ]

@@ -26,6 +26,7 @@ from strawberry.types.graphql import OperationType
 
 import accounts.schema
 import democracy.schema.mutations
+import democracy.schema.notices
 import democracy.schema.queries
 import democracy.schema.subscriptions
 from accounts.api import RequestContext, camel
@@ -48,7 +49,7 @@ class Query(democracy.schema.queries.Query):
     description="Every mutation answers a payload. Its `errors` say why nothing was written; they are empty where the "
     "mutation did what it was asked."
 )
-class Mutation(accounts.schema.Mutation, democracy.schema.mutations.Mutation):
+class Mutation(accounts.schema.Mutation, democracy.schema.mutations.Mutation, democracy.schema.notices.NoticeMutation):
     pass
 
 
@@ -57,7 +58,7 @@ class Mutation(accounts.schema.Mutation, democracy.schema.mutations.Mutation):
     "value, then every newer one; a slow client gets the newest, not all. It ends with PERMISSION_DENIED when its "
     "viewer loses the right to see."
 )
-class Subscription(democracy.schema.subscriptions.Subscription):
+class Subscription(democracy.schema.subscriptions.Subscription, democracy.schema.notices.NoticeSubscription):
     pass
 
 

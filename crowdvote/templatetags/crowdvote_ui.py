@@ -15,10 +15,12 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts.models import User
 from crowdvote import __version__
 from crowdvote.pages import avatars
 from crowdvote.pages.icons import PATHS, STAR
 from democracy.presenting import numbers
+from democracy.reading.notices import unread_count
 from graph import FIVE_STARS
 
 register = template.Library()
@@ -164,6 +166,13 @@ def nav_link(context: RequestContext, name: str, text: str) -> SafeString:
     path = request.path if request is not None else ""
     here = mark_safe(' aria-current="page"') if path == url else mark_safe(' aria-current="true"')
     return format_html('<li><a href="{}"{}>{}</a></li>', url, here if path.startswith(url) else "", text)
+
+
+@register.simple_tag(takes_context=True)
+def unread_notices(context: RequestContext) -> int:
+    """Count the viewer's unread notices; 0 for visitors."""
+    user = context.get("user")
+    return unread_count(user) if isinstance(user, User) else 0
 
 
 @register.simple_tag

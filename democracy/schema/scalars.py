@@ -118,6 +118,30 @@ class NoWinnerReason(Enum):
     ONE_CHOICE = "one_choice"
 
 
+@strawberry.enum(description="What a notice tells of.")
+class NoticeKind(Enum):
+    OPENED = models.Notice.Kind.OPENED.value
+    CLOSES_SOON = models.Notice.Kind.CLOSES_SOON.value
+    RESULT = models.Notice.Kind.RESULT.value
+    CLARIFIED = models.Notice.Kind.CLARIFIED.value
+    CALLED_OFF = models.Notice.Kind.CALLED_OFF.value
+    INHERITED_MOVED = models.Notice.Kind.INHERITED_MOVED.value
+    FOLLOWEE_GONE = models.Notice.Kind.FOLLOWEE_GONE.value
+    FOLLOWED = models.Notice.Kind.FOLLOWED.value
+    NEW_FOLLOWER = models.Notice.Kind.NEW_FOLLOWER.value
+    APPLICATION_DECIDED = models.Notice.Kind.APPLICATION_DECIDED.value
+    APPLICATION_WAITING = models.Notice.Kind.APPLICATION_WAITING.value
+    CALCULATION_FAILED = models.Notice.Kind.CALCULATION_FAILED.value
+    INVITED = models.Notice.Kind.INVITED.value
+
+
+@strawberry.enum(description="How you are told: by mail at once, by mail once a day, or on the site only.")
+class NoticeWay(Enum):
+    AT_ONCE = models.NoticePreference.Way.AT_ONCE.value
+    DAILY = models.NoticePreference.Way.DAILY.value
+    SITE = models.NoticePreference.Way.SITE.value
+
+
 @strawberry.enum
 class LedgerKind(Enum):
     COMMUNITY = models.LedgerEntry.Kind.COMMUNITY.value

@@ -29,6 +29,7 @@ from democracy.services.decisions import (
     update_decision,
 )
 from democracy.services.followings import follow, reorder_followings, unfollow
+from democracy.services.notices import mark_notices_read, set_notice_preferences
 
 __all__ = [
     "ChoiceInput",
@@ -43,12 +44,14 @@ __all__ = [
     "decide_application",
     "follow",
     "leave_community",
+    "mark_notices_read",
     "publish_decision",
     "remove_member",
     "reorder_followings",
     "request_recalculation",
     "request_recalculation_as_operator",
     "set_anonymity",
+    "set_notice_preferences",
     "tag_ballot",
     "take_greeting",
     "unfollow",

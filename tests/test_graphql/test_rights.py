@@ -97,8 +97,11 @@ CASES = {
     "follow": Case(MEMBERS, with_input(of_leader, tags=["roads"])),
     "unfollow": Case(MEMBERS, of_leader),
     "recalculate": Case(MANAGERS, of_decision),
+    "markNoticesRead": Case(PEOPLE, plain()),
+    "setNoticePreferences": Case(MEMBERS, with_input(of_community, preferences=[{"kind": "RESULT", "way": "SITE"}])),
 }
-CHANGES_NO_ROW = {"requestSignInLink", "signOut"}
+# Of those that are compared: notices are no input.
+CHANGES_NO_ROW = {"requestSignInLink", "signOut", "markNoticesRead", "setNoticePreferences"}
 IS_SO_ALREADY = {("setAnonymity", "anonymous")}
 
 

@@ -13,8 +13,12 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from accounts.models import User
 from accounts.services import create_api_token
 from democracy import services
+from democracy.models import Community, Notice
+from democracy.notices import outbox
+from democracy.notices.kinds import Kind
 from democracy.recalculation import recalculate_community
 from tests import factories
 from tests.test_views.browsing import as_, nothing_written, text
@@ -24,8 +28,8 @@ pytestmark = pytest.mark.django_db
 HERE = "http://testserver"
 # Answered to programs, or by the administration in its own way (the last test).
 NOT_PAGES = {"graphql", "event-log"}
-# What a visitor signs in with.
-SIGNING_IN = {"sign-in", "sign-in-sent", "sign-in-link", "demo-sign-in", "sign-out"}
+# What a visitor signs in with, and what nobody signs in for.
+SIGNING_IN = {"sign-in", "sign-in-sent", "sign-in-link", "demo-sign-in", "sign-out", "unsubscribe"}
 
 
 def _patterns(patterns: list[Any]) -> Iterator[URLPattern]:
@@ -37,6 +41,11 @@ def _patterns(patterns: list[Any]) -> Iterator[URLPattern]:
 
 
 NAMES = {str(one.name): one for one in _patterns(get_resolver().url_patterns)}
+
+
+def _notice(person: User, community: Community) -> Notice:
+    outbox.add(Kind.NEW_FOLLOWER, "x", person_id=person.pk, community_id=community.pk)
+    return Notice.objects.get(person=person)
 
 
 class Town:
@@ -57,6 +66,7 @@ class Town:
             "application_id": services.apply_to_community(factories.person(), self.community.pk).pk,
             "token_id": create_api_token(self.manager, "a script")[0].pk,
             "key": ballots.context["rows"][0].owner.key,
+            "notice_id": _notice(self.manager, self.community).pk,
             "token": "x",
             "revision": 1,
         }

@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import strawberry
+from asgiref.sync import sync_to_async
 
 from accounts import schema as accounts_schema
-from accounts.api import Info, Node, node_id, of_row
+from accounts.api import Info, Node, node_id, of_row, pk_of
 from accounts.schema import Account, ApiToken
 from democracy import models
 from democracy.access import Viewer
 from democracy.reading import communities as reading_communities
+from democracy.reading.notices import unread_count
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
 from democracy.schema.scalars import ApplicationStatus, CommunityVisibility, DecisionStatus, Role
 from democracy.schema.types.belonging import community_of
 from democracy.schema.types.decisions import DECISIONS, Decision
+from democracy.schema.types.notices import OWN_NOTICES, Notice, NoticePreference, preferences_of
 from democracy.schema.types.people import Member
 
 COMMUNITIES = Listing(reading_communities.communities_listed, ("name", "pk"))
@@ -152,3 +155,16 @@ class Me(Account):
         self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
     ) -> Connection[Application]:
         return await OWN_APPLICATIONS.page(info, Page.of(first, after), lambda row: Application(row=row))
+
+    @strawberry.field(description="Your notices, the newest first.")
+    async def notices(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Notice]:
+        return await OWN_NOTICES.page(info, Page.of(first, after), Notice.of)
+
+    @strawberry.field(description="The number of your notices that you have not read.")
+    async def unread_notices(self, info: Info) -> int:
+        return await sync_to_async(unread_count)(info.context.viewer)
+
+    @strawberry.field(description="How you are told of each kind of thing in a community.")
+    async def notice_preferences(self, info: Info, community_id: strawberry.ID) -> list[NoticePreference]:
+        pk = pk_of("Community", community_id, field="community_id")
+        return await info.context.load(preferences_of, pk) or []
