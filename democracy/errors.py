@@ -105,6 +105,12 @@ class AlreadyMember(DomainError):
     code = "ALREADY_MEMBER"
 
 
+class InvitationNeeded(DomainError):
+    """Applying to a community that people join by invitation only."""
+
+    code = "INVITATION_NEEDED"
+
+
 class AlreadyDecided(DomainError):
     code = "ALREADY_DECIDED"
 

@@ -54,6 +54,16 @@ class CommunityVisibility(Enum):
     MEMBERS = models.Community.Visibility.MEMBERS.value
 
 
+@strawberry.enum(
+    description="OPEN: whoever asks is in at once. REQUEST: a manager decides on each application. INVITED: by a "
+    "manager's invitation only."
+)
+class Joining(Enum):
+    OPEN = models.Community.Joining.OPEN.value
+    REQUEST = models.Community.Joining.REQUEST.value
+    INVITED = models.Community.Joining.INVITED.value
+
+
 @strawberry.enum
 class ApplicationStatus(Enum):
     PENDING = models.Application.Status.PENDING.value

@@ -58,7 +58,7 @@ def build() -> Scene:
     services.set_anonymity(members["anonymous"].user, community.pk, anonymous=True)
     services.leave_community(members["former"].user, community.pk)
     services.remove_member(manager, members["removed"].pk)
-    services.update_community(manager, community.pk, auto_approve=False)
+    services.update_community(manager, community.pk, joining="request")
     people: dict[str, User | None] = {name: members[name].user for name in ROLES if name in members}
     people |= {"visitor": None, "stranger": factories.person(), "applicant": factories.person()}
     application = services.apply_to_community(people["applicant"], community.pk)

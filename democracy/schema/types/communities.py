@@ -14,7 +14,7 @@ from democracy import models
 from democracy.access import Viewer
 from democracy.reading import communities as reading_communities
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
-from democracy.schema.scalars import ApplicationStatus, CommunityVisibility, DecisionStatus, Role
+from democracy.schema.scalars import ApplicationStatus, CommunityVisibility, DecisionStatus, Joining, Role
 from democracy.schema.types.belonging import community_of
 from democracy.schema.types.decisions import DECISIONS, Decision
 from democracy.schema.types.people import Member
@@ -34,7 +34,6 @@ class Community(Node):
     row: strawberry.Private[models.Community]
     name: str = of_row()
     description: str = of_row()
-    auto_approve: bool = of_row("Whether applications are approved at once.")
     created_at: datetime = of_row()
 
     @classmethod
@@ -44,6 +43,16 @@ class Community(Node):
     @strawberry.field
     def visibility(self) -> CommunityVisibility:
         return CommunityVisibility(self.row.visibility)
+
+    @strawberry.field
+    def joining(self) -> Joining:
+        return Joining(self.row.joining)
+
+    @strawberry.field(
+        description="Whether applications are approved at once.", deprecation_reason="Use joining, which says more."
+    )
+    def auto_approve(self) -> bool:
+        return self.row.joining == models.Community.Joining.OPEN
 
     @strawberry.field(description="All members, the anonymous ones among them.")
     async def member_count(self, info: Info) -> int:
