@@ -274,6 +274,17 @@ EMAIL_HOST_USER = os.environ.get("CROWDVOTE_EMAIL_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("CROWDVOTE_EMAIL_PASSWORD", "")
 EMAIL_USE_TLS = _flag("CROWDVOTE_EMAIL_TLS")
 DEFAULT_FROM_EMAIL = os.environ.get("CROWDVOTE_EMAIL_FROM", "CrowdVote <noreply@localhost>")
+# Seconds to wait for each answer of the mail server.
+EMAIL_TIMEOUT = _number("CROWDVOTE_EMAIL_TIMEOUT", 10)
+# Mails of notices that leave in a minute, from all processes together (0: any number).
+MAILS_PER_MINUTE = int(_number("CROWDVOTE_MAILS_PER_MINUTE", 600))
+# Seconds for which a sender holds the mails that it is sending. Those of a dead process are free after them.
+MAIL_LEASE = _number("CROWDVOTE_MAIL_LEASE", 300)
+# A mail service's own settings, such as ANYMAIL_SENDGRID_API_KEY. Its package is optional.
+if EMAIL_BACKEND.startswith("anymail."):
+    ANYMAIL = {
+        name.removeprefix("ANYMAIL_"): value for name, value in os.environ.items() if name.startswith("ANYMAIL_")
+    }
 
 # --- Cache ------------------------------------------------------------------------------------------------------------
 

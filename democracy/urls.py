@@ -12,6 +12,7 @@ from democracy.views import (
     manage,
     members,
     network,
+    notices,
     results,
 )
 
@@ -173,4 +174,6 @@ urlpatterns: list[URLPattern] = [
         live.decision_events,
         name="decision-events",
     ),
+    # --- Notices ------------------------------------------------------------------------------------------------------
+    path("unsubscribe/<str:token>/", notices.unsubscribe, name="unsubscribe"),
 ]

@@ -2,7 +2,7 @@
 
 Inputs (Community ... Vote) are written by the commands in `democracy.services` and nowhere else; every change of one
 appends a `LedgerEntry`. Derived rows (`StagedBallot`, `DecisionSnapshot`) and the bookkeeping beside them are written
-by the calculation, in bulk.
+by the calculation, in bulk. Notices are neither: they tell people of changes, and no result rests on them.
 """
 
 from democracy.models.communities import MAX_FOLLOWINGS, Application, Community, Following, Greeting, Membership
@@ -19,6 +19,7 @@ from democracy.models.decisions import (
 )
 from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
 from democracy.models.ledger import Checkpoint, LedgerEntry
+from democracy.models.notices import MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference, Webhook
 
 __all__ = [
     "MAX_CHOICES",
@@ -38,7 +39,13 @@ __all__ = [
     "Following",
     "Greeting",
     "LedgerEntry",
+    "MailPace",
     "Membership",
+    "Notice",
+    "NoticeCursor",
+    "NoticeMark",
+    "NoticePreference",
     "StagedBallot",
     "Vote",
+    "Webhook",
 ]

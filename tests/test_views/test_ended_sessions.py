@@ -24,8 +24,8 @@ pytestmark = pytest.mark.django_db
 HERE = "http://testserver"
 # Answered to programs, or by the administration in its own way (the last test).
 NOT_PAGES = {"graphql", "event-log"}
-# What a visitor signs in with.
-SIGNING_IN = {"sign-in", "sign-in-sent", "sign-in-link", "demo-sign-in", "sign-out"}
+# What a visitor signs in with, and what nobody signs in for.
+SIGNING_IN = {"sign-in", "sign-in-sent", "sign-in-link", "demo-sign-in", "sign-out", "unsubscribe"}
 
 
 def _patterns(patterns: list[Any]) -> Iterator[URLPattern]:
