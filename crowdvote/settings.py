@@ -314,6 +314,8 @@ CACHES: dict[str, dict[str, Any]] = {
 
 # Communities that one person may create in a day (0: any number).
 COMMUNITIES_PER_DAY = int(_number("CROWDVOTE_COMMUNITIES_PER_DAY", 10))
+# Mails with invitations that one person may have sent in a day (0: any number).
+INVITATIONS_PER_DAY = int(_number("CROWDVOTE_INVITATIONS_PER_DAY", 20_000))
 # The public community, by the number in its address, whose newest decision the start page shows; 0: made-up
 # figures. Not a name, because anybody may take a name.
 EXAMPLE_COMMUNITY = int(_number("CROWDVOTE_EXAMPLE_COMMUNITY", 0))

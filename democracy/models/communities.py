@@ -136,6 +136,8 @@ class Application(models.Model):
     community = models.ForeignKey(Community, on_delete=models.CASCADE, related_name="applications")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="applications")
     message = models.TextField(blank=True, max_length=2_000)
+    # The link by which somebody came who needs approval; it says in which role they come in.
+    link = models.ForeignKey("InvitationLink", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     created_at = models.DateTimeField(default=timezone.now)
     decided_at = models.DateTimeField(null=True, blank=True)

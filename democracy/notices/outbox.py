@@ -69,11 +69,16 @@ def add_many(drafts: Iterable[Draft]) -> None:
     """Add notices in the caller's transaction, except those that were added before.
 
     People without an address can't sign in, so they get none. Each person is told as they prefer. An invitation's
-    `data` has the title, text and button of its mail, and the path that the button leads to.
+    `data` has its key, and the name of whoever invites.
     """
     waiting = list(drafts)
     for start in range(0, len(waiting), _ROWS):
         _add(waiting[start : start + _ROWS])
+
+
+def take_back(kind: str, subject: str) -> None:
+    """Keep a mail that has not left from leaving, in the caller's transaction."""
+    Notice.objects.filter(kind=kind, subject=subject, sent_at=None).update(due_at=None)
 
 
 def _add(drafts: Sequence[Draft]) -> None:

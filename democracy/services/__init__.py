@@ -29,25 +29,45 @@ from democracy.services.decisions import (
     update_decision,
 )
 from democracy.services.followings import follow, reorder_followings, unfollow
+from democracy.services.invitations import (
+    Invited,
+    Invitee,
+    create_invitation_link,
+    invite,
+    resend_invitation,
+    revoke_invitation,
+    revoke_invitation_link,
+)
+from democracy.services.joining import Joined, accept_invitation, accept_own_invitation, use_invitation_link
 
 __all__ = [
     "ChoiceInput",
+    "Invited",
+    "Invitee",
+    "Joined",
     "Receipt",
     "StageBallots",
     "Tally",
+    "accept_invitation",
+    "accept_own_invitation",
     "add_clarification",
     "apply_to_community",
     "cast_ballot",
     "create_community",
     "create_decision",
+    "create_invitation_link",
     "decide_application",
     "follow",
+    "invite",
     "leave_community",
     "publish_decision",
     "remove_member",
     "reorder_followings",
     "request_recalculation",
     "request_recalculation_as_operator",
+    "resend_invitation",
+    "revoke_invitation",
+    "revoke_invitation_link",
     "set_anonymity",
     "tag_ballot",
     "take_greeting",
@@ -55,6 +75,7 @@ __all__ = [
     "update_community",
     "update_decision",
     "update_membership",
+    "use_invitation_link",
     "withdraw_application",
     "withdraw_ballot",
 ]

@@ -26,6 +26,7 @@ from democracy.errors import (
 from democracy.ledger import contents
 from democracy.models import Application, Community, Following, Greeting, LedgerEntry, Membership
 from democracy.services import validation
+from democracy.services.admission import approve_application
 from democracy.services.commands import command
 
 _A_DAY = timedelta(days=1)
@@ -136,7 +137,7 @@ def apply_to_community(viewer: Viewer, community_id: int, *, message: str = "") 
         validation.check(application)
         application.save()
         if recording.community.joining == Community.Joining.OPEN and not (former and former.was_removed):
-            _approve(application, recording, decided_by=None)
+            approve_application(application, recording, decided_by=None)
     return application
 
 
@@ -167,7 +168,7 @@ def decide_application(viewer: Viewer, application_id: int, *, approve: bool) ->
         application.refresh_from_db()
         _require_pending(application)
         if approve:
-            _approve(application, recording, decided_by=manager.user)
+            approve_application(application, recording, decided_by=manager.user)
         else:
             application.status = Application.Status.REJECTED
             application.decided_at, application.decided_by = recording.time, manager.user
@@ -178,24 +179,6 @@ def decide_application(viewer: Viewer, application_id: int, *, approve: bool) ->
 def _require_pending(application: Application) -> None:
     if application.status != Application.Status.PENDING:
         raise AlreadyDecided(f"This application has been {application.get_status_display().lower()} already.")
-
-
-def _approve(application: Application, recording: ledger.Recording, *, decided_by: User | None) -> None:
-    application.status = Application.Status.APPROVED
-    application.decided_at, application.decided_by = recording.time, decided_by
-    application.save(update_fields=["status", "decided_at", "decided_by"])
-    membership = Membership.objects.filter(community=recording.community, user=application.user).first()
-    if membership is None:
-        membership = Membership(community=recording.community, user=application.user)
-    # Somebody who comes back starts as a plain voter, anonymous if they were. Their followings and ballots count again.
-    membership.left_at, membership.was_removed = None, False
-    membership.role, membership.is_manager = Membership.Role.VOTER, False
-    membership.joined_at = recording.time
-    membership.save()
-    if decided_by is not None:
-        Greeting.objects.get_or_create(membership=membership)
-    name, community = access.display_name(membership), recording.community.name
-    transaction.on_commit(lambda: eventlog.joined(name, community, "Voter"), robust=True)
 
 
 @command

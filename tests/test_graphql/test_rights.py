@@ -11,6 +11,7 @@ import pytest
 from django.db import transaction
 
 from crowdvote.api.schema import schema
+from democracy.models.invitations import token_of
 from tests.test_graphql.api import client_of, everything_written, id_of, post
 from tests.test_graphql.scene import MEMBERS, PEOPLE, ROLES, Scene, build
 
@@ -48,6 +49,10 @@ def of_leader(scene: Scene, role: str) -> dict[str, Any]:
 
 def of_application(scene: Scene, role: str) -> dict[str, Any]:
     return {"applicationId": id_of(scene.application)}
+
+
+def of_invitation(scene: Scene, role: str) -> dict[str, Any]:
+    return {"invitationId": id_of(scene.invitation)}
 
 
 def own_token(scene: Scene, role: str) -> dict[str, Any]:
@@ -96,9 +101,16 @@ CASES = {
     "follow": Case(MEMBERS, with_input(of_leader, tags=["roads"])),
     "unfollow": Case(MEMBERS, of_leader),
     "recalculate": Case(MANAGERS, of_decision),
+    "inviteMembers": Case(MANAGERS, with_input(of_community, people=[{"address": "somebody@example.org"}])),
+    "resendInvitation": Case(MANAGERS, of_invitation),
+    "revokeInvitation": Case(MANAGERS, of_invitation),
+    "createInvitationLink": Case(MANAGERS, with_input(of_community)),
+    "revokeInvitationLink": Case(MANAGERS, lambda scene, role: {"linkId": id_of(scene.invitation_link)}),
+    "acceptInvitation": Case(EVERYBODY, lambda scene, role: {"input": {"token": token_of(scene.invitation.key)}}),
+    "useInvitationLink": Case(PEOPLE, lambda scene, role: {"token": scene.invitation_link.token}),
 }
 CHANGES_NO_ROW = {"requestSignInLink", "signOut"}
-IS_SO_ALREADY = {("setAnonymity", "anonymous")}
+IS_SO_ALREADY = {("setAnonymity", "anonymous"), *(("useInvitationLink", role) for role in MEMBERS)}
 
 
 def test_every_mutation_of_the_schema_is_in_the_table() -> None:
