@@ -53,7 +53,9 @@ def _told(done: services.Invited) -> str:
 @require_POST
 @managers_only
 def invitation_link_create(request: HtmxRequest, community_id: int) -> HttpResponse:
-    """Make a link for many people. What is wrong is said beside the field. Answers others than managers with 403."""
+    """Make a link for many people. What is wrong is said beside the field. Raises Http404 where there is no such
+    community; answers others than its managers with 403.
+    """
     context = _context(request, community_id)
     form = InvitationLinkForm(context["decisions"], request.POST)
     made = submitted(form, lambda data: services.create_invitation_link(request.user, community_id, **data))
