@@ -1,5 +1,7 @@
 """Errors that people can correct. Each names the input, the problem, and the remedy."""
 
+from __future__ import annotations
+
 
 class DomainError(Exception):
     """A refused command. Nothing was written.
@@ -15,6 +17,11 @@ class DomainError(Exception):
         self.message = message
         self.field = self.field if field is None else field
         self.code = self.code if code is None else code
+
+    @property
+    def parts(self) -> tuple[DomainError, ...]:
+        """The faults one by one: this one, unless it collects several."""
+        return (self,)
 
 
 class AccountError(DomainError):

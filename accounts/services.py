@@ -68,7 +68,7 @@ def request_sign_in_link(email: str, *, client: str, next_path: str = "") -> Non
     The caller does not learn whether there is an account. `client` comes from `ratelimit.client_of`. `next_path` is the
     page to go to afterwards, checked by whoever redirects there. Raises InvalidEmail, TooManyRequests, MailNotSent.
     """
-    address = _address(email)
+    address = checked_address(email)
     # The first limit protects the addressee. The second is higher: a client may be a hall of people at one address.
     ratelimit.hit("sign-in links for one address", address, limit=settings.SIGN_IN_LIMIT_PER_ADDRESS)
     ratelimit.hit("sign-in links for one client", client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
@@ -105,6 +105,29 @@ def sign_in(token: str, request: HttpRequest | None = None) -> User:
     else:
         user_logged_in.send(sender=User, request=None, user=user)
     return user
+
+
+def account_of_addressee(address: str, *, name: str = "") -> User:
+    """Return the account of somebody who has just proven that an address is theirs, creating it at first.
+
+    `address`: as `checked_address` returns it. `name`: for a new account. Raises InvalidLink where the account is
+    closed.
+    """
+    user = User.objects.filter(email=address).first()
+    if user is None:
+        user = _sign_up(address)
+        if user is not None and name:
+            user = update_profile(user, name=name)
+    # Of two requests at once, the second finds the account that the first one made.
+    user = user or User.objects.filter(email=address).first()
+    if user is None or not user.is_active:
+        raise InvalidLink("This account is closed, so the link does not sign you in.")
+    return user
+
+
+def begin_session(user: User, request: HttpRequest) -> None:
+    """Sign somebody in whose mailed link has been used up."""
+    login(request, user, backend=LINK_BACKEND)
 
 
 def sign_in_demo(handle: str, request: HttpRequest) -> User:
@@ -183,7 +206,7 @@ def _is_allowed_handle(handle: str) -> bool:
     return bool(handle)
 
 
-def _address(email: str) -> str:
+def checked_address(email: str) -> str:
     """Return the address as accounts keep it. Mail goes to this form only, never to another spelling. Raises
     InvalidEmail.
     """

@@ -24,9 +24,20 @@ from django.utils.crypto import salted_hmac
 from accounts.models import User
 from democracy import eventlog
 from democracy.errors import PermissionDenied
-from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership, StagedBallot, viewers
+from democracy.models import (
+    Application,
+    Community,
+    Decision,
+    DecisionSnapshot,
+    Invitation,
+    InvitationLink,
+    Membership,
+    StagedBallot,
+    viewers,
+)
 from democracy.models.communities import ApplicationQuerySet, MembershipQuerySet
 from democracy.models.decisions import DecisionQuerySet
+from democracy.models.invitations import InvitationQuerySet
 from democracy.models.viewers import user_id
 
 Viewer: TypeAlias = viewers.Viewer
@@ -65,6 +76,16 @@ def memberships_visible_to(viewer: Viewer) -> MembershipQuerySet:
 def applications_visible_to(viewer: Viewer) -> ApplicationQuerySet:
     """The viewer's own applications, and those to communities that they manage."""
     return Application.objects.filter(Q(user=user_id(viewer)) | Exists(_managed(viewer)))
+
+
+def invitations_visible_to(viewer: Viewer) -> InvitationQuerySet:
+    """The invitations, with their addresses, to communities that the viewer manages."""
+    return Invitation.objects.filter(Exists(_managed(viewer)))
+
+
+def invitation_links_visible_to(viewer: Viewer) -> QuerySet[InvitationLink]:
+    """The shared links of communities that the viewer manages."""
+    return InvitationLink.objects.filter(Exists(_managed(viewer)))
 
 
 def membership_of(viewer: Viewer, community_id: int) -> Membership | None:

@@ -126,11 +126,11 @@ class CommunityForm(forms.ModelForm):
 @admin.register(Community)
 class CommunityAdmin(ReadOnlyAdmin):
     form = CommunityForm
-    list_display = ("name", "readers", "auto_approve", "created_at", "revision")
-    list_filter = ("visibility", "auto_approve")
+    list_display = ("name", "readers", "joining", "created_at", "revision")
+    list_filter = ("visibility", "joining")
     search_fields = ("name",)
     ordering = ("name",)
-    fields = ("name", "description", "visibility", "auto_approve", "created_at", "revision", "pages")
+    fields = ("name", "description", "visibility", "joining", "created_at", "revision", "pages")
     readonly_fields = ("created_at", "revision", "pages")
 
     @admin.display(description="Read by", ordering="visibility")
@@ -157,7 +157,7 @@ class CommunityAdmin(ReadOnlyAdmin):
             name=obj.name,
             description=obj.description,
             visibility=obj.visibility,
-            auto_approve=obj.auto_approve,
+            joining=obj.joining,
         )
 
     def changeform_view(

@@ -135,6 +135,19 @@ def joined(actor: str, community: str, role: str) -> None:
     log_event("MEMBERSHIP_CHANGE", actor, f"Joined community '{community}' as {role}")
 
 
+def invited(actor: str, community: str, number: int) -> None:
+    """Log how many people were invited, without their addresses: they have not agreed to anything yet."""
+    log_event("INVITATION", actor, f"{_some(number, 'person', 'people')} invited to community '{community}'")
+
+
+def invitation_revoked(actor: str, community: str) -> None:
+    log_event("INVITATION", actor, f"An invitation to community '{community}' was taken back")
+
+
+def invitation_link_made(actor: str, community: str) -> None:
+    log_event("INVITATION", actor, f"An invitation link to community '{community}' was made")
+
+
 def left(actor: str, community: str, *, removed: bool = False) -> None:
     """Log that somebody left; `removed`: because a manager ended the membership."""
     log_event("MEMBERSHIP_CHANGE", actor, f"{'Was removed from' if removed else 'Left'} community '{community}'")

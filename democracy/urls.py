@@ -7,6 +7,8 @@ from democracy.views import (
     communities,
     decisions,
     followings,
+    invitations,
+    joining,
     ledger,
     live,
     manage,
@@ -61,6 +63,38 @@ urlpatterns: list[URLPattern] = [
     ),
     path(
         "communities/<int:community_id>/members/<int:membership_id>/remove/", manage.member_remove, name="member-remove"
+    ),
+    # --- Invitations --------------------------------------------------------------------------------------------------
+    path("invitation/<str:token>/", joining.invitation, name="invitation"),
+    path("join/<str:token>/", joining.invitation_link, name="invitation-link"),
+    path("communities/<int:community_id>/invitation/", joining.own_invitation, name="own-invitation"),
+    path(
+        "communities/<int:community_id>/invitations/", invitations.community_invitations, name="community-invitations"
+    ),
+    path(
+        "communities/<int:community_id>/invitations/<int:invitation_id>/resend/",
+        invitations.invitation_resend,
+        name="invitation-resend",
+    ),
+    path(
+        "communities/<int:community_id>/invitations/<int:invitation_id>/revoke/",
+        invitations.invitation_revoke,
+        name="invitation-revoke",
+    ),
+    path(
+        "communities/<int:community_id>/invitation-links/",
+        invitations.invitation_link_create,
+        name="invitation-link-create",
+    ),
+    path(
+        "communities/<int:community_id>/invitation-links/<int:link_id>/revoke/",
+        invitations.invitation_link_revoke,
+        name="invitation-link-revoke",
+    ),
+    path(
+        "communities/<int:community_id>/invitation-links/<int:link_id>/poster/",
+        invitations.invitation_poster,
+        name="invitation-poster",
     ),
     # --- Decisions, ballots, results ----------------------------------------------------------------------------------
     path("communities/<int:community_id>/decisions/create/", decisions.decision_create, name="decision-create"),

@@ -39,8 +39,9 @@ def contents(of: Community) -> Contents:
             "name": row.name,
             "description": row.description,
             "visibility": row.visibility,
-            "auto_approve": row.auto_approve,
+            "auto_approve": row.joining == Community.Joining.OPEN,
             "created": at(row.created_at),
+            **({"joining": "invited"} if row.joining == Community.Joining.INVITED else {}),
         }
     }
     for member in Membership.objects.filter(community=of):

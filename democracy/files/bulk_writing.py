@@ -45,7 +45,7 @@ def add_community(
     description: str = "",
     visibility: str = Community.Visibility.MEMBERS,
     *,
-    auto_approve: bool = False,
+    joining: str = Community.Joining.REQUEST,
     at: datetime | None = None,
 ) -> Community:
     """Add a community without members, unknown to the ledger yet."""
@@ -53,7 +53,7 @@ def add_community(
         name=name,
         description=description,
         visibility=visibility,
-        auto_approve=auto_approve,
+        joining=joining,
         created_at=at or timezone.now(),
     )
     # In bulk, which fires no signal: the receiver would write an entry of its own.

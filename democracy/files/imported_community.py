@@ -56,7 +56,7 @@ def import_community(new: NewCommunity) -> Made:
     with transaction.atomic():
         now = timezone.now()
         founded = min([now, *(decision.opens_at for decision in new.decisions)])
-        made = Made(add_community(new.name, new.description, new.visibility, auto_approve=new.auto_approve, at=founded))
+        made = Made(add_community(new.name, new.description, new.visibility, joining=new.joining, at=founded))
         transaction.on_commit(lambda: eventlog.community_created(eventlog.SYSTEM, new.name), robust=True)
         with _recording_at(made.community, founded) as recording:
             recording.add(contents.community_change(made.community))

@@ -83,6 +83,6 @@ class NewCommunity:
     members: Sequence[NewMember]
     description: str = ""
     visibility: str = Community.Visibility.MEMBERS
-    auto_approve: bool = False
+    joining: str = Community.Joining.REQUEST
     followings: Sequence[NewFollowing] = ()
     decisions: Sequence[NewDecision] = ()

@@ -49,13 +49,17 @@ COMMUNITY_SUBJECT = "community"
 
 
 def community_content(community: Community) -> dict[str, Any]:
-    return {
+    """A community's content. How people join stands in `auto_approve`, as in every ledger ever written; `joining` says
+    it only where that key can't.
+    """
+    content = {
         "name": community.name,
         "description": community.description,
         "visibility": community.visibility,
-        "auto_approve": community.auto_approve,
+        "auto_approve": community.joining == Community.Joining.OPEN,
         "created": _time(community.created_at),
     }
+    return content | ({"joining": community.joining} if community.joining == Community.Joining.INVITED else {})
 
 
 def community_change(community: Community) -> Change:

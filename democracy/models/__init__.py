@@ -18,6 +18,7 @@ from democracy.models.decisions import (
     Vote,
 )
 from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
+from democracy.models.invitations import MAX_INVITED, Invitation, InvitationLink
 from democracy.models.ledger import Checkpoint, LedgerEntry
 from democracy.models.notices import MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference
 
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_CHOICES",
     "MAX_CLARIFICATIONS",
     "MAX_FOLLOWINGS",
+    "MAX_INVITED",
     "MAX_STARS",
     "MIN_CHOICES",
     "Application",
@@ -38,6 +40,8 @@ __all__ = [
     "DecisionSnapshot",
     "Following",
     "Greeting",
+    "Invitation",
+    "InvitationLink",
     "LedgerEntry",
     "MailPace",
     "Membership",

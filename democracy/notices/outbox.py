@@ -68,7 +68,7 @@ def add_many(drafts: Iterable[Draft]) -> None:
     """Add notices in the caller's transaction, except those that were added before. Each person is told as they prefer.
 
     People without an address can't sign in, so they get none; those of the demo find theirs on the site. An
-    invitation's `data` has the title, text and button of its mail, and the path that the button leads to.
+    invitation's `data` has its key, and the name of whoever invites.
     """
     waiting = list(drafts)
     for start in range(0, len(waiting), _ROWS):
@@ -89,6 +89,11 @@ def add_and_mark(drafts: Sequence[Draft], mark: Callable[[], bool]) -> None:
         _add(parts[-1])
         if not mark():
             transaction.set_rollback(True)
+
+
+def take_back(kind: str, subject: str) -> None:
+    """Keep a mail that has not left from leaving, in the caller's transaction."""
+    Notice.objects.filter(kind=kind, subject=subject, sent_at=None).update(due_at=None)
 
 
 def _add(drafts: Sequence[Draft]) -> None:

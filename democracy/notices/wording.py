@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 
 from democracy.models import Decision, Notice
+from democracy.models.invitations import token_of
 from democracy.notices.kinds import Kind
 
 
@@ -28,11 +29,28 @@ class Words:
 def words(notice: Notice) -> Words:
     """Say a notice. Its community and decision are loaded."""
     if notice.kind == Kind.INVITED:
-        data = notice.data
-        return Words(data["title"], data["text"], data["path"], data["button"])
+        return _invitation(notice)
     if notice.decision is not None:
         return _of_decision(notice, notice.decision)
     return _of_community(notice)
+
+
+def _invitation(notice: Notice) -> Words:
+    community, question = notice.community, notice.decision
+    assert community is not None
+    who = notice.data["by"] or f"A manager of {community.name}"
+    once = "One press lets you in and signs you in. The link is yours alone: it works once, for 30 days."
+    path = reverse("invitation", args=[token_of(notice.data["key"])])
+    if question is None:
+        title = f"{who} invites you to {community.name}"
+        return Words(title, f"{title}, where people decide together. {once}", path, "Join")
+    return Words(
+        f"{community.name}: {question.title}",
+        f"{who} invites you to {community.name}, to vote on “{question.title}”. You can vote until "
+        f"{_moment(question)}. {once}",
+        path,
+        "Join and see the question",
+    )
 
 
 def _of_decision(notice: Notice, decision: Decision) -> Words:

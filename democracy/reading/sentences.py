@@ -131,6 +131,8 @@ def _community(entry: LedgerEntry, names: Names) -> str:
         "auto_approve": "how people join",
     }
     changes = [words for key, words in what.items() if _changed(entry, key)]
+    if _changed(entry, "joining") and not _changed(entry, "auto_approve"):
+        changes.append(what["auto_approve"])
     return f"{who} changed the community: {_listed(changes)}."
 
 
@@ -321,6 +323,7 @@ _PARTS = {
     "description": "Description",
     "visibility": "Who may read it",
     "auto_approve": "Applications are approved at once",
+    "joining": "People join",
     "created": "Made",
     "member": "Member",
     "active": "Belongs to the community",

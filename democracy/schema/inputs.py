@@ -6,8 +6,10 @@ from datetime import datetime
 
 import strawberry
 
-from democracy.schema.scalars import CommunityVisibility, ResultsVisibility, Role
+from democracy.schema.scalars import CommunityVisibility, Joining, ResultsVisibility, Role
 from democracy.schema.types.whatif import StarsInput
+
+USE_JOINING = "Use joining, which wins where both are given."
 
 
 @strawberry.input
@@ -15,7 +17,10 @@ class CreateCommunityInput:
     name: str
     description: str = ""
     visibility: CommunityVisibility = CommunityVisibility.MEMBERS
-    auto_approve: bool = strawberry.field(default=False, description="Approve applications at once.")
+    joining: Joining | None = strawberry.field(default=None, description="Left out: REQUEST.")
+    auto_approve: bool = strawberry.field(
+        default=False, description="Approve applications at once.", deprecation_reason=USE_JOINING
+    )
 
 
 @strawberry.input(description="Fields that are left out stay.")
@@ -24,7 +29,8 @@ class UpdateCommunityInput:
     name: str | None = None
     description: str | None = None
     visibility: CommunityVisibility | None = None
-    auto_approve: bool | None = None
+    joining: Joining | None = None
+    auto_approve: bool | None = strawberry.field(default=None, deprecation_reason=USE_JOINING)
 
 
 @strawberry.input

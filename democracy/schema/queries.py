@@ -18,6 +18,12 @@ from democracy.schema.scalars import DecisionStatus, LedgerKind
 from democracy.schema.types.belonging import communities_by_id
 from democracy.schema.types.communities import COMMUNITIES, Application, Community, Me
 from democracy.schema.types.decisions import DECISIONS, Decision, decisions_by_id
+from democracy.schema.types.invitations import (
+    Invitation,
+    InvitationLink,
+    invitation_links_by_id,
+    invitations_by_id,
+)
 from democracy.schema.types.ledger import Checkpoint, LedgerEntry, checkpoint_of, ledger_page
 from democracy.schema.types.people import Following, Member, members_by_id
 from democracy.schema.types.whatif import ChangeInput, WhatIf, what_if
@@ -38,6 +44,8 @@ _NODES: dict[str, tuple[Callable[[Viewer, list[int]], Mapping[int, Any]], Callab
     "Application": (_applications_by_id, Application),
     "Community": (communities_by_id, Community),
     "Decision": (decisions_by_id, Decision),
+    "Invitation": (invitations_by_id, Invitation),
+    "InvitationLink": (invitation_links_by_id, InvitationLink),
     "Member": (members_by_id, Member),
 }
 

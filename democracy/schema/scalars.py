@@ -54,6 +54,29 @@ class CommunityVisibility(Enum):
     MEMBERS = models.Community.Visibility.MEMBERS.value
 
 
+@strawberry.enum(
+    description="OPEN: whoever asks is in at once. REQUEST: a manager decides on each application. INVITED: by a "
+    "manager's invitation only."
+)
+class Joining(Enum):
+    OPEN = models.Community.Joining.OPEN.value
+    REQUEST = models.Community.Joining.REQUEST.value
+    INVITED = models.Community.Joining.INVITED.value
+
+
+@strawberry.enum(
+    description="LISTED: nobody asked for a mail. INVITED: the mail is on its way or has arrived. REFUSED: by the mail "
+    "server. EXPIRED: the link is older than 30 days."
+)
+class InvitationState(Enum):
+    LISTED = models.Invitation.State.LISTED.value
+    INVITED = models.Invitation.State.INVITED.value
+    REFUSED = models.Invitation.State.REFUSED.value
+    JOINED = models.Invitation.State.JOINED.value
+    EXPIRED = models.Invitation.State.EXPIRED.value
+    REVOKED = models.Invitation.State.REVOKED.value
+
+
 @strawberry.enum
 class ApplicationStatus(Enum):
     PENDING = models.Application.Status.PENDING.value

@@ -29,20 +29,37 @@ from democracy.services.decisions import (
     update_decision,
 )
 from democracy.services.followings import follow, reorder_followings, unfollow
+from democracy.services.invitations import (
+    Invited,
+    Invitee,
+    create_invitation_link,
+    invite,
+    resend_invitation,
+    revoke_invitation,
+    revoke_invitation_link,
+)
+from democracy.services.joining import Joined, accept_invitation, accept_own_invitation, use_invitation_link
 from democracy.services.notices import mark_notices_read, set_notice_preferences
 
 __all__ = [
     "ChoiceInput",
+    "Invited",
+    "Invitee",
+    "Joined",
     "RecordedBallot",
     "StageBallots",
     "Tally",
+    "accept_invitation",
+    "accept_own_invitation",
     "add_clarification",
     "apply_to_community",
     "cast_ballot",
     "create_community",
     "create_decision",
+    "create_invitation_link",
     "decide_application",
     "follow",
+    "invite",
     "leave_community",
     "mark_notices_read",
     "publish_decision",
@@ -50,6 +67,9 @@ __all__ = [
     "reorder_followings",
     "request_recalculation",
     "request_recalculation_as_operator",
+    "resend_invitation",
+    "revoke_invitation",
+    "revoke_invitation_link",
     "set_anonymity",
     "set_notice_preferences",
     "tag_ballot",
@@ -58,6 +78,7 @@ __all__ = [
     "update_community",
     "update_decision",
     "update_membership",
+    "use_invitation_link",
     "withdraw_application",
     "withdraw_ballot",
 ]

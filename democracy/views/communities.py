@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -16,7 +18,7 @@ from democracy.models import Application, Community, Decision
 from democracy.presenting.wording import welcome_sentence
 from democracy.reading import communities as reading_communities
 from democracy.reading import decisions as reading_decisions
-from democracy.views._errors import answered, submitted
+from democracy.views._errors import answered, submitted, wanted
 from democracy.views._frames import open_frame, overview_seen
 from democracy.views._pages import page_of, render_page
 
@@ -47,7 +49,8 @@ def community(request: HtmxRequest, community_id: int) -> HttpResponse:
     """One community: its decisions and, in short, its members. A viewer who may not read these sees how to join. Raises
     Http404 where there is none.
     """
-    context = open_frame(request.user, community_id, tab="overview") | {"form": ApplicationForm()}
+    context = open_frame(request.user, community_id, tab="overview")
+    context |= {"form": ApplicationForm(), "next": wanted(request)}
     may_read = context["standing"].may_read
     if request.htmx.target == ("community-closed" if may_read else "community-now"):
         # The open page is no longer the right one: the viewer was let in, or removed.
@@ -56,6 +59,9 @@ def community(request: HtmxRequest, community_id: int) -> HttpResponse:
         fragments = {"community-closed": "democracy/_community_closed.html"}
         return render_page(request, "democracy/community_closed.html", context, fragments=fragments)
     welcome_new_member(request, context["community"])
+    if address := wanted(request):
+        # Whoever was let in goes on to where they were going.
+        return redirect(address)
     context["seen"] = overview_seen(context["community"])
     decisions = reading_decisions.living_decisions(request.user, context["community"])
     closed = page_of(
@@ -77,10 +83,10 @@ def welcome_new_member(request: HtmxRequest, community: Community) -> None:
     """Welcome somebody whom a manager has let in, on the first page of the community that they open."""
     is_opened = request.method == "GET" and not request.htmx
     if is_opened and request.user.is_authenticated and services.take_greeting(request.user, community.pk):
-        _say_welcome(request, community.name)
+        say_welcome(request, community.name)
 
 
-def _say_welcome(request: HtmxRequest, name: str) -> None:
+def say_welcome(request: HtmxRequest, name: str) -> None:
     messages.success(request, f"{welcome_sentence(name)} {WATCH}")
 
 
@@ -104,17 +110,18 @@ def apply_to_community(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Apply to join. Where the community lets everybody in, that recalculates its decisions: the message says so.
     Raises Http404 where there is none; any other refusal is said on the page.
     """
-    context = open_frame(request.user, community_id, tab="")
+    context = open_frame(request.user, community_id, tab="") | {"next": wanted(request)}
     form = ApplicationForm(request.POST if request.method == "POST" else None)
     application = submitted(form, lambda data: services.apply_to_community(request.user, community_id, **data))
     if application is None:
         return render_page(request, "democracy/community_closed.html", context | {"form": form})
     name = context["community"].name
     if application.status == Application.Status.APPROVED:
-        _say_welcome(request, name)
+        say_welcome(request, name)
     else:
         messages.success(request, f"Your application was sent. A manager of {name} will look at it.")
-    return redirect("community", community_id)
+    onward = f"?{urlencode({'next': wanted(request)})}" if wanted(request) else ""
+    return redirect(reverse("community", args=[community_id]) + onward)
 
 
 @no_page

@@ -38,7 +38,7 @@ class Town:
     def __init__(self, **decision: Any) -> None:
         self.community, self.members = rules.new_community("ann", "abe", "bea", "bob")
         self.manager = self.members["manager"].user
-        self.update(visibility=Community.Visibility.PUBLIC, auto_approve=True)
+        self.update(visibility=Community.Visibility.PUBLIC, joining="open")
         for name in ("ann", "abe"):
             services.set_anonymity(self[name].user, self.community.pk, anonymous=True)
             self[name].refresh_from_db()
@@ -447,7 +447,7 @@ class TestVisitors:
 
     def test_every_mutation_answers_a_visitor_the_same_whether_it_exists_or_not(self, db: None) -> None:
         town = Town()
-        town.update(visibility=Community.Visibility.MEMBERS, auto_approve=False)
+        town.update(visibility=Community.Visibility.MEMBERS, joining="request")
         application = services.apply_to_community(factories.person(), town.community.pk)
         there = {
             "community": town.community.pk,

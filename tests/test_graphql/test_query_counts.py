@@ -98,7 +98,7 @@ def more_results(scene: Scene, number: int) -> None:
 
 
 def more_applications(scene: Scene, number: int) -> None:
-    services.update_community(scene.manager.user, scene.community.pk, auto_approve=False)
+    services.update_community(scene.manager.user, scene.community.pk, joining="request")
     for _ in range(number):
         services.apply_to_community(factories.person(), scene.community.pk, message="Please")
 

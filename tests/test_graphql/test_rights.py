@@ -12,6 +12,7 @@ import pytest
 from django.db import transaction
 
 from crowdvote.api.schema import schema
+from democracy.models.invitations import token_of
 from tests.test_graphql.api import client_of, everything_written, id_of, post
 from tests.test_graphql.scene import MEMBERS, PEOPLE, ROLES, Scene, build
 
@@ -49,6 +50,10 @@ def of_leader(scene: Scene, role: str) -> dict[str, Any]:
 
 def of_application(scene: Scene, role: str) -> dict[str, Any]:
     return {"applicationId": id_of(scene.application)}
+
+
+def of_invitation(scene: Scene, role: str) -> dict[str, Any]:
+    return {"invitationId": id_of(scene.invitation)}
 
 
 def own_token(scene: Scene, role: str) -> dict[str, Any]:
@@ -99,10 +104,17 @@ CASES = {
     "recalculate": Case(MANAGERS, of_decision),
     "markNoticesRead": Case(PEOPLE, plain()),
     "setNoticePreferences": Case(MEMBERS, with_input(of_community, preferences=[{"kind": "RESULT", "way": "SITE"}])),
+    "inviteMembers": Case(MANAGERS, with_input(of_community, people=[{"address": "somebody@example.org"}])),
+    "resendInvitation": Case(MANAGERS, of_invitation),
+    "revokeInvitation": Case(MANAGERS, of_invitation),
+    "createInvitationLink": Case(MANAGERS, with_input(of_community)),
+    "revokeInvitationLink": Case(MANAGERS, lambda scene, role: {"linkId": id_of(scene.invitation_link)}),
+    "acceptInvitation": Case(EVERYBODY, lambda scene, role: {"input": {"token": token_of(scene.invitation.key)}}),
+    "useInvitationLink": Case(PEOPLE, lambda scene, role: {"token": scene.invitation_link.token}),
 }
 # Of those that are compared: notices are no input.
 CHANGES_NO_ROW = {"requestSignInLink", "signOut", "markNoticesRead", "setNoticePreferences"}
-IS_SO_ALREADY = {("setAnonymity", "anonymous")}
+IS_SO_ALREADY = {("setAnonymity", "anonymous"), *(("useInvitationLink", role) for role in MEMBERS)}
 
 
 def test_every_mutation_of_the_schema_is_in_the_table() -> None:

@@ -26,7 +26,7 @@ def any_rate(settings) -> None:
 def invited() -> Community:
     """A community that has invited a, b and c."""
     community = Community.objects.create(name="Maple Court")
-    said = {"title": "Come to Maple Court", "text": "Bo invites you.", "path": "/join/x/", "button": "Join"}
+    said = {"key": "x", "by": "Bo"}
     for name in "abc":
         outbox.add(Kind.INVITED, "one", address=f"{name}@example.org", community_id=community.pk, data=said)
     return community

@@ -181,7 +181,7 @@ def _made(town: Town, clock: processes.Clock) -> World:
     people["root"] = User.objects.create_superuser("root@example.org", name="Root", handle="root")
     with committing():
         community = services.create_community(
-            people["mia"], name="Town", visibility=town.visibility, auto_approve=True, description="A town"
+            people["mia"], name="Town", visibility=town.visibility, joining="open", description="A town"
         )
         with ledger.recording(community.pk):
             for name in MEMBERS[1:]:

@@ -80,7 +80,7 @@ class TestCommunities:
         assert logged(lambda: services.apply_to_community(eve, pk)) == [
             f"[INFO] [MEMBERSHIP_CHANGE] [eve] - Joined community '{town.community.name}' as Voter"
         ]
-        services.update_community(town.manager, pk, auto_approve=False)
+        services.update_community(town.manager, pk, joining="request")
         applications = []
         for person in (fay, gus):
             assert logged(lambda one=person: applications.append(services.apply_to_community(one, pk))) == []  # type: ignore[misc]

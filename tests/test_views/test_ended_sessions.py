@@ -57,7 +57,7 @@ class Town:
         self.decision = factories.decision(self.community, self.manager)
         factories.vote(members["manager"], self.decision, Ash=5)
         recalculate_community(self.community.pk)
-        services.update_community(self.manager, self.community.pk, auto_approve=False)
+        services.update_community(self.manager, self.community.pk, joining="request")
         self.signed_in = as_(self.manager)
         numbers = {"community_id": self.community.pk, "decision_id": self.decision.pk}
         ballots = self.signed_in.get(reverse("decision-ballots", kwargs=numbers))

@@ -22,7 +22,7 @@ def town() -> Town:
     community, people = factories.community("ada", "ben", "lou", name="Maple Court")
     manager = people["manager"].user
     services.update_membership(manager, people["lou"].pk, role="lobbyist")
-    services.update_community(manager, community.pk, auto_approve=False)
+    services.update_community(manager, community.pk, joining="request")
     return community, people
 
 
@@ -134,7 +134,7 @@ def test_each_page_opens_for_whom_it_is_meant_and_looking_writes_nothing(town: T
 
 
 SENT = {
-    "community-settings": {"name": "Taken over", "visibility": "public"},
+    "community-settings": {"name": "Taken over", "visibility": "public", "joining": "open"},
     "application-decide": {"approve": "1"},
     "member-update": {"role": "lobbyist", "is_manager": "on"},
     "member-remove": {},
@@ -252,15 +252,15 @@ def test_settings_are_saved_and_wrong_ones_are_refused_beside_the_field(town: To
     client, settings = as_(people["manager"].user), reverse("community-settings", args=[community.pk])
     assert client.get(settings).context["form"].initial["name"] == "Maple Court"
     with nothing_written():
-        taken = client.post(settings, {"name": "chess club", "visibility": "public"})
+        taken = client.post(settings, {"name": "chess club", "visibility": "public", "joining": "open"})
     assert (taken.status_code, list(taken.context["form"].errors)) == (400, ["name"])
-    client.post(settings, {"name": "Elm Court", "description": "New", "visibility": "public", "auto_approve": "on"})
+    client.post(settings, {"name": "Elm Court", "description": "New", "visibility": "public", "joining": "open"})
     community.refresh_from_db()
-    assert (community.name, community.description, community.visibility, community.auto_approve) == (
+    assert (community.name, community.description, community.visibility, community.joining) == (
         "Elm Court",
         "New",
         "public",
-        True,
+        "open",
     )
 
 

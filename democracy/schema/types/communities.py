@@ -16,9 +16,17 @@ from democracy.access import Viewer
 from democracy.reading import communities as reading_communities
 from democracy.reading.notices import unread_count
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
-from democracy.schema.scalars import ApplicationStatus, CommunityVisibility, DecisionStatus, Role
+from democracy.schema.scalars import (
+    ApplicationStatus,
+    CommunityVisibility,
+    DecisionStatus,
+    InvitationState,
+    Joining,
+    Role,
+)
 from democracy.schema.types.belonging import community_of
 from democracy.schema.types.decisions import DECISIONS, Decision
+from democracy.schema.types.invitations import INVITATIONS, LINKS, Invitation, InvitationLink
 from democracy.schema.types.notices import OWN_NOTICES, Notice, NoticePreference, preferences_of
 from democracy.schema.types.people import Member
 
@@ -37,7 +45,6 @@ class Community(Node):
     row: strawberry.Private[models.Community]
     name: str = of_row()
     description: str = of_row()
-    auto_approve: bool = of_row("Whether applications are approved at once.")
     created_at: datetime = of_row()
 
     @classmethod
@@ -47,6 +54,16 @@ class Community(Node):
     @strawberry.field
     def visibility(self) -> CommunityVisibility:
         return CommunityVisibility(self.row.visibility)
+
+    @strawberry.field
+    def joining(self) -> Joining:
+        return Joining(self.row.joining)
+
+    @strawberry.field(
+        description="Whether applications are approved at once.", deprecation_reason="Use joining, which says more."
+    )
+    def auto_approve(self) -> bool:
+        return self.row.joining == models.Community.Joining.OPEN
 
     @strawberry.field(description="All members, the anonymous ones among them.")
     async def member_count(self, info: Info) -> int:
@@ -96,6 +113,33 @@ class Community(Node):
     ) -> Connection[Application]:
         return await PENDING.page(info, Page.of(first, after), lambda row: Application(row=row), parent=self.row.pk)
 
+    @strawberry.field(
+        description="Whom the community has invited, by address; for managers. Those who have all words of `search` in "
+        "address or name, of which ten count."
+    )
+    async def invitations(
+        self,
+        info: Info,
+        search: str = "",
+        state: InvitationState | None = None,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+    ) -> Connection[Invitation]:
+        return await INVITATIONS.page(
+            info,
+            Page.of(first, after),
+            lambda row: Invitation(row=row),
+            parent=self.row.pk,
+            search=search,
+            state=state.value if state else "",
+        )
+
+    @strawberry.field(description="The links by which people may join, the newest first; for managers.")
+    async def invitation_links(
+        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[InvitationLink]:
+        return await LINKS.page(info, Page.of(first, after), lambda row: InvitationLink(row=row), parent=self.row.pk)
+
 
 def _member_counts(viewer: Viewer, ids: list[int]) -> Mapping[int, int]:
     return reading_communities.member_counts(ids)
@@ -113,6 +157,9 @@ def _own_applications(viewer: Viewer, communities: list[int]) -> Mapping[int, mo
 class Person:
     name: str
     handle: str
+    email: str | None = strawberry.field(
+        default=None, description="While the application is pending; null for people who can't sign in."
+    )
 
 
 @strawberry.type(description="A wish to join a community. Seen by whoever applied and by managers.")
@@ -128,7 +175,8 @@ class Application(Node):
 
     @strawberry.field
     def applicant(self) -> Person:
-        return Person(name=self.row.user.name, handle=self.row.user.handle)
+        user, is_pending = self.row.user, self.row.status == models.Application.Status.PENDING
+        return Person(name=user.name, handle=user.handle, email=user.email if is_pending else None)
 
     @strawberry.field
     async def community(self, info: Info) -> Community:
