@@ -21,10 +21,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 
 from accounts.errors import DomainError
@@ -102,7 +101,7 @@ class FailureFilter(admin.SimpleListFilter):
         return [("failed", "Failed")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Decision]) -> QuerySet[Decision]:
-        shown = Q(results_visibility=Decision.Visibility.LIVE) | Q(closes_at__lte=timezone.now())
+        shown = access.decisions_that_show_ballots()
         return queryset.filter(shown).exclude(calculation_error="") if self.value() else queryset
 
 

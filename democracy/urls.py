@@ -8,11 +8,13 @@ from democracy.views import (
     decisions,
     followings,
     ledger,
+    lifecycle,
     live,
     manage,
     members,
     network,
     results,
+    search,
 )
 
 urlpatterns: list[URLPattern] = [
@@ -173,4 +175,24 @@ urlpatterns: list[URLPattern] = [
         live.decision_events,
         name="decision-events",
     ),
+    # --- The life of a decision ---------------------------------------------------------------------------------------
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/delete/",
+        lifecycle.decision_delete,
+        name="decision-delete",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/call-off/",
+        lifecycle.decision_call_off,
+        name="decision-call-off",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/copy/",
+        lifecycle.decision_copy,
+        name="decision-copy",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/pin/", lifecycle.decision_pin, name="decision-pin"
+    ),
+    path("search/", search.search, name="search"),
 ]

@@ -25,6 +25,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 import accounts.schema
+import democracy.schema.lifecycle
 import democracy.schema.mutations
 import democracy.schema.queries
 import democracy.schema.subscriptions
@@ -48,7 +49,7 @@ class Query(democracy.schema.queries.Query):
     description="Every mutation answers a payload. Its `errors` say why nothing was written; they are empty where the "
     "mutation did what it was asked."
 )
-class Mutation(accounts.schema.Mutation, democracy.schema.mutations.Mutation):
+class Mutation(accounts.schema.Mutation, democracy.schema.mutations.Mutation, democracy.schema.lifecycle.Mutation):
     pass
 
 

@@ -7,8 +7,10 @@ by the calculation, in bulk.
 
 from democracy.models.communities import MAX_FOLLOWINGS, Application, Community, Following, Greeting, Membership
 from democracy.models.decisions import (
+    LONGEST_REASON,
     MAX_CHOICES,
     MAX_CLARIFICATIONS,
+    MAX_PINNED,
     MAX_STARS,
     MIN_CHOICES,
     Ballot,
@@ -21,9 +23,11 @@ from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedB
 from democracy.models.ledger import Checkpoint, LedgerEntry
 
 __all__ = [
+    "LONGEST_REASON",
     "MAX_CHOICES",
     "MAX_CLARIFICATIONS",
     "MAX_FOLLOWINGS",
+    "MAX_PINNED",
     "MAX_STARS",
     "MIN_CHOICES",
     "Application",

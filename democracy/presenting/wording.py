@@ -54,9 +54,18 @@ LIVE_AND_ANONYMOUS = (
 )
 
 
-def turnout_sentence(at_least: int) -> str:
-    """Say, in steps, how many have voted where ballots are hidden."""
-    return f"At least {at_least:,} ballots have been cast." if at_least else "Fewer than five ballots have been cast."
+def turnout_sentence(number: int, *, is_exact: bool) -> str:
+    """Say how many have voted; where that is not exact, at least that many."""
+    if is_exact:
+        return f"{count_text(number, 'ballot has', 'ballots have')} been cast."
+    return f"At least {number:,} ballots have been cast." if number else "Fewer than five ballots have been cast."
+
+
+def turnout_in_short(number: int, *, is_exact: bool) -> str:
+    """ "12 voted", in a list."""
+    if is_exact:
+        return f"{number:,} voted"
+    return f"at least {number:,} voted" if number else "fewer than five voted"
 
 
 # --- Where a ballot comes from ----------------------------------------------------------------------------------------

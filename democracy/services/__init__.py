@@ -29,6 +29,7 @@ from democracy.services.decisions import (
     update_decision,
 )
 from democracy.services.followings import follow, reorder_followings, unfollow
+from democracy.services.lifecycle import call_off, copy_decision, delete_draft, pin_decision
 
 __all__ = [
     "ChoiceInput",
@@ -37,12 +38,16 @@ __all__ = [
     "Tally",
     "add_clarification",
     "apply_to_community",
+    "call_off",
     "cast_ballot",
+    "copy_decision",
     "create_community",
     "create_decision",
     "decide_application",
+    "delete_draft",
     "follow",
     "leave_community",
+    "pin_decision",
     "publish_decision",
     "remove_member",
     "reorder_followings",

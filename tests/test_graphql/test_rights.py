@@ -96,6 +96,10 @@ CASES = {
     "follow": Case(MEMBERS, with_input(of_leader, tags=["roads"])),
     "unfollow": Case(MEMBERS, of_leader),
     "recalculate": Case(MANAGERS, of_decision),
+    "deleteDraft": Case(MANAGERS, of_draft),
+    "callOffDecision": Case(MANAGERS, with_input(of_decision, reason="The roof is mended.")),
+    "copyDecision": Case(MANAGERS, of_decision),
+    "pinDecision": Case(MANAGERS, with_input(of_decision, pinned=True)),
 }
 CHANGES_NO_ROW = {"requestSignInLink", "signOut"}
 IS_SO_ALREADY = {("setAnonymity", "anonymous")}
