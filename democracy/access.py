@@ -95,11 +95,23 @@ def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
 
 def shows_ballots(decision: Decision) -> bool:
     """Whether ballots, and everything derived from single ballots, may be shown: always if results are live, otherwise
-    once the decision is closed.
+    once the decision is closed. A decision that was called off shows none: there is no result that rests on them.
     """
-    return (
-        decision.results_visibility == Decision.Visibility.LIVE or decision.status == Decision.Status.CLOSED
-    ) and decision.status != Decision.Status.DRAFT
+    match decision.status:
+        case Decision.Status.DRAFT | Decision.Status.CALLED_OFF:
+            return False
+        case Decision.Status.CLOSED:
+            return True
+        case _:
+            return decision.results_visibility == Decision.Visibility.LIVE
+
+
+def opens_entries_on_ballots(decision: Decision) -> bool:
+    """Whether the ledger's entries on named ballots are open to all readers: where ballots are shown, and where they
+    were until the decision was called off, since what the ledger opened stays open.
+    """
+    was_live = decision.results_visibility == Decision.Visibility.LIVE and decision.called_off_at is not None
+    return was_live or shows_ballots(decision)
 
 
 def decisions_that_show_ballots(prefix: str = "") -> Q:
@@ -108,7 +120,8 @@ def decisions_that_show_ballots(prefix: str = "") -> Q:
     `prefix`: the lookup that leads from the filtered rows to their decision, such as `"decision__"`.
     """
     is_live = Q(**{f"{prefix}results_visibility": Decision.Visibility.LIVE})
-    return is_live | Q(**{f"{prefix}closes_at__lte": timezone.now()})
+    is_closed = Q(**{f"{prefix}closes_at__lte": timezone.now()})
+    return (is_live | is_closed) & Q(**{f"{prefix}called_off_at": None})
 
 
 def hides_ballots(decision: Decision) -> bool:
@@ -137,8 +150,12 @@ def to_the_hour(moment: datetime) -> datetime:
 
 
 def snapshots_visible_to(viewer: Viewer) -> QuerySet[DecisionSnapshot]:
-    """Stored results of decisions that the viewer may see. No more than a decision may show is ever stored."""
-    return DecisionSnapshot.objects.filter(decision__in=decisions_visible_to(viewer)).select_related("decision")
+    """Stored results of decisions that the viewer may see. No more than a decision may show is ever stored.
+
+    One that was called off has no result.
+    """
+    visible = decisions_visible_to(viewer).filter(called_off_at=None)
+    return DecisionSnapshot.objects.filter(decision__in=visible).select_related("decision")
 
 
 def pseudonym(decision_id: int, membership_id: int, *, kind: str = StagedBallot.Kind.CAST) -> str:

@@ -69,6 +69,13 @@ class DecisionClosed(DecisionNotOpen):
     code = "DECISION_CLOSED"
 
 
+class DecisionCalledOff(DecisionNotOpen):
+    code = "DECISION_CALLED_OFF"
+
+    def __init__(self, message: str = "This decision was called off.", *, field: str = "") -> None:
+        super().__init__(message, field=field)
+
+
 class BallotsHidden(DomainError):
     """Asking "what if" while ballots are hidden: the answers would tell every ballot."""
 

@@ -128,6 +128,14 @@ def decision_clarified(actor: str, decision: str) -> None:
     log_event("DECISION_CLARIFIED", actor, f"Clarification added to decision '{decision}'")
 
 
+def decision_called_off(actor: str, decision: str) -> None:
+    log_event("DECISION_CALLED_OFF", actor, f"Decision '{decision}' called off")
+
+
+def decision_deleted(actor: str, decision: str) -> None:
+    log_event("DECISION_DELETE", actor, f"Draft '{decision}' deleted")
+
+
 # Memberships and followings
 
 

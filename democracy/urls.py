@@ -10,12 +10,14 @@ from democracy.views import (
     invitations,
     joining,
     ledger,
+    lifecycle,
     live,
     manage,
     members,
     network,
     notices,
     results,
+    search,
 )
 
 urlpatterns: list[URLPattern] = [
@@ -215,4 +217,24 @@ urlpatterns: list[URLPattern] = [
     path("notices/preferences/", notices.notice_preferences, name="notice-preferences"),
     path("notices/<int:notice_id>/", notices.notice_open, name="notice-open"),
     path("unsubscribe/<str:token>/", notices.unsubscribe, name="unsubscribe"),
+    # --- The life of a decision ---------------------------------------------------------------------------------------
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/delete/",
+        lifecycle.decision_delete,
+        name="decision-delete",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/call-off/",
+        lifecycle.decision_call_off,
+        name="decision-call-off",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/copy/",
+        lifecycle.decision_copy,
+        name="decision-copy",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/pin/", lifecycle.decision_pin, name="decision-pin"
+    ),
+    path("search/", search.search, name="search"),
 ]

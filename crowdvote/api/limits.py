@@ -69,6 +69,7 @@ LENGTHS = {
     "Decision.choices": 10,
     "Decision.clarifications": 3,
     "Decision.tags": 10,
+    "Decision.topics": 3,
     "DelegationEdge.tags": 3,
     "Following.tags": 3,
     "Me.apiTokens": 20,

@@ -26,6 +26,7 @@ from strawberry.types.graphql import OperationType
 
 import accounts.schema
 import democracy.schema.joining
+import democracy.schema.lifecycle
 import democracy.schema.mutations
 import democracy.schema.notices
 import democracy.schema.queries
@@ -54,6 +55,7 @@ class Mutation(
     accounts.schema.Mutation,
     democracy.schema.mutations.Mutation,
     democracy.schema.joining.Mutation,
+    democracy.schema.lifecycle.Mutation,
     democracy.schema.notices.NoticeMutation,
 ):
     pass

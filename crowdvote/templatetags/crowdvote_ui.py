@@ -20,6 +20,7 @@ from crowdvote import __version__
 from crowdvote.pages import avatars
 from crowdvote.pages.icons import PATHS, STAR
 from democracy.presenting import numbers
+from democracy.presenting.markdown import as_html, as_plain
 from democracy.reading.notices import unread_count
 from graph import FIVE_STARS
 
@@ -47,6 +48,21 @@ def star_shape(kind: str = "") -> SafeString:
 def avatar(handle: str = "", size: int = 32) -> SafeString:
     """Draw the picture of a public handle; without a handle, the one that anonymous members share."""
     return avatars.avatar(handle, size=size)
+
+
+# --- What people wrote ------------------------------------------------------------------------------------------------
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Show what somebody wrote with its links, lists and emphasis. Put it into an element of the class `written`."""
+    return as_html(text)
+
+
+@register.filter
+def plain(text: str) -> str:
+    """Return the words of what somebody wrote, without the signs of Markdown."""
+    return as_plain(text)
 
 
 # --- Numbers ----------------------------------------------------------------------------------------------------------
@@ -235,6 +251,7 @@ def _swaps(query: QueryDict, target: str, *, show: str = "") -> SafeString:
 BADGES = {
     "open": "Open",
     "closed": "Closed",
+    "called_off": "Called off",
     "draft": "Draft",
     "scheduled": "Opens later",
     "final": "FINAL",

@@ -180,7 +180,25 @@ def decision_content(decision: Decision) -> dict[str, Any]:
             for choice in decision.choices.all()
         ],
         "clarifications": [{"at": _time(one.at), "text": one.text} for one in decision.clarifications.all()],
+        **_later_keys(decision),
     }
+
+
+def _later_keys(decision: Decision) -> dict[str, Any]:
+    """The parts that older ledgers do not have: there only where they say something, so that old entries stay right."""
+    found: dict[str, Any] = {}
+    if decision.topics:
+        found["topics"] = decision.topics
+    if decision.is_pinned:
+        found["pinned"] = True
+    return found | calling_off(decision)
+
+
+def calling_off(decision: Decision) -> dict[str, Any]:
+    """The part that says that a decision was called off; empty where it was not."""
+    if decision.called_off_at is None and not decision.called_off_reason:
+        return {}
+    return {"called_off": {"at": _time(decision.called_off_at), "reason": decision.called_off_reason}}
 
 
 def decision_change(decision: Decision) -> Change:

@@ -7,8 +7,10 @@ by the calculation, in bulk. Notices are neither: they tell people of changes, a
 
 from democracy.models.communities import MAX_FOLLOWINGS, Application, Community, Following, Greeting, Membership
 from democracy.models.decisions import (
+    LONGEST_REASON,
     MAX_CHOICES,
     MAX_CLARIFICATIONS,
+    MAX_PINNED,
     MAX_STARS,
     MIN_CHOICES,
     Ballot,
@@ -23,10 +25,12 @@ from democracy.models.ledger import Checkpoint, LedgerEntry
 from democracy.models.notices import MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference
 
 __all__ = [
+    "LONGEST_REASON",
     "MAX_CHOICES",
     "MAX_CLARIFICATIONS",
     "MAX_FOLLOWINGS",
     "MAX_INVITED",
+    "MAX_PINNED",
     "MAX_STARS",
     "MIN_CHOICES",
     "Application",

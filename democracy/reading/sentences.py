@@ -193,7 +193,11 @@ def _decision(entry: LedgerEntry, names: Names) -> str:
         return f"{who} deleted a draft."
     if _changed(entry, "published"):
         return f"{who} published {what}."
-    match [key for key in entry.after if _changed(entry, key)]:
+    match [key for key in {**entry.after, **entry.before} if _changed(entry, key)]:
+        case ["called_off"]:
+            return f"{who} called {what} off: “{entry.after['called_off']['reason']}”"
+        case ["pinned"]:
+            return f"{who} {'pinned' if entry.after.get('pinned') else 'unpinned'} {what}."
         case ["closes_at"] if entry.after["published"]:
             return f"{who} moved the closing of {what} later."
         case ["clarifications"]:
@@ -351,6 +355,9 @@ _PARTS = {
     "lot_seed": "Seed of the lots",
     "choices": "Choices",
     "clarifications": "Clarifications",
+    "topics": "Topics",
+    "called_off": "Called off",
+    "pinned": "Pinned",
     "voter": "Cast by",
     "stars": "Stars",
     "abstain": "Abstains",

@@ -167,12 +167,13 @@ class _Trace:
 
     published: bool = False
     closes_at: datetime | None = None
+    called_off: bool = False
     # The last entry that surely made it stale, and the last one before its closing.
     surely: int = 0
     at_most: int = 0
 
     def is_live(self, time: datetime) -> bool:
-        return self.published and self.closes_at is not None and self.closes_at > time
+        return self.published and not self.called_off and self.closes_at is not None and self.closes_at > time
 
 
 @dataclass
@@ -242,6 +243,7 @@ class _Walk:
         trace = self.traces[pk]
         trace.published = content["published"] is not None
         trace.closes_at = datetime.fromisoformat(content["closes_at"]) if content["closes_at"] else None
+        trace.called_off = "called_off" in content
         choices = tuple(choice["id"] for choice in content["choices"])
         lots = tuple(choice["lot"] or 0 for choice in content["choices"])
         known = self.inputs.decisions.get(pk)

@@ -76,7 +76,8 @@ def store(
 
 
 def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -> bool:
-    row = Decision.objects.filter(pk=decision.pk)
+    # One that was called off meanwhile has no result.
+    row = Decision.objects.standing().filter(pk=decision.pk)
     if final:
         # A decision prolonged meanwhile is not closed.
         row = row.filter(closes_at=decision.closes_at).exclude(snapshots__is_final=True)

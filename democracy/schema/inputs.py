@@ -10,6 +10,7 @@ from democracy.schema.scalars import CommunityVisibility, Joining, ResultsVisibi
 from democracy.schema.types.whatif import StarsInput
 
 USE_JOINING = "Use joining, which wins where both are given."
+_TOPICS = "Tags. A ballot whose caster says nothing of tags bears these. They are fixed once voting opens."
 
 
 @strawberry.input
@@ -78,6 +79,7 @@ class CreateDecisionInput:
     opens_at: datetime | None = strawberry.field(default=None, description="Left out: when it is published.")
     closes_at: datetime | None = None
     results_visibility: ResultsVisibility = ResultsVisibility.LIVE
+    topics: list[str] = strawberry.field(default_factory=list, description=_TOPICS)
 
 
 @strawberry.input(
@@ -92,6 +94,19 @@ class UpdateDecisionInput:
     opens_at: datetime | None = strawberry.UNSET
     closes_at: datetime | None = strawberry.UNSET
     results_visibility: ResultsVisibility | None = None
+    topics: list[str] | None = strawberry.field(default=None, description=_TOPICS)
+
+
+@strawberry.input
+class CallOffDecisionInput:
+    decision_id: strawberry.ID
+    reason: str = strawberry.field(description="Shown to everybody who sees the decision, and kept in the ledger.")
+
+
+@strawberry.input
+class PinDecisionInput:
+    decision_id: strawberry.ID
+    pinned: bool
 
 
 @strawberry.input
@@ -106,7 +121,9 @@ class CastVoteInput:
     stars: list[StarsInput] = strawberry.field(
         default_factory=list, description="Choices that are left out are unrated, which counts as 0 stars."
     )
-    tags: list[str] | None = strawberry.field(default=None, description="Left out: as they were.")
+    tags: list[str] | None = strawberry.field(
+        default=None, description="Left out: as they were; on a first ballot, the decision's topics."
+    )
     comment: str | None = strawberry.field(default=None, description="Left out: as it was.")
     abstain: bool = strawberry.field(
         default=False, description="Rate nothing, inherit nothing, hand nothing on to followers."

@@ -248,6 +248,7 @@ class Mutation:
             opens_at=input.opens_at,
             closes_at=input.closes_at,
             results_visibility=input.results_visibility.value,
+            topics=input.topics,
         )
         return DecisionPayload(decision=Decision(row=made), warning=_warning(made))
 
@@ -263,6 +264,7 @@ class Mutation:
             opens_at=_time(input.opens_at),
             closes_at=_time(input.closes_at),
             results_visibility=_value(input.results_visibility),
+            topics=input.topics,
         )
         return DecisionPayload(decision=Decision(row=changed), warning=_warning(changed))
 

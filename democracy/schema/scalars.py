@@ -95,12 +95,16 @@ class ResultsVisibility(Enum):
     AFTER_CLOSE = models.Decision.Visibility.AFTER_CLOSE.value
 
 
-@strawberry.enum(description="SCHEDULED: published, voting has not opened yet.")
+@strawberry.enum(
+    description="SCHEDULED: published, voting has not opened yet. CALLED_OFF: before it closed; it has no result, and "
+    "its ballots are kept."
+)
 class DecisionStatus(Enum):
     DRAFT = models.Decision.Status.DRAFT.value
     SCHEDULED = models.Decision.Status.SCHEDULED.value
     OPEN = models.Decision.Status.OPEN.value
     CLOSED = models.Decision.Status.CLOSED.value
+    CALLED_OFF = models.Decision.Status.CALLED_OFF.value
 
 
 @strawberry.enum(

@@ -39,6 +39,7 @@ from democracy.services.invitations import (
     revoke_invitation_link,
 )
 from democracy.services.joining import Joined, accept_invitation, accept_own_invitation, use_invitation_link
+from democracy.services.lifecycle import call_off, copy_decision, delete_draft, pin_decision
 from democracy.services.notices import mark_notices_read, set_notice_preferences
 
 __all__ = [
@@ -53,15 +54,19 @@ __all__ = [
     "accept_own_invitation",
     "add_clarification",
     "apply_to_community",
+    "call_off",
     "cast_ballot",
+    "copy_decision",
     "create_community",
     "create_decision",
     "create_invitation_link",
     "decide_application",
+    "delete_draft",
     "follow",
     "invite",
     "leave_community",
     "mark_notices_read",
+    "pin_decision",
     "publish_decision",
     "remove_member",
     "reorder_followings",

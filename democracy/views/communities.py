@@ -65,14 +65,16 @@ def community(request: HtmxRequest, community_id: int) -> HttpResponse:
     context["seen"] = overview_seen(context["community"])
     decisions = reading_decisions.living_decisions(request.user, context["community"])
     closed = page_of(
-        request, reading_decisions.closed_decisions(request.user, context["community"]), per_page=_CLOSED_SHOWN
+        request, reading_decisions.decisions_over(request.user, context["community"]), per_page=_CLOSED_SHOWN
     )
     context |= {
         "open": decisions[Decision.Status.OPEN],
         "scheduled": decisions[Decision.Status.SCHEDULED],
         "drafts": decisions[Decision.Status.DRAFT],
         "page": closed,
-        "closed": reading_decisions.with_winners(closed),
+        "closed": reading_decisions.decision_rows(closed),
+        "pinned": (pinned := reading_decisions.pinned_decisions(request.user, context["community"])),
+        "nothing_open": "No other decision is open at the moment." if pinned else "No decision is open at the moment.",
         "managers": reading_communities.members_of(request.user, context["community"], role="manager"),
         "waiting": reading_communities.pending_applications(request.user, context["community"]).count(),
     }

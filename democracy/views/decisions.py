@@ -55,7 +55,9 @@ def voting(viewer: Viewer, context: Mapping[str, Any], form: BallotForm | None =
     return {
         "own": own,
         "can_vote": can_vote,
-        "form": (form or BallotForm.of(choices, own.ballot if own else None)) if can_vote else None,
+        "form": (form or BallotForm.of(choices, own.ballot if own else None, topics=decision.topics))
+        if can_vote
+        else None,
         "refused": form,
         "suggestions": suggested_tags(viewer, decision) if can_vote else [],
         "audience": audiences(viewer, [decision]).get(decision.pk) if can_vote else None,
@@ -90,7 +92,7 @@ def decision_create(request: HtmxRequest, community_id: int) -> HttpResponse:
     """
     form = DecisionForm(request.POST) if request.method == "POST" else DecisionForm.blank()
     if "do" in request.POST:
-        return _edited(request, community_id, with_choices_changed(form, request.POST["do"]))
+        return _edited(request, community_id, _with_choices_changed(request, form))
     made = submitted(form, lambda data: services.create_decision(request.user, community_id, **data))
     if made is None:
         return _edited(request, community_id, form)
@@ -105,18 +107,24 @@ def decision_edit(request: HtmxRequest, community_id: int, decision_id: int) -> 
     Http404 where there is no such decision of the community; answers others than managers with 403.
     """
     context = decision_frame(request.user, community_id, decision_id)
-    if request.method != "POST" and context["decision"].status == Decision.Status.CLOSED:
-        messages.info(request, "Voting has closed; nothing of this decision can change any more.")
+    if request.method != "POST" and context["decision"].is_over:
+        is_closed = context["decision"].status == Decision.Status.CLOSED
+        why = "Voting has closed" if is_closed else "It was called off"
+        messages.info(request, f"{why}; nothing of this decision can change any more.")
         return redirect("decision", community_id, decision_id)
     kind = _form_of(context["decision"])
     form = kind.of(context["decision"], request.POST if request.method == "POST" else None)
     if "do" in request.POST and isinstance(form, DecisionForm):
-        return _edited(request, community_id, with_choices_changed(form, request.POST["do"]), context)
+        return _edited(request, community_id, _with_choices_changed(request, form), context)
     saved = submitted(form, lambda data: services.update_decision(request.user, decision_id, **data))
     if saved is None:
         return _edited(request, community_id, form, context)
     messages.success(request, "Your changes are saved.")
     return redirect("decision-preview" if kind is DecisionForm else "decision", community_id, decision_id)
+
+
+def _with_choices_changed(request: HtmxRequest, form: DecisionForm) -> DecisionForm:
+    return with_choices_changed(form, request.POST["do"], pasted=request.POST.get("pasted", ""))
 
 
 def _form_of(decision: Decision) -> type[DecisionForm | ScheduledDecisionForm | PublishedDecisionForm]:

@@ -124,8 +124,8 @@ RESULT = "revision winner { title } scores { choice { title } score } preference
 VOTER = "voter { name member { id handle } }"
 BALLOT = f"kind {VOTER} stars {{ choice {{ title }} stars }} tags comment"
 DECISION = (
-    "id title tags community { name } choices { title lot } calculation { status } "
-    f"result {{ {RESULT} }} myBallot {{ {BALLOT} }}"
+    "id title tags topics isPinned calledOff { at reason } community { name } choices { title lot } "
+    f"calculation {{ status }} result {{ {RESULT} }} myBallot {{ {BALLOT} }}"
 )
 FOLLOWINGS = page("followings(first: 5)", "tags followee { name }"), page("followers(first: 5)", "follower { name }")
 

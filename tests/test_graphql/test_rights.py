@@ -111,6 +111,10 @@ CASES = {
     "revokeInvitationLink": Case(MANAGERS, lambda scene, role: {"linkId": id_of(scene.invitation_link)}),
     "acceptInvitation": Case(EVERYBODY, lambda scene, role: {"input": {"token": token_of(scene.invitation.key)}}),
     "useInvitationLink": Case(PEOPLE, lambda scene, role: {"token": scene.invitation_link.token}),
+    "deleteDraft": Case(MANAGERS, of_draft),
+    "callOffDecision": Case(MANAGERS, with_input(of_decision, reason="The roof is mended.")),
+    "copyDecision": Case(MANAGERS, of_decision),
+    "pinDecision": Case(MANAGERS, with_input(of_decision, pinned=True)),
 }
 # Of those that are compared: notices are no input.
 CHANGES_NO_ROW = {"requestSignInLink", "signOut", "markNoticesRead", "setNoticePreferences"}

@@ -88,7 +88,7 @@ class TestDecisions:
         recalculate_community(community.pk)
         DecisionSnapshot.objects.filter(decision=closed[1]).update(is_final=False)
         factories.decision(community, manager)
-        rows = decisions.with_winners(decisions.closed_decisions(members["ada"].user, community))
+        rows = decisions.decision_rows(decisions.decisions_over(members["ada"].user, community))
         assert [(row.decision, row.winner) for row in rows] == [
             (closed[0], "Birch"),
             (closed[2], "Birch"),

@@ -581,7 +581,7 @@ def test_a_clarification_stands_beside_the_question_for_everybody(scene: Scene) 
     assert client.post(page, {"text": "Both sides\nof the street."})["Location"] == scene.address("decision")
     for name in ("decision", "decision-results"):
         shown = text(as_(scene.user("ada")).get(scene.address(name)))
-        assert '<dd class="preserve-lines">Both sides of the street.</dd>' in shown
+        assert '<dd class="written"><p>Both sides of the street.</p></dd>' in shown
 
 
 def test_a_receipt_is_a_file_for_its_owner_alone(scene: Scene) -> None:

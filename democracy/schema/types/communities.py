@@ -79,13 +79,20 @@ class Community(Node):
         row = await info.context.load(_own_applications, self.row.pk)
         return Application(row=row) if row is not None else None
 
-    @strawberry.field(description="The decisions that you may see, those that close last first.")
+    @strawberry.field(
+        description="The decisions that you may see, those that close last first; those that have all words of "
+        "`search`, of which ten count."
+    )
     async def decisions(
-        self, info: Info, status: DecisionStatus | None = None, first: int = DEFAULT_PAGE, after: str | None = None
+        self,
+        info: Info,
+        status: DecisionStatus | None = None,
+        search: str = "",
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
     ) -> Connection[Decision]:
-        return await DECISIONS.page(
-            info, Page.of(first, after), Decision.of, parent=self.row.pk, status=status.value if status else None
-        )
+        given = {"status": status.value if status else None, "search": search}
+        return await DECISIONS.page(info, Page.of(first, after), Decision.of, parent=self.row.pk, **given)
 
     @strawberry.field(
         description="The members whom you may know, by name; those who have all words of `search`, of which ten count."
