@@ -24,7 +24,16 @@ from django.utils.crypto import salted_hmac
 from accounts.models import User
 from democracy import eventlog
 from democracy.errors import PermissionDenied
-from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership, StagedBallot, viewers
+from democracy.models import (
+    Application,
+    Community,
+    Decision,
+    DecisionSnapshot,
+    Membership,
+    PublishedResult,
+    StagedBallot,
+    viewers,
+)
 from democracy.models.communities import ApplicationQuerySet, MembershipQuerySet
 from democracy.models.decisions import DecisionQuerySet
 from democracy.models.viewers import user_id
@@ -65,6 +74,13 @@ def memberships_visible_to(viewer: Viewer) -> MembershipQuerySet:
 def applications_visible_to(viewer: Viewer) -> ApplicationQuerySet:
     """The viewer's own applications, and those to communities that they manage."""
     return Application.objects.filter(Q(user=user_id(viewer)) | Exists(_managed(viewer)))
+
+
+def published_results_visible_to(viewer: Viewer) -> QuerySet[PublishedResult]:
+    """Published results with their addresses, of decisions that the viewer may see. The result itself is shown to
+    whoever has the address (`decision_published_at`).
+    """
+    return PublishedResult.objects.filter(decision__in=decisions_visible_to(viewer))
 
 
 def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
@@ -190,6 +206,16 @@ def require_manager(viewer: Viewer, community_id: int) -> Membership:
 def require_decision(viewer: Viewer, decision_id: int) -> Decision:
     """A decision that the viewer may see. Raises PermissionDenied, also where there is none."""
     decision = decisions_visible_to(viewer).select_related("community").filter(pk=decision_id).first()
+    if decision is None:
+        raise PermissionDenied
+    return decision
+
+
+def decision_published_at(token: str) -> Decision:
+    """The decision whose result a manager has published at this address, for anybody: its question, result and turnout
+    are shown, and nothing else. Raises PermissionDenied where there is none, or none any more.
+    """
+    decision = Decision.objects.select_related("community").filter(published_result__token=token).first()
     if decision is None:
         raise PermissionDenied
     return decision

@@ -128,6 +128,14 @@ def decision_clarified(actor: str, decision: str) -> None:
     log_event("DECISION_CLARIFIED", actor, f"Clarification added to decision '{decision}'")
 
 
+def result_published(actor: str, decision: str) -> None:
+    log_event("RESULT_PUBLISH", actor, f"Result of decision '{decision}' published at an address of its own")
+
+
+def result_withdrawn(actor: str, decision: str) -> None:
+    log_event("RESULT_WITHDRAW", actor, f"Published result of decision '{decision}' withdrawn")
+
+
 # Memberships and followings
 
 

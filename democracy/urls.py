@@ -13,6 +13,7 @@ from democracy.views import (
     members,
     network,
     results,
+    sharing,
 )
 
 urlpatterns: list[URLPattern] = [
@@ -172,5 +173,30 @@ urlpatterns: list[URLPattern] = [
         "communities/<int:community_id>/decisions/<int:decision_id>/events/",
         live.decision_events,
         name="decision-events",
+    ),
+    # --- Telling others -----------------------------------------------------------------------------------------------
+    path("results/<str:token>/", sharing.published_result, name="published-result"),
+    path("results/<str:token>/embed/", sharing.published_result_embed, name="published-result-embed"),
+    path("results/<str:token>/picture.png", sharing.published_result_picture, name="published-result-picture"),
+    path("oembed/", sharing.oembed, name="oembed"),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/embed/",
+        sharing.decision_embed,
+        name="decision-embed",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/picture.png",
+        sharing.decision_picture,
+        name="decision-picture",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/results/publish/",
+        sharing.result_publish,
+        name="result-publish",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/results/withdraw/",
+        sharing.result_withdraw,
+        name="result-withdraw",
     ),
 ]

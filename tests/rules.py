@@ -22,6 +22,7 @@ from democracy.models import (
     Following,
     LedgerEntry,
     Membership,
+    PublishedResult,
     Vote,
 )
 from tests import factories
@@ -37,6 +38,7 @@ WRITTEN: dict[type[models.Model], str] = {
     Clarification: "decision__community",
     Ballot: "decision__community",
     Vote: "ballot__decision__community",
+    PublishedResult: "decision__community",
     LedgerEntry: "community",
 }
 

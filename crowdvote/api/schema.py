@@ -28,6 +28,7 @@ import accounts.schema
 import democracy.schema.mutations
 import democracy.schema.queries
 import democracy.schema.subscriptions
+import democracy.schema.telling
 from accounts.api import RequestContext, camel
 from accounts.errors import DomainError, TooManyRequests
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
@@ -48,7 +49,7 @@ class Query(democracy.schema.queries.Query):
     description="Every mutation answers a payload. Its `errors` say why nothing was written; they are empty where the "
     "mutation did what it was asked."
 )
-class Mutation(accounts.schema.Mutation, democracy.schema.mutations.Mutation):
+class Mutation(accounts.schema.Mutation, democracy.schema.mutations.Mutation, democracy.schema.telling.TellingMutation):
     pass
 
 

@@ -19,6 +19,7 @@ from democracy.models.decisions import (
 )
 from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
 from democracy.models.ledger import Checkpoint, LedgerEntry
+from democracy.models.published_results import PublishedResult
 
 __all__ = [
     "MAX_CHOICES",
@@ -39,6 +40,7 @@ __all__ = [
     "Greeting",
     "LedgerEntry",
     "Membership",
+    "PublishedResult",
     "StagedBallot",
     "Vote",
 ]

@@ -29,6 +29,7 @@ from democracy.services.decisions import (
     update_decision,
 )
 from democracy.services.followings import follow, reorder_followings, unfollow
+from democracy.services.published_results import publish_result, withdraw_result
 
 __all__ = [
     "ChoiceInput",
@@ -44,6 +45,7 @@ __all__ = [
     "follow",
     "leave_community",
     "publish_decision",
+    "publish_result",
     "remove_member",
     "reorder_followings",
     "request_recalculation",
@@ -57,4 +59,5 @@ __all__ = [
     "update_membership",
     "withdraw_application",
     "withdraw_ballot",
+    "withdraw_result",
 ]

@@ -19,6 +19,7 @@ from democracy.models import (
     Following,
     LedgerEntry,
     Membership,
+    PublishedResult,
     Vote,
 )
 
@@ -35,6 +36,7 @@ INPUTS: list[Any] = [
     Choice,
     Ballot,
     Vote,
+    PublishedResult,
     LedgerEntry,
 ]
 
