@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from django.contrib.auth.models import AnonymousUser
 
 from democracy import access
+from democracy.access import Viewer
 from democracy.models import Choice, Decision, DecisionSnapshot
 from democracy.presenting import addresses
 from democracy.presenting.numbers import count_text
@@ -123,6 +124,20 @@ class Shared:
         if self.token:
             return addresses.of_token(f"published-result-{what}", self.token)
         return addresses.of_decision(f"decision-{what}", self.decision)
+
+
+def embeds(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, str]:
+    """The addresses of the embeds of these decisions that have one: of public communities, and published results."""
+    ids = [decision.pk for decision in decisions]
+    public = access.decisions_visible_to(AnonymousUser()).filter(pk__in=ids).values_list("pk", flat=True)
+    published = access.published_results_visible_to(viewer).filter(decision__in=ids).values_list("decision", "token")
+    found = {pk: addresses.of_token("published-result-embed", token) for pk, token in published}
+    everybodys = set(public)
+    return found | {
+        decision.pk: addresses.of_decision("decision-embed", decision)
+        for decision in decisions
+        if decision.pk in everybodys
+    }
 
 
 def shared_with_everybody(decision_id: int) -> Shared:

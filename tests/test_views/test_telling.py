@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,6 +13,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from icalendar import Calendar
 from PIL import Image
 
 from democracy import services
@@ -22,6 +23,7 @@ from democracy.presenting import pictures
 from democracy.presenting.sharing import shared, shared_with_everybody
 from democracy.reading import ledger_feed
 from democracy.recalculation import audits, recalculate_community
+from democracy.views import reports
 from tests import factories, rules
 from tests.test_graphql.api import ask, id_of
 from tests.test_views.browsing import as_, nothing_written, text
@@ -302,6 +304,162 @@ def test_oembed_describes_nothing_else(closed: Scene) -> None:
     addresses.append(f"{site}{closed.address('decision-results')}")
     assert [described(address).status_code for address in addresses] == [404] * len(addresses)
     assert described(f"{site}/", format="xml").status_code == 501
+
+
+# --- Reports, calendars, feeds ----------------------------------------------------------------------------------------
+
+
+def test_a_report_has_everything_that_a_board_files(closed: Scene) -> None:
+    page = text(closed.get("decision-report", "ada"))
+    result = f"{settings.SITE_URL}{closed.address('decision-results')}"
+    context = closed.get("decision-report", "ada").context
+    said = [
+        f"<p>{closed.community.name}</p>",
+        f"<h1>{closed.decision.title}</h1>",
+        "<strong>Winner: Ash.</strong> Between the two best rated, 2 ballots prefer “Ash” and 1 prefers “Birch”.",
+        "STAR voting (star-2026/1)",
+        '<tr><th scope="row">voted themselves</th><td class="number">2</td></tr>',
+        '<tr><th scope="row">voted through people they follow</th><td class="number">1</td></tr>',
+        '<th scope="row">prefer Ash</th><td class="number">2</td>',
+        "There was no tie to break.",
+        closed.decision.lot_seed,
+        context["checkpoint"].hash,
+        context["checkpoint"].signature,
+        f">{result}</code>",
+        'src="data:image/svg+xml',
+    ]
+    assert [one for one in said if one not in page] == []
+    assert closed.get("decision-report").status_code == 302
+
+
+def test_a_report_has_the_ballots_as_a_table_on_request(closed: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    handles = [f"@{closed.members[one].user.handle}" for one in ("ada", "ben", "cleo")]
+    without = text(closed.get("decision-report", "manager"))
+    assert [handle for handle in handles if handle in without] == []
+    address = closed.address("decision-report", ballots="1")
+    found = re.findall(r'<span class="muted">(@\w+)</span></th><td>(\w+)</td>', text(as_(closed.manager).get(address)))
+    assert found == list(zip(handles, ("cast", "cast", "inherited"), strict=True))
+    monkeypatch.setattr(reports, "MOST_BALLOTS", 2)
+    assert "There are 3 ballots, too many for paper" in text(as_(closed.manager).get(address))
+
+
+def test_the_report_of_a_published_result_shows_nothing_more_than_that(closed: Scene) -> None:
+    token = closed.publish().token
+    page = as_(None).get(f"/results/{token}/report/?ballots=1").content.decode()
+    assert "Winner: Ash" in page
+    assert [one.user.handle for one in closed.members.values() if one.user.handle in page] == []
+    assert re.findall(r"/communities/\d+", page) == []
+    assert as_(None).get("/results/guessed/report/").status_code == 404
+
+
+def test_a_report_while_ballots_are_hidden_has_no_numbers_but_the_turnout_in_steps() -> None:
+    scene = public(results_visibility=Decision.Visibility.AFTER_CLOSE)
+    page = text(as_(None).get(scene.address("decision-report", ballots="1")))
+    assert "There is no result to show yet. Fewer than five ballots have been cast." in page
+    assert [word for word in ("Turnout", "First round", "All ballots", "Checkpoint") if word in page] == []
+    draft = factories.draft(scene.community, scene.manager)
+    assert as_(scene.manager).get(reverse("decision-report", args=(scene.community.pk, draft.pk))).status_code == 404
+
+
+def events(response: Any) -> list[tuple[str, datetime, str]]:
+    calendar = Calendar.from_ical(response.content)
+    return [(str(one["summary"]), one["dtstart"].dt, str(one["url"])) for one in calendar.walk("VEVENT")]
+
+
+def test_a_calendar_has_openings_and_closings_of_what_one_may_see(closed: Scene) -> None:
+    scene = public(title="Trees; which, where?")
+    factories.draft(scene.community, scene.manager)
+    response = as_(scene.manager).get(reverse("community-calendar", args=(scene.community.pk,)))
+    assert response["Content-Type"] == "text/calendar; charset=utf-8"
+    page = f"{settings.SITE_URL}{scene.address('decision')}"
+    expected = [
+        ("Voting opens: Trees; which, where?", scene.decision.opens_at.replace(microsecond=0), page),
+        ("Voting closes: Trees; which, where?", scene.decision.closes_at.replace(microsecond=0), page),
+    ]
+    assert events(response) == expected
+    assert events(scene.get("decision-calendar")) == expected
+    closings = [str(one["uid"]) for one in Calendar.from_ical(response.content).walk("VEVENT")]
+    later = scene.decision.closes_at + timedelta(days=1)
+    services.update_decision(scene.manager, scene.decision.pk, closes_at=later)
+    moved = Calendar.from_ical(scene.get("decision-calendar").content).walk("VEVENT")
+    assert [str(one["uid"]) for one in moved] == closings
+    assert moved[1]["dtstart"].dt == later.replace(microsecond=0)
+    private = reverse("community-calendar", args=(closed.community.pk,))
+    assert [as_(user).get(private).status_code for user in (None, closed.members["ada"].user, scene.manager)] == [
+        302,
+        200,
+        404,
+    ]
+
+
+def test_the_feed_has_public_decisions_and_results_once_they_are_final(closed: Scene) -> None:
+    open_one, over = public(title="Open <one>"), public(title="Closed one")
+    over.close()
+    hidden = factories.draft(open_one.community, open_one.manager)
+    response = as_(open_one.manager).get(reverse("public-feed"))
+    assert response["Content-Type"].startswith("application/atom+xml")
+    atom = {"a": "http://www.w3.org/2005/Atom"}
+    entries = ElementTree.fromstring(response.content).findall("a:entry", atom)
+    told = [[one.findtext(f"a:{name}", namespaces=atom) for name in ("title", "summary")] for one in entries]
+    assert [title for title, _ in told] == ["Closed one", "Open <one>"]
+    assert [("Winner: Ash" in said, "Ash" in said) for _, said in told] == [(True, True), (False, False)]
+    links = [one.find("a:link", atom).get("href") for one in entries]
+    assert links == [
+        f"{settings.SITE_URL}{scene.address(page)}"
+        for scene, page in ((over, "decision-results"), (open_one, "decision"))
+    ]
+    assert hidden.title not in response.content.decode()
+    of_one = as_(None).get(reverse("community-feed", args=(over.community.pk,))).content.decode()
+    assert ("Closed one" in of_one, "Open &lt;one" in of_one) == (True, False)
+    assert as_(closed.manager).get(reverse("community-feed", args=(closed.community.pk,))).status_code == 404
+
+
+def test_the_api_tells_the_addresses_of_all_this(closed: Scene) -> None:
+    query = """query($c: ID!, $d: ID!) { community(id: $c) { calendarAddress feedAddress }
+      decision(id: $d) { embedAddress reportAddress calendarAddress } }"""
+    scene = public()
+
+    def of(one: Scene) -> Any:
+        return ask(one.manager, query, c=id_of(one.community), d=id_of(one.decision))
+
+    site = settings.SITE_URL
+    everybodys, members_only = of(scene), of(closed)
+    place = f"{site}/communities/{scene.community.pk}"
+    assert everybodys["community"] == {
+        "calendarAddress": f"{place}/calendar.ics",
+        "feedAddress": f"{place}/decisions.atom",
+    }
+    assert everybodys["decision"] == {
+        f"{name}Address": f"{site}{scene.address(f'decision-{name}')}" for name in ("embed", "report", "calendar")
+    }
+    assert (members_only["community"]["feedAddress"], members_only["decision"]["embedAddress"]) == (None, None)
+    token = closed.publish().token
+    assert of(closed)["decision"]["embedAddress"] == f"{site}/results/{token}/embed/"
+
+
+# --- Checking ---------------------------------------------------------------------------------------------------------
+
+
+def test_three_steps_lead_to_ones_ballot_and_receipt_the_files_and_the_program(closed: Scene) -> None:
+    files = f"decision-{closed.decision.pk}.json ledger-{closed.community.pk}.jsonl"
+    receipt = closed.address("decision-receipt")
+    for who, has_receipt in (("ada", True), ("cleo", False)):
+        page = text(closed.get("decision-results", who))
+        steps = re.search(r'id="verify".*?</ol>', page)[0]
+        links = [closed.address("decision-ballots"), closed.address("decision-export"), reverse("verifier")]
+        links.append(reverse("ledger-download", args=(closed.community.pk,)))
+        assert [link for link in links if f'href="{link}"' not in steps] == []
+        command = f"python3 crowdvote_verify.py {files}"
+        command += f" receipt-{closed.decision.pk}.json" if has_receipt else ""
+        assert f">{command}</code>" in steps
+        assert (f'href="{receipt}"' in steps) == has_receipt
+
+
+def test_the_api_is_offered_at_the_foot_of_pages_alone() -> None:
+    page = text(as_(None).get(reverse("docs")))
+    header, footer = re.search(r"<header.*?</header>", page)[0], re.search(r'<footer class="site-footer".*', page)[0]
+    address = f'href="{reverse("graphql")}"'
+    assert (address in header, address in footer) == (False, True)
 
 
 # --- The API ----------------------------------------------------------------------------------------------------------
