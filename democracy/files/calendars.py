@@ -26,7 +26,8 @@ def calendar_of(decisions: Iterable[Decision], *, name: str) -> bytes:
     for decision in decisions:
         calendar.add_component(_event(decision, "opens", decision.opens_at))
         calendar.add_component(_event(decision, "closes", decision.closes_at))
-    return calendar.to_ical()
+    content: bytes = calendar.to_ical()
+    return content
 
 
 def _event(decision: Decision, what: str, at: datetime | None) -> Event:
