@@ -13,7 +13,7 @@ from csp.constants import NONE
 from csp.decorators import csp_replace
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
@@ -109,7 +109,7 @@ def _embedded(shared: Shared) -> HttpResponse:
     return response
 
 
-def embeddable(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def embeddable(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponseBase]:
     """Let pages of other sites show this view in a frame. It may run nothing, and send nothing anywhere."""
     allowed = csp_replace(
         {"frame-ancestors": ["*"], "script-src": [NONE], "connect-src": [NONE], "form-action": [NONE]}
