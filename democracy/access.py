@@ -32,6 +32,7 @@ from democracy.models import (
     Invitation,
     InvitationLink,
     Membership,
+    PublishedResult,
     StagedBallot,
     viewers,
 )
@@ -86,6 +87,13 @@ def invitations_visible_to(viewer: Viewer) -> InvitationQuerySet:
 def invitation_links_visible_to(viewer: Viewer) -> QuerySet[InvitationLink]:
     """The shared links of communities that the viewer manages."""
     return InvitationLink.objects.filter(Exists(_managed(viewer)))
+
+
+def published_results_visible_to(viewer: Viewer) -> QuerySet[PublishedResult]:
+    """Published results with their addresses, of decisions that the viewer may see. The result itself is shown to
+    whoever has the address (`decision_published_at`).
+    """
+    return PublishedResult.objects.filter(decision__in=decisions_visible_to(viewer))
 
 
 def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
@@ -228,6 +236,16 @@ def require_manager(viewer: Viewer, community_id: int) -> Membership:
 def require_decision(viewer: Viewer, decision_id: int) -> Decision:
     """A decision that the viewer may see. Raises PermissionDenied, also where there is none."""
     decision = decisions_visible_to(viewer).select_related("community").filter(pk=decision_id).first()
+    if decision is None:
+        raise PermissionDenied
+    return decision
+
+
+def decision_published_at(token: str) -> Decision:
+    """The decision whose result a manager has published at this address, for anybody: its question, result and turnout
+    are shown, and nothing else. Raises PermissionDenied where there is none, or none any more.
+    """
+    decision = Decision.objects.select_related("community").filter(published_result__token=token).first()
     if decision is None:
         raise PermissionDenied
     return decision

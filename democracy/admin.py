@@ -351,7 +351,12 @@ class DecisionSnapshotAdmin(ReadOnlyAdmin):
 
 
 # No anonymous member can be found by the minute of such an entry.
-_OF_THE_COMMUNITY = (LedgerEntry.Kind.COMMUNITY, LedgerEntry.Kind.DECISION, LedgerEntry.Kind.RECALCULATION)
+_OF_THE_COMMUNITY = (
+    LedgerEntry.Kind.COMMUNITY,
+    LedgerEntry.Kind.DECISION,
+    LedgerEntry.Kind.RECALCULATION,
+    LedgerEntry.Kind.PUBLICATION,
+)
 
 
 @admin.register(LedgerEntry)

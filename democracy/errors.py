@@ -82,6 +82,18 @@ class BallotsHidden(DomainError):
     code = "BALLOTS_HIDDEN"
 
 
+class ResultNotFinal(DomainError):
+    """Publishing the result of a decision that people can still vote in."""
+
+    code = "RESULT_NOT_FINAL"
+
+
+class PublicAlready(DomainError):
+    """Publishing the result of a decision that everybody can read."""
+
+    code = "PUBLIC_ALREADY"
+
+
 class ChoicesFrozen(DomainError):
     code = "CHOICES_FROZEN"
     field = "choices"

@@ -136,6 +136,14 @@ def decision_deleted(actor: str, decision: str) -> None:
     log_event("DECISION_DELETE", actor, f"Draft '{decision}' deleted")
 
 
+def result_published(actor: str, decision: str) -> None:
+    log_event("RESULT_PUBLISH", actor, f"Result of decision '{decision}' published at an address of its own")
+
+
+def result_withdrawn(actor: str, decision: str) -> None:
+    log_event("RESULT_WITHDRAW", actor, f"Published result of decision '{decision}' withdrawn")
+
+
 # Memberships and followings
 
 

@@ -6,6 +6,7 @@ from democracy.views import (
     ballots,
     communities,
     decisions,
+    feeds,
     followings,
     invitations,
     joining,
@@ -16,8 +17,10 @@ from democracy.views import (
     members,
     network,
     notices,
+    reports,
     results,
     search,
+    sharing,
 )
 
 urlpatterns: list[URLPattern] = [
@@ -237,4 +240,43 @@ urlpatterns: list[URLPattern] = [
         "communities/<int:community_id>/decisions/<int:decision_id>/pin/", lifecycle.decision_pin, name="decision-pin"
     ),
     path("search/", search.search, name="search"),
+    # --- Telling others -----------------------------------------------------------------------------------------------
+    path("results/<str:token>/", sharing.published_result, name="published-result"),
+    path("results/<str:token>/embed/", sharing.published_result_embed, name="published-result-embed"),
+    path("results/<str:token>/picture.png", sharing.published_result_picture, name="published-result-picture"),
+    path("results/<str:token>/report/", reports.published_result_report, name="published-result-report"),
+    path("decisions.atom", feeds.public_decisions, name="public-feed"),
+    path("communities/<int:community_id>/decisions.atom", feeds.public_decisions, name="community-feed"),
+    path("communities/<int:community_id>/calendar.ics", feeds.community_calendar, name="community-calendar"),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/calendar.ics",
+        feeds.decision_calendar,
+        name="decision-calendar",
+    ),
+    path("oembed/", sharing.oembed, name="oembed"),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/embed/",
+        sharing.decision_embed,
+        name="decision-embed",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/report/",
+        reports.decision_report,
+        name="decision-report",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/picture.png",
+        sharing.decision_picture,
+        name="decision-picture",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/results/publish/",
+        sharing.result_publish,
+        name="result-publish",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/results/withdraw/",
+        sharing.result_withdraw,
+        name="result-withdraw",
+    ),
 ]

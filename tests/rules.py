@@ -24,6 +24,7 @@ from democracy.models import (
     InvitationLink,
     LedgerEntry,
     Membership,
+    PublishedResult,
     Vote,
 )
 from tests import factories
@@ -41,6 +42,7 @@ WRITTEN: dict[type[models.Model], str] = {
     Clarification: "decision__community",
     Ballot: "decision__community",
     Vote: "ballot__decision__community",
+    PublishedResult: "decision__community",
     LedgerEntry: "community",
 }
 

@@ -31,6 +31,7 @@ import democracy.schema.mutations
 import democracy.schema.notices
 import democracy.schema.queries
 import democracy.schema.subscriptions
+import democracy.schema.telling
 from accounts.api import RequestContext, camel
 from accounts.errors import DomainError, TooManyRequests
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
@@ -57,6 +58,7 @@ class Mutation(
     democracy.schema.joining.Mutation,
     democracy.schema.lifecycle.Mutation,
     democracy.schema.notices.NoticeMutation,
+    democracy.schema.telling.TellingMutation,
 ):
     pass
 

@@ -15,7 +15,16 @@ from django.db.models import Model, QuerySet
 
 from democracy.ledger.canonical import written_time
 from democracy.ledger.changes import Change, Content
-from democracy.models import Application, Ballot, Community, Decision, Following, LedgerEntry, Membership
+from democracy.models import (
+    Application,
+    Ballot,
+    Community,
+    Decision,
+    Following,
+    LedgerEntry,
+    Membership,
+    PublishedResult,
+)
 
 Kind = LedgerEntry.Kind
 Row = TypeVar("Row", bound=Model)
@@ -205,6 +214,21 @@ def decision_change(decision: Decision) -> Change:
     pk = decision.pk
     rows = Decision.objects.prefetch_related("choices", "clarifications").filter(pk=pk)
     return Change(Kind.DECISION, decision_subject(pk), _stored(rows, decision_content), decision_id=pk)
+
+
+def publication_subject(decision_id: int) -> str:
+    return f"publication:{decision_id}"
+
+
+def publication_content(published: PublishedResult) -> dict[str, Any]:
+    """A published result's content. Its address is not in it: the ledger is read and exported by more people."""
+    return {"published": _time(published.published_at)}
+
+
+def publication_change(published: PublishedResult) -> Change:
+    pk = published.decision_id
+    content = _stored(PublishedResult.objects.filter(decision=pk), publication_content)
+    return Change(Kind.PUBLICATION, publication_subject(pk), content, decision_id=pk)
 
 
 def ballot_subject(decision_id: int, membership_id: int) -> str:

@@ -23,6 +23,7 @@ from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedB
 from democracy.models.invitations import MAX_INVITED, Invitation, InvitationLink
 from democracy.models.ledger import Checkpoint, LedgerEntry
 from democracy.models.notices import MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference
+from democracy.models.published_results import PublishedResult
 
 __all__ = [
     "LONGEST_REASON",
@@ -53,6 +54,7 @@ __all__ = [
     "NoticeCursor",
     "NoticeMark",
     "NoticePreference",
+    "PublishedResult",
     "StagedBallot",
     "Vote",
 ]

@@ -54,7 +54,7 @@ class Disclosure:
                 return self.is_manager
             case Kind.DECISION:
                 return entry.decision_id in self.decisions and self._may_know(entry)
-            case Kind.RECALCULATION if entry.decision_id is not None:
+            case Kind.PUBLICATION | Kind.RECALCULATION if entry.decision_id is not None:
                 return entry.decision_id in self.decisions and self._may_know(entry)
             case _:
                 return self._may_know(entry)

@@ -107,6 +107,7 @@ _CLOSED = {
     Kind.DECISION: "A decision was drafted or changed.",
     Kind.BALLOT: "A ballot was cast, changed or withdrawn.",
     Kind.RECALCULATION: "Somebody asked for a recalculation.",
+    Kind.PUBLICATION: "A result was published or withdrawn.",
 }
 
 
@@ -224,6 +225,13 @@ def _recalculation(entry: LedgerEntry, names: Names) -> str:
     return f"{names.person(entry.actor_id)} asked for a recalculation of {what}."
 
 
+def _publication(entry: LedgerEntry, names: Names) -> str:
+    who, what = names.person(entry.actor_id), names.decision(entry)
+    if entry.after is None:
+        return f"{who} withdrew the published result of {what}."
+    return f"{who} published the result of {what} at an address of its own."
+
+
 def _listed(parts: Iterable[str]) -> str:
     *most, last = [*parts] or ["nothing"]
     return f"{', '.join(most)} and {last}" if most else last
@@ -237,6 +245,7 @@ _SENTENCES = {
     Kind.DECISION: _decision,
     Kind.BALLOT: _ballot,
     Kind.RECALCULATION: _recalculation,
+    Kind.PUBLICATION: _publication,
 }
 
 

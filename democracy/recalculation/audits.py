@@ -30,6 +30,7 @@ from democracy.models import (
     Following,
     LedgerEntry,
     Membership,
+    PublishedResult,
     StagedBallot,
 )
 from democracy.models.packed import TAGS_TEXT, tag_set
@@ -138,6 +139,8 @@ def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
     decisions = Decision.objects.filter(community=community).prefetch_related("choices", "clarifications")
     for decision in decisions.iterator(_ROWS):
         yield contents.decision_subject(decision.pk), contents.decision_content(decision)
+    for published in PublishedResult.objects.filter(decision__community=community).iterator(_ROWS):
+        yield contents.publication_subject(published.decision_id), contents.publication_content(published)
     ballots = Ballot.objects.filter(decision__community=community).prefetch_related("votes")
     for ballot in ballots.iterator(_ROWS):
         subject = contents.ballot_subject(ballot.decision_id, ballot.membership_id)
@@ -152,6 +155,8 @@ def _named(subject: str) -> str:
             return "the community"
         case "following":
             return f"the following from membership {ids[0]} to {ids[1]}"
+        case "publication":
+            return f"the published result of decision {ids[0]}"
         case "ballot":
             return f"the ballot of membership {ids[1]} in decision {ids[0]}"
         case _:

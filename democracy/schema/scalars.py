@@ -178,3 +178,4 @@ class LedgerKind(Enum):
     DECISION = models.LedgerEntry.Kind.DECISION.value
     BALLOT = models.LedgerEntry.Kind.BALLOT.value
     RECALCULATION = models.LedgerEntry.Kind.RECALCULATION.value
+    PUBLICATION = models.LedgerEntry.Kind.PUBLICATION.value

@@ -41,6 +41,7 @@ from democracy.services.invitations import (
 from democracy.services.joining import Joined, accept_invitation, accept_own_invitation, use_invitation_link
 from democracy.services.lifecycle import call_off, copy_decision, delete_draft, pin_decision
 from democracy.services.notices import mark_notices_read, set_notice_preferences
+from democracy.services.published_results import publish_result, withdraw_result
 
 __all__ = [
     "ChoiceInput",
@@ -68,6 +69,7 @@ __all__ = [
     "mark_notices_read",
     "pin_decision",
     "publish_decision",
+    "publish_result",
     "remove_member",
     "reorder_followings",
     "request_recalculation",
@@ -86,4 +88,5 @@ __all__ = [
     "use_invitation_link",
     "withdraw_application",
     "withdraw_ballot",
+    "withdraw_result",
 ]

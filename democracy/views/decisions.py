@@ -33,6 +33,7 @@ from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, managers_only, submitted
 from democracy.views._frames import frame
 from democracy.views._pages import render_page
+from democracy.views._telling import telling
 from democracy.views._undo import undone
 from democracy.views.communities import welcome_new_member
 
@@ -77,6 +78,7 @@ def decision(request: HtmxRequest, community_id: int, decision_id: int) -> HttpR
     undo, typed = (None, None) if request.htmx else undone(request, decision_id)
     form = BallotForm(context["choices"], initial=typed) if typed else None
     context |= result_panel(context) | voting(request.user, context, form) | {"undo": undo}
+    context |= telling(request.user, context)
     context["place"] = "results" if request.GET.get("place") == "results" else ""
     if request.htmx.target == "own-ballot" and context["own"] and context["own"].kind == "inherited":
         # The page itself asks for them once it is shown: it takes a calculation.

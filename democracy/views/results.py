@@ -25,6 +25,7 @@ from democracy.reading.ballots import columns_of, tags_on_ballots
 from democracy.views._decisions import checkpoint_of, decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered, managers_only
 from democracy.views._pages import download, page_of, render_page
+from democracy.views._telling import checking, telling
 
 
 @require_safe
@@ -46,6 +47,7 @@ def decision_results(request: HtmxRequest, community_id: int, decision_id: int) 
             "distributions": distributions(columns, choices, order=context["outcome"].columns),
             "direct": outcome(cast_only(columns, choices), choices, is_final=context["state"].is_final),
         }
+    context |= telling(request.user, context) | checking(context)
     fragments = {"results": "democracy/_results.html"}
     return render_page(request, "democracy/decision_results.html", context, fragments=fragments)
 

@@ -21,6 +21,7 @@ from democracy.models import (
     InvitationLink,
     LedgerEntry,
     Membership,
+    PublishedResult,
     Vote,
 )
 from tests import rules
@@ -40,6 +41,7 @@ INPUTS: list[Any] = [
     Choice,
     Ballot,
     Vote,
+    PublishedResult,
     LedgerEntry,
 ]
 

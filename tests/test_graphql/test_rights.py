@@ -12,7 +12,9 @@ import pytest
 from django.db import transaction
 
 from crowdvote.api.schema import schema
+from democracy import services
 from democracy.models.invitations import token_of
+from tests import factories
 from tests.test_graphql.api import client_of, everything_written, id_of, post
 from tests.test_graphql.scene import MEMBERS, PEOPLE, ROLES, Scene, build
 
@@ -42,6 +44,16 @@ def of_decision(scene: Scene, role: str) -> dict[str, Any]:
 
 def of_draft(scene: Scene, role: str) -> dict[str, Any]:
     return {"decisionId": id_of(scene.draft)}
+
+
+def of_closed(scene: Scene, role: str) -> dict[str, Any]:
+    return {"decisionId": id_of(factories.close(scene.decision))}
+
+
+def of_published(scene: Scene, role: str) -> dict[str, Any]:
+    arguments = of_closed(scene, role)
+    services.publish_result(scene.people["manager"], scene.decision.pk)
+    return arguments
 
 
 def of_leader(scene: Scene, role: str) -> dict[str, Any]:
@@ -96,6 +108,8 @@ CASES = {
     "updateDecision": Case(MANAGERS, with_input(of_draft, title="Which way?")),
     "publishDecision": Case(MANAGERS, of_draft),
     "clarifyDecision": Case(MANAGERS, with_input(of_decision, text="Only trees.")),
+    "publishResult": Case(MANAGERS, of_closed),
+    "withdrawResult": Case(MANAGERS, of_published),
     "castVote": Case(MEMBERS, with_input(stars)),
     "withdrawVote": Case(MEMBERS, of_decision),
     "tagVote": Case(MEMBERS, with_input(of_decision, tags=["roads"])),
@@ -154,8 +168,8 @@ def attempt(scene: Scene, name: str, role: str) -> Outcome:
     """Try the mutation as this role; the database is put back after it."""
     with transaction.atomic():
         client = client_of(scene.people[role])
-        before = everything_written()
         arguments = CASES[name].arguments(scene, role)
+        before = everything_written()
         answer = post(client, document(name, arguments), **arguments)
         errors = tuple(error["code"] for error in answer["data"]["done"]["errors"])
         outcome = Outcome(errors, wrote=everything_written() != before)

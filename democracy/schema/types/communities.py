@@ -13,6 +13,7 @@ from accounts.api import Info, Node, node_id, of_row, pk_of
 from accounts.schema import Account, ApiToken
 from democracy import models
 from democracy.access import Viewer
+from democracy.presenting import addresses
 from democracy.reading import communities as reading_communities
 from democracy.reading.notices import unread_count
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
@@ -64,6 +65,18 @@ class Community(Node):
     )
     def auto_approve(self) -> bool:
         return self.row.joining == models.Community.Joining.OPEN
+
+    @strawberry.field(
+        description="The address of the openings and closings of its decisions as a calendar (iCalendar), for whoever "
+        "may read them."
+    )
+    def calendar_address(self) -> str:
+        return addresses.of_community("community-calendar", self.row.pk)
+
+    @strawberry.field(description="The address of its Atom feed; null where not everybody may read its decisions.")
+    def feed_address(self) -> str | None:
+        is_public = self.row.visibility == models.Community.Visibility.PUBLIC
+        return addresses.of_community("community-feed", self.row.pk) if is_public else None
 
     @strawberry.field(description="All members, the anonymous ones among them.")
     async def member_count(self, info: Info) -> int:

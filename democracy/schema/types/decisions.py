@@ -13,8 +13,10 @@ from accounts.api import Info, Node, of_row
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.errors import InvalidInput
+from democracy.presenting import addresses
 from democracy.presenting.audiences import audiences
 from democracy.presenting.markdown import as_html
+from democracy.presenting.sharing import embeds
 from democracy.reading import ballots as reading_ballots
 from democracy.reading import decisions as reading_decisions
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, connection
@@ -97,6 +99,29 @@ class Decision(Node):
     @strawberry.field(description="Whether ballots, and all that is derived from single ballots, are shown now.")
     def shows_ballots(self) -> bool:
         return access.shows_ballots(self.row)
+
+    @strawberry.field(
+        description="The address at which a manager has published the result of a members-only decision; null where "
+        "none is published."
+    )
+    async def published_result_address(self, info: Info) -> str | None:
+        token = await info.context.load(_published_results, self.row.pk)
+        return addresses.of_token("published-result", token) if token else None
+
+    @strawberry.field(
+        description="The address of a page that other sites may show in a frame: of decisions that everybody may read, "
+        "and of published results; null for others."
+    )
+    async def embed_address(self, info: Info) -> str | None:
+        return await info.context.load(_embeds, self.row)
+
+    @strawberry.field(description="The address of the report for paper; null for drafts.")
+    def report_address(self) -> str | None:
+        return addresses.of_decision("decision-report", self.row) if self.row.published_at else None
+
+    @strawberry.field(description="The address of its opening and closing as a calendar (iCalendar); null for drafts.")
+    def calendar_address(self) -> str | None:
+        return addresses.of_decision("decision-calendar", self.row) if self.row.published_at else None
 
     @strawberry.field
     async def community(self, info: Info) -> ItsCommunity:
@@ -223,6 +248,16 @@ def _turnouts(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[model
 def _audiences(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, str]:
     found = audiences(viewer, decisions)
     return {one: found[one.pk].sentence for one in decisions if one.pk in found}
+
+
+def _published_results(viewer: Viewer, ids: list[int]) -> Mapping[int, str]:
+    published = access.published_results_visible_to(viewer).filter(decision__in=ids)
+    return dict(published.values_list("decision", "token"))
+
+
+def _embeds(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, str]:
+    found = embeds(viewer, decisions)
+    return {one: found[one.pk] for one in decisions if one.pk in found}
 
 
 def decisions_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Decision]:
