@@ -38,6 +38,13 @@ class InvalidLink(AccountError):
         super().__init__(message)
 
 
+class InvalidCode(AccountError):
+    """A code that is wrong, was used, has expired or never existed."""
+
+    code = "INVALID_CODE"
+    field = "code"
+
+
 class MailNotSent(AccountError):
     code = "MAIL_NOT_SENT"
     field = "email"

@@ -101,14 +101,24 @@ class RevokeApiTokenPayload(Payload):
 class Mutation:
     @mutation
     def request_sign_in_link(self, info: Info, email: str) -> RequestSignInLinkPayload:
-        """Mail a link that signs in or, for a new address, signs up. The answer is the same for both."""
-        services.request_sign_in_link(email, client=client_of(_request(info)))
+        """Mail a link and a code that sign in or, for a new address, sign up. The answer is the same for both.
+
+        The code is for `signInWithCode` with the session cookie of this answer.
+        """
+        request = _request(info)
+        services.request_sign_in_link(email, client=client_of(request), session=request.session)
         return RequestSignInLinkPayload(message="If the address is right, a sign-in link is on its way to it.")
 
     @mutation
     def sign_in(self, info: Info, token: str) -> SignInPayload:
         """Use up the token of a sign-in link: the part of its address after the last slash. Sets the session cookie."""
         info.context.viewer = user = services.sign_in(token, _request(info))
+        return SignInPayload(account=Account(row=user))
+
+    @mutation
+    def sign_in_with_code(self, info: Info, code: str) -> SignInPayload:
+        """Use up the six-figure code of the mail that this session asked for last. Sets the session cookie."""
+        info.context.viewer = user = services.sign_in_with_code(code, _request(info))
         return SignInPayload(account=Account(row=user))
 
     @mutation

@@ -5,6 +5,7 @@ from accounts import views
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
     path("sign-in/sent/", views.sign_in_sent, name="sign-in-sent"),
+    path("sign-in/again/", views.sign_in_again, name="sign-in-again"),
     path("sign-in/demo/", views.demo_sign_in, name="demo-sign-in"),
     path("sign-in/<str:token>/", views.sign_in_link, name="sign-in-link"),
     path("sign-out/", views.sign_out, name="sign-out"),

@@ -16,11 +16,11 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import services
-from accounts.errors import AccountError, TooManyRequests
+from accounts import codes, services
+from accounts.errors import AccountError, InvalidLink, TooManyRequests
 from accounts.models import User
 from accounts.ratelimit import client_of
-from accounts.returning import UNSAVED, no_page, signed_in
+from accounts.returning import UNSAVED, no_page, purpose_of, signed_in
 
 
 def _status(error: AccountError) -> int:
@@ -48,10 +48,18 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return _ask_for_address(request)
     email = request.POST.get("email", "")
     try:
-        services.request_sign_in_link(email, client=client_of(request), next_path=_next_path(request))
+        _send_link(request, email)
     except AccountError as error:
         return _ask_for_address(request, error=error, email=email)
     return redirect("sign-in-sent")
+
+
+def _send_link(request: HttpRequest, email: str) -> None:
+    """Mail a link and a code that lead to where the person wanted to go."""
+    wanted = _next_path(request)
+    services.request_sign_in_link(
+        email, client=client_of(request), next_path=wanted, purpose=purpose_of(wanted), session=request.session
+    )
 
 
 def _ask_for_address(request: HttpRequest, *, error: AccountError | None = None, email: str = "") -> HttpResponse:
@@ -61,12 +69,39 @@ def _ask_for_address(request: HttpRequest, *, error: AccountError | None = None,
     return render(request, "accounts/sign_in.html", context, status=_status(error) if error else 200)
 
 
-@require_GET
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
 def sign_in_sent(request: HttpRequest) -> HttpResponse:
-    is_local = settings.EMAIL_BACKEND == "accounts.mail.ConsoleAndFileBackend"
-    return render(
-        request, "accounts/sign_in_sent.html", {"minutes": settings.SESAME_MAX_AGE // 60, "is_local": is_local}
-    )
+    """Say that a mail is on its way, and sign in by the code in it: whoever reads it elsewhere types that here."""
+    waiting = codes.waiting(request.session, services.SIGN_IN_CODE)
+    error = None
+    if request.method == "POST":
+        wanted = waiting["next"] if waiting else ""
+        try:
+            return _after_sign_in(services.sign_in_with_code(request.POST.get("code", ""), request), wanted)
+        except AccountError as refusal:
+            error = refusal
+    context = {
+        "error": error,
+        "address": waiting and waiting["address"],
+        "next": waiting["next"] if waiting else "",
+        "minutes": settings.SESAME_MAX_AGE // 60,
+        "is_local": settings.EMAIL_BACKEND == "accounts.mail.ConsoleAndFileBackend",
+    }
+    return render(request, "accounts/sign_in_sent.html", context, status=_status(error) if error else 200)
+
+
+@no_page
+@require_POST
+def sign_in_again(request: HttpRequest) -> HttpResponse:
+    """Mail a new link to the address of one that no longer works."""
+    try:
+        _send_link(request, services.address_of_link(request.POST.get("to", "")))
+    except InvalidLink:
+        return _ask_for_address(request)
+    except AccountError as error:
+        return _ask_for_address(request, error=error)
+    return redirect("sign-in-sent")
 
 
 @never_cache
@@ -78,12 +113,13 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     """
     try:
         if request.method == "POST":
-            response = _after_sign_in(request, services.sign_in(token, request))
+            response = _after_sign_in(services.sign_in(token, request), _next_path(request))
         else:
             link = services.peek_sign_in(token, client=client_of(request))
             response = render(request, "accounts/sign_in_link.html", {"link": link, "next": _next_path(request)})
     except AccountError as error:
-        response = render(request, "accounts/sign_in_link.html", {"error": error}, status=_status(error))
+        context = {"error": error, "to": request.GET.get("to", ""), "next": _next_path(request)}
+        response = render(request, "accounts/sign_in_link.html", context, status=_status(error))
     # This page's address is a key. "no-referrer" would hide it too, but then browsers send "Origin: null" with the
     # form, which the CSRF check refuses.
     response["Referrer-Policy"] = "strict-origin"
@@ -91,11 +127,10 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
     return response
 
 
-def _after_sign_in(request: HttpRequest, user: User) -> HttpResponse:
+def _after_sign_in(user: User, wanted: str) -> HttpResponse:
     if not services.is_unintroduced(user):
-        return _onward(request)
-    path = _next_path(request)
-    return redirect(resolve_url("welcome") + (f"?{urlencode({'next': path})}" if path else ""))
+        return redirect(wanted or resolve_url(settings.LOGIN_REDIRECT_URL))
+    return redirect(resolve_url("welcome") + (f"?{urlencode({'next': wanted})}" if wanted else ""))
 
 
 @never_cache

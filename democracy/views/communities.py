@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.requests import HtmxRequest
-from accounts.returning import no_page, signed_in
+from accounts.returning import meant_for, no_page, signed_in
 from democracy import access, services
 from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
 from democracy.models import Application, Community, Decision
@@ -40,6 +40,7 @@ def communities(request: HtmxRequest) -> HttpResponse:
     return render_page(request, "democracy/communities.html", context, fragments=fragments)
 
 
+@meant_for("to look at a community")
 @require_safe
 @answered
 def community(request: HtmxRequest, community_id: int) -> HttpResponse:
@@ -84,6 +85,7 @@ def _say_welcome(request: HtmxRequest, name: str) -> None:
     messages.success(request, f"{welcome} {WATCH}")
 
 
+@meant_for("to found a community")
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 @answered
@@ -97,6 +99,7 @@ def community_create(request: HtmxRequest) -> HttpResponse:
     return redirect("community", made.pk)
 
 
+@meant_for("to join a community")
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 @answered

@@ -69,6 +69,8 @@ def stars(scene: Scene, role: str) -> dict[str, Any]:
 CASES = {
     "requestSignInLink": Case(EVERYBODY, lambda scene, role: {"email": f"{role}@example.org"}),
     "signIn": Case(EVERYBODY, lambda scene, role: {"token": scene.link}),
+    # Nobody here has asked for a mail: tests/test_accounts/test_sign_in_codes.py types codes.
+    "signInWithCode": Case((), plain(code="123456"), refused=dict.fromkeys(ROLES, "INVALID_CODE")),
     "signOut": Case(PEOPLE, plain()),
     "updateProfile": Case(PEOPLE, plain(input={"name": "A New Name"})),
     "createApiToken": Case(PEOPLE, plain(name="another token")),

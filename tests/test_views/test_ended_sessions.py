@@ -25,7 +25,7 @@ HERE = "http://testserver"
 # Answered to programs, or by the administration in its own way (the last test).
 NOT_PAGES = {"graphql", "event-log"}
 # What a visitor signs in with.
-SIGNING_IN = {"sign-in", "sign-in-sent", "sign-in-link", "demo-sign-in", "sign-out"}
+SIGNING_IN = {"sign-in", "sign-in-sent", "sign-in-again", "sign-in-link", "demo-sign-in", "sign-out"}
 
 
 def _patterns(patterns: list[Any]) -> Iterator[URLPattern]:
