@@ -45,6 +45,17 @@ class InvalidCode(AccountError):
     field = "code"
 
 
+class AddressTaken(AccountError):
+    code = "ADDRESS_TAKEN"
+    field = "email"
+
+
+class DemoAccount(AccountError):
+    """An account that everybody may sign in to, so nobody may take it from the others."""
+
+    code = "DEMO_ACCOUNT"
+
+
 class MailNotSent(AccountError):
     code = "MAIL_NOT_SENT"
     field = "email"

@@ -8,7 +8,7 @@ import strawberry
 from django.contrib.auth import logout
 from django.http import HttpRequest
 
-from accounts import models, services
+from accounts import addresses, models, services
 from accounts.api import Info, Node, Payload, mutation, of_row, pk_of
 from accounts.errors import DomainError
 from accounts.ratelimit import client_of
@@ -87,6 +87,16 @@ class UpdateProfilePayload(Payload):
 
 
 @strawberry.type
+class RequestAddressChangePayload(Payload):
+    message: str | None = None
+
+
+@strawberry.type
+class ConfirmAddressChangePayload(Payload):
+    account: Account | None = None
+
+
+@strawberry.type
 class CreateApiTokenPayload(Payload):
     token: str | None = strawberry.field(default=None, description="The bearer token. It cannot be had again: keep it.")
     api_token: ApiToken | None = None
@@ -133,6 +143,19 @@ class Mutation:
         """Change your name or handle; what is left out stays."""
         user = services.update_profile(_person(info), name=input.name, handle=input.handle)
         return UpdateProfilePayload(account=Account(row=user))
+
+    @mutation
+    def request_address_change(self, info: Info, email: str) -> RequestAddressChangePayload:
+        """Mail a code to the address that you want to sign in with from now on; your old address is told."""
+        person, request = _person(info), _request(info)
+        addresses.request_change(person, email, client=client_of(request), session=request.session)
+        return RequestAddressChangePayload(message="If the address is right, a code is on its way to it.")
+
+    @mutation
+    def confirm_address_change(self, info: Info, code: str) -> ConfirmAddressChangePayload:
+        """Change your address by the code that was mailed to the new one, with the session that asked for it."""
+        user = addresses.confirm_change(_person(info), code, session=_request(info).session)
+        return ConfirmAddressChangePayload(account=Account(row=user))
 
     @mutation
     def create_api_token(self, info: Info, name: str) -> CreateApiTokenPayload:

@@ -77,10 +77,8 @@ def request_sign_in_link(
     page to go to afterwards, checked by whoever redirects there; `purpose` says in words what for. The mail also has a
     code, for the browser of this `session` alone. Raises InvalidEmail, TooManyRequests, MailNotSent.
     """
-    address = _address(email)
-    # The first limit protects the addressee. The second is higher: a client may be a hall of people at one address.
-    ratelimit.hit("sign-in links for one address", address, limit=settings.SIGN_IN_LIMIT_PER_ADDRESS)
-    ratelimit.hit("sign-in links for one client", client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
+    address = checked_address(email)
+    limit_mails(address, client=client)
     user = User.objects.filter(email=address).first()
     token = get_token(user) if user is not None else signing.dumps(address, salt=_SIGN_UP_SALT)
     query = {"to": signing.dumps(address, salt=_ADDRESS_SALT)} | ({"next": next_path} if next_path else {})
@@ -90,6 +88,13 @@ def request_sign_in_link(
         code = codes.keep(session, SIGN_IN_CODE, address=address, token=token, next=next_path)
     is_closed = user is not None and not user.is_active
     mail.send_sign_in_link(address, url, code=code, purpose=purpose, is_closed=is_closed)
+
+
+def limit_mails(address: str, *, client: str) -> None:
+    """Count a mail to an address that somebody typed. Raises TooManyRequests."""
+    # The first limit protects the addressee. The second is higher: a client may be a hall of people at one address.
+    ratelimit.hit("sign-in links for one address", address, limit=settings.SIGN_IN_LIMIT_PER_ADDRESS)
+    ratelimit.hit("sign-in links for one client", client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
 
 
 def address_of_link(signed: str) -> str:
@@ -211,7 +216,7 @@ def _is_allowed_handle(handle: str) -> bool:
     return bool(handle)
 
 
-def _address(email: str) -> str:
+def checked_address(email: str) -> str:
     """Return the address as accounts keep it. Mail goes to this form only, never to another spelling. Raises
     InvalidEmail.
     """

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts import views
+from accounts import address_views, views
 
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("welcome/", views.welcome, name="welcome"),
     path("welcome/handle/", views.handle_status, name="handle-status"),
     path("profile/", views.profile, name="profile"),
+    path("profile/address/", address_views.address, name="address"),
     path("profile/tokens/", views.create_token, name="create-token"),
     path("profile/tokens/<int:token_id>/revoke/", views.revoke_token, name="revoke-token"),
 ]

@@ -23,7 +23,7 @@ from accounts.ratelimit import client_of
 from accounts.returning import UNSAVED, no_page, purpose_of, signed_in
 
 
-def _status(error: AccountError) -> int:
+def status_of(error: AccountError) -> int:
     return 429 if isinstance(error, TooManyRequests) else 400
 
 
@@ -66,7 +66,7 @@ def _ask_for_address(request: HttpRequest, *, error: AccountError | None = None,
     wanted = _next_path(request)
     is_unsaved = UNSAVED in QueryDict(urlsplit(wanted).query)
     context = {"error": error, "email": email, "next": wanted, "is_unsaved": is_unsaved}
-    return render(request, "accounts/sign_in.html", context, status=_status(error) if error else 200)
+    return render(request, "accounts/sign_in.html", context, status=status_of(error) if error else 200)
 
 
 @never_cache
@@ -88,7 +88,7 @@ def sign_in_sent(request: HttpRequest) -> HttpResponse:
         "minutes": settings.SESAME_MAX_AGE // 60,
         "is_local": settings.EMAIL_BACKEND == "accounts.mail.ConsoleAndFileBackend",
     }
-    return render(request, "accounts/sign_in_sent.html", context, status=_status(error) if error else 200)
+    return render(request, "accounts/sign_in_sent.html", context, status=status_of(error) if error else 200)
 
 
 @no_page
@@ -119,7 +119,7 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
             response = render(request, "accounts/sign_in_link.html", {"link": link, "next": _next_path(request)})
     except AccountError as error:
         context = {"error": error, "to": request.GET.get("to", ""), "next": _next_path(request)}
-        response = render(request, "accounts/sign_in_link.html", context, status=_status(error))
+        response = render(request, "accounts/sign_in_link.html", context, status=status_of(error))
     # This page's address is a key. "no-referrer" would hide it too, but then browsers send "Origin: null" with the
     # form, which the CSRF check refuses.
     response["Referrer-Policy"] = "strict-origin"
@@ -138,7 +138,7 @@ def _after_sign_in(user: User, wanted: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def welcome(request: HttpRequest) -> HttpResponse:
     """Ask a new person for their name and handle. They can skip it, and change both in their profile."""
-    person = _person(request)
+    person = person_of(request)
     context: dict[str, object] = {"next": _next_path(request)}
     if request.method != "POST":
         context |= {"name": services.suggested_name(person), "handle": person.handle}
@@ -148,7 +148,7 @@ def welcome(request: HttpRequest) -> HttpResponse:
         services.update_profile(person, name=name, handle=handle)
     except AccountError as error:
         context |= {"name": name, "handle": handle, "error": error, "check": services.check_handle(person, handle)}
-        return render(request, "accounts/welcome.html", context, status=_status(error))
+        return render(request, "accounts/welcome.html", context, status=status_of(error))
     messages.success(request, f"Welcome, {person.name}!")
     return _onward(request)
 
@@ -159,7 +159,7 @@ def welcome(request: HttpRequest) -> HttpResponse:
 @require_GET
 def handle_status(request: HttpRequest) -> HttpResponse:
     """Tell whether the handle being typed is free, in a fragment beside its field."""
-    check = services.check_handle(_person(request), request.GET.get("handle", ""))
+    check = services.check_handle(person_of(request), request.GET.get("handle", ""))
     return render(request, "accounts/_handle_status.html", {"check": check})
 
 
@@ -189,9 +189,9 @@ def profile(request: HttpRequest) -> HttpResponse:
         return _profile(request)
     name, handle = request.POST.get("name", ""), request.POST.get("handle", "")
     try:
-        services.update_profile(_person(request), name=name, handle=handle)
+        services.update_profile(person_of(request), name=name, handle=handle)
     except AccountError as error:
-        check = services.check_handle(_person(request), handle)
+        check = services.check_handle(person_of(request), handle)
         return _profile(request, error=error, name=name, handle=handle, check=check)
     messages.success(request, "Your profile was saved.")
     return redirect("profile")
@@ -204,7 +204,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 def create_token(request: HttpRequest) -> HttpResponse:
     """Create an API token and show it, in the page itself: it is shown this once and kept nowhere."""
     try:
-        _, raw = services.create_api_token(_person(request), request.POST.get("token_name", ""))
+        _, raw = services.create_api_token(person_of(request), request.POST.get("token_name", ""))
     except AccountError as error:
         return _profile(request, token_error=error, token_name=request.POST.get("token_name", ""))
     return _profile(request, raw_token=raw)
@@ -215,25 +215,25 @@ def create_token(request: HttpRequest) -> HttpResponse:
 @require_POST
 def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     try:
-        services.revoke_api_token(_person(request), token_id)
+        services.revoke_api_token(person_of(request), token_id)
     except AccountError as error:
         raise Http404 from error
     messages.success(request, "The API token was revoked.")
     return redirect("profile")
 
 
-def _person(request: HttpRequest) -> User:
+def person_of(request: HttpRequest) -> User:
     assert isinstance(request.user, User)  # behind login_required
     return request.user
 
 
 def _profile(request: HttpRequest, **context: object) -> HttpResponse:
-    person = _person(request)
+    person = person_of(request)
     tokens = person.api_tokens.filter(revoked_at=None).order_by("-created_at", "-pk")
     error = context.get("error") or context.get("token_error")
     context = {"tokens": tokens, "name": person.name, "handle": person.handle} | context
     return render(
-        request, "accounts/profile.html", context, status=_status(error) if isinstance(error, AccountError) else 200
+        request, "accounts/profile.html", context, status=status_of(error) if isinstance(error, AccountError) else 200
     )
 
 

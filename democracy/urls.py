@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from democracy.views import (
+    account,
     ballots,
     communities,
     decisions,
@@ -173,4 +174,7 @@ urlpatterns: list[URLPattern] = [
         live.decision_events,
         name="decision-events",
     ),
+    # --- One's own account --------------------------------------------------------------------------------------------
+    path("profile/data/", account.own_data, name="own-data"),
+    path("profile/close/", account.close_account, name="close-account"),
 ]

@@ -26,6 +26,7 @@ from strawberry.types.graphql import OperationType
 
 import accounts.schema
 import democracy.schema.mutations
+import democracy.schema.own_data
 import democracy.schema.queries
 import democracy.schema.subscriptions
 from accounts.api import RequestContext, camel
@@ -40,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 @strawberry.type
-class Query(democracy.schema.queries.Query):
+class Query(democracy.schema.queries.Query, democracy.schema.own_data.Query):
     pass
 
 
@@ -48,7 +49,7 @@ class Query(democracy.schema.queries.Query):
     description="Every mutation answers a payload. Its `errors` say why nothing was written; they are empty where the "
     "mutation did what it was asked."
 )
-class Mutation(accounts.schema.Mutation, democracy.schema.mutations.Mutation):
+class Mutation(accounts.schema.Mutation, democracy.schema.mutations.Mutation, democracy.schema.own_data.Mutation):
     pass
 
 

@@ -6,6 +6,7 @@ nothing written where a rule says no. `StageBallots` and `Tally` calculate; they
 
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import StageBallots
+from democracy.services.accounts import close_account
 from democracy.services.ballots import Receipt, cast_ballot, tag_ballot, withdraw_ballot
 from democracy.services.communities import (
     apply_to_community,
@@ -38,6 +39,7 @@ __all__ = [
     "add_clarification",
     "apply_to_community",
     "cast_ballot",
+    "close_account",
     "create_community",
     "create_decision",
     "decide_application",

@@ -73,6 +73,10 @@ CASES = {
     "signInWithCode": Case((), plain(code="123456"), refused=dict.fromkeys(ROLES, "INVALID_CODE")),
     "signOut": Case(PEOPLE, plain()),
     "updateProfile": Case(PEOPLE, plain(input={"name": "A New Name"})),
+    "requestAddressChange": Case(PEOPLE, lambda scene, role: {"email": f"new_{role}@example.org"}),
+    # Nobody here has asked for a code: tests/test_accounts/test_addresses.py types it.
+    "confirmAddressChange": Case((), plain(code="123456"), refused=dict.fromkeys(PEOPLE, "INVALID_CODE")),
+    "closeAccount": Case(PEOPLE, plain(confirmed=True)),
     "createApiToken": Case(PEOPLE, plain(name="another token")),
     "revokeApiToken": Case(PEOPLE, own_token),
     "createCommunity": Case(PEOPLE, plain(input={"name": "A New Community"})),
@@ -99,7 +103,7 @@ CASES = {
     "unfollow": Case(MEMBERS, of_leader),
     "recalculate": Case(MANAGERS, of_decision),
 }
-CHANGES_NO_ROW = {"requestSignInLink", "signOut"}
+CHANGES_NO_ROW = {"requestSignInLink", "signOut", "requestAddressChange"}
 IS_SO_ALREADY = {("setAnonymity", "anonymous")}
 
 
