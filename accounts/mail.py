@@ -36,8 +36,9 @@ def site_name() -> str:
 
 
 def send(address: str, subject: str, template: str, context: Mapping[str, object]) -> None:
-    """Mail the text that the template makes of `context` and of the site's address. Raises MailNotSent."""
-    text = render_to_string(template, {"site": settings.SITE_URL, **context})
+    """Mail the text that the template makes of `context`, the site's address and its operator. Raises MailNotSent."""
+    operator = settings.OPERATOR_CONTACT or settings.OPERATOR_NAME
+    text = render_to_string(template, {"site": settings.SITE_URL, "operator": operator, **context})
     try:
         send_mail(subject, text, None, [address])
     except OSError as error:  # smtplib's errors are OSErrors too
