@@ -20,6 +20,8 @@ def promise() -> SafeString:
     tokens = markdown.parse(_PROMISE.read_text(encoding="utf-8"))
     # The title is a heading of three tokens: the page has its own.
     html = markdown.renderer.render(_without_links_to_files(tokens[3:]), markdown.options, {})
+    # It stands under a heading of the page, and an empty cell is the heading of nothing.
+    html = html.replace("h2>", "h3>").replace("<th></th>", "<td></td>")
     html = html.replace("<table>", f"{_SCROLLS}<table>").replace("</table>", "</table></div>")
     return mark_safe(html)
 

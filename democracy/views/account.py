@@ -24,7 +24,7 @@ from democracy.views._pages import download
 @signed_in
 @answered
 def own_data(request: HtmxRequest) -> HttpResponse:
-    """Everything that the site keeps of the viewer, as a file."""
+    """Everything that the site keeps of the viewer, as a file. Raises nothing."""
     user = access.require_user(request.user)
     return download(JsonResponse(own.own_data(user), json_dumps_params={"indent": 2}), f"crowdvote-{user.handle}.json")
 
@@ -34,7 +34,7 @@ def own_data(request: HtmxRequest) -> HttpResponse:
 @signed_in
 @answered
 def close_account(request: HtmxRequest) -> HttpResponse:
-    """Say what closing the account does, and close it once that is confirmed."""
+    """What closing the account does; closes it once that is confirmed. Raises nothing: refusals stand on the page."""
     user, error = access.require_user(request.user), None
     if request.method == "POST":
         try:
