@@ -1,4 +1,10 @@
-"""What closing one's account would do: what goes, what stays, and what stands in the way."""
+"""What closing one's account would do: what goes, what stays, and what stands in the way.
+
+# Note [A hidden ballot is not withdrawn]
+Closing an account is an entry that everybody sees. Entries of withdrawn ballots beside it would tell in how many
+decisions that hide their ballots the person had voted. So there the ballot stays, as it does when somebody leaves a
+community: it counts for nothing, and is never shown.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +22,9 @@ from democracy.models.decisions import BallotQuerySet
 class Closing:
     """The consequences of closing an account.
 
-    `going`: open decisions whose ballot, cast by name, goes; `kept`: closed decisions that keep such a ballot;
-    `anonymous`: ballots under pseudonyms, which stay; `leaving`: communities; `managing`: communities that have other
-    members and no other manager, so that the account can't be closed yet.
+    `going`: open decisions whose ballot, cast by name, counts no more; `kept`: closed decisions that keep such a
+    ballot; `anonymous`: ballots under pseudonyms, which stay; `leaving`: communities; `managing`: communities that have
+    other members and no other manager, so that the account can't be closed yet.
     """
 
     going: list[Decision]
@@ -33,7 +39,7 @@ def closing_of(user: User, now: datetime) -> Closing:
     mine = Ballot.objects.of(user)
     memberships = Membership.objects.of(user).current()
     return Closing(
-        going=list(Decision.objects.filter(ballots__in=going_ballots(user, now)).order_by("closes_at", "pk")),
+        going=list(Decision.objects.filter(ballots__in=_open_ballots(user, now)).order_by("closes_at", "pk")),
         kept=mine.filter(is_anonymous=False, decision__in=Decision.objects.closed(now)).count(),
         anonymous=mine.filter(is_anonymous=True).count(),
         leaving=list(Community.objects.filter(memberships__in=memberships).order_by("name")),
@@ -42,7 +48,14 @@ def closing_of(user: User, now: datetime) -> Closing:
 
 
 def going_ballots(user: User, now: datetime) -> BallotQuerySet:
-    """The person's ballots that closing their account withdraws: cast by name, where voting is open."""
+    """The person's ballots that closing their account withdraws: cast by name, where voting is open and live.
+
+    See Note [A hidden ballot is not withdrawn].
+    """
+    return _open_ballots(user, now).filter(decision__results_visibility=Decision.Visibility.LIVE)
+
+
+def _open_ballots(user: User, now: datetime) -> BallotQuerySet:
     return Ballot.objects.of(user).filter(is_anonymous=False, decision__in=Decision.objects.open(now))
 
 

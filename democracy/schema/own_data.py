@@ -30,7 +30,7 @@ class CloseAccountPayload(Payload):
 class Mutation:
     @mutation
     def close_account(self, info: Info, confirmed: bool = False) -> CloseAccountPayload:
-        """Close your account for good, if `confirmed`. Ballots with your name in open decisions are withdrawn, those in
+        """Close your account for good, if `confirmed`. Ballots with your name in open decisions count no more, those in
         closed ones stay under a made-up name, and anonymous ones stay.
         """
         services.close_account(info.context.viewer, confirmed=confirmed)

@@ -28,9 +28,10 @@ logger = logging.getLogger(__name__)
 def close_account(viewer: Viewer, *, confirmed: bool = False) -> None:
     """Close one's account for good.
 
-    Ballots cast by name in open decisions are withdrawn. Those in closed decisions stay under a made-up name, and
-    anonymous ballots stay in the urn. Memberships and pending applications end, and with the account its sessions, API
-    tokens and links. Raises PermissionDenied, DemoAccount, LastManager, ClosingNeedsConfirmation.
+    Ballots cast by name in open decisions count no more, and are withdrawn unless they are hidden. Those in closed
+    decisions stay under a made-up name, and anonymous ballots stay in the urn. Memberships and pending applications
+    end, and with the account its sessions, API tokens and links. Raises PermissionDenied, DemoAccount, LastManager,
+    ClosingNeedsConfirmation.
     """
     user = access.require_user(viewer)
     addresses.require_own(user)
@@ -39,7 +40,7 @@ def close_account(viewer: Viewer, *, confirmed: bool = False) -> None:
         number = len(closing_of(user, clock.now()).going)
         ballots = "1 ballot" if number == 1 else f"{number} ballots"
         raise ClosingNeedsConfirmation(
-            f"This can't be undone. {ballots} with your name in open decisions would be withdrawn. Confirm to go on."
+            f"This can't be undone. {ballots} with your name in open decisions would count no more. Confirm to go on."
         )
     with turn(), transaction.atomic():
         # Two closings lock their communities in one order, so neither waits for the other.

@@ -65,11 +65,17 @@ def test_named_ballots_of_open_decisions_go_and_all_others_stay_without_the_name
     ann.refresh_from_db()
     assert (ann.name, ann.handle[:7], ann.email, ann.is_active) == ("Closed account", "closed_", None, False)
     titles = {"over", "named", "hidden", "secret"}
-    assert cast(community) == {(bob, title) for title in titles} | {(ann.handle, "over"), (ann.handle, "secret")}
+    assert cast(community) == {(bob, title) for title in titles} | {
+        (ann.handle, title) for title in ("over", "hidden", "secret")
+    }
     recalculation.recalculate_community(community.pk)
     secret = decisions["secret"].snapshots.order_by("-revision").first().read_result()
     assert (secret.participation.cast, secret.participation.eligible) == (2, 3)
-    for title in ("over", "secret"):
+    # Its ballot there counted for nothing from then on, and is not shown.
+    factories.close(decisions["hidden"])
+    recalculation.recalculate_community(community.pk)
+    assert decisions["hidden"].snapshots.get().read_result().participation.cast == 1
+    for title in ("over", "hidden", "secret"):
         page = as_(None).get(f"/communities/{community.pk}/decisions/{decisions[title].pk}/ballots/").text
         assert "ann_" not in page
         assert (ann.handle in page) is (title == "over")
@@ -80,11 +86,23 @@ def test_the_ledger_holds_it_and_hides_nothing_that_it_hid(town):
     head = LedgerEntry.objects.filter(community=community).count()
     services.close_account(members["ann"].user, confirmed=True)
     new = LedgerEntry.objects.filter(community=community, revision__gt=head).order_by("revision")
-    assert sorted(new.values_list("kind", flat=True)) == ["ballot", "ballot", "membership"]
+    assert sorted(new.values_list("kind", flat=True)) == ["ballot", "membership"]
     recalculation.recalculate_community(community.pk)
     community.refresh_from_db()
     # The fixture closed one decision behind the ledger's back.
     assert [fault for fault in faults(community) if "decision" not in fault] == []
+
+
+def test_nobody_learns_from_it_who_had_voted_where_ballots_are_hidden():
+    kinds = []
+    for has_voted in (True, False):
+        community, members = factories.community("ann", "bob")
+        hidden = factories.decision(community, members["manager"].user, results_visibility=Decision.Visibility.BATCHED)
+        factories.vote(members["ann" if has_voted else "bob"], hidden, Ash=5)
+        services.close_account(members["ann"].user, confirmed=True)
+        entries = LedgerEntry.objects.filter(community=community).order_by("revision")
+        kinds.append(list(entries.values_list("kind", flat=True)))
+    assert kinds[0] == kinds[1]
 
 
 def test_every_way_in_ends(town, mailoutbox: list[EmailMessage], django_capture_on_commit_callbacks):
@@ -159,7 +177,7 @@ def test_the_page_says_what_happens_asks_and_closes(town):
     ann = town[1]["ann"].user
     browser = as_(ann)
     page = text(browser.get(PAGE))
-    assert "Your ballot in 2 open decisions: “named”, “hidden”. It is withdrawn." in page
+    assert "Your ballot in 2 open decisions: “named”, “hidden”. It counts no more." in page
     assert "1 ballot that you cast anonymously: if it vanished now" in page
     assert "Your ballot in 1 closed decision: its result is final" in page
     assert browser.post(PAGE).status_code == 409
