@@ -45,6 +45,24 @@ class InvalidLink(AccountError):
         super().__init__(message)
 
 
+class InvalidCode(AccountError):
+    """A code that is wrong, was used, has expired or never existed."""
+
+    code = "INVALID_CODE"
+    field = "code"
+
+
+class AddressTaken(AccountError):
+    code = "ADDRESS_TAKEN"
+    field = "email"
+
+
+class DemoAccount(AccountError):
+    """An account that everybody may sign in to, so nobody may take it from the others."""
+
+    code = "DEMO_ACCOUNT"
+
+
 class MailNotSent(AccountError):
     code = "MAIL_NOT_SENT"
     field = "email"

@@ -288,6 +288,10 @@ CACHES: dict[str, dict[str, Any]] = {
     "process": _process_cache,
 }
 
+# Whoever runs the site, as the privacy page and mails name them, and how to reach them.
+OPERATOR_NAME = os.environ.get("CROWDVOTE_OPERATOR_NAME", "").strip()
+OPERATOR_CONTACT = os.environ.get("CROWDVOTE_OPERATOR_CONTACT", "").strip()
+
 # --- Communities ------------------------------------------------------------------------------------------------------
 
 # Communities that one person may create in a day (0: any number).

@@ -142,6 +142,13 @@ class AnonymityNeedsConfirmation(DomainError):
     field = "is_anonymous"
 
 
+class ClosingNeedsConfirmation(DomainError):
+    """Closing an account can't be undone; the message counts the ballots that go."""
+
+    code = "CLOSING_NEEDS_CONFIRMATION"
+    field = "confirmed"
+
+
 class AlreadyMember(DomainError):
     code = "ALREADY_MEMBER"
 

@@ -194,6 +194,11 @@ def following_ended(actor: str, reason: str) -> None:
     log_event("FOLLOWING_CHANGE", actor, f"A following ended: {reason}")
 
 
+def account_closed() -> None:
+    """Log that an account was closed, as of an anonymous member: the name is deleted, and may have been secret."""
+    log_event("ACCOUNT_CLOSE", ANONYMOUS_MEMBER, "An account was closed")
+
+
 # Votes and calculations
 
 

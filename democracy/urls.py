@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from democracy.views import (
+    account,
     ballots,
     communities,
     decisions,
@@ -279,4 +280,7 @@ urlpatterns: list[URLPattern] = [
         sharing.result_withdraw,
         name="result-withdraw",
     ),
+    # --- One's own account --------------------------------------------------------------------------------------------
+    path("profile/data/", account.own_data, name="own-data"),
+    path("profile/close/", account.close_account, name="close-account"),
 ]

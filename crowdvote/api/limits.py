@@ -60,7 +60,14 @@ MAX_COST = 20_000
 MAX_EVENT_COST = 1_000
 # Fields that ask the engine cost more than a row does. The sources of a ballot that rests on hundreds of members
 # take a tenth of a second, so one page of 20 ballots with their sources is the most.
-_COSTS = {"sources": 900, "influence": 900, "delegationGraph": 900, "whatIf": 900, "decisionsChanged": 2_000}
+_COSTS = {
+    "sources": 900,
+    "influence": 900,
+    "delegationGraph": 900,
+    "whatIf": 900,
+    "decisionsChanged": 2_000,
+    "myData": 2_000,
+}
 # See Note [Every list costs].
 LENGTHS = {
     "Ballot.sources": 20,

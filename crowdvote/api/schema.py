@@ -29,6 +29,7 @@ import democracy.schema.joining
 import democracy.schema.lifecycle
 import democracy.schema.mutations
 import democracy.schema.notices
+import democracy.schema.own_data
 import democracy.schema.queries
 import democracy.schema.subscriptions
 import democracy.schema.telling
@@ -44,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 @strawberry.type
-class Query(democracy.schema.queries.Query):
+class Query(democracy.schema.queries.Query, democracy.schema.own_data.Query):
     pass
 
 
@@ -58,6 +59,7 @@ class Mutation(
     democracy.schema.joining.Mutation,
     democracy.schema.lifecycle.Mutation,
     democracy.schema.notices.NoticeMutation,
+    democracy.schema.own_data.Mutation,
     democracy.schema.telling.TellingMutation,
 ):
     pass

@@ -6,6 +6,7 @@ nothing written where a rule says no. `StageBallots` and `Tally` calculate; they
 
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import StageBallots
+from democracy.services.accounts import close_account
 from democracy.services.ballots import RecordedBallot, cast_ballot, tag_ballot, withdraw_ballot
 from democracy.services.communities import (
     apply_to_community,
@@ -57,6 +58,7 @@ __all__ = [
     "apply_to_community",
     "call_off",
     "cast_ballot",
+    "close_account",
     "copy_decision",
     "create_community",
     "create_decision",

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.requests import HtmxRequest
-from accounts.returning import no_page, signed_in
+from accounts.returning import meant_for, no_page, signed_in
 from democracy import access, services
 from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
 from democracy.models import Application, Community, Decision
@@ -43,6 +43,7 @@ def communities(request: HtmxRequest) -> HttpResponse:
     return render_page(request, "democracy/communities.html", context, fragments=fragments)
 
 
+@meant_for("to look at a community")
 @require_safe
 @answered
 def community(request: HtmxRequest, community_id: int) -> HttpResponse:
@@ -92,6 +93,7 @@ def say_welcome(request: HtmxRequest, name: str) -> None:
     messages.success(request, f"{welcome_sentence(name)} {WATCH}")
 
 
+@meant_for("to found a community")
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 @answered
@@ -105,6 +107,7 @@ def community_create(request: HtmxRequest) -> HttpResponse:
     return redirect("community", made.pk)
 
 
+@meant_for("to join a community")
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 @answered

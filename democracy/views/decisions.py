@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.requests import HtmxRequest
-from accounts.returning import no_page
+from accounts.returning import meant_for, no_page
 from democracy import services
 from democracy.access import Viewer
 from democracy.forms.decisions import (
@@ -65,6 +65,7 @@ def voting(viewer: Viewer, context: Mapping[str, Any], form: BallotForm | None =
     }
 
 
+@meant_for("to read a question and vote on it")
 @require_safe
 @answered
 def decision(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.requests import HtmxRequest
-from accounts.returning import no_page
+from accounts.returning import meant_for, no_page
 from democracy import services
 from democracy.errors import PermissionDenied
 from democracy.files import bundle_writer
@@ -28,6 +28,7 @@ from democracy.views._pages import download, page_of, render_page
 from democracy.views._telling import checking, telling
 
 
+@meant_for("to read a result")
 @require_safe
 @answered
 def decision_results(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:

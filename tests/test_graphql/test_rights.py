@@ -87,8 +87,14 @@ def stars(scene: Scene, role: str) -> dict[str, Any]:
 CASES = {
     "requestSignInLink": Case(EVERYBODY, lambda scene, role: {"email": f"{role}@example.org"}),
     "signIn": Case(EVERYBODY, lambda scene, role: {"token": scene.link}),
+    # Nobody here has asked for a mail: tests/test_accounts/test_sign_in_codes.py types codes.
+    "signInWithCode": Case((), plain(code="123456"), refused=dict.fromkeys(ROLES, "INVALID_CODE")),
     "signOut": Case(PEOPLE, plain()),
     "updateProfile": Case(PEOPLE, plain(input={"name": "A New Name"})),
+    "requestAddressChange": Case(PEOPLE, lambda scene, role: {"email": f"new_{role}@example.org"}),
+    # Nobody here has asked for a code: tests/test_accounts/test_addresses.py types it.
+    "confirmAddressChange": Case((), plain(code="123456"), refused=dict.fromkeys(PEOPLE, "INVALID_CODE")),
+    "closeAccount": Case(PEOPLE, plain(confirmed=True)),
     "createApiToken": Case(PEOPLE, plain(name="another token")),
     "revokeApiToken": Case(PEOPLE, own_token),
     "createCommunity": Case(PEOPLE, plain(input={"name": "A New Community"})),
@@ -131,7 +137,7 @@ CASES = {
     "pinDecision": Case(MANAGERS, with_input(of_decision, pinned=True)),
 }
 # Of those that are compared: notices are no input.
-CHANGES_NO_ROW = {"requestSignInLink", "signOut", "markNoticesRead", "setNoticePreferences"}
+CHANGES_NO_ROW = {"requestSignInLink", "signOut", "requestAddressChange", "markNoticesRead", "setNoticePreferences"}
 IS_SO_ALREADY = {("setAnonymity", "anonymous"), *(("useInvitationLink", role) for role in MEMBERS)}
 
 

@@ -29,7 +29,15 @@ HERE = "http://testserver"
 # Answered to programs, or by the administration in its own way (the last test).
 NOT_PAGES = {"graphql", "event-log"}
 # What a visitor signs in with, and what nobody signs in for.
-SIGNING_IN = {"sign-in", "sign-in-sent", "sign-in-link", "demo-sign-in", "sign-out", "unsubscribe"}
+SIGNING_IN = {
+    "sign-in",
+    "sign-in-sent",
+    "sign-in-again",
+    "sign-in-link",
+    "demo-sign-in",
+    "sign-out",
+    "unsubscribe",
+}
 
 
 def _patterns(patterns: list[Any]) -> Iterator[URLPattern]:
