@@ -96,7 +96,7 @@ def invitation_link(viewer: Viewer, community_id: int, link_id: int) -> Invitati
 def decisions_to_lead_to(viewer: Viewer, community: Community) -> DecisionQuerySet:
     """The decisions that an invitation may lead to: published and not closed, those that close first before others."""
     found = access.decisions_visible_to(viewer).filter(community=community)
-    return found.published().not_closed(timezone.now()).order_by("closes_at", "pk")
+    return found.published().not_over(timezone.now()).order_by("closes_at", "pk")
 
 
 def own_invitation(viewer: Viewer, community: Community) -> Invitation | None:

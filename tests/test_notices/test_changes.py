@@ -131,7 +131,7 @@ def test_followers_are_told_of_a_followee_who_leaves_or_becomes_anonymous_in_the
 
 def test_managers_hear_of_applications_that_wait_and_applicants_of_what_was_decided(town) -> None:
     community, members = town
-    services.update_community(members["manager"].user, community.pk, auto_approve=False)
+    services.update_community(members["manager"].user, community.pk, joining=Community.Joining.REQUEST)
     dan, eve = factories.person("dan"), factories.person("eve")
     waits = services.apply_to_community(dan, community.pk)
     assert told() == {"application_waiting": ["manager"]}

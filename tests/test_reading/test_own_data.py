@@ -32,7 +32,7 @@ def test_it_has_everything_of_a_person_and_nothing_that_others_wrote():
     factories.vote(members["bob"], live, ["secret of bob"], Ash=1)
     left, others = factories.community("carl")
     services.remove_member(others["manager"].user, factories.join(left, ann.user).pk)
-    services.update_community(others["manager"].user, left.pk, auto_approve=False)
+    services.update_community(others["manager"].user, left.pk, joining=Community.Joining.REQUEST)
     services.apply_to_community(ann.user, left.pk, message="Let me back in")
     data = own_data(ann.user)
     first, second = data.pop("communities")

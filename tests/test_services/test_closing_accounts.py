@@ -135,7 +135,7 @@ def test_applications_and_former_memberships_end_too(town):
     community, members, _ = town
     bob = members["bob"].user
     other, others = factories.community()
-    services.update_community(others["manager"].user, other.pk, auto_approve=False)
+    services.update_community(others["manager"].user, other.pk, joining=Community.Joining.REQUEST)
     services.apply_to_community(bob, other.pk)
     services.leave_community(bob, community.pk)
     services.close_account(bob, confirmed=True)
