@@ -185,7 +185,8 @@ class DecisionAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-pk")
     fields = (
         *("community", "title", "description", "results_visibility", "where", "created_at", "published_at", "opens_at"),
-        *("closes_at", "counters", "calculated", "failure", "file_id"),
+        *("closes_at", "called_off_at", "called_off_reason", "topics_in_words", "is_pinned"),
+        *("counters", "calculated", "failure", "file_id"),
     )
     inlines = (ChoiceInline,)
     actions = ("calculate_from_scratch",)
@@ -193,6 +194,10 @@ class DecisionAdmin(ReadOnlyAdmin):
     @admin.display(description="Status")
     def where(self, decision: Decision) -> str:
         return decision.status.label
+
+    @admin.display(description="Topics")
+    def topics_in_words(self, decision: Decision) -> str:
+        return ", ".join(decision.topics) or "-"
 
     @admin.display(description="Calculated / input revision", empty_value="hidden")
     def counters(self, decision: Decision) -> str | None:

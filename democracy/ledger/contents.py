@@ -193,10 +193,14 @@ def decision_content(decision: Decision) -> dict[str, Any]:
     }
 
 
+# The parts of a content that are left out where there is nothing to say.
+SAID_WHERE_SO = ("topics", "pinned", "called_off")
+
+
 def _later_keys(decision: Decision) -> dict[str, Any]:
     """The parts that older ledgers do not have: there only where they say something, so that old entries stay right."""
     found: dict[str, Any] = {}
-    if decision.topics:
+    if decision.topics != []:
         found["topics"] = decision.topics
     if decision.is_pinned:
         found["pinned"] = True

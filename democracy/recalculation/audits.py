@@ -118,8 +118,9 @@ def _replay_faults(community: Community) -> Iterator[str]:
         if said is None:
             yield f"{_named(subject)} stands in the tables and not in the ledger"
             continue
-        # Keys that came with a later version are not in older entries.
-        if differing := [key for key, value in said.items() if present.get(key) != value]:
+        # Keys that came with a later version are not in older entries; some are there only where they say something.
+        keys = dict.fromkeys((*said, *contents.SAID_WHERE_SO))
+        if differing := [key for key in keys if present.get(key) != said.get(key)]:
             yield f"{_named(subject)} is not as the ledger says: {', '.join(differing)}"
     for subject, content in recorded.items():
         if content is not None:

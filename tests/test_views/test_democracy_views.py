@@ -563,7 +563,7 @@ def test_before_it_opens_a_published_decision_can_be_reworded(scene: Scene) -> N
     opens = timezone.now() + timedelta(hours=1)
     decision = factories.decision(scene.community, scene.manager, opens_at=opens)
     client, page = as_(scene.manager), scene.address("decision-edit", decision)
-    assert list(client.get(page).context["form"].fields) == ["title", "description", "closes_at"]
+    assert list(client.get(page).context["form"].fields) == ["title", "description", "topics", "closes_at"]
     client.post(page, {"title": "New", "description": "", "closes_at": decision.closes_at.isoformat()})
     decision.refresh_from_db()
     assert decision.title == "New"
@@ -581,7 +581,7 @@ def test_a_clarification_stands_beside_the_question_for_everybody(scene: Scene) 
     assert client.post(page, {"text": "Both sides\nof the street."})["Location"] == scene.address("decision")
     for name in ("decision", "decision-results"):
         shown = text(as_(scene.user("ada")).get(scene.address(name)))
-        assert '<dd class="written"><p>Both sides of the street.</p></dd>' in shown
+        assert '<dd class="written"><p>Both sides<br> of the street.</p>' in shown
 
 
 def test_a_receipt_is_a_file_for_its_owner_alone(scene: Scene) -> None:
