@@ -96,6 +96,10 @@ class InvitationLinkForm(_LeadsToADecision):
     )
     field_order = ("decision_id", "role", "needs_approval", "ends_at", "max_uses")
 
+    def __init__(self, decisions: Iterable[Decision], data: QueryDict | None = None) -> None:
+        # The other form on the page has a field of the same name.
+        super().__init__(decisions, data, auto_id="link-%s")
+
     def clean_role(self) -> str:
         return self.cleaned_data["role"] or Membership.Role.VOTER
 

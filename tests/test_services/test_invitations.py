@@ -74,6 +74,7 @@ class TestInviting:
         people = [Invitee("a@x.org", line=2), Invitee("nonsense", line=3), Invitee("A@X.org", line=4)]
         with rules.refused(FaultyLines) as caught:
             services.invite(town.manager, town.community.pk, people)
+        assert isinstance(caught.value, FaultyLines)
         assert [one.message for one in caught.value.parts] == [
             "Line 3: “nonsense” is not an e-mail address.",
             "Line 4: a@x.org is there twice, first on line 2.",

@@ -37,6 +37,8 @@ SIGNING_IN = {
     "demo-sign-in",
     "sign-out",
     "unsubscribe",
+    "invitation",
+    "invitation-link",
 }
 
 
@@ -69,9 +71,12 @@ class Town:
         self.signed_in = as_(self.manager)
         numbers = {"community_id": self.community.pk, "decision_id": self.decision.pk}
         ballots = self.signed_in.get(reverse("decision-ballots", kwargs=numbers))
+        services.invite(self.manager, self.community.pk, [services.Invitee("new@example.org")])
         self.numbers: dict[str, object] = numbers | {
             "membership_id": members["ada"].pk,
             "application_id": services.apply_to_community(factories.person(), self.community.pk).pk,
+            "invitation_id": self.community.invitations.get().pk,
+            "link_id": services.create_invitation_link(self.manager, self.community.pk).pk,
             "token_id": create_api_token(self.manager, "a script")[0].pk,
             "key": ballots.context["rows"][0].owner.key,
             "notice_id": _notice(self.manager, self.community).pk,
