@@ -83,20 +83,33 @@ def test_who_has_not_voted_is_told_a_day_before_and_whom_others_follow_at_half_t
     assert told() == {"closes_soon": ["ben", "cleo", "manager"]}
 
 
-@pytest.mark.parametrize("visibility", [Decision.Visibility.BATCHED, Decision.Visibility.AFTER_CLOSE])
-def test_while_ballots_are_hidden_nothing_is_told_of_what_is_inherited(town, clock, visibility) -> None:
+OF_EVERYBODY = {"new_follower", "opened"}
+OF_WHAT_IS_SHOWN = {"inherited_moved", "followed", "calculation_failed"}
+
+
+@pytest.mark.parametrize(
+    ("visibility", "expected"),
+    [
+        (Decision.Visibility.LIVE, OF_EVERYBODY | OF_WHAT_IS_SHOWN),
+        (Decision.Visibility.BATCHED, OF_EVERYBODY),
+        (Decision.Visibility.AFTER_CLOSE, OF_EVERYBODY),
+    ],
+)
+def test_while_ballots_are_hidden_nothing_is_told_of_what_is_inherited(town, clock, visibility, expected) -> None:
     community, members = town
-    factories.follow(members["ada"], members["ben"])
+    for followee in ("ben", "cleo"):
+        factories.follow(members["ada"], members[followee])
     decision = factories.decision(
         community, members["manager"].user, results_visibility=visibility, closes_at=clock.now + timedelta(days=4)
     )
-    told()
     for ash in (5, 0):
         factories.vote(members["ben"], decision, Ash=ash, Birch=2)
         recalculate_community(community.pk)
-    Decision.objects.filter(pk=decision.pk).update(failed_revision=10**6, failed_at=clock.now, calculation_error="x")
+    sending.notice_changes()
     clock.set(clock.now + timedelta(days=2, minutes=1))
-    assert told() == {}
+    Decision.objects.filter(pk=decision.pk).update(failed_revision=10**6, failed_at=clock.now, calculation_error="x")
+    sending.notice_changes()
+    assert set(Notice.objects.values_list("kind", flat=True)) == expected
 
 
 def test_an_inherited_ballot_that_moves_by_a_star_or_to_another_choice_is_told_once_a_day(town) -> None:
