@@ -31,14 +31,22 @@ def calendar_of(decisions: Iterable[Decision], *, name: str) -> bytes:
 
 
 def _event(decision: Decision, what: str, at: datetime | None) -> Event:
-    """A moment without a length. It keeps its id when the closing moves, so that calendars move it, too."""
+    """A moment without a length. It keeps its id when the closing moves, so that calendars move it, too.
+
+    Where the decision is called off before that moment, it stays as an event that is cancelled: programs that have it
+    already would keep one that is gone.
+    """
     assert at is not None
     page = addresses.of_decision("decision", decision)
     event = Event()
     event.add("uid", f"decision-{decision.pk}-{what}@{urlsplit(settings.SITE_URL).hostname}")
     event.add("dtstamp", (decision.published_at or at).astimezone(UTC))
     event.add("dtstart", at.astimezone(UTC))
-    event.add("summary", f"Voting {what}: {decision.title}")
+    is_cancelled = decision.called_off_at is not None and decision.called_off_at < at
+    event.add("summary", f"Called off: {decision.title}" if is_cancelled else f"Voting {what}: {decision.title}")
+    event.add("status", "CANCELLED" if is_cancelled else "CONFIRMED")
+    # Of two forms of an event programs take the one with the higher number.
+    event.add("sequence", int(is_cancelled))
     event.add("description", f"{decision.community.name}\n{page}")
     event.add("url", page)
     event.add("transp", "TRANSPARENT")

@@ -5,6 +5,8 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+import democracy.models.notices
+
 
 def tell_nothing_old(apps, schema_editor):
     """Begin at the present end of each ledger: nobody is told of what happened before there were notices."""
@@ -49,6 +51,7 @@ class Migration(migrations.Migration):
             name='Notice',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.BigIntegerField(default=democracy.models.notices.new_key, editable=False, unique=True)),
                 ('address', models.EmailField(blank=True, max_length=254)),
                 ('kind', models.CharField(choices=[('invited', 'You are invited to a community'), ('application_decided', 'Your application is decided'), ('opened', 'A decision opens'), ('clarified', 'A decision is clarified'), ('called_off', 'A decision is called off'), ('closes_soon', 'A decision closes soon, and you have not voted'), ('result', 'A final result is there'), ('inherited_moved', 'A ballot that you inherit moves'), ('followee_gone', 'Somebody you follow leaves or becomes anonymous'), ('followed', 'People follow you, and you have not voted'), ('new_follower', 'Somebody new follows you'), ('application_waiting', 'An application waits for you'), ('calculation_failed', 'A decision of yours could not be calculated')], max_length=20)),
                 ('subject', models.CharField(max_length=100)),

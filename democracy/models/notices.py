@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -18,6 +19,11 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
     def due(self, at: datetime) -> Self:
         """Keep the notices that are to be mailed at `at`, and that no sender holds."""
         return self.filter(Q(leased_until=None) | Q(leased_until__lte=at), due_at__lte=at)
+
+
+def new_key() -> int:
+    """Draw a number by which its reader can name a notice: one that fits into an id of the API."""
+    return 1 + secrets.randbelow(10**18 - 1)
 
 
 class Notice(models.Model):
@@ -42,6 +48,9 @@ class Notice(models.Model):
         APPLICATION_WAITING = "application_waiting", "An application waits for you"
         CALCULATION_FAILED = "calculation_failed", "A decision of yours could not be calculated"
 
+    # The number that its reader sees. Numbers of rows count up, so that the gap between two of one's own would tell how
+    # many others were told something: that they have not voted where ballots are hidden, say.
+    key = models.BigIntegerField(unique=True, default=new_key, editable=False)
     community = models.ForeignKey(Community, null=True, on_delete=models.CASCADE, related_name="notices")
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="notices", db_index=False

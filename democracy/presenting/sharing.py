@@ -44,6 +44,8 @@ def status_sentence(decision: Decision) -> str:
             return f"Voting is open until {date_text(decision.closes_at)}."
         case Status.CLOSED:
             return f"Voting closed on {date_text(decision.closes_at)}."
+        case Status.CALLED_OFF:
+            return f"Called off on {date_text(decision.called_off_at)}. There is no result."
         case _:
             return ""
 

@@ -10,7 +10,7 @@ from accounts.api import Info, Payload, mutation, pk_of
 from accounts.models import User
 from accounts.schema import OnlyOverHttp
 from accounts.services import begin_session
-from democracy import models, services
+from democracy import access, models, services
 from democracy.errors import InvalidInput
 from democracy.files.malformed import Malformed
 from democracy.files.member_lists import read_member_list
@@ -100,7 +100,7 @@ class Mutation:
         done = services.invite(
             info.context.viewer,
             (pk := pk_of("Community", input.community_id, field="community_id")),
-            _people(input),
+            _people(info, pk, input),
             decision_id=_decision_id(input.decision_id),
             send=input.send,
         )
@@ -167,7 +167,9 @@ class Mutation:
         return _joined(services.use_invitation_link(info.context.viewer, token))
 
 
-def _people(input: InviteMembersInput) -> list[services.Invitee]:
+def _people(info: Info, community_id: int, input: InviteMembersInput) -> list[services.Invitee]:
+    # Nobody else is told what is wrong with a list, or has one read.
+    access.require_manager(info.context.viewer, community_id)
     if bool(input.people) == bool(input.member_list.strip()):
         raise InvalidInput("Give either people or a list.", field="people")
     if input.people:

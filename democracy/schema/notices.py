@@ -34,8 +34,8 @@ class NoticeMutation:
     @mutation
     def mark_notices_read(self, info: Info, ids: list[strawberry.ID] | None = None) -> MarkNoticesReadPayload:
         """Mark these notices of yours as read, or all of them without `ids`."""
-        pks = None if ids is None else [pk_of("Notice", one, field="ids") for one in ids]
-        services.mark_notices_read(info.context.viewer, pks)
+        keys = None if ids is None else [pk_of("Notice", one, field="ids") for one in ids]
+        services.mark_notices_read(info.context.viewer, keys)
         return MarkNoticesReadPayload(unread=unread_count(info.context.viewer))
 
     @mutation

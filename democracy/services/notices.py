@@ -19,15 +19,15 @@ from democracy.services.commands import command
 
 
 @command
-def mark_notices_read(viewer: Viewer, notice_ids: Collection[int] | None = None) -> int:
+def mark_notices_read(viewer: Viewer, keys: Collection[int] | None = None) -> int:
     """Mark these notices of the viewer as read, or all of them. Returns how many were unread.
 
     Others' notices are left as they are, as if they were not there. Raises PermissionDenied for visitors.
     """
     user = access.require_user(viewer)
     unread = notices_visible_to(user).filter(read_at=None)
-    if notice_ids is not None:
-        unread = unread.filter(pk__in=notice_ids)
+    if keys is not None:
+        unread = unread.filter(key__in=keys)
     with turn(), transaction.atomic():
         marked = unread.update(read_at=timezone.now())
         if marked:

@@ -23,6 +23,8 @@ def publish_result(viewer: Viewer, decision_id: int) -> PublishedResult:
         decision.refresh_from_db()
         if recording.community.visibility == Community.Visibility.PUBLIC:
             raise PublicAlready("Everybody can read this result already: pass on the address of its page.")
+        if decision.called_off_at is not None:
+            raise ResultNotFinal("This decision was called off: there is no result.")
         if decision.published_at is None or decision.closes_at is None or recording.time < decision.closes_at:
             raise ResultNotFinal("The result can be published once voting has closed.")
         published, is_new = PublishedResult.objects.get_or_create(

@@ -66,7 +66,8 @@ def _calendar(decisions: Sequence[Decision], name: str, file: str) -> HttpRespon
 class PublicDecisions(Feed):
     """The decisions that everybody may read, the newest first: of all public communities, or of one.
 
-    It is made for a visitor, whoever asks. An entry changes when voting opens and when it closes, then with the result.
+    It is made for a visitor, whoever asks. An entry changes when voting opens and when it closes, then with
+    the result; or when the decision is called off.
     """
 
     feed_type = Atom1Feed
@@ -122,6 +123,8 @@ class PublicDecisions(Feed):
         match decision.status:
             case Decision.Status.CLOSED:
                 return decision.closes_at
+            case Decision.Status.CALLED_OFF:
+                return decision.called_off_at
             case Decision.Status.OPEN:
                 return decision.opens_at
             case _:

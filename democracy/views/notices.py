@@ -39,10 +39,10 @@ def notices(request: HtmxRequest) -> HttpResponse:
 @answered
 def notice_open(request: HtmxRequest, notice_id: int) -> HttpResponse:
     """Mark one of the viewer's notices as read, and lead to what it is about. Raises Http404 for any other."""
-    notice = shown_notices(request.user).filter(pk=notice_id).first()
+    notice = shown_notices(request.user).filter(key=notice_id).first()
     if notice is None:
         raise PermissionDenied
-    services.mark_notices_read(request.user, [notice.pk])
+    services.mark_notices_read(request.user, [notice.key])
     return redirect(words(notice).path)
 
 

@@ -79,7 +79,7 @@ class Town:
             "link_id": services.create_invitation_link(self.manager, self.community.pk).pk,
             "token_id": create_api_token(self.manager, "a script")[0].pk,
             "key": ballots.context["rows"][0].owner.key,
-            "notice_id": _notice(self.manager, self.community).pk,
+            "notice_id": _notice(self.manager, self.community).key,
             "token": "x",
             "revision": 1,
         }

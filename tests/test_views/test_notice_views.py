@@ -84,7 +84,7 @@ class TestPages:
         page = text(client.get(reverse("notices")))
         assert ("You can vote now: A bench?" in page, "Closes soon: A bench?" in page) == (True, True)
         newest = Notice.objects.get(person=town["ada"].user, kind=Kind.CLOSES_SOON)
-        opened = client.post(reverse("notice-open", args=[newest.pk]))
+        opened = client.post(reverse("notice-open", args=[newest.key]))
         assert opened["Location"] == f"/communities/{newest.community_id}/decisions/{newest.decision_id}/"
         assert "1 unread notice" in text(client.get(reverse("notice-bell")))
         assert client.post(reverse("notices-read"))["Location"] == reverse("notices")
@@ -94,10 +94,10 @@ class TestPages:
     def test_nobody_opens_others_notices_nor_those_on_what_they_may_not_see_any_more(self, town) -> None:
         of_ben = Notice.objects.get(person=town["ben"].user)
         with nothing_written():
-            assert as_(town["ada"].user).post(reverse("notice-open", args=[of_ben.pk])).status_code == 404
+            assert as_(town["ada"].user).post(reverse("notice-open", args=[of_ben.key])).status_code == 404
         services.leave_community(town["ben"].user, town["ben"].community_id)
         client = as_(town["ben"].user)
-        assert client.post(reverse("notice-open", args=[of_ben.pk])).status_code == 404
+        assert client.post(reverse("notice-open", args=[of_ben.key])).status_code == 404
         assert "bench" not in text(client.get(reverse("notices")))
         assert "unread" not in text(client.get(reverse("notice-bell")))
 

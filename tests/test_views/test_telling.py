@@ -414,6 +414,36 @@ def test_the_feed_has_public_decisions_and_results_once_they_are_final(closed: S
     assert as_(closed.manager).get(reverse("community-feed", args=(closed.community.pk,))).status_code == 404
 
 
+@pytest.mark.parametrize("visibility", ["live", "after_close"])
+def test_what_leaves_the_site_says_that_a_decision_was_called_off_and_no_result(visibility: str) -> None:
+    scene = public(results_visibility=visibility)
+    page = scene.address("decision")
+    services.call_off(scene.manager, scene.decision.pk, reason="No money.")
+    scene.decision.refresh_from_db()
+    said = f"Called off on {timezone.now():%-d %B %Y}. There is no result."
+    assert (shared(scene.decision).outcome, shared(scene.decision).status) == (None, said)
+    feed = as_(None).get(reverse("public-feed")).content.decode()
+    assert (said in feed, "Ash" in feed, f"{settings.SITE_URL}{page}" in feed) == (True, False, True)
+    assert f"<updated>{scene.decision.called_off_at:%Y-%m-%dT%H:%M:%S}" in feed
+    embed = text(scene.get("decision-embed"))
+    assert (said in embed, "Ash" in embed) == (True, False)
+    told = Calendar.from_ical(scene.get("decision-calendar").content).walk("VEVENT")
+    assert [(str(one["summary"]), str(one["status"])) for one in told] == [
+        (f"Voting opens: {scene.decision.title}", "CONFIRMED"),
+        (f"Called off: {scene.decision.title}", "CANCELLED"),
+    ]
+
+
+def test_nobody_publishes_the_result_of_a_decision_that_was_called_off(closed: Scene) -> None:
+    scene = Scene()
+    services.call_off(scene.manager, scene.decision.pk, reason="No money.")
+    factories.close(scene.decision)
+    with nothing_written(), pytest.raises(ResultNotFinal):
+        scene.publish()
+    assert "no result to publish" in text(as_(scene.manager).get(scene.address("decision-results")))
+    assert closed.publish().decision == closed.decision
+
+
 def test_the_api_tells_the_addresses_of_all_this(closed: Scene) -> None:
     query = """query($c: ID!, $d: ID!) { community(id: $c) { calendarAddress feedAddress }
       decision(id: $d) { embedAddress reportAddress calendarAddress } }"""

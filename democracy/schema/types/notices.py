@@ -8,7 +8,7 @@ import strawberry
 from django.conf import settings
 from django.db.models import QuerySet
 
-from accounts.api import Info, Node, of_row
+from accounts.api import Info, Node, node_id, of_row
 from democracy import models
 from democracy.access import Viewer
 from democracy.notices.kinds import USUAL_WAYS
@@ -34,6 +34,10 @@ class Notice(Node):
     @classmethod
     def of(cls, row: models.Notice) -> Notice:
         return cls(row=row)
+
+    @strawberry.field(description="Opaque, and unique among all kinds of things.")
+    def id(self) -> strawberry.ID:
+        return node_id("Notice", self.row.key)
 
     created_at: datetime = of_row()
     read_at: datetime | None = of_row("Null while you have not read it.")
