@@ -7,6 +7,8 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +27,23 @@ CHROMIUM = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
 
 _TESTS = Path(__file__).parent
 _BROWSERS = 2
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Import the test modules before they are collected, each worker beginning at another.
+
+    In a fresh clone each has to be compiled, with pytest's assertions. All in one order, every worker would compile
+    every module; so each finds what the others have compiled.
+    """
+    if session.config.args_source is pytest.Config.ArgsSource.TESTPATHS and (
+        worker := os.environ.get("PYTEST_XDIST_WORKER")
+    ):
+        names = sorted(path.relative_to(_TESTS.parent).with_suffix("") for path in _TESTS.rglob("test_*.py"))
+        start = int(worker.removeprefix("gw")) * len(names) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        for name in (*names[start:], *names[:start]):
+            # What cannot be imported is reported when it is collected.
+            with suppress(Exception):
+                import_module(".".join(name.parts))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -271,6 +271,9 @@ class TestNamesOfBallots:
         unnamed = town.pseudonym("bob", "inherited")
         assert set(town.listed()) == {town["bea"].user.handle, unnamed}
         assert town.listed()[unnamed][2] == ()
+        # Lists, searches and addresses ask the database the same question.
+        named = StagedBallot.objects.filter(access.named_ballots(), decision=town.decision)
+        assert [row.membership for row in named] == [town["bea"]]
 
     def test_whoever_is_known_by_what_they_inherit_is_not_found_by_what_they_cast(self, db: None) -> None:
         town = Town()
