@@ -6,6 +6,7 @@ import logging
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts import addresses, closing, mail
 from accounts.errors import MailNotSent
@@ -17,7 +18,7 @@ from democracy.database.turns import turn
 from democracy.errors import ClosingNeedsConfirmation, LastManager
 from democracy.ledger import contents
 from democracy.live import publishing
-from democracy.models import Application, Membership, Vote
+from democracy.models import Application, Invitation, Membership, Notice, Vote
 from democracy.reading.closing_account import alone_managing, closing_of, communities_of, going_ballots
 from democracy.services.commands import command
 
@@ -49,6 +50,7 @@ def close_account(viewer: Viewer, *, confirmed: bool = False) -> None:
                 _require_managers(user, community_id)
                 _end_everything(user, recording)
         address = user.email
+        _forget(user, address)
         closing.close(user)
         transaction.on_commit(partial(publishing.access_changed, user.pk), robust=True)
         transaction.on_commit(eventlog.account_closed, robust=True)
@@ -76,6 +78,20 @@ def _end_everything(user: User, recording: ledger.Recording) -> None:
     for member in Membership.objects.of(user).current().filter(community=community):
         member.left_at, member.is_manager = recording.time, False
         member.save(update_fields=["left_at", "is_manager"])
+
+
+def _forget(user: User, address: str | None) -> None:
+    """Take name and address out of invitations and notices, also those that others have."""
+    invitations = Q(membership__user=user)
+    notices = Q(person=user)
+    if address:
+        invitations |= Q(address=address)
+        notices |= Q(address=address)
+    Invitation.objects.filter(invitations).delete()
+    Notice.objects.filter(notices).delete()
+    for member in Membership.objects.of(user):
+        told = Notice.objects.filter(kind=Notice.Kind.FOLLOWEE_GONE, subject__startswith=f"{member.pk}:")
+        told.update(data={"name": closing.NAME})
 
 
 def _tell(address: str) -> None:

@@ -13,7 +13,9 @@ from accounts.errors import DemoAccount, InvalidHandle, InvalidLink
 from accounts.models import ApiToken, User
 from democracy import eventlog, recalculation, services
 from democracy.errors import ClosingNeedsConfirmation, LastManager
-from democracy.models import Application, Ballot, Community, Decision, LedgerEntry, Membership
+from democracy.models import Application, Ballot, Community, Decision, Invitation, LedgerEntry, Membership, Notice
+from democracy.notices import outbox
+from democracy.notices.sending import notice_changes
 from democracy.reading.closing_account import closing_of
 from democracy.recalculation.audits import faults
 from tests import factories
@@ -191,3 +193,31 @@ def test_the_page_says_what_happens_asks_and_closes(town):
 def test_nobody_takes_the_name_of_a_closed_account():
     with pytest.raises(InvalidHandle):
         accounts.update_profile(factories.person("eve"), handle="closed_eve")
+
+
+def test_invitations_and_notices_forget_name_and_address_also_those_that_others_have(db):
+    community, members = factories.community("ada", "ben", "cleo")
+    ada = members["ada"].user
+    addresses = [ada.email, members["cleo"].user.email, "dan@example.org"]
+    # As two were invited before they came; the third waits.
+    for address, who in zip(addresses, ("ada", "cleo", None), strict=True):
+        invitation = Invitation(community=community, address=address, name="Somebody")
+        invitation.issue(timezone.now())
+        if who:
+            invitation.membership, invitation.accepted_at = members[who], timezone.now()
+        invitation.save()
+        outbox.add(Notice.Kind.INVITED, f"invitation:{address}", address=address, community_id=community.pk, data={})
+    for who in ("ada", "cleo"):
+        factories.follow(members["ben"], members[who])
+    notice_changes()
+    for who in ("ada", "cleo"):
+        services.leave_community(members[who].user, community.pk)
+    notice_changes()
+    gone = Notice.objects.filter(person=members["ben"].user, kind=Notice.Kind.FOLLOWEE_GONE).order_by("pk")
+    assert [one.data["name"] for one in gone] == [ada.name, members["cleo"].user.name]
+    services.close_account(ada, confirmed=True)
+    assert [one.data["name"] for one in gone.all()] == ["Closed account", members["cleo"].user.name]
+    assert [one.address for one in Invitation.objects.order_by("pk")] == addresses[1:]
+    assert [one.address for one in Notice.objects.exclude(address="").order_by("pk")] == addresses[1:]
+    told = Notice.objects.filter(kind=Notice.Kind.NEW_FOLLOWER)
+    assert [one.person for one in told] == [members["cleo"].user]
