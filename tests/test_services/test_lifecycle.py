@@ -228,9 +228,9 @@ class TestTopics:
         with rules.refused(TextsFrozen) as caught:
             services.update_decision(town.manager, town.decision.pk, topics=["roads"])
         assert getattr(caught.value, "field", "") == "topics"
-        with rules.refused(InvalidTag) as caught:
+        with rules.refused(InvalidTag) as misspelt:
             services.update_decision(town.manager, waiting.pk, topics=["a,b"])
-        assert getattr(caught.value, "field", "") == "topics"
+        assert getattr(misspelt.value, "field", "") == "topics"
 
 
 def test_what_if_says_what_a_ballot_without_a_word_on_tags_would_do(town: Town) -> None:
