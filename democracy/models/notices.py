@@ -89,7 +89,7 @@ class Notice(models.Model):
 
 
 class NoticePreference(models.Model):
-    """The way in which one person wants to be told of one kind of thing in one community; without a row, as the kind says.
+    """The way one person wants to be told of one kind of thing in one community; without a row, as the kind says.
 
     An address without an account can only say that it wants no mails of a kind.
     """

@@ -11,8 +11,8 @@ from democracy.presenting.sharing import told
 
 
 def telling(viewer: Viewer, context: dict[str, Any]) -> dict[str, Any]:
-    """Everything that everybody may see of the decision (`shared`), None where that is nothing; `published`: its row where a
-    manager has published the result. `context`: that of `result_panel`.
+    """The part of the decision that all may see (`shared`), None where that is nothing; `published`: its row where
+    a manager has published the result. `context`: that of `result_panel`.
     """
     decision, published = context["decision"], None
     if context["community"].visibility != Community.Visibility.PUBLIC:

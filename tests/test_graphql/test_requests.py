@@ -26,8 +26,8 @@ from democracy import services
 from democracy.models import Community
 from democracy.reading import communities
 from tests import factories
-from tests.test_accounts.mailbox import token_in
 from tests.moments import BEYOND_THE_CALENDAR
+from tests.test_accounts.mailbox import token_in
 from tests.test_graphql.api import JSON, URL, ask, client_of, codes, everything_written, id_of, post
 
 pytestmark = pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""People are told of what concerns them: changes in the ledger, and what time brings. Each once, whatever is killed and repeated."""
+"""People are told of changes in the ledger, and of what time brings: each once, whatever is killed and repeated."""
 
 from __future__ import annotations
 
