@@ -165,7 +165,7 @@ def _next_digest(now: datetime) -> datetime:
 
 @dataclass(frozen=True)
 class Parcel:
-    """What goes out at once: one notice, or all of a person's digest. It is held until `leased_until`."""
+    """One mail's worth: one notice, or all of a person's digest. It is held until `leased_until`."""
 
     notices: tuple[Notice, ...]
     leased_until: datetime

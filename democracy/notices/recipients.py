@@ -1,4 +1,4 @@
-"""Whom a notice is for, by the keys of their accounts. The outbox leaves out those who can't sign in."""
+"""The people a notice is for, by the keys of their accounts. The outbox leaves out those who can't sign in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a notice says: a title, sentences, and the page that it leads to. Lists and mails say the same.
+"""The words of a notice: a title, sentences, and the page that it leads to. Lists and mails say the same.
 
 A notice's words come from the rows as they are when it is read, so it never says more than its reader may see then.
 None names stars, or anybody but a followee who is gone, in the same words whether they left or became anonymous.

@@ -1,4 +1,4 @@
-"""What closing one's account would do: what goes, what stays, and what stands in the way.
+"""The effects of closing one's account: what goes, what stays, and what stands in the way.
 
 # Note [A hidden ballot is not withdrawn]
 Closing an account is an entry that everybody sees. Entries of withdrawn ballots beside it would tell in how many

@@ -25,7 +25,7 @@ def shown_notices(viewer: Viewer) -> NoticeQuerySet:
 
 
 def chosen_ways(viewer: Viewer, community_ids: Collection[int]) -> dict[tuple[int, str], str]:
-    """How the viewer chose to be told, by community and kind; without an entry, as the kind usually is."""
+    """The ways the viewer chose to be told, by community and kind; without an entry, as the kind usually is."""
     chosen = NoticePreference.objects.filter(person=user_id(viewer) or 0, community__in=community_ids)
     return {(community, kind): way for community, kind, way in chosen.values_list("community", "kind", "way")}
 

@@ -53,7 +53,7 @@ def _account(user: User) -> dict[str, Any]:
 
 
 def _communities(user: User) -> list[dict[str, Any]]:
-    """What the person did in each community, in the order of the communities' numbers."""
+    """Everything the person did in each community, in the order of the communities' numbers."""
     found: defaultdict[int, dict[str, Any]] = defaultdict(
         lambda: {"membership": None, "applications": [], "followings": [], "ballots": []}
     )

@@ -143,7 +143,7 @@ def _value(choice: Any) -> Any:
 
 
 def _joining(input: inputs.CreateCommunityInput | inputs.UpdateCommunityInput) -> Any:
-    """How people join, from either field: `autoApprove` is answered and accepted until it goes."""
+    """The way people join, from either field: `autoApprove` is answered and accepted until it goes."""
     if input.joining is not None or input.auto_approve is None:
         return _value(input.joining)
     return models.Community.Joining.OPEN if input.auto_approve else models.Community.Joining.REQUEST

@@ -58,7 +58,7 @@ def result_panel(context: dict[str, Any]) -> dict[str, Any]:
 
 
 def _turnout(decision: Decision) -> str:
-    """How many have voted; "" before they can."""
+    """Say how many have voted; "" before they can."""
     if decision.status in {Decision.Status.DRAFT, Decision.Status.SCHEDULED}:
         return ""
     return turnout_sentence(turnouts([decision])[decision.pk], is_exact=not access.hides_ballots(decision))

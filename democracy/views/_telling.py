@@ -11,8 +11,8 @@ from democracy.presenting.sharing import told
 
 
 def telling(viewer: Viewer, context: dict[str, Any]) -> dict[str, Any]:
-    """What everybody may see of the decision (`shared`), None where that is nothing; `published`: its row where a
-    manager has published the result. `context`: that of `result_panel`.
+    """The part of the decision that all may see (`shared`), None where that is nothing; `published`: its row where
+    a manager has published the result. `context`: that of `result_panel`.
     """
     decision, published = context["decision"], None
     if context["community"].visibility != Community.Visibility.PUBLIC:
@@ -24,7 +24,7 @@ def telling(viewer: Viewer, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def checking(context: dict[str, Any]) -> dict[str, Any]:
-    """How the viewer can check the result: whether they have a receipt, and the command to run."""
+    """The ways in which the viewer can check the result: whether they have a receipt, and the command to run."""
     decision, member = context["decision"], context["membership"]
     has_receipt = member is not None and Ballot.objects.filter(decision=decision, membership=member).exists()
     files = [f"decision-{decision.pk}.json", f"ledger-{decision.community_id}.jsonl"]

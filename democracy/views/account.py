@@ -34,7 +34,7 @@ def own_data(request: HtmxRequest) -> HttpResponse:
 @signed_in
 @answered
 def close_account(request: HtmxRequest) -> HttpResponse:
-    """What closing the account does; closes it once that is confirmed. Raises nothing: refusals stand on the page."""
+    """Show what closing the account does; do it once confirmed. Raises nothing: refusals stand on the page."""
     user, error = access.require_user(request.user), None
     if request.method == "POST":
         try:

@@ -66,8 +66,8 @@ def _calendar(decisions: Sequence[Decision], name: str, file: str) -> HttpRespon
 class PublicDecisions(Feed):
     """The decisions that everybody may read, the newest first: of all public communities, or of one.
 
-    It is made for a visitor, whoever asks. An entry changes when voting opens and when it closes, then with
-    the result; or when the decision is called off.
+    It is made for a visitor, whoever asks. An entry changes when voting opens and when it closes, then with the result;
+    or when the decision is called off. Raises Http404 where visitors may not read the community.
     """
 
     feed_type = Atom1Feed

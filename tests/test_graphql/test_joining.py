@@ -1,4 +1,4 @@
-"""How people join a community: the field, its deprecated forerunner, and invitations."""
+"""The ways in which people join a community: the field, its deprecated forerunner, and invitations."""
 
 from __future__ import annotations
 

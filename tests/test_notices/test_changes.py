@@ -1,4 +1,4 @@
-"""Who is told of what: changes in the ledger, and what time brings. Each once, whatever is killed and repeated."""
+"""People are told of changes in the ledger, and of what time brings: each once, whatever is killed and repeated."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> rules.Clock:
 
 
 def told() -> dict[str, list[str]]:
-    """Who is told of what, by kind, since the last call."""
+    """Return who is told of what, by kind, since the last call."""
     before = set(Notice.objects.values_list("pk", flat=True))
     for _ in range(2):
         sending.notice_changes()

@@ -1,4 +1,4 @@
-"""What people write, with links, lists and emphasis, and never anything that does something."""
+"""Texts as people write them, with links, lists and emphasis, and never anything that does something."""
 
 from __future__ import annotations
 

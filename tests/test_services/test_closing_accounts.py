@@ -27,7 +27,7 @@ PAGE = "/profile/close/"
 
 
 def cast(community: Community) -> set[tuple[str, str]]:
-    """Who has a cast ballot where, by present handle."""
+    """Return who has a cast ballot where, by present handle."""
     rows = Ballot.objects.filter(decision__community=community)
     return set(rows.values_list("membership__user__handle", "decision__title"))
 

@@ -35,7 +35,10 @@ def applicant(town: Town) -> User:
 
 # --- Who may open what ------------------------------------------------------------------------------------------------
 
-READ = {"visitor": 302, "stranger": 404, "applicant": 404, "former": 404, "voter": 200, "lobbyist": 200, "manager": 200}
+# Whoever may not read it is led to the community's page, where they can join.
+READ = {"visitor": 302, "stranger": 302, "applicant": 302, "former": 302, "voter": 200, "lobbyist": 200, "manager": 200}
+# Not a page that somebody comes back to.
+READ_BY_PROGRAMS = READ | dict.fromkeys(("stranger", "applicant", "former"), 404)
 OPEN = dict.fromkeys(READ, 200)
 SIGNED_IN = OPEN | {"visitor": 302}
 MANAGE = dict.fromkeys(READ, 403) | {"visitor": 302, "manager": 200}
@@ -59,11 +62,11 @@ PAGES: dict[str, dict[str, int]] = {
     "followings": SIGNED_IN,
     "followings-reorder": POST,
     "community-network": READ,
-    "community-network-data": READ,
+    "community-network-data": READ_BY_PROGRAMS,
     "community-ledger": READ,
     "ledger-entry": READ,
-    "ledger-download": READ,
-    "community-checkpoint": READ,
+    "ledger-download": READ_BY_PROGRAMS,
+    "community-checkpoint": READ_BY_PROGRAMS,
     "community-manage": MANAGE,
     "community-settings": MANAGE,
     "application-decide": POST,

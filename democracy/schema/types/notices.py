@@ -86,7 +86,7 @@ class SetNoticePreferencesInput:
 
 
 def preferences_of(viewer: Viewer, communities: list[int]) -> dict[int, list[NoticePreference]]:
-    """How the viewer is told in these communities, of every kind."""
+    """The ways in which the viewer is told in these communities, of every kind."""
     chosen = reading_notices.chosen_ways(viewer, communities)
     return {
         community: [
