@@ -91,10 +91,11 @@ def test_nobody_else_invites(house) -> None:
 
 def test_one_press_on_the_mails_link_joins_signs_in_and_shows_the_question(house) -> None:
     community, _, decision = house
+    services.update_community(house[1], community.pk, description="We plant **trees**.")
     address, client = invited(house, name="Mary Ann"), as_(None)
     with nothing_written():
         opened = client.get(address)
-    assert ("Maple Court" in text(opened), "Which tree?" in text(opened)) == (True, True)
+    assert [said in text(opened) for said in ("Maple Court", "Which tree?", "<strong>trees</strong>")] == [True] * 3
     assert (opened["Referrer-Policy"], opened["X-Robots-Tag"]) == ("strict-origin", "noindex")
     pressed = client.post(address)
     assert pressed["Location"] == page(community, "decision", decision.pk)

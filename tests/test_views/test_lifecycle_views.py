@@ -53,6 +53,7 @@ def test_a_manager_calls_a_decision_off_with_a_reason(town: Town) -> None:
     recalculate_community(town.community.pk)
     call_off = address("decision-call-off", one)
     assert call_off in page(town.manager, "decision", one)
+    assert address("decision-calendar", one) in page(town.manager, "decision", one)
     assert call_off not in page(town.ada.user, "decision", one)
     with nothing_written():
         assert as_(town.ada.user).post(call_off, {"reason": WHY}).status_code == 403
@@ -69,6 +70,7 @@ def test_a_manager_calls_a_decision_off_with_a_reason(town: Town) -> None:
             )
     assert "Ash" in page(town.ada.user, "decision", one)
     assert call_off not in page(town.manager, "decision", one)
+    assert address("decision-calendar", one) not in page(town.manager, "decision", one)
     assert "Called off" in text(as_(town.ada.user).get(reverse("community", args=[town.community.pk])))
     late = as_(town.ben.user).post(address("vote_submit", one), {f"choice-{one.choices.all()[0].pk}": "5"})
     assert "This decision was called off." in text(late)

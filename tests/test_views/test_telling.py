@@ -332,6 +332,14 @@ def test_a_report_has_everything_that_a_board_files(closed: Scene) -> None:
     assert closed.get("decision-report").status_code == 302
 
 
+def test_a_report_shows_what_was_written_as_the_page_does() -> None:
+    scene = public(description="The city gave us **4,000 euros**.")
+    services.add_clarification(scene.manager, scene.decision.pk, text="- with *water*")
+    page = text(scene.get("decision-report"))
+    assert "<strong>4,000 euros</strong>" in page
+    assert "<em>water</em></li>" in page
+
+
 def test_a_report_has_the_ballots_as_a_table_on_request(closed: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     handles = [f"@{closed.members[one].user.handle}" for one in ("ada", "ben", "cleo")]
     without = text(closed.get("decision-report", "manager"))
