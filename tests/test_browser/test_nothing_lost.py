@@ -267,6 +267,8 @@ async def test_with_letters_twice_as_large_nothing_leaves_its_card_on_a_phone(
     await page.locator("#ledger a.count").first.click()
     table = page.get_by_role("region", name="Table: before and after")
     await expect(table).to_be_visible()
+    # The letters grow when the page has loaded.
+    await page.wait_for_load_state("load")
     await page.evaluate("document.documentElement.style.fontSize = ''")
     assert await table.evaluate("table => table.scrollWidth <= table.clientWidth")
     await context.close()
