@@ -271,6 +271,8 @@ class TestNamesOfBallots:
         # Lists, searches and addresses ask the database the same question.
         named = StagedBallot.objects.filter(access.named_ballots(), decision=town.decision)
         assert [row.membership for row in named] == [town["bea"]]
+        row = StagedBallot.objects.select_related("membership").get(decision=town.decision, membership=town["bob"])
+        assert access.bears_pseudonym(row.membership, kind=row.kind, is_anonymous=row.is_anonymous)
 
     def test_whoever_is_known_by_what_they_inherit_is_not_found_by_what_they_cast(self, db: None) -> None:
         town = Town()
