@@ -21,6 +21,8 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0
+# The PATH of these processes. With a compiler on it, Python has it look for GDAL each time Django starts: half a second.
+NO_COMPILER = str(Path(sys.executable).parent)
 # Collects static files, and makes a public community with an open decision, which is stale: ada has voted. Prints API
 # tokens of the manager and of ada.
 SCENE = """
@@ -38,13 +40,14 @@ SCENE = """
 
 
 def environment(directory: Path, **more: str) -> dict[str, str]:
-    """Return the environment of a process on this data directory, without the shell's CROWDVOTE_* and services."""
+    """Return the environment of a process on this data directory, without the shell's CROWDVOTE_*, services and PATH."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("CROWDVOTE_") and name not in {"DATABASE_URL", "REDIS_URL"}
     }
-    return kept | {"CROWDVOTE_DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "crowdvote.settings"} | more
+    own = {"CROWDVOTE_DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "crowdvote.settings", "PATH": NO_COMPILER}
+    return kept | own | more
 
 
 def run(directory: Path, program: str, **more: str) -> str:
