@@ -19,11 +19,11 @@ from typing import TypeAlias
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from accounts.models import User
 from democracy import eventlog
 from democracy.errors import PermissionDenied
+from democracy.ledger import pseudonyms
 from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership, StagedBallot, viewers
 from democracy.models.communities import ApplicationQuerySet, MembershipQuerySet
 from democracy.models.decisions import DecisionQuerySet
@@ -32,6 +32,7 @@ from democracy.models.viewers import user_id
 Viewer: TypeAlias = viewers.Viewer
 
 ANONYMOUS = eventlog.ANONYMOUS_MEMBER
+pseudonym = pseudonyms.pseudonym
 
 
 # --- Seeing -----------------------------------------------------------------------------------------------------------
@@ -118,19 +119,6 @@ def to_the_hour(moment: datetime) -> datetime:
 def snapshots_visible_to(viewer: Viewer) -> QuerySet[DecisionSnapshot]:
     """Stored results of decisions that the viewer may see. No more than a decision may show is ever stored."""
     return DecisionSnapshot.objects.filter(decision__in=decisions_visible_to(viewer)).select_related("decision")
-
-
-def pseudonym(decision_id: int, membership_id: int, *, kind: str = StagedBallot.Kind.CAST) -> str:
-    """The name of an anonymous member in one decision: stable there, and unrelated to their names in other decisions.
-
-    `kind`: an inherited ballot bears another name than a cast one, so that somebody who knows the one does not find the
-    other.
-    """
-    named = f"{decision_id}:{membership_id}"
-    if kind == StagedBallot.Kind.INHERITED:
-        named += ":inherited"
-    digest = salted_hmac("democracy.pseudonym", named, algorithm="sha256").hexdigest()
-    return f"{ANONYMOUS} {digest[:12]}"
 
 
 def is_self(viewer: Viewer, membership: Membership) -> bool:

@@ -353,5 +353,6 @@ _PARTS = {
     "abstain": "Abstains",
     "comment": "Comment",
     "cast": "Cast",
+    "pseudonym": "Pseudonym",
     "requested": "Asked for",
 }
