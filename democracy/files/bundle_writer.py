@@ -116,7 +116,7 @@ def _export(decision_id: int) -> tuple[dict[str, Any], int]:
 
 
 def _community(community: Community, revision: int) -> dict[str, Any]:
-    """What the community was called at that revision: the ledger says the same."""
+    """The name, description and visibility of the community at that revision, as the ledger has them."""
     then = ledger.contents_of_kind_at(community.pk, revision, Kind.COMMUNITY).get(contents.COMMUNITY_SUBJECT)
     content = then or contents.community_content(community)
     return {key: content[key] for key in ("name", "description", "visibility")}

@@ -60,7 +60,7 @@ def contents_at(community_id: int, revision: int) -> dict[str, Content]:
 def contents_of_kind_at(
     community_id: int, revision: int, kind: LedgerEntry.Kind, *, decision: int | None = None
 ) -> dict[str, Content]:
-    """The same of the subjects of one kind, and of one decision."""
+    """`contents_at`, for the subjects of one kind alone; `decision`: and of one decision."""
     later = LedgerEntry.objects.filter(
         community=community_id, revision__gt=revision, kind=kind, **{"decision": decision} if decision else {}
     )

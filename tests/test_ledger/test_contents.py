@@ -1,4 +1,4 @@
-"""What the ledger's contents say of a ballot: one that bears no name says under which pseudonym it stands."""
+"""Contents of ballots in the ledger: one that bears no name says under which pseudonym it stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the verifier share."""
+"""An auditor's desk for the tests of the verifier."""
 
 from __future__ import annotations
 
