@@ -80,7 +80,7 @@ async def chromium() -> AsyncIterator[Browser]:
         # What draws has no process of its own: that takes a tenth of the time. No other host is found, and a page that
         # asks one complains. Looking at each request would take another tenth.
         arguments = ["--no-sandbox", "--disable-gpu", "--in-process-gpu"]
-        arguments.append("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost")
+        arguments.append("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1")
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         await browser.close()
