@@ -21,7 +21,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0
-# The PATH of these processes. With a compiler on it, Python has it look for GDAL each time Django starts: half a second.
+# The PATH of these processes. With a compiler on it, Python has it look for GDAL whenever Django starts: half a second.
 NO_COMPILER = str(Path(sys.executable).parent)
 # Collects static files, and makes a public community with an open decision, which is stale: ada has voted. Prints API
 # tokens of the manager and of ada.
@@ -40,7 +40,7 @@ SCENE = """
 
 
 def environment(directory: Path, **more: str) -> dict[str, str]:
-    """Return the environment of a process on this data directory, without the shell's CROWDVOTE_*, services and PATH."""
+    """Return the environment of a process on this data directory, without the shell's CROWDVOTE_* and services."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
@@ -59,6 +59,10 @@ class Kept(Enum):
 
 KEPT: Final = Kept.KEPT
 
+# So long before the end the closing is fixed where ballots are hidden. A change that began before the closing and was
+# committed after it would open a decision again whose ballots readers had seen in between.
+LAST_MOMENT = timedelta(minutes=1)
+
 
 @command
 def create_decision(
@@ -102,7 +106,8 @@ def update_decision(
     """Change the given parts of a decision; None takes a time away, KEPT leaves it. Managers only.
 
     In a published decision choices, opening and visibility of results are fixed, because people rely on them, and
-    closing may only move later. In an open one title and description are fixed, too; a clarification can add to them.
+    closing may only move later, where ballots are hidden not in the last minute. In an open one title and description
+    are fixed, too; a clarification can add to them.
     Raises PermissionDenied, InvalidInput, ChoicesFrozen, TextsFrozen, ClosingMovesLaterOnly, DecisionClosed.
     """
     decision, manager = _managed(viewer, decision_id)
@@ -167,6 +172,9 @@ def _require_later_closing(decision: Decision, closes_at: datetime | None, now: 
         raise DecisionClosed("This decision is closed; its result is final.", field="closes_at")
     if closes_at is None:
         raise InvalidInput("Say when voting closes.", field="closes_at")
+    is_hidden = decision.results_visibility != Decision.Visibility.LIVE
+    if is_hidden and closes_at != decision.closes_at and now >= decision.closes_at - LAST_MOMENT:
+        raise DecisionClosed("Voting is about to end: the closing can't be moved any more.", field="closes_at")
     if closes_at < decision.closes_at:
         raise ClosingMovesLaterOnly("The closing of a published decision may only move later.")
 
