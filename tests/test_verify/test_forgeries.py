@@ -364,7 +364,7 @@ def test_comments_descriptions_and_the_community_are_the_ledgers(desk: Desk) -> 
         desk.members["cleo"].user, desk.decision.pk, stars={desk.decision.choices.all()[2].pk: 4}, comment="Shade."
     )
     assert not foreground.calculate(desk.community.pk, patience=60).failed
-    services.request_recalculation(desk.members["manager"].user, desk.community.pk)
+    services.request_recalculation(desk.members["manager"].user, desk.decision.pk)
     desk.clock.advance(minutes=1)
     assert not foreground.calculate(desk.community.pk, patience=60).failed
     desk.export()
