@@ -1488,7 +1488,7 @@ def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences,
             differences.append(f"members[{position}]: has a name, and no number in ledger_members")
     _compare_community(differences, bundle, ledger, contents, at)
     _compare_members(differences, bundle, ledger, contents, at)
-    followings = _compare_followings(differences, bundle, contents, numbers)
+    followings = _compare_followings(differences, bundle, ledger, contents, numbers)
     ballots, hidden = 0, []
     for decision in bundle.decisions:
         _compare_question(differences, decision, contents)
@@ -1577,9 +1577,16 @@ def _once_anonymous(ledger: Ledger) -> set[int]:
 
 
 def _compare_followings(
-    differences: Differences, bundle: Bundle, contents: dict[str, Record | None], numbers: dict[int, int]
+    differences: Differences,
+    bundle: Bundle,
+    ledger: Ledger,
+    contents: dict[str, Record | None],
+    numbers: dict[int, int],
 ) -> int:
-    """Compare the followings between members with names; return how many there are."""
+    """Compare the followings between members with names; return how many there are.
+
+    Of somebody who has been anonymous the ledger may be closed where the file speaks, and the other way round.
+    """
     recorded = {}
     for subject, content in contents.items():
         kind, *ends = subject.split(":")
@@ -1587,7 +1594,8 @@ def _compare_followings(
             pair = numbers.get(_number(ends[0])), numbers.get(_number(ends[-1]))
             if None not in pair:
                 recorded[pair] = frozenset(normal_tag(str(tag)) for tag in content.get("tags", ()))
-    known = {position for number, position in numbers.items() if f"membership:{number}" in contents}
+    unnamed = {numbers.get(number) for number in _ever_anonymous(ledger)}
+    known = {position for number, position in numbers.items() if f"membership:{number}" in contents} - unnamed
     for number, following in enumerate(bundle.followings):
         pair = following.follower, following.followee
         if pair in recorded:
@@ -1596,10 +1604,21 @@ def _compare_followings(
         elif known.issuperset(pair):
             differences.append(f"followings[{number}]: not in the ledger")
     for follower, followee in recorded:
-        if follower is not None and followee is not None:
+        if follower is not None and followee is not None and follower not in unnamed:
             names = _show(bundle.members[follower]), _show(bundle.members[followee])
             differences.append(f"followings: missing is the ledger's from {names[0]} to {names[1]}")
     return len(bundle.followings)
+
+
+def _ever_anonymous(ledger: Ledger) -> set[int]:
+    """Find the memberships of which some opened entry says that they were anonymous."""
+    contents = [entry.opened["content"] for entry in ledger.entries if entry.opened is not None]
+    return {
+        _number(content["subject"].partition(":")[2])
+        for content in contents
+        if content.get("kind") == "membership"
+        and any((content.get(when) or {}).get("anonymous") for when in ("before", "after"))
+    }
 
 
 def _compare_question(differences: Differences, decision: Decision, contents: dict[str, Record | None]) -> None:

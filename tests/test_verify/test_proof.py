@@ -638,3 +638,22 @@ def test_what_is_no_ledger_is_refused_with_the_line(desk: Desk, line: str) -> No
     path.write_text(json.dumps(desk.files["ledger.jsonl"][0]) + "\n" + line, encoding="utf-8")
     assert verifier.main([str(path)]) == 2
     assert "line 2" in desk.capsys.readouterr().err
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+def test_whoever_has_become_anonymous_since_makes_nothing_differ_for_any_reader(desk: Desk, closed: bool) -> None:
+    cleo = desk.members["cleo"]
+    factories.follow(cleo, desk.members["ben"], "secret")
+    factories.follow(desk.members["ada"], cleo, "secret")
+    if closed:
+        assert desk.decision.closes_at is not None
+        desk.clock.set(desk.decision.closes_at)
+    desk.clock.advance(minutes=1)
+    assert not foreground.calculate(desk.community.pk, patience=60).failed
+    services.set_anonymity(cleo.user, desk.community.pk, anonymous=True, confirmed=True)
+    desk.clock.advance(minutes=1)
+    assert not foreground.calculate(desk.community.pk, patience=60).failed
+    desk.export()
+    for reader in (None, *(desk.members[handle].user for handle in ("manager", "ben", "cleo"))):
+        desk.fetch(reader)
+        assert desk.check("bundle.json", "ledger.jsonl")[0] == 0, desk.said
