@@ -17,7 +17,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeAlias
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
@@ -32,6 +32,7 @@ from democracy.models.viewers import user_id
 Viewer: TypeAlias = viewers.Viewer
 
 ANONYMOUS = eventlog.ANONYMOUS_MEMBER
+_BEFORE_THE_END = (Decision.Status.SCHEDULED, Decision.Status.OPEN)
 pseudonym = pseudonyms.pseudonym
 
 
@@ -75,11 +76,19 @@ def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
 
 def shows_ballots(decision: Decision) -> bool:
     """Whether ballots, and everything derived from single ballots, may be shown: always if results are live, otherwise
-    once the decision is closed.
+    once the decision is closed and what was calculated before has given way to the final result.
     """
-    return (
-        decision.results_visibility == Decision.Visibility.LIVE or decision.status == Decision.Status.CLOSED
-    ) and decision.status != Decision.Status.DRAFT
+    if decision.status == Decision.Status.DRAFT:
+        return False
+    return decision.results_visibility == Decision.Visibility.LIVE or (
+        decision.status == Decision.Status.CLOSED and not _is_calculated_before_closing(decision)
+    )
+
+
+def _is_calculated_before_closing(decision: Decision) -> bool:
+    """Whether earlier versions of ballots may be stored as staged. After `closes_at` only the final result comes."""
+    calculated, closes_at = decision.last_calculated, decision.closes_at
+    return calculated is not None and closes_at is not None and calculated < closes_at
 
 
 def decisions_that_show_ballots(prefix: str = "") -> Q:
@@ -88,12 +97,13 @@ def decisions_that_show_ballots(prefix: str = "") -> Q:
     `prefix`: the lookup that leads from the filtered rows to their decision, such as `"decision__"`.
     """
     is_live = Q(**{f"{prefix}results_visibility": Decision.Visibility.LIVE})
-    return is_live | Q(**{f"{prefix}closes_at__lte": timezone.now()})
+    is_over = Q(**{f"{prefix}closes_at__lte": timezone.now()})
+    return is_live | (is_over & ~Q(**{f"{prefix}last_calculated__lt": F(f"{prefix}closes_at")}))
 
 
 def hides_ballots(decision: Decision) -> bool:
-    """Whether ballots are hidden for now, and with them whatever depends on them: counters, times, inheritance."""
-    return decision.status != Decision.Status.DRAFT and not shows_ballots(decision)
+    """Whether ballots are hidden and voting goes on: then so is whatever depends on them, as counters and times."""
+    return decision.results_visibility != Decision.Visibility.LIVE and decision.status in _BEFORE_THE_END
 
 
 def shown_revision(snapshot: DecisionSnapshot) -> int | None:

@@ -36,7 +36,8 @@ from democracy.models.packed import TAGS_TEXT, tag_set
 from democracy.models.results import DecisionResult
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
 from democracy.recalculation.staging import kinds_of, staged_under_pseudonyms
-from democracy.recalculation.storing import NO_BALLOT, counts_cast_alone, is_due, rows_of
+from democracy.recalculation.steps import counts_in_steps, result_in_steps
+from democracy.recalculation.storing import NO_BALLOT, is_due, rows_of
 from graph import Calculation, DelegationGraph
 
 Kind = LedgerEntry.Kind
@@ -274,8 +275,11 @@ class _Walk:
                 yield f"the newest result of decision {decision.pk} is missing"
 
     def _result(self, decision: Decision, calculation: Calculation, *, final: bool) -> DecisionResult:
-        result = calculation.cast_result() if counts_cast_alone(decision, final=final) else calculation.result
-        return DecisionResult.of(result, self.inputs.decisions[decision.pk].choices)
+        one, result = self.inputs.decisions[decision.pk], calculation.result
+        if counts_in_steps(decision, final=final):
+            members, revision = self.inputs.members, self.inputs.revision
+            result = result_in_steps(self.community.pk, decision.pk, one, members, revision)
+        return DecisionResult.of(result, one.choices)
 
     def _calculated(self, graph: DelegationGraph, decision_id: int) -> Calculation:
         one = self.inputs.decisions[decision_id]
