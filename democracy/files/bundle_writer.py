@@ -126,7 +126,7 @@ def _snapshot(decision: Decision) -> DecisionSnapshot:
     """The stored result. Raises NothingToExport."""
     if decision.status == Decision.Status.DRAFT:
         raise NothingToExport("A draft has no result yet.")
-    if not access.shows_ballots(decision):
+    if access.hides_ballots(decision):
         raise NothingToExport("The ballots of this decision are shown after voting has closed, and exported then.")
     snapshot = DecisionSnapshot.objects.filter(decision=decision).first()
     is_closed = decision.status == Decision.Status.CLOSED

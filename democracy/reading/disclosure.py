@@ -37,7 +37,7 @@ class Disclosure:
         self._anonymous_users = {user for _, user in hidden}
         visible = access.decisions_visible_to(viewer).filter(community=community)
         self.decisions = {decision.pk: decision for decision in visible}
-        self._shown = {pk for pk, decision in self.decisions.items() if access.shows_ballots(decision)}
+        self._shown = {pk for pk, decision in self.decisions.items() if not access.hides_ballots(decision)}
 
     def opens(self, entry: LedgerEntry) -> bool:
         """Whether the viewer may know the entry's whole content."""
