@@ -168,6 +168,7 @@ def moved_by(change: Callable[[World], None], bens: Content | None) -> tuple[lis
             one.cast(Cast(who, "batched", Content((1, 1, 1))))
         one.calculate()
         first, second = DecisionSnapshot.objects.filter(decision=one.decisions["batched"]).order_by("revision")
+        assert first.result["participation"]["eligible"] == second.result["participation"]["eligible"]
         assert audits_find_nothing(one)
         scores = zip(first.result["scores"].values(), second.result["scores"].values(), strict=True)
         return [after - before for before, after in scores], second.result["participation"]
