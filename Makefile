@@ -21,7 +21,7 @@ SERVICES_BROKER_URL := $(or $(BROKER_URL),amqp://guest:guest@127.0.0.1:5672//)
 # Where a shell forbids it, Python would compile every module anew in each of the processes that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run dev docs quick test walks lengths privacy test-services faults check format schema bench lock
+.PHONY: help setup run dev docs quick test walks lengths privacy test-services faults faults-of-notices check format schema bench lock
 
 help: ## list what can be done
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -83,6 +83,10 @@ test-services: .venv/all ## run the tests on PostgreSQL, Redis and RabbitMQ (DAT
 faults: .venv/all ## vote while everything is killed, for MINUTES (10) with KILLS (50), by SEED (1); starts its own services
 	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),10) --kills $(or $(KILLS),50) --seed $(or $(SEED),1) \
 		$(if $(REPORT),--report $(REPORT))
+
+faults-of-notices: .venv/dev ## mail NOTICES (10000) while senders and mail server are killed KILLS (50) times, by SEED (1)
+	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m tests.faults.notices --notices $(or $(NOTICES),10000) \
+		--kills $(or $(KILLS),50) --seed $(or $(SEED),1)
 
 TEMPLATES := accounts/templates crowdvote/templates democracy/templates
 # The linter of style sheets comes by npm alone: without a Node that it runs on, it is left out, and said to be.

@@ -1,5 +1,7 @@
 """Errors that people can correct. Each names the input, the problem, and the remedy."""
 
+from __future__ import annotations
+
 
 class DomainError(Exception):
     """A refused command. Nothing was written.
@@ -15,6 +17,11 @@ class DomainError(Exception):
         self.message = message
         self.field = self.field if field is None else field
         self.code = self.code if code is None else code
+
+    @property
+    def parts(self) -> tuple[DomainError, ...]:
+        """The faults one by one: this one, unless it collects several."""
+        return (self,)
 
 
 class AccountError(DomainError):
@@ -36,6 +43,24 @@ class InvalidLink(AccountError):
 
     def __init__(self, message: str = "This sign-in link no longer works. Ask for a new one.") -> None:
         super().__init__(message)
+
+
+class InvalidCode(AccountError):
+    """A code that is wrong, was used, has expired or never existed."""
+
+    code = "INVALID_CODE"
+    field = "code"
+
+
+class AddressTaken(AccountError):
+    code = "ADDRESS_TAKEN"
+    field = "email"
+
+
+class DemoAccount(AccountError):
+    """An account that everybody may sign in to, so nobody may take it from the others."""
+
+    code = "DEMO_ACCOUNT"
 
 
 class MailNotSent(AccountError):

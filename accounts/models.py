@@ -61,8 +61,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         unique=True,
         validators=[
             RegexValidator(r"\A[a-z0-9_]{2,40}\Z", "2 to 40 of a-z, 0-9 and _."),
-            # The event log and pages use these names for the system and for anonymous members.
-            RegexValidator(r"\A(system\Z|anonymous)", "This handle is reserved.", inverse_match=True),
+            # The event log and pages use these names for the system, for anonymous members and for closed accounts.
+            RegexValidator(r"\A(system\Z|anonymous|closed_)", "This handle is reserved.", inverse_match=True),
         ],
         help_text="2 to 40 of a-z, 0-9 and _; public.",
     )

@@ -8,7 +8,7 @@ import strawberry
 from django.contrib.auth import logout
 from django.http import HttpRequest
 
-from accounts import models, services
+from accounts import addresses, models, services
 from accounts.api import Info, Node, Payload, mutation, of_row, pk_of
 from accounts.errors import DomainError
 from accounts.ratelimit import client_of
@@ -87,6 +87,16 @@ class UpdateProfilePayload(Payload):
 
 
 @strawberry.type
+class RequestAddressChangePayload(Payload):
+    message: str | None = None
+
+
+@strawberry.type
+class ConfirmAddressChangePayload(Payload):
+    account: Account | None = None
+
+
+@strawberry.type
 class CreateApiTokenPayload(Payload):
     token: str | None = strawberry.field(default=None, description="The bearer token. It cannot be had again: keep it.")
     api_token: ApiToken | None = None
@@ -101,14 +111,24 @@ class RevokeApiTokenPayload(Payload):
 class Mutation:
     @mutation
     def request_sign_in_link(self, info: Info, email: str) -> RequestSignInLinkPayload:
-        """Mail a link that signs in or, for a new address, signs up. The answer is the same for both."""
-        services.request_sign_in_link(email, client=client_of(_request(info)))
+        """Mail a link and a code that sign in or, for a new address, sign up. The answer is the same for both.
+
+        The code is for `signInWithCode` with the session cookie of this answer.
+        """
+        request = _request(info)
+        services.request_sign_in_link(email, client=client_of(request), session=request.session)
         return RequestSignInLinkPayload(message="If the address is right, a sign-in link is on its way to it.")
 
     @mutation
     def sign_in(self, info: Info, token: str) -> SignInPayload:
         """Use up the token of a sign-in link: the part of its address after the last slash. Sets the session cookie."""
         info.context.viewer = user = services.sign_in(token, _request(info))
+        return SignInPayload(account=Account(row=user))
+
+    @mutation
+    def sign_in_with_code(self, info: Info, code: str) -> SignInPayload:
+        """Use up the six-figure code of the mail that this session asked for last. Sets the session cookie."""
+        info.context.viewer = user = services.sign_in_with_code(code, _request(info))
         return SignInPayload(account=Account(row=user))
 
     @mutation
@@ -123,6 +143,19 @@ class Mutation:
         """Change your name or handle; what is left out stays."""
         user = services.update_profile(_person(info), name=input.name, handle=input.handle)
         return UpdateProfilePayload(account=Account(row=user))
+
+    @mutation
+    def request_address_change(self, info: Info, email: str) -> RequestAddressChangePayload:
+        """Mail a code to the address that you want to sign in with from now on; your old address is told."""
+        person, request = _person(info), _request(info)
+        addresses.request_change(person, email, client=client_of(request), session=request.session)
+        return RequestAddressChangePayload(message="If the address is right, a code is on its way to it.")
+
+    @mutation
+    def confirm_address_change(self, info: Info, code: str) -> ConfirmAddressChangePayload:
+        """Change your address by the code that was mailed to the new one, with the session that asked for it."""
+        user = addresses.confirm_change(_person(info), code, session=_request(info).session)
+        return ConfirmAddressChangePayload(account=Account(row=user))
 
     @mutation
     def create_api_token(self, info: Info, name: str) -> CreateApiTokenPayload:

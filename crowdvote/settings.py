@@ -252,6 +252,17 @@ EMAIL_HOST_USER = os.environ.get("CROWDVOTE_EMAIL_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("CROWDVOTE_EMAIL_PASSWORD", "")
 EMAIL_USE_TLS = flag("CROWDVOTE_EMAIL_TLS")
 DEFAULT_FROM_EMAIL = os.environ.get("CROWDVOTE_EMAIL_FROM", "CrowdVote <noreply@localhost>")
+# Seconds to wait for each answer of the mail server.
+EMAIL_TIMEOUT = number("CROWDVOTE_EMAIL_TIMEOUT", 10)
+# Mails of notices that leave in a minute, from all processes together (0: any number).
+MAILS_PER_MINUTE = whole_number("CROWDVOTE_MAILS_PER_MINUTE", 600)
+# Seconds for which a sender holds the mails that it is sending. Those of a dead process are free after them.
+MAIL_LEASE = number("CROWDVOTE_MAIL_LEASE", 300)
+# A mail service's own settings, such as ANYMAIL_SENDGRID_API_KEY. Its package is optional.
+if EMAIL_BACKEND.startswith("anymail."):
+    ANYMAIL = {
+        name.removeprefix("ANYMAIL_"): value for name, value in os.environ.items() if name.startswith("ANYMAIL_")
+    }
 
 # --- Cache ------------------------------------------------------------------------------------------------------------
 
@@ -277,10 +288,16 @@ CACHES: dict[str, dict[str, Any]] = {
     "process": _process_cache,
 }
 
+# Whoever runs the site, as the privacy page and mails name them, and how to reach them.
+OPERATOR_NAME = os.environ.get("CROWDVOTE_OPERATOR_NAME", "").strip()
+OPERATOR_CONTACT = os.environ.get("CROWDVOTE_OPERATOR_CONTACT", "").strip()
+
 # --- Communities ------------------------------------------------------------------------------------------------------
 
 # Communities that one person may create in a day (0: any number).
 COMMUNITIES_PER_DAY = whole_number("CROWDVOTE_COMMUNITIES_PER_DAY", 10)
+# Mails with invitations that one person may have sent in a day (0: any number).
+INVITATIONS_PER_DAY = whole_number("CROWDVOTE_INVITATIONS_PER_DAY", 20_000)
 # The public community, by the number in its address, whose newest decision the start page shows; 0: made-up
 # figures. Not a name, because anybody may take a name.
 EXAMPLE_COMMUNITY = whole_number("CROWDVOTE_EXAMPLE_COMMUNITY", 0)

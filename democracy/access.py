@@ -24,9 +24,21 @@ from django.utils.crypto import salted_hmac
 from accounts.models import User
 from democracy import eventlog
 from democracy.errors import PermissionDenied
-from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership, StagedBallot, viewers
+from democracy.models import (
+    Application,
+    Community,
+    Decision,
+    DecisionSnapshot,
+    Invitation,
+    InvitationLink,
+    Membership,
+    PublishedResult,
+    StagedBallot,
+    viewers,
+)
 from democracy.models.communities import ApplicationQuerySet, MembershipQuerySet
 from democracy.models.decisions import DecisionQuerySet
+from democracy.models.invitations import InvitationQuerySet
 from democracy.models.viewers import user_id
 
 Viewer: TypeAlias = viewers.Viewer
@@ -67,6 +79,23 @@ def applications_visible_to(viewer: Viewer) -> ApplicationQuerySet:
     return Application.objects.filter(Q(user=user_id(viewer)) | Exists(_managed(viewer)))
 
 
+def invitations_visible_to(viewer: Viewer) -> InvitationQuerySet:
+    """The invitations, with their addresses, to communities that the viewer manages."""
+    return Invitation.objects.filter(Exists(_managed(viewer)))
+
+
+def invitation_links_visible_to(viewer: Viewer) -> QuerySet[InvitationLink]:
+    """The shared links of communities that the viewer manages."""
+    return InvitationLink.objects.filter(Exists(_managed(viewer)))
+
+
+def published_results_visible_to(viewer: Viewer) -> QuerySet[PublishedResult]:
+    """Published results with their addresses, of decisions that the viewer may see. The result itself is shown to
+    whoever has the address (`decision_published_at`).
+    """
+    return PublishedResult.objects.filter(decision__in=decisions_visible_to(viewer))
+
+
 def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
     """The viewer's own current membership."""
     return Membership.objects.of(viewer).current().filter(community=community_id).first()
@@ -74,11 +103,23 @@ def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
 
 def shows_ballots(decision: Decision) -> bool:
     """Whether ballots, and everything derived from single ballots, may be shown: always if results are live, otherwise
-    once the decision is closed.
+    once the decision is closed. A decision that was called off shows none: there is no result that rests on them.
     """
-    return (
-        decision.results_visibility == Decision.Visibility.LIVE or decision.status == Decision.Status.CLOSED
-    ) and decision.status != Decision.Status.DRAFT
+    match decision.status:
+        case Decision.Status.DRAFT | Decision.Status.CALLED_OFF:
+            return False
+        case Decision.Status.CLOSED:
+            return True
+        case _:
+            return decision.results_visibility == Decision.Visibility.LIVE
+
+
+def opens_entries_on_ballots(decision: Decision) -> bool:
+    """Whether the ledger's entries on named ballots are open to all readers: where ballots are shown, and where they
+    were until the decision was called off, since what the ledger opened stays open.
+    """
+    was_live = decision.results_visibility == Decision.Visibility.LIVE and decision.called_off_at is not None
+    return was_live or shows_ballots(decision)
 
 
 def decisions_that_show_ballots(prefix: str = "") -> Q:
@@ -87,7 +128,8 @@ def decisions_that_show_ballots(prefix: str = "") -> Q:
     `prefix`: the lookup that leads from the filtered rows to their decision, such as `"decision__"`.
     """
     is_live = Q(**{f"{prefix}results_visibility": Decision.Visibility.LIVE})
-    return is_live | Q(**{f"{prefix}closes_at__lte": timezone.now()})
+    is_closed = Q(**{f"{prefix}closes_at__lte": timezone.now()})
+    return (is_live | is_closed) & Q(**{f"{prefix}called_off_at": None})
 
 
 def hides_ballots(decision: Decision) -> bool:
@@ -116,8 +158,12 @@ def to_the_hour(moment: datetime) -> datetime:
 
 
 def snapshots_visible_to(viewer: Viewer) -> QuerySet[DecisionSnapshot]:
-    """Stored results of decisions that the viewer may see. No more than a decision may show is ever stored."""
-    return DecisionSnapshot.objects.filter(decision__in=decisions_visible_to(viewer)).select_related("decision")
+    """Stored results of decisions that the viewer may see. No more than a decision may show is ever stored.
+
+    One that was called off has no result.
+    """
+    visible = decisions_visible_to(viewer).filter(called_off_at=None)
+    return DecisionSnapshot.objects.filter(decision__in=visible).select_related("decision")
 
 
 def pseudonym(decision_id: int, membership_id: int, *, kind: str = StagedBallot.Kind.CAST) -> str:
@@ -190,6 +236,16 @@ def require_manager(viewer: Viewer, community_id: int) -> Membership:
 def require_decision(viewer: Viewer, decision_id: int) -> Decision:
     """A decision that the viewer may see. Raises PermissionDenied, also where there is none."""
     decision = decisions_visible_to(viewer).select_related("community").filter(pk=decision_id).first()
+    if decision is None:
+        raise PermissionDenied
+    return decision
+
+
+def decision_published_at(token: str) -> Decision:
+    """The decision whose result a manager has published at this address, for anybody: its question, result and turnout
+    are shown, and nothing else. Raises PermissionDenied where there is none, or none any more.
+    """
+    decision = Decision.objects.select_related("community").filter(published_result__token=token).first()
     if decision is None:
         raise PermissionDenied
     return decision

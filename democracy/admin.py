@@ -126,11 +126,11 @@ class CommunityForm(forms.ModelForm):
 @admin.register(Community)
 class CommunityAdmin(ReadOnlyAdmin):
     form = CommunityForm
-    list_display = ("name", "readers", "auto_approve", "created_at", "revision")
-    list_filter = ("visibility", "auto_approve")
+    list_display = ("name", "readers", "joining", "created_at", "revision")
+    list_filter = ("visibility", "joining")
     search_fields = ("name",)
     ordering = ("name",)
-    fields = ("name", "description", "visibility", "auto_approve", "created_at", "revision", "pages")
+    fields = ("name", "description", "visibility", "joining", "created_at", "revision", "pages")
     readonly_fields = ("created_at", "revision", "pages")
 
     @admin.display(description="Read by", ordering="visibility")
@@ -157,7 +157,7 @@ class CommunityAdmin(ReadOnlyAdmin):
             name=obj.name,
             description=obj.description,
             visibility=obj.visibility,
-            auto_approve=obj.auto_approve,
+            joining=obj.joining,
         )
 
     def changeform_view(
@@ -185,7 +185,8 @@ class DecisionAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-pk")
     fields = (
         *("community", "title", "description", "results_visibility", "where", "created_at", "published_at", "opens_at"),
-        *("closes_at", "counters", "calculated", "failure", "file_id"),
+        *("closes_at", "called_off_at", "called_off_reason", "topics_in_words", "is_pinned"),
+        *("counters", "calculated", "failure", "file_id"),
     )
     inlines = (ChoiceInline,)
     actions = ("calculate_from_scratch",)
@@ -193,6 +194,10 @@ class DecisionAdmin(ReadOnlyAdmin):
     @admin.display(description="Status")
     def where(self, decision: Decision) -> str:
         return decision.status.label
+
+    @admin.display(description="Topics")
+    def topics_in_words(self, decision: Decision) -> str:
+        return ", ".join(decision.topics) or "-"
 
     @admin.display(description="Calculated / input revision", empty_value="hidden")
     def counters(self, decision: Decision) -> str | None:
@@ -351,7 +356,12 @@ class DecisionSnapshotAdmin(ReadOnlyAdmin):
 
 
 # No anonymous member can be found by the minute of such an entry.
-_OF_THE_COMMUNITY = (LedgerEntry.Kind.COMMUNITY, LedgerEntry.Kind.DECISION, LedgerEntry.Kind.RECALCULATION)
+_OF_THE_COMMUNITY = (
+    LedgerEntry.Kind.COMMUNITY,
+    LedgerEntry.Kind.DECISION,
+    LedgerEntry.Kind.RECALCULATION,
+    LedgerEntry.Kind.PUBLICATION,
+)
 
 
 @admin.register(LedgerEntry)

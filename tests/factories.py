@@ -31,7 +31,7 @@ def community(*handles: str, name: str | None = None, **fields: Any) -> tuple[Co
     """Create a community of "manager" and these voters. Returns it with memberships by handle, their users loaded."""
     number = next(numbers)
     manager = person(f"manager_{number}")
-    made = services.create_community(manager, name=name or f"Community {number}", auto_approve=True, **fields)
+    made = services.create_community(manager, name=name or f"Community {number}", joining="open", **fields)
     joined = voters(made, [f"{handle}_{number}" for handle in handles])
     return made, {"manager": member_of(made, manager), **dict(zip(handles, joined, strict=True))}
 

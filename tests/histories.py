@@ -39,8 +39,9 @@ def contents(of: Community) -> Contents:
             "name": row.name,
             "description": row.description,
             "visibility": row.visibility,
-            "auto_approve": row.auto_approve,
+            "auto_approve": row.joining == Community.Joining.OPEN,
             "created": at(row.created_at),
+            **({"joining": "invited"} if row.joining == Community.Joining.INVITED else {}),
         }
     }
     for member in Membership.objects.filter(community=of):
@@ -88,7 +89,12 @@ def contents(of: Community) -> Contents:
             "file_id": decision.file_id,
             "choices": list(decision.choices.values("id", "title", "description", "lot", "file_id")),
             "clarifications": [{"at": at(one.at), "text": one.text} for one in decision.clarifications.all()],
+            **({"topics": decision.topics} if decision.topics else {}),
+            **({"pinned": True} if decision.is_pinned else {}),
         }
+        if decision.called_off_at:
+            called_off = {"at": at(decision.called_off_at), "reason": decision.called_off_reason}
+            found[f"decision:{decision.pk}"]["called_off"] = called_off
     for ballot in Ballot.objects.filter(decision__community=of):
         found[f"ballot:{ballot.decision_id}:{ballot.membership_id}"] = {
             "stars": {str(choice): stars for choice, stars in ballot.votes.values_list("choice", "stars")},
@@ -135,6 +141,8 @@ class History:
             self._edit,
             self._clarify,
             self._draft,
+            self._pin,
+            self._end,
             self._apply,
         ]
 
@@ -221,7 +229,17 @@ class History:
             self.drafts.append(factories.draft(self.community, self.manager))
         names = self.random.sample(["Ash", "Birch", "Cedar", "Elm", "Oak"], 3)
         choices = [services.ChoiceInput(name) for name in names]
-        services.update_decision(self.manager, self.drafts[-1].pk, choices=choices)
+        services.update_decision(self.manager, self.drafts[-1].pk, choices=choices, topics=self._tags())
+
+    def _pin(self) -> None:
+        services.pin_decision(self.manager, self._decision().pk, pinned=self.random.random() < 0.5)
+
+    def _end(self) -> None:
+        if len(self.decisions) > 2:
+            services.call_off(self.manager, self.decisions.pop().pk, reason=f"{self.random.random()}")
+        services.copy_decision(self.manager, self._decision().pk)
+        services.delete_draft(self.manager, self.drafts.pop().pk)
+        self.drafts.append(factories.draft(self.community, self.manager))
 
     def _apply(self) -> None:
         application = services.apply_to_community(factories.person(), self.community.pk, message="Hello")

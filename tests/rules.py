@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from django.db import connection, models
@@ -20,8 +20,11 @@ from democracy.models import (
     Community,
     Decision,
     Following,
+    Invitation,
+    InvitationLink,
     LedgerEntry,
     Membership,
+    PublishedResult,
     Vote,
 )
 from tests import factories
@@ -31,15 +34,19 @@ WRITTEN: dict[type[models.Model], str] = {
     Community: "pk",
     Membership: "community",
     Application: "community",
+    Invitation: "community",
+    InvitationLink: "community",
     Following: "follower__community",
     Decision: "community",
     Choice: "decision__community",
     Clarification: "decision__community",
     Ballot: "decision__community",
     Vote: "ballot__decision__community",
+    PublishedResult: "decision__community",
     LedgerEntry: "community",
 }
 
+Refusal = TypeVar("Refusal", bound=Exception)
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
@@ -57,7 +64,7 @@ def rows(model: type[models.Model], **conditions: object) -> list[tuple[Any, ...
 
 
 @contextmanager
-def refused(error: type[Exception]) -> Iterator[pytest.ExceptionInfo[Exception]]:
+def refused(error: type[Refusal]) -> Iterator[pytest.ExceptionInfo[Refusal]]:
     """Expect exactly this error within the block, and nothing written."""
     before = written()
     with pytest.raises(error) as caught:

@@ -251,6 +251,14 @@ def _given(
     return given
 
 
+def called_off(record: Record) -> bool:
+    """Tell whether a decision in a bundle was called off, so that it has no result. Raises Malformed."""
+    if record.get("called_off") is None:
+        return False
+    _take(record, "called_off", dict, str(record.get("id")))
+    return True
+
+
 def _decision(record: Record, place: str, members: dict[str, int], anonymous: Sequence[bool], version: int) -> Decision:
     rows = _records(record, "choices", place)
     choices = _identifiers(rows, "choice")
@@ -271,7 +279,12 @@ def _decision(record: Record, place: str, members: dict[str, int], anonymous: Se
         _take(row, "member", str, here)
         _take(row, "microstars", dict, here)
         _tags(row, here)
-    _take(record, "result", dict, place, {})
+    if called_off(record):
+        _take(record["called_off"], "reason", str, f"{place}.called_off")
+        if record.get("result") is not None or staged:
+            raise Malformed(f"{place}: was called off, and has a result or staged ballots")
+    else:
+        _take(record, "result", dict, place, {})
     for key in ("title", "lot_seed", "signature"):
         _take(record, key, str, place, "")
     given = _given(staged, ballots, choices, members, anonymous) if version > 1 else {}
@@ -1533,8 +1546,10 @@ def _compare_question(differences: Differences, decision: Decision, contents: di
     if recorded is None:
         differences.append(f"{place}.ledger_ids: the ledger opens no decision {_show(_ledger_id(decision))}")
         return
-    for key in ("title", "description", "clarifications", "lot_seed"):
-        default: object = [] if key == "clarifications" else ""
+    # Both leave out what there is not: older ledgers know no topics.
+    empty: Record = {"clarifications": [], "topics": [], "called_off": None}
+    for key in ("title", "description", "clarifications", "lot_seed", "topics", "called_off"):
+        default: object = empty.get(key, "")
         if (given := record.get(key, default)) != (asked := recorded.get(key, default)):
             differences.append(f"{_at(place, key)}: the file says {_show(given)}, the ledger {_show(asked)}")
     rows = zip(_ledger_ids(decision), record["choices"], strict=True)
@@ -1565,7 +1580,7 @@ def _compare_times(differences: Differences, decision: Decision, ledger: Ledger,
         said = _show(record.get("results_visibility"))
         differences.append(f"{_at(decision.place, 'results_visibility')}: the file says {said}, the ledger never")
     closes_at = _time(recorded[-1].get("closes_at")) if recorded else None
-    if closes_at is None or record["result"].get("final") is not True:
+    if closes_at is None or called_off(record) or record["result"].get("final") is not True:
         return
     for entry in ledger.entries[revision:]:
         time = _time(entry.opened["time"] if entry.opened else entry.told.get("hour"))
@@ -1664,8 +1679,10 @@ def check_ledgers(one: Ledger, other: Ledger) -> Differences:
 def verify(bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
     """Compare a decision's `result` and `staged` with what is calculated: the differences, and a line for none.
 
-    Raises Malformed where either is missing.
+    Raises Malformed where either is missing, unless the decision was called off.
     """
+    if called_off(decision.record):
+        return _verify_called_off(bundle, decision)
     for key in ("result", "staged"):
         if key not in decision.record:
             raise Malformed(
@@ -1692,6 +1709,20 @@ def verify(bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
         notes.append(
             f"{len(decision.given)} taken as given: {hidden} of anonymous members, {others} that rest on theirs"
         )
+    notes.append(f"lots {'drawn again' if drawn else 'taken as given'}")
+    notes.append("question signed" if signed else "question, titles and numbers of the choices not signed by a site")
+    return differences, "; ".join(notes)
+
+
+def _verify_called_off(bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
+    """Check what a decision that was called off says of its lots, its question and its file."""
+    differences = Differences()
+    drawn = _check_lots(differences, bundle, decision)
+    signed = _check_question(differences, bundle, decision)
+    _check_origin(differences, bundle, decision)
+    if decision.record.get("status") != "called_off":
+        differences.append(f"{decision.place}.status: should be called_off, is {_show(decision.record.get('status'))}")
+    notes = ["called off, so that there is no result to calculate", f"{len(decision.ballots)} ballots kept"]
     notes.append(f"lots {'drawn again' if drawn else 'taken as given'}")
     notes.append("question signed" if signed else "question, titles and numbers of the choices not signed by a site")
     return differences, "; ".join(notes)
@@ -1770,7 +1801,7 @@ def calculate(bundle: Bundle, decision: Decision) -> Record:
     `revision` and `final` can't be calculated: they are the file's own, else the ledger's revision and false.
     """
     staged = stage(bundle, decision)
-    given: Record = decision.record.get("result", {})
+    given: Record = decision.record.get("result") or {}
     claims = {
         "revision": given.get("revision", bundle.record.get("ledger", {}).get("revision")),
         "final": given.get("final", False),
@@ -1990,7 +2021,7 @@ class Run:
                         continue
                     what = f"{name} in {bundle_name} {decision.place}"
                     if receipt.entry.revision > bundle.record.get("ledger", {}).get("revision", 0):
-                        if decision.record.get("result", {}).get("final") is True:
+                        if (decision.record.get("result") or {}).get("final") is True:
                             late = Differences(["the result is final, and the ballot is newer"])
                             self.report(what, late, "")
                         else:

@@ -15,6 +15,7 @@ from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
 from accounts.returning import no_page
 from crowdvote.pages.api_examples import api_examples
 from crowdvote.pages.example import WORKED, live_example
+from crowdvote.pages.privacy import contact_address, promise
 from democracy.ledger import signing
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,18 @@ def docs(request: HttpRequest) -> HttpResponse:
         "public_key": signing.public_key(),
     }
     return render(request, "docs.html", context)
+
+
+@require_safe
+def privacy(request: HttpRequest) -> HttpResponse:
+    """Say who runs the site, what it keeps, and what is promised."""
+    context = {
+        "operator": settings.OPERATOR_NAME,
+        "contact": settings.OPERATOR_CONTACT,
+        "contact_address": contact_address(),
+        "promise": promise(),
+    }
+    return render(request, "privacy.html", context)
 
 
 @no_page

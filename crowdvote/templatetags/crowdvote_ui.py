@@ -15,10 +15,13 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts.models import User
 from crowdvote import __version__
 from crowdvote.pages import avatars
 from crowdvote.pages.icons import PATHS, STAR
 from democracy.presenting import numbers
+from democracy.presenting.markdown import as_html, as_plain
+from democracy.reading.notices import unread_count
 from graph import FIVE_STARS
 
 register = template.Library()
@@ -45,6 +48,21 @@ def star_shape(kind: str = "") -> SafeString:
 def avatar(handle: str = "", size: int = 32) -> SafeString:
     """Draw the picture of a public handle; without a handle, the one that anonymous members share."""
     return avatars.avatar(handle, size=size)
+
+
+# --- What people wrote ------------------------------------------------------------------------------------------------
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Show what somebody wrote with its links, lists and emphasis. Put it into an element of the class `written`."""
+    return as_html(text)
+
+
+@register.filter
+def plain(text: str) -> str:
+    """Return the words of what somebody wrote, without the signs of Markdown."""
+    return as_plain(text)
 
 
 # --- Numbers ----------------------------------------------------------------------------------------------------------
@@ -166,6 +184,13 @@ def nav_link(context: RequestContext, name: str, text: str) -> SafeString:
     return format_html('<li><a href="{}"{}>{}</a></li>', url, here if path.startswith(url) else "", text)
 
 
+@register.simple_tag(takes_context=True)
+def unread_notices(context: RequestContext) -> int:
+    """Count the viewer's unread notices; 0 for visitors."""
+    user = context.get("user")
+    return unread_count(user) if isinstance(user, User) else 0
+
+
 @register.simple_tag
 def version() -> str:
     """Return the version of CrowdVote that serves the page."""
@@ -226,6 +251,7 @@ def _swaps(query: QueryDict, target: str, *, show: str = "") -> SafeString:
 BADGES = {
     "open": "Open",
     "closed": "Closed",
+    "called_off": "Called off",
     "draft": "Draft",
     "scheduled": "Opens later",
     "final": "FINAL",

@@ -15,7 +15,16 @@ from django.db.models import Model, QuerySet
 
 from democracy.ledger.canonical import written_time
 from democracy.ledger.changes import Change, Content
-from democracy.models import Application, Ballot, Community, Decision, Following, LedgerEntry, Membership
+from democracy.models import (
+    Application,
+    Ballot,
+    Community,
+    Decision,
+    Following,
+    LedgerEntry,
+    Membership,
+    PublishedResult,
+)
 
 Kind = LedgerEntry.Kind
 Row = TypeVar("Row", bound=Model)
@@ -49,13 +58,17 @@ COMMUNITY_SUBJECT = "community"
 
 
 def community_content(community: Community) -> dict[str, Any]:
-    return {
+    """A community's content. How people join stands in `auto_approve`, as in every ledger ever written; `joining` says
+    it only where that key can't.
+    """
+    content = {
         "name": community.name,
         "description": community.description,
         "visibility": community.visibility,
-        "auto_approve": community.auto_approve,
+        "auto_approve": community.joining == Community.Joining.OPEN,
         "created": _time(community.created_at),
     }
+    return content | ({"joining": community.joining} if community.joining == Community.Joining.INVITED else {})
 
 
 def community_change(community: Community) -> Change:
@@ -176,13 +189,50 @@ def decision_content(decision: Decision) -> dict[str, Any]:
             for choice in decision.choices.all()
         ],
         "clarifications": [{"at": _time(one.at), "text": one.text} for one in decision.clarifications.all()],
+        **_later_keys(decision),
     }
+
+
+# The parts of a content that are left out where there is nothing to say.
+SAID_WHERE_SO = ("topics", "pinned", "called_off")
+
+
+def _later_keys(decision: Decision) -> dict[str, Any]:
+    """The parts that older ledgers do not have: there only where they say something, so that old entries stay right."""
+    found: dict[str, Any] = {}
+    if decision.topics != []:
+        found["topics"] = decision.topics
+    if decision.is_pinned:
+        found["pinned"] = True
+    return found | calling_off(decision)
+
+
+def calling_off(decision: Decision) -> dict[str, Any]:
+    """The part that says that a decision was called off; empty where it was not."""
+    if decision.called_off_at is None and not decision.called_off_reason:
+        return {}
+    return {"called_off": {"at": _time(decision.called_off_at), "reason": decision.called_off_reason}}
 
 
 def decision_change(decision: Decision) -> Change:
     pk = decision.pk
     rows = Decision.objects.prefetch_related("choices", "clarifications").filter(pk=pk)
     return Change(Kind.DECISION, decision_subject(pk), _stored(rows, decision_content), decision_id=pk)
+
+
+def publication_subject(decision_id: int) -> str:
+    return f"publication:{decision_id}"
+
+
+def publication_content(published: PublishedResult) -> dict[str, Any]:
+    """A published result's content. Its address is not in it: the ledger is read and exported by more people."""
+    return {"published": _time(published.published_at)}
+
+
+def publication_change(published: PublishedResult) -> Change:
+    pk = published.decision_id
+    content = _stored(PublishedResult.objects.filter(decision=pk), publication_content)
+    return Change(Kind.PUBLICATION, publication_subject(pk), content, decision_id=pk)
 
 
 def ballot_subject(decision_id: int, membership_id: int) -> str:

@@ -2,13 +2,15 @@
 
 Inputs (Community ... Vote) are written by the commands in `democracy.services` and nowhere else; every change of one
 appends a `LedgerEntry`. Derived rows (`StagedBallot`, `DecisionSnapshot`) and the bookkeeping beside them are written
-by the calculation, in bulk.
+by the calculation, in bulk. Notices are neither: they tell people of changes, and no result rests on them.
 """
 
 from democracy.models.communities import MAX_FOLLOWINGS, Application, Community, Following, Greeting, Membership
 from democracy.models.decisions import (
+    LONGEST_REASON,
     MAX_CHOICES,
     MAX_CLARIFICATIONS,
+    MAX_PINNED,
     MAX_STARS,
     MIN_CHOICES,
     Ballot,
@@ -18,12 +20,18 @@ from democracy.models.decisions import (
     Vote,
 )
 from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
+from democracy.models.invitations import MAX_INVITED, Invitation, InvitationLink
 from democracy.models.ledger import Checkpoint, LedgerEntry
+from democracy.models.notices import MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference
+from democracy.models.published_results import PublishedResult
 
 __all__ = [
+    "LONGEST_REASON",
     "MAX_CHOICES",
     "MAX_CLARIFICATIONS",
     "MAX_FOLLOWINGS",
+    "MAX_INVITED",
+    "MAX_PINNED",
     "MAX_STARS",
     "MIN_CHOICES",
     "Application",
@@ -37,8 +45,16 @@ __all__ = [
     "DecisionSnapshot",
     "Following",
     "Greeting",
+    "Invitation",
+    "InvitationLink",
     "LedgerEntry",
+    "MailPace",
     "Membership",
+    "Notice",
+    "NoticeCursor",
+    "NoticeMark",
+    "NoticePreference",
+    "PublishedResult",
     "StagedBallot",
     "Vote",
 ]

@@ -42,11 +42,6 @@ LIVE_AND_ANONYMOUS = (
 )
 
 
-def turnout_sentence(at_least: int) -> str:
-    """Say, in steps, how many have voted where ballots are hidden."""
-    return f"At least {at_least:,} ballots have been cast." if at_least else "Fewer than five ballots have been cast."
-
-
 # --- After a change ---------------------------------------------------------------------------------------------------
 # Pages and the API say these alike.
 
@@ -70,6 +65,26 @@ def next_result_sentence(results_visibility: str) -> str:
 def welcome_sentence(community: str) -> str:
     """Welcome somebody who has joined."""
     return f"Welcome to {community}! Your participation will be reflected in all active decision results."
+
+
+LIVE_AND_ANONYMOUS = (
+    "This community has anonymous voters. With live results somebody who watches the totals while one person votes can "
+    "work out that ballot. In steps each ballot has at least four others to hide among; after closing, all of them."
+)
+
+
+def turnout_sentence(number: int, *, is_exact: bool) -> str:
+    """Say how many have voted; where that is not exact, at least that many."""
+    if is_exact:
+        return f"{count_text(number, 'ballot has', 'ballots have')} been cast."
+    return f"At least {number:,} ballots have been cast." if number else "Fewer than five ballots have been cast."
+
+
+def turnout_in_short(number: int, *, is_exact: bool) -> str:
+    """ "12 voted", in a list."""
+    if is_exact:
+        return f"{number:,} voted"
+    return f"at least {number:,} voted" if number else "fewer than five voted"
 
 
 # --- Where a ballot comes from ----------------------------------------------------------------------------------------

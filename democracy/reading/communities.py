@@ -12,8 +12,9 @@ from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
-from democracy.models import Application, Community, DecisionSnapshot, Following, LedgerEntry, Membership
+from democracy.models import Application, Community, DecisionSnapshot, Following, Invitation, LedgerEntry, Membership
 from democracy.reading.followings import counted, followings_shown
+from democracy.reading.invitations import own_invitation
 
 _NOT_ON_THE_OVERVIEW = (LedgerEntry.Kind.BALLOT, LedgerEntry.Kind.FOLLOWING, LedgerEntry.Kind.RECALCULATION)
 
@@ -21,12 +22,14 @@ _NOT_ON_THE_OVERVIEW = (LedgerEntry.Kind.BALLOT, LedgerEntry.Kind.FOLLOWING, Led
 @dataclass(frozen=True)
 class Standing:
     """The viewer's relation to a community. `application`: the pending one; `rejected`: the last one, if a manager
-    rejected it and the viewer has not applied again. `may_read`: the decisions and members.
+    rejected it and the viewer has not applied again; `invitation`: the pending one of somebody who is no member.
+    `may_read`: the decisions and members.
     """
 
     membership: Membership | None
     application: Application | None
     rejected: Application | None
+    invitation: Invitation | None
     may_read: bool
     was_removed: bool
     is_last_manager: bool
@@ -84,6 +87,7 @@ def standing(viewer: Viewer, community: Community) -> Standing:
         membership=current,
         application=newest if status == Application.Status.PENDING else None,
         rejected=newest if status == Application.Status.REJECTED else None,
+        invitation=own_invitation(viewer, community) if current is None else None,
         may_read=current is not None or community.visibility == Community.Visibility.PUBLIC,
         was_removed=latest is not None and latest.was_removed,
         is_last_manager=current is not None and current.is_manager and not other_managers(current).exists(),

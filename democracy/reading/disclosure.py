@@ -37,7 +37,7 @@ class Disclosure:
         self._anonymous_users = {user for _, user in hidden}
         visible = access.decisions_visible_to(viewer).filter(community=community)
         self.decisions = {decision.pk: decision for decision in visible}
-        self._shown = {pk for pk, decision in self.decisions.items() if access.shows_ballots(decision)}
+        self._shown = {pk for pk, decision in self.decisions.items() if access.opens_entries_on_ballots(decision)}
 
     def opens(self, entry: LedgerEntry) -> bool:
         """Whether the viewer may know the entry's whole content."""
@@ -54,7 +54,7 @@ class Disclosure:
                 return self.is_manager
             case Kind.DECISION:
                 return entry.decision_id in self.decisions and self._may_know(entry)
-            case Kind.RECALCULATION if entry.decision_id is not None:
+            case Kind.PUBLICATION | Kind.RECALCULATION if entry.decision_id is not None:
                 return entry.decision_id in self.decisions and self._may_know(entry)
             case _:
                 return self._may_know(entry)

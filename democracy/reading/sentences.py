@@ -107,6 +107,7 @@ _CLOSED = {
     Kind.DECISION: "A decision was drafted or changed.",
     Kind.BALLOT: "A ballot was cast, changed or withdrawn.",
     Kind.RECALCULATION: "Somebody asked for a recalculation.",
+    Kind.PUBLICATION: "A result was published or withdrawn.",
 }
 
 
@@ -131,6 +132,8 @@ def _community(entry: LedgerEntry, names: Names) -> str:
         "auto_approve": "how people join",
     }
     changes = [words for key, words in what.items() if _changed(entry, key)]
+    if _changed(entry, "joining") and not _changed(entry, "auto_approve"):
+        changes.append(what["auto_approve"])
     return f"{who} changed the community: {_listed(changes)}."
 
 
@@ -191,7 +194,11 @@ def _decision(entry: LedgerEntry, names: Names) -> str:
         return f"{who} deleted a draft."
     if _changed(entry, "published"):
         return f"{who} published {what}."
-    match [key for key in entry.after if _changed(entry, key)]:
+    match [key for key in {**entry.after, **entry.before} if _changed(entry, key)]:
+        case ["called_off"]:
+            return f"{who} called {what} off: “{entry.after['called_off']['reason']}”"
+        case ["pinned"]:
+            return f"{who} {'pinned' if entry.after.get('pinned') else 'unpinned'} {what}."
         case ["closes_at"] if entry.after["published"]:
             return f"{who} moved the closing of {what} later."
         case ["clarifications"]:
@@ -218,6 +225,13 @@ def _recalculation(entry: LedgerEntry, names: Names) -> str:
     return f"{names.person(entry.actor_id)} asked for a recalculation of {what}."
 
 
+def _publication(entry: LedgerEntry, names: Names) -> str:
+    who, what = names.person(entry.actor_id), names.decision(entry)
+    if entry.after is None:
+        return f"{who} withdrew the published result of {what}."
+    return f"{who} published the result of {what} at an address of its own."
+
+
 def _listed(parts: Iterable[str]) -> str:
     *most, last = [*parts] or ["nothing"]
     return f"{', '.join(most)} and {last}" if most else last
@@ -231,6 +245,7 @@ _SENTENCES = {
     Kind.DECISION: _decision,
     Kind.BALLOT: _ballot,
     Kind.RECALCULATION: _recalculation,
+    Kind.PUBLICATION: _publication,
 }
 
 
@@ -321,6 +336,7 @@ _PARTS = {
     "description": "Description",
     "visibility": "Who may read it",
     "auto_approve": "Applications are approved at once",
+    "joining": "People join",
     "created": "Made",
     "member": "Member",
     "active": "Belongs to the community",
@@ -348,6 +364,9 @@ _PARTS = {
     "lot_seed": "Seed of the lots",
     "choices": "Choices",
     "clarifications": "Clarifications",
+    "topics": "Topics",
+    "called_off": "Called off",
+    "pinned": "Pinned",
     "voter": "Cast by",
     "stars": "Stars",
     "abstain": "Abstains",

@@ -30,6 +30,7 @@ from democracy.models import (
     Following,
     LedgerEntry,
     Membership,
+    PublishedResult,
     StagedBallot,
 )
 from democracy.models.packed import TAGS_TEXT, tag_set
@@ -117,8 +118,9 @@ def _replay_faults(community: Community) -> Iterator[str]:
         if said is None:
             yield f"{_named(subject)} stands in the tables and not in the ledger"
             continue
-        # Keys that came with a later version are not in older entries.
-        if differing := [key for key, value in said.items() if present.get(key) != value]:
+        # Keys that came with a later version are not in older entries; some are there only where they say something.
+        keys = dict.fromkeys((*said, *contents.SAID_WHERE_SO))
+        if differing := [key for key in keys if present.get(key) != said.get(key)]:
             yield f"{_named(subject)} is not as the ledger says: {', '.join(differing)}"
     for subject, content in recorded.items():
         if content is not None:
@@ -138,6 +140,8 @@ def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
     decisions = Decision.objects.filter(community=community).prefetch_related("choices", "clarifications")
     for decision in decisions.iterator(_ROWS):
         yield contents.decision_subject(decision.pk), contents.decision_content(decision)
+    for published in PublishedResult.objects.filter(decision__community=community).iterator(_ROWS):
+        yield contents.publication_subject(published.decision_id), contents.publication_content(published)
     ballots = Ballot.objects.filter(decision__community=community).prefetch_related("votes")
     for ballot in ballots.iterator(_ROWS):
         subject = contents.ballot_subject(ballot.decision_id, ballot.membership_id)
@@ -152,6 +156,8 @@ def _named(subject: str) -> str:
             return "the community"
         case "following":
             return f"the following from membership {ids[0]} to {ids[1]}"
+        case "publication":
+            return f"the published result of decision {ids[0]}"
         case "ballot":
             return f"the ballot of membership {ids[1]} in decision {ids[0]}"
         case _:
@@ -167,12 +173,13 @@ class _Trace:
 
     published: bool = False
     closes_at: datetime | None = None
+    called_off: bool = False
     # The last entry that surely made it stale, and the last one before its closing.
     surely: int = 0
     at_most: int = 0
 
     def is_live(self, time: datetime) -> bool:
-        return self.published and self.closes_at is not None and self.closes_at > time
+        return self.published and not self.called_off and self.closes_at is not None and self.closes_at > time
 
 
 @dataclass
@@ -242,6 +249,7 @@ class _Walk:
         trace = self.traces[pk]
         trace.published = content["published"] is not None
         trace.closes_at = datetime.fromisoformat(content["closes_at"]) if content["closes_at"] else None
+        trace.called_off = "called_off" in content
         choices = tuple(choice["id"] for choice in content["choices"])
         lots = tuple(choice["lot"] or 0 for choice in content["choices"])
         known = self.inputs.decisions.get(pk)

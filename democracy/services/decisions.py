@@ -21,8 +21,10 @@ from democracy.database import bulk
 from democracy.errors import (
     ChoicesFrozen,
     ClosingMovesLaterOnly,
+    DecisionCalledOff,
     DecisionClosed,
     InvalidInput,
+    InvalidTag,
     PermissionDenied,
     TextsFrozen,
 )
@@ -40,6 +42,7 @@ from democracy.models import (
 from democracy.moments import checked_moment
 from democracy.services import validation
 from democracy.services.commands import command
+from democracy.tags import normalise_tags
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,19 @@ def create_decision(
     opens_at: datetime | None = None,
     closes_at: datetime | None = None,
     results_visibility: str = Decision.Visibility.LIVE,
+    topics: Iterable[str] = (),
 ) -> Decision:
-    """Draft a decision; choices and times may come later. Managers only. Raises PermissionDenied, InvalidInput."""
+    """Draft a decision; choices and times may come later. `topics`: tags for ballots whose casters say nothing of tags.
+
+    Managers only. Raises PermissionDenied, InvalidInput, InvalidTag.
+    """
     manager = access.require_manager(viewer, community_id)
     with ledger.recording(community_id, actor=manager.user) as recording:
         decision = Decision(community=recording.community, title=validation.line(title, field="title"))
         _change(decision, description=description, results_visibility=results_visibility)
         decision.opens_at = _time(opens_at, field="opens_at")
         decision.closes_at = _time(closes_at, field="closes_at")
+        decision.topics = _topics(topics)
         _check(decision)
         decision.save()
         _set_choices(recording, decision, choices)
@@ -98,36 +106,41 @@ def update_decision(
     opens_at: datetime | Kept | None = KEPT,
     closes_at: datetime | Kept | None = KEPT,
     results_visibility: str | None = None,
+    topics: Iterable[str] | None = None,
 ) -> Decision:
     """Change the given parts of a decision; None takes a time away, KEPT leaves it. Managers only.
 
     In a published decision choices, opening and visibility of results are fixed, because people rely on them, and
-    closing may only move later. In an open one title and description are fixed, too; a clarification can add to them.
-    Raises PermissionDenied, InvalidInput, ChoicesFrozen, TextsFrozen, ClosingMovesLaterOnly, DecisionClosed.
+    closing may only move later. In an open one title, description and topics are fixed, too; a clarification can add to
+    the words. Raises PermissionDenied, InvalidInput, InvalidTag, ChoicesFrozen, TextsFrozen, ClosingMovesLaterOnly,
+    DecisionCalledOff, DecisionClosed.
     """
-    decision, manager = _managed(viewer, decision_id)
+    decision, manager = managed_decision(viewer, decision_id)
     opens_at = opens_at if isinstance(opens_at, Kept) else _time(opens_at, field="opens_at")
     closes_at = closes_at if isinstance(closes_at, Kept) else _time(closes_at, field="closes_at")
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
         decision.refresh_from_db()
+        _require_not_called_off(decision)
         if decision.published_at is not None:
             _require_fixed_parts(decision, choices=choices, opens_at=opens_at, results_visibility=results_visibility)
             if not isinstance(closes_at, Kept):
                 _require_later_closing(decision, closes_at, recording.time)
         change = contents.decision_change(decision)
         before = change.content()
-        words = decision.title, decision.description
+        words = decision.title, decision.description, decision.topics
         if title is not None:
             decision.title = validation.line(title, field="title")
         _change(decision, description=description, results_visibility=results_visibility)
-        if words != (decision.title, decision.description):
-            _require_not_opened(
-                decision, recording.time, field="title" if words[0] != decision.title else "description"
-            )
+        if topics is not None:
+            decision.topics = _topics(topics)
+        now = decision.title, decision.description, decision.topics
+        for field, was, is_now in zip(("title", "description", "topics"), words, now, strict=True):
+            if was != is_now:
+                _require_not_opened(decision, recording.time, field=field)
         decision.opens_at = decision.opens_at if isinstance(opens_at, Kept) else opens_at
         decision.closes_at = decision.closes_at if isinstance(closes_at, Kept) else closes_at
         _check(decision)
-        decision.save(update_fields=["title", "description", "opens_at", "closes_at", "results_visibility"])
+        decision.save(update_fields=["title", "description", "opens_at", "closes_at", "results_visibility", "topics"])
         if choices is not None:
             _set_choices(recording, decision, choices)
         actor, what = access.display_name(manager), contents.differences(before, change.content())
@@ -159,6 +172,19 @@ def _require_not_opened(decision: Decision, now: datetime, *, field: str) -> Non
         raise TextsFrozen(
             "The question can't change any more: people vote on these words. Add a clarification.", field=field
         )
+
+
+def _require_not_called_off(decision: Decision) -> None:
+    if decision.called_off_at is not None:
+        raise DecisionCalledOff
+
+
+def _topics(topics: Iterable[str]) -> list[str]:
+    """Raises InvalidTag."""
+    try:
+        return normalise_tags(topics)
+    except InvalidTag as error:
+        raise InvalidTag(error.message, field="topics") from None
 
 
 def _require_later_closing(decision: Decision, closes_at: datetime | None, now: datetime) -> None:
@@ -227,7 +253,7 @@ def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
 
     Voting opens at `opens_at`, or now if that has passed. Managers only. Raises PermissionDenied, InvalidInput.
     """
-    decision, manager = _managed(viewer, decision_id)
+    decision, manager = managed_decision(viewer, decision_id)
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
         decision.refresh_from_db()
         if decision.published_at is not None:
@@ -269,13 +295,15 @@ def lots_drawn(seed: str, choice_ids: Iterable[int]) -> dict[int, int]:
 def add_clarification(viewer: Viewer, decision_id: int, *, text: str) -> Decision:
     """Add a dated clarification to a published decision's question, until voting closes. Managers only.
 
-    Words that were added before change nothing. Raises PermissionDenied, InvalidInput, DecisionClosed.
+    Words that were added before change nothing. Raises PermissionDenied, InvalidInput, DecisionCalledOff,
+    DecisionClosed.
     """
-    decision, manager = _managed(viewer, decision_id)
+    decision, manager = managed_decision(viewer, decision_id)
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
         decision.refresh_from_db()
         if decision.published_at is None:
             raise InvalidInput("This is a draft: change its words themselves.", field="text")
+        _require_not_called_off(decision)
         if decision.closes_at is not None and recording.time >= decision.closes_at:
             raise DecisionClosed("Voting has closed; nothing can be added to the question any more.", field="text")
         said = list(decision.clarifications.values_list("text", flat=True))
@@ -297,9 +325,9 @@ def add_clarification(viewer: Viewer, decision_id: int, *, text: str) -> Decisio
 def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
     """Have a decision calculated from scratch in the background. Managers only. A final result never changes.
 
-    Raises PermissionDenied, DecisionClosed; InvalidInput for a draft.
+    Raises PermissionDenied, DecisionCalledOff, DecisionClosed; InvalidInput for a draft.
     """
-    decision, manager = _managed(viewer, decision_id)
+    decision, manager = managed_decision(viewer, decision_id)
     return _recalculate(decision, manager.user, access.display_name(manager))
 
 
@@ -307,7 +335,7 @@ def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
 def request_recalculation_as_operator(viewer: Viewer, decision_id: int) -> Decision:
     """Have a decision calculated from scratch for a superuser, who needs to manage nothing: no input changes.
 
-    Raises PermissionDenied, DecisionClosed; InvalidInput for a draft.
+    Raises PermissionDenied, DecisionCalledOff, DecisionClosed; InvalidInput for a draft.
     """
     user = access.require_user(viewer)
     decision = Decision.objects.filter(pk=decision_id).first()
@@ -322,6 +350,7 @@ def _recalculate(decision: Decision, user: User, name: str) -> Decision:
         decision.refresh_from_db()
         if decision.published_at is None:
             raise InvalidInput("A draft has no result to calculate.")
+        _require_not_called_off(decision)
         if decision.closes_at is not None and recording.time >= decision.closes_at:
             raise DecisionClosed("This decision is closed; its result is final.")
         recording.add(recalculation_change(decision.pk))
@@ -340,7 +369,7 @@ def recalculation_change(decision_id: int | None) -> Change:
     )
 
 
-def _managed(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
+def managed_decision(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
     """Find a decision, and the viewer as a manager of its community. Raises PermissionDenied."""
     decision = Decision.objects.filter(pk=decision_id).first()
     if decision is None:

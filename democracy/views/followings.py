@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.requests import HtmxRequest
-from accounts.returning import no_page, signed_in
+from accounts.returning import meant_for, no_page, signed_in
 from democracy import access, services
 from democracy.errors import PermissionDenied
 from democracy.explaining.what_if import preview_following
@@ -86,6 +86,7 @@ def unfollow_user(request: HtmxRequest, community_id: int, membership_id: int) -
     return redirect(opened_from(request) or "followings")
 
 
+@meant_for("to see whom you follow")
 @require_safe
 @signed_in
 def followings(request: HtmxRequest) -> HttpResponse:

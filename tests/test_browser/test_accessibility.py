@@ -28,6 +28,7 @@ EXPECTED = {
     "/communities/*/decisions/*/",
     "/communities/*/decisions/*/edit/",
     "/communities/*/decisions/*/results/",
+    "/communities/*/decisions/*/report/",
     "/communities/*/decisions/*/ballots/",
     "/communities/*/decisions/*/ballots/*/",
     "/communities/*/decisions/*/delegation/",

@@ -77,7 +77,7 @@ async def test_a_communitys_open_page_shows_who_joined_and_leaves_the_reader_whe
     await enter_as(page, "Mei Tanaka")
     await page.goto("/communities/create/")
     await page.get_by_label("Name").fill("Chess club")
-    await page.get_by_text("Let everybody in who applies").click()
+    await page.get_by_text("Everybody who asks is in at once").click()
     await page.get_by_role("button", name="Start it").click()
     await expect(page.get_by_text("1 member", exact=True)).to_be_visible()
     await page.get_by_role("link", name="Leave this community").focus()

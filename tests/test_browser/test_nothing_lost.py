@@ -265,7 +265,10 @@ async def test_with_letters_twice_as_large_nothing_leaves_its_card_on_a_phone(
     # Times and seeds are long words, and still nobody has to scroll sideways.
     await page.goto(f"{community}ledger/?kind=decision&decision={decision}")
     await page.locator("#ledger a.count").first.click()
-    await page.evaluate("document.documentElement.style.fontSize = ''")
     table = page.get_by_role("region", name="Table: before and after")
+    await expect(table).to_be_visible()
+    # The letters grow when the page has loaded.
+    await page.wait_for_load_state("load")
+    await page.evaluate("document.documentElement.style.fontSize = ''")
     assert await table.evaluate("table => table.scrollWidth <= table.clientWidth")
     await context.close()

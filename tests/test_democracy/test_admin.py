@@ -85,7 +85,7 @@ def written(module_rows: None) -> tuple[Community, dict[str, Membership], Decisi
     factories.vote(members["ann"], decision, ["budget"], Ash=5)
     factories.vote(members["cid"], decision, Birch=3)
     factories.follow(members["bea"], members["ann"])
-    services.update_community(members["manager"].user, community.pk, auto_approve=False)
+    services.update_community(members["manager"].user, community.pk, joining="request")
     services.apply_to_community(factories.person(), community.pk)
     recalculate_community(community.pk)
     return community, members, decision
@@ -176,7 +176,7 @@ class TestReading:
 
         queries()
         few = queries()
-        services.update_community(members["manager"].user, community.pk, auto_approve=True)
+        services.update_community(members["manager"].user, community.pk, joining="open")
         for number in range(10):
             newcomer = factories.join(community, factories.person())
             if number % 2:
@@ -290,7 +290,7 @@ class TestWriting:
 
 class TestCommunitySettings:
     def settings(self, **changed: str) -> dict[str, str]:
-        return {"name": "Maple Court", "description": "", "visibility": "members", **changed}
+        return {"name": "Maple Court", "description": "", "visibility": "members", "joining": "request", **changed}
 
     def test_a_manager_who_is_staff_changes_them_by_the_command(self, town):
         community, members, _ = town

@@ -17,8 +17,11 @@ from democracy.models import (
     Community,
     Decision,
     Following,
+    Invitation,
+    InvitationLink,
     LedgerEntry,
     Membership,
+    PublishedResult,
     Vote,
 )
 from tests import rules
@@ -31,11 +34,14 @@ INPUTS: list[Any] = [
     Community,
     Membership,
     Application,
+    Invitation,
+    InvitationLink,
     Following,
     Decision,
     Choice,
     Ballot,
     Vote,
+    PublishedResult,
     LedgerEntry,
 ]
 

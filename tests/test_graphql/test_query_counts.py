@@ -98,7 +98,7 @@ def more_results(scene: Scene, number: int) -> None:
 
 
 def more_applications(scene: Scene, number: int) -> None:
-    services.update_community(scene.manager.user, scene.community.pk, auto_approve=False)
+    services.update_community(scene.manager.user, scene.community.pk, joining="request")
     for _ in range(number):
         services.apply_to_community(factories.person(), scene.community.pk, message="Please")
 
@@ -124,8 +124,8 @@ RESULT = "revision winner { title } scores { choice { title } score } preference
 VOTER = "voter { name member { id handle } }"
 BALLOT = f"kind {VOTER} stars {{ choice {{ title }} stars }} tags comment"
 DECISION = (
-    "id title tags community { name } choices { title lot } calculation { status } "
-    f"result {{ {RESULT} }} myBallot {{ {BALLOT} }}"
+    "id title tags topics isPinned calledOff { at reason } community { name } choices { title lot } "
+    f"calculation {{ status }} result {{ {RESULT} }} myBallot {{ {BALLOT} }}"
 )
 FOLLOWINGS = page("followings(first: 5)", "tags followee { name }"), page("followers(first: 5)", "follower { name }")
 

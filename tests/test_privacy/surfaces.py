@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import html
 import itertools
 import json
@@ -59,7 +60,11 @@ def answer(response: Any) -> Part:
     if response.streaming and kind == EVENTS:
         # It is read as subscriptions are.
         return Part("answer", (head,))
-    text = (response.getvalue() if response.streaming else response.content).decode()
+    content = response.getvalue() if response.streaming else response.content
+    if kind.startswith("image/") and kind != "image/svg+xml":
+        # In numbers: letters of a digest would be taken for one that is drawn.
+        return Part("answer", (head, of_text(" ".join(map(str, hashlib.sha256(content).digest())))))
+    text = content.decode()
     read = {"text/html": of_html, "text/csv": of_csv, JSON: of_json}.get(kind, of_text)
     return Part("answer", (head, read(text))) if text else Part("answer", (head,))
 

@@ -29,7 +29,7 @@ class Scene:
     def __init__(self) -> None:
         self.community, self.members = rules.new_community("ada", "ben", "cleo")
         self.manager = self.members["manager"].user
-        self._set(visibility=Community.Visibility.PUBLIC, auto_approve=False)
+        self._set(visibility=Community.Visibility.PUBLIC, joining="request")
 
     def _set(self, **fields: Any) -> None:
         self.community = services.update_community(self.manager, self.community.pk, **fields)

@@ -24,7 +24,7 @@ WELCOME = "Your participation will be reflected in all active decision results."
 def house() -> tuple[Community, dict[str, Membership]]:
     """A members-only community whose managers look at applications."""
     community, members = factories.community("ada", "ben", name="Maple Court", description="Forty flats.")
-    services.update_community(members["manager"].user, community.pk, auto_approve=False)
+    services.update_community(members["manager"].user, community.pk, joining="request")
     community.refresh_from_db()
     return community, members
 
@@ -233,11 +233,11 @@ def test_another_persons_application_can_not_be_withdrawn(house, stranger: User)
 
 def test_whoever_founds_a_community_is_its_manager(stranger: User) -> None:
     response = as_(stranger).post(
-        reverse("community-create"), {"name": "Rowers", "description": "", "visibility": "public", "auto_approve": "on"}
+        reverse("community-create"), {"name": "Rowers", "description": "", "visibility": "public", "joining": "open"}
     )
     community = Community.objects.get(name="Rowers")
     assert response["Location"] == reverse("community", args=[community.pk])
-    assert (community.visibility, community.auto_approve) == ("public", True)
+    assert (community.visibility, community.joining) == ("public", "open")
     assert Membership.objects.get(community=community).is_manager
 
 
@@ -252,7 +252,9 @@ def test_whoever_founds_a_community_is_its_manager(stranger: User) -> None:
 )
 def test_what_is_wrong_with_a_new_community_is_said_beside_the_field(house, stranger, fields, field, error) -> None:
     with nothing_written():
-        response = as_(stranger).post(reverse("community-create"), {"visibility": "members", **fields})
+        response = as_(stranger).post(
+            reverse("community-create"), {"visibility": "members", "joining": "request", **fields}
+        )
     assert response.status_code == 400
     assert error in response.context["form"].errors[field][0]
 

@@ -78,6 +78,8 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no decision {decision}.")
             if row.status == Decision.Status.DRAFT:
                 raise CommandError(f"Decision {decision} is a draft: it has no result to calculate.")
+            if row.status == Decision.Status.CALLED_OFF:
+                raise CommandError(f"Decision {decision} was called off: it has no result.")
             return [row.community]
         chosen = Community.objects.order_by("pk")
         if community is None:

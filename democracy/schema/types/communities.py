@@ -6,17 +6,29 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import strawberry
+from asgiref.sync import sync_to_async
 
 from accounts import schema as accounts_schema
-from accounts.api import Info, Node, node_id, of_row
+from accounts.api import Info, Node, node_id, of_row, pk_of
 from accounts.schema import Account, ApiToken
 from democracy import models
 from democracy.access import Viewer
+from democracy.presenting import addresses
 from democracy.reading import communities as reading_communities
+from democracy.reading.notices import unread_count
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
-from democracy.schema.scalars import ApplicationStatus, CommunityVisibility, DecisionStatus, Role
+from democracy.schema.scalars import (
+    ApplicationStatus,
+    CommunityVisibility,
+    DecisionStatus,
+    InvitationState,
+    Joining,
+    Role,
+)
 from democracy.schema.types.belonging import community_of
 from democracy.schema.types.decisions import DECISIONS, Decision
+from democracy.schema.types.invitations import INVITATIONS, LINKS, Invitation, InvitationLink
+from democracy.schema.types.notices import OWN_NOTICES, Notice, NoticePreference, preferences_of
 from democracy.schema.types.people import Member
 
 COMMUNITIES = Listing(reading_communities.communities_listed, ("name", "pk"))
@@ -34,7 +46,6 @@ class Community(Node):
     row: strawberry.Private[models.Community]
     name: str = of_row()
     description: str = of_row()
-    auto_approve: bool = of_row("Whether applications are approved at once.")
     created_at: datetime = of_row()
 
     @classmethod
@@ -44,6 +55,28 @@ class Community(Node):
     @strawberry.field
     def visibility(self) -> CommunityVisibility:
         return CommunityVisibility(self.row.visibility)
+
+    @strawberry.field
+    def joining(self) -> Joining:
+        return Joining(self.row.joining)
+
+    @strawberry.field(
+        description="Whether applications are approved at once.", deprecation_reason="Use joining, which says more."
+    )
+    def auto_approve(self) -> bool:
+        return self.row.joining == models.Community.Joining.OPEN
+
+    @strawberry.field(
+        description="The address of the openings and closings of its decisions as a calendar (iCalendar), for whoever "
+        "may read them."
+    )
+    def calendar_address(self) -> str:
+        return addresses.of_community("community-calendar", self.row.pk)
+
+    @strawberry.field(description="The address of its Atom feed; null where not everybody may read its decisions.")
+    def feed_address(self) -> str | None:
+        is_public = self.row.visibility == models.Community.Visibility.PUBLIC
+        return addresses.of_community("community-feed", self.row.pk) if is_public else None
 
     @strawberry.field(description="All members, the anonymous ones among them.")
     async def member_count(self, info: Info) -> int:
@@ -59,13 +92,20 @@ class Community(Node):
         row = await info.context.load(_own_applications, self.row.pk)
         return Application(row=row) if row is not None else None
 
-    @strawberry.field(description="The decisions that you may see, those that close last first.")
+    @strawberry.field(
+        description="The decisions that you may see, those that close last first; those that have all words of "
+        "`search`, of which ten count."
+    )
     async def decisions(
-        self, info: Info, status: DecisionStatus | None = None, first: int = DEFAULT_PAGE, after: str | None = None
+        self,
+        info: Info,
+        status: DecisionStatus | None = None,
+        search: str = "",
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
     ) -> Connection[Decision]:
-        return await DECISIONS.page(
-            info, Page.of(first, after), Decision.of, parent=self.row.pk, status=status.value if status else None
-        )
+        given = {"status": status.value if status else None, "search": search}
+        return await DECISIONS.page(info, Page.of(first, after), Decision.of, parent=self.row.pk, **given)
 
     @strawberry.field(
         description="The members whom you may know, by name; those who have all words of `search`, of which ten count."
@@ -93,6 +133,33 @@ class Community(Node):
     ) -> Connection[Application]:
         return await PENDING.page(info, Page.of(first, after), lambda row: Application(row=row), parent=self.row.pk)
 
+    @strawberry.field(
+        description="Whom the community has invited, by address; for managers. Those who have all words of `search` in "
+        "address or name, of which ten count."
+    )
+    async def invitations(
+        self,
+        info: Info,
+        search: str = "",
+        state: InvitationState | None = None,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+    ) -> Connection[Invitation]:
+        return await INVITATIONS.page(
+            info,
+            Page.of(first, after),
+            lambda row: Invitation(row=row),
+            parent=self.row.pk,
+            search=search,
+            state=state.value if state else "",
+        )
+
+    @strawberry.field(description="The links by which people may join, the newest first; for managers.")
+    async def invitation_links(
+        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[InvitationLink]:
+        return await LINKS.page(info, Page.of(first, after), lambda row: InvitationLink(row=row), parent=self.row.pk)
+
 
 def _member_counts(viewer: Viewer, ids: list[int]) -> Mapping[int, int]:
     return reading_communities.member_counts(ids)
@@ -110,6 +177,9 @@ def _own_applications(viewer: Viewer, communities: list[int]) -> Mapping[int, mo
 class Person:
     name: str
     handle: str
+    email: str | None = strawberry.field(
+        default=None, description="While the application is pending; null for people who can't sign in."
+    )
 
 
 @strawberry.type(description="A wish to join a community. Seen by whoever applied and by managers.")
@@ -125,7 +195,8 @@ class Application(Node):
 
     @strawberry.field
     def applicant(self) -> Person:
-        return Person(name=self.row.user.name, handle=self.row.user.handle)
+        user, is_pending = self.row.user, self.row.status == models.Application.Status.PENDING
+        return Person(name=user.name, handle=user.handle, email=user.email if is_pending else None)
 
     @strawberry.field
     async def community(self, info: Info) -> Community:
@@ -152,3 +223,16 @@ class Me(Account):
         self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
     ) -> Connection[Application]:
         return await OWN_APPLICATIONS.page(info, Page.of(first, after), lambda row: Application(row=row))
+
+    @strawberry.field(description="Your notices, the newest first.")
+    async def notices(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Notice]:
+        return await OWN_NOTICES.page(info, Page.of(first, after), Notice.of)
+
+    @strawberry.field(description="The number of your notices that you have not read.")
+    async def unread_notices(self, info: Info) -> int:
+        return await sync_to_async(unread_count)(info.context.viewer)
+
+    @strawberry.field(description="How you are told of each kind of thing in a community.")
+    async def notice_preferences(self, info: Info, community_id: strawberry.ID) -> list[NoticePreference]:
+        pk = pk_of("Community", community_id, field="community_id")
+        return await info.context.load(preferences_of, pk) or []

@@ -1,0 +1,113 @@
+"""The sweep: it adds the notices of what time brings to decisions, each once, with a mark in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, F, OuterRef
+
+from democracy import access
+from democracy.database import clock
+from democracy.models import Decision, DecisionSnapshot, NoticeMark
+from democracy.models.decisions import DecisionQuerySet
+from democracy.notices import outbox, recipients
+from democracy.notices.kinds import Kind
+from democracy.notices.outbox import Draft
+
+What = NoticeMark.What
+# Whoever has not voted is told so a day before closing; in shorter decisions when half of the time is over.
+CLOSES_SOON = timedelta(days=1)
+# A calculation that fails is told to managers once a day, and not of failures long ago.
+_LATELY = timedelta(hours=1)
+
+
+def sweep() -> None:
+    """Add the notices that are due by the clock."""
+    now = clock.now()
+    for decision in _unmarked(Decision.objects.open(now), What.OPENED):
+        _tell(decision, What.OPENED, lambda one: _drafts(one, Kind.OPENED, recipients.members(one.community_id)))
+    for decision in _unmarked(Decision.objects.open(now), What.HALF_TIME):
+        if _remaining(decision, now) <= _duration(decision) / 2:
+            _tell(decision, What.HALF_TIME, _followed)
+    for decision in _unmarked(Decision.objects.open(now), What.CLOSES_SOON):
+        if _remaining(decision, now) <= min(CLOSES_SOON, _duration(decision) / 2):
+            _tell(decision, What.CLOSES_SOON, _closes_soon)
+    final = DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True)
+    for decision in _unmarked(Decision.objects.closed(now).filter(Exists(final)), What.RESULT):
+        _tell(decision, What.RESULT, lambda one: _drafts(one, Kind.RESULT, recipients.members(one.community_id)))
+    _tell_of_failures(now)
+
+
+def _unmarked(decisions: DecisionQuerySet, what: str) -> list[Decision]:
+    marks = NoticeMark.objects.filter(decision=OuterRef("pk"), what=what)
+    return list(decisions.filter(~Exists(marks)).order_by("pk"))
+
+
+def _tell(decision: Decision, what: str, drafts: Callable[[Decision], list[Draft]]) -> None:
+    def mark() -> bool:
+        return NoticeMark.objects.get_or_create(decision=decision, what=what)[1]
+
+    outbox.add_and_mark(drafts(decision), mark)
+
+
+def _drafts(decision: Decision, kind: str, people: Iterable[int]) -> list[Draft]:
+    subject = f"decision:{decision.pk}"
+    return [
+        Draft(kind, subject, person, community_id=decision.community_id, decision_id=decision.pk) for person in people
+    ]
+
+
+def _closes_soon(decision: Decision) -> list[Draft]:
+    return _drafts(decision, Kind.CLOSES_SOON, recipients.members_without_ballot(decision))
+
+
+def _followed(decision: Decision) -> list[Draft]:
+    """Tell those whom others follow that these may get their ballot; not of decisions that hide what is inherited."""
+    if access.hides_ballots(decision):
+        return []
+    return [
+        Draft(
+            Kind.FOLLOWED,
+            f"decision:{decision.pk}",
+            person,
+            community_id=decision.community_id,
+            decision_id=decision.pk,
+            data={"followers": followers},
+        )
+        for person, followers in recipients.followed_without_ballot(decision).items()
+    ]
+
+
+def _tell_of_failures(now: datetime) -> None:
+    """Tell managers of failed calculations; not in decisions that hide ballots, of which nothing is told while open."""
+    failed = Decision.objects.published().exclude(calculation_error="")
+    failed = failed.filter(failed_revision__gte=F("input_revision"), failed_at__gt=now - _LATELY)
+    for decision in failed:
+        if not access.hides_ballots(decision):
+            subject = f"decision:{decision.pk}:{now:%Y-%m-%d}"
+            people = recipients.managers(decision.community_id)
+            outbox.add_and_mark(
+                [
+                    Draft(
+                        Kind.CALCULATION_FAILED,
+                        subject,
+                        person,
+                        community_id=decision.community_id,
+                        decision_id=decision.pk,
+                    )
+                    for person in people
+                ],
+                lambda: True,
+            )
+
+
+def _remaining(decision: Decision, now: datetime) -> timedelta:
+    assert decision.closes_at is not None
+    return decision.closes_at - now
+
+
+def _duration(decision: Decision) -> timedelta:
+    assert decision.closes_at is not None
+    assert decision.opens_at is not None
+    return decision.closes_at - decision.opens_at

@@ -1,0 +1,174 @@
+"""The words of a notice: a title, sentences, and the page that it leads to. Lists and mails say the same.
+
+A notice's words come from the rows as they are when it is read, so it never says more than its reader may see then.
+None names stars, or anybody but a followee who is gone, in the same words whether they left or became anonymous.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.formats import date_format
+
+from democracy.models import Decision, Notice
+from democracy.models.invitations import token_of
+from democracy.notices.kinds import Kind
+
+
+@dataclass(frozen=True)
+class Words:
+    """A notice in words. `button` says what opening `path` is for; `path` is an address on this site."""
+
+    title: str
+    text: str
+    path: str
+    button: str
+
+
+def words(notice: Notice) -> Words:
+    """Say a notice. Its community and decision are loaded."""
+    if notice.kind == Kind.INVITED:
+        return _invitation(notice)
+    if notice.decision is not None:
+        return _of_decision(notice, notice.decision)
+    return _of_community(notice)
+
+
+def _invitation(notice: Notice) -> Words:
+    community, question = notice.community, notice.decision
+    assert community is not None
+    who = notice.data["by"] or f"A manager of {community.name}"
+    once = "One press lets you in and signs you in. The link is yours alone: it works once, for 30 days."
+    path = reverse("invitation", args=[token_of(notice.data["key"])])
+    if question is None:
+        title = f"{who} invites you to {community.name}"
+        return Words(title, f"{title}, where people decide together. {once}", path, "Join")
+    return Words(
+        f"{community.name}: {question.title}",
+        f"{who} invites you to {community.name}, to vote on “{question.title}”. You can vote until "
+        f"{_moment(question)}. {once}",
+        path,
+        "Join and see the question",
+    )
+
+
+def _of_decision(notice: Notice, decision: Decision) -> Words:
+    path = reverse("decision", args=[decision.community_id, decision.pk])
+    community, question = decision.community.name, f"“{decision.title}”"
+    until = f"until {_moment(decision)}"
+    match notice.kind:
+        case Kind.OPENED:
+            return Words(
+                f"You can vote now: {decision.title}",
+                f"{community} decides on {question}. You can vote {until}.",
+                path,
+                "Look and vote",
+            )
+        case Kind.CLARIFIED:
+            return Words(
+                f"Clarified: {decision.title}",
+                f"In {community}, something was added to {question}. You can change your ballot {until}.",
+                path,
+                "Read it",
+            )
+        case Kind.CALLED_OFF:
+            return Words(
+                f"Called off: {decision.title}",
+                f"{community} does not decide on {question} after all. There will be no result. The page says why.",
+                path,
+                "Read why",
+            )
+        case Kind.CLOSES_SOON:
+            return Words(
+                f"Closes soon: {decision.title}",
+                f"You have not voted on {question} in {community} yourself. You can vote {until}.",
+                path,
+                "Vote",
+            )
+        case Kind.FOLLOWED:
+            people = int(notice.data["followers"])
+            follow = "1 person follows you" if people == 1 else f"{people} people follow you"
+            return Words(
+                f"{follow}: {decision.title}",
+                f"{follow} in {community}, and you have not voted on "
+                f"{question}. If you vote, those who do not vote themselves may get your ballot. You can vote "
+                f"{until}.",
+                path,
+                "Vote",
+            )
+        case Kind.INHERITED_MOVED:
+            return Words(
+                f"Your inherited ballot has changed: {decision.title}",
+                f"In {community}, people you follow "
+                f"have changed what you inherit on {question}. Look whether you agree, or vote yourself "
+                f"{until}.",
+                path,
+                "Look at it",
+            )
+        case Kind.RESULT:
+            results = reverse("decision-results", args=[decision.community_id, decision.pk])
+            return Words(
+                f"The result is there: {decision.title}",
+                f"{community} has decided on {question}. This is the final result.",
+                results,
+                "See the result",
+            )
+        case _:
+            return Words(
+                f"Not calculated: {decision.title}",
+                f"The result of {question} in {community} could not be "
+                "calculated. It will be tried again. If that does not help, ask whoever runs this site.",
+                path,
+                "Look at it",
+            )
+
+
+def _of_community(notice: Notice) -> Words:
+    community = notice.community
+    assert community is not None
+    page = reverse("community", args=[community.pk])
+    match notice.kind:
+        case Kind.APPLICATION_DECIDED if notice.data["approved"]:
+            return Words(
+                f"Welcome to {community.name}",
+                f"You are a member of {community.name} now. You can vote in its decisions.",
+                page,
+                "Look around",
+            )
+        case Kind.APPLICATION_DECIDED:
+            return Words(
+                f"Your application to {community.name}",
+                f"A manager of {community.name} has decided not to let you in.",
+                page,
+                "See the community",
+            )
+        case Kind.APPLICATION_WAITING:
+            manage = reverse("community-manage", args=[community.pk])
+            return Words(
+                f"Somebody wants to join {community.name}",
+                "Their application waits for a manager to decide on it.",
+                manage,
+                "Decide on it",
+            )
+        case Kind.NEW_FOLLOWER:
+            return Words(
+                f"You have a new follower in {community.name}",
+                "If they do not vote themselves, they may get your ballot.",
+                reverse("followings"),
+                "See who follows you",
+            )
+        case _:
+            return Words(
+                f"You lost somebody you follow in {community.name}",
+                f"{notice.data['name']} has left or "
+                "can't be followed any more, so you get no ballot from them. Vote yourself, or follow "
+                "somebody else.",
+                reverse("followings"),
+                "Whom you follow",
+            )
+
+
+def _moment(decision: Decision) -> str:
+    assert decision.closes_at is not None
+    return f"{date_format(decision.closes_at, 'l, j F Y, H:i')} UTC"
