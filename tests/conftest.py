@@ -26,7 +26,6 @@ _CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google
 CHROMIUM = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
 
 _TESTS = Path(__file__).parent
-_BROWSERS = 2
 
 
 def pytest_collection(session: pytest.Session) -> None:
@@ -61,8 +60,7 @@ def _long_ones_first(items: list[pytest.Item], *, workers: int) -> list[pytest.I
     """Order the items so that every worker begins with its share of the long ones, file by file.
 
     Each worker is given the same number of items in a row. In another order, some worker would still be busy with a
-    long one when all others have nothing left to do. Two workers share what needs a browser: each starts a browser and
-    a server of its own.
+    long one when all others have nothing left to do.
     """
     files: dict[Path, list[pytest.Item]] = {}
     short = []
@@ -70,10 +68,8 @@ def _long_ones_first(items: list[pytest.Item], *, workers: int) -> list[pytest.I
         is_long = item.path.is_relative_to(_TESTS) and item.path.relative_to(_TESTS).as_posix().startswith(LONG)
         (files.setdefault(item.path, []) if is_long else short).append(item)
     shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for path, of_file in sorted(files.items(), key=lambda file: len(file[1]), reverse=True):
-        in_browser = path.is_relative_to(_TESTS / "test_browser")
-        among = shares[:_BROWSERS] if in_browser else shares[_BROWSERS:] or shares
-        min(among, key=len).extend(of_file)
+    for of_file in sorted(files.values(), key=len, reverse=True):
+        min(shares, key=len).extend(of_file)
     ordered: list[pytest.Item] = []
     rest = iter(short)
     for number, share in enumerate(shares):

@@ -29,6 +29,7 @@ from democracy.reading.ballots import ballot_rows, ballots_shown, columns_of, re
 from democracy.reading.own_ballots import own_ballot, own_ballots
 from democracy.recalculation import audits, recalculate_community
 from democracy.recalculation.staging import forget_everything
+from democracy.recalculation.storing import record_failure
 from tests import factories, rules
 from tests.test_graphql.api import ask, client_of, id_of, post
 
@@ -128,7 +129,9 @@ class TestHiddenBallots:
             told.append(ask(town.manager, query, id=id_of(town.decision))["decision"])
             town.calculate()
             told.append(ask(town.manager, query, id=id_of(town.decision))["decision"])
-        assert told == [nothing] * 6
+        record_failure(town.decision, rules.revision(town.community), "Bea gave five stars")
+        told.append(ask(town.manager, query, id=id_of(town.decision))["decision"])
+        assert told == [nothing] * 7
 
     def test_whoever_follows_somebody_makes_every_hidden_decision_stale_whoever_has_voted(self, town: Town) -> None:
         town.vote("bob", ["parks"], Ash=1)
@@ -161,12 +164,20 @@ class TestHiddenBallots:
             assert result["revision"] is None
             assert re.search(r"T\d\d:00:00\+", result["calculatedAt"])
 
-    def test_the_log_has_nothing_of_a_vote(self, town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    def test_the_log_has_nothing_of_a_vote(
+        self, town: Town, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+    ) -> None:
         with caplog.at_level("INFO", "crowdvote.events"):
-            town.vote("bea", Ash=5)
-            town.calculate()
-            services.withdraw_ballot(town["bea"].user, town.decision.pk)
-        assert [record.event for record in caplog.records] == []  # type: ignore[attr-defined]
+            with django_capture_on_commit_callbacks(execute=True):
+                town.vote("bea", Ash=5)
+                town.calculate()
+                services.withdraw_ballot(town["bea"].user, town.decision.pk)
+            assert [record.event for record in caplog.records] == []  # type: ignore[attr-defined]
+            shown = factories.decision(town.community, town.manager)
+            caplog.clear()
+            with django_capture_on_commit_callbacks(execute=True):
+                factories.vote(town["bea"], shown, Ash=5)
+        assert [record.event for record in caplog.records] == ["VOTE_CAST"]  # type: ignore[attr-defined]
 
 
 class TestTheUrn:
@@ -274,6 +285,31 @@ class TestNamesOfBallots:
         # Lists, searches and addresses ask the database the same question.
         named = StagedBallot.objects.filter(access.named_ballots(), decision=town.decision)
         assert [row.membership for row in named] == [town["bea"]]
+        row = StagedBallot.objects.select_related("membership").get(decision=town.decision, membership=town["bob"])
+        assert access.bears_pseudonym(row.membership, kind=row.kind, is_anonymous=row.is_anonymous)
+
+    def test_whoever_becomes_anonymous_is_not_named_on_the_way_to_what_others_inherit(self, db: None) -> None:
+        town = Town()
+        factories.follow(town["bob"], town["bea"])
+        factories.follow(town["bea"], town["manager"])
+        town.vote("manager", Ash=5)
+        town.calculate()
+        town.close()
+        services.set_anonymity(town["bea"].user, town.community.pk, anonymous=True, confirmed=True)
+        town.calculate()
+        bob, manager = town["bob"].user, town["manager"].user
+        query = """query($id: ID!) { decision(id: $id) {
+            myBallot { sources { path { name isAnonymous member { handle } } } } } }"""
+        (source,) = ask(bob, query, id=id_of(town.decision))["decision"]["myBallot"]["sources"]
+        assert source["path"] == [
+            {"name": bob.handle, "isAnonymous": False, "member": {"handle": bob.handle}},
+            {"name": access.ANONYMOUS, "isAnonymous": True, "member": None},
+            {"name": manager.handle, "isAnonymous": False, "member": {"handle": manager.handle}},
+        ]
+        explanation = explain_own(bob, town.decision)
+        assert explanation is not None
+        (line,) = explanation.sources
+        assert [(one.name, one.key, one.handle) for one in line.via] == [(access.ANONYMOUS, "", "")]
 
     def test_whoever_is_known_by_what_they_inherit_is_not_found_by_what_they_cast(self, db: None) -> None:
         town = Town()
