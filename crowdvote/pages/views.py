@@ -12,28 +12,28 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
+from accounts.requests import HtmxRequest
 from accounts.returning import no_page
 from crowdvote.pages.api_examples import api_examples
 from crowdvote.pages.example import WORKED, live_example
 from crowdvote.pages.privacy import contact_address, promise
 from democracy.ledger import signing
+from democracy.views.start import start
 
 logger = logging.getLogger(__name__)
 _VERIFIER = settings.BASE_DIR / "verify" / "crowdvote_verify.py"
 
 
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """Show the start page: an introduction, an example, and the way in; in a demo, its people."""
+def home(request: HtmxRequest) -> HttpResponse:
+    """Show the start page: to visitors an introduction, an example, and the way in; to everybody else what waits for
+    them. In a demo, both show its people.
+    """
     demo_people = User.objects.filter(is_demo=True, is_active=True).order_by("name", "handle")
-    return render(
-        request,
-        "home.html",
-        {
-            "example": live_example() or WORKED,
-            "demo_people": demo_people if settings.DEMO_SIGN_IN else demo_people.none(),
-        },
-    )
+    people = demo_people if settings.DEMO_SIGN_IN else demo_people.none()
+    if request.user.is_authenticated:
+        return start(request, demo_people=people.exclude(pk=request.user.pk))
+    return render(request, "home.html", {"example": live_example() or WORKED, "demo_people": people})
 
 
 @no_page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from democracy.database import clock
 from democracy.models import Decision, Membership, Notice
@@ -27,15 +27,20 @@ def _best(microstars: Sequence[int]) -> list[int]:
     return [place for place, number in enumerate(microstars) if number == most]
 
 
-def tell(decision: Decision, members: Sequence[int]) -> None:
-    """Tell these members, once a day, that what they inherit has moved. Call it in the calculation's transaction."""
+def tell(decision: Decision, moved: Mapping[int, bytes]) -> None:
+    """Tell these members, once a day, that what they inherit has moved. Call it in the calculation's transaction.
+
+    `moved`: the packed ballot that each inherited before, by member. The notice keeps it, so that its reader can see
+    how it moved.
+    """
     subject = f"decision:{decision.pk}:{clock.now():%Y-%m-%d}"
+    members = list(moved)
     for start in range(0, len(members), _ROWS):
         theirs = Membership.objects.filter(pk__in=members[start : start + _ROWS])
         # Nobody else can sign in, and in an import that is everybody.
         theirs = theirs.exclude(user__email=None, user__is_demo=False)
         told = Notice.objects.filter(kind=Kind.INHERITED_MOVED, subject=subject, decision=decision)
-        people = theirs.exclude(user__in=told.values("person")).values_list("user", flat=True)
+        people = theirs.exclude(user__in=told.values("person")).values_list("pk", "user")
         outbox.add_many(
             Draft(
                 Kind.INHERITED_MOVED,
@@ -43,6 +48,7 @@ def tell(decision: Decision, members: Sequence[int]) -> None:
                 person,
                 community_id=decision.community_id,
                 decision_id=decision.pk,
+                data={"before": list(unpack_one(moved[member]))},
             )
-            for person in people
+            for member, person in people
         )

@@ -127,6 +127,41 @@ def sources_sentence(
     return f"{stars_text(microstars)}: {', '.join(parts)}"
 
 
+# --- A ballot that somebody inherits ----------------------------------------------------------------------------------
+
+
+def inherited_sentence(titles: Sequence[str], microstars: Sequence[int]) -> str:
+    """ "You inherit a ballot that gives “Oak” the most stars (4.5)."."""
+    best = _best(microstars)
+    if not best:
+        return "You inherit a ballot that gives no stars."
+    names = listed([quoted(titles[place]) for place in best])
+    return f"You inherit a ballot that gives {names} the most stars ({stars_text(max(microstars))})."
+
+
+def moved_sentence(titles: Sequence[str], before: Sequence[int], after: Sequence[int]) -> str:
+    """Say how an inherited ballot moved: the choice that moved most, and which one was best rated before if another is
+    now; "" where it is as it was.
+    """
+    most = max(range(len(titles)), key=lambda place: abs(after[place] - before[place]))
+    if before[most] == after[most]:
+        return ""
+    went = f"{quoted(titles[most])} went from {stars_text(before[most])} to {stars_text(after[most])} stars"
+    were = _best(before)
+    if were == _best(after):
+        return f"{went}."
+    if not were:
+        return f"{went}; before, it gave no stars."
+    names = listed([quoted(titles[place]) for place in were])
+    return f"{went}; before, {names} had the most."
+
+
+def _best(microstars: Sequence[int]) -> list[int]:
+    """The places of the best rated choices; none where all have 0 stars."""
+    most = max(microstars, default=0)
+    return [place for place, number in enumerate(microstars) if number == most] if most else []
+
+
 # --- Results ----------------------------------------------------------------------------------------------------------
 
 

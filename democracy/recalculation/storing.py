@@ -52,9 +52,8 @@ def store(
     shown = DecisionSnapshot.objects.filter(decision=decision).order_by("-revision").first()
     changed = list(_changed_rows(decision, staged))
     rows = [(member, row) for member, row, _ in changed]
-    moved = (
-        [] if final or access.hides_ballots(decision) else [one for one, row, old in changed if _has_moved(old, row)]
-    )
+    is_told = not final and not access.hides_ballots(decision)
+    moved = {member: old[1] for member, row, old in changed if is_told and _has_moved(old, row)}
     shows = final or is_due(decision, shown, staged.revision, result)
     with turn(), transaction.atomic():
         claim.hold()

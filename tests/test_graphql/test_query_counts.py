@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts import services as accounts
 from accounts.models import User
 from democracy import recalculation, services
-from democracy.models import Community, Membership
+from democracy.models import Community, Decision, Following, Membership
 from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, client_of, id_of
@@ -129,6 +130,29 @@ DECISION = (
 )
 FOLLOWINGS = page("followings(first: 5)", "tags followee { name }"), page("followers(first: 5)", "follower { name }")
 
+
+def more_of_the_start(scene: Scene, number: int) -> None:
+    """Give the manager decisions to vote on that they inherit in, results, drafts, pinned ones and applications."""
+    community, manager, ann = scene.community, scene.manager, scene.members["ann"]
+    if not Following.objects.filter(follower=manager, followee=ann).exists():
+        factories.follow(manager, ann)
+    ended = [factories.decision(community, manager.user) for _ in range(number)]
+    for decision in [*ended, *(factories.decision(community, manager.user) for _ in range(number))]:
+        factories.vote(ann, decision, Ash=4)
+    for decision in ended:
+        factories.close(decision)
+    for _ in range(number):
+        factories.draft(community, manager.user)
+    for decision in ended[: 1 if number == 1 else 3]:
+        services.pin_decision(manager.user, decision.pk, pinned=True)
+    recalculate = recalculation.recalculate_community
+    recalculate(community.pk)
+    for decision in Decision.objects.open(timezone.now()).filter(community=community):
+        factories.vote(ann, decision, Birch=5)
+    recalculate(community.pk)
+    more_applications(scene, number)
+
+
 LISTS: dict[str, tuple[Grow, str]] = {
     "my memberships": (
         more_communities,
@@ -182,6 +206,19 @@ LISTS: dict[str, tuple[Grow, str]] = {
     "applications": (
         more_applications,
         of_community(page("applications(first: 40)", "message applicant { name } community { name }")),
+    ),
+    "my start": (
+        more_of_the_start,
+        "{ me { "
+        + page(
+            "openDecisions(voted: false, first: 100)",
+            "title community { name } myBallot { kind lastMove { at before { stars choice { title } } } }",
+        )
+        + page("newResults", "title result { winner { title } }")
+        + page("pinnedDecisions", "title")
+        + page("drafts", "title")
+        + page("waitingApplications", "message applicant { name } community { name }")
+        + " } }",
     ),
     "my tokens": (more_tokens, "{ me { apiTokens { id name lastUsedAt } } }"),
 }

@@ -15,6 +15,7 @@ from democracy import models
 from democracy.access import Viewer
 from democracy.presenting import addresses
 from democracy.reading import communities as reading_communities
+from democracy.reading import start
 from democracy.reading.notices import unread_count
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
 from democracy.schema.scalars import (
@@ -36,6 +37,11 @@ MEMBERS = Listing(reading_communities.members_of_communities, ("user__sort_name"
 PENDING = Listing(reading_communities.pending_applications_to, ("created_at", "pk"), "community_id")
 OWN_MEMBERSHIPS = Listing(reading_communities.own_memberships, ("community__name", "pk"))
 OWN_APPLICATIONS = Listing(reading_communities.own_applications, ("-pk",))
+OPEN_DECISIONS = Listing(start.open_decisions, ("closes_at", "pk"))
+NEW_RESULTS = Listing(start.new_results, ("-closes_at", "-pk"))
+OWN_DRAFTS = Listing(start.own_drafts, ("-pk",))
+PINNED = Listing(start.pinned_decisions, ("-closes_at", "-pk"))
+WAITING = Listing(start.waiting_applications, ("created_at", "pk"))
 
 
 @strawberry.type(
@@ -223,6 +229,42 @@ class Me(Account):
         self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
     ) -> Connection[Application]:
         return await OWN_APPLICATIONS.page(info, Page.of(first, after), lambda row: Application(row=row))
+
+    @strawberry.field(
+        description="The open decisions of your communities, those that close first first; with `voted`, only those in "
+        "which you have, or have not, cast a ballot."
+    )
+    async def open_decisions(
+        self, info: Info, voted: bool | None = None, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[Decision]:
+        return await OPEN_DECISIONS.page(info, Page.of(first, after), Decision.of, voted=voted)
+
+    @strawberry.field(
+        description="The decisions of your communities that closed in the last "
+        f"{start.NEW_FOR.days} days and have a final result, the newest first."
+    )
+    async def new_results(
+        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[Decision]:
+        return await NEW_RESULTS.page(info, Page.of(first, after), Decision.of)
+
+    @strawberry.field(
+        description="The decisions that managers of your communities pinned, those that close last first."
+    )
+    async def pinned_decisions(
+        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[Decision]:
+        return await PINNED.page(info, Page.of(first, after), Decision.of)
+
+    @strawberry.field(description="The drafts in communities that you manage, the newest first.")
+    async def drafts(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Decision]:
+        return await OWN_DRAFTS.page(info, Page.of(first, after), Decision.of)
+
+    @strawberry.field(description="The applications that wait for you in communities that you manage, oldest first.")
+    async def waiting_applications(
+        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[Application]:
+        return await WAITING.page(info, Page.of(first, after), lambda row: Application(row=row))
 
     @strawberry.field(description="Your notices, the newest first.")
     async def notices(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Notice]:
