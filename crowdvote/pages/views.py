@@ -7,6 +7,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -66,6 +68,29 @@ def privacy(request: HttpRequest) -> HttpResponse:
         "promise": promise(),
     }
     return render(request, "privacy.html", context)
+
+
+@no_page
+@require_safe
+def manifest(request: HttpRequest) -> HttpResponse:
+    """Return what browsers need to put the site among a person's apps."""
+    icons = (("icon-192", 192, "any"), ("icon-512", 512, "any"), ("maskable-512", 512, "maskable"))
+    content = {
+        "name": "CrowdVote",
+        "short_name": "CrowdVote",
+        "description": "Decide together, and see how.",
+        "id": reverse("home"),
+        "start_url": reverse("home"),
+        "scope": reverse("home"),
+        "display": "minimal-ui",
+        "background_color": "#f6f7f9",
+        "theme_color": "#3d4fb5",
+        "icons": [
+            {"src": static(f"icons/{name}.png"), "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
+            for name, size, purpose in icons
+        ],
+    }
+    return JsonResponse(content, content_type="application/manifest+json")
 
 
 @no_page

@@ -314,7 +314,7 @@ class BallotSearch(forms.Form):
         "cast": "Cast",
         "inherited": "Inherited",
         "abstained": "Abstained",
-        "lobbyist": "Lobbyists'",
+        "lobbyist": "Lobbyists', not counted",
     }
     q = forms.CharField(required=False, max_length=100)
     kind = forms.ChoiceField(required=False, choices=list(KINDS.items()))

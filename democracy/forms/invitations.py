@@ -79,7 +79,11 @@ def _read(data: bytes) -> MemberList:
 
 class InvitationLinkForm(_LeadsToADecision):
     role = forms.ChoiceField(
-        label="People come in as", choices=Membership.Role.choices, initial=Membership.Role.VOTER, required=False
+        label="People come in as",
+        choices=Membership.Role.choices,
+        initial=Membership.Role.VOTER,
+        required=False,
+        help_text="Voters are counted. Lobbyists, such as an adviser, may vote and be followed, but are not counted.",
     )
     needs_approval = forms.BooleanField(
         label="A manager decides on each person",

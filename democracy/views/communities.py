@@ -76,6 +76,8 @@ def community(request: HtmxRequest, community_id: int) -> HttpResponse:
         "closed": reading_decisions.decision_rows(closed),
         "pinned": (pinned := reading_decisions.pinned_decisions(request.user, context["community"])),
         "nothing_open": "No other decision is open at the moment." if pinned else "No decision is open at the moment.",
+        "is_new": not (pinned or closed.paginator.count or decisions[Decision.Status.OPEN])
+        and not decisions[Decision.Status.SCHEDULED],
         "managers": reading_communities.members_of(request.user, context["community"], role="manager"),
         "waiting": reading_communities.pending_applications(request.user, context["community"]).count(),
     }

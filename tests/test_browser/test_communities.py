@@ -229,7 +229,7 @@ async def test_a_name_that_nobody_has_is_said_not_to_be_there(page: Page) -> Non
     await expect(note).to_be_hidden()
     await page.get_by_label("Find somebody").fill("Nobody at all")
     await page.keyboard.press("Tab")
-    await expect(note).to_have_text("Nobody here has this name or handle.")
+    await expect(note).to_have_text("Nobody here has this name or @name.")
     await page.get_by_label("Find somebody").fill("")
     await page.keyboard.press("Tab")
     await expect(note).to_be_hidden()

@@ -88,6 +88,26 @@ def test_the_list_of_communities_takes_as_many_queries_for_50_as_for_1(stranger:
     assert queries(client, address) == few
 
 
+def test_a_new_community_tells_its_manager_to_invite_to_ask_and_to_publish() -> None:
+    community, members = factories.community(name="New Lane")
+    manager, address = members["manager"].user, reverse("community", args=[community.pk])
+
+    def first_steps(user: User) -> list[bool]:
+        shown = text(as_(user).get(address))
+        steps = {"community-invitations": "Invite people", "decision-create": "Write a question"}
+        return [f'href="{reverse(name, args=[community.pk])}">{words}' in shown for name, words in steps.items()]
+
+    assert first_steps(manager) == [True, True]
+    member = factories.join(community, factories.person()).user
+    assert first_steps(member) == [False, False]
+    assert "Nothing has been asked here yet." in text(as_(member).get(address))
+    drafted = factories.draft(community, manager)
+    preview = reverse("decision-preview", args=[community.pk, drafted.pk])
+    assert f'href="{preview}">Look at your draft' in text(as_(manager).get(address))
+    services.publish_decision(manager, drafted.pk)
+    assert first_steps(manager) == [False, False]
+
+
 def test_a_members_only_community_tells_a_stranger_its_name_and_description_only(house, stranger: User) -> None:
     community, members = house
     factories.decision(community, members["manager"].user, title="Secret question")

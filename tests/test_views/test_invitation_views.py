@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urlsplit
+
 import pytest
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,6 +14,7 @@ from accounts.models import User
 from democracy import services
 from democracy.models import Community, Decision, Invitation, Membership
 from democracy.models.invitations import token_of
+from democracy.notices import sending
 from democracy.services import Invitee
 from tests import factories
 from tests.test_views.browsing import as_, nothing_written, text, told
@@ -108,6 +112,21 @@ def test_one_press_on_the_mails_link_joins_signs_in_and_shows_the_question(house
     assert (again.status_code, "Send a sign-in link to new@example.org" in text(again)) == (410, True)
     assert as_(None).post(address).status_code == 410
     assert as_(None).get(reverse("invitation", args=["made-up"])).status_code == 410
+
+
+@pytest.mark.parametrize("name", ["", "Mary Ann"])
+def test_from_the_mail_to_a_cast_ballot_it_takes_two_presses_and_the_stars(house, name: str) -> None:
+    _, _, decision = house
+    invited(house, name=name)
+    sending.deliver_mails()
+    link = re.search(r"http://\S+", mail.outbox[-1].body)[0]
+    client = as_(None)
+    joined = client.post(urlsplit(link).path, follow=True)
+    form = joined.context["form"]
+    stars = {rating["name"]: "4" for rating in form.ratings()}
+    assert [path for path, _ in joined.redirect_chain] == [page(house[0], "decision", decision.pk)]
+    cast = client.post(page(house[0], "vote_submit", decision.pk), stars, follow=True)
+    assert "<strong>You voted.</strong> You can change your ballot until" in text(cast)
 
 
 def test_somebody_who_is_signed_in_as_another_is_told_so(house) -> None:
