@@ -73,6 +73,7 @@ LENGTHS = {
     "Ballot.sources": 20,
     "Ballot.stars": 10,
     "Ballot.tags": 3,
+    "BallotMove.before": 10,
     "Decision.choices": 10,
     "Decision.clarifications": 3,
     "Decision.tags": 10,

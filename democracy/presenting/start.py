@@ -95,7 +95,7 @@ def _first(rows: DecisionQuerySet) -> list[Decision]:
 
 
 def _inherited(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, Inherited]:
-    """What the viewer inherits in these decisions, where it is told."""
+    """Say the ballots that the viewer inherits in these decisions, where they are told."""
     ballots = {pk: one for pk, one in own_ballots(viewer, decisions).items() if one.kind == StagedBallot.Kind.INHERITED}
     moves = reading.moves(viewer, ballots.values())
     choices = choices_of(ballots)

@@ -1,4 +1,4 @@
-"""What waits for oneself, in all communities, by the API."""
+"""Decisions, applications and results that wait for oneself, by the API."""
 
 from __future__ import annotations
 
