@@ -73,6 +73,7 @@ LENGTHS = {
     "Ballot.sources": 20,
     "Ballot.stars": 10,
     "Ballot.tags": 3,
+    "Community.webhooks": 3,
     "Decision.choices": 10,
     "Decision.clarifications": 3,
     "Decision.tags": 10,
@@ -91,6 +92,7 @@ LENGTHS = {
     "Source.path": 3,
     "TieBreak.choices": 3,
     "TieBreak.numbers": 3,
+    "Webhook.deliveries": 20,
     "WhatIf.decisionsChanged": 20,
     "WhatIf.mySourcesAfter": 20,
 }
