@@ -93,6 +93,7 @@ LENGTHS = {
     "TieBreak.choices": 3,
     "TieBreak.numbers": 3,
     "Webhook.deliveries": 20,
+    "Webhook.events": 3,
     "WhatIf.decisionsChanged": 20,
     "WhatIf.mySourcesAfter": 20,
 }

@@ -61,7 +61,7 @@ class Webhook(models.Model):
 
     @property
     def event_labels(self) -> list[str]:
-        """What it is told of, in words."""
+        """Words for what it is told of."""
         return [WebhookDelivery.Event(event).label for event in self.events]
 
 

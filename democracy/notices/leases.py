@@ -39,7 +39,7 @@ def end(model: type[Outgoing], keys: Collection[int], until: datetime, **changes
 
 
 def pause_after(attempts: int) -> timedelta:
-    """How long a row waits that was put off so many times."""
+    """The time that a row waits which was put off so many times."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(attempts, 10)))
 
 

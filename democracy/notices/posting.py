@@ -36,7 +36,7 @@ class Letter:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the `status`, None where there was none, and the `problem` in words, "" where it was taken."""
+    """The outcome: the `status`, None where there was none, and the `problem` in words, "" where it was taken."""
 
     status: int | None
     problem: str = ""

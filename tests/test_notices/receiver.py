@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ class Received:
 
 
 class Receiver:
-    """What was received. `statuses`: of the next answers, the last one for ever; `location`: a header of each."""
+    """The messages received. `statuses`: of the next answers, the last one for ever; `location`: a header of each."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -42,11 +43,11 @@ class Receiver:
 
 
 @contextmanager
-def receiving(receiver: Receiver) -> Iterator[int]:
-    """Serve the receiver. Yields the port."""
+def receiving(receiver: Receiver, *, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Serve the receiver, over TLS with a `context`. Yields the port."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             self.send_response(receiver.take(Received(self.path, headers, body)))
@@ -57,7 +58,14 @@ def receiving(receiver: Receiver) -> Iterator[int]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A client that ends the connection is none."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    if context is not None:
+        # The handshake is the connection's thread's.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
