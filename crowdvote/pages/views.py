@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts import sent_mails
 from accounts.models import User
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
 from accounts.returning import no_page
@@ -32,6 +33,7 @@ def home(request: HttpRequest) -> HttpResponse:
         {
             "example": live_example() or WORKED,
             "demo_people": demo_people if settings.DEMO_SIGN_IN else demo_people.none(),
+            "are_mails_shown": sent_mails.are_shown(),
         },
     )
 
