@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from csp.constants import NONE, SELF
 from csp.decorators import csp_replace, csp_update
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
@@ -29,8 +30,22 @@ def mails(request: HttpRequest) -> HttpResponse:
     return _unlisted(render(request, "accounts/mails.html", context))
 
 
+def framing(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponseBase]:
+    """Let a view show another page of this site in a frame."""
+    return csp_update({"frame-src": [SELF]})(view)
+
+
+def framed(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponseBase]:
+    """Let pages of this site alone show this view in a frame. It runs, loads and sends nothing."""
+    names = ("default-src", "script-src", "connect-src", "font-src", "base-uri", "form-action")
+    nothing = {name: [NONE] for name in names}
+    shown = {"style-src": ["'unsafe-inline'"], "img-src": ["data:"], "frame-ancestors": [SELF]}
+    opens_links = {"sandbox": ["allow-top-navigation-by-user-activation"]}
+    return csp_replace(nothing | shown | opens_links)(xframe_options_sameorigin(view))
+
+
 @never_cache
-@csp_update({"frame-src": [SELF]})
+@framing
 @require_safe
 def mail(request: HttpRequest, name: str) -> HttpResponse:
     """Show a mail with its text, its HTML and its headers.
@@ -42,21 +57,7 @@ def mail(request: HttpRequest, name: str) -> HttpResponse:
 
 @no_page
 @never_cache
-@xframe_options_sameorigin
-@csp_replace(
-    {
-        "default-src": [NONE],
-        "script-src": [NONE],
-        "connect-src": [NONE],
-        "font-src": [NONE],
-        "style-src": ["'unsafe-inline'"],
-        "img-src": ["data:"],
-        "base-uri": [NONE],
-        "form-action": [NONE],
-        "frame-ancestors": [SELF],
-        "sandbox": ["allow-top-navigation-by-user-activation"],
-    }
-)
+@framed
 @require_safe
 def mail_html(request: HttpRequest, name: str) -> HttpResponse:
     """Answer a mail's HTML for the frame on its page: it runs and loads nothing, and its links open the whole page.

@@ -36,6 +36,8 @@ class Receiver:
         self.received: list[Received] = []
         self.statuses = [204]
         self.location = ""
+        # Where it is.
+        self.port, self.url = 0, ""
 
     def take(self, received: Received) -> int:
         self.received.append(received)

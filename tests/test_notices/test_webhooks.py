@@ -14,7 +14,7 @@ from accounts.api import node_id
 from democracy import services
 from democracy.models import Community, Decision, Membership, Webhook, WebhookDelivery
 from democracy.models.webhooks import EVENTS
-from democracy.notices import leases, posting, sending, webhooks
+from democracy.notices import leases, payloads, posting, sending, webhooks
 from democracy.recalculation import recalculate_community
 from tests import factories, rules
 from tests.servers import free_port
@@ -128,7 +128,7 @@ def test_of_a_members_only_decision_no_result_is_told_but_one_that_a_manager_has
     delivery = WebhookDelivery.objects.select_related("webhook__community", "decision").get(event="decision.result")
 
     def told() -> dict:
-        return json.loads(webhooks.payloads.body(delivery))["data"]
+        return json.loads(payloads.body(delivery))["data"]
 
     assert (told()["decision"]["title"], told()["result"]) == ("A bench", None)
     published = services.publish_result(members["manager"].user, decision.pk)
@@ -145,13 +145,13 @@ def test_no_message_names_anybody_or_differs_by_what_is_hidden(town, webhook) ->
     )
     sending.notice_changes()
     delivery = WebhookDelivery.objects.select_related("webhook__community", "decision").get()
-    before = webhooks.payloads.body(delivery)
+    before = payloads.body(delivery)
     factories.vote(members["ada"], decision, Ash=5)
     recalculate_community(community.pk)
-    assert webhooks.payloads.body(delivery) == before
+    assert payloads.body(delivery) == before
     closed(town, decision)
     for one in WebhookDelivery.objects.select_related("webhook__community", "decision"):
-        text = webhooks.payloads.body(one).lower()
+        text = payloads.body(one).lower()
         assert not any(member.user.handle in text or member.user.name.lower() in text for member in members.values())
 
 
