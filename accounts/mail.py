@@ -17,6 +17,9 @@ from django.utils import timezone
 from accounts import codes
 from accounts.errors import MailNotSent
 
+# The backend of the embedded default, below.
+FILE_BACKEND = "accounts.mail.ConsoleAndFileBackend"
+
 
 def send_sign_in_link(address: str, url: str, *, code: str | None, purpose: str, is_closed: bool) -> None:
     """Mail `url` and `code` to `address` or, if the account is closed, say so instead. Raises MailNotSent."""

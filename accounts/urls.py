@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts import address_views, views
+from accounts import address_views, sent_mail_views, views
 
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
@@ -11,6 +11,9 @@ urlpatterns = [
     path("sign-out/", views.sign_out, name="sign-out"),
     path("welcome/", views.welcome, name="welcome"),
     path("welcome/handle/", views.handle_status, name="handle-status"),
+    path("mails/", sent_mail_views.mails, name="mails"),
+    path("mails/<str:name>/", sent_mail_views.mail, name="mail"),
+    path("mails/<str:name>/html/", sent_mail_views.mail_html, name="mail-html"),
     path("profile/", views.profile, name="profile"),
     path("profile/address/", address_views.address, name="address"),
     path("profile/tokens/", views.create_token, name="create-token"),

@@ -16,8 +16,9 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import codes, services
+from accounts import codes, sent_mails, services
 from accounts.errors import AccountError, InvalidLink, TooManyRequests
+from accounts.mail import FILE_BACKEND
 from accounts.models import User
 from accounts.ratelimit import client_of
 from accounts.returning import UNSAVED, no_page, purpose_of, signed_in
@@ -86,7 +87,8 @@ def sign_in_sent(request: HttpRequest) -> HttpResponse:
         "address": waiting and waiting["address"],
         "next": waiting["next"] if waiting else "",
         "minutes": settings.SESAME_MAX_AGE // 60,
-        "is_local": settings.EMAIL_BACKEND == "accounts.mail.ConsoleAndFileBackend",
+        "is_local": settings.EMAIL_BACKEND == FILE_BACKEND,
+        "are_mails_shown": sent_mails.are_shown(),
     }
     return render(request, "accounts/sign_in_sent.html", context, status=status_of(error) if error else 200)
 

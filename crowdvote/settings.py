@@ -258,6 +258,8 @@ EMAIL_TIMEOUT = number("CROWDVOTE_EMAIL_TIMEOUT", 10)
 MAILS_PER_MINUTE = whole_number("CROWDVOTE_MAILS_PER_MINUTE", 600)
 # Seconds for which a sender holds the mails that it is sending. Those of a dead process are free after them.
 MAIL_LEASE = number("CROWDVOTE_MAIL_LEASE", 300)
+# Where webhooks may be posted: public, to addresses of the public internet over https; any, for tests on one machine.
+WEBHOOKS_TO = one_of("CROWDVOTE_WEBHOOKS_TO", "public", "any")
 # A mail service's own settings, such as ANYMAIL_SENDGRID_API_KEY. Its package is optional.
 if EMAIL_BACKEND.startswith("anymail."):
     ANYMAIL = {

@@ -34,6 +34,7 @@ from democracy.models import (
     Membership,
     PublishedResult,
     StagedBallot,
+    Webhook,
     viewers,
 )
 from democracy.models.communities import ApplicationQuerySet, MembershipQuerySet
@@ -87,6 +88,11 @@ def invitations_visible_to(viewer: Viewer) -> InvitationQuerySet:
 def invitation_links_visible_to(viewer: Viewer) -> QuerySet[InvitationLink]:
     """The shared links of communities that the viewer manages."""
     return InvitationLink.objects.filter(Exists(_managed(viewer)))
+
+
+def webhooks_visible_to(viewer: Viewer) -> QuerySet[Webhook]:
+    """The webhooks of communities that the viewer manages."""
+    return Webhook.objects.filter(Exists(_managed(viewer)))
 
 
 def published_results_visible_to(viewer: Viewer) -> QuerySet[PublishedResult]:

@@ -144,6 +144,11 @@ def result_withdrawn(actor: str, decision: str) -> None:
     log_event("RESULT_WITHDRAW", actor, f"Published result of decision '{decision}' withdrawn")
 
 
+def webhook_changed(actor: str, community: str, what: str) -> None:
+    """Log what became of a webhook, without its address: some bear a password."""
+    log_event("WEBHOOK", actor, f"A webhook of community '{community}' was {what}")
+
+
 # Memberships and followings
 
 

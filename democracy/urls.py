@@ -22,6 +22,7 @@ from democracy.views import (
     results,
     search,
     sharing,
+    webhooks,
 )
 
 urlpatterns: list[URLPattern] = [
@@ -279,6 +280,19 @@ urlpatterns: list[URLPattern] = [
         "communities/<int:community_id>/decisions/<int:decision_id>/results/withdraw/",
         sharing.result_withdraw,
         name="result-withdraw",
+    ),
+    # --- Webhooks -----------------------------------------------------------------------------------------------------
+    path("communities/<int:community_id>/webhooks/", webhooks.community_webhooks, name="community-webhooks"),
+    path("communities/<int:community_id>/webhooks/<int:webhook_id>/test/", webhooks.webhook_test, name="webhook-test"),
+    path(
+        "communities/<int:community_id>/webhooks/<int:webhook_id>/secret/",
+        webhooks.webhook_secret,
+        name="webhook-secret",
+    ),
+    path(
+        "communities/<int:community_id>/webhooks/<int:webhook_id>/delete/",
+        webhooks.webhook_delete,
+        name="webhook-delete",
     ),
     # --- One's own account --------------------------------------------------------------------------------------------
     path("profile/data/", account.own_data, name="own-data"),

@@ -74,6 +74,7 @@ LENGTHS = {
     "Ballot.stars": 10,
     "Ballot.tags": 3,
     "BallotMove.before": 10,
+    "Community.webhooks": 3,
     "Decision.choices": 10,
     "Decision.clarifications": 3,
     "Decision.tags": 10,
@@ -92,6 +93,8 @@ LENGTHS = {
     "Source.path": 3,
     "TieBreak.choices": 3,
     "TieBreak.numbers": 3,
+    "Webhook.deliveries": 20,
+    "Webhook.events": 3,
     "WhatIf.decisionsChanged": 20,
     "WhatIf.mySourcesAfter": 20,
 }

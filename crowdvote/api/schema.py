@@ -33,6 +33,7 @@ import democracy.schema.own_data
 import democracy.schema.queries
 import democracy.schema.subscriptions
 import democracy.schema.telling
+import democracy.schema.webhooks
 from accounts.api import RequestContext, camel
 from accounts.errors import DomainError, TooManyRequests
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
@@ -61,6 +62,7 @@ class Mutation(
     democracy.schema.notices.NoticeMutation,
     democracy.schema.own_data.Mutation,
     democracy.schema.telling.TellingMutation,
+    democracy.schema.webhooks.WebhookMutation,
 ):
     pass
 

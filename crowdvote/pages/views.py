@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -12,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts import sent_mails
 from accounts.models import User
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
 from accounts.requests import HtmxRequest
@@ -33,9 +35,10 @@ def home(request: HtmxRequest) -> HttpResponse:
     """
     demo_people = User.objects.filter(is_demo=True, is_active=True).order_by("name", "handle")
     people = demo_people if settings.DEMO_SIGN_IN else demo_people.none()
+    shown: dict[str, Any] = {"are_mails_shown": sent_mails.are_shown()}
     if request.user.is_authenticated:
-        return start(request, demo_people=people.exclude(pk=request.user.pk))
-    return render(request, "home.html", {"example": live_example() or WORKED, "demo_people": people})
+        return start(request, demo_people=people.exclude(pk=request.user.pk), **shown)
+    return render(request, "home.html", {"example": live_example() or WORKED, "demo_people": people, **shown})
 
 
 @no_page

@@ -24,6 +24,7 @@ from democracy.models.invitations import MAX_INVITED, Invitation, InvitationLink
 from democracy.models.ledger import Checkpoint, LedgerEntry
 from democracy.models.notices import MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference
 from democracy.models.published_results import PublishedResult
+from democracy.models.webhooks import MAX_WEBHOOKS, Webhook, WebhookDelivery
 
 __all__ = [
     "LONGEST_REASON",
@@ -33,6 +34,7 @@ __all__ = [
     "MAX_INVITED",
     "MAX_PINNED",
     "MAX_STARS",
+    "MAX_WEBHOOKS",
     "MIN_CHOICES",
     "Application",
     "Ballot",
@@ -57,4 +59,6 @@ __all__ = [
     "PublishedResult",
     "StagedBallot",
     "Vote",
+    "Webhook",
+    "WebhookDelivery",
 ]

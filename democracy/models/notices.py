@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
 from democracy.models.communities import Community
 from democracy.models.decisions import Decision
+from democracy.models.outgoing import Outgoing, OutgoingQuerySet
 
 
-class NoticeQuerySet(models.QuerySet["Notice"]):
-    def due(self, at: datetime) -> Self:
-        """Keep the notices that are to be mailed at `at`, and that no sender holds."""
-        return self.filter(Q(leased_until=None) | Q(leased_until__lte=at), due_at__lte=at)
+class NoticeQuerySet(OutgoingQuerySet["Notice"]):
+    pass
 
 
 def new_key() -> int:
@@ -26,7 +23,7 @@ def new_key() -> int:
     return 1 + secrets.randbelow(10**18 - 1)
 
 
-class Notice(models.Model):
+class Notice(Outgoing):
     """Something that one person, or one address without an account, is told once.
 
     `subject` names what it is about ("decision:12"); nobody is told twice of one kind and subject. `due_at`: when it is
@@ -61,16 +58,9 @@ class Notice(models.Model):
     subject = models.CharField(max_length=100)
     decision = models.ForeignKey(Decision, null=True, on_delete=models.CASCADE, related_name="notices")
     data = models.JSONField(default=dict)
-    created_at = models.DateTimeField(default=timezone.now)
     read_at = models.DateTimeField(null=True)
-
-    due_at = models.DateTimeField(null=True)
     # It goes out with the person's other notices of the day.
     in_digest = models.BooleanField(default=False)
-    leased_until = models.DateTimeField(null=True)
-    attempts = models.PositiveIntegerField(default=0)
-    sent_at = models.DateTimeField(null=True)
-    refused = models.CharField(max_length=300, blank=True)
 
     objects = NoticeQuerySet.as_manager()
 
@@ -147,6 +137,7 @@ class NoticeMark(models.Model):
         OPENED = "opened", "It opened"
         HALF_TIME = "half_time", "Half of its time is over"
         CLOSES_SOON = "closes_soon", "It closes soon"
+        CLOSED = "closed", "It closed"
         RESULT = "result", "Its final result is there"
 
     decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="notice_marks", db_index=False)

@@ -1,5 +1,7 @@
 """Notices: changes in the ledger, and what time brings, become rows of an outbox; senders mail them.
 
+Webhooks are told through an outbox of the same kind.
+
 # Note [None lost, hardly one doubled]
 A notice is a row, written in the transaction of what it tells of, or of the cursor that has read it. A sender holds a
 row for a while (a lease), mails it, and marks it as sent in a transaction of its own. A process that dies leaves rows

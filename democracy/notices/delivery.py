@@ -11,20 +11,16 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import get_connection
-from django.db import close_old_connections
 
-from accounts.outages import DATABASE_AWAY
 from democracy import access
 from democracy.models import Notice
-from democracy.notices import mails, outbox
+from democracy.notices import leases, mails, outbox
 from democracy.notices.outbox import Parcel
 
 logger = logging.getLogger(__name__)
 
 # A sender begins no further mail when so much of its lease is over: the one under way has to end in time.
 _SHARE = 0.5
-# Seconds for which a database that is away is asked again to mark a mail as sent.
-_TRIES = 30
 
 
 class MailServerAway(Exception):
@@ -84,21 +80,8 @@ def _deliver(parcel: Parcel, connection: Any) -> Any:
         # Nobody knows what state the connection is in.
         _close(connection)
         return None
-    _mark_as_sent(parcel)
+    leases.persistently(lambda: outbox.sent(parcel))
     return connection
-
-
-def _mark_as_sent(parcel: Parcel) -> None:
-    """Mark a mail that has left. A database that is away for a moment must not have it sent again."""
-    for _ in range(_TRIES):
-        try:
-            outbox.sent(parcel)
-        except DATABASE_AWAY:
-            close_old_connections()
-            time.sleep(1)
-        else:
-            return
-    outbox.sent(parcel)
 
 
 def _may_see(notice: Notice) -> bool:

@@ -1,4 +1,4 @@
-"""The job on the queue that wakes a worker's sender. Imported only where CROWDVOTE_EXECUTOR is celery."""
+"""The job on the queue that wakes a worker's senders. Imported only where CROWDVOTE_EXECUTOR is celery."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from democracy.notices import sending
 @shared_task(name="democracy.send_notices", ignore_result=True)
 def send_notices() -> None:
     """Have this worker look at the outbox at once."""
-    sending.mail_sender.wake()
+    sending.wake()
 
 
 def send() -> None:

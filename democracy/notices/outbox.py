@@ -20,15 +20,14 @@ from democracy.database import clock
 from democracy.database.turns import turn
 from democracy.live import publishing
 from democracy.models import MailPace, Membership, Notice, NoticePreference
+from democracy.notices import leases
 from democracy.notices.kinds import TELL_WHOM_ONE_FOLLOWS, USUAL_WAYS, Way
 
-# Sent after each commit that added notices to be mailed at once. A hint: senders look by themselves, too.
+# Sent after each commit that added what is to leave at once. A hint: senders look by themselves, too.
 added = Signal()
 
 # The hour (UTC) at which digests leave.
 DIGEST_HOUR = 6
-# A row that a mail server puts off is tried again after so long, doubled with each attempt up to the most.
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 # As mail servers do.
 GIVE_UP_AFTER = timedelta(days=5)
 _ROWS = 500
@@ -197,11 +196,10 @@ def lease_mails(most: int) -> tuple[list[Parcel], float]:
 
 
 def _lease(most: int, now: datetime) -> list[Parcel]:
-    until = now + timedelta(seconds=settings.MAIL_LEASE)
     # Another sender's rows are left to it, and nobody waits for it.
     due = Notice.objects.due(now).order_by("due_at", "pk").select_for_update(skip_locked=True, of=("self",))
     due = due.select_related("person", "community", "decision__community")
-    parcels: list[Parcel] = []
+    found: list[list[Notice]] = []
     taken: set[int] = set()
     for first in due[:most]:
         if first.pk in taken:
@@ -209,10 +207,10 @@ def _lease(most: int, now: datetime) -> list[Parcel]:
         notices = [first]
         if first.in_digest:
             notices += due.filter(person=first.person_id, in_digest=True).exclude(pk=first.pk)
-        parcels.append(Parcel(tuple(notices), until))
+        found.append(notices)
         taken.update(notice.pk for notice in notices)
-    Notice.objects.filter(pk__in=taken).update(leased_until=until, attempts=F("attempts") + 1)
-    return parcels
+    until = leases.take(Notice, taken, now)
+    return [Parcel(tuple(notices), until) for notices in found]
 
 
 # --- What came of it --------------------------------------------------------------------------------------------------
@@ -239,8 +237,7 @@ def put_off(parcel: Parcel, reason: str) -> None:
     if now - first.created_at > GIVE_UP_AFTER:
         refused(parcel, reason)
         return
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(first.attempts, 10))
-    _end(parcel, due_at=now + pause)
+    _end(parcel, due_at=now + leases.pause_after(first.attempts))
 
 
 def give_back(parcels: Iterable[Parcel]) -> None:
@@ -251,6 +248,4 @@ def give_back(parcels: Iterable[Parcel]) -> None:
 
 def _end(parcel: Parcel, **changes: Any) -> None:
     """Write what came of a parcel, unless its lease ran out and another sender has it."""
-    with turn():
-        held = Notice.objects.filter(pk__in=[notice.pk for notice in parcel.notices], leased_until=parcel.leased_until)
-        held.update(leased_until=None, **changes)
+    leases.end(Notice, [notice.pk for notice in parcel.notices], parcel.leased_until, **changes)

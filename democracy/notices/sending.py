@@ -1,7 +1,7 @@
-"""The threads of each process that may send: one turns ledgers and time into notices, another mails what is due.
+"""The threads of each process that may send: one turns ledgers and time into notices, others mail and post what is due.
 
 With CROWDVOTE_EXECUTOR=threads each server has them. With celery the workers do: their threads look every few seconds,
-and a job on the queue wakes one of them at once. A lost job costs those seconds and nothing else.
+and a job on the queue wakes those of one of them at once. A lost job costs those seconds and nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 
-from democracy.notices import delivery, outbox, reader, sweep
+from democracy.notices import delivery, outbox, reader, sweep, webhooks
 from democracy.notices.threads import NoticeThread
 
 logger = logging.getLogger(__name__)
@@ -40,16 +40,17 @@ def deliver_mails() -> float | None:
 
 change_reader = NoticeThread("notice-reader", notice_changes)
 mail_sender = NoticeThread("mail-sender", deliver_mails)
-_THREADS = (change_reader, mail_sender)
+webhook_sender = NoticeThread("webhook-sender", webhooks.deliver)
+_THREADS = (change_reader, mail_sender, webhook_sender)
 
 
 def start() -> None:
     """Start this process's threads.
 
-    Mails that are added here wake the sender. Changes of inputs wake nobody: the reader looks every few seconds, so
-    that many votes in a moment are read at once, and don't wait for its writing.
+    Mails and webhooks' messages that are added here wake the senders. Changes of inputs wake nobody: the reader looks
+    every few seconds, so that many votes in a moment are read at once, and don't wait for its writing.
     """
-    outbox.added.connect(_wake_sender, dispatch_uid="notices.wake_sender")
+    outbox.added.connect(_wake_senders, dispatch_uid="notices.wake_senders")
     for thread in _THREADS:
         thread.start()
 
@@ -69,8 +70,14 @@ def stop(timeout: float = 10) -> None:
         thread.stop(max(0.0, deadline - time.monotonic()))
 
 
-def _wake_sender(sender: object, **kwargs: Any) -> None:
+def wake() -> None:
+    """Have this process's senders look at the outbox at once."""
     mail_sender.wake()
+    webhook_sender.wake()
+
+
+def _wake_senders(sender: object, **kwargs: Any) -> None:
+    wake()
 
 
 def _wake_workers(sender: object, **kwargs: Any) -> None:

@@ -1,4 +1,7 @@
-"""The sweep: it adds the notices of what time brings to decisions, each once, with a mark in the same transaction."""
+"""The sweep: it adds the notices of what time brings to decisions, each once, with a mark in the same transaction.
+
+Webhooks are told with the same marks.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from django.db.models import Exists, F, OuterRef
 
 from democracy import access
 from democracy.database import clock
-from democracy.models import Decision, DecisionSnapshot, NoticeMark
+from democracy.models import Decision, DecisionSnapshot, NoticeMark, WebhookDelivery
 from democracy.models.decisions import DecisionQuerySet
-from democracy.notices import outbox, recipients
+from democracy.notices import outbox, recipients, webhooks
 from democracy.notices.kinds import Kind
 from democracy.notices.outbox import Draft
 
-What = NoticeMark.What
+What, Event = NoticeMark.What, WebhookDelivery.Event
 # Whoever has not voted is told so a day before closing; in shorter decisions when half of the time is over.
 CLOSES_SOON = timedelta(days=1)
 # A calculation that fails is told to managers once a day, and not of failures long ago.
@@ -26,16 +29,18 @@ def sweep() -> None:
     """Add the notices that are due by the clock."""
     now = clock.now()
     for decision in _unmarked(Decision.objects.open(now), What.OPENED):
-        _tell(decision, What.OPENED, lambda one: _drafts(one, Kind.OPENED, recipients.members(one.community_id)))
+        _tell_all(decision, What.OPENED, Kind.OPENED, Event.OPENED)
     for decision in _unmarked(Decision.objects.open(now), What.HALF_TIME):
         if _remaining(decision, now) <= _duration(decision) / 2:
             _tell(decision, What.HALF_TIME, _followed)
     for decision in _unmarked(Decision.objects.open(now), What.CLOSES_SOON):
         if _remaining(decision, now) <= min(CLOSES_SOON, _duration(decision) / 2):
             _tell(decision, What.CLOSES_SOON, _closes_soon)
+    for decision in _unmarked(Decision.objects.closed(now), What.CLOSED):
+        _tell(decision, What.CLOSED, lambda _: [], event=Event.CLOSED)
     final = DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True)
     for decision in _unmarked(Decision.objects.closed(now).filter(Exists(final)), What.RESULT):
-        _tell(decision, What.RESULT, lambda one: _drafts(one, Kind.RESULT, recipients.members(one.community_id)))
+        _tell_all(decision, What.RESULT, Kind.RESULT, Event.RESULT)
     _tell_of_failures(now)
 
 
@@ -44,9 +49,21 @@ def _unmarked(decisions: DecisionQuerySet, what: str) -> list[Decision]:
     return list(decisions.filter(~Exists(marks)).order_by("pk"))
 
 
-def _tell(decision: Decision, what: str, drafts: Callable[[Decision], list[Draft]]) -> None:
+def _tell_all(decision: Decision, what: str, kind: str, event: str) -> None:
+    """Tell all members, and the webhooks."""
+    _tell(decision, what, lambda one: _drafts(one, kind, recipients.members(one.community_id)), event=event)
+
+
+def _tell(
+    decision: Decision, what: str, drafts: Callable[[Decision], list[Draft]], *, event: str | None = None
+) -> None:
+    """Add these notices, and tell the webhooks of `event`, with the mark; nothing where there is one already."""
+
     def mark() -> bool:
-        return NoticeMark.objects.get_or_create(decision=decision, what=what)[1]
+        is_new = NoticeMark.objects.get_or_create(decision=decision, what=what)[1]
+        if is_new and event is not None:
+            webhooks.tell(decision, event)
+        return is_new
 
     outbox.add_and_mark(drafts(decision), mark)
 

@@ -13,6 +13,7 @@ from accounts.models import User
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.reading.followings import followings_shown
+from democracy.reading.webhooks import webhooks_by_key
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Page
 from democracy.schema.scalars import DecisionStatus, LedgerKind
 from democracy.schema.types.belonging import communities_by_id
@@ -26,6 +27,7 @@ from democracy.schema.types.invitations import (
 )
 from democracy.schema.types.ledger import Checkpoint, LedgerEntry, checkpoint_of, ledger_page
 from democracy.schema.types.people import Following, Member, members_by_id
+from democracy.schema.types.webhooks import Webhook
 from democracy.schema.types.whatif import ChangeInput, WhatIf, what_if
 
 
@@ -47,6 +49,7 @@ _NODES: dict[str, tuple[Callable[[Viewer, list[int]], Mapping[int, Any]], Callab
     "Invitation": (invitations_by_id, Invitation),
     "InvitationLink": (invitation_links_by_id, InvitationLink),
     "Member": (members_by_id, Member),
+    "Webhook": (webhooks_by_key, Webhook),
 }
 
 

@@ -179,3 +179,21 @@ class LedgerKind(Enum):
     BALLOT = models.LedgerEntry.Kind.BALLOT.value
     RECALCULATION = models.LedgerEntry.Kind.RECALCULATION.value
     PUBLICATION = models.LedgerEntry.Kind.PUBLICATION.value
+
+
+@strawberry.enum(description="What a webhook is told of. WEBHOOK_TEST: of nothing; a manager asked for it.")
+class WebhookEvent(Enum):
+    DECISION_OPENED = models.WebhookDelivery.Event.OPENED.value
+    DECISION_CLOSED = models.WebhookDelivery.Event.CLOSED.value
+    DECISION_RESULT = models.WebhookDelivery.Event.RESULT.value
+    WEBHOOK_TEST = models.WebhookDelivery.Event.TEST.value
+
+
+@strawberry.enum(
+    description="WAITING: it is sent soon, or again. ARRIVED: the receiver took it. GIVEN_UP: it failed for a day, or "
+    "the receiver wants no more; a test is tried once."
+)
+class WebhookDeliveryState(Enum):
+    WAITING = models.WebhookDelivery.State.WAITING.value
+    ARRIVED = models.WebhookDelivery.State.ARRIVED.value
+    GIVEN_UP = models.WebhookDelivery.State.GIVEN_UP.value

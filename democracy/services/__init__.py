@@ -43,6 +43,7 @@ from democracy.services.joining import Joined, accept_invitation, accept_own_inv
 from democracy.services.lifecycle import call_off, copy_decision, delete_draft, pin_decision
 from democracy.services.notices import mark_notices_read, set_notice_preferences
 from democracy.services.published_results import publish_result, withdraw_result
+from democracy.services.webhooks import create_webhook, delete_webhook, renew_webhook_secret, send_webhook_test
 
 __all__ = [
     "ChoiceInput",
@@ -63,8 +64,10 @@ __all__ = [
     "create_community",
     "create_decision",
     "create_invitation_link",
+    "create_webhook",
     "decide_application",
     "delete_draft",
+    "delete_webhook",
     "follow",
     "invite",
     "leave_community",
@@ -73,12 +76,14 @@ __all__ = [
     "publish_decision",
     "publish_result",
     "remove_member",
+    "renew_webhook_secret",
     "reorder_followings",
     "request_recalculation",
     "request_recalculation_as_operator",
     "resend_invitation",
     "revoke_invitation",
     "revoke_invitation_link",
+    "send_webhook_test",
     "set_anonymity",
     "set_notice_preferences",
     "tag_ballot",

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Page
 
-# Answers for programs, downloads, and the explorer are no pages of ours.
-_NO_PAGE = re.compile(r"/(data|export|events|status)/$|\.csv$|^/(graphql|admin|static|media|\.well-known)/|^/sign-out/")
+# Answers for programs, downloads, and the explorer are no pages of ours. Which mails there are is chance.
+_NO_PAGE = re.compile(
+    r"/(data|export|events|status)/$|\.csv$|^/(graphql|admin|static|media|\.well-known)/|^/sign-out/|^/mails/."
+)
 
 
 def kind(address: str) -> str:

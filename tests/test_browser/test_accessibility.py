@@ -21,6 +21,7 @@ EXPECTED = {
     "/communities/*/network/",
     "/communities/*/manage/",
     "/communities/*/settings/",
+    "/communities/*/webhooks/",
     "/communities/*/ledger/",
     "/communities/*/leave/",
     "/communities/*/anonymity/",
@@ -34,6 +35,7 @@ EXPECTED = {
     "/communities/*/decisions/*/delegation/",
     "/communities/*/decisions/*/history/",
     "/following/",
+    "/mails/",
     "/profile/",
 }
 

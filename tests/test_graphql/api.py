@@ -23,6 +23,8 @@ from democracy.models import (
     Membership,
     PublishedResult,
     Vote,
+    Webhook,
+    WebhookDelivery,
 )
 from tests import rules
 
@@ -42,6 +44,8 @@ INPUTS: list[Any] = [
     Ballot,
     Vote,
     PublishedResult,
+    Webhook,
+    WebhookDelivery,
     LedgerEntry,
 ]
 

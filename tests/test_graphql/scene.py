@@ -11,7 +11,7 @@ from sesame.utils import get_token
 from accounts import services as accounts
 from accounts.models import ApiToken, User
 from democracy import services
-from democracy.models import Application, Community, Decision, Invitation, InvitationLink, Membership
+from democracy.models import Application, Community, Decision, Invitation, InvitationLink, Membership, Webhook
 from tests import factories
 
 ROLES = (
@@ -42,6 +42,7 @@ class Scene:
     application: Application
     invitation: Invitation
     invitation_link: InvitationLink
+    webhook: Webhook
     tokens: dict[str, ApiToken]
     link: str
 
@@ -76,6 +77,9 @@ def build() -> Scene:
         application=application,
         invitation=Invitation.objects.get(community=community),
         invitation_link=services.create_invitation_link(manager, community.pk),
+        webhook=services.create_webhook(
+            manager, community.pk, url="https://hooks.example.org/", events=["decision.opened"]
+        ),
         tokens={name: accounts.create_api_token(user, "a token")[0] for name, user in people.items() if user},
         link=get_token(addressee),
     )

@@ -13,6 +13,7 @@ from accounts import services as accounts
 from accounts.models import User
 from democracy import recalculation, services
 from democracy.models import Community, Decision, Following, Membership
+from democracy.notices import webhooks
 from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, client_of, id_of
@@ -107,6 +108,15 @@ def more_applications(scene: Scene, number: int) -> None:
 def more_tokens(scene: Scene, number: int) -> None:
     for _ in range(number // 2 + 1):
         accounts.create_api_token(scene.manager.user, "a token")
+
+
+def more_webhooks(scene: Scene, number: int) -> None:
+    manager = scene.manager.user
+    for turn in range(number // 2 + 1):
+        url = f"https://hooks.example.org/{number}/{turn}"
+        services.create_webhook(manager, scene.community.pk, url=url, events=["decision.opened"])
+    for _ in range(number):
+        webhooks.tell(factories.decision(scene.community, manager), "decision.opened")
 
 
 def page(field: str, *inner: str) -> str:
@@ -219,6 +229,10 @@ LISTS: dict[str, tuple[Grow, str]] = {
         + page("drafts", "title")
         + page("waitingApplications", "message applicant { name } community { name }")
         + " } }",
+    ),
+    "webhooks": (
+        more_webhooks,
+        of_community("webhooks { url deliveries { event state decision { title community { name } } } }"),
     ),
     "my tokens": (more_tokens, "{ me { apiTokens { id name lastUsedAt } } }"),
 }

@@ -68,6 +68,10 @@ def of_invitation(scene: Scene, role: str) -> dict[str, Any]:
     return {"invitationId": id_of(scene.invitation)}
 
 
+def of_webhook(scene: Scene, role: str) -> dict[str, Any]:
+    return {"webhookId": id_of(scene.webhook)}
+
+
 def own_token(scene: Scene, role: str) -> dict[str, Any]:
     return {"id": id_of(scene.tokens.get(role, scene.tokens["voter"]))}
 
@@ -134,6 +138,12 @@ CASES = {
     "deleteDraft": Case(MANAGERS, of_draft),
     "callOffDecision": Case(MANAGERS, with_input(of_decision, reason="The roof is mended.")),
     "copyDecision": Case(MANAGERS, of_decision),
+    "createWebhook": Case(
+        MANAGERS, with_input(of_community, url="https://other.example.org/", events=["DECISION_RESULT"])
+    ),
+    "deleteWebhook": Case(MANAGERS, of_webhook),
+    "renewWebhookSecret": Case(MANAGERS, of_webhook),
+    "testWebhook": Case(MANAGERS, of_webhook),
     "pinDecision": Case(MANAGERS, with_input(of_decision, pinned=True)),
 }
 # Of those that are compared: notices are no input.

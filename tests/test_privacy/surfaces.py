@@ -29,7 +29,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api import node_id
 from crowdvote.operations.logfile import EventFormatter, JsonFormatter
-from democracy.models import Ballot, Decision, LedgerEntry, StagedBallot
+from democracy.models import Ballot, Decision, LedgerEntry, StagedBallot, Webhook, WebhookDelivery
+from democracy.notices import payloads
 from tests.test_privacy import operations
 from tests.test_privacy.transcripts import Part, of_csv, of_html, of_json, of_text
 from tests.test_privacy.worlds import ANONYMOUS, HIDDEN, World
@@ -223,6 +224,13 @@ class Looking:
             elif self.is_thorough and kind in {"ForeignKey", "ManyToOneRel"} and field.related_model is not None:
                 for there in ("is_anonymous=True", "membership__user__handle=xena", "user__handle=xena", "stars=5"):
                     yield f"{field.name}__{there}"
+
+    def webhooks(self) -> Iterator[tuple[str, Part]]:
+        """Return what a receiver is told of every event, if it happened now."""
+        webhook = Webhook(community=self.world.community)
+        for decision, event in itertools.product(self.decisions(), WebhookDelivery.Event.values):
+            told = payloads.body(WebhookDelivery(webhook=webhook, event=event, decision=decision))
+            yield f"webhook {event} of {decision.title}", of_json(told)
 
     def exports(self) -> Iterator[tuple[str, Part]]:
         """Return the output of commands whose output is published."""

@@ -57,6 +57,8 @@ NOT_AUDITED = {
     "NoticePreference": "how somebody wants to be told, which is nobody else's business",
     "NoticeCursor": "how far the ledger was turned into notices",
     "NoticeMark": "which times of a decision were turned into notices",
+    "Webhook": "whom a community has told; nothing is calculated from it",
+    "WebhookDelivery": "what was posted, and what came of it",
     "MailPace": "when the next mail may leave",
 }
 COLUMNS = [

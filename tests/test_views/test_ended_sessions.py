@@ -85,6 +85,9 @@ class Town:
             "application_id": services.apply_to_community(factories.person(), self.community.pk).pk,
             "invitation_id": self.community.invitations.get().pk,
             "link_id": services.create_invitation_link(self.manager, self.community.pk).pk,
+            "webhook_id": services.create_webhook(
+                self.manager, self.community.pk, url="https://example.org/", events=["decision.opened"]
+            ).pk,
             "token_id": create_api_token(self.manager, "a script")[0].pk,
             "key": ballots.context["rows"][0].owner.key,
             "notice_id": _notice(self.manager, self.community).key,

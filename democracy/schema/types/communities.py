@@ -17,6 +17,7 @@ from democracy.presenting import addresses
 from democracy.reading import communities as reading_communities
 from democracy.reading import start
 from democracy.reading.notices import unread_count
+from democracy.reading.webhooks import webhooks_of
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
 from democracy.schema.scalars import (
     ApplicationStatus,
@@ -31,6 +32,7 @@ from democracy.schema.types.decisions import DECISIONS, Decision
 from democracy.schema.types.invitations import INVITATIONS, LINKS, Invitation, InvitationLink
 from democracy.schema.types.notices import OWN_NOTICES, Notice, NoticePreference, preferences_of
 from democracy.schema.types.people import Member
+from democracy.schema.types.webhooks import Webhook
 
 COMMUNITIES = Listing(reading_communities.communities_listed, ("name", "pk"))
 MEMBERS = Listing(reading_communities.members_of_communities, ("user__sort_name", "user__handle"), "community_id")
@@ -165,6 +167,11 @@ class Community(Node):
         self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
     ) -> Connection[InvitationLink]:
         return await LINKS.page(info, Page.of(first, after), lambda row: InvitationLink(row=row), parent=self.row.pk)
+
+    @strawberry.field(description="The addresses that are told of its decisions, the oldest first; for managers.")
+    async def webhooks(self, info: Info) -> list[Webhook]:
+        rows = await info.context.load(webhooks_of, self.row.pk) or []
+        return [Webhook(row=row) for row in rows]
 
 
 def _member_counts(viewer: Viewer, ids: list[int]) -> Mapping[int, int]:
