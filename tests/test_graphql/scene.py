@@ -9,7 +9,7 @@ from django.utils import timezone
 from sesame.utils import get_token
 
 from accounts import services as accounts
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, Passkey, User
 from democracy import services
 from democracy.models import Application, Community, Decision, Invitation, InvitationLink, Membership
 from tests import factories
@@ -43,6 +43,7 @@ class Scene:
     invitation: Invitation
     invitation_link: InvitationLink
     tokens: dict[str, ApiToken]
+    passkeys: dict[str, Passkey]
     link: str
 
 
@@ -77,5 +78,6 @@ def build() -> Scene:
         invitation=Invitation.objects.get(community=community),
         invitation_link=services.create_invitation_link(manager, community.pk),
         tokens={name: accounts.create_api_token(user, "a token")[0] for name, user in people.items() if user},
+        passkeys={name: factories.passkey(user) for name, user in people.items() if user},
         link=get_token(addressee),
     )

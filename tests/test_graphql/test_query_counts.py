@@ -108,6 +108,11 @@ def more_tokens(scene: Scene, number: int) -> None:
         accounts.create_api_token(scene.manager.user, "a token")
 
 
+def more_passkeys(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        factories.passkey(scene.manager.user)
+
+
 def page(field: str, *inner: str) -> str:
     return f"{field} {{ totalCount pageInfo {{ hasNextPage }} edges {{ cursor node {{ {' '.join(inner)} }} }} }}"
 
@@ -184,6 +189,7 @@ LISTS: dict[str, tuple[Grow, str]] = {
         of_community(page("applications(first: 40)", "message applicant { name } community { name }")),
     ),
     "my tokens": (more_tokens, "{ me { apiTokens { id name lastUsedAt } } }"),
+    "my passkeys": (more_passkeys, "{ me { passkeys { id name lastUsedAt } } }"),
 }
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
 
 from accounts.models import User
 from accounts.services import create_api_token
@@ -35,6 +36,10 @@ SIGNING_IN = {
     "sign-in-again",
     "sign-in-link",
     "demo-sign-in",
+    "provider-sign-in",
+    "provider-answer",
+    "passkey-sign-in",
+    "passkey-sign-in-options",
     "sign-out",
     "unsubscribe",
     "invitation",
@@ -86,6 +91,7 @@ class Town:
             "invitation_id": self.community.invitations.get().pk,
             "link_id": services.create_invitation_link(self.manager, self.community.pk).pk,
             "token_id": create_api_token(self.manager, "a script")[0].pk,
+            "passkey_id": factories.passkey(self.manager).pk,
             "key": ballots.context["rows"][0].owner.key,
             "notice_id": _notice(self.manager, self.community).key,
             "token": _published(self.manager, self.community).token,
@@ -110,7 +116,8 @@ class Town:
 
 
 @pytest.fixture
-def town() -> Town:
+def town(settings: Settings) -> Town:
+    settings.PASSKEYS = True
     return Town()
 
 
