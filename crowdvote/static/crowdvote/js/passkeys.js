@@ -48,6 +48,7 @@ async function send(form) {
 if (typeof window.PublicKeyCredential?.parseRequestOptionsFromJSON === "function") {
   for (const form of document.querySelectorAll("form[data-passkey]")) {
     form.hidden = false;
+    form.closest("section").hidden = false;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       send(form);
