@@ -23,6 +23,8 @@ from accounts.models import User
 logger = logging.getLogger(__name__)
 BACKEND = "accounts.backends.ProviderBackend"
 WHAT = "OpenID Connect sign-in"
+# Authlib's name for the client, under which sessions keep what must come back.
+_CLIENT = "provider"
 # Seconds after which the provider's addresses and keys are asked for anew.
 _KEPT = 60 * 60
 
@@ -51,23 +53,31 @@ def begin(request: HttpRequest, *, next_path: str = "") -> str:
     return url
 
 
-def finish(request: HttpRequest) -> tuple[User, str]:
-    """Sign in whoever the provider sent back, creating the account at first. Returns them, and where they wanted to go.
+def wanted(request: HttpRequest) -> str:
+    """Return the page to which somebody wanted to go whom the provider sent back; "" if this browser knows of none."""
+    from authlib.integrations.django_client import DjangoIntegration
+
+    kept = DjangoIntegration(_CLIENT).get_state_data(request.session, request.GET.get("state"))
+    next_path: str = (kept or {}).get("next", "")
+    return next_path
+
+
+def finish(request: HttpRequest) -> User:
+    """Sign in whoever the provider sent back, creating the account at first.
 
     An answer works once, and only in the browser that asked for it. Raises ProviderRefused, TooManyRequests.
     """
     try:
-        claims, wanted = _answer(request)
-        user = services.account_of_addressee(_verified_address(claims))
+        user = services.account_of_addressee(_verified_address(_claims(request)))
     except (ProviderRefused, InvalidLink) as refusal:
         services.count_failure(ratelimit.client_of(request), WHAT)
         raise ProviderRefused(refusal.message) from refusal
     services.begin_session(user, request, backend=BACKEND)
-    return user, wanted
+    return user
 
 
-def _answer(request: HttpRequest) -> tuple[dict[str, Any], str]:
-    """Return what the provider says of the person, and where they wanted to go. Raises ProviderRefused."""
+def _claims(request: HttpRequest) -> dict[str, Any]:
+    """Return what the provider says of the person. Raises ProviderRefused."""
     from authlib.integrations.base_client import MismatchingStateError, OAuthError
 
     if request.GET.get("error") == "access_denied":
@@ -76,7 +86,6 @@ def _answer(request: HttpRequest) -> tuple[dict[str, Any], str]:
         raise ProviderRefused(f"This answer comes from somebody else than {name()}. Start again.")
     try:
         provider = _provider()
-        kept = provider.framework.get_state_data(request.session, request.GET.get("state")) or {}
         issuer = {"essential": True, "value": settings.OIDC_ISSUER}
         audience = {"essential": True, "value": settings.OIDC_CLIENT_ID}
         token = provider.authorize_access_token(request, claims_options={"iss": issuer, "aud": audience})
@@ -90,7 +99,7 @@ def _answer(request: HttpRequest) -> tuple[dict[str, Any], str]:
         raise ProviderRefused(f"{name()} did not sign you in. Start again.") from error
     except Exception as error:  # of the network, of the ID token, or of what the provider says of itself
         raise _unreachable(error) from error
-    return claims, kept.get("next", "")
+    return claims
 
 
 def _verified_address(claims: dict[str, Any]) -> str:
@@ -117,7 +126,7 @@ def _client(issuer: str, client_id: str, secret: str, period: int) -> Any:
     from authlib.integrations.django_client import OAuth
 
     client = OAuth().register(
-        "provider",
+        _CLIENT,
         client_id=client_id,
         client_secret=secret,
         server_metadata_url=f"{issuer.rstrip('/')}/.well-known/openid-configuration",

@@ -38,8 +38,9 @@ def provider_sign_in(request: HttpRequest) -> HttpResponse:
 @require_GET
 def provider_answer(request: HttpRequest) -> HttpResponse:
     """Take the provider's answer, which the browser brings."""
+    wanted = provider.wanted(request)
     try:
-        user, wanted = provider.finish(request)
+        user = provider.finish(request)
     except AccountError as error:
-        return ask_for_address(request, other_error=error)
+        return ask_for_address(request, other_error=error, wanted=wanted)
     return after_sign_in(user, wanted)

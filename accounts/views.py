@@ -88,9 +88,14 @@ def ask_for_address(
     error: AccountError | None = None,
     email: str = "",
     other_error: AccountError | None = None,
+    wanted: str = "",
 ) -> HttpResponse:
-    """Show the sign-in page. `error`: of the address; `other_error`: of another way to sign in."""
-    wanted = next_path(request)
+    """Show the sign-in page.
+
+    `error`: of the address; `other_error`: of another way to sign in; `wanted`: where to go afterwards, unless the
+    request says so.
+    """
+    wanted = wanted or next_path(request)
     is_unsaved = UNSAVED in QueryDict(urlsplit(wanted).query)
     context = {"error": error, "email": email, "next": wanted, "is_unsaved": is_unsaved, "other_error": other_error}
     context |= {"provider": provider.name(), "passkeys": settings.PASSKEYS}

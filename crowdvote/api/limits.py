@@ -80,6 +80,7 @@ LENGTHS = {
     "DelegationEdge.tags": 3,
     "Following.tags": 3,
     "Me.apiTokens": 20,
+    "Me.passkeys": 20,
     "Me.noticePreferences": 12,
     "Preference.counts": 20,
     "Result.finalists": 2,

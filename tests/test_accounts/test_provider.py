@@ -96,6 +96,13 @@ def test_an_address_that_is_not_verified_signs_nobody_in_and_makes_no_account(pr
     assert User.objects.count() == 1
 
 
+def test_whoever_is_refused_still_gets_to_the_page_that_was_wanted_by_mail(provider: Provider):
+    provider.says("ada", email="ada@example.org")
+    browser = Client()
+    answer = come_back(browser, provider.answers(begin(browser, next="/communities/"), person="ada"))
+    assert answer.text.count('<input type="hidden" name="next" value="/communities/">') == 2
+
+
 def test_a_verified_word_and_an_address_told_only_when_asked_for_count_too(provider: Provider):
     ada = person("ada")
     provider.says("ada")
