@@ -131,7 +131,8 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade) pyproject.toml
 
 lock: .venv/dev ## pin the requirements again (UPGRADE=1: to the newest)
-	$(UV_COMPILE) --extra scaled --extra dev --output-file requirements/all.txt
+	$(UV_COMPILE) --extra scaled --extra sign-in --extra dev --output-file requirements/all.txt
 	$(UV_COMPILE) --constraints requirements/all.txt --output-file requirements/base.txt
-	$(UV_COMPILE) --constraints requirements/all.txt --extra dev --output-file requirements/dev.txt
-	$(UV_COMPILE) --constraints requirements/all.txt --extra scaled --output-file requirements/scaled.txt
+	$(UV_COMPILE) --constraints requirements/all.txt --extra sign-in --extra dev --output-file requirements/dev.txt
+	$(UV_COMPILE) --constraints requirements/all.txt --extra scaled --extra sign-in --output-file requirements/scaled.txt
+	$(UV_COMPILE) --constraints requirements/all.txt --extra sign-in --output-file requirements/sign-in.txt

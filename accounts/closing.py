@@ -13,11 +13,12 @@ _PREFIX = "closed_"
 
 
 def close(user: User) -> None:
-    """Take name, address, rights, API tokens and every way to sign in from the account, for good.
+    """Take name, address, rights, API tokens, passkeys and every way to sign in from the account, for good.
 
     Its sessions and links end with it: they need an active account, and hang on the password, which changes.
     """
     user.api_tokens.all().delete()
+    user.passkeys.all().delete()
     user.groups.clear()
     user.user_permissions.clear()
     User.objects.filter(pk=user.pk).update(

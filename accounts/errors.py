@@ -110,3 +110,26 @@ class InvalidToken(AccountError):
 
     def __init__(self, message: str = "This API token is not valid.") -> None:
         super().__init__(message)
+
+
+class InvalidPasskey(AccountError):
+    """A passkey, new or old, that proves nothing. One error for all reasons: it tells nothing about accounts."""
+
+    code = "INVALID_PASSKEY"
+
+
+class TooManyPasskeys(AccountError):
+    code = "TOO_MANY_PASSKEYS"
+
+
+class NotYourPasskey(AccountError):
+    """A passkey that belongs to somebody else or does not exist. One error for both."""
+
+    code = "NOT_YOUR_PASSKEY"
+    field = "id"
+
+
+class ProviderRefused(AccountError):
+    """A provider of OpenID Connect that does not answer, or whose answer does not sign anybody in."""
+
+    code = "PROVIDER_REFUSED"

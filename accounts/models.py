@@ -112,3 +112,23 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.name}"
+
+
+class Passkey(models.Model):
+    """The public half of a key that a person's device keeps, by which it signs them in."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=80)
+    # The SHA-256 of the credential's id, which may be long.
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    # Id and public key of the credential, as authenticators write them (attested credential data).
+    credential = models.BinaryField(editable=False)
+    # What the person's devices call the account: random, and the same in all passkeys of a person.
+    user_handle = models.BinaryField(editable=False)
+    # Rises with each use, unless the device counts nothing; one that does not rise is a copy's.
+    sign_count = models.BigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.name}"

@@ -8,7 +8,7 @@ import strawberry
 from django.contrib.auth import logout
 from django.http import HttpRequest
 
-from accounts import addresses, models, services
+from accounts import addresses, models, passkeys, services
 from accounts.api import Info, Node, Payload, mutation, of_row, pk_of
 from accounts.errors import DomainError
 from accounts.ratelimit import client_of
@@ -44,6 +44,13 @@ class ApiToken(Node):
     last_used_at: datetime | None = of_row("To the minute.")
 
 
+@strawberry.type(description="A key that one of your devices keeps, which signs you in. It is added in a browser.")
+class Passkey(Node):
+    name: str = of_row("Where it is kept.")
+    created_at: datetime = of_row()
+    last_used_at: datetime | None = of_row()
+
+
 @strawberry.type(description="Your own account. Nobody else sees your e-mail address.")
 class Account:
     row: strawberry.Private[models.User]
@@ -58,6 +65,14 @@ def tokens_of(viewer: object, users: list[int]) -> dict[int, list[models.ApiToke
     for token in models.ApiToken.objects.filter(user__in=users, revoked_at=None).order_by("-pk"):
         tokens[token.user_id].append(token)
     return tokens
+
+
+def passkeys_of(viewer: object, users: list[int]) -> dict[int, list[models.Passkey]]:
+    """Return the passkeys of these people, the newest first."""
+    found: dict[int, list[models.Passkey]] = {user: [] for user in users}
+    for passkey in models.Passkey.objects.filter(user__in=users).order_by("-pk"):
+        found[passkey.user_id].append(passkey)
+    return found
 
 
 @strawberry.input
@@ -104,6 +119,16 @@ class CreateApiTokenPayload(Payload):
 
 @strawberry.type
 class RevokeApiTokenPayload(Payload):
+    message: str | None = None
+
+
+@strawberry.type
+class RenamePasskeyPayload(Payload):
+    passkey: Passkey | None = None
+
+
+@strawberry.type
+class RemovePasskeyPayload(Payload):
     message: str | None = None
 
 
@@ -168,3 +193,14 @@ class Mutation:
         """End an API token. From now on it is refused."""
         services.revoke_api_token(_person(info), pk_of("ApiToken", id))
         return RevokeApiTokenPayload(message="The API token was revoked.")
+
+    @mutation
+    def rename_passkey(self, info: Info, id: strawberry.ID, name: str) -> RenamePasskeyPayload:
+        """Call one of your passkeys otherwise."""
+        return RenamePasskeyPayload(passkey=Passkey(row=passkeys.rename(_person(info), pk_of("Passkey", id), name)))
+
+    @mutation
+    def remove_passkey(self, info: Info, id: strawberry.ID) -> RemovePasskeyPayload:
+        """Forget one of your passkeys: it no longer signs you in."""
+        passkeys.remove(_person(info), pk_of("Passkey", id))
+        return RemovePasskeyPayload(message="The passkey was removed.")

@@ -41,7 +41,7 @@ from accounts.text import clean_name, handle_letters
 
 LINK_BACKEND = "accounts.backends.SignInLinkBackend"
 MAX_TOKENS = 20
-_FAILURES = "sign-in links that failed for one client"
+_FAILURES = "sign-ins that failed for one client"
 _SIGN_UP_SALT = "accounts.sign-up"
 _ADDRESS_SALT = "accounts.sign-in-address"
 SIGN_IN_CODE = "sign_in_code"
@@ -138,8 +138,7 @@ def sign_in(token: str, request: HttpRequest | None = None) -> User:
     if user is None:
         raise _failure(client)
     if request is not None:
-        codes.forget(request.session, SIGN_IN_CODE)
-        login(request, user, backend=LINK_BACKEND)
+        begin_session(user, request)
     else:
         user_logged_in.send(sender=User, request=None, user=user)
     return user
@@ -159,13 +158,14 @@ def account_of_addressee(address: str, *, name: str = "") -> User:
     # Of two requests at once, the second finds the account that the first one made.
     user = user or User.objects.filter(email=address).first()
     if user is None or not user.is_active:
-        raise InvalidLink("This account is closed, so the link does not sign you in.")
+        raise InvalidLink("This account is closed: nobody can sign in to it.")
     return user
 
 
-def begin_session(user: User, request: HttpRequest) -> None:
-    """Sign somebody in whose mailed link has been used up."""
-    login(request, user, backend=LINK_BACKEND)
+def begin_session(user: User, request: HttpRequest, *, backend: str = LINK_BACKEND) -> None:
+    """Sign somebody in who has proven who they are, such as by a mailed link that has been used up."""
+    codes.forget(request.session, SIGN_IN_CODE)
+    login(request, user, backend=backend)
 
 
 def sign_in_demo(handle: str, request: HttpRequest) -> User:
@@ -261,9 +261,14 @@ def checked_address(email: str) -> str:
 
 def _failure(client: str) -> InvalidLink:
     """Count a failure of this client and return the error to raise. Raises TooManyRequests."""
-    ratelimit.hit(_FAILURES, client, limit=settings.FAILURES_PER_CLIENT)
-    sign_in_failed.send_robust(sender=None)
+    count_failure(client, "magic link")
     return InvalidLink()
+
+
+def count_failure(client: str, what: str) -> None:
+    """Count that this client failed to sign in with `what`, and tell so. Raises TooManyRequests."""
+    ratelimit.hit(_FAILURES, client, limit=settings.FAILURES_PER_CLIENT)
+    sign_in_failed.send_robust(sender=None, what=what)
 
 
 @dataclass(frozen=True)
@@ -315,7 +320,7 @@ def _typed_handle(text: str) -> str:
 def update_profile(user: User, *, name: str | None = None, handle: str | None = None) -> User:
     """Change the name or handle, where given. Raises InvalidName, InvalidHandle, HandleTaken."""
     new_name = (
-        user.name if name is None else _checked_name(name, "Say how you want to be called, in at most 80 characters.")
+        user.name if name is None else checked_name(name, "Say how you want to be called, in at most 80 characters.")
     )
     new_handle = user.handle if handle is None else _typed_handle(handle)
     if new_handle != user.handle and (fault := _fault_of_handle(new_handle, user)):
@@ -329,7 +334,8 @@ def update_profile(user: User, *, name: str | None = None, handle: str | None = 
     return user
 
 
-def _checked_name(text: str, otherwise: str) -> str:
+def checked_name(text: str, otherwise: str) -> str:
+    """Return the name as it is kept. Raises InvalidName, in the words of `otherwise`."""
     name = clean_name(text)
     if not 0 < len(name) <= 80 or not any(character.isprintable() and not character.isspace() for character in name):
         raise InvalidName(otherwise)
@@ -341,7 +347,7 @@ def create_api_token(user: User, name: str) -> tuple[ApiToken, str]:
 
     Raises InvalidName, TooManyTokens.
     """
-    name = _checked_name(name, "Give the token a name that says what it is for, in at most 80 characters.")
+    name = checked_name(name, "Give the token a name that says what it is for, in at most 80 characters.")
     if user.api_tokens.filter(revoked_at=None).count() >= MAX_TOKENS:
         raise TooManyTokens(f"You have {MAX_TOKENS} API tokens already. Revoke one that you no longer need.")
     raw = _TOKEN_PREFIX + secrets.token_urlsafe(32)

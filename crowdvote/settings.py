@@ -15,6 +15,7 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -226,8 +227,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- People -----------------------------------------------------------------------------------------------------------
 
+_NEEDS_SIGN_IN = "install requirements/sign-in.txt."
+
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["accounts.backends.SignInLinkBackend", "accounts.backends.DemoBackend"]
+AUTHENTICATION_BACKENDS = [
+    "accounts.backends.SignInLinkBackend",
+    "accounts.backends.DemoBackend",
+    "accounts.backends.ProviderBackend",
+    "accounts.backends.PasskeyBackend",
+]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
@@ -244,6 +252,27 @@ FAILURES_PER_CLIENT = 30
 RATE_LIMIT_SECONDS = 15 * 60
 # Anybody may sign in as a person of the demo, without a mail. Only for the embedded default.
 DEMO_SIGN_IN = EMBEDDED and flag("CROWDVOTE_DEMO_SIGN_IN")
+
+# A provider of OpenID Connect whose word for an address counts as much as the address's mail.
+OIDC_ISSUER = os.environ.get("CROWDVOTE_OIDC_ISSUER", "").strip()
+OIDC_CLIENT_ID = os.environ.get("CROWDVOTE_OIDC_CLIENT_ID", "").strip()
+OIDC_CLIENT_SECRET = os.environ.get("CROWDVOTE_OIDC_CLIENT_SECRET", "").strip()
+_issuer = urlsplit(OIDC_ISSUER)
+OIDC_NAME = os.environ.get("CROWDVOTE_OIDC_NAME", "").strip() or _issuer.netloc
+# Seconds to wait for each answer of the provider.
+OIDC_TIMEOUT = number("CROWDVOTE_OIDC_TIMEOUT", 10)
+if OIDC_ISSUER or OIDC_CLIENT_ID or OIDC_CLIENT_SECRET:
+    if not (OIDC_ISSUER and OIDC_CLIENT_ID and OIDC_CLIENT_SECRET):
+        raise ImproperlyConfigured("CROWDVOTE_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET are given together, or not.")
+    # On its own machine alone may a provider be asked without encryption.
+    _is_local = _issuer.scheme == "http" and _issuer.hostname in {"localhost", "127.0.0.1", "::1"}
+    if not _issuer.netloc or not (_issuer.scheme == "https" or _is_local):
+        raise ImproperlyConfigured(f"CROWDVOTE_OIDC_ISSUER is an address with https://, not {OIDC_ISSUER!r}.")
+    if find_spec("authlib") is None or find_spec("requests") is None:
+        raise ImproperlyConfigured(f"CROWDVOTE_OIDC_ISSUER needs Authlib and requests: {_NEEDS_SIGN_IN}")
+PASSKEYS = flag("CROWDVOTE_PASSKEYS")
+if PASSKEYS and find_spec("fido2") is None:
+    raise ImproperlyConfigured(f"CROWDVOTE_PASSKEYS needs the package fido2: {_NEEDS_SIGN_IN}")
 
 EMAIL_BACKEND = os.environ.get("CROWDVOTE_EMAIL_BACKEND", "accounts.mail.ConsoleAndFileBackend")
 EMAIL_HOST = os.environ.get("CROWDVOTE_EMAIL_HOST", "localhost")

@@ -39,7 +39,11 @@ SYSTEM, ANONYMOUS = "system", "anonymous"
 ANONYMOUS_MEMBER = "Anonymous"
 _LONGEST_MESSAGE = 1_000
 _BRACKETS = str.maketrans("[]", "()")
-_WAYS = {"accounts.backends.DemoBackend": "the demo page"}
+_WAYS = {
+    "accounts.backends.DemoBackend": "the demo page",
+    "accounts.backends.ProviderBackend": "OpenID Connect",
+    "accounts.backends.PasskeyBackend": "passkey",
+}
 
 
 class _Held:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Passkey, User
 from democracy import ledger, services
 from democracy.ledger import contents
 from democracy.models import Choice, Community, Decision, Following, Membership
@@ -25,6 +25,12 @@ def person(handle: str | None = None, **fields: Any) -> User:
     handle = handle or f"person_{next(numbers)}"
     fields.setdefault("name", handle.replace("_", " ").title())
     return User.objects.create_user(f"{handle}@example.org", handle=handle, **fields)
+
+
+def passkey(of: User, *, name: str = "a phone") -> Passkey:
+    """A passkey that no device has: it is listed, and signs nobody in."""
+    number = next(numbers)
+    return Passkey.objects.create(user=of, name=name, digest=f"{number:064x}", credential=b"none", user_handle=b"none")
 
 
 def community(*handles: str, name: str | None = None, **fields: Any) -> tuple[Community, dict[str, Membership]]:

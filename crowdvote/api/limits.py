@@ -83,6 +83,7 @@ LENGTHS = {
     "Following.tags": 3,
     "Me.apiTokens": 20,
     "Me.noticePreferences": 12,
+    "Me.passkeys": 20,
     "Preference.counts": 20,
     "Result.finalists": 2,
     "Result.preferences": 20,

@@ -19,7 +19,7 @@ def own_data(user: User) -> dict[str, Any]:
     """A person's account, memberships, applications, followings and ballots with receipts, as JSON.
 
     Former memberships are among them, and ballots in decisions that hide theirs: they are the person's own. What other
-    people wrote is not, nor what they inherit; of an API token only what it is for.
+    people wrote is not, nor what they inherit; of an API token or passkey only what it is called.
     """
     return {
         "format": FORMAT,
@@ -33,6 +33,10 @@ def own_data(user: User) -> dict[str, Any]:
                 "revoked": _time(token.revoked_at),
             }
             for token in user.api_tokens.order_by("pk")
+        ],
+        "passkeys": [
+            {"name": one.name, "created": _time(one.created_at), "last_used": _time(one.last_used_at)}
+            for one in user.passkeys.order_by("pk")
         ],
         "communities": _communities(user),
     }

@@ -33,6 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @dataclass(frozen=True)
 class Server:
     url: str
+    mails: Path
 
 
 DEMO = """
@@ -53,8 +54,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     demo = servers.prepared(tmp_path_factory, "demo", prepare)
     data_dir = shutil.copytree(demo, tmp_path_factory.mktemp("browser") / "data")
     name, _, example = (data_dir / "demo.txt").read_text().splitlines()[-1].partition("=")
-    with servers.serving(data_dir, CROWDVOTE_DEMO_SIGN_IN="1", **{name: example}) as started:
-        yield Server(f"http://localhost:{started.port}")
+    with servers.serving(data_dir, CROWDVOTE_DEMO_SIGN_IN="1", CROWDVOTE_PASSKEYS="1", **{name: example}) as started:
+        yield Server(f"http://localhost:{started.port}", data_dir / "mail")
 
 
 @dataclass

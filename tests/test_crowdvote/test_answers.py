@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
 
 from accounts import services as accounts
 from democracy.models import Community
@@ -23,7 +24,8 @@ def caching(response: Any) -> set[str]:
 
 
 @pytest.fixture
-def scene() -> dict[str, Any]:
+def scene(settings: Settings) -> dict[str, Any]:
+    settings.PASSKEYS = True
     community, members = factories.community("ann", visibility=Community.Visibility.PUBLIC)
     decision = factories.decision(community, members["manager"].user)
     return {
@@ -36,7 +38,9 @@ def scene() -> dict[str, Any]:
 
 def pages(scene: dict[str, Any], **more: Any) -> list[str]:
     """Return the address of every page, with the scene's numbers in it."""
-    names: dict[str, Any] = scene | {"application_id": 1, "token_id": 1, "token": "wrong", "key": "m1"} | more
+    names: dict[str, Any] = (
+        scene | {"application_id": 1, "token_id": 1, "passkey_id": 1, "token": "wrong", "key": "m1"} | more
+    )
     found = []
     for one in get_resolver().url_patterns:
         # The administration's are Django's own.
@@ -88,7 +92,7 @@ class TestNonsense:
 
     @pytest.mark.parametrize("number", [10**18, 10**30, int("7" * 4_000)], ids=["quintillion", "nonillion", "digits"])
     def test_a_number_that_no_row_has(self, scene, number: int, caplog) -> None:
-        ids = [name for name in (*scene, "application_id", "token_id") if name.endswith("_id")]
+        ids = [name for name in (*scene, "application_id", "token_id", "passkey_id") if name.endswith("_id")]
         client = as_(scene["viewer"])
         client.raise_request_exception = False
         statuses = set()

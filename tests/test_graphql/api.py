@@ -9,7 +9,7 @@ from django.db import models
 from django.test import Client
 
 from accounts.api import node_id
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, Passkey, User
 from democracy.models import (
     Application,
     Ballot,
@@ -33,6 +33,7 @@ JSON = "application/json"
 INPUTS: list[Any] = [
     User,
     ApiToken,
+    Passkey,
     Community,
     Membership,
     Application,

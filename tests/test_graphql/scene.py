@@ -9,7 +9,7 @@ from django.utils import timezone
 from sesame.utils import get_token
 
 from accounts import services as accounts
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, Passkey, User
 from democracy import services
 from democracy.models import Application, Community, Decision, Invitation, InvitationLink, Membership, Webhook
 from tests import factories
@@ -44,6 +44,7 @@ class Scene:
     invitation_link: InvitationLink
     webhook: Webhook
     tokens: dict[str, ApiToken]
+    passkeys: dict[str, Passkey]
     link: str
 
 
@@ -81,5 +82,6 @@ def build() -> Scene:
             manager, community.pk, url="https://hooks.example.org/", events=["decision.opened"]
         ),
         tokens={name: accounts.create_api_token(user, "a token")[0] for name, user in people.items() if user},
+        passkeys={name: factories.passkey(user) for name, user in people.items() if user},
         link=get_token(addressee),
     )

@@ -119,6 +119,11 @@ def more_webhooks(scene: Scene, number: int) -> None:
         webhooks.tell(factories.decision(scene.community, manager), "decision.opened")
 
 
+def more_passkeys(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        factories.passkey(scene.manager.user)
+
+
 def page(field: str, *inner: str) -> str:
     return f"{field} {{ totalCount pageInfo {{ hasNextPage }} edges {{ cursor node {{ {' '.join(inner)} }} }} }}"
 
@@ -235,6 +240,7 @@ LISTS: dict[str, tuple[Grow, str]] = {
         of_community("webhooks { url deliveries { event state decision { title community { name } } } }"),
     ),
     "my tokens": (more_tokens, "{ me { apiTokens { id name lastUsedAt } } }"),
+    "my passkeys": (more_passkeys, "{ me { passkeys { id name lastUsedAt } } }"),
 }
 
 

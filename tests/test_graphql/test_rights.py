@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from accounts.api import node_id
 from crowdvote.api.schema import schema
 from democracy import services
 from democracy.models.invitations import token_of
@@ -76,6 +77,10 @@ def own_token(scene: Scene, role: str) -> dict[str, Any]:
     return {"id": id_of(scene.tokens.get(role, scene.tokens["voter"]))}
 
 
+def own_passkey(scene: Scene, role: str) -> dict[str, Any]:
+    return {"id": id_of(scene.passkeys.get(role, scene.passkeys["voter"]))}
+
+
 def with_input(arguments: Callable[[Scene, str], dict[str, Any]], **more: Any) -> Callable[..., dict[str, Any]]:
     return lambda scene, role: {"input": arguments(scene, role) | more}
 
@@ -101,6 +106,8 @@ CASES = {
     "closeAccount": Case(PEOPLE, plain(confirmed=True)),
     "createApiToken": Case(PEOPLE, plain(name="another token")),
     "revokeApiToken": Case(PEOPLE, own_token),
+    "renamePasskey": Case(PEOPLE, lambda scene, role: own_passkey(scene, role) | {"name": "the new phone"}),
+    "removePasskey": Case(PEOPLE, own_passkey),
     "createCommunity": Case(PEOPLE, plain(input={"name": "A New Community"})),
     "updateCommunity": Case(MANAGERS, with_input(of_community, description="Ours")),
     "applyToCommunity": Case(
@@ -215,13 +222,24 @@ def test_a_manager_of_another_community_is_a_stranger_here(name: str, scene: Sce
     assert everything_written() == before
 
 
-def test_somebody_elses_token_is_as_good_as_none(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("name", "more", "refusal"),
+    [
+        ("revokeApiToken", {}, "NOT_YOUR_TOKEN"),
+        ("renamePasskey", {"name": "mine"}, "NOT_YOUR_PASSKEY"),
+        ("removePasskey", {}, "NOT_YOUR_PASSKEY"),
+    ],
+)
+def test_somebody_elses_means_to_sign_in_are_as_good_as_none(
+    scene: Scene, name: str, more: dict[str, str], refusal: str
+) -> None:
     client = client_of(scene.people["stranger"])
     before = everything_written()
-    query = document("revokeApiToken", {"id": ""})
-    for token in (id_of(scene.tokens["voter"]), "QXBpVG9rZW46OTk5OTk="):
-        answer = post(client, query, id=token)
-        assert [error["code"] for error in answer["data"]["done"]["errors"]] == ["NOT_YOUR_TOKEN"]
+    query = document(name, {"id": "", **more})
+    theirs = scene.tokens["voter"] if name == "revokeApiToken" else scene.passkeys["voter"]
+    for one in (id_of(theirs), node_id(type(theirs).__name__, 99_999)):
+        answer = post(client, query, id=one, **more)
+        assert [error["code"] for error in answer["data"]["done"]["errors"]] == [refusal]
     assert everything_written() == before
 
 

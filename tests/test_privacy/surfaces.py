@@ -143,6 +143,7 @@ class Looking:
             "membership_id": self._members(),
             "application_id": [1],
             "token_id": [1],
+            "passkey_id": [1],
         }
         waiting = deque(addresses(numbers))
         known = set(waiting)

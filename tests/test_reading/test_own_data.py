@@ -72,6 +72,14 @@ def test_of_a_token_it_says_what_it_is_for_and_not_the_token():
     assert made.digest not in json.dumps(data)
 
 
+def test_of_a_passkey_it_says_what_it_is_called_and_not_the_key():
+    ann = factories.person("ann")
+    made, _ = factories.passkey(ann), factories.passkey(factories.person("bob"), name="bobs")
+    data = own_data(ann)
+    assert [(one["name"], one["last_used"]) for one in data["passkeys"]] == [("a phone", None)]
+    assert made.digest not in json.dumps(data)
+
+
 def test_it_costs_the_same_queries_for_one_ballot_and_for_many():
     community, members = factories.community("ann", visibility=Community.Visibility.PUBLIC)
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
 
 from accounts.models import User
 from accounts.services import create_api_token
@@ -35,6 +36,10 @@ SIGNING_IN = {
     "sign-in-again",
     "sign-in-link",
     "demo-sign-in",
+    "provider-sign-in",
+    "provider-answer",
+    "passkey-sign-in",
+    "passkey-sign-in-options",
     "sign-out",
     "unsubscribe",
     "invitation",
@@ -89,6 +94,7 @@ class Town:
                 self.manager, self.community.pk, url="https://example.org/", events=["decision.opened"]
             ).pk,
             "token_id": create_api_token(self.manager, "a script")[0].pk,
+            "passkey_id": factories.passkey(self.manager).pk,
             "key": ballots.context["rows"][0].owner.key,
             "notice_id": _notice(self.manager, self.community).key,
             "token": _published(self.manager, self.community).token,
@@ -113,7 +119,8 @@ class Town:
 
 
 @pytest.fixture
-def town() -> Town:
+def town(settings: Settings) -> Town:
+    settings.PASSKEYS = True
     return Town()
 
 

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 
 from accounts import schema as accounts_schema
 from accounts.api import Info, Node, node_id, of_row, pk_of
-from accounts.schema import Account, ApiToken
+from accounts.schema import Account, ApiToken, Passkey
 from democracy import models
 from democracy.access import Viewer
 from democracy.presenting import addresses
@@ -226,6 +226,11 @@ class Me(Account):
     async def api_tokens(self, info: Info) -> list[ApiToken]:
         tokens = await info.context.load(accounts_schema.tokens_of, self.row.pk) or []
         return [ApiToken(row=token) for token in tokens]
+
+    @strawberry.field(description="Your passkeys, the newest first.")
+    async def passkeys(self, info: Info) -> list[Passkey]:
+        passkeys = await info.context.load(accounts_schema.passkeys_of, self.row.pk) or []
+        return [Passkey(row=passkey) for passkey in passkeys]
 
     @strawberry.field(description="Your current memberships, by name of the community.")
     async def memberships(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Member]:
