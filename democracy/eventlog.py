@@ -144,6 +144,14 @@ def result_withdrawn(actor: str, decision: str) -> None:
     log_event("RESULT_WITHDRAW", actor, f"Published result of decision '{decision}' withdrawn")
 
 
+def text_hidden(actor: str, what: str, reason: str) -> None:
+    log_event("MODERATION", actor, f"Hid {what}: {reason}")
+
+
+def shown_again(actor: str, what: str) -> None:
+    log_event("MODERATION", actor, f"Shows {what} again")
+
+
 # Memberships and followings
 
 

@@ -30,6 +30,7 @@ from democracy.models import (
     Following,
     LedgerEntry,
     Membership,
+    Moderation,
     PublishedResult,
     StagedBallot,
 )
@@ -142,6 +143,8 @@ def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
         yield contents.decision_subject(decision.pk), contents.decision_content(decision)
     for published in PublishedResult.objects.filter(decision__community=community).iterator(_ROWS):
         yield contents.publication_subject(published.decision_id), contents.publication_content(published)
+    for moderation in Moderation.objects.filter(community=community).iterator(_ROWS):
+        yield contents.moderation_subject(moderation.pk), contents.moderation_content(moderation)
     ballots = Ballot.objects.filter(decision__community=community).prefetch_related("votes")
     for ballot in ballots.iterator(_ROWS):
         subject = contents.ballot_subject(ballot.decision_id, ballot.membership_id)

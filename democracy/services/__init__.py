@@ -41,6 +41,13 @@ from democracy.services.invitations import (
 )
 from democracy.services.joining import Joined, accept_invitation, accept_own_invitation, use_invitation_link
 from democracy.services.lifecycle import call_off, copy_decision, delete_draft, pin_decision
+from democracy.services.moderation import (
+    hide_comment,
+    hide_community,
+    hide_community_text,
+    hide_decision_text,
+    show_again,
+)
 from democracy.services.notices import mark_notices_read, set_notice_preferences
 from democracy.services.published_results import publish_result, withdraw_result
 
@@ -66,6 +73,10 @@ __all__ = [
     "decide_application",
     "delete_draft",
     "follow",
+    "hide_comment",
+    "hide_community",
+    "hide_community_text",
+    "hide_decision_text",
     "invite",
     "leave_community",
     "mark_notices_read",
@@ -81,6 +92,7 @@ __all__ = [
     "revoke_invitation_link",
     "set_anonymity",
     "set_notice_preferences",
+    "show_again",
     "tag_ballot",
     "take_greeting",
     "unfollow",

@@ -56,6 +56,8 @@ def community(request: HtmxRequest, community_id: int) -> HttpResponse:
     if request.htmx.target == ("community-closed" if may_read else "community-now"):
         # The open page is no longer the right one: the viewer was let in, or removed.
         return HttpResponseClientRefresh()
+    if context["standing"].reason_hidden:
+        return render_page(request, "democracy/community_hidden.html", context)
     if not may_read:
         fragments = {"community-closed": "democracy/_community_closed.html"}
         return render_page(request, "democracy/community_closed.html", context, fragments=fragments)
