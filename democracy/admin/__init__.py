@@ -363,14 +363,14 @@ class CalculationClaimAdmin(ListOnlyAdmin):
 
 @admin.register(Moderation)
 class ModerationAdmin(ReadOnlyAdmin):
-    """What was hidden, and why. The subjects are told as everybody may know them: a ballot bears its pseudonym."""
+    """Moderations with their reasons. Subjects are told as everybody may know them: a ballot bears its pseudonym."""
 
     list_display = ("community", "decision", "what", "reason", "hidden_at", "ended_at")
     list_select_related = ("community", "decision")
     search_fields = ("community__name", "reason")
     date_hierarchy = "hidden_at"
     ordering = ("-hidden_at", "-pk")
-    fields = ("community", "decision", "what", "reason", "notice", "hidden_at", "hidden_by", "ended_at")
+    fields = ("community", "decision", "what", "reason", "stand_in", "hidden_at", "hidden_by", "ended_at")
     actions = ("show_again",)
 
     @admin.display(description="Hides")

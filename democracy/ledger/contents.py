@@ -250,7 +250,7 @@ def moderation_content(moderation: Moderation) -> dict[str, Any]:
         "of": moderation.told_as,
         "place": moderation.place,
         "reason": moderation.reason,
-        "notice": moderation.notice,
+        "stand_in": moderation.stand_in,
         "hidden": _time(moderation.hidden_at),
         "ended": _time(moderation.ended_at),
         "leaves": moderation.leaves,

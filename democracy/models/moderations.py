@@ -24,7 +24,7 @@ class ModerationQuerySet(models.QuerySet["Moderation"]):
 class Moderation(models.Model):
     """A text that an operator has hidden, or a community as a whole, until it is shown again.
 
-    `notice` stands in the text's place. The text itself is in the ledger alone: in the last entry on `subject` with the
+    `stand_in` is in the text's place. The text itself is in the ledger alone: in the last entry on `subject` with the
     time `hidden_at`.
     """
 
@@ -36,12 +36,12 @@ class Moderation(models.Model):
     # The subject as everybody may know it: a ballot without a name goes by its pseudonym.
     told_as = models.CharField(max_length=64)
     reason = models.TextField(max_length=LONGEST_MODERATION_REASON)
-    notice = models.TextField(blank=True)
+    stand_in = models.TextField(blank=True)
     # What the ledger may say openly of the subject: its content after the last change of this row. Empty where even
     # that is not everybody's business.
-    leaves = models.JSONField(default=dict)
+    leaves = models.JSONField(default=dict, blank=True)
     # The earlier entries on the subject that have a text at the place, by number; none of a ballot under a pseudonym.
-    closes = models.JSONField(default=list)
+    closes = models.JSONField(default=list, blank=True)
     hidden_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True, blank=True)
     hidden_by = models.ForeignKey(

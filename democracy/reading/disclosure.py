@@ -12,7 +12,7 @@ members are; whom these follow and how they voted, managers do not learn either.
 # Note [What an operator has hidden]
 The ledger keeps every text, so that it stays provable, and opens no entry that has a hidden one: to nobody but the
 caster of a ballot, who wrote the text. What else those entries said is lost to readers, so the entry on the moderation
-tells what is left of the subject. Where others quote a question of that time, the operator's notice stands in its
+tells what is left of the subject. Where others quote a question of that time, a stand-in is in its
 place. A text that is shown again opens them all.
 """
 
@@ -85,14 +85,14 @@ class Disclosure:
         """Whether the viewer may know that somebody acted under this name; managers know who anonymous members are."""
         return self.is_manager or user_id not in self._anonymous_users
 
-    def with_notices(self, subject: str, content: dict[str, Any], time: datetime) -> dict[str, Any]:
-        """A content that an entry of `time` left, with notices in place of what has been hidden since."""
+    def with_stand_ins(self, subject: str, content: dict[str, Any], time: datetime) -> dict[str, Any]:
+        """A content that an entry of `time` left, with stand-ins for what has been hidden since."""
         hidden = [one for one in self._hidden if one.subject == subject and time <= one.hidden_at]
         if hidden:
             content = copy.deepcopy(content)
         for one in hidden:
             if text_at(content, one.place):
-                write_at(content, one.place, one.notice)
+                write_at(content, one.place, one.stand_in)
         return content
 
     def _has_hidden_text(self, entry: LedgerEntry) -> bool:
@@ -101,7 +101,7 @@ class Disclosure:
         else:
             told = [(entry.subject, content) for content in _contents(entry)]
         return any(
-            text_at(content, one.place) not in {"", one.notice}
+            text_at(content, one.place) not in {"", one.stand_in}
             for one in self._hidden
             if entry.time <= one.hidden_at
             for subject, content in told

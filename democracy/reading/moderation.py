@@ -7,9 +7,10 @@ while it is shown. So moderation tells operators of no ballot that they could no
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Model, Q
+from django.db.models import Model
 
 from democracy import access
 from democracy.errors import PermissionDenied
@@ -82,12 +83,14 @@ def comment_on_ballot(decision: Decision, name: str) -> Text | None:
     if not access.shows_ballots(decision):
         return None
     wanted = name.strip().removeprefix("@").casefold()
-    # Whoever left is named no more; ballots under pseudonyms stay.
-    commented = Ballot.objects.filter(Q(is_anonymous=True) | Q(membership__left_at=None), decision=decision)
-    for ballot in commented.exclude(comment="").select_related("membership__user"):
-        if wanted == _shown_name(ballot).casefold():
-            return _comment(decision, ballot)
-    return None
+    commented = Ballot.objects.filter(decision=decision).exclude(comment="").select_related("membership__user")
+    if wanted.startswith(access.ANONYMOUS.casefold()):
+        candidates = commented.filter(is_anonymous=True)
+    else:
+        # Whoever left is named no more; ballots under pseudonyms stay.
+        candidates = commented.filter(is_anonymous=False, membership__left_at=None, membership__user__handle=wanted)
+    found = (ballot for ballot in candidates if _shown_name(ballot).casefold() == wanted)
+    return next((_comment(decision, ballot) for ballot in found), None)
 
 
 def _shown_name(ballot: Ballot) -> str:
@@ -148,12 +151,17 @@ def is_hidden(community_id: int, subject: str, place: str, words: str) -> bool:
 
 def reason_hidden(community: Community) -> str:
     """The reason for which an operator has hidden a community; empty where none has."""
-    found = Moderation.objects.in_force().filter(community=community, place="").first() if community.is_hidden else None
-    return found.reason if found is not None else ""
+    return reasons_hidden([community.pk]).get(community.pk, "") if community.is_hidden else ""
+
+
+def reasons_hidden(community_ids: Iterable[int]) -> dict[int, str]:
+    """The reasons for which operators have hidden those of these communities that are hidden."""
+    hiding = Moderation.objects.in_force().filter(community__in=community_ids, place="", community__is_hidden=True)
+    return dict(hiding.values_list("community", "reason"))
 
 
 def moderations_in_force(community: Community, decision: Decision | None = None) -> list[Moderation]:
-    """What is hidden of a community as a whole, or of one of its decisions."""
+    """The moderations that hide something of a community itself, or of one of its decisions."""
     return list(Moderation.objects.in_force().filter(community=community, decision=decision))
 
 

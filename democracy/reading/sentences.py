@@ -73,7 +73,7 @@ class Names:
         if self.rights.decision_of(entry) is None:
             return None
         if entry.kind == Kind.DECISION and (wording := entry.after or entry.before) is not None:
-            return self.rights.with_notices(entry.subject, wording, entry.time)
+            return self.rights.with_stand_ins(entry.subject, wording, entry.time)
         revisions, wordings = self._words.get(entry.decision_id or 0, ([], []))
         at = bisect_right(revisions, entry.revision) - 1
         return wordings[at] if at >= 0 else None
@@ -90,7 +90,7 @@ def _words(
     for pk, subject, revision, time, wording in rows.order_by("revision").values_list(*columns):
         revisions, wordings = words.setdefault(pk, ([], []))
         revisions.append(revision)
-        wordings.append(rights.with_notices(subject, wording or {}, time))
+        wordings.append(rights.with_stand_ins(subject, wording or {}, time))
     return words
 
 
@@ -318,7 +318,7 @@ def content(entry: LedgerEntry, content: dict[str, Any] | None, names: Names) ->
             stars = {names.choice(entry, choice): count for choice, count in content["stars"].items()}
             return {"voter": names.member(entry.membership_id), **rest, "stars": stars}
         case Kind.MODERATION:
-            return {key: rest[key] for key in ("reason", "notice", "hidden", "ended")}
+            return {key: rest[key] for key in ("reason", "stand_in", "hidden", "ended")}
         case _:
             return rest
 
@@ -412,7 +412,7 @@ _PARTS = {
     "cast": "Cast",
     "requested": "Asked for",
     "reason": "Reason",
-    "notice": "Stands in its place",
+    "stand_in": "Stands in its place",
     "hidden": "Hidden",
     "ended": "Shown again",
 }

@@ -1,9 +1,9 @@
 """Commands by which an operator hides a text or a community, with a reason, and shows it again.
 
 # Note [A hidden text is replaced]
-The operator's notice is written into the row, so every reader shows it: pages, API, files, feeds, mails. The text stays
+A stand-in is written into the row, so every reader shows it: pages, API, files, feeds, mails. The text stays
 in the ledger alone, whose entries with it nobody opens any more (Note [What an operator has hidden]). Whoever may write
-there can put other words in the notice's place, but not the hidden ones.
+there can put other words in its place, but not the hidden ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from democracy.reading.moderation import Text
 from democracy.services import validation
 from democracy.services.commands import command
 
-_NOTICE = "Hidden by the site's operator"
+_HIDDEN = "Hidden by the site's operator"
 _Find = Callable[[ledger.Recording], Text | None]
 
 
@@ -110,7 +110,7 @@ def show_again(viewer: Viewer, moderation_id: int) -> Moderation:
         if not moderation.place:
             recording.community.is_hidden = False
             recording.community.save(update_fields=["is_hidden"])
-        elif text is not None and text.words == moderation.notice:
+        elif text is not None and text.words == moderation.stand_in:
             words = reading.original_words(moderation)
             _require_free(text, words)
             _put(text, words)
@@ -143,12 +143,12 @@ def _hide(operator: User, community_id: int, find: _Find, reason: str) -> Modera
         if text is None:
             raise InvalidInput("Choose one of these texts.", field="place")
         earlier = Moderation.objects.in_force().filter(community=community_id, subject=text.subject, place=text.place)
-        if earlier.filter(notice=text.words).exists():
+        if earlier.filter(stand_in=text.words).exists():
             raise InvalidInput("This text is hidden already.", field="place")
         moderation = _new(operator, recording, text.subject, reason=reason)
         moderation.place, moderation.told_as, moderation.decision = text.place, text.told_as, text.decision
-        moderation.notice = _notice(text, moderation.reason)
-        _put(text, moderation.notice)
+        moderation.stand_in = _stand_in(text, moderation.reason)
+        _put(text, moderation.stand_in)
         moderation.leaves = _left_of(text)
         if moderation.leaves:
             moderation.closes = reading.entries_with(text)
@@ -196,14 +196,14 @@ def _left_of(text: Text) -> dict[str, Any]:
             return contents.decision_content(rows.get(pk=text.decision.pk))
 
 
-def _notice(text: Text, reason: str) -> str:
+def _stand_in(text: Text, reason: str) -> str:
     """The words in place of a text: as long as may stand there, and as different from others as has to be."""
     most = getattr(text.row._meta.get_field(text.column), "max_length", None) or len(reason) + 100
-    notice, number = _within(f"{_NOTICE}: {reason}", most), 1
-    while _is_taken(text, notice):
+    stand_in, number = _within(f"{_HIDDEN}: {reason}", most), 1
+    while _is_taken(text, stand_in):
         number += 1
-        notice = _within(f"{_NOTICE} ({number}): {reason}", most)
-    return notice
+        stand_in = _within(f"{_HIDDEN} ({number}): {reason}", most)
+    return stand_in
 
 
 def _within(words: str, most: int) -> str:

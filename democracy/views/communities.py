@@ -147,7 +147,7 @@ def application_withdraw(request: HtmxRequest, application_id: int) -> HttpRespo
 @answered
 def community_leave(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Ask first, then leave. The last manager can't. Raises Http404 for somebody who is no member."""
-    member = access.require_member(request.user, community_id)
+    member = access.require_own_membership(request.user, community_id)
     if request.method != "POST":
         return render_page(request, "democracy/community_leave.html", open_frame(request.user, community_id, tab=""))
     services.leave_community(request.user, community_id)
