@@ -298,6 +298,26 @@ def test_stand_ins_differ_where_names_have_to(town, root) -> None:
     assert titles[1].startswith("Hidden by the site's operator (2): ")
 
 
+def test_entries_between_two_that_are_closed_stay_open_and_are_no_fault(open_town, root) -> None:
+    for words, stars in (("", 4), ("", 3), (f"{BAD} again", 2)):
+        comment(open_town, open_town.ada, words, stars=stars)
+    services.hide_comment(root, open_town.decision.pk, by=open_town.ada.user.handle, reason=WHY)
+    recalculate_community(open_town.community.pk)
+    subject = f"ballot:{open_town.decision.pk}:{open_town.ada.pk}"
+    rows = [json.loads(line) for line in ledger_of(open_town)[1:]]
+    assert [row["revision"] for row in rows if row.get("content", {}).get("subject") == subject] == [
+        entry.revision for entry in rules.entries(open_town.community) if entry.subject == subject
+    ][2:3]
+    assert verified(open_town, bundle_of(open_town)) == []
+
+
+def test_a_moderation_that_tells_something_else_is_found(open_town, root, monkeypatch) -> None:
+    monkeypatch.setattr("democracy.services.moderation._left_of", lambda text: {"title": "Another question"})
+    services.hide_decision_text(root, open_town.decision.pk, place="title", reason=WHY)
+    last = rules.revision(open_town.community)
+    assert faults(open_town) == [f"entry {last} does not tell what it left of the text's subject"]
+
+
 class TestHiddenCommunities:
     @pytest.fixture
     def hidden(self, open_town, root) -> Town:

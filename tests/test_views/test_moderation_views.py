@@ -14,6 +14,7 @@ from democracy import access, services
 from democracy.models import Choice, Community, Decision, Moderation, Notice
 from democracy.notices import sending
 from democracy.notices.wording import words
+from democracy.reading.notices import shown_notices
 from democracy.recalculation import recalculate_community
 from tests import factories, rules
 from tests.test_graphql.api import ask, id_of
@@ -209,8 +210,12 @@ class TestAHiddenCommunity:
         assert (found["hiddenReason"], found["decisions"]["edges"]) == (WHY, [])
         assert ask(None, query, id=id_of(hidden.community))["community"] is None
 
-    def test_no_notice_tells_of_it_but_that_it_is_hidden(self, hidden: Scene) -> None:
-        hidden.told()
-        shown = as_(hidden.manager).get(reverse("notices")).text
-        assert "Hidden by the site&#x27;s operator: Larch Lane" in shown
-        assert BAD not in shown
+    def test_no_notice_tells_of_it_but_that_it_is_hidden(self, scene: Scene, root: User) -> None:
+        factories.follow(scene.members["ada"], scene.members["manager"])
+        scene.told()
+        scene.hide(as_(root), scene.community, what="everything")
+        scene.told()
+        titles = [words(notice).title for notice in shown_notices(scene.manager)]
+        assert titles == ["Hidden by the site's operator: Larch Lane"]
+        services.show_again(root, Moderation.objects.get().pk)
+        assert "You have a new follower in Larch Lane" in [words(one).title for one in shown_notices(scene.manager)]
