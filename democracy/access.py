@@ -1,7 +1,8 @@
 """The rules on who may see and do what. Every function takes the viewer. Pages, GraphQL, commands and exports share
 them, and nothing else decides.
 
-Everybody sees that a community exists. Its current members read its decisions, results and members, and so does
+Everybody sees that a community exists, unless an operator has hidden it: then its members see that, and nobody reads
+it. Its current members read its decisions, results and members, and so does
 everybody if it is public. Its managers also read drafts. The identity of an anonymous member is known to that member
 and to the managers; how that member voted, to that member alone.
 
@@ -23,7 +24,7 @@ from django.utils.crypto import salted_hmac
 
 from accounts.models import User
 from democracy import eventlog
-from democracy.errors import PermissionDenied
+from democracy.errors import CommunityHidden, PermissionDenied
 from democracy.models import (
     Application,
     Community,
@@ -50,10 +51,20 @@ ANONYMOUS = eventlog.ANONYMOUS_MEMBER
 # --- Seeing -----------------------------------------------------------------------------------------------------------
 
 
+def communities_known_to(viewer: Viewer) -> QuerySet[Community]:
+    """Communities that the viewer may know of: all but those that an operator has hidden from whoever is no member."""
+    return Community.objects.filter(Q(is_hidden=False) | Exists(_own(viewer)))
+
+
 def communities_readable_by(viewer: Viewer) -> QuerySet[Community]:
     """Communities whose decisions, results and members the viewer may read."""
-    mine = Membership.objects.of(viewer).current().filter(community=OuterRef("pk"))
-    return Community.objects.filter(Q(visibility=Community.Visibility.PUBLIC) | Exists(mine))
+    readable = Q(visibility=Community.Visibility.PUBLIC) | Exists(_own(viewer))
+    return Community.objects.filter(readable, is_hidden=False)
+
+
+def _own(viewer: Viewer) -> MembershipQuerySet:
+    """The viewer's membership, beside a community."""
+    return Membership.objects.of(viewer).current().filter(community=OuterRef("pk"))
 
 
 def decisions_visible_to(viewer: Viewer) -> DecisionQuerySet:
@@ -63,8 +74,9 @@ def decisions_visible_to(viewer: Viewer) -> DecisionQuerySet:
 
 
 def _managed(viewer: Viewer) -> MembershipQuerySet:
-    """The viewer's membership as a manager, beside rows of a community."""
-    return Membership.objects.of(viewer).current().managers().filter(community=OuterRef("community"))
+    """The viewer's membership as a manager, beside rows of a community that is not hidden."""
+    managed = Membership.objects.of(viewer).current().managers().filter(community=OuterRef("community"))
+    return managed.filter(community__is_hidden=False)
 
 
 def memberships_visible_to(viewer: Viewer) -> MembershipQuerySet:
@@ -77,7 +89,8 @@ def memberships_visible_to(viewer: Viewer) -> MembershipQuerySet:
 
 def applications_visible_to(viewer: Viewer) -> ApplicationQuerySet:
     """The viewer's own applications, and those to communities that they manage."""
-    return Application.objects.filter(Q(user=user_id(viewer)) | Exists(_managed(viewer)))
+    own = Q(user=user_id(viewer), community__in=communities_known_to(viewer))
+    return Application.objects.filter(own | Exists(_managed(viewer)))
 
 
 def invitations_visible_to(viewer: Viewer) -> InvitationQuerySet:
@@ -222,8 +235,10 @@ def require_user(viewer: Viewer) -> User:
     return viewer
 
 
-def require_member(viewer: Viewer, community_id: int) -> Membership:
-    """The viewer's current membership, with user and community. Raises PermissionDenied where there is none."""
+def require_own_membership(viewer: Viewer, community_id: int) -> Membership:
+    """The viewer's current membership, with user and community, also in a hidden community. Raises PermissionDenied
+    where there is none.
+    """
     memberships = Membership.objects.of(require_user(viewer)).current().filter(community=community_id)
     membership = memberships.select_related("user", "community").first()
     if membership is None:
@@ -231,12 +246,35 @@ def require_member(viewer: Viewer, community_id: int) -> Membership:
     return membership
 
 
+def require_member(viewer: Viewer, community_id: int) -> Membership:
+    """The viewer's current membership, with user and community. Raises PermissionDenied where there is none, and
+    CommunityHidden.
+    """
+    membership = require_own_membership(viewer, community_id)
+    if membership.community.is_hidden:
+        raise CommunityHidden
+    return membership
+
+
 def require_manager(viewer: Viewer, community_id: int) -> Membership:
-    """The viewer's current membership as a manager. Raises PermissionDenied where there is none."""
+    """The viewer's current membership as a manager. Raises PermissionDenied where there is none, CommunityHidden."""
     membership = require_member(viewer, community_id)
     if not membership.is_manager:
         raise PermissionDenied
     return membership
+
+
+def moderates(viewer: Viewer) -> bool:
+    """Whether the viewer may hide texts and communities: an operator with the right to add moderations."""
+    return viewer.is_active and viewer.is_staff and viewer.has_perm("democracy.add_moderation")
+
+
+def require_operator(viewer: Viewer) -> User:
+    """The account of an operator who may hide texts and communities. Raises PermissionDenied."""
+    user = require_user(viewer)
+    if not moderates(user):
+        raise PermissionDenied
+    return user
 
 
 def require_decision(viewer: Viewer, decision_id: int) -> Decision:
@@ -251,7 +289,8 @@ def decision_published_at(token: str) -> Decision:
     """The decision whose result a manager has published at this address, for anybody: its question, result and turnout
     are shown, and nothing else. Raises PermissionDenied where there is none, or none any more.
     """
-    decision = Decision.objects.select_related("community").filter(published_result__token=token).first()
+    published = Decision.objects.select_related("community").filter(community__is_hidden=False)
+    decision = published.filter(published_result__token=token).first()
     if decision is None:
         raise PermissionDenied
     return decision

@@ -16,6 +16,15 @@ class PermissionDenied(DomainError):
         super().__init__(message)
 
 
+class CommunityHidden(PermissionDenied):
+    """Acting in a community that an operator has hidden, as one of its members."""
+
+    code = "COMMUNITY_HIDDEN"
+
+    def __init__(self, message: str = "The site's operator has hidden this community. Its page says why.") -> None:
+        super().__init__(message)
+
+
 class InvalidInput(DomainError):
     code = "INVALID"
 
@@ -109,6 +118,12 @@ class TextsFrozen(DomainError):
 class ClosingMovesLaterOnly(DomainError):
     code = "CLOSING_MOVES_LATER_ONLY"
     field = "closes_at"
+
+
+class TextHidden(DomainError):
+    """Writing again the very words that an operator has hidden."""
+
+    code = "TEXT_HIDDEN"
 
 
 class NoBallot(DomainError):

@@ -153,6 +153,14 @@ def webhook_changed(actor: str, community: str, what: str) -> None:
     log_event("WEBHOOK", actor, f"A webhook of community '{community}' was {what}")
 
 
+def text_hidden(actor: str, what: str, reason: str) -> None:
+    log_event("MODERATION", actor, f"Hid {what}: {reason}")
+
+
+def shown_again(actor: str, what: str) -> None:
+    log_event("MODERATION", actor, f"Shows {what} again")
+
+
 # Memberships and followings
 
 

@@ -24,6 +24,7 @@ from democracy.models import (
     InvitationLink,
     LedgerEntry,
     Membership,
+    Moderation,
     PublishedResult,
     Vote,
 )
@@ -43,6 +44,7 @@ WRITTEN: dict[type[models.Model], str] = {
     Ballot: "decision__community",
     Vote: "ballot__decision__community",
     PublishedResult: "decision__community",
+    Moderation: "community",
     LedgerEntry: "community",
 }
 

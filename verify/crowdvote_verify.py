@@ -1308,6 +1308,8 @@ def check_ledger(ledger: Ledger) -> Differences:
     differences = Differences()
     previous, last = GENESIS, ""
     ballots: dict[str, Record | None] = {}
+    known: dict[str, int] = {}
+    closed = _closed_for_texts(ledger)
     for number, entry in enumerate(ledger.entries, start=1):
         place = f"entry {number}"
         differences.compare(entry.revision, number, f"{place}.revision")
@@ -1330,14 +1332,44 @@ def check_ledger(ledger: Ledger) -> Differences:
             differences.append(f"{place}.time: earlier than that of an entry before it")
         last = entry.opened["time"]
         if content["kind"] == "ballot":
-            # Whoever may know one entry on a ballot may know all: it keeps its name or pseudonym.
-            if content.get("before") != ballots.get(content["subject"]):
+            # Whoever may know one entry on a ballot may know all: it keeps its name or pseudonym. But for those with a
+            # comment that was hidden.
+            subject = content["subject"]
+            is_gap = any(known.get(subject, 0) < one < number for one in closed.get(subject, ()))
+            if content.get("before") != ballots.get(subject) and not is_gap:
                 differences.append(f"{place}.before: an entry on this ballot is not opened, or there is none")
-            ballots[content["subject"]] = content.get("after")
+            ballots[subject], known[subject] = content.get("after"), number
+        for subject, left in _left_by_moderation(content):
+            ballots[subject], known[subject] = left, number
     differences.compare(ledger.checkpoint.community, ledger.community, "checkpoint.community")
     differences.compare(ledger.checkpoint.revision, len(ledger.entries), "checkpoint.revision")
     differences.compare(ledger.checkpoint.hash, previous, "checkpoint.hash")
     return differences
+
+
+# The content of a ballot at a revision of which no opened entry tells it, since its comment was hidden later.
+UNTOLD: Record = {}
+
+
+def _left_by_moderation(content: Record) -> list[tuple[str, Record]]:
+    """Return the subject of a moderation with its whole content after it; nothing for other entries."""
+    after = content.get("after")
+    if content["kind"] != "moderation" or not isinstance(after, dict) or not after.get("leaves"):
+        return []
+    return [(_take(after, "of", str, "after"), _take(after, "leaves", dict, "after"))]
+
+
+def _closed_for_texts(ledger: Ledger) -> dict[str, set[int]]:
+    """Return the entries that moderations say are closed, since they have a text that was hidden, by subject."""
+    closed: dict[str, set[int]] = {}
+    for entry in ledger.entries:
+        if entry.opened is not None:
+            for subject, _ in _left_by_moderation(entry.opened["content"]):
+                numbers = _take(entry.opened["content"]["after"], "closes", list, "after", [])
+                closed.setdefault(subject, set()).update(one for one in numbers if type(one) is int)
+                # The entry before hides the text, so it has it, too.
+                closed[subject].add(entry.revision - 1)
+    return closed
 
 
 def check_receipt(receipt: Receipt) -> Differences:
@@ -1422,12 +1454,29 @@ def _ballot_words(ballot: Ballot | None) -> str:
 
 
 def _contents_at(ledger: Ledger, revision: int) -> dict[str, Record | None]:
-    """Return the last content of each subject in the opened entries up to a revision."""
-    return {
-        entry.opened["content"]["subject"]: entry.opened["content"].get("after")
-        for entry in ledger.entries[:revision]
-        if entry.opened is not None
-    }
+    """Return the last content of each subject at a revision, as far as opened entries tell it.
+
+    What a moderation left of a subject stands in for entries that are closed for it. A decision's words are those that
+    the newest moderation left, since a file that is made later has them.
+    """
+    contents: dict[str, Record | None] = {}
+    known: dict[str, int] = {}
+    closed = _closed_for_texts(ledger)
+    for entry in ledger.entries:
+        if entry.opened is None:
+            continue
+        content = entry.opened["content"]
+        if entry.revision <= revision:
+            contents[content["subject"]], known[content["subject"]] = content.get("after"), entry.revision
+        for subject, left in _left_by_moderation(content):
+            since = [one for one in closed[subject] if known.get(subject, 0) < one < entry.revision - 1]
+            is_as_then = any(one <= revision for one in since) and not any(one > revision for one in since)
+            if entry.revision <= revision or is_as_then or subject.startswith("decision:"):
+                contents[subject], known[subject] = left, entry.revision
+            elif any(one <= revision for one in since):
+                # It had changed in between: nothing tells how it was.
+                contents[subject] = UNTOLD
+    return contents
 
 
 def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences, str]:
@@ -1565,13 +1614,11 @@ def _compare_question(differences: Differences, decision: Decision, contents: di
 def _compare_times(differences: Differences, decision: Decision, ledger: Ledger, revision: int) -> None:
     """Compare when voting opens and closes with the ledger, and a final result's revision with the last before."""
     subject, record = f"decision:{_ledger_id(decision)}", decision.record
-    opened = [entry for entry in ledger.entries if entry.opened is not None]
-    recorded = [
-        after
-        for entry in opened
-        if entry.opened and entry.opened["content"]["subject"] == subject
-        if (after := entry.opened["content"].get("after")) is not None
+    opened = [entry.opened["content"] for entry in ledger.entries if entry.opened is not None]
+    told = [
+        one for content in opened for one in ((content["subject"], content.get("after")), *_left_by_moderation(content))
     ]
+    recorded = [after for about, after in told if about == subject and after is not None]
     # The closing may have moved since the file was made, or since its result was calculated.
     for key in ("opens_at", "closes_at"):
         if _time(record.get(key)) not in {_time(one.get(key)) for one in recorded}:
@@ -1627,16 +1674,19 @@ def _compare_ballots(
     for position, ballot in decision.ballots.items():
         if position not in positions:
             continue
+        content = recorded.pop(positions[position], None)
+        if content is UNTOLD:
+            continue
         named += 1
-        expected = _recorded_ballot(recorded.pop(positions[position], None), decision)
+        expected = _recorded_ballot(content, decision)
         if ballot != expected:
             name = _show(decision.record["ballots"][[*decision.ballots].index(position)].get("member"))
             differences.append(
                 f"{decision.place}.ballots: {name} has {_ballot_words(ballot)}, the ledger {_ballot_words(expected)}"
             )
-    for number in recorded:
+    for number, content in recorded.items():
         member = contents.get(f"membership:{number}")
-        if number in numbers or (member is not None and member.get("active")):
+        if content is not UNTOLD and (number in numbers or (member is not None and member.get("active"))):
             differences.append(f"{decision.place}.ballots: missing is that of membership {number} in the ledger")
     return named
 

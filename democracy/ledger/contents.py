@@ -23,6 +23,7 @@ from democracy.models import (
     Following,
     LedgerEntry,
     Membership,
+    Moderation,
     PublishedResult,
 )
 
@@ -68,7 +69,9 @@ def community_content(community: Community) -> dict[str, Any]:
         "auto_approve": community.joining == Community.Joining.OPEN,
         "created": _time(community.created_at),
     }
-    return content | ({"joining": community.joining} if community.joining == Community.Joining.INVITED else {})
+    if community.joining == Community.Joining.INVITED:
+        content["joining"] = community.joining
+    return content | ({"hidden": True} if community.is_hidden else {})
 
 
 def community_change(community: Community) -> Change:
@@ -194,7 +197,7 @@ def decision_content(decision: Decision) -> dict[str, Any]:
 
 
 # The parts of a content that are left out where there is nothing to say.
-SAID_WHERE_SO = ("topics", "pinned", "called_off")
+SAID_WHERE_SO = ("topics", "pinned", "called_off", "hidden")
 
 
 def _later_keys(decision: Decision) -> dict[str, Any]:
@@ -233,6 +236,31 @@ def publication_change(published: PublishedResult) -> Change:
     pk = published.decision_id
     content = _stored(PublishedResult.objects.filter(decision=pk), publication_content)
     return Change(Kind.PUBLICATION, publication_subject(pk), content, decision_id=pk)
+
+
+def moderation_subject(moderation_id: int) -> str:
+    return f"moderation:{moderation_id}"
+
+
+def moderation_content(moderation: Moderation) -> dict[str, Any]:
+    """A moderation's content. The hidden text is not in it. What is left of the subject is, so that the ledger proves
+    that without the entries that are closed for the text; and so are the numbers of these.
+    """
+    return {
+        "of": moderation.told_as,
+        "place": moderation.place,
+        "reason": moderation.reason,
+        "stand_in": moderation.stand_in,
+        "hidden": _time(moderation.hidden_at),
+        "ended": _time(moderation.ended_at),
+        "leaves": moderation.leaves,
+        "closes": moderation.closes,
+    }
+
+
+def moderation_change(moderation: Moderation) -> Change:
+    content = _stored(Moderation.objects.filter(pk=moderation.pk), moderation_content)
+    return Change(Kind.MODERATION, moderation_subject(moderation.pk), content, decision_id=moderation.decision_id)
 
 
 def ballot_subject(decision_id: int, membership_id: int) -> str:

@@ -22,11 +22,13 @@ from democracy.models.decisions import (
 from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
 from democracy.models.invitations import MAX_INVITED, Invitation, InvitationLink
 from democracy.models.ledger import Checkpoint, LedgerEntry
+from democracy.models.moderations import LONGEST_MODERATION_REASON, Moderation
 from democracy.models.notices import MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference
 from democracy.models.published_results import PublishedResult
 from democracy.models.webhooks import MAX_WEBHOOKS, Webhook, WebhookDelivery
 
 __all__ = [
+    "LONGEST_MODERATION_REASON",
     "LONGEST_REASON",
     "MAX_CHOICES",
     "MAX_CLARIFICATIONS",
@@ -52,6 +54,7 @@ __all__ = [
     "LedgerEntry",
     "MailPace",
     "Membership",
+    "Moderation",
     "Notice",
     "NoticeCursor",
     "NoticeMark",

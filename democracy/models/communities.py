@@ -49,6 +49,8 @@ class Community(KeepsCounters):
     visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.MEMBERS)
     joining = models.CharField(max_length=10, choices=Joining, default=Joining.REQUEST, db_default=Joining.REQUEST)
     created_at = models.DateTimeField(default=timezone.now)
+    # An operator has hidden it: its members find it, and nobody reads it.
+    is_hidden = models.BooleanField(default=False, db_default=False, editable=False)
     # The number of its last ledger entry. The row lock that raising it takes puts the community's writers in order.
     revision = models.PositiveBigIntegerField(default=0, editable=False)
 

@@ -43,6 +43,7 @@ class Notice(Outgoing):
         FOLLOWED = "followed", "People follow you, and you have not voted"
         NEW_FOLLOWER = "new_follower", "Somebody new follows you"
         APPLICATION_WAITING = "application_waiting", "An application waits for you"
+        HIDDEN = "hidden", "The site's operator hides something of yours"
         CALCULATION_FAILED = "calculation_failed", "A decision of yours could not be calculated"
 
     # The number that its reader sees. Numbers of rows count up, so that the gap between two of one's own would tell how

@@ -86,6 +86,8 @@ def _deliver(parcel: Parcel, connection: Any) -> Any:
 
 def _may_see(notice: Notice) -> bool:
     """Whether the reader may still see what the notice tells of."""
+    if notice.kind != Notice.Kind.HIDDEN and notice.community is not None and notice.community.is_hidden:
+        return False
     if notice.person is None or notice.decision_id is None:
         return True
     return access.decisions_visible_to(notice.person).filter(pk=notice.decision_id).exists()

@@ -21,6 +21,7 @@ USUAL_WAYS: dict[str, str] = {
     Kind.APPLICATION_DECIDED: Way.AT_ONCE,
     Kind.APPLICATION_WAITING: Way.AT_ONCE,
     Kind.CALCULATION_FAILED: Way.AT_ONCE,
+    Kind.HIDDEN: Way.AT_ONCE,
 }
 OF_MANAGERS = frozenset({Kind.APPLICATION_WAITING, Kind.CALCULATION_FAILED})
 # Anonymous members find these on the site alone: mails pass many hands.

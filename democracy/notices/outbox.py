@@ -44,6 +44,8 @@ class Draft:
     community_id: int | None = None
     decision_id: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    # A mail would tell whoever passes it on what only this person may know.
+    on_site_only: bool = False
 
 
 # --- Adding -----------------------------------------------------------------------------------------------------------
@@ -107,8 +109,8 @@ def _add(drafts: Sequence[Draft]) -> None:
         way = ways.get((draft.person_id or draft.address, draft.community_id, draft.kind)) or USUAL_WAYS.get(
             draft.kind, Way.AT_ONCE
         )
-        if is_demo.get(draft.person_id or 0):
-            # They have no address, or one that is made up.
+        if is_demo.get(draft.person_id or 0) or draft.on_site_only:
+            # People of the demo have no address, or one that is made up.
             way = Way.SITE
         rows.append(
             Notice(

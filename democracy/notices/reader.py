@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
-from democracy.models import Application, Community, LedgerEntry, Membership, NoticeCursor
+from democracy.models import Application, Community, LedgerEntry, Membership, Moderation, NoticeCursor
 from democracy.notices import outbox, recipients
 from democracy.notices.kinds import Kind
 from democracy.notices.outbox import Draft
@@ -22,6 +22,7 @@ _TOLD = (
     LedgerEntry.Kind.MEMBERSHIP,
     LedgerEntry.Kind.FOLLOWING,
     LedgerEntry.Kind.DECISION,
+    LedgerEntry.Kind.MODERATION,
 )
 _BATCH = 500
 
@@ -71,6 +72,8 @@ def _of_kind(entry: LedgerEntry, before: dict[str, Any], after: dict[str, Any]) 
             return _of_following(entry, before, after)
         case LedgerEntry.Kind.DECISION if after.get("published"):
             return _of_decision(entry, before, after)
+        case LedgerEntry.Kind.MODERATION if after:
+            return _of_moderation(entry, after)
         case _:
             return iter(())
 
@@ -133,3 +136,28 @@ def _of_decision(entry: LedgerEntry, before: dict[str, Any], after: dict[str, An
         subject = f"{entry.subject}:{entry.revision}"
         for person in recipients.members(entry.community_id):
             yield Draft(kind, subject, person, community_id=entry.community_id, decision_id=entry.decision_id)
+
+
+def _of_moderation(entry: LedgerEntry, after: dict[str, Any]) -> Iterator[Draft]:
+    """Tell whoever wrote a comment, and of other texts and communities the managers."""
+    of, is_under_pseudonym = after["of"], False
+    people = recipients.managers(entry.community_id)
+    if of.startswith("ballot:"):
+        moderation = Moderation.objects.get(pk=int(entry.subject.partition(":")[2]))
+        is_under_pseudonym = moderation.subject != moderation.told_as
+        people = recipients.caster(moderation)
+    for person in people:
+        yield Draft(
+            Kind.HIDDEN,
+            f"{entry.subject}:{entry.revision}",
+            person,
+            community_id=entry.community_id,
+            decision_id=entry.decision_id,
+            data={
+                "of": of.partition(":")[0],
+                "place": after["place"].partition(":")[0],
+                "reason": after["reason"],
+                "ended": bool(after["ended"]),
+            },
+            on_site_only=is_under_pseudonym,
+        )

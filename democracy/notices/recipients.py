@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Count, Exists, OuterRef
 
-from democracy.models import Ballot, Decision, Following, Membership
+from democracy.models import Ballot, Decision, Following, Membership, Moderation
 from democracy.models.communities import MembershipQuerySet
 
 
@@ -42,6 +42,12 @@ def followers(membership_id: int) -> list[int]:
     """The current members who follow a member."""
     rows = Following.objects.filter(followee=membership_id, follower__left_at=None)
     return list(rows.values_list("follower__user", flat=True))
+
+
+def caster(moderation: Moderation) -> list[int]:
+    """Whoever cast the ballot whose comment was hidden."""
+    membership_id = int(moderation.subject.split(":")[2])
+    return list(Membership.objects.filter(pk=membership_id).values_list("user", flat=True))
 
 
 def _current(community_id: int) -> MembershipQuerySet:

@@ -30,6 +30,8 @@ def words(notice: Notice) -> Words:
     """Say a notice. Its community and decision are loaded."""
     if notice.kind == Kind.INVITED:
         return _invitation(notice)
+    if notice.kind == Kind.HIDDEN:
+        return _moderation(notice)
     if notice.decision is not None:
         return _of_decision(notice, notice.decision)
     return _of_community(notice)
@@ -50,6 +52,42 @@ def _invitation(notice: Notice) -> Words:
         f"{_moment(question)}. {once}",
         path,
         "Join and see the question",
+    )
+
+
+# What was hidden, by the subject of the moderation and the place of the text.
+_HIDDEN = {
+    ("community", ""): "the community {community}",
+    ("community", "name"): "the name of your community",
+    ("community", "description"): "the description of {community}",
+    ("decision", "title"): "the question of a decision in {community}",
+    ("decision", "description"): "the description of “{question}” in {community}",
+    ("decision", "choice"): "the text of a choice of “{question}” in {community}",
+    ("decision", "clarification"): "a clarification of “{question}” in {community}",
+    ("decision", "called_off"): "the reason for which “{question}” in {community} was called off",
+    ("ballot", "comment"): "your comment on “{question}” in {community}",
+}
+
+
+def _moderation(notice: Notice) -> Words:
+    """Say what an operator has hidden, and why. What was hidden is not repeated."""
+    community, decision, data = notice.community, notice.decision, notice.data
+    assert community is not None
+    question = decision.title if decision is not None else ""
+    what = _HIDDEN[data["of"], data["place"]].format(community=community.name, question=question)
+    if decision is not None:
+        path = reverse("decision", args=[decision.community_id, decision.pk])
+    else:
+        path = reverse("community", args=[community.pk])
+    if data["ended"]:
+        return Words(
+            f"Shown again: {decision or community}", f"The site's operator shows {what} again.", path, "Look at it"
+        )
+    return Words(
+        f"Hidden by the site's operator: {decision or community}",
+        f"The site's operator has hidden {what}. The reason: {data['reason']}",
+        path,
+        "Look at it",
     )
 
 

@@ -109,10 +109,11 @@ def own_invitation(viewer: Viewer, community: Community) -> Invitation | None:
 
 def peek_invitation(token: str, *, client: str) -> Invitation:
     """The invitation behind a mailed link, also one that is over, without using it up: mail programs open links, too.
+    One to a hidden community is as if it were not there.
 
     Raises InvalidInvitation, TooManyRequests.
     """
-    rows = Invitation.objects.select_related("community", "decision", "invited_by")
+    rows = Invitation.objects.select_related("community", "decision", "invited_by").filter(community__is_hidden=False)
     found = rows.filter(digest=digest_of(token)).first()
     if found is None:
         raise _failure(client)
@@ -121,7 +122,8 @@ def peek_invitation(token: str, *, client: str) -> Invitation:
 
 def peek_invitation_link(token: str, *, client: str) -> InvitationLink:
     """The shared link with this token, also one that has ended. Raises InvalidInvitation, TooManyRequests."""
-    found = InvitationLink.objects.select_related("community", "decision").filter(token=token).first()
+    rows = InvitationLink.objects.select_related("community", "decision").filter(community__is_hidden=False)
+    found = rows.filter(token=token).first()
     if found is None:
         raise _failure(client)
     return found

@@ -14,9 +14,12 @@ from democracy.models.viewers import user_id
 
 
 def notices_visible_to(viewer: Viewer) -> NoticeQuerySet:
-    """The viewer's notices, without those on decisions that they may not see any more."""
+    """The viewer's notices, without those on decisions that they may not see any more, or of a hidden community but
+    that it is hidden.
+    """
     visible = Q(decision=None) | Q(decision__in=access.decisions_visible_to(viewer))
-    return Notice.objects.filter(visible, person=user_id(viewer) or 0)
+    told = Q(community=None) | Q(community__is_hidden=False) | Q(kind=Notice.Kind.HIDDEN)
+    return Notice.objects.filter(visible, told, person=user_id(viewer) or 0)
 
 
 def shown_notices(viewer: Viewer) -> NoticeQuerySet:

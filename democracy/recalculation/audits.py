@@ -30,6 +30,7 @@ from democracy.models import (
     Following,
     LedgerEntry,
     Membership,
+    Moderation,
     PublishedResult,
     StagedBallot,
 )
@@ -53,6 +54,7 @@ def faults(community: Community, *, keys: Iterable[str] = ()) -> Iterator[str]:
     yield from _checkpoint_faults(community, {signing.public_key(), *keys})
     try:
         yield from _replay_faults(community)
+        yield from _moderation_faults(community)
         yield from _Walk(community).faults()
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # Contents that no command ever writes.
@@ -142,10 +144,26 @@ def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
         yield contents.decision_subject(decision.pk), contents.decision_content(decision)
     for published in PublishedResult.objects.filter(decision__community=community).iterator(_ROWS):
         yield contents.publication_subject(published.decision_id), contents.publication_content(published)
+    for moderation in Moderation.objects.filter(community=community).iterator(_ROWS):
+        yield contents.moderation_subject(moderation.pk), contents.moderation_content(moderation)
     ballots = Ballot.objects.filter(decision__community=community).prefetch_related("votes")
     for ballot in ballots.iterator(_ROWS):
         subject = contents.ballot_subject(ballot.decision_id, ballot.membership_id)
         yield subject, contents.stored_ballot_content(ballot)
+
+
+def _moderation_faults(community: Community) -> Iterator[str]:
+    """Check that each moderation is about what the entry before its first one changed, which the ledger names only
+    where everybody may know it.
+    """
+    for row in Moderation.objects.filter(community=community).iterator(_ROWS):
+        entries = LedgerEntry.objects.filter(community=community)
+        first = entries.filter(subject=contents.moderation_subject(row.pk)).order_by("revision").first()
+        if first is None:
+            continue
+        hiding = entries.filter(revision=first.revision - 1, subject=row.subject)
+        if first.decision_id != row.decision_id or not hiding.exists():
+            yield f"moderation {row.pk} is about something else than the ledger says"
 
 
 def _named(subject: str) -> str:

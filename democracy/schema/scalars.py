@@ -159,6 +159,7 @@ class NoticeKind(Enum):
     APPLICATION_DECIDED = models.Notice.Kind.APPLICATION_DECIDED.value
     APPLICATION_WAITING = models.Notice.Kind.APPLICATION_WAITING.value
     CALCULATION_FAILED = models.Notice.Kind.CALCULATION_FAILED.value
+    HIDDEN = models.Notice.Kind.HIDDEN.value
     INVITED = models.Notice.Kind.INVITED.value
 
 
@@ -179,6 +180,7 @@ class LedgerKind(Enum):
     BALLOT = models.LedgerEntry.Kind.BALLOT.value
     RECALCULATION = models.LedgerEntry.Kind.RECALCULATION.value
     PUBLICATION = models.LedgerEntry.Kind.PUBLICATION.value
+    MODERATION = models.LedgerEntry.Kind.MODERATION.value
 
 
 @strawberry.enum(description="What a webhook is told of. WEBHOOK_TEST: of nothing; a manager asked for it.")

@@ -41,6 +41,13 @@ from democracy.services.invitations import (
 )
 from democracy.services.joining import Joined, accept_invitation, accept_own_invitation, use_invitation_link
 from democracy.services.lifecycle import call_off, copy_decision, delete_draft, pin_decision
+from democracy.services.moderation import (
+    hide_comment,
+    hide_community,
+    hide_community_text,
+    hide_decision_text,
+    show_again,
+)
 from democracy.services.notices import mark_notices_read, set_notice_preferences
 from democracy.services.published_results import publish_result, withdraw_result
 from democracy.services.webhooks import create_webhook, delete_webhook, renew_webhook_secret, send_webhook_test
@@ -69,6 +76,10 @@ __all__ = [
     "delete_draft",
     "delete_webhook",
     "follow",
+    "hide_comment",
+    "hide_community",
+    "hide_community_text",
+    "hide_decision_text",
     "invite",
     "leave_community",
     "mark_notices_read",
@@ -86,6 +97,7 @@ __all__ = [
     "send_webhook_test",
     "set_anonymity",
     "set_notice_preferences",
+    "show_again",
     "tag_ballot",
     "take_greeting",
     "unfollow",

@@ -13,6 +13,7 @@ from democracy import access, eventlog, ledger
 from democracy.access import Viewer
 from democracy.database import bulk
 from democracy.errors import (
+    CommunityHidden,
     DecisionCalledOff,
     DecisionClosed,
     DecisionNotOpen,
@@ -76,7 +77,11 @@ def cast_ballot(
         if tags is not None:
             ballot.tags = normalise_tags(tags)
         if comment is not None:
-            ballot.comment = validation.text(comment, field="comment")
+            words = validation.text(comment, field="comment")
+            if words != ballot.comment:
+                subject = contents.ballot_subject(decision.pk, member.pk)
+                validation.check_not_hidden(words, decision.community_id, subject, "comment")
+            ballot.comment = words
         ballot.abstain = abstain
         validation.check(ballot)
         ballot.save()
@@ -157,8 +162,10 @@ def _voter(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
 def _require_open(decision: Decision, member: Membership, recording: ledger.Recording) -> None:
     """Read decision and member again under the lock, and judge by the ledger's clock whether a ballot counts.
 
-    Raises PermissionDenied, DecisionCalledOff, DecisionClosed, DecisionNotOpen.
+    Raises PermissionDenied, CommunityHidden, DecisionCalledOff, DecisionClosed, DecisionNotOpen.
     """
+    if recording.community.is_hidden:
+        raise CommunityHidden
     decision.refresh_from_db(fields=["opens_at", "closes_at", "called_off_at", "topics"])
     member.refresh_from_db(fields=["left_at", "is_anonymous"])
     if not member.is_current:

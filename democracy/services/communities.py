@@ -92,6 +92,11 @@ def update_community(
             community.joining = joining
         validation.check(community)
         _require_free_name(community)
+        for place in {"name", "description"}.intersection(
+            contents.differences(before, contents.community_content(community))
+        ):
+            words = getattr(community, place)
+            validation.check_not_hidden(words, community_id, contents.COMMUNITY_SUBJECT, place)
         community.save(update_fields=["name", "description", "visibility", "joining"])
         actor, what = access.display_name(manager), contents.differences(before, change.content())
         if what:
@@ -124,7 +129,7 @@ def apply_to_community(viewer: Viewer, community_id: int, *, message: str = "") 
     Raises PermissionDenied, AlreadyMember, InvitationNeeded, InvalidInput.
     """
     user = access.require_user(viewer)
-    if not Community.objects.filter(pk=community_id).exists():
+    if not access.communities_known_to(user).filter(pk=community_id).exists():
         raise PermissionDenied
     with ledger.recording(community_id, actor=user) as recording:
         former = Membership.objects.filter(community=community_id, user=user).first()
@@ -198,7 +203,7 @@ def leave_community(viewer: Viewer, community_id: int) -> Membership:
 
     Raises PermissionDenied, LastManager.
     """
-    member = access.require_member(viewer, community_id)
+    member = access.require_own_membership(viewer, community_id)
     with ledger.recording(community_id, actor=member.user) as recording:
         _end(member, recording, removed=False)
     return member

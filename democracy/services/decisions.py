@@ -137,6 +137,10 @@ def update_decision(
         for field, was, is_now in zip(("title", "description", "topics"), words, now, strict=True):
             if was != is_now:
                 _require_not_opened(decision, recording.time, field=field)
+        for field, was, is_now in zip(("title", "description"), words, now, strict=False):
+            if was != is_now:
+                subject = contents.decision_subject(decision.pk)
+                validation.check_not_hidden(str(is_now), decision.community_id, subject, field)
         decision.opens_at = decision.opens_at if isinstance(opens_at, Kept) else opens_at
         decision.closes_at = decision.closes_at if isinstance(closes_at, Kept) else closes_at
         _check(decision)

@@ -38,7 +38,7 @@ def accept_invitation(viewer: Viewer, token: str) -> Joined:
     A visitor joins as the addressee, whose account is made where there is none: whoever has the link reads that
     address's mail. The caller signs them in. Raises InvalidInvitation, InvalidLink (the account is closed).
     """
-    invitation = Invitation.objects.filter(digest=digest_of(token)).first()
+    invitation = Invitation.objects.filter(digest=digest_of(token), community__is_hidden=False).first()
     if invitation is None:
         raise InvalidInvitation
     with ledger.recording(invitation.community_id) as recording:
@@ -61,7 +61,7 @@ def accept_own_invitation(viewer: Viewer, community_id: int) -> Joined:
     Raises PermissionDenied where there is none, InvalidInvitation.
     """
     user = access.require_user(viewer)
-    if not user.email or not Community.objects.filter(pk=community_id).exists():
+    if not user.email or not access.communities_known_to(user).filter(pk=community_id).exists():
         raise PermissionDenied
     with ledger.recording(community_id, actor=user) as recording:
         pending = Invitation.objects.pending(recording.time)
@@ -111,7 +111,7 @@ def use_invitation_link(viewer: Viewer, token: str) -> Joined:
     Raises InvalidInvitation.
     """
     user = access.require_user(viewer)
-    link = InvitationLink.objects.filter(token=token).first()
+    link = InvitationLink.objects.filter(token=token, community__is_hidden=False).first()
     if link is None:
         raise InvalidInvitation
     with ledger.recording(link.community_id, actor=user) as recording:

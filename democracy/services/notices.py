@@ -41,7 +41,7 @@ def set_notice_preferences(viewer: Viewer, community_id: int, ways: Mapping[str,
 
     `ways`: by kind. It holds for what is told from now on. Raises PermissionDenied, InvalidInput.
     """
-    member = access.require_member(viewer, community_id)
+    member = access.require_own_membership(viewer, community_id)
     for kind, way in ways.items():
         if kind not in USUAL_WAYS or way not in Way.values:
             raise InvalidInput("This is no kind of notice, or no way to be told of it.", field="preferences")

@@ -5,6 +5,7 @@ puts them beside their fields.
 
 - PermissionDenied becomes 404, whether something is forbidden or does not exist. A guest is asked to sign in. Below a
   community that the viewer may not read, it leads to the page on which they can join, and from there back.
+- What is in a community that an operator has hidden leads its members to its page, which says why.
 - On managers' pages (`managers_only`) it becomes 403: everybody sees the list of communities, so nothing is to hide.
 - Any other refusal becomes a message on the page with the form; where htmx asked, 409 with just that message.
 """
@@ -27,8 +28,7 @@ from accounts.errors import DomainError
 from accounts.requests import HtmxRequest
 from accounts.returning import page_before, sign_in_first
 from democracy import access
-from democracy.errors import PermissionDenied
-from democracy.models import Community
+from democracy.errors import CommunityHidden, PermissionDenied
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,7 +63,7 @@ def _is_behind_a_closed_door(request: HtmxRequest, community_id: Any) -> bool:
     is_page = request.method in {"GET", "HEAD"} and not request.htmx and request.accepts("text/html")
     if community_id is None or not is_page or not getattr(resolve(request.path).func, "is_page", True):
         return False
-    is_there = Community.objects.filter(pk=community_id).exists()
+    is_there = access.communities_known_to(request.user).filter(pk=community_id).exists()
     return is_there and not access.communities_readable_by(request.user).filter(pk=community_id).exists()
 
 
@@ -87,12 +87,14 @@ def managers_only(view: View[P]) -> View[P]:
     @functools.wraps(view)
     def wrapper(request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         community_id: Any = kwargs["community_id"]
-        if not Community.objects.filter(pk=community_id).exists():
+        if not access.communities_known_to(request.user).filter(pk=community_id).exists():
             raise Http404
         if not request.user.is_authenticated:
             return sign_in_first(request)
         try:
             access.require_manager(request.user, community_id)
+        except CommunityHidden:
+            return _to_the_door(request, community_id)
         except PermissionDenied:
             return render(request, "403.html", status=403)
         return answered(view)(request, *args, **kwargs)

@@ -56,6 +56,8 @@ def community(request: HtmxRequest, community_id: int) -> HttpResponse:
     if request.htmx.target == ("community-closed" if may_read else "community-now"):
         # The open page is no longer the right one: the viewer was let in, or removed.
         return HttpResponseClientRefresh()
+    if context["standing"].reason_hidden:
+        return render_page(request, "democracy/community_hidden.html", context)
     if not may_read:
         fragments = {"community-closed": "democracy/_community_closed.html"}
         return render_page(request, "democracy/community_closed.html", context, fragments=fragments)
@@ -147,7 +149,7 @@ def application_withdraw(request: HtmxRequest, application_id: int) -> HttpRespo
 @answered
 def community_leave(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Ask first, then leave. The last manager can't. Raises Http404 for somebody who is no member."""
-    member = access.require_member(request.user, community_id)
+    member = access.require_own_membership(request.user, community_id)
     if request.method != "POST":
         return render_page(request, "democracy/community_leave.html", open_frame(request.user, community_id, tab=""))
     services.leave_community(request.user, community_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from accounts.models import User
 from democracy import services
 from democracy.ledger import checkpoints
 from democracy.models import Checkpoint, Community, Notice
@@ -112,6 +113,13 @@ def test_who_may_not_see_a_decision_any_more_gets_no_mail_about_it(mailbox: Mail
     sending.deliver_mails()
     assert mailbox.addresses() == [members["ben"].user.email]
     assert sending.deliver_mails() is None
+
+
+def test_no_mail_invites_to_a_community_that_an_operator_has_hidden(invited, mailbox: Mailbox) -> None:
+    root = User.objects.create_superuser("root@example.org", name="Root", handle="root")
+    services.hide_community(root, invited.pk, reason="It insults people.")
+    sending.deliver_mails()
+    assert mailbox.addresses() == []
 
 
 def test_a_mail_is_doubled_only_by_a_death_between_the_servers_answer_and_the_mark(

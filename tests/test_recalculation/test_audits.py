@@ -12,6 +12,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from pytest_django import Settings
 
+from accounts.models import User
 from democracy import ledger, services
 from democracy.ledger import checkpoints, signing
 from democracy.management import foreground
@@ -47,6 +48,7 @@ TAKEN_AS_FOUND = {
     "Choice.position": "the ledger has the choices in their order; by which numbers they are in order says nothing",
     "Decision.failed_at": "when a calculation failed; it decides only when that is tried again",
     "Decision.calculation_error": "the words of that failure",
+    "Moderation.hidden_by": "which operator it was; in the ledger the site acts",
     "PublishedResult.token": "a secret address, and the ledger is read by more people",
 }
 NOT_AUDITED = {
@@ -125,6 +127,9 @@ def fill_every_table(clock: Clock) -> Community:
     factories.vote(members["eve"], running, Cedar=3)
     factories.vote(members["dora"], running, Birch=4, Cedar=2)
     clock.advance(minutes=1)
+    calculate(community)
+    root = User.objects.create_superuser(f"root@{community.pk}.example.org", name="Root", handle=f"root_{community.pk}")
+    services.hide_decision_text(root, running.pk, place="clarification:1", reason="It is wrong.")
     calculate(community)
     factories.draft(community, manager, "Yes", "No")
     clock.advance(minutes=1)

@@ -16,6 +16,7 @@ from democracy.access import Viewer
 from democracy.presenting import addresses
 from democracy.reading import communities as reading_communities
 from democracy.reading import start
+from democracy.reading.moderation import reasons_hidden
 from democracy.reading.notices import unread_count
 from democracy.reading.webhooks import webhooks_of
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
@@ -47,7 +48,8 @@ WAITING = Listing(start.waiting_applications, ("created_at", "pk"))
 
 
 @strawberry.type(
-    description="People who decide together. Every community is listed for everybody; who may read its decisions and "
+    description="People who decide together. Every community is listed for everybody, unless the site's operator has "
+    "hidden it; who may read its decisions and "
     "members is its visibility."
 )
 class Community(Node):
@@ -73,6 +75,13 @@ class Community(Node):
     )
     def auto_approve(self) -> bool:
         return self.row.joining == models.Community.Joining.OPEN
+
+    @strawberry.field(
+        description="Why the site's operator has hidden it: its members see nothing else of it, and others do not find "
+        "it. Null where it is not hidden."
+    )
+    async def hidden_reason(self, info: Info) -> str | None:
+        return await info.context.load(_reasons_hidden, self.row.pk) if self.row.is_hidden else None
 
     @strawberry.field(
         description="The address of the openings and closings of its decisions as a calendar (iCalendar), for whoever "
@@ -176,6 +185,10 @@ class Community(Node):
 
 def _member_counts(viewer: Viewer, ids: list[int]) -> Mapping[int, int]:
     return reading_communities.member_counts(ids)
+
+
+def _reasons_hidden(viewer: Viewer, ids: list[int]) -> Mapping[int, str]:
+    return reasons_hidden(ids)
 
 
 def _own_memberships(viewer: Viewer, communities: list[int]) -> Mapping[int, models.Membership]:
