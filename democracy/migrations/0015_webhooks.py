@@ -19,7 +19,7 @@ def tell_no_old_closings(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('democracy', '0013_published_results'),
+        ('democracy', '0014_moderation'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
