@@ -16,6 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from accounts.models import User
+from accounts.text import ended as ended_text
 from crowdvote import __version__
 from crowdvote.pages import avatars
 from crowdvote.pages.icons import PATHS, STAR
@@ -63,6 +64,12 @@ def markdown(text: str) -> SafeString:
 def plain(text: str) -> str:
     """Return the words of what somebody wrote, without the signs of Markdown."""
     return as_plain(text)
+
+
+@register.filter
+def ended(text: str) -> str:
+    """End a sentence that may end with a name with one full stop."""
+    return ended_text(text)
 
 
 # --- Numbers ----------------------------------------------------------------------------------------------------------

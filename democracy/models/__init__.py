@@ -11,8 +11,10 @@ from democracy.models.decisions import (
     MAX_CHOICES,
     MAX_CLARIFICATIONS,
     MAX_PINNED,
+    MAX_REMINDER_HOURS,
     MAX_STARS,
     MIN_CHOICES,
+    REMINDER_HOURS,
     Ballot,
     Choice,
     Clarification,
@@ -22,7 +24,7 @@ from democracy.models.decisions import (
 from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
 from democracy.models.invitations import MAX_INVITED, Invitation, InvitationLink
 from democracy.models.ledger import Checkpoint, LedgerEntry
-from democracy.models.notices import MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference
+from democracy.models.notices import ExtraReminder, MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference
 from democracy.models.published_results import PublishedResult
 
 __all__ = [
@@ -32,8 +34,10 @@ __all__ = [
     "MAX_FOLLOWINGS",
     "MAX_INVITED",
     "MAX_PINNED",
+    "MAX_REMINDER_HOURS",
     "MAX_STARS",
     "MIN_CHOICES",
+    "REMINDER_HOURS",
     "Application",
     "Ballot",
     "CalculationClaim",
@@ -43,6 +47,7 @@ __all__ = [
     "Community",
     "Decision",
     "DecisionSnapshot",
+    "ExtraReminder",
     "Following",
     "Greeting",
     "Invitation",

@@ -91,9 +91,11 @@ def add_and_mark(drafts: Sequence[Draft], mark: Callable[[], bool]) -> None:
             transaction.set_rollback(True)
 
 
-def take_back(kind: str, subject: str) -> None:
-    """Keep a mail that has not left from leaving, in the caller's transaction."""
-    Notice.objects.filter(kind=kind, subject=subject, sent_at=None).update(due_at=None)
+def take_back(kind: str, subjects: Sequence[str]) -> None:
+    """Keep mails that have not left from leaving, in the caller's transaction."""
+    for start in range(0, len(subjects), _ROWS):
+        waiting = Notice.objects.filter(kind=kind, subject__in=subjects[start : start + _ROWS], sent_at=None)
+        waiting.update(due_at=None)
 
 
 def _add(drafts: Sequence[Draft]) -> None:

@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts import services as accounts
 from accounts.models import User
 from democracy import recalculation, services
-from democracy.models import Community, Membership
+from democracy.models import Community, Membership, Notice
+from democracy.notices import outbox
 from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, client_of, id_of
@@ -103,6 +104,21 @@ def more_applications(scene: Scene, number: int) -> None:
         services.apply_to_community(factories.person(), scene.community.pk, message="Please")
 
 
+def more_notices(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        decision = factories.decision(scene.community, scene.manager.user)
+        about = {"community_id": scene.community.pk, "decision_id": decision.pk}
+        outbox.add(Notice.Kind.OPENED, f"{decision.pk}", person_id=scene.manager.user_id, **about)
+
+
+def more_invitations(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        address = f"{factories.person().handle}@example.net"
+        people = [services.Invitee(address, tags=("roads",))]
+        services.invite(scene.manager.user, scene.community.pk, people, decision_id=scene.decision.pk)
+        services.create_invitation_link(scene.manager.user, scene.community.pk, decision_id=scene.decision.pk)
+
+
 def more_tokens(scene: Scene, number: int) -> None:
     for _ in range(number // 2 + 1):
         accounts.create_api_token(scene.manager.user, "a token")
@@ -182,6 +198,19 @@ LISTS: dict[str, tuple[Grow, str]] = {
     "applications": (
         more_applications,
         of_community(page("applications(first: 40)", "message applicant { name } community { name }")),
+    ),
+    "my notices": (
+        more_notices,
+        "{ me { unreadNotices "
+        + page("notices(first: 40)", "kind title text url community { name } decision { title }")
+        + " } }",
+    ),
+    "invitations and links": (
+        more_invitations,
+        of_community(
+            page("invitations(first: 40)", "address tags state refusal decision { title } member { name }"),
+            page("invitationLinks(first: 40)", "url decision { title }"),
+        ),
     ),
     "my tokens": (more_tokens, "{ me { apiTokens { id name lastUsedAt } } }"),
 }

@@ -43,7 +43,6 @@ AUDITED: tuple[type[models.Model], ...] = (
 )
 # What an audit takes as it finds it, with the reason.
 TAKEN_AS_FOUND = {
-    "Application.link": "by which link somebody came; links are not in the ledger either",
     "Choice.position": "the ledger has the choices in their order; by which numbers they are in order says nothing",
     "Decision.failed_at": "when a calculation failed; it decides only when that is tried again",
     "Decision.calculation_error": "the words of that failure",
@@ -57,6 +56,7 @@ NOT_AUDITED = {
     "NoticePreference": "how somebody wants to be told, which is nobody else's business",
     "NoticeCursor": "how far the ledger was turned into notices",
     "NoticeMark": "which times of a decision were turned into notices",
+    "ExtraReminder": "when a manager last asked that people are reminded",
     "MailPace": "when the next mail may leave",
 }
 COLUMNS = [
@@ -105,6 +105,8 @@ def fill_every_table(clock: Clock) -> Community:
     community, members = rules.new_community("ada", "ben", "cleo", "dora", "eve")
     manager = members["manager"].user
     services.apply_to_community(factories.person(), community.pk, message="Hello")
+    links = [services.create_invitation_link(manager, community.pk, needs_approval=True) for _ in range(2)]
+    services.use_invitation_link(factories.person(), links[0].token)
     factories.follow(members["ben"], members["ada"], "parks")
     factories.follow(members["cleo"], members["ben"])
     closed = factories.decision(community, manager)
