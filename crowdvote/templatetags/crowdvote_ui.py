@@ -5,6 +5,7 @@ None uses a style attribute, which the content security policy forbids: widths a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django import template
@@ -20,6 +21,7 @@ from accounts.text import ended as ended_text
 from crowdvote import __version__
 from crowdvote.pages import avatars
 from crowdvote.pages.icons import PATHS, STAR
+from democracy.demo.captions import captions
 from democracy.presenting import numbers
 from democracy.presenting.markdown import as_html, as_plain
 from democracy.reading.notices import unread_count
@@ -49,6 +51,14 @@ def star_shape(kind: str = "") -> SafeString:
 def avatar(handle: str = "", size: int = 32) -> SafeString:
     """Draw the picture of a public handle; without a handle, the one that anonymous members share."""
     return avatars.avatar(handle, size=size)
+
+
+@register.filter
+def with_captions(people: Iterable[User]) -> list[tuple[User, str]]:
+    """Give each of the people of the demo a caption: what one sees by entering as them."""
+    found = list(people)
+    said = captions(found)
+    return [(person, said.get(person.pk, "")) for person in found]
 
 
 # --- What people wrote ------------------------------------------------------------------------------------------------
