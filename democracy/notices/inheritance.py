@@ -20,11 +20,12 @@ _ROWS = 500
 
 @dataclass(frozen=True)
 class Move:
-    """A staged ballot before and after a calculation, packed, and the tags of both."""
+    """A staged ballot before and after a calculation, packed, and the tags of both. `is_anonymous`: one of them is."""
 
     before: bytes
     after: bytes
     tags: frozenset[str]
+    is_anonymous: bool
 
 
 def has_moved(before: bytes, after: bytes) -> bool:
@@ -88,6 +89,7 @@ def _through(members: Iterable[int], moves: Mapping[int, Move]) -> dict[int, lis
     found: dict[int, list[tuple[int, str]]] = {}
     for follower, followee, name, tags in rows.values_list("follower", "followee", "followee__user__name", "tags"):
         move = moves.get(followee)
-        if move is not None and (not tags or move.tags.intersection(tags)):
+        # Nobody inherits an anonymous ballot, and that it changed must not be told beside a name.
+        if move is not None and not move.is_anonymous and (not tags or move.tags.intersection(tags)):
             found.setdefault(follower, []).append((followee, name))
     return found

@@ -63,7 +63,9 @@ def store(
             return None
         _write(decision, rows, staged.revision)
         if moved:
-            moves = {one: inheritance.Move(old[1], row[1], old[2] | row[2]) for one, row, old in changed}
+            moves = {
+                one: inheritance.Move(old[1], row[1], old[2] | row[2], old[4] or row[4]) for one, row, old in changed
+            }
             inheritance.tell(decision, moved, moves)
         if shows:
             snapshot = DecisionSnapshot.objects.create(

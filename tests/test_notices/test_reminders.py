@@ -167,3 +167,21 @@ def test_through_several_people_nobody_is_named(town) -> None:
         recalculate_community(community.pk)
     text = words(Notice.objects.get(kind=Kind.INHERITED_MOVED)).text
     assert text.startswith("Through people you follow your 4 for “Ash” is now a 1. ")
+
+
+def test_nobody_is_named_for_an_anonymous_ballot_that_changed_in_the_same_moment(town) -> None:
+    """Ben voted under a pseudonym and gave that up: his ballot keeps it, and nobody inherits it."""
+    community, members = town
+    ada, ben, manager = (members[name] for name in ("ada", "ben", "manager"))
+    decision = factories.decision(community, manager.user)
+    services.set_anonymity(ben.user, community.pk, anonymous=True)
+    factories.vote(ben, decision, Ash=5)
+    services.set_anonymity(ben.user, community.pk, anonymous=False)
+    for followee in (ben, manager):
+        factories.follow(ada, followee)
+    for stars in (4, 1):
+        factories.vote(ben, decision, Ash=stars)
+        factories.vote(manager, decision, Birch=stars)
+        recalculate_community(community.pk)
+    notice = Notice.objects.get(kind=Kind.INHERITED_MOVED)
+    assert words(notice).text.startswith(f"Through {manager.user.name} your 4 for “Birch” is now a 1. ")
