@@ -187,7 +187,7 @@ class TooManyInvitations(DomainError):
 
 
 class SentLately(DomainError):
-    """Sending an invitation again that was sent within the last hour."""
+    """Sending again what was sent a short while ago: an invitation, a reminder."""
 
     code = "SENT_LATELY"
 

@@ -136,6 +136,11 @@ def decision_called_off(actor: str, decision: str) -> None:
     log_event("DECISION_CALLED_OFF", actor, f"Decision '{decision}' called off")
 
 
+def reminder_asked_for(actor: str, decision: str) -> None:
+    """Log that people are reminded; of how many, nothing is said: it would tell how many have voted."""
+    log_event("DECISION_REMINDER", actor, f"A reminder of decision '{decision}' was asked for")
+
+
 def decision_deleted(actor: str, decision: str) -> None:
     log_event("DECISION_DELETE", actor, f"Draft '{decision}' deleted")
 

@@ -79,6 +79,9 @@ urlpatterns: list[URLPattern] = [
         "communities/<int:community_id>/invitations/", invitations.community_invitations, name="community-invitations"
     ),
     path(
+        "communities/<int:community_id>/invitations/resend/", invitations.invitations_resend, name="invitations-resend"
+    ),
+    path(
         "communities/<int:community_id>/invitations/<int:invitation_id>/resend/",
         invitations.invitation_resend,
         name="invitation-resend",
@@ -240,6 +243,11 @@ urlpatterns: list[URLPattern] = [
     ),
     path(
         "communities/<int:community_id>/decisions/<int:decision_id>/pin/", lifecycle.decision_pin, name="decision-pin"
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/remind/",
+        lifecycle.decision_remind,
+        name="decision-remind",
     ),
     path("search/", search.search, name="search"),
     # --- Telling others -----------------------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ def contents(of: Community) -> Contents:
             "created": at(one.created_at),
             "decided": at(one.decided_at),
             "decided_by": one.decided_by_id,
+            **({"link": one.link_id} if one.link_id else {}),
         }
     for edge in Following.objects.filter(follower__community=of):
         found[f"following:{edge.follower_id}:{edge.followee_id}"] = {
@@ -91,6 +92,7 @@ def contents(of: Community) -> Contents:
             "clarifications": [{"at": at(one.at), "text": one.text} for one in decision.clarifications.all()],
             **({"topics": decision.topics} if decision.topics else {}),
             **({"pinned": True} if decision.is_pinned else {}),
+            **({"reminder_hours": decision.reminder_hours} if decision.reminder_hours != 24 else {}),
         }
         if decision.called_off_at:
             called_off = {"at": at(decision.called_off_at), "reason": decision.called_off_reason}
@@ -230,6 +232,7 @@ class History:
         names = self.random.sample(["Ash", "Birch", "Cedar", "Elm", "Oak"], 3)
         choices = [services.ChoiceInput(name) for name in names]
         services.update_decision(self.manager, self.drafts[-1].pk, choices=choices, topics=self._tags())
+        services.update_decision(self.manager, self._decision().pk, reminder_hours=self.random.choice([0, 24, 48]))
 
     def _pin(self) -> None:
         services.pin_decision(self.manager, self._decision().pk, pinned=self.random.random() < 0.5)

@@ -81,6 +81,7 @@ LENGTHS = {
     "Decision.topics": 3,
     "DelegationEdge.tags": 3,
     "Following.tags": 3,
+    "Invitation.tags": 3,
     "Me.apiTokens": 20,
     "Me.noticePreferences": 12,
     "Me.passkeys": 20,

@@ -5,6 +5,7 @@ None uses a style attribute, which the content security policy forbids: widths a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django import template
@@ -16,9 +17,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from accounts.models import User
+from accounts.text import ended as ended_text
 from crowdvote import __version__
 from crowdvote.pages import avatars
 from crowdvote.pages.icons import PATHS, STAR
+from democracy.demo.captions import captions
 from democracy.presenting import numbers
 from democracy.presenting.markdown import as_html, as_plain
 from democracy.reading.notices import unread_count
@@ -50,6 +53,14 @@ def avatar(handle: str = "", size: int = 32) -> SafeString:
     return avatars.avatar(handle, size=size)
 
 
+@register.filter
+def with_captions(people: Iterable[User]) -> list[tuple[User, str]]:
+    """Give each of the people of the demo a caption: what one sees by entering as them."""
+    found = list(people)
+    said = captions(found)
+    return [(person, said.get(person.pk, "")) for person in found]
+
+
 # --- What people wrote ------------------------------------------------------------------------------------------------
 
 
@@ -63,6 +74,12 @@ def markdown(text: str) -> SafeString:
 def plain(text: str) -> str:
     """Return the words of what somebody wrote, without the signs of Markdown."""
     return as_plain(text)
+
+
+@register.filter
+def ended(text: str) -> str:
+    """End a sentence that may end with a name with one full stop."""
+    return ended_text(text)
 
 
 # --- Numbers ----------------------------------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ class DecisionAdmin(ModeratedAdmin, ReadOnlyAdmin):
     ordering = ("-created_at", "-pk")
     fields = (
         *("community", "title", "description", "results_visibility", "where", "created_at", "published_at", "opens_at"),
-        *("closes_at", "called_off_at", "called_off_reason", "topics_in_words", "is_pinned"),
+        *("closes_at", "called_off_at", "called_off_reason", "topics_in_words", "is_pinned", "reminder_hours"),
         *("counters", "calculated", "failure", "file_id"),
     )
     inlines = (ChoiceInline,)

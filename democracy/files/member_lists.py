@@ -27,6 +27,7 @@ _FIRST_NAME = words("firstname givenname forename vorname prenom prénom")
 _LAST_NAME = words("lastname surname familyname nachname apellido apellidos")
 _ROLE = words("role rolle")
 _MANAGER = words("manager ismanager managers admin isadmin")
+_TAGS = words("tags tag topics topic tagstofollow topicstofollow follow themen temas thèmes")
 _YES = words("yes y true 1 x on ja sí si oui manager")
 _NO = words("no n false 0 off nein non") | {""}
 _ROLES = {"": Membership.Role.VOTER, "voter": Membership.Role.VOTER, "member": Membership.Role.VOTER}
@@ -34,6 +35,8 @@ _ROLES |= {"lobbyist": Membership.Role.LOBBYIST}
 _NAMED_ADDRESS = re.compile(r'\s*"?(?P<name>[^"<>]*?)"?\s*<\s*(?P<address>[^<>\s]+)\s*>\s*')
 # Between pasted addresses. A comma inside a quoted name, as mail programs write it, is part of the name.
 _BETWEEN = re.compile(r'[,;\t](?=(?:[^"]*"[^"]*")*[^"]*$)')
+# In one cell.
+_BETWEEN_TAGS = re.compile(r"[,;|]")
 _NO_HEADER = (
     "the first line names no column of e-mail addresses. Begin the list with a line such as “address,name,role”, or "
     "give addresses alone."
@@ -123,6 +126,7 @@ class _Columns:
     last_name: int
     role: int
     manager: int
+    tags: int
     passed_over: tuple[str, ...]
 
 
@@ -145,7 +149,7 @@ def _columns(table: Table) -> _Columns:
         kind: [number for number, cell in enumerate(cells) if cell in known]
         for kind, known in (
             *(("address", _ADDRESS), ("name", _NAME), ("first_name", _FIRST_NAME), ("last_name", _LAST_NAME)),
-            *(("role", _ROLE), ("manager", _MANAGER)),
+            *(("role", _ROLE), ("manager", _MANAGER), ("tags", _TAGS)),
         )
     }
     line = on_line(table.header.line)
@@ -179,7 +183,8 @@ def _invitee(row: Row, columns: _Columns, *, width: int) -> Invitee:
         raise Malformed(place, f"“{role[:20]}” is no role: write voter or lobbyist.")
     if manager not in _YES | _NO:
         raise Malformed(place, f"“{manager[:20]}” does not say who is a manager: write yes or no.")
-    return Invitee(named["address"] if named else address, name, _ROLES[role], manager in _YES, row.line)
+    tags = tuple(filter(None, map(str.strip, _BETWEEN_TAGS.split(_cell(row, columns.tags)))))
+    return Invitee(named["address"] if named else address, name, _ROLES[role], manager in _YES, row.line, tags)
 
 
 def _cell(row: Row, number: int) -> str:

@@ -12,7 +12,17 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from accounts.text import whole_number
-from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Ballot, Choice, Clarification, Decision
+from democracy.models import (
+    MAX_CHOICES,
+    MAX_REMINDER_HOURS,
+    MAX_STARS,
+    MIN_CHOICES,
+    REMINDER_HOURS,
+    Ballot,
+    Choice,
+    Clarification,
+    Decision,
+)
 from democracy.services import ChoiceInput
 from democracy.tags import MAX_TAG_LENGTH, MAX_TAGS
 
@@ -155,6 +165,21 @@ class TopicsField(forms.CharField):
         return _split(super().clean(value))
 
 
+class ReminderField(forms.IntegerField):
+    """Hours before closing; left empty, they stay as they are."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label="Hours before closing at which people are reminded",
+            required=False,
+            min_value=0,
+            max_value=MAX_REMINDER_HOURS,
+            initial=REMINDER_HOURS,
+            help_text="Whoever has no ballot of their own then gets a notice; with 0, nobody does. In decisions "
+            "shorter than twice these hours it leaves when half of the time is over.",
+        )
+
+
 class ScheduledDecisionForm(_KeepsMoments):
     """The parts of a published decision that can change before it opens."""
 
@@ -167,6 +192,7 @@ class ScheduledDecisionForm(_KeepsMoments):
     )
     topics = TopicsField()
     closes_at = MomentField(label="Voting closes", help_text="It can only move later. Times are in UTC.")
+    reminder_hours = ReminderField()
 
     @classmethod
     def of(cls, decision: Decision, data: QueryDict | None = None) -> ScheduledDecisionForm:
@@ -177,6 +203,7 @@ class PublishedDecisionForm(_KeepsMoments):
     """The parts of a decision that can change once it is open."""
 
     closes_at = MomentField(label="Voting closes", help_text="It can only move later. Times are in UTC.")
+    reminder_hours = ReminderField()
 
     @classmethod
     def of(cls, decision: Decision, data: QueryDict | None = None) -> PublishedDecisionForm:
@@ -231,6 +258,7 @@ class DecisionForm(_KeepsMoments):
         widget=forms.RadioSelect,
         help_text="This can't be changed once people vote.",
     )
+    reminder_hours = ReminderField()
 
     @classmethod
     def blank(cls) -> DecisionForm:
@@ -244,13 +272,14 @@ class DecisionForm(_KeepsMoments):
         return cls(data, initial=shown)
 
 
-def _initial(decision: Decision) -> dict[str, str | datetime | None]:
+def _initial(decision: Decision) -> dict[str, str | int | datetime | None]:
     return {
         "title": decision.title,
         "description": decision.description,
         "topics": ", ".join(decision.topics),
         "opens_at": decision.opens_at,
         "closes_at": decision.closes_at,
+        "reminder_hours": decision.reminder_hours,
     }
 
 

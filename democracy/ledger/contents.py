@@ -16,6 +16,7 @@ from django.db.models import Model, QuerySet
 from democracy.ledger.canonical import written_time
 from democracy.ledger.changes import Change, Content
 from democracy.models import (
+    REMINDER_HOURS,
     Application,
     Ballot,
     Community,
@@ -119,6 +120,8 @@ def application_content(application: Application) -> dict[str, Any]:
         "created": _time(application.created_at),
         "decided": _time(application.decided_at),
         "decided_by": application.decided_by_id,
+        # Left out where there is none, as in older ledgers.
+        **({"link": application.link_id} if application.link_id is not None else {}),
     }
 
 
@@ -197,7 +200,7 @@ def decision_content(decision: Decision) -> dict[str, Any]:
 
 
 # The parts of a content that are left out where there is nothing to say.
-SAID_WHERE_SO = ("topics", "pinned", "called_off", "hidden")
+SAID_WHERE_SO = ("topics", "pinned", "reminder_hours", "called_off", "link", "hidden")
 
 
 def _later_keys(decision: Decision) -> dict[str, Any]:
@@ -207,6 +210,8 @@ def _later_keys(decision: Decision) -> dict[str, Any]:
         found["topics"] = decision.topics
     if decision.is_pinned:
         found["pinned"] = True
+    if decision.reminder_hours != REMINDER_HOURS:
+        found["reminder_hours"] = decision.reminder_hours
     return found | calling_off(decision)
 
 

@@ -11,8 +11,10 @@ from democracy.models.decisions import (
     MAX_CHOICES,
     MAX_CLARIFICATIONS,
     MAX_PINNED,
+    MAX_REMINDER_HOURS,
     MAX_STARS,
     MIN_CHOICES,
+    REMINDER_HOURS,
     Ballot,
     Choice,
     Clarification,
@@ -23,7 +25,7 @@ from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedB
 from democracy.models.invitations import MAX_INVITED, Invitation, InvitationLink
 from democracy.models.ledger import Checkpoint, LedgerEntry
 from democracy.models.moderations import LONGEST_MODERATION_REASON, Moderation
-from democracy.models.notices import MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference
+from democracy.models.notices import ExtraReminder, MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference
 from democracy.models.published_results import PublishedResult
 from democracy.models.webhooks import MAX_WEBHOOKS, Webhook, WebhookDelivery
 
@@ -35,9 +37,11 @@ __all__ = [
     "MAX_FOLLOWINGS",
     "MAX_INVITED",
     "MAX_PINNED",
+    "MAX_REMINDER_HOURS",
     "MAX_STARS",
     "MAX_WEBHOOKS",
     "MIN_CHOICES",
+    "REMINDER_HOURS",
     "Application",
     "Ballot",
     "CalculationClaim",
@@ -47,6 +51,7 @@ __all__ = [
     "Community",
     "Decision",
     "DecisionSnapshot",
+    "ExtraReminder",
     "Following",
     "Greeting",
     "Invitation",

@@ -19,6 +19,8 @@ from democracy.moments import checked_moment
 MIN_CHOICES, MAX_CHOICES = 2, 50
 MAX_CLARIFICATIONS = 50
 MAX_PINNED = 5
+# Hours before closing at which people without a ballot are reminded.
+REMINDER_HOURS, MAX_REMINDER_HOURS = 24, 720
 LONGEST_REASON = 2_000
 MAX_STARS = 5
 
@@ -105,6 +107,10 @@ class Decision(KeepsCounters):
     called_off_reason = models.TextField(blank=True, max_length=LONGEST_REASON, editable=False)
     # A manager put it at the top of the community's list.
     is_pinned = models.BooleanField(default=False)
+    # 0: nobody is reminded.
+    reminder_hours = models.PositiveSmallIntegerField(
+        default=REMINDER_HOURS, validators=[MaxValueValidator(MAX_REMINDER_HOURS)]
+    )
     file_id = models.CharField(max_length=80, blank=True)
 
     input_revision = models.PositiveBigIntegerField(default=0, editable=False)

@@ -79,6 +79,8 @@ class Invitation(models.Model):
     name = models.CharField(max_length=80, blank=True)
     role = models.CharField(max_length=10, choices=Membership.Role, default=Membership.Role.VOTER)
     is_manager = models.BooleanField(default=False)
+    # Topics on which the person is led to follow somebody. Whom, they choose themselves.
+    tags = models.JSONField(default=list, blank=True)
     decision = models.ForeignKey(Decision, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     key = models.CharField(max_length=32, default=new_key)

@@ -151,6 +151,20 @@ class NoticeMark(models.Model):
         return f"notice mark {self.pk}"
 
 
+class ExtraReminder(models.Model):
+    """A manager's last wish that whoever has no ballot of their own in a decision is reminded of it.
+
+    `is_told`: the notices were added. Nothing says to whom, or to how many.
+    """
+
+    decision = models.OneToOneField(Decision, on_delete=models.CASCADE, primary_key=True, related_name="extra_reminder")
+    asked_at = models.DateTimeField()
+    is_told = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"extra reminder of decision {self.pk}"
+
+
 class MailPace(models.Model):
     """One row for the site: when senders may lease the next mails. It keeps all senders together to the rate."""
 

@@ -15,7 +15,7 @@ from accounts.text import single_line
 from democracy.ledger import checkpoints
 from democracy.models import Checkpoint, Notice
 from democracy.notices import unsubscribing
-from democracy.notices.wording import words
+from democracy.notices.wording import words_of_mail
 
 
 def address_of(notice: Notice) -> str:
@@ -27,7 +27,7 @@ def address_of(notice: Notice) -> str:
 
 def mail(notices: list[Notice], address: str) -> EmailMultiAlternatives:
     """Write the mail of these notices, which are to one reader. Several are a digest."""
-    said = [words(notice) for notice in notices]
+    said = [words_of_mail(notice) for notice in notices]
     first = notices[0]
     title = said[0].title if len(said) == 1 else f"{len(said)} things that happened"
     stop = settings.SITE_URL + reverse("unsubscribe", args=[unsubscribing.token(notices)])

@@ -92,9 +92,11 @@ def add_and_mark(drafts: Sequence[Draft], mark: Callable[[], bool]) -> None:
             transaction.set_rollback(True)
 
 
-def take_back(kind: str, subject: str) -> None:
-    """Keep a mail that has not left from leaving, in the caller's transaction."""
-    Notice.objects.filter(kind=kind, subject=subject, sent_at=None).update(due_at=None)
+def take_back(kind: str, subjects: Sequence[str]) -> None:
+    """Keep mails that have not left from leaving, in the caller's transaction."""
+    for start in range(0, len(subjects), _ROWS):
+        waiting = Notice.objects.filter(kind=kind, subject__in=subjects[start : start + _ROWS], sent_at=None)
+        waiting.update(due_at=None)
 
 
 def _add(drafts: Sequence[Draft]) -> None:
@@ -200,7 +202,7 @@ def lease_mails(most: int) -> tuple[list[Parcel], float]:
 def _lease(most: int, now: datetime) -> list[Parcel]:
     # Another sender's rows are left to it, and nobody waits for it.
     due = Notice.objects.due(now).order_by("due_at", "pk").select_for_update(skip_locked=True, of=("self",))
-    due = due.select_related("person", "community", "decision__community")
+    due = due.select_related("person", "community", "decision__community").prefetch_related("decision__choices")
     found: list[list[Notice]] = []
     taken: set[int] = set()
     for first in due[:most]:

@@ -5,22 +5,22 @@ Webhooks are told with the same marks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from democracy import access
 from democracy.database import clock
-from democracy.models import Decision, DecisionSnapshot, NoticeMark, WebhookDelivery
+from democracy.models import Decision, DecisionSnapshot, ExtraReminder, NoticeMark, WebhookDelivery
 from democracy.models.decisions import DecisionQuerySet
 from democracy.notices import outbox, recipients, webhooks
 from democracy.notices.kinds import Kind
 from democracy.notices.outbox import Draft
 
 What, Event = NoticeMark.What, WebhookDelivery.Event
-# Whoever has not voted is told so a day before closing; in shorter decisions when half of the time is over.
-CLOSES_SOON = timedelta(days=1)
 # A calculation that fails is told to managers once a day, and not of failures long ago.
 _LATELY = timedelta(hours=1)
 
@@ -34,8 +34,10 @@ def sweep() -> None:
         if _remaining(decision, now) <= _duration(decision) / 2:
             _tell(decision, What.HALF_TIME, _followed)
     for decision in _unmarked(Decision.objects.open(now), What.CLOSES_SOON):
-        if _remaining(decision, now) <= min(CLOSES_SOON, _duration(decision) / 2):
+        # In decisions shorter than twice these hours, when half of the time is over.
+        if _remaining(decision, now) <= min(timedelta(hours=decision.reminder_hours), _duration(decision) / 2):
             _tell(decision, What.CLOSES_SOON, _closes_soon)
+    _remind(now)
     for decision in _unmarked(Decision.objects.closed(now), What.CLOSED):
         _tell(decision, What.CLOSED, lambda _: [], event=Event.CLOSED)
     final = DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True)
@@ -68,15 +70,34 @@ def _tell(
     outbox.add_and_mark(drafts(decision), mark)
 
 
-def _drafts(decision: Decision, kind: str, people: Iterable[int]) -> list[Draft]:
-    subject = f"decision:{decision.pk}"
+def _drafts(
+    decision: Decision, kind: str, people: Iterable[int], *, subject: str = "", data: Mapping[str, Any] | None = None
+) -> list[Draft]:
+    subject = subject or f"decision:{decision.pk}"
     return [
-        Draft(kind, subject, person, community_id=decision.community_id, decision_id=decision.pk) for person in people
+        Draft(kind, subject, person, community_id=decision.community_id, decision_id=decision.pk, data=data or {})
+        for person in people
     ]
 
 
 def _closes_soon(decision: Decision) -> list[Draft]:
     return _drafts(decision, Kind.CLOSES_SOON, recipients.members_without_ballot(decision))
+
+
+def _remind(now: datetime) -> None:
+    """Add the notices of reminders that managers asked for."""
+    asked = ExtraReminder.objects.filter(is_told=False, decision__in=Decision.objects.open(now))
+    for reminder in asked.select_related("decision"):
+        # The subject is the wish's own, so that a process that takes up where another died tells nobody twice.
+        subject = f"decision:{reminder.pk}:{reminder.asked_at.isoformat()}"
+        people = recipients.members_without_ballot(reminder.decision)
+        drafts = _drafts(reminder.decision, Kind.CLOSES_SOON, people, subject=subject, data={"asked_for": True})
+        same = ExtraReminder.objects.filter(pk=reminder.pk, asked_at=reminder.asked_at, is_told=False)
+        outbox.add_and_mark(drafts, partial(_mark_told, same))
+
+
+def _mark_told(reminder: QuerySet[ExtraReminder]) -> bool:
+    return bool(reminder.update(is_told=True))
 
 
 def _followed(decision: Decision) -> list[Draft]:

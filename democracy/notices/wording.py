@@ -1,12 +1,15 @@
-"""The words of a notice: a title, sentences, and the page that it leads to. Lists and mails say the same.
+"""The words of a notice: a title, sentences, and the page that it leads to. Mails say the same as lists, without stars.
 
 A notice's words come from the rows as they are when it is read, so it never says more than its reader may see then.
-None names stars, or anybody but a followee who is gone, in the same words whether they left or became anonymous.
+The only stars are those that the reader inherits. None names anybody but a followee through whom they moved or who is
+gone, in the same words whether they left or became anonymous.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -27,13 +30,22 @@ class Words:
 
 
 def words(notice: Notice) -> Words:
-    """Say a notice. Its community and decision are loaded."""
+    """Say a notice to its reader on the site. Its community and decision, with its choices, are loaded."""
+    return _words(notice, with_stars=True)
+
+
+def words_of_mail(notice: Notice) -> Words:
+    """Say a notice as `words` does, without stars: mails pass many hands."""
+    return _words(notice, with_stars=False)
+
+
+def _words(notice: Notice, *, with_stars: bool) -> Words:
     if notice.kind == Kind.INVITED:
         return _invitation(notice)
     if notice.kind == Kind.HIDDEN:
         return _moderation(notice)
     if notice.decision is not None:
-        return _of_decision(notice, notice.decision)
+        return _of_decision(notice, notice.decision, with_stars=with_stars)
     return _of_community(notice)
 
 
@@ -91,7 +103,24 @@ def _moderation(notice: Notice) -> Words:
     )
 
 
-def _of_decision(notice: Notice, decision: Decision) -> Words:
+def _moved(decision: Decision, data: Mapping[str, Any], *, with_stars: bool) -> str:
+    """Say what moved in an inherited ballot, such as: Through Bo your 4 for “Park” is now a 1."""
+    through = f"Through {data['name']}" if "name" in data else "Through people you follow"
+    if "choice" not in data:
+        return f"{through} what you inherit has changed."
+    choice = next(f"“{one.title}”" for one in decision.choices.all() if one.pk == data["choice"])
+    before, after = _stars(data["from"]), _stars(data["to"])
+    if not with_stars or before == after:
+        return f"{through} what you inherit for {choice} has changed."
+    return f"{through} your {before} for {choice} is now a {after}."
+
+
+def _stars(microstars: int) -> str:
+    """Stars with one decimal at most: people read whether they agree, and find the exact number on the page."""
+    return f"{microstars / 1_000_000:.1f}".removesuffix(".0")
+
+
+def _of_decision(notice: Notice, decision: Decision, *, with_stars: bool) -> Words:
     path = reverse("decision", args=[decision.community_id, decision.pk])
     community, question = decision.community.name, f"“{decision.title}”"
     until = f"until {_moment(decision)}"
@@ -118,8 +147,9 @@ def _of_decision(notice: Notice, decision: Decision) -> Words:
                 "Read why",
             )
         case Kind.CLOSES_SOON:
+            why = "Reminder" if notice.data.get("asked_for") else "Closes soon"
             return Words(
-                f"Closes soon: {decision.title}",
+                f"{why}: {decision.title}",
                 f"You have not voted on {question} in {community} yourself. You can vote {until}.",
                 path,
                 "Vote",
@@ -138,9 +168,8 @@ def _of_decision(notice: Notice, decision: Decision) -> Words:
         case Kind.INHERITED_MOVED:
             return Words(
                 f"Your inherited ballot has changed: {decision.title}",
-                f"In {community}, people you follow "
-                f"have changed what you inherit on {question}. Look whether you agree, or vote yourself "
-                f"{until}.",
+                f"{_moved(decision, notice.data, with_stars=with_stars)} That is your ballot on {question} in "
+                f"{community} unless you vote yourself, {until}.",
                 path,
                 "Look at it",
             )

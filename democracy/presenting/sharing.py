@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 from django.contrib.auth.models import AnonymousUser
 
+from accounts.text import ended
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import Choice, Decision, DecisionSnapshot
@@ -95,7 +96,7 @@ class Shared:
     @property
     def description(self) -> str:
         """The text beside the title, where a link to it is shown."""
-        return " ".join(filter(None, (f"{self.decision.community.name}.", self.status, self.result)))
+        return " ".join(filter(None, (ended(self.decision.community.name), self.status, self.result)))
 
     @property
     def address(self) -> str:

@@ -107,6 +107,12 @@ def own_invitation(viewer: Viewer, community: Community) -> Invitation | None:
     return Invitation.objects.pending(timezone.now()).filter(community=community, address=address).first()
 
 
+def tags_to_follow(viewer: Viewer, community_id: int) -> list[str]:
+    """The topics that the viewer's invitation to a community named; they are led to follow somebody on these."""
+    mine = Invitation.objects.filter(community=community_id, membership__user=user_id(viewer), membership__left_at=None)
+    return next(iter(mine.order_by("-accepted_at").values_list("tags", flat=True)), []) if user_id(viewer) else []
+
+
 def peek_invitation(token: str, *, client: str) -> Invitation:
     """The invitation behind a mailed link, also one that is over, without using it up: mail programs open links, too.
     One to a hidden community is as if it were not there.

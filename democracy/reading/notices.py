@@ -24,7 +24,8 @@ def notices_visible_to(viewer: Viewer) -> NoticeQuerySet:
 
 def shown_notices(viewer: Viewer) -> NoticeQuerySet:
     """The viewer's notices with what their words need."""
-    return notices_visible_to(viewer).select_related("community", "decision__community")
+    found = notices_visible_to(viewer).select_related("community", "decision__community")
+    return found.prefetch_related("decision__choices")
 
 
 def chosen_ways(viewer: Viewer, community_ids: Collection[int]) -> dict[tuple[int, str], str]:

@@ -208,6 +208,8 @@ def _decision(entry: LedgerEntry, names: Names) -> str:
             return f"{who} called {what} off: “{entry.after['called_off']['reason']}”"
         case ["pinned"]:
             return f"{who} {'pinned' if entry.after.get('pinned') else 'unpinned'} {what}."
+        case ["reminder_hours"]:
+            return f"{who} changed when people are reminded of {what}."
         case ["closes_at"] if entry.after["published"]:
             return f"{who} moved the closing of {what} later."
         case ["clarifications"] if len(entry.after["clarifications"]) > len(entry.before["clarifications"]):
@@ -405,6 +407,8 @@ _PARTS = {
     "topics": "Topics",
     "called_off": "Called off",
     "pinned": "Pinned",
+    "reminder_hours": "Hours before closing at which people are reminded",
+    "link": "Number of the link",
     "voter": "Cast by",
     "stars": "Stars",
     "abstain": "Abstains",

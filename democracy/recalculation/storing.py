@@ -61,7 +61,11 @@ def store(
         if not _advance(decision, staged.revision, now, final=final):
             return None
         _write(decision, rows, staged.revision)
-        inheritance.tell(decision, moved)
+        if moved:
+            moves = {
+                one: inheritance.Move(old[1], row[1], old[2] | row[2], old[4] or row[4]) for one, row, old in changed
+            }
+            inheritance.tell(decision, moved, moves)
         if shows:
             snapshot = DecisionSnapshot.objects.create(
                 decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result.to_json()

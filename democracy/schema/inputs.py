@@ -11,6 +11,10 @@ from democracy.schema.types.whatif import StarsInput
 
 USE_JOINING = "Use joining, which wins where both are given."
 _TOPICS = "Tags. A ballot whose caster says nothing of tags bears these. They are fixed once voting opens."
+_REMINDER = (
+    "Hours before closing at which people without a ballot of their own are reminded: 0 (never) to 720. In decisions "
+    "shorter than twice these hours, when half of the time is over."
+)
 
 
 @strawberry.input
@@ -80,11 +84,12 @@ class CreateDecisionInput:
     closes_at: datetime | None = None
     results_visibility: ResultsVisibility = ResultsVisibility.LIVE
     topics: list[str] = strawberry.field(default_factory=list, description=_TOPICS)
+    reminder_hours: int | None = strawberry.field(default=None, description=f"Left out: 24. {_REMINDER}")
 
 
 @strawberry.input(
     description="Fields that are left out stay; a draft's time that is null is taken away. Of a published decision, "
-    "only texts and, later, closesAt."
+    "only texts, reminderHours and, later, closesAt."
 )
 class UpdateDecisionInput:
     decision_id: strawberry.ID
@@ -95,6 +100,7 @@ class UpdateDecisionInput:
     closes_at: datetime | None = strawberry.UNSET
     results_visibility: ResultsVisibility | None = None
     topics: list[str] | None = strawberry.field(default=None, description=_TOPICS)
+    reminder_hours: int | None = strawberry.field(default=None, description=_REMINDER)
 
 
 @strawberry.input

@@ -27,6 +27,10 @@ class InviteeInput:
     name: str = strawberry.field(default="", description="For the new account, where the address has none.")
     role: Role = Role.VOTER
     is_manager: bool = False
+    tags: list[str] = strawberry.field(
+        default_factory=list,
+        description="Topics on which they are led to follow somebody. Whom, they choose themselves.",
+    )
 
 
 @strawberry.input(description="Either `people` or `memberList`.")
@@ -35,7 +39,8 @@ class InviteMembersInput:
     people: list[InviteeInput] = strawberry.field(default_factory=list, description="At most 20,000.")
     member_list: str = strawberry.field(
         default="",
-        description="CSV whose header names the columns address, name, role, manager; or addresses alone, a line each.",
+        description="CSV whose header names the columns address, name, role, manager, tags to follow; or "
+        "addresses alone, a line each.",
     )
     decision_id: strawberry.ID | None = strawberry.field(
         default=None, description="The decision that the links lead to; left out: the community."
@@ -79,6 +84,12 @@ class InvitationPayload(Payload):
 
 
 @strawberry.type
+class ResendInvitationsPayload(Payload):
+    community: Community | None = None
+    sent: int | None = strawberry.field(default=None, description="The number of people who get a new link.")
+
+
+@strawberry.type
 class InvitationLinkPayload(Payload):
     link: InvitationLink | None = None
 
@@ -116,6 +127,14 @@ class Mutation:
         """Mail a new link; the old one ends. For managers."""
         pk = pk_of("Invitation", invitation_id, field="invitation_id")
         return InvitationPayload(invitation=Invitation(row=services.resend_invitation(info.context.viewer, pk)))
+
+    @mutation
+    def resend_invitations(self, info: Info, community_id: strawberry.ID) -> ResendInvitationsPayload:
+        """Mail a new link to everybody who was invited more than an hour ago and has not joined; the old ones end. For
+        managers."""
+        pk = pk_of("Community", community_id, field="community_id")
+        sent = services.resend_invitations(info.context.viewer, pk)
+        return ResendInvitationsPayload(community=Community(row=models.Community.objects.get(pk=pk)), sent=sent)
 
     @mutation
     def revoke_invitation(self, info: Info, invitation_id: strawberry.ID) -> InvitationPayload:
@@ -173,7 +192,10 @@ def _people(info: Info, community_id: int, input: InviteMembersInput) -> list[se
     if bool(input.people) == bool(input.member_list.strip()):
         raise InvalidInput("Give either people or a list.", field="people")
     if input.people:
-        return [services.Invitee(one.address, one.name, one.role.value, one.is_manager) for one in input.people]
+        return [
+            services.Invitee(one.address, one.name, one.role.value, one.is_manager, tags=tuple(one.tags))
+            for one in input.people
+        ]
     try:
         return [*read_member_list(input.member_list).people]
     except Malformed as error:

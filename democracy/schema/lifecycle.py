@@ -46,3 +46,10 @@ class Mutation:
         pk = pk_of("Decision", input.decision_id, field="decision_id")
         changed = services.pin_decision(info.context.viewer, pk, pinned=input.pinned)
         return DecisionPayload(decision=Decision(row=changed))
+
+    @mutation
+    def remind_members(self, info: Info, decision_id: strawberry.ID) -> DecisionPayload:
+        """Have those reminded who have no ballot of their own in an open decision, at most once in 24 hours. Nobody
+        learns who they are, or how many. For managers."""
+        pk = pk_of("Decision", decision_id, field="decision_id")
+        return DecisionPayload(decision=Decision(row=services.remind(info.context.viewer, pk)))

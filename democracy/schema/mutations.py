@@ -249,6 +249,7 @@ class Mutation:
             closes_at=input.closes_at,
             results_visibility=input.results_visibility.value,
             topics=input.topics,
+            reminder_hours=input.reminder_hours,
         )
         return DecisionPayload(decision=Decision(row=made), warning=_warning(made))
 
@@ -265,6 +266,7 @@ class Mutation:
             closes_at=_time(input.closes_at),
             results_visibility=_value(input.results_visibility),
             topics=input.topics,
+            reminder_hours=input.reminder_hours,
         )
         return DecisionPayload(decision=Decision(row=changed), warning=_warning(changed))
 

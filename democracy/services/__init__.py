@@ -36,11 +36,12 @@ from democracy.services.invitations import (
     create_invitation_link,
     invite,
     resend_invitation,
+    resend_invitations,
     revoke_invitation,
     revoke_invitation_link,
 )
 from democracy.services.joining import Joined, accept_invitation, accept_own_invitation, use_invitation_link
-from democracy.services.lifecycle import call_off, copy_decision, delete_draft, pin_decision
+from democracy.services.lifecycle import call_off, copy_decision, delete_draft, pin_decision, remind
 from democracy.services.moderation import (
     hide_comment,
     hide_community,
@@ -86,12 +87,14 @@ __all__ = [
     "pin_decision",
     "publish_decision",
     "publish_result",
+    "remind",
     "remove_member",
     "renew_webhook_secret",
     "reorder_followings",
     "request_recalculation",
     "request_recalculation_as_operator",
     "resend_invitation",
+    "resend_invitations",
     "revoke_invitation",
     "revoke_invitation_link",
     "send_webhook_test",

@@ -92,6 +92,10 @@ def _forget(user: User, address: str | None) -> None:
     for member in Membership.objects.of(user):
         told = Notice.objects.filter(kind=Notice.Kind.FOLLOWEE_GONE, subject__startswith=f"{member.pk}:")
         told.update(data={"name": closing.NAME})
+        moved = Notice.objects.filter(kind=Notice.Kind.INHERITED_MOVED, community=member.community_id)
+        for notice in moved.filter(data__through=member.pk):
+            notice.data["name"] = closing.NAME
+            notice.save(update_fields=["data"])
 
 
 def _tell(address: str) -> None:

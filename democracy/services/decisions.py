@@ -75,15 +75,22 @@ def create_decision(
     closes_at: datetime | None = None,
     results_visibility: str = Decision.Visibility.LIVE,
     topics: Iterable[str] = (),
+    reminder_hours: int | None = None,
 ) -> Decision:
     """Draft a decision; choices and times may come later. `topics`: tags for ballots whose casters say nothing of tags.
 
+    `reminder_hours`: the hours before closing at which people without a ballot are reminded; 0 for never.
     Managers only. Raises PermissionDenied, InvalidInput, InvalidTag.
     """
     manager = access.require_manager(viewer, community_id)
     with ledger.recording(community_id, actor=manager.user) as recording:
         decision = Decision(community=recording.community, title=validation.line(title, field="title"))
-        _change(decision, description=description, results_visibility=results_visibility)
+        _change(
+            decision,
+            description=description,
+            results_visibility=results_visibility,
+            reminder_hours=reminder_hours,
+        )
         decision.opens_at = _time(opens_at, field="opens_at")
         decision.closes_at = _time(closes_at, field="closes_at")
         decision.topics = _topics(topics)
@@ -107,6 +114,7 @@ def update_decision(
     closes_at: datetime | Kept | None = KEPT,
     results_visibility: str | None = None,
     topics: Iterable[str] | None = None,
+    reminder_hours: int | None = None,
 ) -> Decision:
     """Change the given parts of a decision; None takes a time away, KEPT leaves it. Managers only.
 
@@ -130,7 +138,14 @@ def update_decision(
         words = decision.title, decision.description, decision.topics
         if title is not None:
             decision.title = validation.line(title, field="title")
-        _change(decision, description=description, results_visibility=results_visibility)
+        if reminder_hours not in (None, decision.reminder_hours):
+            _require_not_closed(decision, recording.time, field="reminder_hours")
+        _change(
+            decision,
+            description=description,
+            results_visibility=results_visibility,
+            reminder_hours=reminder_hours,
+        )
         if topics is not None:
             decision.topics = _topics(topics)
         now = decision.title, decision.description, decision.topics
@@ -144,13 +159,16 @@ def update_decision(
         decision.opens_at = decision.opens_at if isinstance(opens_at, Kept) else opens_at
         decision.closes_at = decision.closes_at if isinstance(closes_at, Kept) else closes_at
         _check(decision)
-        decision.save(update_fields=["title", "description", "opens_at", "closes_at", "results_visibility", "topics"])
+        decision.save(update_fields=_CHANGED)
         if choices is not None:
             _set_choices(recording, decision, choices)
         actor, what = access.display_name(manager), contents.differences(before, change.content())
         if what:
             transaction.on_commit(lambda: eventlog.decision_changed(actor, decision.title, what), robust=True)
     return decision
+
+
+_CHANGED = ("title", "description", "opens_at", "closes_at", "results_visibility", "topics", "reminder_hours")
 
 
 def _require_fixed_parts(
@@ -191,21 +209,29 @@ def _topics(topics: Iterable[str]) -> list[str]:
         raise InvalidTag(error.message, field="topics") from None
 
 
+def _require_not_closed(decision: Decision, now: datetime, *, field: str) -> None:
+    if decision.published_at is not None and decision.closes_at is not None and now >= decision.closes_at:
+        raise DecisionClosed("This decision is closed; its result is final.", field=field)
+
+
 def _require_later_closing(decision: Decision, closes_at: datetime | None, now: datetime) -> None:
     assert decision.closes_at is not None
-    if now >= decision.closes_at:
-        raise DecisionClosed("This decision is closed; its result is final.", field="closes_at")
+    _require_not_closed(decision, now, field="closes_at")
     if closes_at is None:
         raise InvalidInput("Say when voting closes.", field="closes_at")
     if closes_at < decision.closes_at:
         raise ClosingMovesLaterOnly("The closing of a published decision may only move later.")
 
 
-def _change(decision: Decision, *, description: str | None, results_visibility: str | None) -> None:
+def _change(
+    decision: Decision, *, description: str | None, results_visibility: str | None, reminder_hours: int | None
+) -> None:
     if description is not None:
         decision.description = validation.text(description, field="description")
     if results_visibility is not None:
         decision.results_visibility = results_visibility
+    if reminder_hours is not None:
+        decision.reminder_hours = reminder_hours
 
 
 def _time(moment: datetime | None, *, field: str) -> datetime | None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.errors import DomainError
 from accounts.models import User
@@ -29,6 +30,7 @@ from democracy.moments import checked_moment
 from democracy.notices import outbox
 from democracy.services import validation
 from democracy.services.commands import command
+from democracy.tags import normalise_tags
 
 MAX_LINKS = 50
 MAX_USES = 1_000_000
@@ -39,13 +41,17 @@ _LONGEST_NAME = 80
 
 @dataclass(frozen=True)
 class Invitee:
-    """Somebody to invite. `line`: where they stand in a list that somebody gave, from 1; 0 where there is none."""
+    """Somebody to invite. `line`: where they stand in a list that somebody gave, from 1; 0 where there is none.
+
+    `tags`: topics on which they are led to follow somebody, once they are in.
+    """
 
     address: str
     name: str = ""
     role: str = Membership.Role.VOTER
     is_manager: bool = False
     line: int = 0
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,8 @@ def invite(
 ) -> Invited:
     """Invite people by their addresses, all or none. Managers only.
 
-    Members are passed over. Whoever is invited and waits keeps the link, and takes the new name, role and decision.
+    Members are passed over. Whoever is invited and waits keeps the link, and takes the new name, role,
+    tags and decision.
     `send`: mail the links; otherwise people join by signing in with their address. `decision_id`: where the link leads.
     Raises PermissionDenied, FaultyLines, InvalidInput, TooManyInvitations.
     """
@@ -127,7 +134,7 @@ def _invite(
                 row.issue(at)
                 row.sent_at = None
             row.name, row.role, row.is_manager, row.decision = one.name, one.role, one.is_manager, decision
-            row.invited_by = by.user
+            row.tags, row.invited_by = list(one.tags), by.user
             if send and row.sent_at is None:
                 mailed.append(row)
         if by.user is not None:
@@ -142,7 +149,7 @@ def _invite(
 
 
 _COLUMNS = (
-    *("name", "role", "is_manager", "decision", "invited_by", "key", "digest"),
+    *("name", "role", "is_manager", "tags", "decision", "invited_by", "key", "digest"),
     *("issued_at", "sent_at", "accepted_at", "revoked_at", "membership"),
 )
 
@@ -183,7 +190,7 @@ def _checked_invitee(one: Invitee) -> Invitee:
         raise InvalidInput(f"The name “{name[:20]}…” has more than {_LONGEST_NAME} characters.")
     if one.role not in Membership.Role.values:
         raise InvalidInput(f"“{one.role[:20]}” is no role: a role is voter or lobbyist.")
-    return Invitee(address, name, one.role, one.is_manager, one.line)
+    return Invitee(address, name, one.role, one.is_manager, one.line, tuple(normalise_tags(one.tags)))
 
 
 def _addresses_of_members(community_id: int) -> set[str]:
@@ -251,7 +258,7 @@ def resend_invitation(viewer: Viewer, invitation_id: int) -> Invitation:
         if invitation.sent_at is not None and invitation.sent_at > recording.time - _AN_HOUR:
             raise SentLately("This invitation was sent within the last hour. Give the mail some time to arrive.")
         _require_quota(manager.user, 1)
-        outbox.take_back(Notice.Kind.INVITED, invitation.subject)
+        outbox.take_back(Notice.Kind.INVITED, [invitation.subject])
         invitation.issue(recording.time)
         invitation.sent_at, invitation.invited_by = recording.time, manager.user
         invitation.save()
@@ -259,6 +266,31 @@ def resend_invitation(viewer: Viewer, invitation_id: int) -> Invitation:
         _mail([invitation], by)
         _log_invited(by, recording, 1)
     return invitation
+
+
+@command
+def resend_invitations(viewer: Viewer, community_id: int) -> int:
+    """Mail a new link to everybody who was invited and has not joined; the old ones end. Returns how many they are.
+
+    Those whose mail was sent within the last hour, was refused or was never asked for are left out. Managers only.
+    Raises PermissionDenied, SentLately where nobody is left, TooManyInvitations.
+    """
+    manager = access.require_manager(viewer, community_id)
+    with ledger.recording(community_id, actor=manager.user) as recording:
+        pending = Invitation.objects.pending(recording.time).filter(community=community_id).with_refusals()
+        rows = list(pending.filter(Q(refusal=""), sent_at__lte=recording.time - _AN_HOUR).order_by("pk"))
+        if not rows:
+            raise SentLately("Nobody waits whose mail was sent more than an hour ago.")
+        _require_quota(manager.user, len(rows))
+        outbox.take_back(Notice.Kind.INVITED, [row.subject for row in rows])
+        for row in rows:
+            row.issue(recording.time)
+            row.sent_at, row.invited_by = recording.time, manager.user
+        Invitation.objects.bulk_update(rows, _COLUMNS, batch_size=_BATCH)
+        by = _inviter(manager)
+        _mail(rows, by)
+        _log_invited(by, recording, len(rows))
+    return len(rows)
 
 
 @command
@@ -275,7 +307,7 @@ def revoke_invitation(viewer: Viewer, invitation_id: int) -> Invitation:
         if invitation.revoked_at is None:
             invitation.revoked_at = recording.time
             invitation.save(update_fields=["revoked_at"])
-            outbox.take_back(Notice.Kind.INVITED, invitation.subject)
+            outbox.take_back(Notice.Kind.INVITED, [invitation.subject])
             actor, community = access.display_name(manager), recording.community.name
             transaction.on_commit(lambda: eventlog.invitation_revoked(actor, community), robust=True)
     return invitation

@@ -1,17 +1,21 @@
-"""Commands on the life of a decision besides its words: deleted as a draft, called off, copied, pinned."""
+"""Commands on the life of a decision besides its words: deleted as a draft, called off, copied, pinned; reminders."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from django.db import transaction
 
 from democracy import access, eventlog, ledger
 from democracy.access import Viewer
 from democracy.database import bulk
-from democracy.errors import DecisionClosed, InvalidInput
-from democracy.models import MAX_PINNED, Choice, Community, Decision
+from democracy.errors import DecisionCalledOff, DecisionClosed, DecisionNotOpen, InvalidInput, SentLately
+from democracy.models import MAX_PINNED, Choice, Community, Decision, ExtraReminder
 from democracy.services import validation
 from democracy.services.commands import command
 from democracy.services.decisions import ChoiceInput, create_decision, managed_decision
+
+_A_DAY = timedelta(days=1)
 
 
 @command
@@ -72,6 +76,7 @@ def copy_decision(viewer: Viewer, decision_id: int) -> Decision:
         choices=[ChoiceInput(one.title, one.description) for one in Choice.objects.filter(decision=decision)],
         results_visibility=decision.results_visibility,
         topics=decision.topics,
+        reminder_hours=decision.reminder_hours,
     )
 
 
@@ -95,3 +100,38 @@ def pin_decision(viewer: Viewer, decision_id: int, *, pinned: bool) -> Decision:
             actor = access.display_name(manager)
             transaction.on_commit(lambda: eventlog.decision_changed(actor, decision.title, ["pinned"]), robust=True)
     return decision
+
+
+@command
+def remind(viewer: Viewer, decision_id: int) -> Decision:
+    """Have those reminded who have no ballot of their own in an open decision, at most once in 24 hours.
+
+    Nobody learns who they are, or how many. Managers only. Raises PermissionDenied, InvalidInput, DecisionNotOpen,
+    DecisionCalledOff, DecisionClosed, SentLately.
+    """
+    decision, manager = managed_decision(viewer, decision_id)
+    # The lock on the community: of two managers at once, the second is told of the first.
+    with ledger.recording(decision.community_id, actor=manager.user) as recording:
+        decision.refresh_from_db()
+        _require_open(decision, recording)
+        last = ExtraReminder.objects.filter(decision=decision).first()
+        if last is not None and last.asked_at > recording.time - _A_DAY:
+            raise SentLately("A manager asked for a reminder within the last 24 hours. People get one a day at most.")
+        # The sweep adds the notices: in a large community that takes longer than a page may.
+        ExtraReminder.objects.update_or_create(
+            decision=decision, defaults={"asked_at": recording.time, "is_told": False}
+        )
+        actor = access.display_name(manager)
+        transaction.on_commit(lambda: eventlog.reminder_asked_for(actor, decision.title), robust=True)
+    return decision
+
+
+def _require_open(decision: Decision, recording: ledger.Recording) -> None:
+    if decision.opens_at is None or decision.closes_at is None or decision.published_at is None:
+        raise InvalidInput("This is a draft: nobody can vote yet.")
+    if decision.called_off_at is not None:
+        raise DecisionCalledOff
+    if recording.time >= decision.closes_at:
+        raise DecisionClosed("This decision is closed; nobody can vote any more.")
+    if recording.time < decision.opens_at:
+        raise DecisionNotOpen("Voting has not opened yet. Everybody is told when it does.")

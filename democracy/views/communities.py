@@ -12,6 +12,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.requests import HtmxRequest
 from accounts.returning import meant_for, no_page, signed_in
+from accounts.text import ended
 from democracy import access, services
 from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
 from democracy.models import Application, Community, Decision
@@ -155,7 +156,7 @@ def community_leave(request: HtmxRequest, community_id: int) -> HttpResponse:
     services.leave_community(request.user, community_id)
     messages.success(
         request,
-        f"You left {member.community.name}. Ballots with your name and your followings count for nothing there now; "
-        "those that you cast under a pseudonym stay in their decisions.",
+        f"{ended(f'You left {member.community.name}')} Ballots with your name and your followings count for nothing "
+        "there now; those that you cast under a pseudonym stay in their decisions.",
     )
     return redirect("communities")

@@ -21,6 +21,7 @@ from democracy.presenting.wording import FOLLOWING_UPDATED
 from democracy.reading import communities
 from democracy.reading import followings as reading_followings
 from democracy.reading.ballots import ballots_shown, tags_by_use
+from democracy.reading.invitations import tags_to_follow
 from democracy.services.followings import followable
 from democracy.views._errors import answered, opened_from, submitted
 from democracy.views._frames import frame
@@ -40,7 +41,10 @@ def follow_user(request: HtmxRequest, community_id: int, membership_id: int) -> 
     Http404 where the viewer may not follow that member; any other refusal is said beside the field.
     """
     context = _follow_context(request, community_id, membership_id)
-    form = FollowForm(request.POST) if request.method == "POST" else FollowForm.of(context["following"])
+    if request.method == "POST":
+        form = FollowForm(request.POST)
+    else:
+        form = FollowForm.of(context["following"], tags=tags_to_follow(request.user, community_id))
     if submitted(form, lambda data: services.follow(request.user, membership_id, **data)) is None:
         return render_page(request, "democracy/follow.html", context | {"form": form}, fragments=_FRAGMENTS)
     messages.success(request, UPDATED)

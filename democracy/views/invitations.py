@@ -90,6 +90,19 @@ def invitation_resend(request: HtmxRequest, community_id: int, invitation_id: in
 @no_page
 @require_POST
 @managers_only
+def invitations_resend(request: HtmxRequest, community_id: int) -> HttpResponse:
+    """Mail new links to all who were invited and have not joined. Raises Http404 where there is no such community;
+    answers others than its managers with 403; any other refusal is said on the page.
+    """
+    number = services.resend_invitations(request.user, community_id)
+    who = "1 person" if number == 1 else f"{number:,} people"
+    messages.success(request, f"New links are on their way to {who}. The old ones have ended.")
+    return redirect("community-invitations", community_id)
+
+
+@no_page
+@require_POST
+@managers_only
 def invitation_revoke(request: HtmxRequest, community_id: int, invitation_id: int) -> HttpResponse:
     """Take an invitation back. Raises Http404 for another community's; any other refusal is said on the page."""
     invitations.require_invitation(request.user, community_id, invitation_id)

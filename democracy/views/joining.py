@@ -84,6 +84,8 @@ def _arrive(request: HtmxRequest, joined: services.Joined) -> HttpResponse:
         messages.success(request, f"Your application was sent. A manager of {joined.community.name} will look at it.")
         return redirect("community", joined.community.pk)
     say_welcome(request, joined.community.name)
+    if tags := invitations.tags_to_follow(joined.user, joined.community.pk):
+        messages.info(request, f"You may want to follow somebody on {', '.join(tags)}: choose whom among the members.")
     if is_unintroduced(joined.user):
         messages.info(request, f"You are shown as {joined.user.name}. You can change that in your profile.")
     if address := wanted(request):

@@ -1,4 +1,4 @@
-"""The life of a decision besides its words, for managers: deleting a draft, calling off, copying, pinning."""
+"""The life of a decision besides its words, for managers: deleting, calling off, copying, pinning, reminding."""
 
 from __future__ import annotations
 
@@ -75,4 +75,17 @@ def decision_pin(request: HtmxRequest, community_id: int, decision_id: int) -> H
     services.pin_decision(request.user, decision_id, pinned=pinned)
     said = "now stands at the top" if pinned else "no longer stands at the top"
     messages.success(request, f"It {said} of the community's page.")
+    return redirect("decision", community_id, decision_id)
+
+
+@no_page
+@require_POST
+@managers_only
+def decision_remind(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
+    """Have those reminded who have not voted themselves. Raises Http404 where there is no such decision of the
+    community; answers others than managers with 403; any other refusal is said on the page.
+    """
+    decision_frame(request.user, community_id, decision_id)
+    services.remind(request.user, decision_id)
+    messages.success(request, "Whoever has not voted themselves is reminded. Nobody is told who they are.")
     return redirect("decision", community_id, decision_id)

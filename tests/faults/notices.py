@@ -51,7 +51,7 @@ from democracy.models import Community
 from democracy.notices import outbox
 from democracy.notices.kinds import Kind
 community, _ = Community.objects.get_or_create(name="Maple Court")
-said = {"title": "Come to Maple Court", "text": "Bo invites you.", "path": "/join/x/", "button": "Join"}
+said = {"key": "x", "by": "Bo"}
 for start in range(0, int(sys.argv[1]), 250):
     with transaction.atomic():
         outbox.add_many(

@@ -43,7 +43,9 @@ def test_the_number_of_people_costs_no_queries(client: Client, settings, django_
     settings.DEMO_SIGN_IN = True
     for number in range(count):
         User.objects.create_user(None, name=f"P{number}", handle=f"p{number}", is_demo=True)
-    with django_assert_num_queries(1):  # these people; it looks for an example only if one was chosen
+    with django_assert_num_queries(
+        3
+    ):  # these people, and two for their captions; it looks for an example only if one was chosen
         client.get(reverse("home"))
 
 

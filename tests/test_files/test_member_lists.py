@@ -25,6 +25,14 @@ def test_a_table_is_read_by_its_header_whatever_the_order_and_language() -> None
     assert read_member_list(text).passed_over == ("Flat",)
 
 
+@pytest.mark.parametrize("title", ["tags to follow", "Topics", "tags_to_follow"])
+def test_topics_to_follow_stand_in_one_cell(title: str) -> None:
+    text = f'address,{title}\na@x.org,"budget, Parks"\nb@x.org,roads; budget\nc@x.org,\n'
+    found = read_member_list(text)
+    assert [one.tags for one in found.people] == [("budget", "Parks"), ("roads", "budget"), ()]
+    assert found.passed_over == ()
+
+
 @pytest.mark.parametrize(
     "text",
     [

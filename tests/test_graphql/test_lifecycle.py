@@ -39,6 +39,29 @@ def test_a_decision_says_that_it_was_called_off_and_why() -> None:
     assert answer == [{"code": "DECISION_CALLED_OFF"}]
 
 
+def test_texts_are_there_as_html_and_the_reminder_can_be_set_and_asked_for() -> None:
+    community, members = factories.community("ann", description="*Ours*")
+    manager = client_of(members["manager"].user)
+    choices = [services.ChoiceInput("Ash", "**old**"), services.ChoiceInput("Birch")]
+    draft = services.create_decision(members["manager"].user, community.pk, title="Which?", choices=choices)
+    asked = "reminderHours community { descriptionHtml } choices { descriptionHtml }"
+    found = ask(manager, f'{{ decision(id: "{id_of(draft)}") {{ {asked} }} }}')["decision"]
+    assert found == {
+        "reminderHours": 24,
+        "community": {"descriptionHtml": "<p><em>Ours</em></p>\n"},
+        "choices": [{"descriptionHtml": "<p><strong>old</strong></p>\n"}, {"descriptionHtml": ""}],
+    }
+    update = """mutation($input: UpdateDecisionInput!) { done: updateDecision(input: $input) {
+      decision { reminderHours } errors { field code } } }"""
+    for hours, errors in ((12, []), (721, [{"field": "reminderHours", "code": "INVALID"}])):
+        done = post(manager, update, input={"decisionId": id_of(draft), "reminderHours": hours})["data"]["done"]
+        assert done["errors"] == errors
+    open_one = factories.decision(community, members["manager"].user)
+    remind = f'mutation {{ remindMembers(decisionId: "{id_of(open_one)}") {{ errors {{ code }} }} }}'
+    answers = [post(manager, remind)["data"]["remindMembers"]["errors"] for _ in range(2)]
+    assert answers == [[], [{"code": "SENT_LATELY"}]]
+
+
 def test_decisions_are_found_everywhere_or_in_one_community() -> None:
     closed, members = factories.community("ann")
     public, others = factories.community(visibility=Community.Visibility.PUBLIC)

@@ -12,8 +12,8 @@ from django.utils import timezone
 from accounts import services as accounts
 from accounts.models import User
 from democracy import recalculation, services
-from democracy.models import Community, Decision, Following, Membership
-from democracy.notices import webhooks
+from democracy.models import Community, Decision, Following, Membership, Notice
+from democracy.notices import outbox, webhooks
 from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, client_of, id_of
@@ -103,6 +103,21 @@ def more_applications(scene: Scene, number: int) -> None:
     services.update_community(scene.manager.user, scene.community.pk, joining="request")
     for _ in range(number):
         services.apply_to_community(factories.person(), scene.community.pk, message="Please")
+
+
+def more_notices(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        decision = factories.decision(scene.community, scene.manager.user)
+        about = {"community_id": scene.community.pk, "decision_id": decision.pk}
+        outbox.add(Notice.Kind.OPENED, f"{decision.pk}", person_id=scene.manager.user_id, **about)
+
+
+def more_invitations(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        address = f"{factories.person().handle}@example.net"
+        people = [services.Invitee(address, tags=("roads",))]
+        services.invite(scene.manager.user, scene.community.pk, people, decision_id=scene.decision.pk)
+        services.create_invitation_link(scene.manager.user, scene.community.pk, decision_id=scene.decision.pk)
 
 
 def more_tokens(scene: Scene, number: int) -> None:
@@ -238,6 +253,19 @@ LISTS: dict[str, tuple[Grow, str]] = {
     "webhooks": (
         more_webhooks,
         of_community("webhooks { url deliveries { event state decision { title community { name } } } }"),
+    ),
+    "my notices": (
+        more_notices,
+        "{ me { unreadNotices "
+        + page("notices(first: 40)", "kind title text url community { name } decision { title }")
+        + " } }",
+    ),
+    "invitations and links": (
+        more_invitations,
+        of_community(
+            page("invitations(first: 40)", "address tags state refusal decision { title } member { name }"),
+            page("invitationLinks(first: 40)", "url decision { title }"),
+        ),
     ),
     "my tokens": (more_tokens, "{ me { apiTokens { id name lastUsedAt } } }"),
     "my passkeys": (more_passkeys, "{ me { passkeys { id name lastUsedAt } } }"),

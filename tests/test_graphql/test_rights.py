@@ -6,14 +6,17 @@ import copy
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.api import node_id
 from crowdvote.api.schema import schema
 from democracy import services
+from democracy.models import Invitation
 from democracy.models.invitations import token_of
 from tests import factories
 from tests.test_graphql.api import client_of, everything_written, id_of, post
@@ -71,6 +74,11 @@ def of_invitation(scene: Scene, role: str) -> dict[str, Any]:
 
 def of_webhook(scene: Scene, role: str) -> dict[str, Any]:
     return {"webhookId": id_of(scene.webhook)}
+
+
+def of_invited_long_ago(scene: Scene, role: str) -> dict[str, Any]:
+    Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=2))
+    return of_community(scene, role)
 
 
 def own_token(scene: Scene, role: str) -> dict[str, Any]:
@@ -137,6 +145,7 @@ CASES = {
     "setNoticePreferences": Case(MEMBERS, with_input(of_community, preferences=[{"kind": "RESULT", "way": "SITE"}])),
     "inviteMembers": Case(MANAGERS, with_input(of_community, people=[{"address": "somebody@example.org"}])),
     "resendInvitation": Case(MANAGERS, of_invitation),
+    "resendInvitations": Case(MANAGERS, of_invited_long_ago),
     "revokeInvitation": Case(MANAGERS, of_invitation),
     "createInvitationLink": Case(MANAGERS, with_input(of_community)),
     "revokeInvitationLink": Case(MANAGERS, lambda scene, role: {"linkId": id_of(scene.invitation_link)}),
@@ -151,10 +160,14 @@ CASES = {
     "deleteWebhook": Case(MANAGERS, of_webhook),
     "renewWebhookSecret": Case(MANAGERS, of_webhook),
     "testWebhook": Case(MANAGERS, of_webhook),
+    "remindMembers": Case(MANAGERS, of_decision),
     "pinDecision": Case(MANAGERS, with_input(of_decision, pinned=True)),
 }
 # Of those that are compared: notices are no input.
-CHANGES_NO_ROW = {"requestSignInLink", "signOut", "requestAddressChange", "markNoticesRead", "setNoticePreferences"}
+CHANGES_NO_ROW = {
+    *("requestSignInLink", "signOut", "requestAddressChange"),
+    *("markNoticesRead", "setNoticePreferences", "remindMembers"),
+}
 IS_SO_ALREADY = {("setAnonymity", "anonymous"), *(("useInvitationLink", role) for role in MEMBERS)}
 
 

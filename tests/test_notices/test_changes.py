@@ -124,7 +124,7 @@ def test_an_inherited_ballot_that_moves_by_a_star_or_to_another_choice_is_told_o
     assert found == [0, 1, 1, 1]
     notice = Notice.objects.get(kind=Kind.INHERITED_MOVED)
     # The ballot as it was before the first move of the day, so that its reader sees how it moved.
-    assert (notice.person, notice.data) == (members["ada"].user, {"before": [3_000_000, 0, 0]})
+    assert (notice.person, notice.data["before"]) == (members["ada"].user, [3_000_000, 0, 0])
 
 
 def test_followers_are_told_of_a_followee_who_leaves_or_becomes_anonymous_in_the_same_words(town) -> None:

@@ -44,7 +44,6 @@ AUDITED: tuple[type[models.Model], ...] = (
 )
 # What an audit takes as it finds it, with the reason.
 TAKEN_AS_FOUND = {
-    "Application.link": "by which link somebody came; links are not in the ledger either",
     "Choice.position": "the ledger has the choices in their order; by which numbers they are in order says nothing",
     "Decision.failed_at": "when a calculation failed; it decides only when that is tried again",
     "Decision.calculation_error": "the words of that failure",
@@ -61,6 +60,7 @@ NOT_AUDITED = {
     "NoticeMark": "which times of a decision were turned into notices",
     "Webhook": "whom a community has told; nothing is calculated from it",
     "WebhookDelivery": "what was posted, and what came of it",
+    "ExtraReminder": "when a manager last asked that people are reminded",
     "MailPace": "when the next mail may leave",
 }
 COLUMNS = [
@@ -109,6 +109,8 @@ def fill_every_table(clock: Clock) -> Community:
     community, members = rules.new_community("ada", "ben", "cleo", "dora", "eve")
     manager = members["manager"].user
     services.apply_to_community(factories.person(), community.pk, message="Hello")
+    links = [services.create_invitation_link(manager, community.pk, needs_approval=True) for _ in range(2)]
+    services.use_invitation_link(factories.person(), links[0].token)
     factories.follow(members["ben"], members["ada"], "parks")
     factories.follow(members["cleo"], members["ben"])
     closed = factories.decision(community, manager)

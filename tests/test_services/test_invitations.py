@@ -19,7 +19,7 @@ from democracy.errors import (
     SentLately,
     TooManyInvitations,
 )
-from democracy.models import Application, Community, Invitation, Membership, Notice
+from democracy.models import Application, Community, Following, Invitation, Membership, Notice
 from democracy.models.invitations import token_of
 from democracy.notices.wording import words
 from democracy.reading import invitations
@@ -90,6 +90,7 @@ class TestInviting:
             for act in (
                 lambda: services.invite(viewer, town.community.pk, [Invitee("b@x.org")]),  # noqa: B023
                 lambda: services.resend_invitation(viewer, invitation.pk),  # noqa: B023
+                lambda: services.resend_invitations(viewer, town.community.pk),  # noqa: B023
                 lambda: services.revoke_invitation(viewer, invitation.pk),  # noqa: B023
                 lambda: services.create_invitation_link(viewer, town.community.pk),  # noqa: B023
                 lambda: services.revoke_invitation_link(viewer, link.pk),  # noqa: B023
@@ -128,6 +129,40 @@ class TestInviting:
         with rules.refused(InvalidInvitation):
             services.accept_invitation(VISITOR, old)
         services.accept_invitation(VISITOR, token_of(again.key))
+
+    def test_all_who_wait_get_new_links_at_once_but_not_those_whom_no_mail_reaches(
+        self, town: Town, clock: Clock
+    ) -> None:
+        joined, waits, refused, revoked = invite(town, "a@x.org", "b@x.org", "c@x.org", "d@x.org")
+        (listed,) = invite(town, "e@x.org", send=False)
+        services.accept_invitation(VISITOR, token_of(joined.key))
+        services.revoke_invitation(town.manager, revoked.pk)
+        Notice.objects.filter(address=refused.address).update(refused="550 No such person")
+        with rules.refused(SentLately):
+            services.resend_invitations(town.manager, town.community.pk)
+        clock.advance(hours=1, minutes=1)
+        (late,) = invite(town, "f@x.org")
+        assert services.resend_invitations(town.manager, town.community.pk) == 1
+        renewed = {one.address for one in Invitation.objects.all() if one.sent_at == clock.now}
+        assert renewed == {waits.address, late.address}
+        mailed = Notice.objects.exclude(due_at=None).filter(address=waits.address)
+        assert [one.subject for one in mailed] == [Invitation.objects.get(pk=waits.pk).subject], "the old mail stays"
+        with rules.refused(InvalidInvitation):
+            services.accept_invitation(VISITOR, token_of(waits.key))
+        services.accept_invitation(VISITOR, token_of(Invitation.objects.get(pk=waits.pk).key))
+        assert Invitation.objects.get(pk=listed.pk).sent_at is None
+
+    def test_topics_to_follow_are_kept_and_nobody_follows_anybody_by_being_invited(self, town: Town) -> None:
+        people = [Invitee("ann@example.org", tags=("Parks ", "budget"))]
+        services.invite(town.manager, town.community.pk, people)
+        joined = services.accept_invitation(VISITOR, token_of(Invitation.objects.get().key))
+        assert invitations.tags_to_follow(joined.user, town.community.pk) == ["budget", "parks"]
+        assert invitations.tags_to_follow(town.ada.user, town.community.pk) == []
+        assert invitations.tags_to_follow(VISITOR, town.community.pk) == []
+        assert not Following.objects.filter(follower=joined.membership).exists()
+        with rules.refused(FaultyLines) as caught:
+            services.invite(town.manager, town.community.pk, [Invitee("b@x.org", line=7, tags=("x" * 51,))])
+        assert caught.value.parts[0].message.startswith("Line 7: A tag has at most 50 characters")
 
     def test_what_was_taken_back_lets_nobody_in_and_its_mail_does_not_leave(self, town: Town) -> None:
         (invitation,) = invite(town, "ann@example.org")

@@ -42,6 +42,7 @@ COMMANDS: dict[str, Callable[[Any, int], Any]] = {
     "call off": lambda viewer, pk: services.call_off(viewer, pk, reason=WHY),
     "copy": services.copy_decision,
     "pin": lambda viewer, pk: services.pin_decision(viewer, pk, pinned=True),
+    "remind": services.remind,
 }
 
 

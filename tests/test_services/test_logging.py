@@ -162,6 +162,9 @@ class TestDecisions:
         assert logged(lambda: services.pin_decision(town.manager, decision.pk, pinned=True)) == [
             f"[INFO] [DECISION_CHANGE] [{actor}] - Decision 'The Budget' changed: pinned"
         ]
+        assert logged(lambda: services.remind(town.manager, decision.pk)) == [
+            f"[INFO] [DECISION_REMINDER] [{actor}] - A reminder of decision 'The Budget' was asked for"
+        ]
         assert logged(lambda: services.call_off(town.manager, decision.pk, reason="Mended.")) == [
             f"[INFO] [DECISION_CALLED_OFF] [{actor}] - Decision 'The Budget' called off"
         ]

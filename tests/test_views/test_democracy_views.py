@@ -548,7 +548,7 @@ def test_a_time_at_the_ends_of_the_calendar_is_refused_beside_its_field(scene: S
 def test_an_open_decision_can_only_be_closed_later(scene: Scene) -> None:
     client, asked = as_(scene.manager), scene.decision.title
     shown = client.get(scene.address("decision-edit")).context["form"]
-    assert list(shown.fields) == ["closes_at"]
+    assert list(shown.fields) == ["closes_at", "reminder_hours"]
     later = scene.decision.closes_at + timedelta(days=1)
     client.post(scene.address("decision-edit"), {"title": "New", "description": "", "closes_at": later.isoformat()})
     scene.decision.refresh_from_db()
@@ -563,7 +563,13 @@ def test_before_it_opens_a_published_decision_can_be_reworded(scene: Scene) -> N
     opens = timezone.now() + timedelta(hours=1)
     decision = factories.decision(scene.community, scene.manager, opens_at=opens)
     client, page = as_(scene.manager), scene.address("decision-edit", decision)
-    assert list(client.get(page).context["form"].fields) == ["title", "description", "topics", "closes_at"]
+    assert list(client.get(page).context["form"].fields) == [
+        "title",
+        "description",
+        "topics",
+        "closes_at",
+        "reminder_hours",
+    ]
     client.post(page, {"title": "New", "description": "", "closes_at": decision.closes_at.isoformat()})
     decision.refresh_from_db()
     assert decision.title == "New"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
 from democracy import services
@@ -157,6 +159,29 @@ def test_a_shared_link_leads_through_signing_in_and_back(house) -> None:
     assert client.post(address)["Location"] == page(community, "decision", decision.pk)
     as_(manager).post(page(community, "invitation-link-revoke", link.pk))
     assert as_(factories.person()).get(address).status_code == 410
+
+
+def test_all_who_wait_are_mailed_again_with_one_press(house) -> None:
+    community, manager, _ = house
+    invited(house)
+    client, again = as_(manager), page(community, "invitations-resend")
+    assert again in text(client.get(page(community)))
+    assert "more than an hour ago" in text(client.post(again, follow=True))
+    Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=2))
+    assert told(client.post(again))[-1] == "New links are on their way to 1 person. The old ones have ended."
+    with nothing_written():
+        assert as_(community.memberships.get(user__name__startswith="Ann").user).post(again).status_code == 403
+
+
+def test_whoever_was_invited_with_topics_in_mind_is_led_to_follow_on_them(house) -> None:
+    community, manager, _ = house
+    client = as_(None)
+    address = invited(house, tags=("budget", "roof"))
+    assert "To follow somebody on: budget, roof" in text(as_(manager).get(page(community)))
+    landed = client.post(address, follow=True)
+    assert "You may want to follow somebody on budget, roof: choose whom among the members." in text(landed)
+    manages = community.memberships.get(is_manager=True)
+    assert 'value="budget, roof"' in text(client.get(page(community, "follow_user", manages.pk)))
 
 
 def test_a_poster_has_the_question_the_address_and_its_code(house) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from democracy import services
-from democracy.models import Ballot, Community, Decision
+from democracy.models import Ballot, Community, Decision, ExtraReminder
 from democracy.recalculation import recalculate_community
 from tests import factories
 from tests.test_views.browsing import as_, nothing_written, queries, text, told
@@ -86,6 +86,38 @@ def test_a_copy_opens_for_editing(town: Town) -> None:
     copy = Decision.objects.drafts().get(community=town.community)
     assert response["Location"] == address("decision-edit", copy)
     assert 'value="Cedar"' in text(as_(town.manager).get(response["Location"]))
+
+
+def test_a_manager_has_people_reminded_and_is_not_told_whom(town: Town) -> None:
+    one, client = town.decision, as_(town.manager)
+    remind = address("decision-remind", one)
+    assert remind in page(town.manager, "decision", one)
+    assert remind not in page(town.ada.user, "decision", one)
+    with nothing_written():
+        assert as_(town.ada.user).post(remind).status_code == 403
+    assert client.post(remind)["Location"] == address("decision", one)
+    assert told(client.get(address("decision", one))) == [
+        "Whoever has not voted themselves is reminded. Nobody is told who they are."
+    ]
+    assert "within the last 24 hours" in text(client.post(remind, follow=True))
+    assert ExtraReminder.objects.count() == 1
+
+
+def test_the_hours_of_the_reminder_are_set_on_a_draft_and_while_people_vote(town: Town) -> None:
+    client = as_(town.manager)
+    for one in (factories.draft(town.community, town.manager), town.decision):
+        edit = address("decision-edit", one)
+        form = client.get(edit).context["form"]
+        given = {name: form[name].value() or "" for name in form.fields if name != "choices"}
+        moment = one.closes_at.strftime("%Y-%m-%dT%H:%M:%S.%f")
+        wrong = client.post(edit, given | {"closes_at": moment, "reminder_hours": "721"})
+        assert "less than or equal to 720" in text(wrong)
+        client.post(edit, given | {"closes_at": moment, "reminder_hours": "48"})
+        one.refresh_from_db()
+        assert one.reminder_hours == 48
+        client.post(edit, given | {"closes_at": moment, "reminder_hours": ""})
+        one.refresh_from_db()
+        assert one.reminder_hours == 48, "left empty, they stay"
 
 
 def test_pinned_decisions_stand_at_the_top_once(town: Town) -> None:

@@ -16,9 +16,9 @@ from democracy.services.invitations import invite_as_operator
 
 class Command(BaseCommand):
     help = (
-        "Invite the people on a list to a community: CSV whose header names the columns address, name, role, manager; "
-        "or addresses alone, a line each. Without --invite no mail is sent, and people join by signing in with their "
-        "address. All or nothing; every faulty line is named."
+        "Invite the people on a list to a community: CSV whose header names the columns address, name, role, manager, "
+        "tags to follow; or addresses alone, a line each. Without --invite no mail is sent, and people join by signing "
+        "in with their address. All or nothing; every faulty line is named."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

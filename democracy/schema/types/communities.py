@@ -14,6 +14,7 @@ from accounts.schema import Account, ApiToken, Passkey
 from democracy import models
 from democracy.access import Viewer
 from democracy.presenting import addresses
+from democracy.presenting.markdown import as_html
 from democracy.reading import communities as reading_communities
 from democracy.reading import start
 from democracy.reading.moderation import reasons_hidden
@@ -61,6 +62,10 @@ class Community(Node):
     @classmethod
     def of(cls, row: models.Community) -> Community:
         return cls(row=row)
+
+    @strawberry.field(description="The description, which may be Markdown, as HTML that is safe to show.")
+    def description_html(self) -> str:
+        return as_html(self.row.description)
 
     @strawberry.field
     def visibility(self) -> CommunityVisibility:

@@ -71,6 +71,9 @@ class Decision(Node):
     published_at: datetime | None = of_row()
     topics: list[str] = of_row("Tags. A ballot whose caster says nothing of tags bears these.")
     is_pinned: bool = of_row("Whether a manager put it at the top of its community's page.")
+    reminder_hours: int = of_row(
+        "Hours before closing at which people without a ballot of their own are reminded; 0: never."
+    )
     lot_seed: str = of_row(
         'Drawn when it was published: a choice\'s lot is its rank in SHA-256(seed + ":" + the number in its id). Empty '
         "for drafts, and where the lots came with a file."

@@ -26,6 +26,7 @@ class Invitation(Node):
     address: str = of_row()
     name: str = of_row("The name for the new account, if the list gave one.")
     is_manager: bool = of_row("Whether the person comes in as a manager.")
+    tags: list[str] = of_row("Topics on which the person is led to follow somebody.")
     issued_at: datetime = of_row("When the link was made.")
     expires_at: datetime = of_row("Until when the link works.")
     sent_at: datetime | None = of_row("When the mail was last put into the outbox; null where none was asked for.")
