@@ -9,7 +9,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 # More processes than a small machine has cores: tests wait for decisions to close, servers to start, and browsers. Those
 # of a file begin together and share what it sets up, but none waits while another process is idle.
-PYTEST_ARGS ?= --numprocesses 5 --dist worksteal
+PYTEST_ARGS ?= --numprocesses 4 --dist worksteal
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 

@@ -21,9 +21,10 @@ _RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 class UserAdmin(StrictModelAdmin):
     """The people of the site, with their rights.
 
-    Only a superuser may give rights, or change somebody who has them, because whoever can set an address can sign in by
-    it. Nobody can be deleted here: that would remove what results rest on, and list it when asking for confirmation. To
-    keep somebody out, make the account inactive.
+    Nobody's address can be changed here: whoever can set an address can sign in by it, and read what its owner alone
+    may. Only a superuser may give rights, or change somebody who has them. Nobody can be deleted here: that would
+    remove what results rest on, and list it when asking for confirmation. To keep somebody out, make the account
+    inactive.
     """
 
     list_display = ("handle", "name", "email", "is_active", "is_staff", "is_demo", "last_login")
@@ -35,7 +36,8 @@ class UserAdmin(StrictModelAdmin):
     filter_horizontal = ("groups", "user_permissions")
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        return [*self.readonly_fields, *(() if _is_superuser(request) else _RIGHTS)]
+        fixed = ("email",) if obj is not None and obj.email else ()
+        return [*self.readonly_fields, *fixed, *(() if _is_superuser(request) else _RIGHTS)]
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and _may_touch(request, obj)

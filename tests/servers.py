@@ -21,6 +21,8 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0
+# The PATH of these processes. With a compiler on it, Python has it look for GDAL whenever Django starts: half a second.
+NO_COMPILER = str(Path(sys.executable).parent)
 # Collects static files, and makes a public community with an open decision, which is stale: ada has voted. Prints API
 # tokens of the manager and of ada. Everybody has been told that it is open: servers would print the mails.
 SCENE = """
@@ -46,7 +48,8 @@ def environment(directory: Path, **more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("CROWDVOTE_") and name not in {"DATABASE_URL", "REDIS_URL"}
     }
-    return kept | {"CROWDVOTE_DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "crowdvote.settings"} | more
+    own = {"CROWDVOTE_DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "crowdvote.settings", "PATH": NO_COMPILER}
+    return kept | own | more
 
 
 def run(directory: Path, program: str, **more: str) -> str:

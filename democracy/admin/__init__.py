@@ -205,24 +205,30 @@ class MembershipAdmin(ReadOnlyAdmin):
 
 @admin.register(Application)
 class ApplicationAdmin(ReadOnlyAdmin):
-    list_display = ("user", "community", "status", "created_at", "decided_at", "decided_by")
+    list_display = ("user", "community", "status", "created_at", "decided_at", "decider")
     list_select_related = ("user", "community", "decided_by")
     list_filter = ("status",)
     search_fields = ("user__handle", "community__name")
     ordering = ("-created_at", "-pk")
+    fields = ("user", "community", "message", "status", "created_at", "decided_at", "decider")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Application]:
-        anonymous = Membership.objects.filter(community=OuterRef("community"), user=OuterRef("user"), is_anonymous=True)
-        return super().get_queryset(request).exclude(Exists(anonymous))
+        anonymous = Membership.objects.filter(community=OuterRef("community"), is_anonymous=True)
+        applications = super().get_queryset(request).exclude(Exists(anonymous.filter(user=OuterRef("user"))))
+        return applications.annotate(is_decider_hidden=Exists(anonymous.filter(user=OuterRef("decided_by"))))
+
+    @admin.display(description="Decided by")
+    def decider(self, application: Application) -> str:
+        if application.is_decider_hidden:  # type: ignore[attr-defined]
+            return access.ANONYMOUS
+        return application.decided_by.handle if application.decided_by is not None else "-"
 
 
 @admin.register(Following)
-class FollowingAdmin(ReadOnlyAdmin):
+class FollowingAdmin(ListOnlyAdmin):
     list_display = ("follower_name", "followee_name", "community", "tags_in_words", "created_at")
     list_select_related = ("follower__user", "followee__user", "follower__community")
-    search_fields = ("follower__user__handle", "followee__user__handle", "follower__community__name")
     ordering = ("-created_at", "-pk")
-    fields = ("follower_name", "followee_name", "community", "tags_in_words", "order", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Following]:
         return super().get_queryset(request).filter(follower__is_anonymous=False, followee__is_anonymous=False)

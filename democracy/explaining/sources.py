@@ -15,7 +15,7 @@ from fractions import Fraction
 from democracy import access
 from democracy.access import Viewer
 from democracy.explaining.closures import ballots_known
-from democracy.models import Decision, Membership
+from democracy.models import Ballot, Decision, Membership
 from democracy.models import StagedBallot as StoredBallot
 from democracy.reading.ballots import ShownBallot
 from democracy.recalculation.staging import LiveCalculation, calculation_of
@@ -48,8 +48,9 @@ def members_under_pseudonyms(decisions: Sequence[Decision]) -> dict[int, frozens
     for pk, community in members.values_list("pk", "community"):
         anonymous[community].add(pk)
     found = {one.pk: set(anonymous[one.community_id]) for one in decisions}
-    wrote = staged.filter(access.named_ballots(), kind__in=[StoredBallot.Kind.CAST, StoredBallot.Kind.ABSTAINED])
-    for decision, member in wrote.filter(membership__is_anonymous=True).values_list("decision", "membership"):
+    # Only as long as they stand: a ballot that was just withdrawn may still be stored as staged.
+    wrote = Ballot.objects.filter(decision__in=decisions, is_anonymous=False, membership__is_anonymous=True)
+    for decision, member in wrote.values_list("decision", "membership"):
         found[decision].discard(member)
     for decision, member in staged.exclude(access.named_ballots()).values_list("decision", "membership"):
         found[decision].add(member)
@@ -61,17 +62,18 @@ def explain(viewer: Viewer, ballots: Iterable[ShownBallot]) -> dict[ShownBallot,
 
     Left out are ballots that are hidden, and those of others under pseudonyms.
     """
+    shown = [ballot for ballot in ballots if access.shows_ballots(ballot.decision)]
+    unnamed = members_under_pseudonyms([ballot.decision for ballot in shown])
     by_decision: defaultdict[Decision, list[ShownBallot]] = defaultdict(list)
-    for ballot in ballots:
-        is_known = not ballot.is_anonymous or access.is_self(viewer, ballot.membership)
-        if access.shows_ballots(ballot.decision) and is_known:
+    for ballot in shown:
+        is_unnamed = ballot.is_anonymous or ballot.membership.pk in unnamed[ballot.decision.pk]
+        if not is_unnamed or access.is_self(viewer, ballot.membership):
             by_decision[ballot.decision].append(ballot)
     sources: dict[ShownBallot, tuple[Source, ...]] = {}
     for decision, of_decision in by_decision.items():
         known = ballots_known(decision, [ballot.membership.pk for ballot in of_decision])
         sources |= {ballot: known.calculation.sources(ballot.membership.pk) for ballot in of_decision}
     members = members_with({member for found in sources.values() for source in found for member in source.path})
-    unnamed = members_under_pseudonyms(list(by_decision))
     hidden = {ballot: unnamed[ballot.decision.pk] - {ballot.membership.pk} for ballot in sources}
     return {
         ballot: [named_source(source, members, hidden[ballot]) for source in found] for ballot, found in sources.items()

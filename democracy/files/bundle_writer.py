@@ -199,9 +199,12 @@ def _ledger_members(members: Members, names: Mapping[int, str]) -> Iterator[dict
 def _following_rows(
     community_id: int, inputs: CommunityInputs, members: Members, names: Mapping[int, str]
 ) -> Iterator[dict[str, Any]]:
-    """The followings between members who are named, in order of the ids in the file."""
+    """The followings between members who are named, in order of the ids in the file.
+
+    Whom somebody anonymous follows is not told, though a ballot of theirs may bear their name.
+    """
     named = {pk for pk, member in members.items() if not member.is_hidden}
-    told = [pair for pair in inputs.followings if named.issuperset(pair)]
+    told = [pair for pair in inputs.followings if named.issuperset(pair) and not members[pair[0]].is_anonymous]
     told.sort(key=lambda pair: (names[pair[0]], names[pair[1]]))
     rows = Following.objects.filter(follower__community=community_id)
     columns = rows.values_list("follower_id", "followee_id", "order")

@@ -98,8 +98,10 @@ def explain_ballot(viewer: Viewer, decision: Decision, key: str) -> Explanation:
     staged = ballot_behind(decision, key)
     if staged is None:
         raise PermissionDenied
-    is_named = not access.bears_pseudonym(staged.membership, kind=staged.kind, is_anonymous=staged.is_anonymous)
-    if not is_named and not access.is_self(viewer, staged.membership):
+    is_unnamed = access.bears_pseudonym(staged.membership, kind=staged.kind, is_anonymous=staged.is_anonymous)
+    # A ballot by name that was just withdrawn may still be stored. What its owner inherits now is not told.
+    is_unnamed = is_unnamed or staged.membership_id in members_under_pseudonyms([decision])[decision.pk]
+    if is_unnamed and not access.is_self(viewer, staged.membership):
         raise PermissionDenied
     explanation = _explain(viewer, decision, staged.membership_id)
     if explanation is None:

@@ -38,7 +38,7 @@ from democracy.models.packed import TAGS_TEXT, tag_set
 from democracy.models.results import DecisionResult
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
 from democracy.recalculation.staging import kinds_of, staged_under_pseudonyms
-from democracy.recalculation.storing import NO_BALLOT, is_due, rows_of
+from democracy.recalculation.storing import NO_BALLOT, counts_cast_alone, is_due, rows_of
 from graph import Calculation, DelegationGraph
 
 Kind = LedgerEntry.Kind
@@ -277,7 +277,7 @@ class _Walk:
         graph = self.inputs.graph()
         for snapshot in due.snapshots:
             calculation = self._calculated(graph, snapshot.decision_id)
-            expected = self._result(snapshot.decision_id, calculation).to_json()
+            expected = self._result(snapshot.decision, calculation, final=snapshot.is_final).to_json()
             if snapshot.result != expected:
                 keys = sorted(key for key in {*expected, *snapshot.result} if _of(snapshot, key) != expected.get(key))
                 yield f"{_result(snapshot)} is not what the ledger gives: {', '.join(keys)}"
@@ -287,12 +287,13 @@ class _Walk:
             # Older results of one day may have been pruned. The due batch is known while nothing has changed since.
             newest = next(reversed(self.snapshots[decision.pk]), None)
             is_known = decision.results_visibility == Decision.Visibility.LIVE or self._is_current(decision)
-            result = self._result(decision.pk, calculation)
+            result = self._result(decision, calculation, final=False)
             if is_known and is_due(decision, newest, decision.calculated_revision, result):
                 yield f"the newest result of decision {decision.pk} is missing"
 
-    def _result(self, decision_id: int, calculation: Calculation) -> DecisionResult:
-        return DecisionResult.of(calculation.result, self.inputs.decisions[decision_id].choices)
+    def _result(self, decision: Decision, calculation: Calculation, *, final: bool) -> DecisionResult:
+        result = calculation.cast_result() if counts_cast_alone(decision, final=final) else calculation.result
+        return DecisionResult.of(result, self.inputs.decisions[decision.pk].choices)
 
     def _calculated(self, graph: DelegationGraph, decision_id: int) -> Calculation:
         one = self.inputs.decisions[decision_id]

@@ -7,7 +7,7 @@ and catches up from the ledger. Losing them costs time, never correctness. Input
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -237,8 +237,11 @@ class LoadedCommunity:
             self.changed[decision_id] = None if before is None else before | now_changed
         self.graph = graph
 
-    def take(self, decision_id: int) -> StagedDecision:
-        """Take what is to be stored of a decision, and begin to collect its changes anew."""
+    def take(self, decision_id: int, *, cast_alone: bool) -> StagedDecision:
+        """Take what is to be stored of a decision, and begin to collect its changes anew.
+
+        `cast_alone`: the result is that of the cast ballots.
+        """
         assert self.graph is not None
         calculation, changed = self.calculations[decision_id], self.changed[decision_id]
         if changed is not None:
@@ -253,7 +256,7 @@ class LoadedCommunity:
         return StagedDecision(
             self.graph.revision,
             one.choices,
-            calculation.result,
+            calculation.cast_result() if cast_alone else calculation.result,
             ballots,
             columns,
             staged_under_pseudonyms(one, self.anonymous, kinds),
@@ -299,16 +302,23 @@ class StageBallots:
     def __init__(self, community_id: int) -> None:
         self._community = _loaded(community_id)
 
-    def process(self, decision_ids: Iterable[int], *, live: Iterable[int]) -> list[tuple[int, StagedDecision]]:
+    def process(
+        self, decision_ids: Iterable[int], *, live: Iterable[int], cast_alone: Container[int] = ()
+    ) -> list[tuple[int, StagedDecision]]:
         """Stage these decisions at the newest revision, and return them in order of id.
 
-        `live`: the decisions whose calculations are kept; all others are dropped.
+        `live`: the decisions whose calculations are kept; all others are dropped. `cast_alone`: those whose results
+        count the cast ballots alone.
         """
         wanted = sorted(decision_ids)
         with self._community.lock:
             self._community.drop_except({*wanted, *live})
             self._community.bring_up_to_date(wanted)
-            return [(pk, self._community.take(pk)) for pk in wanted if pk in self._community.calculations]
+            return [
+                (pk, self._community.take(pk, cast_alone=pk in cast_alone))
+                for pk in wanted
+                if pk in self._community.calculations
+            ]
 
     def not_stored(self, decision_ids: Iterable[int]) -> None:
         """Remember that these stagings did not reach the database: next time everything is compared with it."""

@@ -86,7 +86,8 @@ class ApplicationStatus(Enum):
 
 
 @strawberry.enum(
-    description="LIVE: at once. BATCHED: an interim result whenever five members have voted or changed their vote. "
+    description="LIVE: at once. BATCHED: an interim result, of the cast ballots alone, whenever five members have "
+    "voted or changed their vote. "
     "AFTER_CLOSE: the final result only. Ballots are shown in LIVE decisions, and in all of them once they are closed."
 )
 class ResultsVisibility(Enum):

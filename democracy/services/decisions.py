@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
@@ -61,6 +61,10 @@ class Kept(Enum):
 
 
 KEPT: Final = Kept.KEPT
+
+# So long before the end the closing is fixed where ballots are hidden, and nothing is called off. A change that began
+# before the closing and was committed after it would hide ballots again that readers had seen in between.
+LAST_MOMENT = timedelta(minutes=1)
 
 
 @command
@@ -119,9 +123,9 @@ def update_decision(
     """Change the given parts of a decision; None takes a time away, KEPT leaves it. Managers only.
 
     In a published decision choices, opening and visibility of results are fixed, because people rely on them, and
-    closing may only move later. In an open one title, description and topics are fixed, too; a clarification can add to
-    the words. Raises PermissionDenied, InvalidInput, InvalidTag, ChoicesFrozen, TextsFrozen, ClosingMovesLaterOnly,
-    DecisionCalledOff, DecisionClosed.
+    closing may only move later, where ballots are hidden not in the last minute. In an open one title, description and
+    topics are fixed, too; a clarification can add to the words. Raises PermissionDenied, InvalidInput, InvalidTag,
+    ChoicesFrozen, TextsFrozen, ClosingMovesLaterOnly, DecisionCalledOff, DecisionClosed.
     """
     decision, manager = managed_decision(viewer, decision_id)
     opens_at = opens_at if isinstance(opens_at, Kept) else _time(opens_at, field="opens_at")
@@ -214,11 +218,19 @@ def _require_not_closed(decision: Decision, now: datetime, *, field: str) -> Non
         raise DecisionClosed("This decision is closed; its result is final.", field=field)
 
 
+def is_about_to_end(decision: Decision, now: datetime) -> bool:
+    """True in the last moment of a published decision that hides its ballots."""
+    assert decision.closes_at is not None
+    return decision.results_visibility != Decision.Visibility.LIVE and now >= decision.closes_at - LAST_MOMENT
+
+
 def _require_later_closing(decision: Decision, closes_at: datetime | None, now: datetime) -> None:
     assert decision.closes_at is not None
     _require_not_closed(decision, now, field="closes_at")
     if closes_at is None:
         raise InvalidInput("Say when voting closes.", field="closes_at")
+    if closes_at != decision.closes_at and is_about_to_end(decision, now):
+        raise DecisionClosed("Voting is about to end: the closing can't be moved any more.", field="closes_at")
     if closes_at < decision.closes_at:
         raise ClosingMovesLaterOnly("The closing of a published decision may only move later.")
 

@@ -13,7 +13,7 @@ from democracy.errors import DecisionCalledOff, DecisionClosed, DecisionNotOpen,
 from democracy.models import MAX_PINNED, Choice, Community, Decision, ExtraReminder
 from democracy.services import validation
 from democracy.services.commands import command
-from democracy.services.decisions import ChoiceInput, create_decision, managed_decision
+from democracy.services.decisions import ChoiceInput, create_decision, is_about_to_end, managed_decision
 
 _A_DAY = timedelta(days=1)
 
@@ -38,8 +38,8 @@ def delete_draft(viewer: Viewer, decision_id: int) -> Community:
 def call_off(viewer: Viewer, decision_id: int, *, reason: str) -> Decision:
     """Call a published decision off before it closes: it gets no result, and its ballots are kept as they are.
 
-    Managers only; it can't be undone. Calling off again changes nothing, whatever the reason. Raises PermissionDenied,
-    InvalidInput, DecisionClosed.
+    Where ballots are hidden, not in the last minute. Managers only; it can't be undone. Calling off again changes
+    nothing, whatever the reason. Raises PermissionDenied, InvalidInput, DecisionClosed.
     """
     decision, manager = managed_decision(viewer, decision_id)
     wanted = validation.text(reason, field="reason")
@@ -51,6 +51,8 @@ def call_off(viewer: Viewer, decision_id: int, *, reason: str) -> Decision:
             return decision
         if decision.closes_at is not None and recording.time >= decision.closes_at:
             raise DecisionClosed("This decision is closed; its result is final.")
+        if is_about_to_end(decision, recording.time):
+            raise DecisionClosed("Voting is about to end: this decision can't be called off any more.")
         if not wanted:
             raise InvalidInput("Say why: members read it.", field="reason")
         decision.called_off_at, decision.called_off_reason = recording.time, wanted

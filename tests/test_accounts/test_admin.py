@@ -79,15 +79,22 @@ class TestPeople:
         alice.refresh_from_db()
         assert (alice.is_staff, alice.is_superuser) == (True, False)
 
-    def test_nobody_takes_over_an_administrator_by_changing_their_address(self, root, clerk):
+    def test_nobody_takes_over_an_account_by_changing_its_address(self, root, clerk):
         assert change(as_user(clerk), root, email="eve@example.org") == 403
         root.refresh_from_db()
         assert root.email == "root@example.org"
         assert as_user(clerk).post(reverse("admin:accounts_user_delete", args=[root.pk])).status_code == 403
         alice = person("alice")
-        assert change(as_user(clerk), alice, email="alice@elsewhere.example") == 302
-        alice.refresh_from_db()
-        assert alice.email == "alice@elsewhere.example"
+        for operator in (clerk, root):
+            assert change(as_user(operator), alice, email="eve@example.org", name="Alice B.") == 302
+            alice.refresh_from_db()
+            assert (alice.email, alice.name) == ("alice@example.org", "Alice B.")
+
+    def test_an_account_without_an_address_is_given_one(self, clerk):
+        imported = User.objects.create(handle="imported", name="Ida")
+        assert change(as_user(clerk), imported, email="ida@example.org") == 302
+        imported.refresh_from_db()
+        assert imported.email == "ida@example.org"
 
 
 class TestTokens:

@@ -14,13 +14,12 @@ _OF_COLOURS = ["color-contrast", "link-in-text-block"]
 # What axe is to run, in its own terms.
 ALL = {"runOnly": _TAGS}
 COLOURS = {"runOnly": {"type": "rule", "values": _OF_COLOURS}}
-_ALL_BUT_COLOURS = {"runOnly": _TAGS, "rules": {rule: {"enabled": False} for rule in _OF_COLOURS}}
-# By width and scheme. Only colours differ between the schemes. They take most of the time, and differ more by scheme
-# than by width: light is judged on a desk and dark on a phone, and each on both with EVERY_LOOK (`make walks`).
+# By width and scheme. Only colours differ between schemes, and most rules read the same page at both widths: dark is
+# judged on a desk by its colours and light on a phone by everything, and each on both with EVERY_LOOK (`make walks`).
 Looks = dict[int, dict[Any, dict[str, Any]]]
 LOOKS: Looks = {
-    360: {"light": _ALL_BUT_COLOURS, "dark": COLOURS},
-    1280: {"light": ALL},
+    1280: {"dark": COLOURS},
+    360: {"light": ALL},
 }
 # For pages with much on them, of kinds that are judged elsewhere in all looks.
 PHONE: Looks = {360: {"light": ALL}}

@@ -165,7 +165,7 @@ def walks(name: str) -> pytest.MarkDecorator:
 async def house(request: pytest.FixtureRequest, site: Site, chromium: Browser) -> AsyncIterator[House]:
     """The house of a walk in a look. No page complains, asks other hosts, or is wider than the screen."""
     walk, look = request.param
-    witness, wide = Witness(site.url), []
+    witness, wide = Witness(), []
     async with AsyncExitStack() as browsers:
 
         async def browse() -> Page:
@@ -176,9 +176,7 @@ async def house(request: pytest.FixtureRequest, site: Site, chromium: Browser) -
             )
             browsers.push_async_callback(context.close)
             page = await context.new_page()
-            page.on("console", witness.console)
-            page.on("pageerror", lambda error: witness.complaints.append(str(error)))
-            page.on("request", witness.request)
+            witness.watch(page)
             opened.append(page)
             return page
 
@@ -187,7 +185,7 @@ async def house(request: pytest.FixtureRequest, site: Site, chromium: Browser) -
         for page in opened:
             width = await page.evaluate("document.documentElement.scrollWidth")
             wide += [f"{page.url}: {width}"] if width > look.width else []
-    assert (witness.complaints, witness.foreign, wide) == ([], [], [])
+    assert (witness.complaints, wide) == ([], [])
 
 
 @walks("invites")

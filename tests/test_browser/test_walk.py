@@ -89,7 +89,7 @@ Entering = Callable[[str, Look], Awaitable[Person]]
 @pytest_asyncio.fixture(loop_scope="session")
 async def entering(chromium: Browser, server: Server) -> AsyncIterator[Entering]:
     """Sign a person of the demo in, in a browser of their own. No page may complain or ask other hosts."""
-    witness, people = Witness(server.url), []
+    witness, people = Witness(), []
     async with AsyncExitStack() as browsers:
 
         async def somebody(name: str, look: Look) -> Person:
@@ -101,15 +101,13 @@ async def entering(chromium: Browser, server: Server) -> AsyncIterator[Entering]
             )
             browsers.push_async_callback(context.close)
             page = await context.new_page()
-            page.on("console", witness.console)
-            page.on("pageerror", lambda error: witness.complaints.append(str(error)))
-            page.on("request", witness.request)
+            witness.watch(page)
             people.append(Person(page, look))
             await enter(page, name)
             return people[-1]
 
         yield somebody
-    assert (witness.complaints, witness.foreign) == ([], [])
+    assert witness.complaints == []
     assert [finding for person in people for finding in person.found] == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,13 +13,14 @@ from django.core.management.base import CommandError
 from democracy.benchmarks import QUICK, bundle_files, counting, incremental, large, networks
 from democracy.benchmarks.figures import Figure, percentile, table
 from democracy.models import Following
+from tests import servers
 from tests.test_commands.running import made_community, made_decisions, run
 
 
 def test_it_measures_in_a_database_of_its_own_and_writes_table_and_json(tmp_path):
     file, data = tmp_path / "figures.json", tmp_path / "data"
     only = [part for case in ("stored", "voters") for part in ("--only", case)]
-    environment = {**os.environ, "CROWDVOTE_DATA_DIR": str(data), "DATABASE_URL": "sqlite:////nowhere/at/all"}
+    environment = servers.environment(data, DATABASE_URL="sqlite:////nowhere/at/all")
     done = subprocess.run(
         [sys.executable, "manage.py", "bench", "--members", "1000", *only, "--json", str(file)],
         cwd=Path(__file__).resolve().parents[2],

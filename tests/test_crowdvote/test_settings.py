@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +18,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def settings_with(tmp_path: Path, expression: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Read the settings in a fresh process with exactly this environment."""
     code = f"from crowdvote import settings; print(({expression}))"
-    environment = {"PATH": os.environ["PATH"], "CROWDVOTE_DATA_DIR": str(tmp_path), **environment}
+    environment = {"PATH": servers.NO_COMPILER, "CROWDVOTE_DATA_DIR": str(tmp_path), **environment}
     return subprocess.run(
         [sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
     )
@@ -34,7 +33,7 @@ def test_the_data_directory_holds_everything_that_is_written(tmp_path: Path) -> 
 
 def test_of_the_shell_tests_heed_where_the_real_data_is_and_nothing_else_of_crowdvotes() -> None:
     code = "import os, tests.settings; print(sorted(name for name in os.environ if name.startswith('CROWDVOTE_')))"
-    environment = {"PATH": os.environ["PATH"], "CROWDVOTE_SHARED_DATA": "there", "CROWDVOTE_SECRET_KEY": "short"}
+    environment = {"PATH": servers.NO_COMPILER, "CROWDVOTE_SHARED_DATA": "there", "CROWDVOTE_SECRET_KEY": "short"}
     read = subprocess.run(
         [sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
     )

@@ -42,7 +42,7 @@ from tests import factories, rules
 pytestmark = pytest.mark.django_db
 
 # Ballots and claims have no pages of their own.
-LISTS_ALONE = [Ballot, StagedBallot, CalculationClaim]
+LISTS_ALONE = [Ballot, Following, StagedBallot, CalculationClaim]
 REGISTERED = [
     Community,
     Membership,

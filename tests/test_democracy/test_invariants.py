@@ -201,7 +201,7 @@ def test_invariant_6_at_most_one_run_per_community_and_changes_during_it_cause_e
     guard, first_entered, go_on = threading.Lock(), threading.Event(), threading.Event()
     process = StageBallots.process
 
-    def watched(self, decision_ids, *, live):
+    def watched(self, decision_ids, **which):
         key = self._community.community_id
         with guard:
             overlaps.extend([key] if key in running else [])
@@ -211,7 +211,7 @@ def test_invariant_6_at_most_one_run_per_community_and_changes_during_it_cause_e
             first_entered.set()
             go_on.wait(20)
         try:
-            return process(self, decision_ids, live=live)
+            return process(self, decision_ids, **which)
         finally:
             with guard:
                 running.discard(key)

@@ -57,6 +57,14 @@ def test_staging_from_scratch_is_what_the_rules_say(setting: Setting) -> None:
     assert_result_follows(calculation.result, community, reference)
 
 
+@laws
+@given(communities())
+def test_the_result_of_cast_ballots_is_that_of_a_community_where_nobody_follows(setting: Setting) -> None:
+    community, ballots = setting
+    alone = from_scratch(Community(community.roles, {}), ballots)
+    assert from_scratch(community, ballots).cast_result() == alone.result == alone.cast_result()
+
+
 @pytest.mark.parametrize("most_affected", [1_000, 0], ids=["incremental", "from scratch"])
 @laws
 @given(setting=communities(), history=st.lists(events(), min_size=1, max_size=5))

@@ -17,7 +17,7 @@ import pytest
 from django.urls import reverse
 
 from accounts.api import node_id
-from democracy import eventlog, services
+from democracy import errors, eventlog, services
 from democracy.models import Community, DecisionSnapshot
 from democracy.recalculation.storing import record_failure
 from tests.test_privacy import operations, processes, surfaces
@@ -44,7 +44,9 @@ def decision_id(one: World, title: str) -> str:
 
 def told_of(one: World, title: str, who: str, fields: str) -> Any:
     query = f'query {{ decision(id: "{decision_id(one, title)}") {{ {fields} }} }}'
-    return surfaces.ask(one.client(who), query)["data"]["decision"]
+    answer = surfaces.ask(one.client(who), query)
+    assert "errors" not in answer, answer
+    return answer["data"]["decision"]
 
 
 def page(one: World, name: str, title: str, who: str = "mia") -> str:
@@ -128,6 +130,75 @@ def test_no_entry_of_the_ledger_bears_a_pseudonym_or_what_an_anonymous_ballot_sa
         assert entry["time"].endswith(":00:00+00:00")
 
 
+# 2
+def test_what_five_who_work_together_inherit_in_the_end_is_not_in_steps() -> None:
+    """The difference of two steps, of which they know every changed ballot, says nothing of Ben's."""
+
+    def moved(bens: Content) -> list[int]:
+        with world(Town("a secret that is long enough for everybody who looks at it", "public")) as one:
+            for who in ("ann", "cleo", "mia", "ben", "eve", *HELPERS):
+                one.cast(Cast(who, "batched", bens if who == "ben" else BALLOT))
+            one.calculate()
+            one.do(services.follow, "eve", one.members["ben"].pk)
+            for who in HELPERS:
+                one.cast(Cast(who, "batched", Content((1, 1, 1))))
+            one.cast(Cast("eve", "batched", None))
+            one.calculate()
+            first, second = DecisionSnapshot.objects.filter(decision=one.decisions["batched"]).order_by("revision")
+            assert second.result["participation"]["inherited"] == 0
+            scores = zip(first.result["scores"].values(), second.result["scores"].values(), strict=True)
+            return [after - before for before, after in scores]
+
+    assert moved(Content((4, 0, 2))) == moved(Content((0, 5, 1)))
+
+
+# 2
+@pytest.mark.parametrize("title", HIDDEN)
+def test_the_end_of_voting_does_not_move_once_it_may_have_been_seen(town: World, title: str) -> None:
+    decision = town.decisions[title]
+    town.clock.now = decision.closes_at - timedelta(seconds=1)
+    later = decision.closes_at + timedelta(days=1)
+    with pytest.raises(errors.DecisionClosed, match="about to end"):
+        town.do(services.update_decision, "mia", decision.pk, closes_at=later)
+    with pytest.raises(errors.DecisionClosed, match="about to end"):
+        town.do(services.call_off, "mia", decision.pk, reason="The trees fell.")
+    town.clock.now = decision.closes_at - timedelta(minutes=2)
+    town.do(services.update_decision, "mia", decision.pk, closes_at=later)
+    town.do(services.call_off, "mia", decision.pk, reason="The trees fell.")
+
+
+# 4
+def test_whom_the_anonymous_follow_is_told_nowhere_though_a_ballot_bears_their_name() -> None:
+    with world(Town("a secret that is long enough for everybody who looks at it", "public")) as town:
+        town.cast(Cast("xena", "live", BALLOT))
+        town.cast(Cast("ben", "live", Content((1, 2, 3), ("secret",))))
+        town.calculate()
+        town.become_anonymous()
+        town.do(services.follow, "xena", town.members["ben"].pk, tags=["secret"])
+        asked = """influence { edges { node { ballots } } } delegationGraph { nodes { voter { name } } }
+            ballots(first: 9) { edges { node { sources { path { name } } } } }"""
+
+        def told() -> tuple[Any, str, list[Any]]:
+            bundle = json.loads(page(town, "decision-export", "live", "visitor"))
+            drawn = page(town, "decision-network-data", "live", "visitor")
+            return told_of(town, "live", "eve", asked), drawn, bundle["followings"]
+
+        answers, drawn, followings = told()
+        assert answers["delegationGraph"]["nodes"] == followings == []
+        assert "xena" not in drawn
+        # Until it is calculated, what is stored is her own ballot.
+        town.cast(Cast("xena", "live", None))
+        key = f"m-{town.members['xena'].pk}"
+        address = reverse("decision-ballot", args=(town.community.pk, town.decisions["live"].pk, key))
+        assert town.client("eve").get(address).status_code in {403, 404}
+        answers, drawn, followings = told()
+        assert answers["delegationGraph"]["nodes"] == followings == []
+        assert "xena" not in drawn
+        assert [edge["node"]["ballots"] for edge in answers["influence"]["edges"]] == [1.0]
+        for edge in answers["ballots"]["edges"]:
+            assert all(len(source["path"]) == 1 for source in edge["node"]["sources"] or ())
+
+
 # 5
 @pytest.mark.parametrize("title", HIDDEN)
 def test_nothing_about_the_calculation_of_a_decision_that_hides_ballots_moves(town: World, title: str) -> None:
@@ -184,6 +255,26 @@ def test_the_question_for_deleting_a_person_tells_nothing_of_what_they_hide(town
         return re.sub(rf"\b({who}|{who.title()})\b", "(who)", words)
 
     assert question("xena") == question("stranger")
+
+
+# 6
+def test_the_administration_names_no_anonymous_manager_and_gives_nobodys_address_away(town: World) -> None:
+    community, root = town.community, town.client("root")
+    services.update_membership(town.people["mia"], town.members["xena"].pk, is_manager=True)
+    services.update_community(town.people["mia"], community.pk, joining="request")
+    application = services.apply_to_community(town.people["stranger"], community.pk)
+    services.decide_application(town.people["xena"], application.pk, approve=True)
+    pages = [reverse("admin:democracy_application_changelist")]
+    pages.append(reverse("admin:democracy_application_change", args=[application.pk]))
+    for address in pages:
+        shown = root.get(address).text
+        assert "stranger" in shown
+        assert "xena" not in shown
+    xena = reverse("admin:accounts_user_change", args=[town.people["xena"].pk])
+    fields = {"email": "spy@example.org", "name": "Xena", "handle": "xena", "is_active": "on"}
+    assert root.post(xena, fields).status_code == 302
+    town.people["xena"].refresh_from_db()
+    assert town.people["xena"].email == "xena@example.org"
 
 
 # 7
