@@ -93,7 +93,7 @@ def test_htmx_gets_only_the_own_ballot_the_message_and_a_word_for_the_panel(scen
     page = text(response)
     assert (response.status_code, response["HX-Trigger"]) == (200, "voted")
     assert page.startswith('<div class="stack loose" id="voting"')
-    assert f"<p>{RECORDED}</p>" in page
+    assert f">{RECORDED}</p>" in page
     assert "You voted" in page
 
 
