@@ -537,6 +537,8 @@ _OTHERS = {
     "reason": '"x"',
     "pinned": "true",
     "preferences": "[]",
+    "url": '"https://example.org/"',
+    "events": "[DECISION_RESULT]",
 }
 
 
