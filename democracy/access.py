@@ -18,13 +18,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeAlias
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from accounts.models import User
 from democracy import eventlog
 from democracy.errors import CommunityHidden, PermissionDenied
+from democracy.ledger import pseudonyms
 from democracy.models import (
     Application,
     Community,
@@ -46,6 +46,8 @@ from democracy.models.viewers import user_id
 Viewer: TypeAlias = viewers.Viewer
 
 ANONYMOUS = eventlog.ANONYMOUS_MEMBER
+_BEFORE_THE_END = (Decision.Status.SCHEDULED, Decision.Status.OPEN)
+pseudonym = pseudonyms.pseudonym
 
 
 # --- Seeing -----------------------------------------------------------------------------------------------------------
@@ -122,23 +124,31 @@ def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
 
 def shows_ballots(decision: Decision) -> bool:
     """Whether ballots, and everything derived from single ballots, may be shown: always if results are live, otherwise
-    once the decision is closed. A decision that was called off shows none: there is no result that rests on them.
+    once the decision is closed and what was calculated before has given way to the final result. A decision that was
+    called off shows none: there is no result that rests on them.
     """
     match decision.status:
         case Decision.Status.DRAFT | Decision.Status.CALLED_OFF:
             return False
-        case Decision.Status.CLOSED:
+        case _ if decision.results_visibility == Decision.Visibility.LIVE:
             return True
-        case _:
-            return decision.results_visibility == Decision.Visibility.LIVE
+        case status:
+            return status == Decision.Status.CLOSED and not _is_calculated_before_closing(decision)
 
 
 def opens_entries_on_ballots(decision: Decision) -> bool:
-    """Whether the ledger's entries on named ballots are open to all readers: where ballots are shown, and where they
-    were until the decision was called off, since what the ledger opened stays open.
+    """Whether the ledger's entries on named ballots are open to all readers: unless ballots are hidden, or were until
+    the decision was called off. What the ledger opened stays open.
     """
-    was_live = decision.results_visibility == Decision.Visibility.LIVE and decision.called_off_at is not None
-    return was_live or shows_ballots(decision)
+    if decision.status == Decision.Status.CALLED_OFF:
+        return decision.results_visibility == Decision.Visibility.LIVE
+    return not hides_ballots(decision)
+
+
+def _is_calculated_before_closing(decision: Decision) -> bool:
+    """Whether earlier versions of ballots may be stored as staged. After `closes_at` only the final result comes."""
+    calculated, closes_at = decision.last_calculated, decision.closes_at
+    return calculated is not None and closes_at is not None and calculated < closes_at
 
 
 def decisions_that_show_ballots(prefix: str = "") -> Q:
@@ -147,13 +157,18 @@ def decisions_that_show_ballots(prefix: str = "") -> Q:
     `prefix`: the lookup that leads from the filtered rows to their decision, such as `"decision__"`.
     """
     is_live = Q(**{f"{prefix}results_visibility": Decision.Visibility.LIVE})
-    is_closed = Q(**{f"{prefix}closes_at__lte": timezone.now()})
-    return (is_live | is_closed) & Q(**{f"{prefix}called_off_at": None})
+    is_over = Q(**{f"{prefix}closes_at__lte": timezone.now()})
+    is_shown = is_live | (is_over & ~Q(**{f"{prefix}last_calculated__lt": F(f"{prefix}closes_at")}))
+    return is_shown & Q(**{f"{prefix}called_off_at": None})
 
 
 def hides_ballots(decision: Decision) -> bool:
-    """Whether ballots are hidden for now, and with them whatever depends on them: counters, times, inheritance."""
-    return decision.status != Decision.Status.DRAFT and not shows_ballots(decision)
+    """Whether ballots are hidden and voting goes on, or the decision was called off and they stay hidden: then so is
+    whatever depends on them, as counters and times.
+    """
+    if decision.status == Decision.Status.CALLED_OFF:
+        return True
+    return decision.results_visibility != Decision.Visibility.LIVE and decision.status in _BEFORE_THE_END
 
 
 def shown_revision(snapshot: DecisionSnapshot) -> int | None:
@@ -183,19 +198,6 @@ def snapshots_visible_to(viewer: Viewer) -> QuerySet[DecisionSnapshot]:
     """
     visible = decisions_visible_to(viewer).filter(called_off_at=None)
     return DecisionSnapshot.objects.filter(decision__in=visible).select_related("decision")
-
-
-def pseudonym(decision_id: int, membership_id: int, *, kind: str = StagedBallot.Kind.CAST) -> str:
-    """The name of an anonymous member in one decision: stable there, and unrelated to their names in other decisions.
-
-    `kind`: an inherited ballot bears another name than a cast one, so that somebody who knows the one does not find the
-    other.
-    """
-    named = f"{decision_id}:{membership_id}"
-    if kind == StagedBallot.Kind.INHERITED:
-        named += ":inherited"
-    digest = salted_hmac("democracy.pseudonym", named, algorithm="sha256").hexdigest()
-    return f"{ANONYMOUS} {digest[:12]}"
 
 
 def is_self(viewer: Viewer, membership: Membership) -> bool:

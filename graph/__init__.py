@@ -1,6 +1,6 @@
 """The engine: staging, tally and explanation of ballots on a delegation graph. Pure; no Django."""
 
-from graph.calculation import Calculation
+from graph.calculation import Calculation, count_cast
 from graph.delegation import DelegationGraph
 from graph.margin import Margin, margin_bounds, margin_of_victory
 from graph.tally import Totals, star, tally
@@ -44,6 +44,7 @@ __all__ = [
     "StagedColumns",
     "TieBreak",
     "Totals",
+    "count_cast",
     "margin_bounds",
     "margin_of_victory",
     "star",

@@ -21,6 +21,7 @@ from graph.staged_ballots import Published, StagedBallots, changed_rows, with_ba
 from graph.staging import CAST, INHERITED, KIND_NAMES, Staging, stage
 from graph.tally import Totals, star, tally
 from graph.values import (
+    STAR,
     CastBallot,
     FollowingRemoved,
     FollowingSet,
@@ -148,27 +149,23 @@ class Calculation:
     def result(self) -> Result:
         """Count the result as it stands."""
         if self._result is None:
-            self._result = star(self._totals, self._lots, self._participation(self._groups["inherited", True]))
+            groups = self._groups
+            cast, inherited, abstained = (groups[kind, True] for kind in ("cast", "inherited", "abstained"))
+            eligible = self.graph.voters + sum(not self.graph.counts(member) for member in self._urn)
+            self._result = star(
+                self._totals,
+                self._lots,
+                Participation(
+                    eligible=eligible,
+                    cast=cast,
+                    inherited=inherited,
+                    abstained=abstained,
+                    none=eligible - cast - inherited - abstained,
+                    lobbyists=groups["cast", False],
+                    counted=cast + inherited,
+                ),
+            )
         return self._result
-
-    def cast_result(self) -> Result:
-        """Count the cast ballots alone, as if nobody inherited. It takes time in proportion to the ballots."""
-        columns = self.staged_columns()
-        is_cast = np.fromiter((kind == "cast" for kind in columns.kinds), dtype=np.bool_, count=len(columns))
-        return star(tally(columns.microstars[is_cast & columns.counted]), self._lots, self._participation(0))
-
-    def _participation(self, inherited: int) -> Participation:
-        groups = self._groups
-        eligible = self.graph.voters + sum(not self.graph.counts(member) for member in self._urn)
-        return Participation(
-            eligible=eligible,
-            cast=groups["cast", True],
-            inherited=inherited,
-            abstained=groups["abstained", True],
-            none=eligible - groups["cast", True] - inherited - groups["abstained", True],
-            lobbyists=groups["cast", False],
-            counted=groups["cast", True] + inherited,
-        )
 
     def staged(self, member: Member) -> StagedBallot | None:
         """Look up the member's staged ballot; None if there is none."""
@@ -366,6 +363,28 @@ class Calculation:
         if member in self._ballots or member in self._urn:
             return None
         return active_followees(self.graph, self._staged, member)
+
+
+def count_cast(ballots: Sequence[CastBallot], lots: Sequence[int], *, eligible: int) -> Result:
+    """Count these ballots alone, as if nobody inherited.
+
+    Parameters
+    ----------
+    ballots : sequence of CastBallot
+        All of them are counted; none is an abstention.
+    lots : sequence of int
+        The lot number of each choice; the order is that of the stars on the ballots.
+    eligible : int
+        The number of voters, at least that of the ballots.
+
+    Returns
+    -------
+    Result
+    """
+    stars = np.array([ballot.stars for ballot in ballots], dtype=np.int32).reshape(len(ballots), len(lots))
+    number = len(ballots)
+    participation = Participation(eligible, number, 0, 0, eligible - number, 0, number)
+    return star(tally(stars * np.int32(STAR)), lots, participation)
 
 
 def _check(member: Member, ballot: CastBallot, choices: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.errors import DomainError
-from democracy import services
+from democracy import access, services
 from democracy.models import (
     Application,
     Ballot,
@@ -106,6 +106,9 @@ def contents(of: Community) -> Contents:
             "anonymous": ballot.is_anonymous,
             "cast": at(ballot.cast_at),
         }
+        if ballot.is_anonymous:
+            name = access.pseudonym(ballot.decision_id, ballot.membership_id)
+            found[f"ballot:{ballot.decision_id}:{ballot.membership_id}"]["pseudonym"] = name.lower().replace(" ", "-")
     return found
 
 

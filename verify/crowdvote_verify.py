@@ -23,13 +23,16 @@ exactly this result and these staged ballots, except those that it says it took 
 anonymous members, which no file tells. Where the lots have a seed, that they were drawn from it.
 Of a ledger: no entry was changed, removed or put in behind another since its checkpoint was signed, and what is opened
 is what was recorded then. Of a receipt: that this is what the entry says, and, with a ledger or a checkpoint of its
-revision, that it stands there. Of a bundle with its ledger: that question, choices, lots, members, followings and
-ballots of all who bear their names are those of the ledger, as far as the ledgers and receipts that you give open it.
-Of two checkpoints or ledgers: that one history goes on from the other.
+revision, that it stands there; with a bundle, that its ballot is the one there under that name or pseudonym. Of a
+bundle with its ledger: that community, question, choices with their descriptions, lots, roles, followings, and ballots
+with their comments of all who bear names are those of the ledger, as far as the ledgers and receipts that you give open
+it. Of two checkpoints or ledgers: that one history goes on from the other.
 What it doesn't prove: that accounts belong to different people, who an anonymous member is, or, of a bundle without its
-ledger, that its members, followings and ballots are those people gave, and that nobody is missing; of ballots under
-pseudonyms, that they are what was cast (their owners' receipts do) and that nobody invented whoever inherits; of a
-closed entry, that it had to be closed.
+ledger, that its members, followings and ballots are those people gave, and that nobody is missing; that a member is
+called what the bundle says (a ledger has numbers, no names); who manages, the order of followings, and the moment of
+the export; of ballots under pseudonyms, that they are what was cast and that none is missing or invented, which their
+owners' receipts show: one of them with many entries looks like many of them; that nobody invented whoever inherits
+under a pseudonym; of a closed entry, that it had to be closed, or when in its hour it was written.
 Whoever has the key can sign anything: compare the key with the one that other people got from the site, and the
 checkpoints with theirs.
 
@@ -62,6 +65,7 @@ VERSIONS = (1, 2)  # of bundles
 GENESIS = "0" * 64  # stands before a ledger's first entry
 MICRO = 1_000_000
 FIVE_STARS = 5 * MICRO
+CLOCKS_DIFFER = timedelta(minutes=1)  # at most, those of a site's machines
 EVERYTHING = -1  # the bit mask of a following without tags
 
 SHOWN = 20  # differences listed for one decision
@@ -274,6 +278,7 @@ def _decision(record: Record, place: str, members: dict[str, int], anonymous: Se
         if member in ballots:
             raise Malformed(f"{here}: second ballot of member {row['member']}")
         ballots[member] = _ballot(row, here, choices)
+        _take(row, "comment", str, here, "")
     staged = _records(record, "staged", place) if "staged" in record else []
     for here, row in staged:
         _take(row, "member", str, here)
@@ -414,12 +419,11 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Receipt:
-    """A voter's receipt for a ballot. `pseudonym`: the member's id in the bundle, if the ballot bears no name."""
+    """A voter's receipt for a ballot."""
 
     entry: Entry
     previous_hash: str
     checkpoint: Checkpoint | None
-    pseudonym: str
 
 
 def _entry(row: Record, place: str) -> Entry:
@@ -460,9 +464,7 @@ def receipt_of(row: Record) -> Receipt:
     if _take(row, "version", int, "") != 1:
         raise Malformed("version: should be 1")
     checkpoint = _checkpoint(row["checkpoint"], "checkpoint") if "checkpoint" in row else None
-    return Receipt(
-        _entry(row, ""), _take(row, "previous_hash", str, ""), checkpoint, _take(row, "pseudonym", str, "", "")
-    )
+    return Receipt(_entry(row, ""), _take(row, "previous_hash", str, ""), checkpoint)
 
 
 # --- Hashes and signatures --------------------------------------------------------------------------------------------
@@ -1179,6 +1181,14 @@ def _check_claims(differences: Differences, bundle: Bundle, decision: Decision) 
         closed, exported = _time(decision.record.get("closes_at")), _time(bundle.record.get("exported_at"))
         if closed and exported and closed > exported:
             differences.append(f"{place}.final: is true, but the decision closed after the export")
+        if closed and _signed_before(bundle, closed):
+            differences.append(f"{place}.final: is true, but its checkpoint was signed before the decision closed")
+
+
+def _signed_before(bundle: Bundle, moment: datetime) -> bool:
+    """Whether the site signed the bundle's checkpoint before a moment: what it rests on may have gone on since."""
+    signed = _time(bundle.checkpoint.time) if bundle.checkpoint is not None else None
+    return signed is not None and signed < moment
 
 
 def _time(text: object) -> datetime | None:
@@ -1339,6 +1349,7 @@ def check_ledger(ledger: Ledger) -> Differences:
             if content.get("before") != ballots.get(subject) and not is_gap:
                 differences.append(f"{place}.before: an entry on this ballot is not opened, or there is none")
             ballots[subject], known[subject] = content.get("after"), number
+            _check_caster(differences, content, place)
         for subject, left in _left_by_moderation(content):
             ballots[subject], known[subject] = left, number
     differences.compare(ledger.checkpoint.community, ledger.community, "checkpoint.community")
@@ -1372,12 +1383,39 @@ def _closed_for_texts(ledger: Ledger) -> dict[str, set[int]]:
     return closed
 
 
+def _caster(content: Record) -> Record:
+    """Return the ballot that an entry is about, as it was cast last: after the change, or before it was withdrawn."""
+    ballot: Record = content.get("after") or content.get("before") or {}
+    return ballot
+
+
+def _pseudonym(content: Record) -> str:
+    """Return the pseudonym that an entry on a ballot names, the member's id in the bundle; empty if it has a name."""
+    ballot = _caster(content)
+    return str(ballot.get("pseudonym", "")) if ballot.get("anonymous") else ""
+
+
+def _check_caster(differences: Differences, content: Record, place: str) -> None:
+    """Check that an entry on a ballot says of one member, by number or by pseudonym, that it is theirs."""
+    subject = f"ballot:{content.get('decision')}:{content.get('membership')}"
+    differences.compare(content["subject"], subject, f"{place}.subject")
+    ballot = _caster(content)
+    pseudonym = ballot.get("pseudonym")
+    if not ballot.get("anonymous"):
+        if pseudonym is not None:
+            differences.append(f"{place}.pseudonym: {_show(pseudonym)}, for a ballot that bears a name")
+    elif not isinstance(pseudonym, str) or not pseudonym:
+        differences.append(f"{place}.pseudonym: missing, and the ballot bears no name")
+
+
 def check_receipt(receipt: Receipt) -> Differences:
     """Check that a receipt opens its own entry."""
     differences = Differences()
     entry = receipt.entry
     if entry.opened is not None:
         differences.compare(entry.commitment, commitment(entry.opened), "commitment")
+        differences.compare(entry.opened["content"]["kind"], "ballot", "content.kind")
+        _check_caster(differences, entry.opened["content"], "content")
     differences.compare(entry.hash, chain_hash(receipt.previous_hash, entry.revision, entry.commitment), "hash")
     if receipt.checkpoint is not None:
         if entry.revision > receipt.checkpoint.revision:
@@ -1419,21 +1457,34 @@ def check_receipt_in_bundle(receipt: Receipt, bundle: Bundle, decision: Decision
     differences = Differences()
     assert receipt.entry.opened is not None
     content = receipt.entry.opened["content"]
-    positions = {name: number for number, name in enumerate(bundle.members)}
-    position = positions.get(receipt.pseudonym) if receipt.pseudonym else bundle.numbers.get(content.get("membership"))
-    member = None if position is None else bundle.members[position]
+    pseudonym = _pseudonym(content)
+    position = _position(content, bundle)
+    member = f"membership {_show(content.get('membership'))}" if not pseudonym else _show(pseudonym)
+    if position is not None:
+        member = _show(bundle.members[position])
+        differences.compare(bundle.anonymous[position], bool(pseudonym), f"members[{position}].anonymous")
     given = decision.ballots.get(position) if position is not None else None
     recorded = _recorded_ballot(content.get("after"), decision)
     if given != recorded:
         differences.append(
-            f"{decision.place}.ballots: {_show(member)} has {_ballot_words(given)} there, the receipt is for "
+            f"{decision.place}.ballots: {member} has {_ballot_words(given)} there, the receipt is for "
             f"{_ballot_words(recorded)}; was it changed since? Then take the newer receipt"
         )
-    if position is None or given is None or (bundle.voters[position] and not given.abstain):
+    if position is None or given is None:
+        return differences, "this ballot was withdrawn, and is not there"
+    if bundle.voters[position] and not given.abstain:
         return differences, "this ballot is counted there"
     return differences, "this ballot stands there and is not counted: " + (
         "it abstains" if given.abstain else "a lobbyist's"
     )
+
+
+def _position(content: Record, bundle: Bundle) -> int | None:
+    """Find the member in a bundle whose ballot an entry is about."""
+    if not _caster(content).get("anonymous"):
+        return bundle.numbers.get(content.get("membership", 0))
+    pseudonym = _pseudonym(content)
+    return bundle.members.index(pseudonym) if pseudonym in bundle.members else None
 
 
 def _recorded_ballot(content: Record | None, decision: Decision) -> Ballot | None:
@@ -1480,8 +1531,8 @@ def _contents_at(ledger: Ledger, revision: int) -> dict[str, Record | None]:
 
 
 def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences, str]:
-    """Compare a bundle's question, members, followings and ballots, as far as they bear names, with a ledger's; with a
-    line that says how many.
+    """Compare a bundle's community, question, members, followings and ballots, as far as they bear names, with a
+    ledger's; with a line that says how many.
     """
     differences = Differences()
     at = bundle.record.get("ledger", {}).get("revision", 0)
@@ -1497,18 +1548,42 @@ def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences,
     for position in sorted({*range(len(bundle.members))} - {*numbers.values()}):
         if not bundle.anonymous[position]:
             differences.append(f"members[{position}]: has a name, and no number in ledger_members")
+    _compare_community(differences, bundle, ledger, contents, at)
     _compare_members(differences, bundle, ledger, contents, at)
-    followings = _compare_followings(differences, bundle, contents, numbers)
-    ballots = closed = 0
+    followings = _compare_followings(differences, bundle, ledger, contents, numbers)
+    ballots, hidden = 0, []
     for decision in bundle.decisions:
         _compare_question(differences, decision, contents)
-        _compare_times(differences, decision, ledger, at)
-        ballots += _compare_ballots(differences, decision, contents, numbers)
-        closed += _count_closed(differences, bundle, decision, ledger, at)
-    return differences, (
+        _compare_times(differences, bundle, decision, ledger)
+        _count_followings(differences, bundle, decision, ledger, contents)
+        ballots += _compare_ballots(differences, bundle, decision, contents)
+        hidden.append(_count_hidden(differences, bundle, decision, ledger))
+    summary = (
         f"question, lots, {len(numbers)} named members, {followings} followings and {ballots} named ballots are the "
-        f"ledger's; {closed} of its entries on ballots are closed"
+        f"ledger's; names of members are not in it; {sum(one.closed for one in hidden)} of its entries on ballots are "
+        "closed"
     )
+    if ballots_hidden := sum(one.ballots for one in hidden):
+        summary += (
+            f": {ballots_hidden} ballots are under pseudonyms, and by the entries there can be up to "
+            f"{sum(one.most for one in hidden)}; that none is invented or missing, only their owners' receipts show"
+        )
+    return differences, summary
+
+
+def _compare_community(
+    differences: Differences, bundle: Bundle, ledger: Ledger, contents: dict[str, Record | None], revision: int
+) -> None:
+    """Compare what the community is called, where every entry on it is opened."""
+    recorded = contents.get("community")
+    if recorded is None or any(entry.told.get("kind") == "community" for entry in ledger.entries[:revision]):
+        return
+    given = bundle.record["community"]
+    for key in ("name", "description", "visibility"):
+        if key in given and given[key] != recorded.get(key):
+            differences.append(
+                f"community.{key}: the file says {_show(given[key])}, the ledger {_show(recorded.get(key))}"
+            )
 
 
 def _number(text: str) -> int:
@@ -1564,9 +1639,16 @@ def _once_anonymous(ledger: Ledger) -> set[int]:
 
 
 def _compare_followings(
-    differences: Differences, bundle: Bundle, contents: dict[str, Record | None], numbers: dict[int, int]
+    differences: Differences,
+    bundle: Bundle,
+    ledger: Ledger,
+    contents: dict[str, Record | None],
+    numbers: dict[int, int],
 ) -> int:
-    """Compare the followings between members with names; return how many there are."""
+    """Compare the followings between members with names; return how many there are.
+
+    Of somebody who has been anonymous the ledger may be closed where the file speaks, and the other way round.
+    """
     recorded = {}
     for subject, content in contents.items():
         kind, *ends = subject.split(":")
@@ -1574,7 +1656,8 @@ def _compare_followings(
             pair = numbers.get(_number(ends[0])), numbers.get(_number(ends[-1]))
             if None not in pair:
                 recorded[pair] = frozenset(normal_tag(str(tag)) for tag in content.get("tags", ()))
-    known = {position for number, position in numbers.items() if f"membership:{number}" in contents}
+    unnamed = {numbers.get(number) for number in _ever_anonymous(ledger)}
+    known = {position for number, position in numbers.items() if f"membership:{number}" in contents} - unnamed
     for number, following in enumerate(bundle.followings):
         pair = following.follower, following.followee
         if pair in recorded:
@@ -1583,10 +1666,21 @@ def _compare_followings(
         elif known.issuperset(pair):
             differences.append(f"followings[{number}]: not in the ledger")
     for follower, followee in recorded:
-        if follower is not None and followee is not None:
+        if follower is not None and followee is not None and follower not in unnamed:
             names = _show(bundle.members[follower]), _show(bundle.members[followee])
             differences.append(f"followings: missing is the ledger's from {names[0]} to {names[1]}")
     return len(bundle.followings)
+
+
+def _ever_anonymous(ledger: Ledger) -> set[int]:
+    """Find the memberships of which some opened entry says that they were anonymous."""
+    contents = [entry.opened["content"] for entry in ledger.entries if entry.opened is not None]
+    return {
+        _number(content["subject"].partition(":")[2])
+        for content in contents
+        if content.get("kind") == "membership"
+        and any((content.get(when) or {}).get("anonymous") for when in ("before", "after"))
+    }
 
 
 def _compare_question(differences: Differences, decision: Decision, contents: dict[str, Record | None]) -> None:
@@ -1602,23 +1696,29 @@ def _compare_question(differences: Differences, decision: Decision, contents: di
         if (given := record.get(key, default)) != (asked := recorded.get(key, default)):
             differences.append(f"{_at(place, key)}: the file says {_show(given)}, the ledger {_show(asked)}")
     rows = zip(_ledger_ids(decision), record["choices"], strict=True)
-    given_choices = [[number, row.get("title"), row.get("lot")] for number, row in rows]
-    choices = [[row.get("id"), row.get("title"), row.get("lot")] for row in recorded.get("choices", [])]
+    keys = ("title", "description", "lot")
+    given_choices = [[number, *(row.get(key) or "" for key in keys)] for number, row in rows]
+    choices = [[row.get("id"), *(row.get(key) or "" for key in keys)] for row in recorded.get("choices", [])]
     if given_choices != choices:
         differences.append(
-            f"{_at(place, 'choices')}: number, title or lot of one is not as the ledger has it: "
+            f"{_at(place, 'choices')}: number, title, description or lot of one is not as the ledger has it: "
             f"{_show(given_choices)}; {_show(choices)}"
         )
 
 
-def _compare_times(differences: Differences, decision: Decision, ledger: Ledger, revision: int) -> None:
-    """Compare when voting opens and closes with the ledger, and a final result's revision with the last before."""
-    subject, record = f"decision:{_ledger_id(decision)}", decision.record
+def _wordings(decision: Decision, ledger: Ledger) -> list[Record]:
+    """Return all that the ledger says of a decision, one after the other."""
+    subject = f"decision:{_ledger_id(decision)}"
     opened = [entry.opened["content"] for entry in ledger.entries if entry.opened is not None]
     told = [
         one for content in opened for one in ((content["subject"], content.get("after")), *_left_by_moderation(content))
     ]
-    recorded = [after for about, after in told if about == subject and after is not None]
+    return [after for about, after in told if about == subject and after is not None]
+
+
+def _compare_times(differences: Differences, bundle: Bundle, decision: Decision, ledger: Ledger) -> None:
+    """Compare when voting opens and closes with the ledger, and a final result's revision with the last before."""
+    record, recorded = decision.record, _wordings(decision, ledger)
     # The closing may have moved since the file was made, or since its result was calculated.
     for key in ("opens_at", "closes_at"):
         if _time(record.get(key)) not in {_time(one.get(key)) for one in recorded}:
@@ -1629,49 +1729,136 @@ def _compare_times(differences: Differences, decision: Decision, ledger: Ledger,
     closes_at = _time(recorded[-1].get("closes_at")) if recorded else None
     if closes_at is None or called_off(record) or record["result"].get("final") is not True:
         return
+    place = f"{decision.place}.result.final"
+    if _time(record.get("closes_at")) != closes_at:
+        differences.append(f"{place}: is true, but by the ledger the decision closes at {closes_at.isoformat()}")
+    if _signed_before(bundle, closes_at):
+        differences.append(f"{place}: is true, but its checkpoint was signed before the closing that the ledger names")
+    within, left_out, _ = _around_closing(bundle, decision, ledger, closes_at)
+    if within is not None:
+        differences.append(f"{place}: entry {within.revision} is from after the closing, and in it")
+    if left_out is not None:
+        differences.append(f"{place}: entry {left_out.revision} is from before the closing, and not in it")
+
+
+def _around_closing(
+    bundle: Bundle, decision: Decision, ledger: Ledger, closes_at: datetime
+) -> tuple[Entry | None, Entry | None, int]:
+    """Return an entry in a final result that is surely from after the closing, one not in it that is surely from before
+    it, and how many closed entries there are that can bear on the result and may be from before or after.
+    """
+    revision = bundle.record.get("ledger", {}).get("revision", 0)
+    within = None
+    for entry in ledger.entries[:revision][-1:]:
+        earliest, _ = _written(entry)
+        within = entry if earliest is not None and earliest >= closes_at else None
+    unsure = 0
     for entry in ledger.entries[revision:]:
-        time = _time(entry.opened["time"] if entry.opened else entry.told.get("hour"))
-        # Of a closed entry the hour is told in which it was written.
-        if time is not None and time + (timedelta() if entry.opened else timedelta(hours=1)) < closes_at:
-            differences.append(
-                f"{decision.place}.result.final: entry {entry.revision} is from before the closing, and not in it"
-            )
-            return
+        earliest, latest = _written(entry)
+        if earliest is None or latest is None:
+            continue
+        if earliest >= closes_at:
+            break  # and so are all after it
+        if latest < closes_at:
+            return within, entry, unsure
+        bears = entry.told.get("kind") in {"ballot", "membership", "following"}
+        unsure += bears and entry.told.get("decision") in {None, _ledger_id(decision)}
+    return within, None, unsure
 
 
-def _count_closed(differences: Differences, bundle: Bundle, decision: Decision, ledger: Ledger, revision: int) -> int:
-    """Count the closed entries on ballots of a decision; there is one at least for each ballot under a pseudonym."""
-    told = {"kind": "ballot", "decision": _ledger_id(decision)}
-    closed = sum(told.items() <= entry.told.items() for entry in ledger.entries[:revision])
-    unnamed = sum(bundle.anonymous[position] for position in decision.ballots)
-    own = sum(
-        entry.opened is not None
-        and entry.opened["content"]["kind"] == "ballot"
-        and bool((entry.opened["content"].get("after") or {}).get("anonymous"))
-        and entry.opened["content"].get("decision") == told["decision"]
-        and not entry.told
-        for entry in ledger.entries[:revision]
-    )
-    if closed + own < unnamed:
+def _written(entry: Entry) -> tuple[datetime | None, datetime | None]:
+    """Return the earliest and the latest moment at which an entry was written: of a closed one, its hour is told."""
+    if entry.opened is not None:
+        time = _time(entry.opened["time"])
+        return time, time
+    hour = _time(entry.told.get("hour"))
+    return hour, None if hour is None else hour + timedelta(hours=1, microseconds=-1)
+
+
+class Hidden(NamedTuple):
+    """Of a decision: the ballots under pseudonyms in a bundle, the ledger's closed entries on ballots, and how many
+    such ballots these entries can be at most.
+    """
+
+    ballots: int
+    closed: int
+    most: int
+
+
+def _count_hidden(differences: Differences, bundle: Bundle, decision: Decision, ledger: Ledger) -> Hidden:
+    """Compare the number of ballots under pseudonyms with the entries on such.
+
+    Entries that nothing opens may be one ballot each. Those that are opened tell which are one member's, and that
+    one before them is, too, which nothing opens.
+    """
+    number = _ledger_id(decision)
+    closed = unopened = 0
+    newest: dict[str, Record | None] = {}
+    for entry in ledger.entries[: bundle.record.get("ledger", {}).get("revision", 0)]:
+        # Where the ledger was written before the decision showed its ballots, it tells of none in which decision.
+        told = entry.told.get("kind") == "ballot" and entry.told.get("decision") in {None, number}
+        closed += told
+        if entry.opened is None:
+            unopened += told
+            continue
+        content = entry.opened["content"]
+        if content["kind"] == "ballot" and content.get("decision") == number and _caster(content).get("anonymous"):
+            unopened -= content.get("before") != newest.get(content["subject"])
+            newest[content["subject"]] = content.get("after")
+    most = max(unopened, 0) + sum(ballot is not None for ballot in newest.values())
+    ballots = sum(bundle.anonymous[position] for position in decision.ballots)
+    if ballots > most:
         differences.append(
-            f"{decision.place}.ballots: {unnamed} under pseudonyms, the ledger has {closed + own} entries on such"
+            f"{decision.place}.ballots: {ballots} under pseudonyms, by the ledger's entries there are at most {most}"
         )
-    return closed
+    return Hidden(ballots, closed, most)
+
+
+def _count_followings(
+    differences: Differences, bundle: Bundle, decision: Decision, ledger: Ledger, contents: dict[str, Record | None]
+) -> None:
+    """Compare the number of given ballots with that of the followings that no file tells: each rests on one at least,
+    unless it rests on another that bears a name.
+    """
+    followed = _active_followees(bundle, decision, decision.given)
+    hidden = sum(bundle.anonymous[member] for member in decision.given)
+    named = [member for member in decision.given if not bundle.anonymous[member]]
+    first = sum(member not in followed for member in named)
+    needed = hidden + max(first, bool(named))
+    room = sum(
+        entry.opened is None and entry.told.get("kind") == "following"
+        for entry in ledger.entries[: bundle.record.get("ledger", {}).get("revision", 0)]
+    )
+    for subject, content in contents.items():
+        kind, *ends = subject.split(":")
+        if kind == "following" and content is not None:
+            room += not bundle.numbers.keys() >= {_number(end) for end in ends}
+    if needed > room:
+        differences.append(
+            f"{decision.place}.staged: {needed} followings at least are needed for what is given, the ledger has room "
+            f"for {room}"
+        )
 
 
 def _compare_ballots(
-    differences: Differences, decision: Decision, contents: dict[str, Record | None], numbers: dict[int, int]
+    differences: Differences, bundle: Bundle, decision: Decision, contents: dict[str, Record | None]
 ) -> int:
-    """Compare the ballots that bear names; return how many there are."""
+    """Compare the ballots that bear names, with their comments, and those whose pseudonyms are opened; return how many
+    bear names.
+    """
     prefix = f"ballot:{_ledger_id(decision)}:"
-    recorded = {
-        _number(subject.removeprefix(prefix)): content
-        for subject, content in contents.items()
-        if subject.startswith(prefix) and content is not None and not content.get("anonymous")
-    }
+    recorded = {}
+    for subject, content in contents.items():
+        if not subject.startswith(prefix) or content is None:
+            continue
+        if not content.get("anonymous"):
+            recorded[_number(subject.removeprefix(prefix))] = content
+        else:
+            _compare_hidden(differences, bundle, decision, content)
+    numbers = bundle.numbers
     positions = {position: number for number, position in numbers.items()}
     named = 0
-    for position, ballot in decision.ballots.items():
+    for (position, ballot), row in zip(decision.ballots.items(), decision.record["ballots"], strict=True):
         if position not in positions:
             continue
         content = recorded.pop(positions[position], None)
@@ -1679,16 +1866,80 @@ def _compare_ballots(
             continue
         named += 1
         expected = _recorded_ballot(content, decision)
+        name = _show(bundle.members[position])
         if ballot != expected:
-            name = _show(decision.record["ballots"][[*decision.ballots].index(position)].get("member"))
             differences.append(
                 f"{decision.place}.ballots: {name} has {_ballot_words(ballot)}, the ledger {_ballot_words(expected)}"
+            )
+        elif content is not None and (said := row.get("comment", "")) != (comment := content.get("comment", "")):
+            differences.append(
+                f"{decision.place}.ballots: {name} has the comment {_show(said)}, the ledger {_show(comment)}"
             )
     for number, content in recorded.items():
         member = contents.get(f"membership:{number}")
         if content is not UNTOLD and (number in numbers or (member is not None and member.get("active"))):
             differences.append(f"{decision.place}.ballots: missing is that of membership {number} in the ledger")
     return named
+
+
+def _compare_hidden(differences: Differences, bundle: Bundle, decision: Decision, content: Record) -> None:
+    """Compare a ballot under a pseudonym that a ledger or receipt opens."""
+    position = _position({"after": content}, bundle)
+    given = decision.ballots.get(position) if position is not None and bundle.anonymous[position] else None
+    if given != (expected := _recorded_ballot(content, decision)):
+        differences.append(
+            f"{decision.place}.ballots: {_show(content.get('pseudonym'))} has {_ballot_words(given)}, the ledger "
+            f"{_ballot_words(expected)}, unless a closed entry changed it"
+        )
+
+
+def unsure_of_closing(bundle: Bundle, ledger: Ledger) -> int:
+    """Count the closed entries that a final result leaves out and that may be from before its closing."""
+    unsure = 0
+    for decision in bundle.decisions:
+        recorded = _wordings(decision, ledger)
+        closes_at = _time(recorded[-1].get("closes_at")) if recorded else None
+        if closes_at is not None and (decision.record.get("result") or {}).get("final") is True:
+            unsure += _around_closing(bundle, decision, ledger, closes_at)[2]
+    return unsure
+
+
+def check_bundle_at_checkpoint(bundle: Bundle, checkpoint: Checkpoint) -> Differences:
+    """Look whether the ledger had gone on after a final result's revision, and voting was still open."""
+    differences = Differences()
+    revision, signed = bundle.record.get("ledger", {}).get("revision", 0), _time(checkpoint.time)
+    if bundle.checkpoint is None or checkpoint.community != bundle.checkpoint.community or signed is None:
+        return differences
+    for decision in bundle.decisions:
+        closes_at = _time(decision.record.get("closes_at"))
+        final = (decision.record.get("result") or {}).get("final") is True
+        if final and closes_at and checkpoint.revision > revision and signed < closes_at - CLOCKS_DIFFER:
+            differences.append(
+                f"{decision.place}.result.final: it is of revision {revision}, and before the closing there were "
+                f"{checkpoint.revision} entries"
+            )
+    return differences
+
+
+def check_pseudonyms(entries: Iterable[tuple[str, Entry]]) -> Differences:
+    """Look whether two members' ballots bear one pseudonym: then one of them is not in the result, whatever its
+    receipt says.
+    """
+    differences = Differences()
+    casters: dict[tuple[object, object, str], tuple[str, Entry]] = {}
+    for name, entry in entries:
+        content = entry.opened["content"] if entry.opened is not None else {}
+        if content.get("kind") != "ballot" or not (pseudonym := _pseudonym(content)):
+            continue
+        other_name, other = casters.setdefault(
+            (content.get("community"), content.get("decision"), pseudonym), (name, entry)
+        )
+        if other.opened is not None and other.opened["content"]["subject"] != content["subject"]:
+            differences.append(
+                f"{_show(pseudonym)} is one member's in entry {other.revision} of {other_name}, and another's in entry "
+                f"{entry.revision} of {name}"
+            )
+    return differences
 
 
 def check_checkpoints(one: Checkpoint, other: Checkpoint) -> Differences:
@@ -1779,32 +2030,64 @@ def _verify_called_off(bundle: Bundle, decision: Decision) -> tuple[Differences,
 
 
 def _check_given(differences: Differences, bundle: Bundle, decision: Decision, staged: dict[int, Staged]) -> None:
-    """Look whether given ballots that bear names can be what is said: means of those whom their owners follow by name,
-    and of at least one that is given, under a pseudonym or by name.
+    """Look whether given ballots that bear names can be what is said: means of those whom their owners follow by name
+    and of pseudonyms that inherit. Each rests on one of these, or on others that do: in a loop, too, somebody has to.
     """
     hidden = [ballot.microstars for member, ballot in decision.given.items() if bundle.anonymous[member]]
     in_order = [sorted(row[place] for row in hidden) for place in range(len(decision.choices))]
-    followings: dict[int, list[Following]] = {}
-    for following in bundle.followings:
-        followings.setdefault(following.follower, []).append(following)
-    for member, ballot in decision.given.items():
-        if bundle.anonymous[member]:
-            continue
-        active = [one.followee for one in followings.get(member, ()) if _is_active(one, staged)]
-        fewest = 0 if any(followee in decision.given for followee in active) else 1
-        named = [staged[followee].microstars for followee in active]
-        who = f"{decision.place}.staged: {_show(bundle.members[member])} is given"
-        for place, stars in enumerate(ballot.microstars):
+    followed = _active_followees(bundle, decision, staged)
+
+    def misfits(member: int, fewest: int) -> list[str]:
+        """Say what contradicts that a ballot rests on at least so many pseudonyms."""
+        named = [staged[followee].microstars for followee in followed.get(member, ())]
+        found = []
+        for place, stars in enumerate(decision.given[member].microstars):
             means = _range_of_means([row[place] for row in named], in_order[place], fewest)
             if means is None:
-                differences.append(f"{who} a ballot, and nobody on whom it can rest")
-                break
+                return ["a ballot, and nobody on whom it can rest"]
             # What is staged is rounded.
             if not means[0] - 1 <= stars <= means[1] + 1:
                 between = f"{math.floor(means[0])} and {math.ceil(means[1])}"
-                differences.append(
-                    f"{who} {stars} for {_show(decision.choices[place])}; those on whom it can rest: between {between}"
+                found.append(
+                    f"{stars} for {_show(decision.choices[place])}; those on whom it can rest: between {between}"
                 )
+        return found
+
+    given = [member for member in decision.given if not bundle.anonymous[member]]
+    followers: dict[int, list[int]] = {}
+    for follower, followees in followed.items():
+        for followee in followees:
+            followers.setdefault(followee, []).append(follower)
+    reaching = [member for member in given if not misfits(member, 1)]
+    reached = set(reaching)
+    for member in reaching:
+        for follower in followers.get(member, ()):
+            if follower in decision.given and follower not in reached:
+                reached.add(follower)
+                reaching.append(follower)
+    for member in given:
+        rests_on_given = not decision.given.keys().isdisjoint(followed.get(member, ()))
+        found = misfits(member, 0 if rests_on_given else 1)
+        if not found and member not in reached:
+            found = ["a ballot that rests on none of a pseudonym, nor do those whom its owner follows"]
+        differences += [f"{decision.place}.staged: {_show(bundle.members[member])} is given {one}" for one in found]
+        # It hands nothing on here, so nobody may be cut off from it.
+        differences += [
+            f"{decision.place}.staged: {_show(bundle.members[follower])} is given no ballot, and follows "
+            f"{_show(bundle.members[member])}, who is"
+            for follower in followers.get(member, ())
+            if follower not in decision.given
+        ]
+
+
+def _active_followees(bundle: Bundle, decision: Decision, staged: dict[int, Staged]) -> dict[int, list[int]]:
+    """Return whom each member without a cast ballot actively follows by name, those who are given included."""
+    followed: dict[int, list[int]] = {}
+    if decision.given:
+        for following in bundle.followings:
+            if following.follower not in decision.ballots and _is_active(following, staged):
+                followed.setdefault(following.follower, []).append(following.followee)
+    return followed
 
 
 def _is_active(following: Following, staged: dict[int, Staged]) -> bool:
@@ -1838,10 +2121,14 @@ def _check_origin(differences: Differences, bundle: Bundle, decision: Decision) 
     if checkpoint is not None and "ledger" in bundle.record:
         vouched = {"revision": checkpoint.revision, "hash": checkpoint.hash}
         differences.compare(bundle.record["ledger"], vouched, "ledger")
-    for member in decision.ballots:
+    for member, row in zip(decision.ballots, decision.record["ballots"], strict=True):
         if bundle.anonymous[member] and not bundle.voters[member]:
             differences.append(
                 f"{decision.place}.ballots: {_show(bundle.members[member])} is no voter under a pseudonym"
+            )
+        if bundle.anonymous[member] and row.get("comment") and bundle.record["version"] > 1:
+            differences.append(
+                f"{decision.place}.ballots: {_show(bundle.members[member])} has a comment under a pseudonym"
             )
 
 
@@ -1968,6 +2255,7 @@ class Run:
             self.report(name, check_receipt(receipt), f"entry {receipt.entry.revision} {state}")
         self._signatures()
         self._against_ledgers()
+        self._casters()
         self._receipts_in_bundles()
         return self.code
 
@@ -1997,6 +2285,10 @@ class Run:
             for name, checkpoint in everyone:
                 found = check_receipt_at_checkpoint(receipt, checkpoint)
                 self.report(f"{receipt_name} at the checkpoint of {name}", found, "")
+        for bundle_name, bundle in self._of(Bundle):
+            for name, checkpoint in everyone:
+                found = check_bundle_at_checkpoint(bundle, checkpoint)
+                self.report(f"{bundle_name} at the checkpoint of {name}", found, "")
         if everyone and not self.key:
             keys = {checkpoint.key for _, checkpoint in everyone}
             if len(keys) > 1:
@@ -2024,8 +2316,10 @@ class Run:
             for bundle_name, bundle in self._of(Bundle):
                 if bundle.checkpoint is not None and bundle.checkpoint.community == ledger.community:
                     if self._is_long_enough(ledger, bundle):
-                        compare = partial(check_bundle_in_ledger, bundle, self._completed(ledger))
-                        self._compared(f"{bundle_name} in {name}", compare)
+                        completed = self._completed(ledger)
+                        what = f"{bundle_name} in {name}"
+                        self._compared(what, partial(check_bundle_in_ledger, bundle, completed))
+                        self._compared(what, partial(self._note_closing, what, bundle, completed))
                 else:
                     self.report(f"{bundle_name} in {name}", Differences(["not of the same community"]), "")
         for _, wanted in self._of(str):
@@ -2033,6 +2327,28 @@ class Run:
             differences = Differences([] if found_at else ["no entry of the given ledgers has this hash"])
             summary = ", ".join(f"entry {entry.revision} of {name}" for name, entry in found_at)
             self.report(wanted, differences, summary)
+
+    def _note_closing(self, what: str, bundle: Bundle, ledger: Ledger) -> tuple[Differences, str]:
+        if unsure := unsure_of_closing(bundle, ledger):
+            _say(
+                f"NOTE {what}: {unsure} closed entries that are not in this final result are from the hour of its "
+                "closing and may be from before it; the receipts of those who voted then would show"
+            )
+        return Differences(), ""
+
+    def _casters(self) -> None:
+        """Look whether receipts and ledgers name one ballot for two members."""
+        entries = [(name, entry) for name, ledger in self._of(Ledger) for entry in ledger.entries]
+        receipts = [(name, receipt.entry) for name, receipt in self._of(Receipt)]
+        self._compared("pseudonyms", lambda: (check_pseudonyms([*entries, *receipts]), ""))
+        ballots: dict[str, str] = {}
+        for name, entry in receipts:
+            if entry.opened is None:
+                continue
+            content = entry.opened["content"]
+            first = ballots.setdefault(f"{content.get('community')} {content['subject']}", name)
+            if first != name:
+                _say(f"NOTE {first} and {name} are for one ballot, which is counted once: are they one person's?")
 
     def _is_long_enough(self, ledger: Ledger, bundle: Bundle) -> bool:
         """Whether a ledger reaches as far as a result; an older one need not where another does."""

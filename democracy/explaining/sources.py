@@ -52,6 +52,9 @@ def members_under_pseudonyms(decisions: Sequence[Decision]) -> dict[int, frozens
     wrote = Ballot.objects.filter(decision__in=decisions, is_anonymous=False, membership__is_anonymous=True)
     for decision, member in wrote.values_list("decision", "membership"):
         found[decision].discard(member)
+    unnamed = Ballot.objects.filter(decision__in=decisions, is_anonymous=True)
+    for decision, member in unnamed.values_list("decision", "membership"):
+        found[decision].add(member)
     for decision, member in staged.exclude(access.named_ballots()).values_list("decision", "membership"):
         found[decision].add(member)
     return {decision: frozenset(hidden) for decision, hidden in found.items()}

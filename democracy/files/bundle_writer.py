@@ -24,13 +24,23 @@ from accounts.errors import DomainError
 from democracy import access, ledger
 from democracy.files.bundle_reader import FORMAT, VERSION
 from democracy.ledger import checkpoints, contents, signing
-from democracy.ledger.canonical import canonical, written_time
-from democracy.models import Ballot, Decision, DecisionSnapshot, Following, LedgerEntry, Membership, StagedBallot
+from democracy.ledger.canonical import canonical
+from democracy.ledger.pseudonyms import pseudonym_id
+from democracy.models import (
+    Ballot,
+    Community,
+    Decision,
+    DecisionSnapshot,
+    Following,
+    LedgerEntry,
+    Membership,
+    StagedBallot,
+)
 from democracy.models.packed import TAGS_TEXT, tag_set, unpack
 from democracy.models.results import DecisionResult
-from democracy.reading.receipts import pseudonym_id
-from democracy.recalculation.inputs import CommunityInputs, DecisionInputs, inputs_at
+from democracy.recalculation.inputs import CommunityInputs, inputs_at
 
+Kind = LedgerEntry.Kind
 # Kind, packed microstars and tags.
 StagedRow: TypeAlias = tuple[str, bytes, frozenset[str]]
 Staged: TypeAlias = Mapping[int, StagedRow]
@@ -97,11 +107,7 @@ def _export(decision_id: int) -> tuple[dict[str, Any], int]:
         "exported_at": timezone.now().isoformat(),
         "ledger": {"revision": revision, "hash": hash},
         "checkpoint": checkpoints.content(checkpoints.signed(decision.community_id, revision, hash, timezone.now())),
-        "community": {
-            "name": decision.community.name,
-            "description": decision.community.description,
-            "visibility": decision.community.visibility,
-        },
+        "community": _community(decision.community, revision),
         "members": _members(decision, members, names),
         "ledger_members": _ledger_members(members, names),
         "followings": _following_rows(decision.community_id, inputs, members, names),
@@ -118,6 +124,13 @@ def _calling_off_revision(decision: Decision) -> int:
     return int(entries.aggregate(last=Max("revision"))["last"] or 0)
 
 
+def _community(community: Community, revision: int) -> dict[str, Any]:
+    """The name, description and visibility of the community at that revision, as the ledger has them."""
+    then = ledger.contents_of_kind_at(community.pk, revision, Kind.COMMUNITY).get(contents.COMMUNITY_SUBJECT)
+    content = then or contents.community_content(community)
+    return {key: content[key] for key in ("name", "description", "visibility")}
+
+
 def _snapshot(decision: Decision) -> DecisionSnapshot | None:
     """The stored result; None of a decision that was called off. Raises NothingToExport."""
     if decision.status == Decision.Status.CALLED_OFF:
@@ -126,7 +139,7 @@ def _snapshot(decision: Decision) -> DecisionSnapshot | None:
         return None
     if decision.status == Decision.Status.DRAFT:
         raise NothingToExport("A draft has no result yet.")
-    if not access.shows_ballots(decision):
+    if access.hides_ballots(decision):
         raise NothingToExport("The ballots of this decision are shown after voting has closed, and exported then.")
     snapshot = DecisionSnapshot.objects.filter(decision=decision).first()
     is_closed = decision.status == Decision.Status.CLOSED
@@ -160,14 +173,16 @@ def _member_ids(decision: Decision, members: Members) -> dict[int, str]:
         pk: pseudonym_id(decision.pk, pk, kind=member.kind) if member.is_hidden else member.file_id or str(pk)
         for pk, member in members.items()
     }
-    # Those with an id of their own keep it; another that would be the same gets a longer one.
-    return _all_different(wanted, first=[pk for pk, member in members.items() if member.file_id])
+    # A pseudonym stays what receipts say that it is, and an id that came with a file what it was there; another that
+    # would be the same gets a longer one.
+    hidden = sorted(pk for pk, member in members.items() if member.is_hidden)
+    return _all_different(wanted, first=[*hidden, *sorted(pk for pk, member in members.items() if member.file_id)])
 
 
 def _all_different(wanted: Mapping[int, str], *, first: Iterable[int]) -> dict[int, str]:
     names: dict[int, str] = {}
     used: set[str] = set()
-    for pk in [*sorted(first), *sorted(wanted)]:
+    for pk in [*first, *sorted(wanted)]:
         if pk not in names:
             name = wanted[pk]
             while name in used:
@@ -257,7 +272,8 @@ def _decision(
     names: Mapping[int, str],
 ) -> dict[str, Any]:
     choices = list(decision.choices.all())
-    ids = _all_different({c.pk: c.file_id or str(c.pk) for c in choices}, first=[c.pk for c in choices if c.file_id])
+    with_ids = sorted(c.pk for c in choices if c.file_id)
+    ids = _all_different({c.pk: c.file_id or str(c.pk) for c in choices}, first=with_ids)
     columns = [ids[choice] for choice in inputs.decisions[decision.pk].choices]
     asked = [
         {
@@ -270,9 +286,7 @@ def _decision(
     ]
     question = {
         "ledger_ids": {"decision": decision.pk, "choices": {ids[choice.pk]: choice.pk for choice in choices}},
-        "title": decision.title,
-        "description": decision.description,
-        "clarifications": [{"at": written_time(one.at), "text": one.text} for one in decision.clarifications.all()],
+        **_wording(decision, inputs.revision),
         # Lots that came with a file have no seed.
         **({"lot_seed": decision.lot_seed} if decision.lot_seed else {}),
     }
@@ -290,13 +304,21 @@ def _decision(
         "closes_at": decision.closes_at.isoformat(),
         "choices": iter(asked),
         "signature": signing.sign(b"crowdvote-question " + canonical(signed)),
-        "ballots": _ballots(decision, inputs.decisions[decision.pk], members, columns, names),
+        "ballots": _ballots(decision, inputs, members, columns, names),
         "result": None
         if snapshot is None
         else _result(snapshot.read_result(), ids)
         | {"revision": decision.calculated_revision, "final": snapshot.is_final},
         "staged": _staged_rows(staged, members, _given(inputs, members, staged), columns, names),
     }
+
+
+def _wording(decision: Decision, revision: int) -> dict[str, Any]:
+    """The question as it stood at that revision. A clarification makes no result stale, so one may be newer."""
+    content = contents.decision_content(decision)
+    then = ledger.contents_of_kind_at(decision.community_id, revision, Kind.DECISION, decision=decision.pk)
+    content = then.get(contents.decision_subject(decision.pk)) or content
+    return {key: content[key] for key in ("title", "description", "clarifications")}
 
 
 def _staged_rows(
@@ -319,15 +341,15 @@ def _staged_rows(
 
 def _ballots(
     decision: Decision,
-    inputs: DecisionInputs,
+    inputs: CommunityInputs,
     members: Members,
     columns: list[str],
     names: Mapping[int, str],
 ) -> Iterator[dict[str, Any]]:
-    commented = Ballot.objects.filter(decision=decision, is_anonymous=False).exclude(comment="")
-    comments = dict(commented.values_list("membership_id", "comment"))
-    for pk in sorted(inputs.ballots.keys() & members.keys(), key=names.__getitem__):
-        ballot = inputs.ballots[pk]
+    comments = _comments(decision, inputs.revision)
+    cast = inputs.decisions[decision.pk].ballots
+    for pk in sorted(cast.keys() & members.keys(), key=names.__getitem__):
+        ballot = cast[pk]
         row = {
             "member": names[pk],
             # All of them: a ballot that gives every choice no star is a ballot, not an abstention.
@@ -335,9 +357,19 @@ def _ballots(
             "tags": sorted(ballot.tags),
             "abstain": ballot.abstain,
         }
-        if pk in comments and not members[pk].is_hidden:
+        if comments.get(pk) and not members[pk].is_hidden:
             row["comment"] = comments[pk]
         yield row
+
+
+def _comments(decision: Decision, revision: int) -> dict[int, str]:
+    """The comments on named ballots as they stood at that revision. A comment makes no result stale either."""
+    named = Ballot.objects.filter(decision=decision, is_anonymous=False)
+    comments = dict(named.exclude(comment="").values_list("membership_id", "comment"))
+    then = ledger.contents_of_kind_at(decision.community_id, revision, Kind.BALLOT, decision=decision.pk)
+    for subject, content in then.items():
+        comments[int(subject.rpartition(":")[2])] = content["comment"] if content else ""
+    return comments
 
 
 def _result(stored: DecisionResult, ids: Mapping[int, str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from democracy.ledger.changes import Change, Content
 from democracy.ledger.entries import (
     ballots_withdrawn,
     contents_at,
+    contents_of_kind_at,
     entries_after,
     hash_at,
     newest_entry,
@@ -24,6 +25,7 @@ __all__ = [
     "commitment",
     "committed",
     "contents_at",
+    "contents_of_kind_at",
     "entries_after",
     "entry_content",
     "faults",

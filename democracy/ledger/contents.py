@@ -15,6 +15,7 @@ from django.db.models import Model, QuerySet
 
 from democracy.ledger.canonical import written_time
 from democracy.ledger.changes import Change, Content
+from democracy.ledger.pseudonyms import pseudonym_id
 from democracy.models import (
     REMINDER_HOURS,
     Application,
@@ -273,8 +274,12 @@ def ballot_subject(decision_id: int, membership_id: int) -> str:
 
 
 def ballot_content(ballot: Ballot, stars: Mapping[int, int]) -> dict[str, Any]:
-    """A ballot's content. `stars`: by choice id, without unrated choices."""
-    return {
+    """A ballot's content. `stars`: by choice id, without unrated choices.
+
+    An anonymous ballot's content names its pseudonym, so that the commitment, and with it the receipt, is bound to one
+    ballot in the bundle. Nobody but its caster opens it.
+    """
+    content = {
         "stars": {str(choice): count for choice, count in sorted(stars.items())},
         "tags": ballot.tags,
         "abstain": ballot.abstain,
@@ -282,6 +287,9 @@ def ballot_content(ballot: Ballot, stars: Mapping[int, int]) -> dict[str, Any]:
         "anonymous": ballot.is_anonymous,
         "cast": _time(ballot.cast_at),
     }
+    if ballot.is_anonymous:
+        content["pseudonym"] = pseudonym_id(ballot.decision_id, ballot.membership_id)
+    return content
 
 
 def stored_ballot_content(ballot: Ballot) -> dict[str, Any]:

@@ -54,7 +54,21 @@ def revision_before(community_id: int, time: datetime) -> int:
 
 def contents_at(community_id: int, revision: int) -> dict[str, Content]:
     """The contents at `revision` of all subjects that changed after it. Other subjects are as they were."""
+    return _oldest((entry.subject, entry.before) for entry in entries_after(community_id, revision))
+
+
+def contents_of_kind_at(
+    community_id: int, revision: int, kind: LedgerEntry.Kind, *, decision: int | None = None
+) -> dict[str, Content]:
+    """`contents_at`, for the subjects of one kind alone; `decision`: and of one decision."""
+    later = LedgerEntry.objects.filter(
+        community=community_id, revision__gt=revision, kind=kind, **{"decision": decision} if decision else {}
+    )
+    return _oldest(later.order_by("revision").values_list("subject", "before"))
+
+
+def _oldest(befores: Iterable[tuple[str, Content]]) -> dict[str, Content]:
     contents: dict[str, Content] = {}
-    for entry in entries_after(community_id, revision):
-        contents.setdefault(entry.subject, entry.before)
+    for subject, before in befores:
+        contents.setdefault(subject, before)
     return contents

@@ -14,7 +14,7 @@ from democracy.access import Viewer
 from democracy.errors import NoBallot
 from democracy.ledger import GENESIS, checkpoints, contents, signing
 from democracy.ledger.canonical import written_time
-from democracy.models import Ballot, Checkpoint, Community, Decision, LedgerEntry, StagedBallot
+from democracy.models import Ballot, Checkpoint, Community, Decision, LedgerEntry
 from democracy.reading import ledger_feed
 from democracy.reading.disclosure import Disclosure, is_anonymous
 
@@ -64,7 +64,7 @@ def _hashes_before(entries: Sequence[LedgerEntry]) -> dict[tuple[int, int], str]
 
 def _file(receipt: Receipt, previous_hash: str, checkpoint: dict[str, Any]) -> dict[str, Any]:
     entry = receipt.entry
-    row = {
+    return {
         "format": RECEIPT,
         "version": VERSION,
         "revision": entry.revision,
@@ -74,14 +74,6 @@ def _file(receipt: Receipt, previous_hash: str, checkpoint: dict[str, Any]) -> d
         **ledger_feed.opened(entry),
         "checkpoint": checkpoint,
     }
-    if entry.decision_id and entry.membership_id and receipt.is_anonymous:
-        row["pseudonym"] = pseudonym_id(entry.decision_id, entry.membership_id)
-    return row
-
-
-def pseudonym_id(decision_id: int, membership_id: int, *, kind: str = StagedBallot.Kind.CAST) -> str:
-    """The id of somebody under a pseudonym in a decision's bundle."""
-    return access.pseudonym(decision_id, membership_id, kind=kind).lower().replace(" ", "-")
 
 
 def own_receipts(viewer: Viewer, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Receipt]:

@@ -414,6 +414,7 @@ _PARTS = {
     "abstain": "Abstains",
     "comment": "Comment",
     "cast": "Cast",
+    "pseudonym": "Pseudonym",
     "requested": "Asked for",
     "reason": "Reason",
     "stand_in": "Stands in its place",

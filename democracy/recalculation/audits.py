@@ -38,11 +38,14 @@ from democracy.models.packed import TAGS_TEXT, tag_set
 from democracy.models.results import DecisionResult
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
 from democracy.recalculation.staging import kinds_of, staged_under_pseudonyms
-from democracy.recalculation.storing import NO_BALLOT, counts_cast_alone, is_due, rows_of
+from democracy.recalculation.steps import counts_in_steps, result_in_steps
+from democracy.recalculation.storing import NO_BALLOT, is_due, rows_of
 from graph import Calculation, DelegationGraph
 
 Kind = LedgerEntry.Kind
 _ROWS = 2_000
+# No table has it, and an auditor need not have the key: with another one, the site makes other pseudonyms.
+_FROM_THE_SECRET_KEY = {"pseudonym"}
 
 
 def faults(community: Community, *, keys: Iterable[str] = ()) -> Iterator[str]:
@@ -115,15 +118,20 @@ def _replay_faults(community: Community) -> Iterator[str]:
     """Compare the tables with the ledger's last contents."""
     entries = LedgerEntry.objects.filter(community=community).exclude(kind=Kind.RECALCULATION).order_by("revision")
     recorded: dict[str, Content] = dict(entries.values_list("subject", "after").iterator(_ROWS))
+    pseudonyms: dict[tuple[str, str], str] = {}
     for subject, present in _present(community):
         said = recorded.pop(subject, None)
         if said is None:
             yield f"{_named(subject)} stands in the tables and not in the ledger"
             continue
         # Keys that came with a later version are not in older entries; some are there only where they say something.
-        keys = dict.fromkeys((*said, *contents.SAID_WHERE_SO))
+        keys = [key for key in dict.fromkeys((*said, *contents.SAID_WHERE_SO)) if key not in _FROM_THE_SECRET_KEY]
         if differing := [key for key in keys if present.get(key) != said.get(key)]:
             yield f"{_named(subject)} is not as the ledger says: {', '.join(differing)}"
+        if pseudonym := said.get("pseudonym"):
+            first = pseudonyms.setdefault((subject.rpartition(":")[0], pseudonym), subject)
+            if first != subject:
+                yield f"{_named(subject)} was recorded under the pseudonym of {_named(first)}"
     for subject, content in recorded.items():
         if content is not None:
             yield f"{_named(subject)} stands in the ledger and not in the tables"
@@ -292,8 +300,11 @@ class _Walk:
                 yield f"the newest result of decision {decision.pk} is missing"
 
     def _result(self, decision: Decision, calculation: Calculation, *, final: bool) -> DecisionResult:
-        result = calculation.cast_result() if counts_cast_alone(decision, final=final) else calculation.result
-        return DecisionResult.of(result, self.inputs.decisions[decision.pk].choices)
+        one, result = self.inputs.decisions[decision.pk], calculation.result
+        if counts_in_steps(decision, final=final):
+            members, revision = self.inputs.members, self.inputs.revision
+            result = result_in_steps(self.community.pk, decision.pk, one, members, revision)
+        return DecisionResult.of(result, one.choices)
 
     def _calculated(self, graph: DelegationGraph, decision_id: int) -> Calculation:
         one = self.inputs.decisions[decision_id]

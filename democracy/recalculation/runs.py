@@ -21,7 +21,8 @@ from democracy.recalculation import measuring
 from democracy.recalculation.claims import Claim, ClaimLost
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import StageBallots, StagedDecision
-from democracy.recalculation.storing import counts_cast_alone, record_failure, store
+from democracy.recalculation.steps import counts_in_steps
+from democracy.recalculation.storing import record_failure, store
 
 logger = logging.getLogger(__name__)
 
@@ -138,8 +139,8 @@ def _stage(stage: StageBallots, community_id: int, stale: list[Decision]) -> lis
     now = clock.now()
     closed = {pk for pk, decision in by_id.items() if decision.closes_at is not None and decision.closes_at <= now}
     live = staleness.live_decisions(community_id, now).values_list("pk", flat=True)
-    cast_alone = {pk for pk, decision in by_id.items() if counts_cast_alone(decision, final=False)}
-    taken = stage.process(by_id.keys() - closed, live=live, cast_alone=cast_alone)
+    in_steps = {pk for pk, decision in by_id.items() if counts_in_steps(decision, final=False)}
+    taken = stage.process(by_id.keys() - closed, live=live, in_steps=in_steps)
     staged = [_Staged(by_id[pk], one, final=False) for pk, one in taken]
     return staged + [_Staged(by_id[pk], stage.final(by_id[pk]), final=True) for pk in sorted(closed)]
 

@@ -19,6 +19,7 @@ from democracy.models import Decision, LedgerEntry
 from democracy.models import StagedBallot as StoredBallot
 from democracy.recalculation import inputs
 from democracy.recalculation.inputs import DecisionInputs, Pair
+from democracy.recalculation.steps import result_in_steps
 from graph import (
     Calculation,
     CastBallot,
@@ -237,10 +238,10 @@ class LoadedCommunity:
             self.changed[decision_id] = None if before is None else before | now_changed
         self.graph = graph
 
-    def take(self, decision_id: int, *, cast_alone: bool) -> StagedDecision:
+    def take(self, decision_id: int, *, in_steps: bool) -> StagedDecision:
         """Take what is to be stored of a decision, and begin to collect its changes anew.
 
-        `cast_alone`: the result is that of the cast ballots.
+        `in_steps`: its result is one in steps (`recalculation.steps`).
         """
         assert self.graph is not None
         calculation, changed = self.calculations[decision_id], self.changed[decision_id]
@@ -256,11 +257,16 @@ class LoadedCommunity:
         return StagedDecision(
             self.graph.revision,
             one.choices,
-            calculation.cast_result() if cast_alone else calculation.result,
+            self._result_in_steps(decision_id) if in_steps else calculation.result,
             ballots,
             columns,
             staged_under_pseudonyms(one, self.anonymous, kinds),
         )
+
+    def _result_in_steps(self, decision_id: int) -> Result:
+        assert self.graph is not None
+        members = {member: self.graph.counts(member) for member in self.graph.digraph}
+        return result_in_steps(self.community_id, decision_id, self.inputs[decision_id], members, self.graph.revision)
 
     def drop_except(self, decision_ids: Iterable[int]) -> None:
         """Drop the calculations of all other decisions."""
@@ -303,19 +309,19 @@ class StageBallots:
         self._community = _loaded(community_id)
 
     def process(
-        self, decision_ids: Iterable[int], *, live: Iterable[int], cast_alone: Container[int] = ()
+        self, decision_ids: Iterable[int], *, live: Iterable[int], in_steps: Container[int] = ()
     ) -> list[tuple[int, StagedDecision]]:
         """Stage these decisions at the newest revision, and return them in order of id.
 
-        `live`: the decisions whose calculations are kept; all others are dropped. `cast_alone`: those whose results
-        count the cast ballots alone.
+        `live`: the decisions whose calculations are kept; all others are dropped. `in_steps`: those whose results are
+        in steps (`recalculation.steps`).
         """
         wanted = sorted(decision_ids)
         with self._community.lock:
             self._community.drop_except({*wanted, *live})
             self._community.bring_up_to_date(wanted)
             return [
-                (pk, self._community.take(pk, cast_alone=pk in cast_alone))
+                (pk, self._community.take(pk, in_steps=pk in in_steps))
                 for pk in wanted
                 if pk in self._community.calculations
             ]

@@ -99,14 +99,6 @@ def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -
     )
 
 
-def counts_cast_alone(decision: Decision, *, final: bool) -> bool:
-    """True where a result leaves inherited ballots out: an interim one of a BATCHED decision.
-
-    Whoever follows somebody, casts a ballot and withdraws it would else move the total by a ballot that is hidden.
-    """
-    return decision.results_visibility == Decision.Visibility.BATCHED and not final
-
-
 def is_due(decision: Decision, shown: DecisionSnapshot | None, revision: int, result: DecisionResult) -> bool:
     """True where an interim result is to be published: it differs from the last one, and the visibility allows it.
 

@@ -254,7 +254,7 @@ class TestFinality:
     def closing_soon(self, scene) -> Decision:
         community, members, _ = scene
         return factories.decision(
-            community, members["manager"].user, closes_at=timezone.now() + timedelta(milliseconds=700)
+            community, members["manager"].user, closes_at=timezone.now() + timedelta(milliseconds=1_500)
         )
 
     def test_a_decision_becomes_final_by_itself_and_stays_so(self, scene):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ import pytest
 from django.urls import reverse
 
 from accounts.api import node_id
-from democracy import errors, eventlog, services
-from democracy.models import Community, DecisionSnapshot
+from accounts.models import User
+from democracy import access, errors, eventlog, services
+from democracy.models import Ballot, Community, DecisionSnapshot, Membership
+from democracy.recalculation import audits
 from democracy.recalculation.storing import record_failure
 from tests.test_privacy import operations, processes, surfaces
 from tests.test_privacy.worlds import HELPERS, HIDDEN, START, Cast, Content, Town, World, committing, world
@@ -153,6 +155,90 @@ def test_what_five_who_work_together_inherit_in_the_end_is_not_in_steps() -> Non
 
 
 # 2
+def moved_by(change: Callable[[World], None], bens: Content | None) -> tuple[list[int], dict[str, int]]:
+    """The difference of two results in steps, between which five change their ballots, and who took part then."""
+    with world(Town("a secret that is long enough for everybody who looks at it", "public")) as one:
+        for who in ("ann", "cleo", "eve", "mia", *HELPERS):
+            one.cast(Cast(who, "batched", BALLOT))
+        if bens is not None:
+            one.cast(Cast("ben", "batched", bens))
+        one.calculate()
+        change(one)
+        for who in ("mia", *HELPERS):
+            one.cast(Cast(who, "batched", Content((1, 1, 1))))
+        one.calculate()
+        first, second = DecisionSnapshot.objects.filter(decision=one.decisions["batched"]).order_by("revision")
+        assert first.result["participation"]["eligible"] == second.result["participation"]["eligible"]
+        assert audits_find_nothing(one)
+        scores = zip(first.result["scores"].values(), second.result["scores"].values(), strict=True)
+        return [after - before for before, after in scores], second.result["participation"]
+
+
+def audits_find_nothing(one: World) -> bool:
+    return list(audits.faults(Community.objects.get(pk=one.community.pk))) == []
+
+
+# 2
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda one: one.do(services.remove_member, "mia", one.members["ben"].pk),
+        lambda one: one.do(services.leave_community, "ben", one.community.pk),
+        lambda one: one.do(services.update_membership, "mia", one.members["ben"].pk, role=Membership.Role.LOBBYIST),
+    ],
+    ids=["removed", "left", "made a lobbyist"],
+)
+def test_no_result_in_steps_moves_by_what_a_manager_does_to_somebody(change: Callable[[World], None]) -> None:
+    one, other, none = (moved_by(change, bens) for bens in (Content((4, 0, 2)), Content((0, 5, 1)), None))
+    assert one == other
+    assert one[0] == none[0]
+    # That ben had voted was told by the first result, and the second says no more.
+    differing = {key: one[1][key] - number for key, number in none[1].items() if one[1][key] != number}
+    assert differing == {"cast": 1, "counted": 1, "none": -1}
+
+
+# 2
+def test_whoever_was_a_lobbyist_when_voting_is_counted_in_steps_once_they_vote_again() -> None:
+    with world(Town("a secret that is long enough for everybody who looks at it", "public")) as one:
+        one.do(services.update_membership, "mia", one.members["ben"].pk, role=Membership.Role.LOBBYIST)
+        for who in ("ben", "ann", "cleo", "eve", "mia", "hal"):
+            one.cast(Cast(who, "batched", BALLOT))
+        one.do(services.update_membership, "mia", one.members["ben"].pk, role=Membership.Role.VOTER)
+
+        def counted() -> int:
+            newest = DecisionSnapshot.objects.filter(decision=one.decisions["batched"]).latest("revision")
+            return newest.read_result().counted
+
+        assert counted() == 5
+        for who in ("ben", "ann", "cleo", "eve", "mia"):
+            one.cast(Cast(who, "batched", Content((1, 1, 1))))
+        one.calculate()
+        assert counted() == 6
+
+
+# 2
+@pytest.mark.parametrize("title", HIDDEN)
+def test_ballots_are_shown_with_the_final_result_and_not_before(town: World, title: str) -> None:
+    for who in ("xena", "yuri"):
+        town.cast(Cast(who, title, BALLOT))
+    town.calculate()
+    decision = town.decisions[title]
+    town.clock.now = decision.closes_at - timedelta(seconds=1)
+    town.cast(Cast("xena", title, None, after=0))
+    town.clock.now = decision.closes_at + timedelta(seconds=1)
+    csv = reverse("decision-csv", args=(town.community.pk, decision.pk))
+    asked = "status ballots(first: 9) { totalCount } tags turnout influence { totalCount }"
+    told = told_of(town, title, "mia", asked)
+    assert (told["status"], told["ballots"], told["tags"], told["influence"]) == ("CLOSED", None, None, None)
+    assert town.client("mia").get(csv).status_code == 404
+    shown = Ballot.objects.filter(access.decisions_that_show_ballots("decision__"), decision=decision)
+    assert not shown.exists()
+    town.calculate()
+    assert told_of(town, title, "mia", asked)["ballots"] is not None
+    assert town.client("mia").get(csv).status_code == 200
+
+
+# 2
 @pytest.mark.parametrize("title", HIDDEN)
 def test_the_end_of_voting_does_not_move_once_it_may_have_been_seen(town: World, title: str) -> None:
     decision = town.decisions[title]
@@ -197,6 +283,26 @@ def test_whom_the_anonymous_follow_is_told_nowhere_though_a_ballot_bears_their_n
         assert [edge["node"]["ballots"] for edge in answers["influence"]["edges"]] == [1.0]
         for edge in answers["ballots"]["edges"]:
             assert all(len(source["path"]) == 1 for source in edge["node"]["sources"] or ())
+
+
+# 4
+def test_no_ballot_cast_under_a_pseudonym_is_explained_by_name_before_it_is_calculated() -> None:
+    with world(Town("a secret that is long enough for everybody who looks at it", "public")) as town:
+        town.do(services.follow, "xena", town.members["ben"].pk)
+        town.cast(Cast("ben", "live", Content((1, 2, 3))))
+        town.calculate()
+        user, community = town.people["xena"], town.community.pk
+        with committing():
+            services.set_anonymity(user, community, anonymous=True, confirmed=True)
+        town.cast(Cast("xena", "live", Content((0, 4, 1))))
+        with committing():
+            services.set_anonymity(user, community, anonymous=False, confirmed=True)
+        key = f"m-{town.members['xena'].pk}"
+        address = reverse("decision-ballot", args=(community, town.decisions["live"].pk, key))
+        assert town.client("eve").get(address).status_code in {403, 404}
+        asked = "ballots(first: 9) { edges { node { voter { name } sources { path { name } } } } }"
+        nodes = [edge["node"] for edge in told_of(town, "live", "eve", asked)["ballots"]["edges"]]
+        assert {node["voter"]["name"]: node["sources"] for node in nodes}["xena"] is None
 
 
 # 5
@@ -275,6 +381,18 @@ def test_the_administration_names_no_anonymous_manager_and_gives_nobodys_address
     assert root.post(xena, fields).status_code == 302
     town.people["xena"].refresh_from_db()
     assert town.people["xena"].email == "xena@example.org"
+
+
+# 6
+def test_the_administrations_own_history_names_no_anonymous_manager(town: World) -> None:
+    services.update_membership(town.people["mia"], town.members["xena"].pk, is_manager=True)
+    User.objects.filter(handle="xena").update(is_staff=True, is_superuser=True)
+    edited = reverse("admin:democracy_community_change", args=[town.community.pk])
+    fields = {"name": "Town", "description": "Another", "visibility": "public", "joining": "open"}
+    assert town.client("xena").post(edited, fields).status_code == 302
+    assert Community.objects.get(pk=town.community.pk).description == "Another"
+    history = reverse("admin:democracy_community_history", args=[town.community.pk])
+    assert "xena" not in town.client("root").get(history).text.lower()
 
 
 # 7

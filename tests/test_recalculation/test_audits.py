@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from democracy import ledger, services
-from democracy.ledger import checkpoints, signing
+from democracy.ledger import checkpoints, contents, signing
 from democracy.management import foreground
 from democracy.models import (
     Application,
@@ -354,6 +354,28 @@ class TestTheWholeLedger:
         found = faults(town)
         assert found
         assert all("contradicts the ledger" in fault for fault in found)
+
+    def test_with_another_secret_key_nothing_is_said_to_be_falsified(self, town: Community, settings: Settings) -> None:
+        """Pseudonyms are made with it, and an auditor of a copy need not have it."""
+        assert LedgerEntry.objects.filter(community=town, after__has_key="pseudonym").exists()
+        settings.SECRET_KEY = "another key, as whoever has the database alone has one"
+        assert faults(town) == []
+
+    def test_two_ballots_recorded_under_one_pseudonym_are_found(
+        self, town: Community, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = LedgerEntry.objects.get(community=town, after__has_key="pseudonym")
+        monkeypatch.setattr(contents, "pseudonym_id", lambda *ids: first.after["pseudonym"])
+        others = Membership.objects.exclude(ballots__decision=first.decision_id)
+        cleo = others.filter(community=town, is_manager=False)[0]
+        services.set_anonymity(cleo.user, town.pk, anonymous=True, confirmed=True)
+        factories.vote(cleo, Decision.objects.get(pk=first.decision_id), Ash=4)
+        calculate(town)
+        ballots = [
+            f"the ballot of membership {pk} in decision {first.decision_id}" for pk in (first.membership_id, cleo.pk)
+        ]
+        (fault,) = faults(town)
+        assert set(fault.split(" was recorded under the pseudonym of ")) == set(ballots)
 
     def test_checkpoints_signed_anew_with_another_key_are_found(self, town: Community, settings: Settings) -> None:
         former = signing.public_key()

@@ -6,23 +6,18 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
 
 from democracy import services
-from democracy.files import bundle_writer
 from democracy.ledger import checkpoints
 from democracy.management import foreground
-from democracy.models import Community, Decision, Membership
-from democracy.reading import receipts
-from democracy.recalculation.staging import forget_everything
-from tests import factories, rules
+from democracy.models import Community, Membership
+from tests import factories
 from tests.rules import Clock
 from tests.test_verify.bundles import bundle, verifier
+from tests.test_verify.desks import Desk, closed, recalculated, rechained
 
 pytestmark = pytest.mark.django_db
 
@@ -63,76 +58,6 @@ def test_signatures_are_those_of_the_standard(key: str, message: str, signature:
     # The same signature with the order of the group added to its scalar is none.
     scalar = int.from_bytes(parts[2][32:], "little") + verifier.ORDER
     assert not verifier.is_signed(parts[0], parts[1], parts[2][:32] + scalar.to_bytes(32, "little"))
-
-
-@dataclass
-class Desk:
-    """An auditor's desk: files by name, and what the command says of them."""
-
-    folder: Path
-    capsys: pytest.CaptureFixture[str]
-    community: Community
-    members: dict[str, Membership]
-    decision: Decision
-    clock: Clock
-    files: dict[str, Any] = field(default_factory=dict)
-    said: str = ""
-
-    def fetch(self, viewer: Any = None, *, name: str = "ledger.jsonl") -> list[dict[str, Any]]:
-        self.community.refresh_from_db()
-        lines = "".join(receipts.ledger_file(viewer or AnonymousUser(), self.community))
-        self.files[name] = [json.loads(line) for line in lines.splitlines()]
-        return self.files[name]
-
-    def export(self, name: str = "bundle.json") -> Any:
-        self.files[name] = json.loads("".join(bundle_writer.export(Decision.objects.get(pk=self.decision.pk))))
-        return self.files[name]
-
-    def receipt(self, handle: str) -> Any:
-        found = receipts.own_receipt(self.members[handle].user, self.decision)
-        self.files[f"{handle}.json"] = found.file
-        return self.files[f"{handle}.json"]
-
-    def check(self, *names: str, files: dict[str, Any] | None = None, more: tuple[str, ...] = ()) -> tuple[int, str]:
-        """The exit code and all that is printed; of all files where none is named."""
-        files = files or self.files
-        paths = []
-        for name in names or files:
-            path = self.folder / name
-            content = files[name]
-            text = "\n".join(map(json.dumps, content)) if isinstance(content, list) else json.dumps(content)
-            path.write_text(text, encoding="utf-8")
-            paths.append(str(path))
-        code = verifier.main([*paths, *more])
-        printed = self.capsys.readouterr()
-        self.said = printed.out + printed.err
-        return code, self.said
-
-
-@pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A public community with named, anonymous and inherited ballots, calculated."""
-    forget_everything()
-    clock = Clock(monkeypatch)
-    community, members = rules.new_community("ada", "ben", "cleo", "dora", "eve")
-    services.update_community(members["manager"].user, community.pk, visibility="public")
-    for handle in ("dora", "eve"):
-        services.set_anonymity(members[handle].user, community.pk, anonymous=True)
-    factories.follow(members["ben"], members["ada"], "parks")
-    factories.follow(members["eve"], members["ada"])
-    decision = factories.decision(community, members["manager"].user)
-    factories.vote(members["ada"], decision, ["parks"], Ash=5, Birch=2)
-    factories.vote(members["cleo"], decision, Cedar=4)
-    factories.vote(members["dora"], decision, Birch=5)
-    services.add_clarification(members["manager"].user, decision.pk, text="Only trees.")
-    clock.advance(minutes=1)
-    assert not foreground.calculate(community.pk, patience=60).failed
-    desk = Desk(tmp_path, capsys, community, members, decision, clock)
-    desk.export()
-    desk.fetch()
-    desk.receipt("ada")
-    desk.receipt("dora")
-    return desk
 
 
 def test_everything_together_agrees_and_says_what_was_compared(desk: Desk) -> None:
@@ -219,7 +144,7 @@ def test_ballots_under_pseudonyms_have_entries(desk: Desk) -> None:
     [row] = [row for row in forged["decisions"][0]["ballots"] if row["member"] == hidden]
     forged["decisions"][0]["ballots"].append({**row, "member": "anonymous-000000000000"})
     code, said = desk.check(files={**desk.files, "bundle.json": forged})
-    assert (code, "2 under pseudonyms, the ledger has 1 entries on such" in said) == (1, True)
+    assert (code, "2 under pseudonyms, by the ledger's entries there are at most 1" in said) == (1, True)
 
 
 def test_no_ballot_is_given_where_nobody_is_anonymous(desk: Desk) -> None:
@@ -264,7 +189,8 @@ def test_a_named_ballot_that_is_given_is_a_mean_of_those_whom_its_owner_may_foll
 def test_a_ballot_under_a_pseudonym_is_a_voters(desk: Desk) -> None:
     """Else it would stand there and not be counted."""
     forged = copy.deepcopy(desk.files["bundle.json"])
-    next(row for row in forged["members"] if row["id"] == desk.files["dora.json"]["pseudonym"])["role"] = "lobbyist"
+    pseudonym = desk.files["dora.json"]["content"]["after"]["pseudonym"]
+    next(row for row in forged["members"] if row["id"] == pseudonym)["role"] = "lobbyist"
     recalculated(forged)
     code, said = desk.check("dora.json", "bundle.json", files={**desk.files, "bundle.json": forged})
     assert (code, "is no voter under a pseudonym" in said, "is counted there" in said) == (1, True, False), said
@@ -349,15 +275,6 @@ def test_another_question_other_choices_and_other_lots_are_found(desk: Desk, for
     else:
         code, said = desk.check("bundle.json", files=files)
     assert code in {1, 2}, said
-
-
-def recalculated(bundle: Any) -> None:
-    """Let the file say what its own inputs give: only the ledger can tell."""
-    read = verifier.read_bundle(json.dumps(bundle))
-    calculated = verifier.calculate(read, read.decisions[0])
-    given = [row for row in bundle["decisions"][0]["staged"] if "given" in row]
-    rows = {row["member"]: row for row in calculated["staged"]} | {row["member"]: row for row in given}
-    bundle["decisions"][0] |= {"result": calculated["result"], "staged": list(rows.values())}
 
 
 def other_stars(bundle: Any) -> None:
@@ -491,17 +408,6 @@ def test_every_changed_part_of_a_ledger_file_is_found(desk: Desk) -> None:
     assert {name for name, change in changes.items() if forged(change) == 0} == set()
 
 
-def rechained(rows: list[Any]) -> None:
-    """Forge without the key: the chain fits, the checkpoint doesn't."""
-    previous = verifier.GENESIS
-    for number, row in enumerate(rows[1:], start=1):
-        if "salt" in row:
-            row["commitment"] = verifier.commitment({key: row[key] for key in ("salt", "content", "time")})
-        row["revision"] = number
-        previous = row["hash"] = verifier.chain_hash(previous, number, row["commitment"])
-    rows[0]["checkpoint"] |= {"revision": len(rows) - 1, "hash": previous}
-
-
 def test_a_ledger_written_anew_needs_the_key_and_then_contradicts_what_others_keep(desk: Desk) -> None:
     files = copy.deepcopy(desk.files)
     rows = files["ledger.jsonl"]
@@ -550,12 +456,6 @@ def test_managers_whose_ledger_names_the_anonymous_find_the_same(desk: Desk) -> 
     desk.fetch(desk.members["manager"].user)
     code, said = desk.check()
     assert (code, "named ballots are the ledger's" in said) == (0, True), said
-
-
-def closed(row: dict[str, Any]) -> dict[str, Any]:
-    """An entry as somebody gives it who hides what it says."""
-    told = {"kind": "ballot", "hour": row["time"][:14] + "00:00.000000+00:00", "decision": row["content"]["decision"]}
-    return {key: row[key] for key in ("revision", "commitment", "hash")} | told
 
 
 def close_ballots_of(rows: list[Any], member: Membership) -> None:
@@ -625,7 +525,7 @@ def test_a_receipt_that_is_not_the_ledgers_or_not_counted_is_found(desk: Desk) -
     code, said = desk.check("ada.json", "bundle.json", files=files)
     assert (code, "the ballot is newer than this result" in said) == (0, True)
     files = copy.deepcopy(desk.files)
-    pseudonym = files["dora.json"]["pseudonym"]
+    pseudonym = files["dora.json"]["content"]["after"]["pseudonym"]
     ballot = next(row for row in files["bundle.json"]["decisions"][0]["ballots"] if row["member"] == pseudonym)
     ballot["stars"] = {choice: 5 - stars for choice, stars in ballot["stars"].items()}
     recalculated(files["bundle.json"])
@@ -738,3 +638,22 @@ def test_what_is_no_ledger_is_refused_with_the_line(desk: Desk, line: str) -> No
     path.write_text(json.dumps(desk.files["ledger.jsonl"][0]) + "\n" + line, encoding="utf-8")
     assert verifier.main([str(path)]) == 2
     assert "line 2" in desk.capsys.readouterr().err
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+def test_whoever_has_become_anonymous_since_makes_nothing_differ_for_any_reader(desk: Desk, closed: bool) -> None:
+    cleo = desk.members["cleo"]
+    factories.follow(cleo, desk.members["ben"], "secret")
+    factories.follow(desk.members["ada"], cleo, "secret")
+    if closed:
+        assert desk.decision.closes_at is not None
+        desk.clock.set(desk.decision.closes_at)
+    desk.clock.advance(minutes=1)
+    assert not foreground.calculate(desk.community.pk, patience=60).failed
+    services.set_anonymity(cleo.user, desk.community.pk, anonymous=True, confirmed=True)
+    desk.clock.advance(minutes=1)
+    assert not foreground.calculate(desk.community.pk, patience=60).failed
+    desk.export()
+    for reader in (None, *(desk.members[handle].user for handle in ("manager", "ben", "cleo"))):
+        desk.fetch(reader)
+        assert desk.check("bundle.json", "ledger.jsonl")[0] == 0, desk.said
