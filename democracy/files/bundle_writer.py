@@ -135,7 +135,7 @@ def _community(community: Community, revision: int) -> dict[str, Any]:
 
 
 def _moderated(community_id: int) -> set[str]:
-    """The subjects with a text that an operator has hidden: of these a file has the words of today, never older ones."""
+    """The subjects with a text that an operator has hidden: a file has their words of today, never older ones."""
     return set(Moderation.objects.filter(community=community_id).values_list("subject", flat=True))
 
 
