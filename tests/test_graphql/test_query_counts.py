@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable
 
 import pytest
 from django.db import connection
@@ -40,11 +41,14 @@ class Scene:
         return len(captured)
 
 
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Scene:
+    return Scene()
+
+
 @pytest.fixture
-def scene() -> Iterator[Scene]:
-    forget_everything()
-    yield Scene()
-    forget_everything()
+def scene(written: Scene, db: None) -> Scene:
+    return copy.deepcopy(written)
 
 
 def more_communities(scene: Scene, number: int) -> None:
