@@ -12,5 +12,6 @@ them. The two collections have to be the same, pseudonyms renamed.
     transcripts     the collections in one form, and their first difference in words
     test_two_worlds the law
     test_told       what is told of things that nobody may know of, and to voters of what others will see
-    test_breaks     ways in which it was once broken, each by itself; in test_breaks_of_names nobody is anonymous at first
+    test_breaks     ways in which it was once broken, each by itself
+    test_breaks_of_names  the same, where nobody is anonymous at first
 """
