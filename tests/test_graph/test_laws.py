@@ -17,7 +17,7 @@ from tests.test_graph.reference import Community, Reference, calculate, particip
 from tests.test_graph.strategies import CHOICES, LOTS, build, communities, events
 
 Setting = tuple[Community, dict[Member, CastBallot]]
-laws = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+laws = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 def staged(calculation: Calculation) -> dict[Member, StagedBallot]:

@@ -44,7 +44,10 @@ def lengths(form: Callable[[int], Shape]) -> list[int]:
     if os.environ.get("EVERY_LENGTH"):
         return list(every)
     crossing = {threshold + off for threshold in THRESHOLDS for off in (-1, 0, 1)}
-    return [length for length in every if length < 5 or crossing & {length, len(form(length).shares)}]
+    # From two on, each step of length adds as many members: shares of every length would have to be calculated.
+    two, three = (len(form(length).shares) for length in (2, 3))
+    members = {length: two + (length - 2) * (three - two) for length in every}
+    return [length for length in every if length < 5 or crossing & {length, members[length]}]
 
 
 TURNED = {FIVE: CastBallot((0, 5)), NONE: CastBallot((5, 0))}

@@ -4,6 +4,7 @@ page that holds what they were at.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -75,9 +76,14 @@ class Town:
         return urlsplit(wanted).path, "was not saved" in text(page)
 
 
-@pytest.fixture
-def town() -> Town:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Town:
     return Town()
+
+
+@pytest.fixture
+def town(written: Town, db: None) -> Town:
+    return copy.deepcopy(written)
 
 
 def is_page(name: str) -> bool:
