@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
+from tests.test_browser.crawling import enter
+
 
 async def run(page: Page, operation: str) -> None:
     """Replace the editor's content with an operation without a name, and run it."""
@@ -66,8 +68,7 @@ OPEN_DECISION = """
 
 async def test_a_query_a_mutation_and_a_subscription_work_together(page: Page) -> None:
     """A vote cast in one GraphiQL appears in another that watches the decision."""
-    await page.goto("/")
-    await page.get_by_role("region", name="Try the demo").get_by_role("button").first.click()
+    await enter(page, "Amara")
     answer = await page.request.get("/graphql/", params={"query": OPEN_DECISION})
     (community,) = (await answer.json())["data"]["communities"]["edges"]
     decisions = [edge["node"] for edge in community["node"]["decisions"]["edges"]]
