@@ -74,7 +74,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended, and what it said until then, without the space around."""
+    """The end of a program, and what it said until then, without the space around."""
 
     code: int | None
     output: str
