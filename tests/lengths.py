@@ -1,4 +1,4 @@
-"""How often tests try what they draw by chance: less in each run, more often in the long form (`make lengths`)."""
+"""Numbers of tries of what tests draw by chance: small in each run, larger in the long form (`make lengths`)."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of a program, and what it said until then, without the space around."""
+    """An ended program: its exit code, and what it said without the space around."""
 
     code: int | None
     output: str
