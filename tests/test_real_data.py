@@ -148,7 +148,7 @@ def assert_one_vote_changed_by_graphql_reaches_a_subscriber_and_equals_a_calcula
                 await asyncio.to_thread(vote)
         raise AssertionError("the subscription ended")
 
-    revisions = asyncio.run(asyncio.wait_for(watch(), 60))
+    revisions = asyncio.run(asyncio.wait_for(watch(), 150))
     after = DecisionSnapshot.objects.filter(decision=decision).first()
     assert revisions == [before.revision, after.revision]
     assert after.result != before.result
