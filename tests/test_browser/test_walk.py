@@ -12,7 +12,7 @@ from itertools import count
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Error, Page, expect
 
 from tests.test_browser.axe import findings
 from tests.test_browser.conftest import Server, Witness
@@ -50,7 +50,13 @@ class Person:
     found: list[str] = field(default_factory=list)
 
     async def go(self, address: str) -> None:
-        await self.page.goto(address)
+        try:
+            await self.page.goto(address)
+        except Error as error:
+            # The open page was just loading itself anew.
+            if "ERR_ABORTED" not in str(error):
+                raise
+            await self.page.goto(address)
         await self.look_around()
 
     async def press(self, name: str | re.Pattern[str], *, within: str = "main") -> None:
