@@ -1,9 +1,9 @@
 """The engine: staging, tally and explanation of ballots on a delegation graph. Pure; no Django."""
 
-from graph.calculation import Calculation, count_cast
+from graph.calculation import Calculation
 from graph.delegation import DelegationGraph
 from graph.margin import Margin, margin_bounds, margin_of_victory
-from graph.tally import Totals, star, tally
+from graph.tally import Totals, count_cast, star, tally
 from graph.values import (
     FIVE_STARS,
     RULES,

@@ -21,7 +21,6 @@ from graph.staged_ballots import Published, StagedBallots, changed_rows, with_ba
 from graph.staging import CAST, INHERITED, KIND_NAMES, Staging, stage
 from graph.tally import Totals, star, tally
 from graph.values import (
-    STAR,
     CastBallot,
     FollowingRemoved,
     FollowingSet,
@@ -363,28 +362,6 @@ class Calculation:
         if member in self._ballots or member in self._urn:
             return None
         return active_followees(self.graph, self._staged, member)
-
-
-def count_cast(ballots: Sequence[CastBallot], lots: Sequence[int], *, eligible: int) -> Result:
-    """Count these ballots alone, as if nobody inherited.
-
-    Parameters
-    ----------
-    ballots : sequence of CastBallot
-        All of them are counted; none is an abstention.
-    lots : sequence of int
-        The lot number of each choice; the order is that of the stars on the ballots.
-    eligible : int
-        The number of voters, at least that of the ballots.
-
-    Returns
-    -------
-    Result
-    """
-    stars = np.array([ballot.stars for ballot in ballots], dtype=np.int32).reshape(len(ballots), len(lots))
-    number = len(ballots)
-    participation = Participation(eligible, number, 0, 0, eligible - number, 0, number)
-    return star(tally(stars * np.int32(STAR)), lots, participation)
 
 
 def _check(member: Member, ballot: CastBallot, choices: int) -> None:

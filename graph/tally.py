@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from graph.values import FIVE_STARS, RULES, Participation, Result, TieBreak
+from graph.values import FIVE_STARS, RULES, STAR, CastBallot, Participation, Result, TieBreak
 
 # Rows per block: ten int32 columns of this length stay in the second-level cache while every pair is compared.
 _BLOCK = 1 << 14
@@ -174,6 +174,28 @@ def star(totals: Totals, lots: Sequence[int], participation: Participation | Non
         participation=participation,
         reason=reason,
     )
+
+
+def count_cast(ballots: Sequence[CastBallot], lots: Sequence[int], *, eligible: int) -> Result:
+    """Count these ballots alone, as if nobody inherited.
+
+    Parameters
+    ----------
+    ballots : sequence of CastBallot
+        All of them are counted; none is an abstention.
+    lots : sequence of int
+        The lot number of each choice; the order is that of the stars on the ballots.
+    eligible : int
+        The number of voters, at least that of the ballots.
+
+    Returns
+    -------
+    Result
+    """
+    stars = np.array([ballot.stars for ballot in ballots], dtype=np.int32).reshape(len(ballots), len(lots))
+    number = len(ballots)
+    participation = Participation(eligible, number, 0, 0, eligible - number, 0, number)
+    return star(tally(stars * np.int32(STAR)), lots, participation)
 
 
 def _finalists(totals: Totals, lots: Sequence[int], used: list[TieBreak]) -> tuple[int, int]:

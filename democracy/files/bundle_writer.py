@@ -23,25 +23,15 @@ from django.utils import timezone
 from accounts.errors import DomainError
 from democracy import access, ledger
 from democracy.files.bundle_reader import FORMAT, VERSION
+from democracy.files.bundle_wording import comments_at, community_at, question_at
 from democracy.ledger import checkpoints, contents, signing
 from democracy.ledger.canonical import canonical
 from democracy.ledger.pseudonyms import pseudonym_id
-from democracy.models import (
-    Ballot,
-    Community,
-    Decision,
-    DecisionSnapshot,
-    Following,
-    LedgerEntry,
-    Membership,
-    Moderation,
-    StagedBallot,
-)
+from democracy.models import Decision, DecisionSnapshot, Following, LedgerEntry, Membership, StagedBallot
 from democracy.models.packed import TAGS_TEXT, tag_set, unpack
 from democracy.models.results import DecisionResult
 from democracy.recalculation.inputs import CommunityInputs, inputs_at
 
-Kind = LedgerEntry.Kind
 # Kind, packed microstars and tags.
 StagedRow: TypeAlias = tuple[str, bytes, frozenset[str]]
 Staged: TypeAlias = Mapping[int, StagedRow]
@@ -108,7 +98,7 @@ def _export(decision_id: int) -> tuple[dict[str, Any], int]:
         "exported_at": timezone.now().isoformat(),
         "ledger": {"revision": revision, "hash": hash},
         "checkpoint": checkpoints.content(checkpoints.signed(decision.community_id, revision, hash, timezone.now())),
-        "community": _community(decision.community, revision),
+        "community": community_at(decision.community, revision),
         "members": _members(decision, members, names),
         "ledger_members": _ledger_members(members, names),
         "followings": _following_rows(decision.community_id, inputs, members, names),
@@ -123,20 +113,6 @@ def _calling_off_revision(decision: Decision) -> int:
     subject = contents.decision_subject(decision.pk)
     entries = LedgerEntry.objects.filter(community=decision.community_id, subject=subject, time=decision.called_off_at)
     return int(entries.aggregate(last=Max("revision"))["last"] or 0)
-
-
-def _community(community: Community, revision: int) -> dict[str, Any]:
-    """The name, description and visibility of the community at that revision, as the ledger has them."""
-    then = ledger.contents_of_kind_at(community.pk, revision, Kind.COMMUNITY).get(contents.COMMUNITY_SUBJECT)
-    content = contents.community_content(community)
-    if contents.COMMUNITY_SUBJECT not in _moderated(community.pk):
-        content = then or content
-    return {key: content[key] for key in ("name", "description", "visibility")}
-
-
-def _moderated(community_id: int) -> set[str]:
-    """The subjects with a text that an operator has hidden: a file has their words of today, never older ones."""
-    return set(Moderation.objects.filter(community=community_id).values_list("subject", flat=True))
 
 
 def _snapshot(decision: Decision) -> DecisionSnapshot | None:
@@ -294,7 +270,7 @@ def _decision(
     ]
     question = {
         "ledger_ids": {"decision": decision.pk, "choices": {ids[choice.pk]: choice.pk for choice in choices}},
-        **_wording(decision, inputs.revision),
+        **question_at(decision, inputs.revision),
         # Lots that came with a file have no seed.
         **({"lot_seed": decision.lot_seed} if decision.lot_seed else {}),
     }
@@ -319,15 +295,6 @@ def _decision(
         | {"revision": decision.calculated_revision, "final": snapshot.is_final},
         "staged": _staged_rows(staged, members, _given(inputs, members, staged), columns, names),
     }
-
-
-def _wording(decision: Decision, revision: int) -> dict[str, Any]:
-    """The question as it stood at that revision. A clarification makes no result stale, so one may be newer."""
-    content = contents.decision_content(decision)
-    then = ledger.contents_of_kind_at(decision.community_id, revision, Kind.DECISION, decision=decision.pk)
-    if (subject := contents.decision_subject(decision.pk)) not in _moderated(decision.community_id):
-        content = then.get(subject) or content
-    return {key: content[key] for key in ("title", "description", "clarifications")}
 
 
 def _staged_rows(
@@ -355,7 +322,7 @@ def _ballots(
     columns: list[str],
     names: Mapping[int, str],
 ) -> Iterator[dict[str, Any]]:
-    comments = _comments(decision, inputs.revision)
+    comments = comments_at(decision, inputs.revision)
     cast = inputs.decisions[decision.pk].ballots
     for pk in sorted(cast.keys() & members.keys(), key=names.__getitem__):
         ballot = cast[pk]
@@ -369,19 +336,6 @@ def _ballots(
         if comments.get(pk) and not members[pk].is_hidden:
             row["comment"] = comments[pk]
         yield row
-
-
-def _comments(decision: Decision, revision: int) -> dict[int, str]:
-    """The comments on named ballots as they stood at that revision. A comment makes no result stale either."""
-    moderated = _moderated(decision.community_id)
-    named = Ballot.objects.filter(decision=decision, is_anonymous=False)
-    comments = dict(named.exclude(comment="").values_list("membership_id", "comment"))
-    then = ledger.contents_of_kind_at(decision.community_id, revision, Kind.BALLOT, decision=decision.pk)
-    for subject, content in then.items():
-        if subject in moderated:
-            continue
-        comments[int(subject.rpartition(":")[2])] = content["comment"] if content else ""
-    return comments
 
 
 def _result(stored: DecisionResult, ids: Mapping[int, str]) -> dict[str, Any]:

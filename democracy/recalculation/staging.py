@@ -239,10 +239,7 @@ class LoadedCommunity:
         self.graph = graph
 
     def take(self, decision_id: int, *, in_steps: bool) -> StagedDecision:
-        """Take what is to be stored of a decision, and begin to collect its changes anew.
-
-        `in_steps`: its result is one in steps (`recalculation.steps`).
-        """
+        """Take what is to be stored of a decision, its result `in_steps` or not, and collect its changes anew."""
         assert self.graph is not None
         calculation, changed = self.calculations[decision_id], self.changed[decision_id]
         if changed is not None:
@@ -254,19 +251,18 @@ class LoadedCommunity:
         kinds = (
             kinds_of(columns) if columns is not None else ((m, ballot.kind) for m, ballot in ballots.items() if ballot)
         )
+        result = calculation.result
+        if in_steps:
+            members = {member: self.graph.counts(member) for member in self.graph.digraph}
+            result = result_in_steps(self.community_id, decision_id, one, members, self.graph.revision)
         return StagedDecision(
             self.graph.revision,
             one.choices,
-            self._result_in_steps(decision_id) if in_steps else calculation.result,
+            result,
             ballots,
             columns,
             staged_under_pseudonyms(one, self.anonymous, kinds),
         )
-
-    def _result_in_steps(self, decision_id: int) -> Result:
-        assert self.graph is not None
-        members = {member: self.graph.counts(member) for member in self.graph.digraph}
-        return result_in_steps(self.community_id, decision_id, self.inputs[decision_id], members, self.graph.revision)
 
     def drop_except(self, decision_ids: Iterable[int]) -> None:
         """Drop the calculations of all other decisions."""
@@ -320,11 +316,8 @@ class StageBallots:
         with self._community.lock:
             self._community.drop_except({*wanted, *live})
             self._community.bring_up_to_date(wanted)
-            return [
-                (pk, self._community.take(pk, in_steps=pk in in_steps))
-                for pk in wanted
-                if pk in self._community.calculations
-            ]
+            known = [pk for pk in wanted if pk in self._community.calculations]
+            return [(pk, self._community.take(pk, in_steps=pk in in_steps)) for pk in known]
 
     def not_stored(self, decision_ids: Iterable[int]) -> None:
         """Remember that these stagings did not reach the database: next time everything is compared with it."""
