@@ -260,12 +260,14 @@ LISTS: dict[str, tuple[Grow, str]] = {
         + page("notices(first: 40)", "kind title text url community { name } decision { title }")
         + " } }",
     ),
-    "invitations and links": (
+    # Asked for one by one: in one request it is chance whether both lists are there in time for one query of decisions.
+    "invitations": (
         more_invitations,
-        of_community(
-            page("invitations(first: 40)", "address tags state refusal decision { title } member { name }"),
-            page("invitationLinks(first: 40)", "url decision { title }"),
-        ),
+        of_community(page("invitations(first: 40)", "address tags state refusal decision { title } member { name }")),
+    ),
+    "invitation links": (
+        more_invitations,
+        of_community(page("invitationLinks(first: 40)", "url decision { title }")),
     ),
     "my tokens": (more_tokens, "{ me { apiTokens { id name lastUsedAt } } }"),
     "my passkeys": (more_passkeys, "{ me { passkeys { id name lastUsedAt } } }"),
