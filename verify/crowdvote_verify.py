@@ -1503,7 +1503,7 @@ def _ballot_words(ballot: Ballot | None) -> str:
 
 
 class Contents(NamedTuple):
-    """What a ledger tells of each subject at a revision: its last content, and the entry that tells it.
+    """The last content of each subject at a revision, as a ledger tells it, and the entry that does.
 
     `untold`: the subjects whose content then nothing tells, since a text of theirs was hidden later, when they had
     changed: of these it is the one that the moderation left.
@@ -1554,7 +1554,7 @@ def _subject_told(entry: Entry) -> str:
 
 
 class Moderations:
-    """What operators hid or showed again after a bundle's revision, by a ledger: where its words may be others.
+    """The texts that operators hid or showed again after a bundle's revision: where its words may be others.
 
     A bundle that was made before a text was hidden has the text, which no entry tells any more; one that was made
     later has the stand-in, though it may be of an earlier revision.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.core.exceptions import ValidationError
@@ -23,6 +23,9 @@ MAX_PINNED = 5
 REMINDER_HOURS, MAX_REMINDER_HOURS = 24, 720
 LONGEST_REASON = 2_000
 MAX_STARS = 5
+# So long before the end the closing is fixed where ballots are hidden, and nothing is called off. A change that began
+# before the closing and was committed after it would hide ballots again that readers had seen in between.
+LAST_MOMENT = timedelta(minutes=1)
 
 
 class DecisionQuerySet(models.QuerySet["Decision"]):
@@ -169,6 +172,12 @@ class Decision(KeepsCounters):
     def is_over(self) -> bool:
         """Whether nobody can vote in it any more."""
         return self.status in {self.Status.CLOSED, self.Status.CALLED_OFF}
+
+    def is_about_to_end(self, now: datetime | None = None) -> bool:
+        """Whether it is the last moment of a published decision that hides its ballots, or later."""
+        if self.results_visibility == self.Visibility.LIVE or self.closes_at is None:
+            return False
+        return (now or timezone.now()) >= self.closes_at - LAST_MOMENT
 
     @property
     def is_stale(self) -> bool:

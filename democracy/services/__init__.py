@@ -25,8 +25,6 @@ from democracy.services.decisions import (
     add_clarification,
     create_decision,
     publish_decision,
-    request_recalculation,
-    request_recalculation_as_operator,
     update_decision,
 )
 from democracy.services.followings import follow, reorder_followings, unfollow
@@ -51,6 +49,7 @@ from democracy.services.moderation import (
 )
 from democracy.services.notices import mark_notices_read, set_notice_preferences
 from democracy.services.published_results import publish_result, withdraw_result
+from democracy.services.recalculations import request_recalculation, request_recalculation_as_operator
 from democracy.services.webhooks import create_webhook, delete_webhook, renew_webhook_secret, send_webhook_test
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Commands on decisions: drafted, published, clarified, prolonged, recalculated."""
+"""Commands on decisions: drafted, published, clarified, prolonged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
 from typing import Final
 
@@ -14,7 +14,6 @@ from django.db import transaction
 from django.db.models import CharField, Value
 from django.db.models.functions import Cast, Concat
 
-from accounts.models import User
 from democracy import access, eventlog, ledger
 from democracy.access import Viewer
 from democracy.database import bulk
@@ -28,7 +27,7 @@ from democracy.errors import (
     PermissionDenied,
     TextsFrozen,
 )
-from democracy.ledger import Change, contents
+from democracy.ledger import contents
 from democracy.models import (
     MAX_CHOICES,
     MAX_CLARIFICATIONS,
@@ -36,7 +35,6 @@ from democracy.models import (
     Choice,
     Clarification,
     Decision,
-    LedgerEntry,
     Membership,
 )
 from democracy.moments import checked_moment
@@ -61,10 +59,6 @@ class Kept(Enum):
 
 
 KEPT: Final = Kept.KEPT
-
-# So long before the end the closing is fixed where ballots are hidden, and nothing is called off. A change that began
-# before the closing and was committed after it would hide ballots again that readers had seen in between.
-LAST_MOMENT = timedelta(minutes=1)
 
 
 @command
@@ -218,18 +212,12 @@ def _require_not_closed(decision: Decision, now: datetime, *, field: str) -> Non
         raise DecisionClosed("This decision is closed; its result is final.", field=field)
 
 
-def is_about_to_end(decision: Decision, now: datetime) -> bool:
-    """True in the last moment of a published decision that hides its ballots."""
-    assert decision.closes_at is not None
-    return decision.results_visibility != Decision.Visibility.LIVE and now >= decision.closes_at - LAST_MOMENT
-
-
 def _require_later_closing(decision: Decision, closes_at: datetime | None, now: datetime) -> None:
     assert decision.closes_at is not None
     _require_not_closed(decision, now, field="closes_at")
     if closes_at is None:
         raise InvalidInput("Say when voting closes.", field="closes_at")
-    if closes_at != decision.closes_at and is_about_to_end(decision, now):
+    if closes_at != decision.closes_at and decision.is_about_to_end(now):
         raise DecisionClosed("Voting is about to end: the closing can't be moved any more.", field="closes_at")
     if closes_at < decision.closes_at:
         raise ClosingMovesLaterOnly("The closing of a published decision may only move later.")
@@ -361,54 +349,6 @@ def add_clarification(viewer: Viewer, decision_id: int, *, text: str) -> Decisio
         actor = access.display_name(manager)
         transaction.on_commit(lambda: eventlog.decision_clarified(actor, decision.title), robust=True)
     return decision
-
-
-@command
-def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
-    """Have a decision calculated from scratch in the background. Managers only. A final result never changes.
-
-    Raises PermissionDenied, DecisionCalledOff, DecisionClosed; InvalidInput for a draft.
-    """
-    decision, manager = managed_decision(viewer, decision_id)
-    return _recalculate(decision, manager.user, access.display_name(manager))
-
-
-@command
-def request_recalculation_as_operator(viewer: Viewer, decision_id: int) -> Decision:
-    """Have a decision calculated from scratch for a superuser, who needs to manage nothing: no input changes.
-
-    Raises PermissionDenied, DecisionCalledOff, DecisionClosed; InvalidInput for a draft.
-    """
-    user = access.require_user(viewer)
-    decision = Decision.objects.filter(pk=decision_id).first()
-    if decision is None or not user.is_superuser:
-        raise PermissionDenied
-    own = access.membership_of(user, decision.community_id)
-    return _recalculate(decision, user, user.handle if own is None else access.display_name(own))
-
-
-def _recalculate(decision: Decision, user: User, name: str) -> Decision:
-    with ledger.recording(decision.community_id, actor=user) as recording:
-        decision.refresh_from_db()
-        if decision.published_at is None:
-            raise InvalidInput("A draft has no result to calculate.")
-        _require_not_called_off(decision)
-        if decision.closes_at is not None and recording.time >= decision.closes_at:
-            raise DecisionClosed("This decision is closed; its result is final.")
-        recording.add(recalculation_change(decision.pk))
-        transaction.on_commit(lambda: eventlog.manual_recalculation(name, decision.title), robust=True)
-    return decision
-
-
-def recalculation_change(decision_id: int | None) -> Change:
-    """The change that asks for a calculation from scratch; `decision_id`: None for all of the community's."""
-    return Change(
-        LedgerEntry.Kind.RECALCULATION,
-        f"recalculation:{secrets.token_hex(8)}",
-        lambda: {"requested": True},
-        decision_id=decision_id,
-        is_new=True,
-    )
 
 
 def managed_decision(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:

@@ -13,7 +13,7 @@ from democracy.errors import DecisionCalledOff, DecisionClosed, DecisionNotOpen,
 from democracy.models import MAX_PINNED, Choice, Community, Decision, ExtraReminder
 from democracy.services import validation
 from democracy.services.commands import command
-from democracy.services.decisions import ChoiceInput, create_decision, is_about_to_end, managed_decision
+from democracy.services.decisions import ChoiceInput, create_decision, managed_decision
 
 _A_DAY = timedelta(days=1)
 
@@ -51,7 +51,7 @@ def call_off(viewer: Viewer, decision_id: int, *, reason: str) -> Decision:
             return decision
         if decision.closes_at is not None and recording.time >= decision.closes_at:
             raise DecisionClosed("This decision is closed; its result is final.")
-        if is_about_to_end(decision, recording.time):
+        if decision.is_about_to_end(recording.time):
             raise DecisionClosed("Voting is about to end: this decision can't be called off any more.")
         if not wanted:
             raise InvalidInput("Say why: members read it.", field="reason")

@@ -40,7 +40,11 @@ def decision_call_off(request: HtmxRequest, community_id: int, decision_id: int)
     answers others than managers with 403.
     """
     context = decision_frame(request.user, community_id, decision_id)
-    if request.method != "POST" and context["decision"].status not in {Decision.Status.SCHEDULED, Decision.Status.OPEN}:
+    decision = context["decision"]
+    if request.method != "POST" and decision.status not in {Decision.Status.SCHEDULED, Decision.Status.OPEN}:
+        return redirect("decision", community_id, decision_id)
+    if request.method != "POST" and decision.is_about_to_end():
+        messages.error(request, "Voting is about to end: this decision can't be called off any more.")
         return redirect("decision", community_id, decision_id)
     form = CallingOffForm(request.POST if request.method == "POST" else None)
     done = submitted(form, lambda data: services.call_off(request.user, decision_id, reason=data["reason"]))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from democracy import services
 from democracy.models import Community
 from tests import factories
+from tests.rules import Clock
 from tests.test_graphql.api import ask, client_of, id_of, post
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +40,18 @@ def test_a_decision_says_that_it_was_called_off_and_why() -> None:
     vote = f'mutation {{ withdrawVote(decisionId: "{id_of(one)}") {{ errors {{ code }} }} }}'
     answer = post(client_of(members["ann"].user), vote)["data"]["withdrawVote"]["errors"]
     assert answer == [{"code": "DECISION_CALLED_OFF"}]
+
+
+def test_in_the_last_minute_of_hidden_ballots_nothing_is_called_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    community, members = factories.community("ann")
+    one = factories.decision(community, members["manager"].user, results_visibility="after_close")
+    call_off = (
+        f'mutation {{ callOffDecision(input: {{decisionId: "{id_of(one)}", reason: "x"}}) {{ errors {{ code }} }} }}'
+    )
+    clock, client = Clock(monkeypatch), client_of(members["manager"].user)
+    for seconds, errors in ((1, [{"code": "DECISION_CLOSED"}]), (60, [{"code": "DECISION_CLOSED"}]), (61, [])):
+        clock.set(one.closes_at - timedelta(seconds=seconds))
+        assert post(client, call_off)["data"]["callOffDecision"]["errors"] == errors
 
 
 def test_texts_are_there_as_html_and_the_reminder_can_be_set_and_asked_for() -> None:

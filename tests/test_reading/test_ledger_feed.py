@@ -14,7 +14,7 @@ from democracy.access import Viewer
 from democracy.models import Community, Decision, Membership
 from democracy.reading import ledger_feed
 from democracy.reading.ledger_feed import FeedItem
-from democracy.services.decisions import recalculation_change
+from democracy.services.recalculations import recalculation_change
 from tests import factories, rules
 
 pytestmark = pytest.mark.django_db

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
@@ -11,6 +12,7 @@ from democracy import services
 from democracy.models import Ballot, Community, Decision, ExtraReminder
 from democracy.recalculation import recalculate_community
 from tests import factories
+from tests.rules import Clock
 from tests.test_views.browsing import as_, nothing_written, queries, text, told
 from tests.towns import Town, new_town
 
@@ -77,6 +79,33 @@ def test_a_manager_calls_a_decision_off_with_a_reason(town: Town) -> None:
     assert Ballot.objects.filter(decision=one).count() == 1
     edit = client.get(address("decision-edit", one))
     assert told(edit)[-1:] == ["It was called off; nothing of this decision can change any more."]
+
+
+@pytest.mark.parametrize("visibility", ["live", "batched", "after_close"])
+def test_in_the_last_minute_of_hidden_ballots_nothing_is_called_off(
+    town: Town, monkeypatch: pytest.MonkeyPatch, visibility: str
+) -> None:
+    clock = Clock(monkeypatch)
+    one, client = factories.decision(town.community, town.manager, results_visibility=visibility), as_(town.manager)
+    call_off, is_hidden = address("decision-call-off", one), visibility != "live"
+    refusal = "Voting is about to end: this decision can"
+    clock.set(one.closes_at - timedelta(seconds=61))
+    assert call_off in page(town.manager, "decision", one)
+    assert ("In the last minute before the closing" in page(town.manager, "decision-call-off", one)) == is_hidden
+    clock.set(one.closes_at - timedelta(seconds=60))
+    assert (call_off in page(town.manager, "decision", one)) != is_hidden
+    with nothing_written():
+        # On the way since before, or with a page that was open.
+        answer = client.get(call_off, follow=True)
+        assert (refusal in text(answer)) == is_hidden
+        if is_hidden:
+            assert answer.redirect_chain == [(address("decision", one), 302)]
+            late = client.post(call_off, {"reason": WHY})
+            assert (late.status_code, refusal in text(late)) == (400, True)
+    if not is_hidden:
+        client.post(call_off, {"reason": WHY})
+    one.refresh_from_db()
+    assert (one.called_off_at is None) == is_hidden
 
 
 def test_a_copy_opens_for_editing(town: Town) -> None:

@@ -15,7 +15,7 @@ from democracy.ledger import staleness
 from democracy.management import foreground
 from democracy.models import Community, Decision
 from democracy.recalculation.staging import forget_everything
-from democracy.services.decisions import recalculation_change
+from democracy.services.recalculations import recalculation_change
 
 
 class Command(BaseCommand):
