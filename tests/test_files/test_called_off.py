@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 
-from democracy import services
+from democracy import access, services
 from democracy.files import bundle_writer
 from democracy.files.bundle_writer import NothingToExport
 from democracy.files.imported_community import import_bundle
@@ -105,3 +106,73 @@ def test_a_calling_off_needs_a_reason_and_a_time_before_the_closing(town: Town, 
     with pytest.raises(Malformed) as caught:
         import_bundle(json.dumps(bundle), name="Again")
     assert next(iter(wrong)) in str(caught.value)
+
+
+class TestBallotsUnderPseudonyms:
+    """A decision is called off. Of three anonymous members one changed their ballot, one withdrew it, and one had cast
+    theirs under their name, which it goes on bearing.
+    """
+
+    @pytest.fixture
+    def decision(self, town: Town) -> Decision:
+        services.update_community(town.manager, town.community.pk, visibility="public")
+        one = factories.decision(town.community, town.manager)
+        for member in (town.dan, town.cleo):
+            services.set_anonymity(member.user, town.community.pk, anonymous=True)
+        factories.follow(town.dan, town.ada)
+        factories.vote(town.ada, one, Ash=5)
+        factories.vote(town.dan, one, Ash=1)
+        factories.vote(town.dan, one, Ash=2)
+        factories.vote(town.cleo, one, Birch=1)
+        factories.vote(town.ben, one, Birch=2)
+        recalculate_community(town.community.pk)
+        services.withdraw_ballot(town.cleo.user, one.pk)
+        services.set_anonymity(town.ben.user, town.community.pk, anonymous=True, confirmed=True)
+        factories.vote(town.ben, one, Birch=3)
+        services.call_off(town.manager, one.pk, reason=WHY)
+        return one
+
+    def compared(self, town: Town, bundle: dict[str, Any]) -> list[str]:
+        """Compare with the ledger as visitors, managers and one of the anonymous have it."""
+        found = []
+        town.community.refresh_from_db()
+        for viewer in (AnonymousUser(), town.manager, town.dan.user):
+            ledger = verifier.ledger_of("".join(ledger_file(viewer, town.community)).splitlines())
+            assert list(verifier.check_ledger(ledger)) == []
+            found += verifier.check_bundle_in_ledger(verifier.bundle_of(bundle), ledger)[0]
+        return found
+
+    def test_they_are_counted_as_the_ledger_does_and_name_nobody(self, town: Town, decision: Decision) -> None:
+        bundle = exported(decision)
+        names = [ballot["member"] for ballot in bundle["decisions"][0]["ballots"]]
+        pseudonym = access.pseudonym(decision.pk, town.dan.pk).lower().replace(" ", "-")
+        assert [name for name in names if name.startswith("anonymous")] == [pseudonym]
+        assert len(names) == 3
+        numbers = {one["membership"] for one in bundle["ledger_members"]}
+        assert numbers.isdisjoint({town.dan.pk, town.cleo.pk})
+        assert {town.ada.pk, town.ben.pk} <= numbers
+        assert (verified(bundle), self.compared(town, bundle)) == ([], [])
+
+    def test_what_happens_afterwards_changes_no_file(self, town: Town, decision: Decision) -> None:
+        before = exported(decision)["decisions"][0]["ballots"]
+        services.leave_community(town.dan.user, town.community.pk)
+        services.set_anonymity(town.ben.user, town.community.pk, anonymous=False, confirmed=True)
+        services.set_anonymity(town.ada.user, town.community.pk, anonymous=True, confirmed=True)
+        bundle = exported(decision)
+        assert bundle["decisions"][0]["ballots"] == before
+        assert (verified(bundle), self.compared(town, bundle)) == ([], [])
+
+    def test_an_invented_one_and_a_changed_named_one_are_found(self, town: Town, decision: Decision) -> None:
+        bundle = exported(decision)
+        ballots = bundle["decisions"][0]["ballots"]
+        hidden = next(one for one in ballots if one["member"].startswith("anonymous"))
+        named = next(one for one in ballots if not one["member"].startswith("anonymous"))
+        named["stars"] = dict.fromkeys(named["stars"], 1)
+        assert any(".ballots" in one for one in self.compared(town, bundle))
+        bundle = exported(decision)
+        # The ledger has four closed entries on ballots: two of a ballot that changed, two of one that was withdrawn.
+        for number in range(4):
+            name = f"anonymous-00000000000{number}"
+            bundle["members"].append({"id": name, "name": name, "role": "voter", "manager": False, "anonymous": True})
+            bundle["decisions"][0]["ballots"].append(hidden | {"member": name})
+        assert any("under pseudonyms" in one for one in self.compared(town, bundle))
