@@ -66,8 +66,8 @@ test: .venv/dev ## run the tests on the embedded default; what is skipped is lis
 walks: .venv/dev ## drive the site in the browser in every look: light and dark, phone and desk
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_LOOK=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/test_browser
 
-lengths: .venv/dev ## calculate communities of every shape at every length up to 400
-	EVERY_LENGTH=1 $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/test_graph/test_shapes.py
+lengths: .venv/dev ## calculate communities of every shape at every length up to 400, and more of what tests draw by chance
+	EVERY_LENGTH=1 $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/test_graph tests/test_ledger tests/test_recalculation tests/test_verify
 
 privacy: .venv/dev ## try to tell WORLDS (3) pairs of worlds apart that differ in what is nobody's business, as everybody else
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_WORLD=$(or $(WORLDS),3) $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/test_privacy

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker, Settings
 
 from accounts import ratelimit
+from democracy.reading import ballots, followings
 from democracy.recalculation import staging
 from tests import services
 from tests.quick import LONG
@@ -98,6 +99,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
                 )
 
 
+def forget_everything() -> None:
+    """Forget what this process has calculated and read: rows of the test before had the same numbers, and times too."""
+    staging.forget_everything()
+    followings.forget_pictures()
+    ballots._kept.clear()
+
+
 @pytest.fixture(scope="module")
 def module_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Keep what fixtures of a module write until its last test; each test undoes its own changes.
@@ -105,7 +113,7 @@ def module_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> It
     Writing the rows anew for each test took a quarter of the time. For modules whose every test uses the database, none
     with transactions of its own. Hand out copies: tests change the objects.
     """
-    staging.forget_everything()
+    forget_everything()
     with django_db_blocker.unblock(), transaction.atomic():
         yield
         transaction.set_rollback(True)
@@ -113,8 +121,7 @@ def module_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> It
 
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
-    """Forget what this process has calculated: rows of the test before had the same numbers."""
-    staging.forget_everything()
+    forget_everything()
 
 
 @pytest.fixture(autouse=True)

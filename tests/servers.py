@@ -7,8 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[1]
+from tests import processes
+from tests.processes import NO_COMPILER, Program
+
 PATIENCE = 60.0
-# The PATH of these processes. With a compiler on it, Python has it look for GDAL whenever Django starts: half a second.
-NO_COMPILER = str(Path(sys.executable).parent)
+SET_UP = "import django\ndjango.setup()\n"
 # Collects static files, and makes a public community with an open decision, which is stale: ada has voted. Prints API
 # tokens of the manager and of ada. Everybody has been told that it is open: servers would print the mails.
 SCENE = """
@@ -54,18 +53,9 @@ def environment(directory: Path, **more: str) -> dict[str, str]:
 
 def run(directory: Path, program: str, **more: str) -> str:
     """Run a program with Django set up, and return its output."""
-    source = "import django\ndjango.setup()\n" + textwrap.dedent(program)
-    done = subprocess.run(
-        [sys.executable, "-c", source],
-        cwd=PROJECT,
-        env=environment(directory, **more),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    ended = processes.run(SET_UP + textwrap.dedent(program), environment(directory, **more), patience=PATIENCE)
+    assert ended.code == 0, ended.errors
+    return ended.output
 
 
 def free_port(wanted: int = 0) -> int:
@@ -83,19 +73,14 @@ class Server:
     def __init__(self, directory: Path, *, program: str = "", port: int = 0, **more: str) -> None:
         self.port = free_port(port)
         self.directory = directory
-        self._output = (directory / "output.txt").open("w+b")
         source = (
-            "import django\ndjango.setup()\n"
+            SET_UP
             + textwrap.dedent(program)
             + "\nfrom django.core.management import call_command\ncall_command('serve')\n"
         )
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", source],
-            cwd=PROJECT,
-            env=environment(directory, PORT=str(self.port), **more),
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-        )
+        self._printed = directory / "output.txt"
+        self._printed.unlink(missing_ok=True)
+        self.process = Program(source, environment(directory, PORT=str(self.port), **more), output=self._printed)
 
     @property
     def url(self) -> str:
@@ -104,7 +89,7 @@ class Server:
     @property
     def output(self) -> str:
         """Return the output after the greeting."""
-        return (self.directory / "output.txt").read_text().partition("Ctrl-C\n")[2].strip()
+        return self._printed.read_text().partition("Ctrl-C\n")[2].strip()
 
     @cached_property
     def http(self) -> httpx.Client:
@@ -117,8 +102,8 @@ class Server:
                 self.http.get("/healthz")
                 return
             except httpx.TransportError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"the server does not answer:\n{(self.directory / 'output.txt').read_text()}")
+                if self.process.exit_code(0) is not None or time.monotonic() > deadline:
+                    pytest.fail(f"the server does not answer:\n{self._printed.read_text()}")
                 time.sleep(0.05)
 
     def until_it_refuses(self) -> None:
@@ -137,16 +122,13 @@ class Server:
             time.sleep(0.02)
 
     def signal(self, number: int = signal.SIGTERM) -> None:
-        self.process.send_signal(number)
+        self.process.signal(number)
 
-    def exit_code(self) -> int:
-        return self.process.wait(PATIENCE)
+    def exit_code(self) -> int | None:
+        return self.process.exit_code(PATIENCE)
 
     def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self._output.close()
+        self.process.end()
         self.http.close()
 
 

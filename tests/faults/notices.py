@@ -18,7 +18,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.servers import PROJECT, environment, free_port
+from tests.processes import PROJECT
+from tests.servers import environment, free_port
 
 _SENDER = """
 import time

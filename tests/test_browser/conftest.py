@@ -7,6 +7,7 @@ browser sees.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -15,10 +16,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
 
 from tests import servers
 from tests.conftest import CHROMIUM
+from tests.test_browser.crawling import ADDRESSES
 
 HERE = Path(__file__).resolve().parent
 
@@ -37,10 +39,17 @@ class Server:
 
 
 DEMO = """
+    import json
     from django.core.management import call_command
+    from django.urls import reverse
+    from democracy.models import Community, Decision
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     call_command("load_demo", verbosity=0)
+    addresses = {one.name: reverse("community", args=[one.pk]) for one in Community.objects.all()}
+    for one in Decision.objects.all():
+        addresses[one.title] = reverse("decision", args=[one.community_id, one.pk])
+    print(json.dumps(addresses))
 """
 
 
@@ -53,7 +62,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
     demo = servers.prepared(tmp_path_factory, "demo", prepare)
     data_dir = shutil.copytree(demo, tmp_path_factory.mktemp("browser") / "data")
-    name, _, example = (data_dir / "demo.txt").read_text().splitlines()[-1].partition("=")
+    *_, setting, addresses = (data_dir / "demo.txt").read_text().splitlines()
+    ADDRESSES.update(json.loads(addresses))
+    name, _, example = setting.partition("=")
     with servers.serving(data_dir, CROWDVOTE_DEMO_SIGN_IN="1", CROWDVOTE_PASSKEYS="1", **{name: example}) as started:
         yield Server(f"http://localhost:{started.port}", data_dir / "mail")
 
@@ -66,7 +77,14 @@ class Witness:
 
     def watch(self, page: Page) -> None:
         page.on("console", self.console)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("pageerror", self.error)
+
+    def look_away(self, page: Page) -> None:
+        page.remove_listener("console", self.console)
+        page.remove_listener("pageerror", self.error)
+
+    def error(self, error: Error) -> None:
+        self.complaints.append(str(error))
 
     def console(self, message: ConsoleMessage) -> None:
         # Browsers record the status of a refused form as an error.
@@ -87,24 +105,49 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(chromium: Browser, server: Server) -> AsyncIterator[Page]:
-    """Open a page of a fresh browser profile.
-
-    The test fails if the page complains in its console, throws, or asks another host for anything.
-    """
-    context = await chromium.new_context(base_url=server.url)
-    page = await context.new_page()
-    witness = Witness()
-    witness.watch(page)
-    yield page
-    await context.close()
-    assert witness.complaints == []
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def tolerant_page(chromium: Browser, server: Server) -> AsyncIterator[Page]:
-    """Open a page of a fresh browser profile, and ignore its console: browsers complain there of refusals."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def window(chromium: Browser, server: Server) -> AsyncIterator[Page]:
+    """Open the page that tests take in turns: the first visit of a new one costs as much as three visits more."""
     context = await chromium.new_context(base_url=server.url)
     yield await context.new_page()
     await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tolerant_page(window: Page, server: Server) -> AsyncIterator[Page]:
+    """Lend the page as new, in a browser that has visited nothing, and ignore its console.
+
+    Browsers complain there of refusals. What cannot be taken back, as a clock of one's own, needs a new context.
+    """
+    yield window
+    context = window.context
+    await context.set_offline(False)
+    for other in context.pages:
+        if other is not window:
+            await other.close()
+    await window.unroute_all(behavior="ignoreErrors")
+    # Not a page, so that nothing is kept of what was typed.
+    await window.goto("/healthz")
+    devtools = await context.new_cdp_session(window)
+    await devtools.send("Storage.clearDataForOrigin", {"origin": server.url, "storageTypes": "all"})
+    await devtools.detach()
+    await window.evaluate("sessionStorage.clear()")
+    await context.clear_cookies()
+    await window.mouse.move(0, 0)
+    await window.set_viewport_size({"width": 1280, "height": 720})
+    await window.emulate_media(media="null", color_scheme="light", reduced_motion="null")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(tolerant_page: Page) -> AsyncIterator[Page]:
+    """Lend the page as new.
+
+    The test fails if the page complains in its console, throws, or asks another host for anything.
+    """
+    witness = Witness()
+    witness.watch(tolerant_page)
+    yield tolerant_page
+    # What it has complained of by now is told before it answers.
+    await tolerant_page.evaluate("0")
+    witness.look_away(tolerant_page)
+    assert witness.complaints == []

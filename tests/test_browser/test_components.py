@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
 from tests.test_browser.axe import findings, findings_in_looks
-from tests.test_browser.conftest import Server
+from tests.test_browser.conftest import Server, Witness
 from tests.test_browser.gallery import DIALOG, gallery
 
 
@@ -47,11 +47,8 @@ async def shown(page: Page) -> AsyncIterator[Page]:
     yield page
 
 
-async def test_axe_finds_nothing_in_any_look(shown: Page) -> None:
+async def test_axe_finds_nothing_in_any_look_and_it_fits_a_wide_screen(shown: Page) -> None:
     assert await findings_in_looks(shown) == []
-
-
-async def test_it_fits_a_wide_screen(shown: Page) -> None:
     await shown.set_viewport_size({"width": 1600, "height": 900})
     assert await shown.evaluate("document.documentElement.scrollWidth") == 1600
 
@@ -66,7 +63,13 @@ LIT = """([legend, wanted]) => {
 
 
 class TestRating:
-    async def test_the_keyboard_gives_takes_and_clears_stars(self, shown: Page) -> None:
+    async def test_stars_are_sent_given_taken_and_cleared_by_the_keyboard_and_lit(self, shown: Page) -> None:
+        # What is not rated is sent as nothing.
+        sent = await shown.evaluate(
+            "Object.fromEntries([...new FormData(document.querySelector('form:has(.ratings)'))].slice(0, 3))"
+        )
+        assert sent == {"c1": "4", "c2": "0", "c3": ""}
+
         tiles = shown.get_by_role("group", name="Tiles")
         await tiles.get_by_role("radio", name="0 stars").focus()
         await shown.keyboard.press("ArrowRight")
@@ -78,7 +81,7 @@ class TestRating:
             await shown.keyboard.press("ArrowLeft")
         await expect(tiles.get_by_role("radio", name="Not rated")).to_be_checked()
 
-    async def test_the_stars_up_to_the_chosen_one_are_lit(self, shown: Page) -> None:
+        # The stars up to the chosen one are lit.
         roof = shown.get_by_role("group", name="Green roof")
         for number in (3, 5, 1):
             await roof.get_by_role("radio", name=f"{number} star").check()
@@ -87,12 +90,6 @@ class TestRating:
         await roof.get_by_role("radio", name="Not rated").check()
         await shown.mouse.move(0, 0)
         await shown.wait_for_function(LIT, arg=["Green roof", 0])
-
-    async def test_what_is_not_rated_is_sent_as_nothing(self, shown: Page) -> None:
-        sent = await shown.evaluate(
-            "Object.fromEntries([...new FormData(document.querySelector('form:has(.ratings)'))].slice(0, 3))"
-        )
-        assert sent == {"c1": "4", "c2": "0", "c3": ""}
 
 
 class TestTags:
@@ -137,7 +134,9 @@ class TestTags:
 
 
 class TestDialog:
-    async def test_it_opens_takes_the_focus_and_gives_it_back(self, shown: Page) -> None:
+    async def test_it_opens_takes_the_focus_and_gives_it_back_by_keyboard_or_closes_by_its_button(
+        self, shown: Page
+    ) -> None:
         opener = shown.get_by_role("button", name="Open the dialog")
         await opener.click()
         dialog = shown.get_by_role("dialog", name="Follow Ann")
@@ -147,9 +146,7 @@ class TestDialog:
         await shown.keyboard.press("Escape")
         await expect(dialog).to_be_hidden()
         await expect(opener).to_be_focused()
-
-    async def test_its_button_closes_it(self, shown: Page) -> None:
-        await shown.get_by_role("button", name="Open the dialog").click()
+        await opener.click()
         await shown.get_by_role("dialog").get_by_role("button", name="Close").click()
         await expect(shown.get_by_role("dialog")).to_be_hidden()
 
@@ -166,15 +163,13 @@ class TestTheme:
             ground = await shown.evaluate("getComputedStyle(document.documentElement).backgroundColor")
             assert (ground == light) == is_light
 
-    async def test_escape_closes_the_menu_and_returns_to_its_button(self, shown: Page) -> None:
+    async def test_escape_and_going_on_by_the_keyboard_close_the_menu(self, shown: Page) -> None:
         summary = shown.locator("[data-theme-switch] summary")
         await summary.click()
         await shown.keyboard.press("Escape")
         await expect(shown.get_by_role("button", name="Dark", exact=True)).to_be_hidden()
         await expect(summary).to_be_focused()
-
-    async def test_whoever_goes_on_by_the_keyboard_leaves_it_closed_behind(self, shown: Page) -> None:
-        await shown.locator("[data-theme-switch] summary").press("Enter")
+        await summary.press("Enter")
         dark = shown.get_by_role("button", name="Dark", exact=True)
         await dark.focus()
         await expect(dark).to_be_visible()
@@ -192,6 +187,17 @@ class TestTimes:
         await expect(page.locator("time[data-time=relative]")).to_have_text("3 minutes ago")
         assert "GMT+9" in await page.locator("time[data-time=relative]").get_attribute("title")
         await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def clocked(chromium: Browser, server: Server) -> AsyncIterator[Page]:
+    """Open the gallery's page in a browser of its own, whose clock the test puts forward: no page gets its own back."""
+    context = await chromium.new_context(base_url=server.url)
+    page = await context.new_page()
+    await show_gallery(page)
+    await page.clock.install()
+    yield page
+    await context.close()
 
 
 async def answer_by(
@@ -255,8 +261,9 @@ class TestLive:
         await expect(page.locator("#part")).to_have_text("What was missed", timeout=20_000)
         assert told[:3] == ["seen=a+b", "seen=c%26d", "seen=c%26d"]
 
-    async def test_a_connection_that_is_silent_for_too_long_is_made_again(self, page: Page) -> None:
-        await show_gallery(page)
+    async def test_a_connection_that_is_silent_for_too_long_is_made_again(self, clocked: Page) -> None:
+        page, witness = clocked, Witness()
+        witness.watch(page)
         connections, asked = count(1), asyncio.Event()
 
         async def events(route: Route) -> None:
@@ -266,18 +273,17 @@ class TestLive:
                 await route.fulfill(body="event: result\ndata:\n\n", content_type="text/event-stream")
 
         await answer_by(page, events, what_was_missed)
-        await page.clock.install()
         await page.goto("/gallery")
         await asyncio.wait_for(asked.wait(), 20)
         await expect(page.locator("#part")).to_have_text("Nothing yet")
         await page.clock.fast_forward(60_000)
         await expect(page.locator("#part")).to_have_text("What was missed", timeout=20_000)
+        assert witness.complaints == []
 
     async def test_a_server_that_answers_with_errors_is_asked_no_more_often_than_by_polling(
-        self, tolerant_page: Page
+        self, clocked: Page
     ) -> None:
-        page = tolerant_page
-        await show_gallery(page)
+        page = clocked
         connections = asyncio.Semaphore(0)
 
         async def events(route: Route) -> None:
@@ -287,7 +293,6 @@ class TestLive:
             await route.fulfill(status=500, body="a mistake of ours")
 
         await answer_by(page, events, part)
-        await page.clock.install()
         await page.goto("/gallery")
         await asyncio.wait_for(connections.acquire(), 20)
         await page.evaluate("document.getElementById('part').dispatchEvent(new CustomEvent('live'))")

@@ -13,22 +13,19 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from tests.test_browser.axe import LOOKS, PHONE, Looks, findings, findings_in_looks
 from tests.test_browser.conftest import Server
+from tests.test_browser.crawling import ADDRESSES, enter
 
 SURPLUS = "What do we do with the budget surplus?"
 CLOSED = "Street lights after midnight"
 RECORDED = "Vote recorded! Results are being recalculated - watch the live stats panel for updates."
 
 
-async def enter(page: Page, name: str) -> None:
-    await page.goto("/")
-    await page.get_by_role("region", name="Try the demo").get_by_role("button", name=re.compile(name)).click()
+async def open_decision(page: Page, title: str, tab: str = "") -> None:
+    await page.goto(f"{ADDRESSES[title]}{tab}")
 
 
-async def open_decision(page: Page, title: str, tab: str = "Vote") -> None:
-    await page.goto("/communities/?q=springfield")
-    await page.get_by_role("link", name="Springfield").first.click()
-    await page.get_by_role("link", name=title).first.click()
-    await page.get_by_role("navigation", name="This decision").get_by_role("link", name=tab, exact=True).click()
+async def draft(page: Page) -> None:
+    await page.goto(f"{ADDRESSES['Springfield']}decisions/create/")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -55,18 +52,21 @@ async def test_axe_finds_nothing_on_the_pages_of_a_decision(page: Page, title: s
     assert found == []
 
 
-async def test_axe_finds_nothing_in_what_a_visit_brings_up(page: Page) -> None:
+async def test_one_can_try_a_ballot_and_axe_finds_nothing_in_what_a_visit_brings_up(page: Page) -> None:
     """Some states have no address: a refused ballot, an answered question, a dialog, a search without a match."""
     await enter(page, "Mei")
     await open_decision(page, SURPLUS)
     await page.get_by_role("button", name=re.compile("Cast my ballot|Save changes")).click()
     await expect(page.get_by_role("alert")).to_contain_text("Rate at least one choice, or abstain.")
     assert await findings(page) == []
-    await page.locator("#vote .rating").first.locator("label").nth(4).click()
+    for rating, stars in zip(await page.locator("#vote .rating").all(), (0, 0, 0, 0, 5), strict=True):
+        await rating.locator("label").nth(stars).click()
     await page.get_by_role("button", name="What would this change?").click()
     await expect(page.locator("#what-if")).to_contain_text("Nothing is saved yet.")
+    await expect(page.locator("#own-ballot .badge")).to_have_text("Inherited")
+    await expect(page.locator("#vote .rating").last.get_by_role("radio", name="5 stars")).to_be_checked()
     assert await findings(page) == []
-    await open_decision(page, SURPLUS, "All ballots")
+    await open_decision(page, SURPLUS, "ballots/")
     await page.get_by_role("link", name=re.compile("^Inherited by")).first.click()
     await expect(page.get_by_role("dialog").get_by_text("As a tree")).to_be_visible()
     assert await findings(page) == []
@@ -78,18 +78,14 @@ async def test_axe_finds_nothing_in_what_a_visit_brings_up(page: Page) -> None:
 
 async def test_axe_finds_nothing_where_managers_draft(page: Page) -> None:
     await enter(page, "Rosa")
-    await page.goto("/communities/?q=springfield")
-    await page.get_by_role("link", name="Springfield").first.click()
-    await page.get_by_role("link", name="New decision").click()
+    await draft(page)
     assert await findings_in_looks(page) == []
-    await page.goto("/communities/?q=springfield")
-    await page.get_by_role("link", name="Springfield").first.click()
-    await page.get_by_role("link", name="Winter market: how many weekends?").click()
+    await open_decision(page, "Winter market: how many weekends?")
     assert await findings_in_looks(page) == []
 
 
 async def test_a_vote_appears_on_another_open_page_without_a_jump(page: Page, another: Page) -> None:
-    await open_decision(another, SURPLUS, "Results")
+    await open_decision(another, SURPLUS, "results/")
     await another.evaluate("scrollTo(0, 700)")
     place = await another.evaluate("scrollY")
     before = await another.locator("#result-scores").inner_text()
@@ -141,17 +137,6 @@ async def test_the_keyboard_alone_votes_changes_and_abstains(page: Page) -> None
     await expect(page.locator("#own-ballot .badge")).to_have_text("You abstain")
 
 
-async def test_one_can_try_a_ballot_before_casting_it(page: Page) -> None:
-    await enter(page, "Mei")
-    await open_decision(page, SURPLUS)
-    for rating, stars in zip(await page.locator("#vote .rating").all(), (0, 0, 0, 0, 5), strict=True):
-        await rating.locator("label").nth(stars).click()
-    await page.get_by_role("button", name="What would this change?").click()
-    await expect(page.locator("#what-if")).to_contain_text("Nothing is saved yet.")
-    await expect(page.locator("#own-ballot .badge")).to_have_text("Inherited")
-    await expect(page.locator("#vote .rating").last.get_by_role("radio", name="5 stars")).to_be_checked()
-
-
 async def test_without_scripts_one_votes_and_reads_where_a_ballot_comes_from(chromium: Browser, server: Server) -> None:
     context = await chromium.new_context(base_url=server.url, java_script_enabled=False)
     page = await context.new_page()
@@ -172,9 +157,7 @@ async def test_choices_are_added_and_removed_and_times_are_the_readers(chromium:
     context = await chromium.new_context(base_url=server.url, timezone_id="Asia/Tokyo")
     page = await context.new_page()
     await enter(page, "Rosa")
-    await page.goto("/communities/?q=springfield")
-    await page.get_by_role("link", name="Springfield").first.click()
-    await page.get_by_role("link", name="New decision").click()
+    await draft(page)
     await page.get_by_label("Question").fill("Which bench?")
     await page.get_by_label("Choice 1", exact=True).fill("Oak")
     await page.get_by_label("Choice 2", exact=True).fill("Steel")
@@ -238,7 +221,7 @@ async def test_whoever_presses_a_button_by_the_keyboard_goes_on_from_there(page:
     await page.evaluate("document.body.dispatchEvent(new CustomEvent('calculated'))")
     await page.wait_for_function("(before) => !before.isConnected", arg=before)
     await expect(heading).to_be_focused()
-    await open_decision(page, SURPLUS, "All ballots")
+    await open_decision(page, SURPLUS, "ballots/")
     sort = page.get_by_role("columnheader").get_by_role("link", name="Keep it in reserve")
     await sort.focus()
     await page.keyboard.press("Enter")
@@ -271,9 +254,7 @@ async def test_what_somebody_does_is_answered_while_the_page_refreshes(page: Pag
 
 async def test_whoever_edits_choices_by_the_keyboard_stays_with_them(page: Page) -> None:
     await enter(page, "Rosa")
-    await page.goto("/communities/?q=springfield")
-    await page.get_by_role("link", name="Springfield").first.click()
-    await page.get_by_role("link", name="New decision").click()
+    await draft(page)
     await page.get_by_role("button", name="Add a choice").focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_label("Choice 3", exact=True)).to_be_focused()

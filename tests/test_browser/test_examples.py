@@ -19,13 +19,13 @@ from playwright.async_api import Page
 
 from crowdvote.pages.api_examples import api_examples
 from tests.test_browser.conftest import Server
+from tests.test_browser.crawling import enter
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def programs(page: Page, server: Server) -> dict[str, str]:
     """Return the examples by language, with the token of a person of the demo."""
-    await page.goto("/")
-    await page.get_by_role("region", name="Try the demo").get_by_role("button").first.click()
+    await enter(page, "Amara")
     await page.goto("/profile/")
     await page.get_by_role("textbox", name="What is it for?").fill("The docs page")
     await page.get_by_role("button", name="Make a token").click()

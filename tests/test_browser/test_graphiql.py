@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
+from tests.test_browser.crawling import enter
+
 
 async def run(page: Page, operation: str) -> None:
     """Replace the editor's content with an operation without a name, and run it."""
@@ -21,21 +23,15 @@ async def run(page: Page, operation: str) -> None:
     await page.get_by_role("button", name="Execute query (Ctrl-Enter)").click()
 
 
-async def test_the_default_query_explains_itself_and_runs(page: Page) -> None:
+async def test_the_default_query_explains_itself_and_runs_as_a_typed_one_does(page: Page) -> None:
     await page.goto("/graphql/")
     await expect(page.get_by_text("Everything that CrowdVote's pages can do")).to_be_visible()
     await page.get_by_role("button", name="Execute query (Ctrl-Enter)").click()
     await expect(page.get_by_label("Result Window")).to_contain_text('"queryType"')
-
-
-async def test_a_typed_query_is_answered(page: Page) -> None:
-    await page.goto("/graphql/")
     await run(page, "{ kind: __typename }")
     await expect(page.get_by_label("Result Window")).to_contain_text('"kind": "Query"')
 
-
-async def test_the_documentation_and_the_explorer_open(page: Page) -> None:
-    await page.goto("/graphql/")
+    # The documentation and the explorer open.
     await page.get_by_role("button", name="Show Documentation Explorer").click()
     await expect(page.get_by_role("region", name="Documentation Explorer")).to_contain_text("Root Types")
     await page.get_by_role("button", name="Show GraphiQL Explorer").click()
@@ -66,8 +62,7 @@ OPEN_DECISION = """
 
 async def test_a_query_a_mutation_and_a_subscription_work_together(page: Page) -> None:
     """A vote cast in one GraphiQL appears in another that watches the decision."""
-    await page.goto("/")
-    await page.get_by_role("region", name="Try the demo").get_by_role("button").first.click()
+    await enter(page, "Amara")
     answer = await page.request.get("/graphql/", params={"query": OPEN_DECISION})
     (community,) = (await answer.json())["data"]["communities"]["edges"]
     decisions = [edge["node"] for edge in community["node"]["decisions"]["edges"]]

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.test_browser.conftest import Server
-from tests.test_browser.crawling import enter
+from tests.test_browser.crawling import ADDRESSES, enter
 
 # Half the height of a line of text, without the room around it.
 HALF_A_LINE = 5
@@ -40,11 +40,9 @@ WATCH = """
 
 
 async def open_network(page: Page, community: str) -> None:
-    await page.add_init_script(WATCH)
     await enter(page, "Samuel Brandt")
-    await page.goto(f"/communities/?q={community}")
-    await page.get_by_role("link", name=community).first.click()
-    await page.get_by_role("link", name="Who follows whom", exact=True).click()
+    async with await page.add_init_script(WATCH):
+        await page.goto(f"{ADDRESSES[community]}network/")
     await expect(page.locator("[data-network]")).to_have_attribute("data-state", "done", timeout=30_000)
 
 
@@ -73,9 +71,8 @@ def collide(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return not beside and abs(one["y"] - other["y"]) < 2 * HALF_A_LINE
 
 
-@pytest.mark.parametrize("community", ["Springfield", "Riverside Assembly"])
-async def test_no_name_lies_over_a_circle_or_another_name(page: Page, community: str) -> None:
-    await open_network(page, community)
+async def keeps_names_apart(page: Page) -> None:
+    """See that no name lies over a circle or another name, from afar and nearer."""
     for _ in range(3):
         shown = await drawn(page)
         assert len(shown["texts"]) > 8
@@ -84,7 +81,7 @@ async def test_no_name_lies_over_a_circle_or_another_name(page: Page, community:
         await page.get_by_role("button", name="Zoom in").click()
 
 
-async def test_hubs_are_named_first_and_seen_to_be_hubs(page: Page) -> None:
+async def test_in_a_large_community_hubs_are_named_first_and_no_name_lies_over_anything(page: Page) -> None:
     await open_network(page, "Riverside Assembly")
     said, shown = await picture(page), await drawn(page)
     assert len(shown["circles"]) == len(said["members"]) == 2_002
@@ -100,10 +97,14 @@ async def test_hubs_are_named_first_and_seen_to_be_hubs(page: Page) -> None:
     # More followers make a larger circle.
     in_order = [radii[i] for i in hubs]
     assert in_order == sorted(in_order, reverse=True)
+    await keeps_names_apart(page)
 
 
-async def test_around_the_chosen_all_have_their_names(page: Page) -> None:
+async def test_around_the_chosen_all_have_their_names_and_no_name_lies_over_anything(page: Page) -> None:
     await open_network(page, "Springfield")
+    await keeps_names_apart(page)
+    # The next press of a key is for the whole picture again.
+    await page.locator("canvas").press("0")
     await page.get_by_label("Find somebody").fill("Amara Okafor")
     await page.keyboard.press("Tab")
     await page.get_by_label("Show").select_option("Neighbours of the chosen")
@@ -177,9 +178,7 @@ async def test_two_fingers_zoom_and_one_chooses(chromium: Browser, server: Serve
 async def test_a_picture_that_cannot_be_laid_out_is_said_to_be_in_the_list(tolerant_page: Page) -> None:
     await tolerant_page.route(re.compile(r"/worker\.\w+\.js$"), lambda route: route.abort())
     await enter(tolerant_page, "Samuel Brandt")
-    await tolerant_page.goto("/communities/?q=Springfield")
-    await tolerant_page.get_by_role("link", name="Springfield").first.click()
-    await tolerant_page.get_by_role("link", name="Who follows whom", exact=True).click()
+    await tolerant_page.goto(f"{ADDRESSES['Springfield']}network/")
     await expect(tolerant_page.locator(".network-note")).to_have_text(
         "The picture could not be drawn. The list below has the same."
     )

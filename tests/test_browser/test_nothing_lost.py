@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.async_api import Browser, Page, Route, expect
 
 from tests.test_browser.conftest import Server
-from tests.test_browser.test_decisions import RECORDED, SURPLUS, enter, open_decision
+from tests.test_browser.crawling import ADDRESSES, enter
+from tests.test_browser.test_decisions import RECORDED, SURPLUS, draft, open_decision
 
 PLAYGROUND = "A new playground at Mill Pond"
 SIGNED_OUT = "You are signed out. Nothing was saved; what you typed stays here."
@@ -75,9 +76,7 @@ async def test_a_form_that_leaves_the_page_comes_back_with_all_its_rows_for_the_
 ) -> None:
     page = tolerant_page
     await enter(page, "Rosa")
-    await page.goto("/communities/?q=springfield")
-    await page.get_by_role("link", name="Springfield").first.click()
-    await page.get_by_role("link", name="New decision").click()
+    await draft(page)
     await page.get_by_label("Question").fill("Which bench?")
     await page.get_by_role("button", name="Add a choice").click()
     await expect(page.get_by_label("Choice 3", exact=True)).to_be_focused()
@@ -168,8 +167,7 @@ async def test_what_is_typed_in_a_part_of_a_page_stands_in_the_one_that_comes_in
         )
 
     await enter(page, "Samuel")
-    await page.goto("/communities/?q=riverside")
-    await page.get_by_role("link", name="Riverside Assembly").first.click()
+    await page.goto(ADDRESSES["Riverside Assembly"])
     message = page.locator("#join textarea")
     await message.fill("I live next door.")
     await page.route(re.compile(r"/communities/\d+/(\?.*)?$"), changed)
@@ -181,9 +179,7 @@ async def test_what_is_typed_in_a_part_of_a_page_stands_in_the_one_that_comes_in
 
 async def test_going_back_to_a_search_finds_its_words_in_the_field(page: Page) -> None:
     await enter(page, "Mei")
-    await page.goto("/communities/?q=springfield")
-    await page.get_by_role("link", name="Springfield").first.click()
-    await page.get_by_role("link", name="Members", exact=True).click()
+    await page.goto(f"{ADDRESSES['Springfield']}members/")
     field = page.get_by_role("searchbox")
     for text, found in (("amara", "Amara Okafor"), ("hana", "Hana Sato")):
         await field.fill(text)

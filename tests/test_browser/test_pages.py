@@ -3,18 +3,9 @@
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.test_browser import crawling
 from tests.test_browser.axe import findings_in_looks
 from tests.test_browser.conftest import Server
-
-
-async def enter(page: Page) -> str:
-    """Sign in as the first person of the demo; return their name."""
-    await page.goto("/")
-    person = page.get_by_role("region", name="Try the demo").get_by_role("button").first
-    name = await person.locator("strong").inner_text()
-    await person.click()
-    return name
+from tests.test_browser.crawling import enter
 
 
 async def test_a_visitor_enters_the_demo_with_one_click_and_leaves_it_again(page: Page) -> None:
@@ -58,14 +49,14 @@ async def test_axe_finds_nothing_on_what_visitors_see(tolerant_page: Page, addre
 
 
 async def test_axe_finds_nothing_where_newcomers_say_who_they_are(page: Page) -> None:
-    await enter(page)
+    await enter(page, "Amara")
     await page.goto("/welcome/")
     assert await findings_in_looks(page) == []
 
 
 async def test_newcomers_see_while_typing_whether_a_handle_is_free(page: Page) -> None:
-    # Other tests look for people by their names, but not for his.
-    await crawling.enter(page, "Gideon Marsh")
+    # Other tests look for people by their names, but not for hers.
+    await enter(page, "Inês")
     await page.goto("/welcome/")
     handle = page.get_by_role("textbox", name="Handle")
     await handle.fill("somebody_new")
@@ -74,9 +65,9 @@ async def test_newcomers_see_while_typing_whether_a_handle_is_free(page: Page) -
     await page.get_by_role("button", name="x_y").click()
     await expect(handle).to_have_value("x_y")
     await expect(page.get_by_text("x_y can be yours.")).to_be_visible()
-    await page.get_by_role("textbox", name="Name").fill("Gideon the First")
+    await page.get_by_role("textbox", name="Name").fill("Inês the First")
     await page.get_by_role("button", name="That's me").click()
-    await expect(page.get_by_text("Welcome, Gideon the First!")).to_be_visible()
+    await expect(page.get_by_text("Welcome, Inês the First!")).to_be_visible()
 
 
 async def test_a_phone_needs_no_sideways_scrolling(page: Page) -> None:

@@ -43,8 +43,7 @@ class Town:
         self.manager, self.voter = tokens
 
     def kill(self) -> None:
-        self.server.process.kill()
-        self.server.process.wait()
+        self.server.process.end()
 
     def start(self) -> None:
         self.server.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 from typing import Any
@@ -23,9 +24,8 @@ def caching(response: Any) -> set[str]:
     return {part.strip() for part in response.headers.get("Cache-Control", "").split(",")} - {""}
 
 
-@pytest.fixture
-def scene(settings: Settings) -> dict[str, Any]:
-    settings.PASSKEYS = True
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> dict[str, Any]:
     community, members = factories.community("ann", visibility=Community.Visibility.PUBLIC)
     decision = factories.decision(community, members["manager"].user)
     return {
@@ -34,6 +34,12 @@ def scene(settings: Settings) -> dict[str, Any]:
         "membership_id": members["ann"].pk,
         "viewer": members["manager"].user,
     }
+
+
+@pytest.fixture
+def scene(written: dict[str, Any], db: None, settings: Settings) -> dict[str, Any]:
+    settings.PASSKEYS = True
+    return copy.deepcopy(written)
 
 
 def pages(scene: dict[str, Any], **more: Any) -> list[str]:

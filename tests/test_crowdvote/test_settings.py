@@ -3,46 +3,38 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from crowdvote.serving import private_files
-from tests import servers
+from tests import processes, servers
+from tests.processes import NO_COMPILER, Ended
 
-PROJECT = Path(__file__).resolve().parents[2]
 
-
-def settings_with(tmp_path: Path, expression: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def settings_with(tmp_path: Path, expression: str, **environment: str) -> Ended:
     """Read the settings in a fresh process with exactly this environment."""
     code = f"from crowdvote import settings; print(({expression}))"
-    environment = {"PATH": servers.NO_COMPILER, "CROWDVOTE_DATA_DIR": str(tmp_path), **environment}
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
-    )
+    return processes.run(code, {"PATH": NO_COMPILER, "CROWDVOTE_DATA_DIR": str(tmp_path), **environment})
 
 
 def test_the_data_directory_holds_everything_that_is_written(tmp_path: Path) -> None:
     places = "settings.DATABASES['default']['NAME'], settings.LOG_DIR, settings.MAIL_DIR, settings.STATIC_ROOT"
     read = settings_with(tmp_path / "made", f"[str(place) for place in ({places})]")
     names = ("crowdvote.sqlite3", "logs", "mail", "static")
-    assert read.stdout.strip() == str([str(tmp_path / "made" / name) for name in names])
+    assert read.output == str([str(tmp_path / "made" / name) for name in names])
 
 
 def test_of_the_shell_tests_heed_where_the_real_data_is_and_nothing_else_of_crowdvotes() -> None:
     code = "import os, tests.settings; print(sorted(name for name in os.environ if name.startswith('CROWDVOTE_')))"
-    environment = {"PATH": servers.NO_COMPILER, "CROWDVOTE_SHARED_DATA": "there", "CROWDVOTE_SECRET_KEY": "short"}
-    read = subprocess.run(
-        [sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert read.stdout.strip() == "['CROWDVOTE_DATA_DIR', 'CROWDVOTE_EXECUTOR', 'CROWDVOTE_SHARED_DATA']", read.stderr
+    environment = {"PATH": NO_COMPILER, "CROWDVOTE_SHARED_DATA": "there", "CROWDVOTE_SECRET_KEY": "short"}
+    read = processes.run(code, environment)
+    assert read.output == "['CROWDVOTE_DATA_DIR', 'CROWDVOTE_EXECUTOR', 'CROWDVOTE_SHARED_DATA']", read.errors
 
 
 def test_the_secret_key_is_made_once_and_is_for_its_owner_only(tmp_path: Path) -> None:
-    first, second = (settings_with(tmp_path, "settings.SECRET_KEY").stdout for _ in range(2))
-    assert len(first.strip()) >= 50
+    first, second = (settings_with(tmp_path, "settings.SECRET_KEY").output for _ in range(2))
+    assert len(first) >= 50
     assert first == second
     assert [path.name for path in tmp_path.iterdir()] == ["secret-key"]
     assert (tmp_path / "secret-key").stat().st_mode & 0o777 == 0o600
@@ -51,15 +43,15 @@ def test_the_secret_key_is_made_once_and_is_for_its_owner_only(tmp_path: Path) -
 def test_the_environment_key_is_taken_and_not_written_down(tmp_path: Path) -> None:
     key = "a key from the environment, long enough"
     read = settings_with(tmp_path, "settings.SECRET_KEY", CROWDVOTE_SECRET_KEY=key)
-    assert read.stdout.strip() == key
+    assert read.output == key
     assert not (tmp_path / "secret-key").exists()
 
 
 @pytest.mark.parametrize("key", ["", "x", "only thirty-one characters long", "ab" * 40])
 def test_a_key_that_can_be_guessed_is_refused(tmp_path: Path, key: str) -> None:
     read = settings_with(tmp_path, "settings.SECRET_KEY", CROWDVOTE_SECRET_KEY=key)
-    assert (read.returncode, read.stdout) == (1, "")
-    assert "CROWDVOTE_SECRET_KEY is too short or too simple" in read.stderr.splitlines()[-1]
+    assert (read.code, read.output) == (1, "")
+    assert "CROWDVOTE_SECRET_KEY is too short or too simple" in read.errors.splitlines()[-1]
 
 
 def test_what_is_kept_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
@@ -112,7 +104,7 @@ def test_a_directory_that_all_may_write_to_is_left_alone(tmp_path: Path) -> None
 
 def test_nothing_is_open_unless_asked_for(tmp_path: Path) -> None:
     read = settings_with(tmp_path, "settings.DEBUG, settings.DEMO_SIGN_IN, settings.ALLOWED_HOSTS")
-    assert read.stdout.strip() == "(False, False, ['localhost', '127.0.0.1', '[::1]'])"
+    assert read.output == "(False, False, ['localhost', '127.0.0.1', '[::1]'])"
 
 
 @pytest.mark.parametrize(
@@ -122,14 +114,14 @@ def test_nothing_is_open_unless_asked_for(tmp_path: Path) -> None:
 )
 def test_the_demo_can_be_entered_only_on_the_embedded_default(tmp_path: Path, url: str, offered: bool) -> None:
     environment = {"CROWDVOTE_DEMO_SIGN_IN": "1"} | ({"DATABASE_URL": url} if url else {})
-    assert settings_with(tmp_path, "settings.DEMO_SIGN_IN", **environment).stdout.strip() == str(offered)
+    assert settings_with(tmp_path, "settings.DEMO_SIGN_IN", **environment).output == str(offered)
 
 
 @pytest.mark.parametrize(("site", "secure"), [("https://vote.example", True), ("http://localhost:8000", False)])
 def test_cookies_are_for_https_where_the_site_is(tmp_path: Path, site: str, secure: bool) -> None:
     cookies = "settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE"
     read = settings_with(tmp_path, cookies, CROWDVOTE_SITE_URL=site)
-    assert read.stdout.strip() == str((secure, secure))
+    assert read.output == str((secure, secure))
 
 
 LOGGING = """[
@@ -144,7 +136,7 @@ def test_events_go_where_they_are_wanted_and_nothing_is_said_twice_in_one_place(
     read = settings_with(tmp_path, LOGGING, CROWDVOTE_LOG_TO=to, DJANGO_SETTINGS_MODULE="crowdvote.settings")
     file = tmp_path / "logs" / "crowdvote.log"
     event, other = "Invalid magic link attempted", "Something failed"
-    places = {"stdout": read.stdout, "stderr": read.stderr, "file": file.read_text() if file.exists() else ""}
+    places = {"stdout": read.output, "stderr": read.errors, "file": file.read_text() if file.exists() else ""}
     found = {place: [line for line in (event, other) if text.count(line) == 1] for place, text in places.items()}
     assert found == {
         "stdout": [] if to == "file" else [event],
@@ -156,7 +148,7 @@ def test_events_go_where_they_are_wanted_and_nothing_is_said_twice_in_one_place(
 def test_every_line_is_an_object_where_json_is_wanted(tmp_path: Path) -> None:
     environment = {"CROWDVOTE_LOG_FORMAT": "json", "CROWDVOTE_LOG_TO": "both"}
     read = settings_with(tmp_path, LOGGING, **environment, DJANGO_SETTINGS_MODULE="crowdvote.settings")
-    lines = [*read.stdout.splitlines()[:-1], *read.stderr.splitlines()]
+    lines = [*read.output.splitlines()[:-1], *read.errors.splitlines()]
     lines += (tmp_path / "logs" / "crowdvote.log").read_text().splitlines()
     event = {"level": "WARNING", "event": "LOGIN_FAILED", "message": "Invalid magic link attempted"}
     other = {"level": "ERROR", "logger": "somewhere", "message": "Something failed"}
@@ -179,8 +171,8 @@ def test_every_line_is_an_object_where_json_is_wanted(tmp_path: Path) -> None:
 )
 def test_what_makes_no_sense_is_refused_in_words(tmp_path: Path, name: str, value: str, complaint: str) -> None:
     read = settings_with(tmp_path, "settings.PORT", **{name: value})
-    assert read.returncode == 1
-    assert read.stderr.strip().splitlines()[-1].endswith(complaint)
+    assert read.code == 1
+    assert read.errors.splitlines()[-1].endswith(complaint)
 
 
 PROVIDER = {"ISSUER": "https://id.example", "CLIENT_ID": "crowdvote", "CLIENT_SECRET": "shared"}
@@ -198,20 +190,23 @@ def test_half_a_provider_and_one_without_encryption_are_refused(
 ) -> None:
     given = {f"CROWDVOTE_OIDC_{name}": value for name, value in (PROVIDER | change).items()}
     read = settings_with(tmp_path, "settings.OIDC_NAME", **given)
-    assert (read.returncode, read.stderr.strip().endswith(complaint)) == (1, True)
+    assert (read.code, read.errors.endswith(complaint)) == (1, True)
 
 
 def test_a_provider_is_called_by_its_host_unless_it_is_named(tmp_path: Path) -> None:
     pytest.importorskip("authlib")
     given = {f"CROWDVOTE_OIDC_{name}": value for name, value in PROVIDER.items()}
-    assert settings_with(tmp_path, "settings.OIDC_NAME", **given).stdout.strip() == "id.example"
+    assert settings_with(tmp_path, "settings.OIDC_NAME", **given).output == "id.example"
 
 
 def test_what_needs_a_package_that_is_missing_says_which_requirements_have_it(tmp_path: Path) -> None:
     # A finder that finds nothing of this name stands for an environment without the package.
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.util as util; find = util.find_spec\n"
-        "util.find_spec = lambda name, *more: None if name == 'fido2' else find(name, *more)\n"
-    )
-    read = settings_with(tmp_path, "settings.PORT", CROWDVOTE_PASSKEYS="1", PYTHONPATH=str(tmp_path))
-    assert read.stderr.strip().endswith("CROWDVOTE_PASSKEYS needs the package fido2: install requirements/sign-in.txt.")
+    program = """if True:
+        import importlib.util as util
+        find = util.find_spec
+        util.find_spec = lambda name, *more: None if name == "fido2" else find(name, *more)
+        from crowdvote import settings
+    """
+    environment = {"PATH": NO_COMPILER, "CROWDVOTE_DATA_DIR": str(tmp_path), "CROWDVOTE_PASSKEYS": "1"}
+    read = processes.run(program, environment)
+    assert read.errors.endswith("CROWDVOTE_PASSKEYS needs the package fido2: install requirements/sign-in.txt.")

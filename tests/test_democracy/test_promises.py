@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from datetime import timedelta
 from itertools import pairwise
@@ -78,6 +79,16 @@ class Town:
 
     def pseudonym(self, name: str, kind: str = "cast") -> str:
         return access.pseudonym(self.decision.pk, self[name].pk, kind=kind)
+
+
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Town:
+    return Town()
+
+
+@pytest.fixture
+def town(written: Town, db: None) -> Town:
+    return copy.deepcopy(written)
 
 
 class TestHiddenBallots:
@@ -182,8 +193,7 @@ class TestHiddenBallots:
 
 class TestTheUrn:
     @pytest.fixture
-    def town(self, db: None) -> Town:
-        town = Town()
+    def town(self, town: Town) -> Town:
         town.vote("ann", Ash=5)
         town.vote("abe", Birch=3)
         town.vote("bea", Cedar=4)
@@ -247,8 +257,7 @@ class TestTheUrn:
 
 
 class TestNamesOfBallots:
-    def test_a_ballot_keeps_the_pseudonym_it_was_cast_under(self, db: None) -> None:
-        town = Town()
+    def test_a_ballot_keeps_the_pseudonym_it_was_cast_under(self, town: Town) -> None:
         town.vote("ann", Ash=5)
         services.set_anonymity(town["ann"].user, town.community.pk, anonymous=False)
         town.vote("ann", Ash=4)
@@ -259,8 +268,7 @@ class TestNamesOfBallots:
         town.calculate()
         assert set(town.listed()) == {town.pseudonym("ann")}
 
-    def test_a_ballot_cast_by_name_keeps_it_when_its_caster_becomes_anonymous(self, db: None) -> None:
-        town = Town()
+    def test_a_ballot_cast_by_name_keeps_it_when_its_caster_becomes_anonymous(self, town: Town) -> None:
         town.vote("bea", Ash=5)
         services.set_anonymity(town["bea"].user, town.community.pk, anonymous=True)
         services.withdraw_ballot(town["bea"].user, town.decision.pk)
@@ -270,8 +278,9 @@ class TestNamesOfBallots:
         assert "with your name" in audiences(town["bea"].user, [town.decision])[town.decision.pk].sentence
 
     @pytest.mark.parametrize("closed", [False, True])
-    def test_whoever_becomes_anonymous_is_named_beside_nothing_that_they_inherit(self, db: None, closed: bool) -> None:
-        town = Town()
+    def test_whoever_becomes_anonymous_is_named_beside_nothing_that_they_inherit(
+        self, town: Town, closed: bool
+    ) -> None:
         factories.follow(town["bob"], town["bea"])
         town.vote("bea", ["parks"], Ash=5)
         town.calculate()
@@ -288,8 +297,7 @@ class TestNamesOfBallots:
         row = StagedBallot.objects.select_related("membership").get(decision=town.decision, membership=town["bob"])
         assert access.bears_pseudonym(row.membership, kind=row.kind, is_anonymous=row.is_anonymous)
 
-    def test_whoever_becomes_anonymous_is_not_named_on_the_way_to_what_others_inherit(self, db: None) -> None:
-        town = Town()
+    def test_whoever_becomes_anonymous_is_not_named_on_the_way_to_what_others_inherit(self, town: Town) -> None:
         factories.follow(town["bob"], town["bea"])
         factories.follow(town["bea"], town["manager"])
         town.vote("manager", Ash=5)
@@ -311,8 +319,7 @@ class TestNamesOfBallots:
         (line,) = explanation.sources
         assert [(one.name, one.key, one.handle) for one in line.via] == [(access.ANONYMOUS, "", "")]
 
-    def test_whoever_is_known_by_what_they_inherit_is_not_found_by_what_they_cast(self, db: None) -> None:
-        town = Town()
+    def test_whoever_is_known_by_what_they_inherit_is_not_found_by_what_they_cast(self, town: Town) -> None:
         factories.follow(town["bob"], town["bea"])
         town.vote("bea", Ash=5)
         town.calculate()
@@ -326,8 +333,7 @@ class TestNamesOfBallots:
         town.calculate()
         assert set(town.listed()) & known == {town["bea"].user.handle}
 
-    def test_whoever_gives_anonymity_up_and_withdraws_inherits_under_a_pseudonym(self, db: None) -> None:
-        town = Town()
+    def test_whoever_gives_anonymity_up_and_withdraws_inherits_under_a_pseudonym(self, town: Town) -> None:
         factories.follow(town["ann"], town["bea"])
         town.vote("bea", Ash=5)
         town.vote("ann", Cedar=2)
@@ -346,8 +352,7 @@ class TestNamesOfBallots:
         town.close()
         assert set(town.listed()) == expected
 
-    def test_whoever_is_removed_and_comes_back_is_not_found_by_what_vanished(self, db: None) -> None:
-        town = Town()
+    def test_whoever_is_removed_and_comes_back_is_not_found_by_what_vanished(self, town: Town) -> None:
         factories.follow(town["ann"], town["bea"])
         town.vote("bea", Ash=5)
         town.calculate()
@@ -365,8 +370,7 @@ class TestNamesOfBallots:
 
 class TestFingerprints:
     @pytest.fixture
-    def town(self, db: None) -> Town:
-        town = Town()
+    def town(self, town: Town) -> Town:
         factories.follow(town["ann"], town["bea"], "parks")
         factories.follow(town["bob"], town["bea"])
         town.vote("bea", ["parks"], Ash=5)
@@ -487,8 +491,7 @@ class TestVisitors:
         assert made._schema.mutation_type is not None
         return dict(made._schema.mutation_type.fields)
 
-    def test_every_mutation_answers_a_visitor_the_same_whether_it_exists_or_not(self, db: None) -> None:
-        town = Town()
+    def test_every_mutation_answers_a_visitor_the_same_whether_it_exists_or_not(self, town: Town) -> None:
         town.update(visibility=Community.Visibility.MEMBERS, joining="request")
         application = services.apply_to_community(factories.person(), town.community.pk)
         there = {
@@ -577,8 +580,7 @@ class TestAudience:
         page = client_of(town[name].user).get(reverse("decision", args=[town.community.pk, town.decision.pk]))
         assert sentence in page.content.decode()
 
-    def test_a_manager_is_told_what_live_results_give_away(self, db: None) -> None:
-        town = Town()
+    def test_a_manager_is_told_what_live_results_give_away(self, town: Town) -> None:
         query = (
             """mutation($input: CreateDecisionInput!) { createDecision(input: $input) { warning errors { code } } }"""
         )
@@ -588,8 +590,7 @@ class TestAudience:
         assert ask(town.manager, query, input=later)["createDecision"]["warning"] is None
 
 
-def test_becoming_anonymous_warns_of_named_followers_and_tells_of_no_anonymous_one(db: None) -> None:
-    town = Town()
+def test_becoming_anonymous_warns_of_named_followers_and_tells_of_no_anonymous_one(town: Town) -> None:
     for follower in ("ann", "bob"):
         factories.follow(town[follower], town["bea"])
     query = (
@@ -604,8 +605,7 @@ def test_becoming_anonymous_warns_of_named_followers_and_tells_of_no_anonymous_o
     assert not town["bea"].followers.exists()
 
 
-def test_a_receipt_of_an_anonymous_ballot_comes_with_a_warning(db: None) -> None:
-    town = Town()
+def test_a_receipt_of_an_anonymous_ballot_comes_with_a_warning(town: Town) -> None:
     town.vote("ann", Ash=5)
     town.vote("bea", Ash=5)
     pages = {
@@ -618,8 +618,7 @@ def test_a_receipt_of_an_anonymous_ballot_comes_with_a_warning(db: None) -> None
     assert "whoever you show it to" not in pages["bea"]
 
 
-def test_a_member_who_gave_up_anonymity_shows_no_anonymous_ballot_on_their_page(db: None) -> None:
-    town = Town()
+def test_a_member_who_gave_up_anonymity_shows_no_anonymous_ballot_on_their_page(town: Town) -> None:
     town.vote("ann", ["parks"], Ash=5)
     services.set_anonymity(town["ann"].user, town.community.pk, anonymous=False)
     page = client_of(town["bob"].user).get(reverse("member", args=[town.community.pk, town["ann"].pk]))
@@ -648,8 +647,7 @@ def test_nobody_hides_among_voters_who_are_removed(db: None) -> None:
     assert decisions.newest_snapshots([town.decision.pk]) == []
 
 
-def test_a_comment_stands_beside_the_ballot_that_it_was_written_on_alone(db: None) -> None:
-    town = Town()
+def test_a_comment_stands_beside_the_ballot_that_it_was_written_on_alone(town: Town) -> None:
     factories.follow(town["ann"], town["bea"])
     town.vote("bea", Ash=5)
     town.calculate()
@@ -660,9 +658,8 @@ def test_a_comment_stands_beside_the_ballot_that_it_was_written_on_alone(db: Non
     assert ([row.kind for row in rows].count("inherited"), [row.comment for row in rows]) == (1, ["", ""])
 
 
-def test_the_topics_of_a_member_do_not_tell_of_hidden_ballots(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_topics_of_a_member_do_not_tell_of_hidden_ballots(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading_ballots, "_BALLOTS_FOR_TAGS", 1)
-    town = Town()
     town.vote("bea", ["parks"], Ash=5)
     hidden = factories.decision(town.community, town.manager, results_visibility="after_close")
     factories.vote(town["bea"], hidden, ["secret"], Ash=5)

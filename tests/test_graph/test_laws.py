@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from graph import Calculation, CastBallot, DelegationGraph, Member, Result, StagedBallot, count_cast
 from graph import calculation as calculation_module
+from tests.lengths import times
 from tests.test_graph.reference import Community, Reference, calculate, participation, totals
 from tests.test_graph.strategies import CHOICES, LOTS, build, communities, events
 
 Setting = tuple[Community, dict[Member, CastBallot]]
-laws = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+laws = settings(deadline=None, max_examples=times(60, long=150), suppress_health_check=[HealthCheck.too_slow])
 
 
 def staged(calculation: Calculation) -> dict[Member, StagedBallot]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management.color import no_style
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Model
 
 from accounts.models import User
@@ -46,28 +47,35 @@ def count_on_from_the_largest(model: type[Model]) -> None:
             cursor.execute(statement)
 
 
-@pytest.fixture(params=[Community.Visibility.PUBLIC, Community.Visibility.MEMBERS])
-def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
+@pytest.fixture(scope="module", params=[Community.Visibility.PUBLIC, Community.Visibility.MEMBERS])
+def written(request: pytest.FixtureRequest, module_rows: None) -> Iterator[Scene]:
     forget_everything()
-    # Numbers that no other number contains by chance.
-    User.objects.create_user("far@example.org", handle="far", name="Far", pk=7_700_000)
-    count_on_from_the_largest(User)
-    community, members = factories.community("ann", "ben", visibility=request.param)
-    Membership.objects.create(pk=8_800_000, community=community, user=factories.person("last"))
-    count_on_from_the_largest(Membership)
-    members["hidden"] = factories.join(community, factories.person("zoe_quux", name="Zoé Quux-Name"))
-    manager, ann, ben, hidden = (members[name] for name in ("manager", "ann", "ben", "hidden"))
-    cast, inherited = (factories.decision(community, manager.user) for _ in range(2))
-    factories.follow(ann, hidden)
-    factories.follow(hidden, ben, "roads")
-    services.set_anonymity(hidden.user, community.pk, anonymous=True, confirmed=True)
-    factories.vote(hidden, cast, tags=["budget"], Ash=5, Birch=3)
-    for decision in (cast, inherited):
-        factories.vote(ben, decision, tags=["roads"], Cedar=4)
-    recalculation.recalculate_community(community.pk)
-    viewers = {"visitor": None, "stranger": factories.person(), "member": ann.user, "manager": manager.user}
-    yield Scene(community, members, cast, inherited, viewers)
-    forget_everything()
+    # The second scene has the numbers of the first.
+    with transaction.atomic():
+        # Numbers that no other number contains by chance.
+        User.objects.create_user("far@example.org", handle="far", name="Far", pk=7_700_000)
+        count_on_from_the_largest(User)
+        community, members = factories.community("ann", "ben", visibility=request.param)
+        Membership.objects.create(pk=8_800_000, community=community, user=factories.person("last"))
+        count_on_from_the_largest(Membership)
+        members["hidden"] = factories.join(community, factories.person("zoe_quux", name="Zoé Quux-Name"))
+        manager, ann, ben, hidden = (members[name] for name in ("manager", "ann", "ben", "hidden"))
+        cast, inherited = (factories.decision(community, manager.user) for _ in range(2))
+        factories.follow(ann, hidden)
+        factories.follow(hidden, ben, "roads")
+        services.set_anonymity(hidden.user, community.pk, anonymous=True, confirmed=True)
+        factories.vote(hidden, cast, tags=["budget"], Ash=5, Birch=3)
+        for decision in (cast, inherited):
+            factories.vote(ben, decision, tags=["roads"], Cedar=4)
+        recalculation.recalculate_community(community.pk)
+        viewers = {"visitor": None, "stranger": factories.person(), "member": ann.user, "manager": manager.user}
+        yield Scene(community, members, cast, inherited, viewers)
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def scene(written: Scene, db: None) -> Scene:
+    return copy.deepcopy(written)
 
 
 def everything(scene: Scene, viewer: User | None) -> dict[str, Any]:

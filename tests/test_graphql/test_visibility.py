@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -19,7 +20,10 @@ pytestmark = pytest.mark.django_db
 HIDDEN = [Decision.Visibility.BATCHED, Decision.Visibility.AFTER_CLOSE]
 
 
-def scene(visibility: str) -> tuple[Community, dict[str, Membership], Decision]:
+Scene = tuple[Community, dict[str, Membership], Decision]
+
+
+def made(visibility: str) -> Scene:
     community, members = factories.community("ann", "ben", "cat", visibility=Community.Visibility.PUBLIC)
     decision = factories.decision(community, members["manager"].user, results_visibility=visibility)
     factories.follow(members["ann"], members["ben"])
@@ -34,10 +38,20 @@ def scene(visibility: str) -> tuple[Community, dict[str, Membership], Decision]:
     return community, members, decision
 
 
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> dict[str, Scene]:
+    return {visibility: made(visibility) for visibility in Decision.Visibility}
+
+
+@pytest.fixture
+def scenes(written: dict[str, Scene], db: None) -> dict[str, Scene]:
+    return copy.deepcopy(written)
+
+
 @pytest.mark.parametrize("who", [None, "cat", "manager"])
 @pytest.mark.parametrize("visibility", HIDDEN)
-def test_before_closing_nothing_is_told(visibility: str, who: str | None) -> None:
-    community, members, decision = scene(visibility)
+def test_before_closing_nothing_is_told(scenes: dict[str, Scene], visibility: str, who: str | None) -> None:
+    community, members, decision = scenes[visibility]
     viewer = members[who].user if who else None
     shown = ask(viewer, DECISION, id=id_of(decision))["decision"]
     told = ("tags", "result", "myBallot", "ballots", "influence", "delegationGraph", "showsBallots")
@@ -51,14 +65,14 @@ def test_before_closing_nothing_is_told(visibility: str, who: str | None) -> Non
 
 
 @pytest.mark.parametrize("visibility", HIDDEN)
-def test_nobody_can_try_out_what_would_be(visibility: str) -> None:
-    _, members, decision = scene(visibility)
+def test_nobody_can_try_out_what_would_be(scenes: dict[str, Scene], visibility: str) -> None:
+    _, members, decision = scenes[visibility]
     withdraw = [{"withdraw": True}]
     assert codes(post(members["cat"].user, WHAT_IF, id=id_of(decision), changes=withdraw)) == ["BALLOTS_HIDDEN"]
 
 
-def test_a_following_tried_out_elsewhere_does_not_ask_hidden_decisions() -> None:
-    community, members, _ = scene(Decision.Visibility.AFTER_CLOSE)
+def test_a_following_tried_out_elsewhere_does_not_ask_hidden_decisions(scenes: dict[str, Scene]) -> None:
+    community, members, _ = scenes[Decision.Visibility.AFTER_CLOSE]
     live = factories.decision(community, members["manager"].user)
     factories.vote(members["ben"], live, Ash=5)
     changes = [{"follow": {"memberId": id_of(members["ben"])}}]
@@ -67,8 +81,8 @@ def test_a_following_tried_out_elsewhere_does_not_ask_hidden_decisions() -> None
 
 
 @pytest.mark.parametrize("visibility", HIDDEN)
-def test_of_ones_own_ballot_one_sees_what_one_wrote(visibility: str) -> None:
-    community, members, decision = scene(visibility)
+def test_of_ones_own_ballot_one_sees_what_one_wrote(scenes: dict[str, Scene], visibility: str) -> None:
+    community, members, decision = scenes[visibility]
     assert ask(members["ann"].user, DECISION, id=id_of(decision))["decision"]["myBallot"] is None
     own = ask(members["ben"].user, DECISION, id=id_of(decision))["decision"]["myBallot"]
     assert (own["kind"], own["comment"], own["sources"]) == ("CAST", "secret words", None)
@@ -81,8 +95,8 @@ def test_of_ones_own_ballot_one_sees_what_one_wrote(visibility: str) -> None:
 
 
 @pytest.mark.parametrize("visibility", HIDDEN)
-def test_once_closed_everything_is_shown(visibility: str) -> None:
-    community, members, decision = scene(visibility)
+def test_once_closed_everything_is_shown(scenes: dict[str, Scene], visibility: str) -> None:
+    community, members, decision = scenes[visibility]
     factories.close(decision)
     recalculation.recalculate_community(community.pk)
     shown = ask(None, DECISION, id=id_of(decision))["decision"]
@@ -94,16 +108,16 @@ def test_once_closed_everything_is_shown(visibility: str) -> None:
     assert shown["delegationGraph"]["edges"] == [{"follower": 0, "followee": 1, "tags": []}]
 
 
-def test_live_decisions_show_everything_at_once() -> None:
-    *_, decision = scene(Decision.Visibility.LIVE)
+def test_live_decisions_show_everything_at_once(scenes: dict[str, Scene]) -> None:
+    *_, decision = scenes[Decision.Visibility.LIVE]
     shown = ask(None, DECISION, id=id_of(decision))["decision"]
     assert shown["tags"] == ["secret topic"]
     assert shown["ballots"]["totalCount"] == 2
 
 
 @pytest.mark.parametrize("visibility", HIDDEN)
-def test_the_ledger_of_a_decision_counts_no_ballot_that_is_hidden(visibility: str) -> None:
-    community, members, decision = scene(visibility)
+def test_the_ledger_of_a_decision_counts_no_ballot_that_is_hidden(scenes: dict[str, Scene], visibility: str) -> None:
+    community, members, decision = scenes[visibility]
     query = """query($c: ID!, $d: ID!) { all: ledger(communityId: $c, decisionId: $d) { totalCount }
       ballots: ledger(communityId: $c, decisionId: $d, kind: BALLOT) { totalCount edges { node { revision } } } }"""
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
-import sys
 import textwrap
 import time
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests import servers
+from tests.processes import Program
 
 PRELUDE = """
     import os, signal, sys, time
@@ -54,24 +55,26 @@ class Machine:
     """A data directory, and processes that work on it."""
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.environment = servers.environment(directory, CROWDVOTE_EXECUTOR="threads")
+        self._numbers = count()
 
-    def start(self, *parts: str) -> subprocess.Popen[str]:
+    def start(self, *parts: str) -> Callable[[], tuple[int | None, str]]:
+        """Start a program. What is returned waits for its end, and returns its exit code and what it printed."""
         program = "\n".join(textwrap.dedent(part) for part in (PRELUDE, *parts))
-        return subprocess.Popen(
-            [sys.executable, "-c", program],
-            cwd=servers.PROJECT,
-            env=self.environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        output, errors = (self.directory / f"{next(self._numbers)}.txt" for _ in range(2))
+        process = Program(program, self.environment, output=output, errors=errors)
 
-    def run(self, *parts: str) -> tuple[int, str]:
-        process = self.start(*parts)
-        output, errors = process.communicate(timeout=120)
-        assert "Traceback" not in errors, errors
-        return process.returncode, output.strip()
+        def end() -> tuple[int | None, str]:
+            code = process.exit_code(120)
+            process.end()
+            assert "Traceback" not in errors.read_text(), errors.read_text()
+            return code, output.read_text().strip()
+
+        return end
+
+    def run(self, *parts: str) -> tuple[int | None, str]:
+        return self.start(*parts)()
 
 
 @pytest.fixture
@@ -171,10 +174,8 @@ def test_two_processes_calculate_side_by_side_without_overlapping(machine):
         recalculation.scheduler.stop()
         print("done")
     """
-    processes = [machine.start(many_votes) for _ in range(2)]
-    for process in processes:
-        output, errors = process.communicate(timeout=120)
-        assert (process.returncode, output.strip()) == (0, "done"), errors
+    ended = [machine.start(many_votes) for _ in range(2)]
+    assert [end() for end in ended] == [(0, "done"), (0, "done")]
     assert machine.run(RESTART) == (0, "current Cedar 3 True")
     check = """
         from democracy import ledger

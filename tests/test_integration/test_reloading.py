@@ -15,8 +15,9 @@ import pytest
 
 from accounts.api import node_id
 from crowdvote import __version__
+from tests.processes import PROJECT
 from tests.recalculation import until
-from tests.servers import PATIENCE, PROJECT, data_directory, environment, free_port, prepared_directory
+from tests.servers import PATIENCE, data_directory, environment, free_port, prepared_directory, run
 
 __all__ = ["data_directory", "prepared_directory"]
 
@@ -28,7 +29,7 @@ def copy(tmp_path: Path) -> Path:
     """Copy the project for a test to change."""
     project = tmp_path / "project"
     for folder in FOLDERS:
-        shutil.copytree(PROJECT / folder, project / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(PROJECT / folder, project / folder)
     shutil.copy(PROJECT / "manage.py", project)
     return project
 
@@ -85,15 +86,5 @@ def test_a_change_of_the_code_or_of_a_template_is_served_by_a_server_that_calcul
 @pytest.mark.skipif(find_spec("debug_toolbar") is None, reason="django-debug-toolbar is not installed")
 def test_the_debug_toolbar_is_there_where_errors_are_shown_and_nowhere_else(data_directory: Path) -> None:
     expression = "from django.conf import settings; print(settings.DEBUG_TOOLBAR)"
-    told = [
-        subprocess.run(
-            [sys.executable, "-c", expression],
-            cwd=PROJECT,
-            env=environment(data_directory, CROWDVOTE_DEBUG=debug),
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        for debug in ("0", "1")
-    ]
+    told = [run(data_directory, expression, CROWDVOTE_DEBUG=debug) for debug in ("0", "1")]
     assert told == ["False", "True"]

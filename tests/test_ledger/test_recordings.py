@@ -16,6 +16,7 @@ from democracy import ledger, services
 from democracy.ledger import contents
 from democracy.models import Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
 from tests import factories, histories, rules
+from tests.lengths import times
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +48,7 @@ Town = tuple[Community, dict[str, Membership], Decision]
 
 
 class TestRandomHistories:
-    @pytest.mark.parametrize("seed", range(6))
+    @pytest.mark.parametrize("seed", range(times(3, long=6)))
     def test_the_ledger_replays_to_the_present_and_undoes_to_every_earlier_moment(self, seed: int) -> None:
         bystander, _ = factories.community("dora")
         untouched = rules.written(bystander)

@@ -21,8 +21,10 @@ from websockets.typing import Subprotocol
 
 from accounts.api import node_id
 from crowdvote import __version__
+from tests import processes
+from tests.processes import PROJECT
 from tests.recalculation import until
-from tests.servers import PATIENCE, PROJECT, data_directory, environment, prepared_directory, run, serving
+from tests.servers import PATIENCE, data_directory, environment, prepared_directory, run, serving
 
 __all__ = ["data_directory", "prepared_directory"]
 
@@ -112,16 +114,9 @@ def test_where_they_are_off_nothing_of_them_is_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("setting", [{"CROWDVOTE_METRICS_TOKEN": TOKEN}, {"CROWDVOTE_METRICS_PORT": "9100"}])
 def test_without_the_package_they_cannot_be_switched_on(tmp_path: Path, setting: dict[str, str]) -> None:
     program = "import sys; sys.modules['prometheus_client'] = None; from crowdvote import settings"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=PROJECT,
-        env=environment(tmp_path, **setting),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "need the package prometheus-client: install requirements/scaled.txt" in done.stderr
+    ended = processes.run(program, environment(tmp_path, **setting))
+    assert ended.code == 1
+    assert "need the package prometheus-client: install requirements/scaled.txt" in ended.errors
 
 
 @pytest.fixture

@@ -13,4 +13,5 @@ them. The two collections have to be the same, pseudonyms renamed.
     test_two_worlds the law
     test_told       what is told of things that nobody may know of, and to voters of what others will see
     test_breaks     ways in which it was once broken, each by itself
+    test_breaks_of_names  the same, where nobody is anonymous at first
 """

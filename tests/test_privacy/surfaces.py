@@ -365,3 +365,19 @@ def log(directory: Path) -> Iterator[list[str]]:
             yield handler.lines
     finally:
         logger.removeHandler(handler)
+
+
+def decision_id(one: World, title: str) -> str:
+    return node_id("Decision", one.decisions[title].pk)
+
+
+def told_of(one: World, title: str, who: str, fields: str) -> Any:
+    query = f'query {{ decision(id: "{decision_id(one, title)}") {{ {fields} }} }}'
+    answer = ask(one.client(who), query)
+    assert "errors" not in answer, answer
+    return answer["data"]["decision"]
+
+
+def page(one: World, name: str, title: str, who: str = "mia") -> str:
+    address = reverse(name, args=(one.community.pk, one.decisions[title].pk))
+    return str(one.client(who).get(address).content.decode())

@@ -6,6 +6,7 @@ ordinary members. The town has decisions of every visibility. Root operates the 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -163,16 +164,43 @@ def committing() -> Iterator[None]:
 def world(town: Town) -> Iterator[World]:
     """Create the town before anybody is anonymous, and undo everything at the end."""
     clock = processes.Clock(START)
-    with (
-        processes.nothing_kept(),
-        processes.secret(town.secret),
-        processes.seeds(),
-        clock.ruling(),
-        transaction.atomic(),
-    ):
+    with _apart(town, clock), _undone():
         processes.count_from_one_again()
+        yield _made(town, clock)
+
+
+def kept(town: Town, *, is_anonymous: bool = False) -> World:
+    """Create the town for `again`: its rows stay as long as their module keeps them (`module_rows`)."""
+    clock = processes.Clock(START)
+    with _apart(town, clock):
+        processes.count_from_one_again()
+        one = _made(town, clock)
+        if is_anonymous:
+            one.become_anonymous()
+            one.calculate()
+    return one
+
+
+@contextmanager
+def again(one: World) -> Iterator[World]:
+    """Go on in a kept world, whatever others did in it, and undo everything at the end."""
+    one = copy.deepcopy(one)
+    with _apart(one.town, one.clock), _undone():
+        yield one
+
+
+@contextmanager
+def _apart(town: Town, clock: processes.Clock) -> Iterator[None]:
+    """Let the town have a process, a secret and a time of its own."""
+    with processes.nothing_kept(), processes.secret(town.secret), processes.seeds(), clock.ruling():
+        yield
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    with transaction.atomic():
         try:
-            yield _made(town, clock)
+            yield
         finally:
             transaction.set_rollback(True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -49,9 +50,14 @@ class Scene:
         return [item.sentence for item in self.news(change, viewer)]
 
 
-@pytest.fixture
-def scene() -> Scene:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Scene:
     return Scene()
+
+
+@pytest.fixture
+def scene(written: Scene, db: None) -> Scene:
+    return copy.deepcopy(written)
 
 
 class TestPages:

@@ -17,6 +17,7 @@ from democracy.recalculation.staging import StageBallots, StagedDecision, calcul
 from democracy.services.recalculations import recalculation_change
 from graph import Calculation, CastBallot, StagedBallot
 from tests import factories, histories, rules
+from tests.lengths import times
 from tests.towns import Town, new_town
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +62,7 @@ def afresh(decision: Decision) -> tuple[int, Any, Staged]:
 
 
 class TestCatchingUp:
-    @pytest.mark.parametrize("seed", range(8))
+    @pytest.mark.parametrize("seed", range(times(4, long=8)))
     def test_what_a_process_keeps_equals_reading_everything_afresh(self, seed: int) -> None:
         history = histories.History(seed)
         known: dict[int, Staged] = {}
@@ -80,7 +81,7 @@ class TestCatchingUp:
                 decision = Decision.objects.get(pk=pk)
                 assert (staged.revision, staged.result, known[pk]) == afresh(decision)
 
-    @pytest.mark.parametrize("seed", range(100, 103))
+    @pytest.mark.parametrize("seed", range(100, 100 + times(2, long=3)))
     def test_the_kept_graph_equals_the_one_built_from_the_tables(self, seed: int) -> None:
         history = histories.History(seed)
         for _ in range(15):
@@ -237,7 +238,7 @@ class TestWhatCounts:
 
 
 class TestEarlierRevisions:
-    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("seed", range(times(2, long=3)))
     def test_inputs_at_a_revision_are_those_that_stood_then(self, seed: int) -> None:
         history = histories.History(seed)
         decisions = {decision.pk: decision for decision in history.decisions}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.lengths import times
 from tests.test_verify.bundles import bundle, read, verifier
 
 WAYS = {
@@ -87,7 +88,7 @@ def communities(draw):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(50, long=150), deadline=None)
 @given(community=communities())
 def test_a_community_is_staged_as_the_rules_say(way, community):
     cast, tags, follows = community
@@ -143,7 +144,7 @@ def test_half_a_microstar_is_rounded_to_even_from_both_sides(way, first, third):
 
 
 @pytest.mark.parametrize("way", ["_iterate", "_eliminate_decimals"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(30, long=60), deadline=None)
 @given(data=st.data())
 def test_an_inexact_solution_is_as_close_as_it_claims(way, data):
     size = data.draw(st.integers(2, 30))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -22,9 +23,14 @@ pytestmark = pytest.mark.django_db
 VOTING = {"HX-Request": "true", "HX-Target": "voting"}
 
 
-@pytest.fixture
-def scene() -> Scene:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Scene:
     return Scene()
+
+
+@pytest.fixture
+def scene(written: Scene, db: None) -> Scene:
+    return copy.deepcopy(written)
 
 
 def undo(client: Client, response: Any, **headers: str) -> Any:

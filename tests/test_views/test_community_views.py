@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import timedelta
 
 import pytest
@@ -20,13 +21,18 @@ pytestmark = pytest.mark.django_db
 WELCOME = "Your participation will be reflected in all active decision results."
 
 
-@pytest.fixture
-def house() -> tuple[Community, dict[str, Membership]]:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> tuple[Community, dict[str, Membership]]:
     """A members-only community whose managers look at applications."""
     community, members = factories.community("ada", "ben", name="Maple Court", description="Forty flats.")
     services.update_community(members["manager"].user, community.pk, joining="request")
     community.refresh_from_db()
     return community, members
+
+
+@pytest.fixture
+def house(written: tuple[Community, dict[str, Membership]], db: None) -> tuple[Community, dict[str, Membership]]:
+    return copy.deepcopy(written)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ page that holds what they were at.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -121,10 +122,15 @@ class Town:
         return urlsplit(wanted).path, "was not saved" in text(page)
 
 
-@pytest.fixture
-def town(settings: Settings) -> Town:
-    settings.PASSKEYS = True
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Town:
     return Town()
+
+
+@pytest.fixture
+def town(written: Town, db: None, settings: Settings) -> Town:
+    settings.PASSKEYS = True
+    return copy.deepcopy(written)
 
 
 def is_page(name: str) -> bool:

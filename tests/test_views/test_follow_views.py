@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,14 +27,19 @@ UPDATED = (
 Town = tuple[Community, dict[str, Membership], Decision]
 
 
-@pytest.fixture
-def town() -> Town:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Town:
     """A community with an open decision; ben voted on trees, cleo on roads, ada did not."""
     community, members = factories.community("ada", "ben", "cleo", "dan")
     decision = factories.decision(community, members["manager"].user, title="Which tree?")
     factories.vote(members["ben"], decision, tags=["trees"], Ash=5, Birch=1)
     factories.vote(members["cleo"], decision, tags=["roads"], Ash=1, Birch=2)
     return community, members, decision
+
+
+@pytest.fixture
+def town(written: Town, db: None) -> Town:
+    return copy.deepcopy(written)
 
 
 def address(name: str, town: Town, whom: str) -> str:

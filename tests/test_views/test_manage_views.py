@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from django.urls import reverse
 
@@ -17,13 +19,18 @@ pytestmark = pytest.mark.django_db
 Town = tuple[Community, dict[str, Membership]]
 
 
-@pytest.fixture
-def town() -> Town:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Town:
     community, people = factories.community("ada", "ben", "lou", name="Maple Court")
     manager = people["manager"].user
     services.update_membership(manager, people["lou"].pk, role="lobbyist")
     services.update_community(manager, community.pk, joining="request")
     return community, people
+
+
+@pytest.fixture
+def town(written: Town, db: None) -> Town:
+    return copy.deepcopy(written)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from django.urls import reverse
 
@@ -16,8 +18,8 @@ pytestmark = pytest.mark.django_db
 Town = tuple[Community, dict[str, Membership]]
 
 
-@pytest.fixture
-def town() -> Town:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Town:
     """A public community: cleo follows ben, ben follows ada on roads, dan is anonymous and follows ada, lou lobbies."""
     community, members = factories.community("ada", "ben", "cleo", "dan", "lou", visibility="public")
     factories.follow(members["cleo"], members["ben"])
@@ -26,6 +28,11 @@ def town() -> Town:
     services.set_anonymity(members["dan"].user, community.pk, anonymous=True)
     services.update_membership(members["manager"].user, members["lou"].pk, role="lobbyist")
     return community, {name: factories.member_of(community, one.user) for name, one in members.items()}
+
+
+@pytest.fixture
+def town(written: Town, db: None) -> Town:
+    return copy.deepcopy(written)
 
 
 def viewers(town: Town) -> dict[str, User | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from functools import partial
@@ -23,8 +24,8 @@ pytestmark = pytest.mark.django_db
 Town = tuple[Community, dict[str, Membership]]
 
 
-@pytest.fixture
-def town() -> Town:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Town:
     """A public community: ada follows ben on roads and cleo on everything; dan is anonymous and follows ada."""
     community, members = factories.community("ada", "ben", "cleo", "dan", visibility="public")
     factories.follow(members["ada"], members["ben"], "roads")
@@ -33,6 +34,11 @@ def town() -> Town:
     services.set_anonymity(members["dan"].user, community.pk, anonymous=True)
     services.update_membership(members["manager"].user, members["cleo"].pk, role="lobbyist")
     return community, members
+
+
+@pytest.fixture
+def town(written: Town, db: None) -> Town:
+    return copy.deepcopy(written)
 
 
 def picture(town: Town, user: User | None) -> dict[str, object]:
