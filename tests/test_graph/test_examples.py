@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -266,6 +267,19 @@ def test_who_hangs_on_a_loop_follows_it_through_a_changed_vote() -> None:
     assert changed == set(range(7))
     expected = {A: 3_000_000, B: 4_000_000, C: 2_000_000, D: 5_000_000, 4: 3_000_000, 5: 3_000_000, 6: 3_500_000}
     assert microstars(calculation) == expected
+
+
+def test_an_update_hands_on_the_tags_of_every_followee() -> None:
+    """B follows C and D; A, B's follower, follows on what only one of them votes on, whichever comes last."""
+    ballots = {C: CastBallot((5,), frozenset({"roads"})), D: CastBallot((0,), frozenset({"budget"}))}
+    for topic in ("roads", "budget"):
+        calculation = calculation_of(4, [(A, B, topic), (B, C), (B, D)], ballots)
+        changed = calculation.update(calculation.graph, changes=[], ballots={D: replace(ballots[D], stars=(1,))})
+        assert changed == {A, B, D}
+        assert microstars(calculation) == {A: 3_000_000, B: 3_000_000, C: 5_000_000, D: 1_000_000}
+        of_both = calculation.staged(B)
+        assert of_both is not None
+        assert of_both.tags == {"budget", "roads"}
 
 
 def test_a_ballot_with_too_few_ratings_is_refused() -> None:

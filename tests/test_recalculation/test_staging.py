@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from democracy import ledger, services
-from democracy.models import Decision, Membership
+from democracy.models import Decision, Following, Membership
 from democracy.recalculation import inputs, staging
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import StageBallots, StagedDecision, calculation_of
@@ -103,6 +103,15 @@ class TestCatchingUp:
         services.withdraw_ballot(town.ada.user, town.decision.pk)
         assert dict(stage(town.decision).ballots) == {town.ada.pk: None, town.ben.pk: None}
         assert dict(stage(town.decision).ballots) == {}
+
+    def test_an_inherited_ballot_is_handed_on_for_storing_when_its_name_comes_or_goes(self, town: Town) -> None:
+        factories.follow(town.ben, town.ada)
+        factories.vote(town.ada, town.decision, Ash=5)
+        assert stage(town.decision).anonymous == frozenset()
+        for anonymous, unnamed in ((True, {town.ben.pk}), (False, set())):
+            services.set_anonymity(town.ben.user, town.community.pk, anonymous=anonymous)
+            staged = stage(town.decision)
+            assert (set(staged.ballots), staged.anonymous) == ({town.ben.pk}, unnamed)
 
     def test_what_was_not_stored_is_handed_on_again_with_everything_else(self, town: Town) -> None:
         factories.vote(town.ada, town.decision, Ash=5)
@@ -206,6 +215,36 @@ class TestWhatCounts:
         assert set(stage(town.decision).ballots) == {town.ada.pk}
         factories.follow(town.cleo, town.ada)
         assert set(stage(town.decision).ballots) == {town.cleo.pk}
+
+    def test_everybody_who_follows_somebody_follows_them_again_when_they_are_back(self, town: Town) -> None:
+        for follower in (town.ben, town.cleo, town.dan):
+            factories.follow(follower, town.ada)
+        factories.vote(town.ada, town.decision, Ash=5)
+        everybody = {town.ada.pk, town.ben.pk, town.cleo.pk, town.dan.pk}
+        assert set(ballots(stage(town.decision))) == everybody
+        services.leave_community(town.ada.user, town.community.pk)
+        assert dict(stage(town.decision).ballots) == dict.fromkeys(everybody)
+        services.apply_to_community(town.ada.user, town.community.pk)
+        staged = stage(town.decision)
+        assert dict(staged.ballots) == afresh(town.decision)[2]
+        assert set(staged.ballots) == everybody
+
+    def test_a_following_written_outside_the_commands_while_its_followee_is_away_counts_afterwards(
+        self, town: Town
+    ) -> None:
+        following = factories.follow(town.ben, town.ada)
+        factories.vote(town.ada, town.decision, ["parks"], Ash=5)
+        stage(town.decision)
+        services.leave_community(town.ada.user, town.community.pk)
+        stage(town.decision)
+        following.tags = ["roads"]
+        following.save()
+        Following.objects.create(follower=town.cleo, followee=town.ada, tags=["parks"])
+        stage(town.decision)
+        services.apply_to_community(town.ada.user, town.community.pk)
+        staged = stage(town.decision)
+        assert dict(staged.ballots) == afresh(town.decision)[2]
+        assert set(staged.ballots) == {town.ada.pk, town.cleo.pk}
 
     def test_a_lobbyist_is_never_counted_but_hands_on(self, town: Town) -> None:
         services.update_membership(town.manager, town.ada.pk, role=Membership.Role.LOBBYIST)
