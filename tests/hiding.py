@@ -24,12 +24,11 @@ NOTICE = f"Hidden by the site's operator: {WHY}"
 
 
 @pytest.fixture
-def root() -> User:
+def root(db: None) -> User:
     return User.objects.create_superuser("root@example.org", name="Root", handle="root")
 
 
-@pytest.fixture
-def open_town(town: Town) -> Town:
+def opened(town: Town) -> Town:
     """Everybody may read it. Most texts have bad words, and so have two comments; Dan is anonymous."""
     services.update_community(town.manager, town.community.pk, visibility="public", description=f"{BAD}, neighbours")
     services.set_anonymity(town.dan.user, town.community.pk, anonymous=True)
@@ -41,6 +40,11 @@ def open_town(town: Town) -> Town:
         comment(town, member, f"{BAD}, says one")
     factories.vote(town.ben, town.decision, Birch=3)
     return town
+
+
+@pytest.fixture
+def open_town(town: Town) -> Town:
+    return opened(town)
 
 
 def comment(town: Town, member: Any, words: str, *, stars: int = 5) -> services.RecordedBallot:

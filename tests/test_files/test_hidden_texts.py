@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,28 +12,26 @@ import pytest
 from accounts.models import User
 from democracy import access, services
 from democracy.recalculation import recalculate_community
-from democracy.recalculation.staging import forget_everything
-from tests.hiding import BAD, NOTICE, WHY, bundle_of, comment, hide_everything_bad, verified
+from tests.hiding import BAD, NOTICE, WHY, bundle_of, comment, hide_everything_bad, opened, verified
 from tests.rules import Clock
-from tests.towns import Town
+from tests.towns import Town, new_town
 
 pytestmark = pytest.mark.django_db
 
 Forge = Callable[[Town, Any], None]
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept() -> Iterator[None]:
-    forget_everything()
-    yield
-    forget_everything()
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Town:
+    """The town with a result from before anything is hidden."""
+    town = opened(new_town("ada", "ben", "cleo", "dan"))
+    recalculate_community(town.community.pk)
+    return town
 
 
 @pytest.fixture
-def calculated(open_town: Town) -> Town:
-    """The town with a result from before anything is hidden."""
-    recalculate_community(open_town.community.pk)
-    return open_town
+def calculated(written: Town, db: None) -> Town:
+    return copy.deepcopy(written)
 
 
 def hide(root: User, town: Town, place: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import timedelta
 
 import pytest
@@ -32,8 +33,8 @@ def cast(community: Community) -> set[tuple[str, str]]:
     return set(rows.values_list("membership__user__handle", "decision__title"))
 
 
-@pytest.fixture
-def town():
+@pytest.fixture(scope="module")
+def written(module_rows):
     """Ann voted by name in open and closed decisions, then anonymously; Bob is a bystander who did the same."""
     community, members = factories.community("ann", "bob", visibility=Community.Visibility.PUBLIC)
     manager = members["manager"].user
@@ -55,6 +56,11 @@ def town():
     factories.close(over)
     recalculation.recalculate_community(community.pk)
     return community, members, {"over": over, "named": named, "hidden": hidden, "secret": secret}
+
+
+@pytest.fixture
+def town(written, db):
+    return copy.deepcopy(written)
 
 
 def test_named_ballots_of_open_decisions_go_and_all_others_stay_without_the_name(town):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from democracy.reading import ledger_feed
 from democracy.reading.communities import communities_listed
 from democracy.reading.receipts import own_receipt
 from democracy.recalculation import audits, recalculate_community
-from democracy.recalculation.staging import forget_everything
 from tests import factories, rules
 from tests.hiding import (
     BAD,
@@ -28,19 +26,24 @@ from tests.hiding import (
     comment,
     hide_everything_bad,
     ledger_of,
+    opened,
     verified,
 )
 from tests.test_verify.bundles import verifier
-from tests.towns import Town
+from tests.towns import Town, new_town
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept() -> Iterator[None]:
-    forget_everything()
-    yield
-    forget_everything()
+@pytest.fixture(scope="module")
+def written(written: tuple[Town, Town, rules.Rows]) -> tuple[Town, Town, rules.Rows]:
+    town, other, rows = written
+    return opened(town), other, rows
+
+
+@pytest.fixture
+def open_town(town: Town) -> Town:
+    return town
 
 
 def told(town: Town, viewer: Any = VISITOR) -> str:
@@ -214,7 +217,8 @@ def test_a_moderation_that_was_changed_is_found(open_town, root, column: str) ->
     assert [fault for fault in faults(open_town) if f"moderation {made.pk}" in fault]
 
 
-def test_comments_that_are_not_shown_are_answered_as_if_there_were_none(town, root) -> None:
+def test_comments_that_are_not_shown_are_answered_as_if_there_were_none(root) -> None:
+    town = new_town("ada", "dan")
     decision = factories.decision(town.community, town.manager, results_visibility="after_close")
     town.decision = decision
     comment(town, town.ada, BAD)
@@ -239,7 +243,8 @@ def test_an_entry_on_a_comment_under_a_pseudonym_says_no_more_than_everybody_kno
     assert (entry.after["leaves"], entry.after["closes"]) == ({}, [])
 
 
-def test_stand_ins_differ_where_names_have_to(town, root) -> None:
+def test_stand_ins_differ_where_names_have_to(root) -> None:
+    town = new_town("ada", "dan")
     first, second, _ = town.decision.choices.all()
     for one in (first, second):
         services.hide_decision_text(root, town.decision.pk, place=f"choice:{one.pk}:title", reason="r" * 500)

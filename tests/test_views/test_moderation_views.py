@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -62,9 +63,14 @@ class Scene:
         return found
 
 
-@pytest.fixture
-def scene() -> Scene:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Scene:
     return Scene()
+
+
+@pytest.fixture
+def scene(written: Scene, db: None) -> Scene:
+    return copy.deepcopy(written)
 
 
 def test_an_operator_hides_a_question_and_shows_it_again(scene: Scene, root: User) -> None:

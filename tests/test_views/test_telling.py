@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 from datetime import datetime, timedelta
@@ -65,11 +66,16 @@ def public(**fields: Any) -> Scene:
     return Scene(Community.Visibility.PUBLIC, **fields)
 
 
-@pytest.fixture
-def closed() -> Scene:
+@pytest.fixture(scope="module")
+def written(module_rows: None) -> Scene:
     scene = Scene()
     scene.close()
     return scene
+
+
+@pytest.fixture
+def closed(written: Scene, db: None) -> Scene:
+    return copy.deepcopy(written)
 
 
 def policy(response: Any) -> dict[str, str]:
