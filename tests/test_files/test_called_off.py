@@ -16,18 +16,12 @@ from democracy.files.malformed import Malformed
 from democracy.models import Ballot, Decision
 from democracy.reading.receipts import ledger_file
 from democracy.recalculation import audits, recalculate_community
-from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_verify.bundles import verifier
 from tests.towns import Town
 
 pytestmark = pytest.mark.django_db
 WHY = "The roof is mended."
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept() -> None:
-    forget_everything()
 
 
 def exported(decision: Decision) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from democracy.recalculation import staging
 from tests.test_notices.smtp import Mailbox, serving
 
 
@@ -17,9 +16,3 @@ def mailbox(settings: Settings) -> Iterator[Mailbox]:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 2
         yield found
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept() -> None:
-    """Forget what the process keeps of the communities of the test before, which had the same ids."""
-    staging.forget_everything()
