@@ -1,4 +1,4 @@
-# CrowdVote from a fresh clone: `make run` serves a demo community, `make test` tests. The README says how to do each without make.
+# CrowdVote from a fresh clone: `make run` serves a demo community, `make test` tests. docs/operations.md says how to run without make.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -67,7 +67,7 @@ walks: .venv/dev ## drive the site in the browser in every look: light and dark,
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_LOOK=1 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/test_browser
 
 lengths: .venv/dev ## calculate communities of every shape at every length up to 400, and more of what tests draw by chance
-	EVERY_LENGTH=1 $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/test_graph tests/test_ledger tests/test_recalculation tests/test_verify
+	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_LENGTH=1 $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/test_graph tests/test_ledger tests/test_recalculation tests/test_verify
 
 privacy: .venv/dev ## try to tell WORLDS (3) pairs of worlds apart that differ in what is nobody's business, as everybody else
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL EVERY_WORLD=$(or $(WORLDS),3) $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/test_privacy

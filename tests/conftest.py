@@ -99,11 +99,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
                 )
 
 
-def forget_everything() -> None:
+def _forget_what_is_kept() -> None:
     """Forget what this process has calculated and read: rows of the test before had the same numbers, and times too."""
     staging.forget_everything()
     followings.forget_pictures()
-    ballots._kept.clear()
+    ballots.forget_columns()
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def module_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> It
     Writing the rows anew for each test took a quarter of the time. For modules whose every test uses the database, none
     with transactions of its own. Hand out copies: tests change the objects.
     """
-    forget_everything()
+    _forget_what_is_kept()
     with django_db_blocker.unblock(), transaction.atomic():
         yield
         transaction.set_rollback(True)
@@ -121,7 +121,7 @@ def module_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> It
 
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
-    forget_everything()
+    _forget_what_is_kept()
 
 
 @pytest.fixture(autouse=True)

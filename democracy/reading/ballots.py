@@ -63,6 +63,11 @@ def columns_of(decision: Decision, choices: int) -> Columns:
     return columns
 
 
+def forget_columns() -> None:
+    """Read the columns from the database again."""
+    _kept.clear()
+
+
 def _read(decision: Decision, choices: int) -> Columns:
     rows = StagedBallot.objects.filter(decision=decision).exclude(kind=Kind.NONE).annotate(tags_text=TAGS_TEXT)
     columns = rows.values_list("membership_id", "kind", "microstars", "tags_text", "is_counted", "is_anonymous")
