@@ -2,7 +2,10 @@
 
 They are forked from a process that has imported these: doing so anew is most of what a start costs, and tests start
 about a hundred. That process reads no setting and imports nothing of CrowdVote, so each program finds its own
-environment. Like one that a shell has started, it can be killed.
+environment, can be killed, and ends like one that a shell has started.
+
+What Python reads before it runs anything is the same in all of them: the seed of hashes, PYTHON* and the time zone.
+Where that matters, as when two processes write one ledger, start a program by `subprocess`.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping
+from contextlib import chdir
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import forkserver
@@ -34,7 +39,7 @@ NO_COMPILER = str(Path(sys.executable).parent)
 def _forks() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *_LIBRARIES])
-    with patch.dict(os.environ, {"PATH": NO_COMPILER}):
+    with chdir(PROJECT), patch.dict(os.environ, {"PATH": NO_COMPILER}):
         # Some libraries would read the settings.
         os.environ.pop("DJANGO_SETTINGS_MODULE", None)
         forkserver.ensure_running()
@@ -88,6 +93,7 @@ def run(source: str, environment: Mapping[str, str], *, patience: float = 60.0) 
         program = Program(source, environment, output=output, errors=errors)
         code = program.exit_code(patience)
         program.end()
+        assert code is not None, f"it still ran after {patience} seconds, and had said:\n{errors.read_text()}"
         return Ended(code, output.read_text().strip(), errors.read_text().strip())
 
 
@@ -100,9 +106,14 @@ def _run(source: str, environment: dict[str, str], output: Path, errors: Path) -
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(opened, descriptor)
         os.close(opened)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     sys.argv = ["-c"]
     try:
-        exec(compile(source, "<program>", "exec"), {"__name__": "__main__"})
+        exec(compile(source, "<program>", "exec", dont_inherit=True), {"__name__": "__main__"})
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     finally:
-        # What a process does at its end; those of multiprocessing do not.
+        # The interpreter does so at its end. Processes of multiprocessing leave it out, or do it in another order.
+        threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()

@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,37 +105,70 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+class Window:
+    """A page that tests take in turns: the first visit of a new one costs as much as three visits more."""
+
+    def __init__(self, chromium: Browser, url: str) -> None:
+        self._chromium, self._url = chromium, url
+        self._page: Page | None = None
+
+    async def lend(self) -> Page:
+        """Return the page, made as new or opened, in a browser that has visited nothing.
+
+        What cannot be taken back, as a clock, a script or a function of one's own, needs a new context.
+        """
+        if self._page is not None:
+            try:
+                await self._clean(self._page)
+            except Error:
+                await self.close()
+        if self._page is None:
+            context = await self._chromium.new_context(base_url=self._url)
+            self._page = await context.new_page()
+        return self._page
+
+    async def close(self) -> None:
+        if self._page is not None:
+            await self._page.context.close()
+            self._page = None
+
+    async def _clean(self, page: Page) -> None:
+        """Raises Error where that cannot be done, as of a page that was closed."""
+        context = page.context
+        await context.set_offline(False)
+        await context.clear_permissions()
+        for other in context.pages:
+            if other is not page:
+                await other.close()
+        await context.unroute_all(behavior="ignoreErrors")
+        await page.unroute_all(behavior="ignoreErrors")
+        for key in ("Alt", "Control", "Meta", "Shift"):
+            await page.keyboard.up(key)
+        await page.mouse.up()
+        await page.mouse.move(0, 0)
+        # No page of ours, so that nothing is kept of what was typed.
+        await page.goto("/healthz")
+        devtools = await context.new_cdp_session(page)
+        # "all" has cookies and the storage of the session, too.
+        await devtools.send("Storage.clearDataForOrigin", {"origin": self._url, "storageTypes": "all"})
+        await devtools.send("Network.clearBrowserCache")
+        await devtools.send("Page.resetNavigationHistory")
+        await devtools.detach()
+        await page.set_viewport_size({"width": 1280, "height": 720})
+        await page.emulate_media(media="null", color_scheme="light", reduced_motion="null", forced_colors="null")
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def window(chromium: Browser, server: Server) -> AsyncIterator[Page]:
-    """Open the page that tests take in turns: the first visit of a new one costs as much as three visits more."""
-    context = await chromium.new_context(base_url=server.url)
-    yield await context.new_page()
-    await context.close()
+async def window(chromium: Browser, server: Server) -> AsyncIterator[Window]:
+    window = Window(chromium, server.url)
+    yield window
+    await window.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def tolerant_page(window: Page, server: Server) -> AsyncIterator[Page]:
-    """Lend the page as new, in a browser that has visited nothing, and ignore its console.
-
-    Browsers complain there of refusals. What cannot be taken back, as a clock of one's own, needs a new context.
-    """
-    yield window
-    context = window.context
-    await context.set_offline(False)
-    for other in context.pages:
-        if other is not window:
-            await other.close()
-    await window.unroute_all(behavior="ignoreErrors")
-    # Not a page, so that nothing is kept of what was typed.
-    await window.goto("/healthz")
-    devtools = await context.new_cdp_session(window)
-    await devtools.send("Storage.clearDataForOrigin", {"origin": server.url, "storageTypes": "all"})
-    await devtools.detach()
-    await window.evaluate("sessionStorage.clear()")
-    await context.clear_cookies()
-    await window.mouse.move(0, 0)
-    await window.set_viewport_size({"width": 1280, "height": 720})
-    await window.emulate_media(media="null", color_scheme="light", reduced_motion="null")
+async def tolerant_page(window: Window) -> Page:
+    """Lend the page as new, and ignore its console: browsers complain there of refusals."""
+    return await window.lend()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -146,7 +180,8 @@ async def page(tolerant_page: Page) -> AsyncIterator[Page]:
     witness = Witness()
     witness.watch(tolerant_page)
     yield tolerant_page
-    # What it has complained of by now is told before it answers.
-    await tolerant_page.evaluate("0")
+    # What it has complained of by now is told before it answers. It cannot while it loads the next page.
+    with suppress(Error):
+        await tolerant_page.evaluate("0")
     witness.look_away(tolerant_page)
     assert witness.complaints == []

@@ -25,9 +25,10 @@ async def test_without_scripts_the_demo_can_be_entered_too(chromium: Browser, se
     context = await chromium.new_context(base_url=server.url, java_script_enabled=False)
     page = await context.new_page()
     await page.goto("/")
-    await page.get_by_role("region", name="Try the demo").get_by_role("button").first.click()
+    await page.get_by_role("region", name="Try the demo").get_by_role("button", name="Theo Lindqvist").click()
     await page.goto("/")
     await page.get_by_role("navigation", name="Main").locator("summary").last.click()
+    await expect(page.get_by_role("navigation", name="Main")).to_contain_text("Theo Lindqvist")
     await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     await context.close()
 

@@ -437,7 +437,7 @@ def test_the_page_of_followings_takes_as_many_queries_for_50_as_for_1(town: Town
     Following.objects.bulk_create([Following(follower=one, followee=ada) for one in more])
     Following.objects.bulk_create([Following(follower=ada, followee=one) for one in more])
     for number in range(5):
-        another, others = factories.community(name=f"Community {number}")
+        another, others = factories.community(name=f"Another {number}")
         factories.follow(factories.join(another, ada.user), others["manager"])
     assert queries(client, page) == few
     assert queries(client, page + "?following=2&followers=3") == few
