@@ -135,6 +135,7 @@ async def test_without_scripts_following_works_and_the_network_is_a_list(chromiu
     await expect(page.get_by_label("Topics")).to_have_value("parks")
     await page.get_by_role("button", name="Follow", exact=True).click()
     await expect(page.locator("#messages")).to_contain_text("Following updated!")
+    await open_springfield(page)
     await turn_to(page, "Who follows whom")
     await expect(page.locator("canvas")).to_be_hidden()
     await expect(page.get_by_role("table").get_by_role("row").nth(1)).to_be_visible()
