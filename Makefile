@@ -21,7 +21,7 @@ SERVICES_BROKER_URL := $(or $(BROKER_URL),amqp://guest:guest@127.0.0.1:5672//)
 # Where a shell forbids it, Python would compile every module anew in each of the processes that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run dev docs quick test walks lengths privacy test-services faults check format schema bench lock
+.PHONY: help setup run dev docs quick test walks lengths privacy test-services faults faults-of-notices check format schema bench lock
 
 help: ## list what can be done
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -84,6 +84,10 @@ faults: .venv/all ## vote while everything is killed, for MINUTES (10) with KILL
 	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),10) --kills $(or $(KILLS),50) --seed $(or $(SEED),1) \
 		$(if $(REPORT),--report $(REPORT))
 
+faults-of-notices: .venv/dev ## mail NOTICES (10000) while senders and mail server are killed KILLS (50) times, by SEED (1)
+	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m tests.faults.notices --notices $(or $(NOTICES),10000) \
+		--kills $(or $(KILLS),50) --seed $(or $(SEED),1)
+
 TEMPLATES := accounts/templates crowdvote/templates democracy/templates
 # The linter of style sheets comes by npm alone: without a Node that it runs on, it is left out, and said to be.
 CHECK_CSS = if command -v npm >/dev/null && node -e '$(NEW_ENOUGH)'; then \
@@ -127,7 +131,8 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade) pyproject.toml
 
 lock: .venv/dev ## pin the requirements again (UPGRADE=1: to the newest)
-	$(UV_COMPILE) --extra scaled --extra dev --output-file requirements/all.txt
+	$(UV_COMPILE) --extra scaled --extra sign-in --extra dev --output-file requirements/all.txt
 	$(UV_COMPILE) --constraints requirements/all.txt --output-file requirements/base.txt
-	$(UV_COMPILE) --constraints requirements/all.txt --extra dev --output-file requirements/dev.txt
-	$(UV_COMPILE) --constraints requirements/all.txt --extra scaled --output-file requirements/scaled.txt
+	$(UV_COMPILE) --constraints requirements/all.txt --extra sign-in --extra dev --output-file requirements/dev.txt
+	$(UV_COMPILE) --constraints requirements/all.txt --extra scaled --extra sign-in --output-file requirements/scaled.txt
+	$(UV_COMPILE) --constraints requirements/all.txt --extra sign-in --output-file requirements/sign-in.txt

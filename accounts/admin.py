@@ -7,7 +7,7 @@ from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, Passkey, User
 from accounts.strict import StrictModelAdmin
 from accounts.views import admin_login
 
@@ -59,6 +59,20 @@ class ApiTokenAdmin(StrictModelAdmin):
     list_select_related = ("user",)
     search_fields = ("name", "user__handle")
     fields = ("user", "name", "created_at", "last_used_at", "revoked_at")
+    readonly_fields = ("user", "name", "created_at", "last_used_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(Passkey)
+class PasskeyAdmin(StrictModelAdmin):
+    """Passkeys with their owners. An administrator can remove one, such as a lost device's, and nothing else."""
+
+    list_display = ("name", "user", "created_at", "last_used_at")
+    list_select_related = ("user",)
+    search_fields = ("name", "user__handle")
+    fields = ("user", "name", "created_at", "last_used_at")
     readonly_fields = ("user", "name", "created_at", "last_used_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -201,7 +201,8 @@ def mutation(run: Callable[..., Any]) -> Any:
             return await sync_to_async(run)(*args, **kwargs)
         except DomainError as error:
             payload = typing.get_type_hints(run)["return"]
-            return payload(errors=[InputError(field=camel(error.field), code=error.code, message=error.message)])
+            refused = [InputError(field=camel(one.field), code=one.code, message=one.message) for one in error.parts]
+            return payload(errors=refused)
 
     return strawberry.mutation(resolver=resolver, description=" ".join((run.__doc__ or "").split()))
 

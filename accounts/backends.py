@@ -1,4 +1,7 @@
-"""Ways to sign in: by a mailed link or, in a demonstration, as one of its people. There are no passwords."""
+"""Ways to sign in: by mailed link, provider of OpenID Connect, passkey or, in a demonstration, as one of its people.
+
+There are no passwords. Switching a way off ends the sessions that began with it.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +33,34 @@ class SignInLinkBackend(backends.ModelBackend):
 
 
 class DemoBackend(BaseBackend):
-    """Let anybody sign in as a person of the demo while DEMO_SIGN_IN is on. Switching it off ends these sessions."""
+    """Let anybody sign in as a person of the demo while DEMO_SIGN_IN is on."""
 
     def authenticate(self, request: HttpRequest | None, demo_handle: str) -> User | None:  # type: ignore[override]
         return _demo_people().filter(handle=demo_handle).first()
 
     def get_user(self, user_id: int) -> User | None:
         return _demo_people().filter(pk=user_id).first()
+
+
+class _SessionBackend(backends.ModelBackend):
+    """Keeps the sessions of people who have proven elsewhere who they are. It takes no credentials."""
+
+    def authenticate(self, request: HttpRequest | None) -> None:
+        return None
+
+
+class ProviderBackend(_SessionBackend):
+    """Keep the sessions of people whose address a provider vouched for: see accounts.provider."""
+
+    def get_user(self, user_id: int) -> User | None:
+        return super().get_user(user_id) if settings.OIDC_ISSUER else None
+
+
+class PasskeyBackend(_SessionBackend):
+    """Keep the sessions of people who signed in with a passkey: see accounts.passkeys."""
+
+    def get_user(self, user_id: int) -> User | None:
+        return super().get_user(user_id) if settings.PASSKEYS else None
 
 
 def _demo_people() -> QuerySet[User]:

@@ -1,5 +1,7 @@
 """Errors that people can correct. Each names the input, the problem, and the remedy."""
 
+from __future__ import annotations
+
 
 class DomainError(Exception):
     """A refused command. Nothing was written.
@@ -15,6 +17,11 @@ class DomainError(Exception):
         self.message = message
         self.field = self.field if field is None else field
         self.code = self.code if code is None else code
+
+    @property
+    def parts(self) -> tuple[DomainError, ...]:
+        """The faults one by one: this one, unless it collects several."""
+        return (self,)
 
 
 class AccountError(DomainError):
@@ -36,6 +43,24 @@ class InvalidLink(AccountError):
 
     def __init__(self, message: str = "This sign-in link no longer works. Ask for a new one.") -> None:
         super().__init__(message)
+
+
+class InvalidCode(AccountError):
+    """A code that is wrong, was used, has expired or never existed."""
+
+    code = "INVALID_CODE"
+    field = "code"
+
+
+class AddressTaken(AccountError):
+    code = "ADDRESS_TAKEN"
+    field = "email"
+
+
+class DemoAccount(AccountError):
+    """An account that everybody may sign in to, so nobody may take it from the others."""
+
+    code = "DEMO_ACCOUNT"
 
 
 class MailNotSent(AccountError):
@@ -85,3 +110,26 @@ class InvalidToken(AccountError):
 
     def __init__(self, message: str = "This API token is not valid.") -> None:
         super().__init__(message)
+
+
+class InvalidPasskey(AccountError):
+    """A passkey, new or old, that proves nothing. One error for all reasons: it tells nothing about accounts."""
+
+    code = "INVALID_PASSKEY"
+
+
+class TooManyPasskeys(AccountError):
+    code = "TOO_MANY_PASSKEYS"
+
+
+class NotYourPasskey(AccountError):
+    """A passkey that belongs to somebody else or does not exist. One error for both."""
+
+    code = "NOT_YOUR_PASSKEY"
+    field = "id"
+
+
+class ProviderRefused(AccountError):
+    """A provider of OpenID Connect that does not answer, or whose answer does not sign anybody in."""
+
+    code = "PROVIDER_REFUSED"

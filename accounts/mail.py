@@ -1,11 +1,12 @@
-"""The mail with a sign-in link, and the backend of the embedded default, which sends nothing."""
+"""Mails about accounts, and the backend of the embedded default, which sends nothing."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMessage, send_mail
@@ -13,22 +14,36 @@ from django.core.mail.backends.console import EmailBackend
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from accounts import codes
 from accounts.errors import MailNotSent
 
+# The backend of the embedded default, below.
+FILE_BACKEND = "accounts.mail.ConsoleAndFileBackend"
 
-def send_sign_in_link(address: str, url: str, *, is_closed: bool) -> None:
-    """Mail `url` to `address` or, if the account is closed, say so instead. Raises MailNotSent."""
-    text = render_to_string(
-        "accounts/mail/sign_in.txt",
-        {
-            "url": url,
-            "minutes": settings.SESAME_MAX_AGE // 60,
-            "site": settings.SITE_URL,
-            "is_closed": is_closed,
-        },
-    )
+
+def send_sign_in_link(address: str, url: str, *, code: str | None, purpose: str, is_closed: bool) -> None:
+    """Mail `url` and `code` to `address` or, if the account is closed, say so instead. Raises MailNotSent."""
+    context = {
+        "url": url,
+        "code": code and codes.spaced(code),
+        "purpose": purpose,
+        "is_closed": is_closed,
+        "minutes": settings.SESAME_MAX_AGE // 60,
+    }
+    send(address, f"Sign in to CrowdVote at {site_name()}", "accounts/mail/sign_in.txt", context)
+
+
+def site_name() -> str:
+    """Return the site's name as people type it, such as vote.example.org."""
+    return urlsplit(settings.SITE_URL).netloc
+
+
+def send(address: str, subject: str, template: str, context: Mapping[str, object]) -> None:
+    """Mail the text that the template makes of `context`, the site's address and its operator. Raises MailNotSent."""
+    operator = settings.OPERATOR_CONTACT or settings.OPERATOR_NAME
+    text = render_to_string(template, {"site": settings.SITE_URL, "operator": operator, **context})
     try:
-        send_mail("Your sign-in link for CrowdVote", text, None, [address])
+        send_mail(subject, text, None, [address])
     except OSError as error:  # smtplib's errors are OSErrors too
         raise MailNotSent("The mail could not be sent. Try again in a few minutes.") from error
 

@@ -61,8 +61,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         unique=True,
         validators=[
             RegexValidator(r"\A[a-z0-9_]{2,40}\Z", "2 to 40 of a-z, 0-9 and _."),
-            # The event log and pages use these names for the system and for anonymous members.
-            RegexValidator(r"\A(system\Z|anonymous)", "This handle is reserved.", inverse_match=True),
+            # The event log and pages use these names for the system, for anonymous members and for closed accounts.
+            RegexValidator(r"\A(system\Z|anonymous|closed_)", "This handle is reserved.", inverse_match=True),
         ],
         help_text="2 to 40 of a-z, 0-9 and _; public.",
     )
@@ -109,6 +109,26 @@ class ApiToken(models.Model):
 
     class Meta:
         verbose_name = "API token"
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.name}"
+
+
+class Passkey(models.Model):
+    """The public half of a key that a person's device keeps, by which it signs them in."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=80)
+    # The SHA-256 of the credential's id, which may be long.
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    # Id and public key of the credential, as authenticators write them (attested credential data).
+    credential = models.BinaryField(editable=False)
+    # What the person's devices call the account: random, and the same in all passkeys of a person.
+    user_handle = models.BinaryField(editable=False)
+    # Rises with each use, unless the device counts nothing; one that does not rise is a copy's.
+    sign_count = models.BigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     def __str__(self) -> str:
         return f"{self.user}: {self.name}"

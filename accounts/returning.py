@@ -44,6 +44,27 @@ def no_page(view: AnyView) -> AnyView:
     return view
 
 
+def meant_for(purpose: str) -> Callable[[AnyView], AnyView]:
+    """Mark a page with what people sign in for to get there, such as "to vote on a decision": their mail says so."""
+
+    def mark(view: AnyView) -> AnyView:
+        view.purpose = purpose  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def purpose_of(address: str) -> str:
+    """Return what people sign in for to get to this address of the site, in words; "" where nothing is said.
+
+    The words never name a thing of the site: whoever asks may not know of it, and could otherwise mail texts to others.
+    """
+    try:
+        return getattr(resolve(urlsplit(address).path).func, "purpose", "") if address else ""
+    except Resolver404:
+        return ""
+
+
 def signed_in(view: View[P]) -> View[P]:
     """Let only signed-in people use the view. Others are asked to sign in, and come back."""
 

@@ -8,7 +8,7 @@ import strawberry
 from django.contrib.auth import logout
 from django.http import HttpRequest
 
-from accounts import models, services
+from accounts import addresses, models, passkeys, services
 from accounts.api import Info, Node, Payload, mutation, of_row, pk_of
 from accounts.errors import DomainError
 from accounts.ratelimit import client_of
@@ -44,6 +44,13 @@ class ApiToken(Node):
     last_used_at: datetime | None = of_row("To the minute.")
 
 
+@strawberry.type(description="A key that one of your devices keeps, which signs you in. It is added in a browser.")
+class Passkey(Node):
+    name: str = of_row("Where it is kept.")
+    created_at: datetime = of_row()
+    last_used_at: datetime | None = of_row()
+
+
 @strawberry.type(description="Your own account. Nobody else sees your e-mail address.")
 class Account:
     row: strawberry.Private[models.User]
@@ -58,6 +65,14 @@ def tokens_of(viewer: object, users: list[int]) -> dict[int, list[models.ApiToke
     for token in models.ApiToken.objects.filter(user__in=users, revoked_at=None).order_by("-pk"):
         tokens[token.user_id].append(token)
     return tokens
+
+
+def passkeys_of(viewer: object, users: list[int]) -> dict[int, list[models.Passkey]]:
+    """Return the passkeys of these people, the newest first."""
+    found: dict[int, list[models.Passkey]] = {user: [] for user in users}
+    for passkey in models.Passkey.objects.filter(user__in=users).order_by("-pk"):
+        found[passkey.user_id].append(passkey)
+    return found
 
 
 @strawberry.input
@@ -87,6 +102,16 @@ class UpdateProfilePayload(Payload):
 
 
 @strawberry.type
+class RequestAddressChangePayload(Payload):
+    message: str | None = None
+
+
+@strawberry.type
+class ConfirmAddressChangePayload(Payload):
+    account: Account | None = None
+
+
+@strawberry.type
 class CreateApiTokenPayload(Payload):
     token: str | None = strawberry.field(default=None, description="The bearer token. It cannot be had again: keep it.")
     api_token: ApiToken | None = None
@@ -98,17 +123,37 @@ class RevokeApiTokenPayload(Payload):
 
 
 @strawberry.type
+class RenamePasskeyPayload(Payload):
+    passkey: Passkey | None = None
+
+
+@strawberry.type
+class RemovePasskeyPayload(Payload):
+    message: str | None = None
+
+
+@strawberry.type
 class Mutation:
     @mutation
     def request_sign_in_link(self, info: Info, email: str) -> RequestSignInLinkPayload:
-        """Mail a link that signs in or, for a new address, signs up. The answer is the same for both."""
-        services.request_sign_in_link(email, client=client_of(_request(info)))
+        """Mail a link and a code that sign in or, for a new address, sign up. The answer is the same for both.
+
+        The code is for `signInWithCode` with the session cookie of this answer.
+        """
+        request = _request(info)
+        services.request_sign_in_link(email, client=client_of(request), session=request.session)
         return RequestSignInLinkPayload(message="If the address is right, a sign-in link is on its way to it.")
 
     @mutation
     def sign_in(self, info: Info, token: str) -> SignInPayload:
         """Use up the token of a sign-in link: the part of its address after the last slash. Sets the session cookie."""
         info.context.viewer = user = services.sign_in(token, _request(info))
+        return SignInPayload(account=Account(row=user))
+
+    @mutation
+    def sign_in_with_code(self, info: Info, code: str) -> SignInPayload:
+        """Use up the six-figure code of the mail that this session asked for last. Sets the session cookie."""
+        info.context.viewer = user = services.sign_in_with_code(code, _request(info))
         return SignInPayload(account=Account(row=user))
 
     @mutation
@@ -125,6 +170,19 @@ class Mutation:
         return UpdateProfilePayload(account=Account(row=user))
 
     @mutation
+    def request_address_change(self, info: Info, email: str) -> RequestAddressChangePayload:
+        """Mail a code to the address that you want to sign in with from now on; your old address is told."""
+        person, request = _person(info), _request(info)
+        addresses.request_change(person, email, client=client_of(request), session=request.session)
+        return RequestAddressChangePayload(message="If the address is right, a code is on its way to it.")
+
+    @mutation
+    def confirm_address_change(self, info: Info, code: str) -> ConfirmAddressChangePayload:
+        """Change your address by the code that was mailed to the new one, with the session that asked for it."""
+        user = addresses.confirm_change(_person(info), code, session=_request(info).session)
+        return ConfirmAddressChangePayload(account=Account(row=user))
+
+    @mutation
     def create_api_token(self, info: Info, name: str) -> CreateApiTokenPayload:
         """Make a bearer token for programs, which may do all that you may. It is shown this once."""
         made, raw = services.create_api_token(_person(info), name)
@@ -135,3 +193,14 @@ class Mutation:
         """End an API token. From now on it is refused."""
         services.revoke_api_token(_person(info), pk_of("ApiToken", id))
         return RevokeApiTokenPayload(message="The API token was revoked.")
+
+    @mutation
+    def rename_passkey(self, info: Info, id: strawberry.ID, name: str) -> RenamePasskeyPayload:
+        """Call one of your passkeys otherwise."""
+        return RenamePasskeyPayload(passkey=Passkey(row=passkeys.rename(_person(info), pk_of("Passkey", id), name)))
+
+    @mutation
+    def remove_passkey(self, info: Info, id: strawberry.ID) -> RemovePasskeyPayload:
+        """Forget one of your passkeys: it no longer signs you in."""
+        passkeys.remove(_person(info), pk_of("Passkey", id))
+        return RemovePasskeyPayload(message="The passkey was removed.")

@@ -10,6 +10,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.auth import authenticate, login
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.backends.base import SessionBase
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -22,9 +23,10 @@ from django.utils.encoding import punycode
 from django.utils.http import urlencode
 from sesame.utils import get_token, get_user
 
-from accounts import mail, ratelimit
+from accounts import codes, mail, ratelimit
 from accounts.errors import (
     HandleTaken,
+    InvalidCode,
     InvalidEmail,
     InvalidHandle,
     InvalidLink,
@@ -39,8 +41,10 @@ from accounts.text import clean_name, handle_letters
 
 LINK_BACKEND = "accounts.backends.SignInLinkBackend"
 MAX_TOKENS = 20
-_FAILURES = "sign-in links that failed for one client"
+_FAILURES = "sign-ins that failed for one client"
 _SIGN_UP_SALT = "accounts.sign-up"
+_ADDRESS_SALT = "accounts.sign-in-address"
+SIGN_IN_CODE = "sign_in_code"
 _SIGN_UP_ATTEMPTS = 10
 _TOKEN_PREFIX = "cv_"
 _TAKEN = "Somebody else has this handle; choose another."
@@ -62,22 +66,55 @@ class SignInLink:
 # account that it creates is unique by its address.
 
 
-def request_sign_in_link(email: str, *, client: str, next_path: str = "") -> None:
+def request_sign_in_link(
+    email: str, *, client: str, next_path: str = "", purpose: str = "", session: SessionBase | None = None
+) -> None:
     """Mail a link to `email` that signs in or, for an unknown address, signs up.
 
     The caller does not learn whether there is an account. `client` comes from `ratelimit.client_of`. `next_path` is the
-    page to go to afterwards, checked by whoever redirects there. Raises InvalidEmail, TooManyRequests, MailNotSent.
+    page to go to afterwards, checked by whoever redirects there; `purpose` says in words what for. The mail also has a
+    code, for the browser of this `session` alone. Raises InvalidEmail, TooManyRequests, MailNotSent.
     """
-    address = _address(email)
+    address = checked_address(email)
+    limit_mails(address, client=client)
+    user = User.objects.filter(email=address).first()
+    token = get_token(user) if user is not None else signing.dumps(address, salt=_SIGN_UP_SALT)
+    query = {"to": signing.dumps(address, salt=_ADDRESS_SALT)} | ({"next": next_path} if next_path else {})
+    url = f"{settings.SITE_URL}{reverse('sign-in-link', args=[token])}?{urlencode(query)}"
+    code = None
+    if session is not None:
+        code = codes.keep(session, SIGN_IN_CODE, address=address, token=token, next=next_path)
+    is_closed = user is not None and not user.is_active
+    mail.send_sign_in_link(address, url, code=code, purpose=purpose, is_closed=is_closed)
+
+
+def limit_mails(address: str, *, client: str) -> None:
+    """Count a mail to an address that somebody typed. Raises TooManyRequests."""
     # The first limit protects the addressee. The second is higher: a client may be a hall of people at one address.
     ratelimit.hit("sign-in links for one address", address, limit=settings.SIGN_IN_LIMIT_PER_ADDRESS)
     ratelimit.hit("sign-in links for one client", client, limit=settings.SIGN_IN_LIMIT_PER_CLIENT)
-    user = User.objects.filter(email=address).first()
-    token = get_token(user) if user is not None else signing.dumps(address, salt=_SIGN_UP_SALT)
-    url = settings.SITE_URL + reverse("sign-in-link", args=[token])
-    if next_path:
-        url += "?" + urlencode({"next": next_path})
-    mail.send_sign_in_link(address, url, is_closed=user is not None and not user.is_active)
+
+
+def address_of_link(signed: str) -> str:
+    """Return the address in a link's `to`, which asks for a new link in place of the old one. Raises InvalidLink."""
+    try:
+        address: str = signing.loads(signed, salt=_ADDRESS_SALT)
+    except (signing.BadSignature, UnicodeError):
+        raise InvalidLink from None
+    return address
+
+
+def sign_in_with_code(code: str, request: HttpRequest) -> User:
+    """Sign in by the code in the mail that this browser asked for last, as by its link.
+
+    Raises InvalidCode, InvalidLink (the link was used meanwhile), TooManyRequests.
+    """
+    try:
+        kept = codes.redeem(request.session, SIGN_IN_CODE, code)
+    except InvalidCode:
+        _failure(ratelimit.client_of(request))
+        raise
+    return sign_in(kept["token"], request)
 
 
 def peek_sign_in(token: str, *, client: str) -> SignInLink:
@@ -101,10 +138,34 @@ def sign_in(token: str, request: HttpRequest | None = None) -> User:
     if user is None:
         raise _failure(client)
     if request is not None:
-        login(request, user, backend=LINK_BACKEND)
+        begin_session(user, request)
     else:
         user_logged_in.send(sender=User, request=None, user=user)
     return user
+
+
+def account_of_addressee(address: str, *, name: str = "") -> User:
+    """Return the account of somebody who has just proven that an address is theirs, creating it at first.
+
+    `address`: as `checked_address` returns it. `name`: for a new account. Raises InvalidLink where the account is
+    closed.
+    """
+    user = User.objects.filter(email=address).first()
+    if user is None:
+        user = _sign_up(address)
+        if user is not None and name:
+            user = update_profile(user, name=name)
+    # Of two requests at once, the second finds the account that the first one made.
+    user = user or User.objects.filter(email=address).first()
+    if user is None or not user.is_active:
+        raise InvalidLink("This account is closed: nobody can sign in to it.")
+    return user
+
+
+def begin_session(user: User, request: HttpRequest, *, backend: str = LINK_BACKEND) -> None:
+    """Sign somebody in who has proven who they are, such as by a mailed link that has been used up."""
+    codes.forget(request.session, SIGN_IN_CODE)
+    login(request, user, backend=backend)
 
 
 def sign_in_demo(handle: str, request: HttpRequest) -> User:
@@ -183,7 +244,7 @@ def _is_allowed_handle(handle: str) -> bool:
     return bool(handle)
 
 
-def _address(email: str) -> str:
+def checked_address(email: str) -> str:
     """Return the address as accounts keep it. Mail goes to this form only, never to another spelling. Raises
     InvalidEmail.
     """
@@ -200,9 +261,14 @@ def _address(email: str) -> str:
 
 def _failure(client: str) -> InvalidLink:
     """Count a failure of this client and return the error to raise. Raises TooManyRequests."""
-    ratelimit.hit(_FAILURES, client, limit=settings.FAILURES_PER_CLIENT)
-    sign_in_failed.send_robust(sender=None)
+    count_failure(client, "magic link")
     return InvalidLink()
+
+
+def count_failure(client: str, what: str) -> None:
+    """Count that this client failed to sign in with `what`, and tell so. Raises TooManyRequests."""
+    ratelimit.hit(_FAILURES, client, limit=settings.FAILURES_PER_CLIENT)
+    sign_in_failed.send_robust(sender=None, what=what)
 
 
 @dataclass(frozen=True)
@@ -254,7 +320,7 @@ def _typed_handle(text: str) -> str:
 def update_profile(user: User, *, name: str | None = None, handle: str | None = None) -> User:
     """Change the name or handle, where given. Raises InvalidName, InvalidHandle, HandleTaken."""
     new_name = (
-        user.name if name is None else _checked_name(name, "Say how you want to be called, in at most 80 characters.")
+        user.name if name is None else checked_name(name, "Say how you want to be called, in at most 80 characters.")
     )
     new_handle = user.handle if handle is None else _typed_handle(handle)
     if new_handle != user.handle and (fault := _fault_of_handle(new_handle, user)):
@@ -268,7 +334,8 @@ def update_profile(user: User, *, name: str | None = None, handle: str | None = 
     return user
 
 
-def _checked_name(text: str, otherwise: str) -> str:
+def checked_name(text: str, otherwise: str) -> str:
+    """Return the name as it is kept. Raises InvalidName, in the words of `otherwise`."""
     name = clean_name(text)
     if not 0 < len(name) <= 80 or not any(character.isprintable() and not character.isspace() for character in name):
         raise InvalidName(otherwise)
@@ -280,7 +347,7 @@ def create_api_token(user: User, name: str) -> tuple[ApiToken, str]:
 
     Raises InvalidName, TooManyTokens.
     """
-    name = _checked_name(name, "Give the token a name that says what it is for, in at most 80 characters.")
+    name = checked_name(name, "Give the token a name that says what it is for, in at most 80 characters.")
     if user.api_tokens.filter(revoked_at=None).count() >= MAX_TOKENS:
         raise TooManyTokens(f"You have {MAX_TOKENS} API tokens already. Revoke one that you no longer need.")
     raw = _TOKEN_PREFIX + secrets.token_urlsafe(32)

@@ -34,6 +34,11 @@ def handle_letters(text: str) -> str:
     return _NOT_IN_HANDLES.sub("_", plain).strip("_")
 
 
+def ended(text: str) -> str:
+    """End a sentence that may end with a name, such as that of an “e. V.”, with one full stop."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
 def whole_number(text: str) -> int | None:
     """Return the number in a part of an address or form, or None if no database could hold it."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None

@@ -31,6 +31,7 @@ from crowdvote.serving.streams import Application, ending_streams, serving  # no
 from democracy import recalculation  # noqa: E402
 from democracy.live import publishing  # noqa: E402
 from democracy.live.relay import relay  # noqa: E402
+from democracy.notices import sending  # noqa: E402
 from democracy.recalculation import interpreter  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ def _wants_events(scope: Any) -> bool:
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
-    """Start the scheduler and the relay with the server, and stop them with it.
+    """Start the scheduler, the relay and the senders of mails with the server, and stop them with it.
 
     A calculation that takes longer than GRACE is lost; the next sweep finds its decision stale.
     """
@@ -129,9 +130,11 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
         metrics.connect()
     publishing.start_relay()
     recalculation.scheduler.start()
+    sending.start_in_server()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await asyncio.to_thread(recalculation.scheduler.stop, settings.GRACE)
+    await asyncio.to_thread(sending.stop, settings.GRACE)
     await asyncio.to_thread(relay.stop)
     await send({"type": "lifespan.shutdown.complete"})
 

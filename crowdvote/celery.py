@@ -11,7 +11,9 @@ from django.conf import settings
 # The queue belongs to this installation alone, even on a shared broker.
 QUEUE = f"crowdvote-{settings.INSTALLATION}"
 
-app = Celery("crowdvote", broker=settings.BROKER_URL, include=["democracy.recalculation.jobs"])
+app = Celery(
+    "crowdvote", broker=settings.BROKER_URL, include=["democracy.recalculation.jobs", "democracy.notices.jobs"]
+)
 app.conf.update(
     task_default_queue=QUEUE,
     # Each thread reserves one job at a time; others wait where any worker can take them.

@@ -15,6 +15,7 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -226,8 +227,15 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- People -----------------------------------------------------------------------------------------------------------
 
+_NEEDS_SIGN_IN = "install requirements/sign-in.txt."
+
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["accounts.backends.SignInLinkBackend", "accounts.backends.DemoBackend"]
+AUTHENTICATION_BACKENDS = [
+    "accounts.backends.SignInLinkBackend",
+    "accounts.backends.DemoBackend",
+    "accounts.backends.ProviderBackend",
+    "accounts.backends.PasskeyBackend",
+]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
@@ -245,6 +253,27 @@ RATE_LIMIT_SECONDS = 15 * 60
 # Anybody may sign in as a person of the demo, without a mail. Only for the embedded default.
 DEMO_SIGN_IN = EMBEDDED and flag("CROWDVOTE_DEMO_SIGN_IN")
 
+# A provider of OpenID Connect whose word for an address counts as much as the address's mail.
+OIDC_ISSUER = os.environ.get("CROWDVOTE_OIDC_ISSUER", "").strip()
+OIDC_CLIENT_ID = os.environ.get("CROWDVOTE_OIDC_CLIENT_ID", "").strip()
+OIDC_CLIENT_SECRET = os.environ.get("CROWDVOTE_OIDC_CLIENT_SECRET", "").strip()
+_issuer = urlsplit(OIDC_ISSUER)
+OIDC_NAME = os.environ.get("CROWDVOTE_OIDC_NAME", "").strip() or _issuer.netloc
+# Seconds to wait for each answer of the provider.
+OIDC_TIMEOUT = number("CROWDVOTE_OIDC_TIMEOUT", 10)
+if OIDC_ISSUER or OIDC_CLIENT_ID or OIDC_CLIENT_SECRET:
+    if not (OIDC_ISSUER and OIDC_CLIENT_ID and OIDC_CLIENT_SECRET):
+        raise ImproperlyConfigured("CROWDVOTE_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET are given together, or not.")
+    # On its own machine alone may a provider be asked without encryption.
+    _is_local = _issuer.scheme == "http" and _issuer.hostname in {"localhost", "127.0.0.1", "::1"}
+    if not _issuer.netloc or not (_issuer.scheme == "https" or _is_local):
+        raise ImproperlyConfigured(f"CROWDVOTE_OIDC_ISSUER is an address with https://, not {OIDC_ISSUER!r}.")
+    if find_spec("authlib") is None or find_spec("requests") is None:
+        raise ImproperlyConfigured(f"CROWDVOTE_OIDC_ISSUER needs Authlib and requests: {_NEEDS_SIGN_IN}")
+PASSKEYS = flag("CROWDVOTE_PASSKEYS")
+if PASSKEYS and find_spec("fido2") is None:
+    raise ImproperlyConfigured(f"CROWDVOTE_PASSKEYS needs the package fido2: {_NEEDS_SIGN_IN}")
+
 EMAIL_BACKEND = os.environ.get("CROWDVOTE_EMAIL_BACKEND", "accounts.mail.ConsoleAndFileBackend")
 EMAIL_HOST = os.environ.get("CROWDVOTE_EMAIL_HOST", "localhost")
 EMAIL_PORT = whole_number("CROWDVOTE_EMAIL_PORT", 25)
@@ -252,6 +281,19 @@ EMAIL_HOST_USER = os.environ.get("CROWDVOTE_EMAIL_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("CROWDVOTE_EMAIL_PASSWORD", "")
 EMAIL_USE_TLS = flag("CROWDVOTE_EMAIL_TLS")
 DEFAULT_FROM_EMAIL = os.environ.get("CROWDVOTE_EMAIL_FROM", "CrowdVote <noreply@localhost>")
+# Seconds to wait for each answer of the mail server.
+EMAIL_TIMEOUT = number("CROWDVOTE_EMAIL_TIMEOUT", 10)
+# Mails of notices that leave in a minute, from all processes together (0: any number).
+MAILS_PER_MINUTE = whole_number("CROWDVOTE_MAILS_PER_MINUTE", 600)
+# Seconds for which a sender holds the mails that it is sending. Those of a dead process are free after them.
+MAIL_LEASE = number("CROWDVOTE_MAIL_LEASE", 300)
+# Where webhooks may be posted: public, to addresses of the public internet over https; any, for tests on one machine.
+WEBHOOKS_TO = one_of("CROWDVOTE_WEBHOOKS_TO", "public", "any")
+# A mail service's own settings, such as ANYMAIL_SENDGRID_API_KEY. Its package is optional.
+if EMAIL_BACKEND.startswith("anymail."):
+    ANYMAIL = {
+        name.removeprefix("ANYMAIL_"): value for name, value in os.environ.items() if name.startswith("ANYMAIL_")
+    }
 
 # --- Cache ------------------------------------------------------------------------------------------------------------
 
@@ -277,10 +319,16 @@ CACHES: dict[str, dict[str, Any]] = {
     "process": _process_cache,
 }
 
+# Whoever runs the site, as the privacy page and mails name them, and how to reach them.
+OPERATOR_NAME = os.environ.get("CROWDVOTE_OPERATOR_NAME", "").strip()
+OPERATOR_CONTACT = os.environ.get("CROWDVOTE_OPERATOR_CONTACT", "").strip()
+
 # --- Communities ------------------------------------------------------------------------------------------------------
 
 # Communities that one person may create in a day (0: any number).
 COMMUNITIES_PER_DAY = whole_number("CROWDVOTE_COMMUNITIES_PER_DAY", 10)
+# Mails with invitations that one person may have sent in a day (0: any number).
+INVITATIONS_PER_DAY = whole_number("CROWDVOTE_INVITATIONS_PER_DAY", 20_000)
 # The public community, by the number in its address, whose newest decision the start page shows; 0: made-up
 # figures. Not a name, because anybody may take a name.
 EXAMPLE_COMMUNITY = whole_number("CROWDVOTE_EXAMPLE_COMMUNITY", 0)

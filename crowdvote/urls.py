@@ -13,6 +13,8 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("example/", views.home_example, name="home-example"),
     path("docs/", views.docs, name="docs"),
+    path("privacy/", views.privacy, name="privacy"),
+    path("manifest.webmanifest", views.manifest, name="manifest"),
     path("verify/crowdvote_verify.py", views.verifier, name="verifier"),
     path(".well-known/crowdvote-key", views.signing_key, name="signing-key"),
     path(

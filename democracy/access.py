@@ -1,7 +1,8 @@
 """The rules on who may see and do what. Every function takes the viewer. Pages, GraphQL, commands and exports share
 them, and nothing else decides.
 
-Everybody sees that a community exists. Its current members read its decisions, results and members, and so does
+Everybody sees that a community exists, unless an operator has hidden it: then its members see that, and nobody reads
+it. Its current members read its decisions, results and members, and so does
 everybody if it is public. Its managers also read drafts. The identity of an anonymous member is known to that member
 and to the managers; how that member voted, to that member alone.
 
@@ -22,11 +23,24 @@ from django.utils import timezone
 
 from accounts.models import User
 from democracy import eventlog
-from democracy.errors import PermissionDenied
+from democracy.errors import CommunityHidden, PermissionDenied
 from democracy.ledger import pseudonyms
-from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership, StagedBallot, viewers
+from democracy.models import (
+    Application,
+    Community,
+    Decision,
+    DecisionSnapshot,
+    Invitation,
+    InvitationLink,
+    Membership,
+    PublishedResult,
+    StagedBallot,
+    Webhook,
+    viewers,
+)
 from democracy.models.communities import ApplicationQuerySet, MembershipQuerySet
 from democracy.models.decisions import DecisionQuerySet
+from democracy.models.invitations import InvitationQuerySet
 from democracy.models.viewers import user_id
 
 Viewer: TypeAlias = viewers.Viewer
@@ -39,10 +53,20 @@ pseudonym = pseudonyms.pseudonym
 # --- Seeing -----------------------------------------------------------------------------------------------------------
 
 
+def communities_known_to(viewer: Viewer) -> QuerySet[Community]:
+    """Communities that the viewer may know of: all but those that an operator has hidden from whoever is no member."""
+    return Community.objects.filter(Q(is_hidden=False) | Exists(_own(viewer)))
+
+
 def communities_readable_by(viewer: Viewer) -> QuerySet[Community]:
     """Communities whose decisions, results and members the viewer may read."""
-    mine = Membership.objects.of(viewer).current().filter(community=OuterRef("pk"))
-    return Community.objects.filter(Q(visibility=Community.Visibility.PUBLIC) | Exists(mine))
+    readable = Q(visibility=Community.Visibility.PUBLIC) | Exists(_own(viewer))
+    return Community.objects.filter(readable, is_hidden=False)
+
+
+def _own(viewer: Viewer) -> MembershipQuerySet:
+    """The viewer's membership, beside a community."""
+    return Membership.objects.of(viewer).current().filter(community=OuterRef("pk"))
 
 
 def decisions_visible_to(viewer: Viewer) -> DecisionQuerySet:
@@ -52,8 +76,9 @@ def decisions_visible_to(viewer: Viewer) -> DecisionQuerySet:
 
 
 def _managed(viewer: Viewer) -> MembershipQuerySet:
-    """The viewer's membership as a manager, beside rows of a community."""
-    return Membership.objects.of(viewer).current().managers().filter(community=OuterRef("community"))
+    """The viewer's membership as a manager, beside rows of a community that is not hidden."""
+    managed = Membership.objects.of(viewer).current().managers().filter(community=OuterRef("community"))
+    return managed.filter(community__is_hidden=False)
 
 
 def memberships_visible_to(viewer: Viewer) -> MembershipQuerySet:
@@ -66,7 +91,30 @@ def memberships_visible_to(viewer: Viewer) -> MembershipQuerySet:
 
 def applications_visible_to(viewer: Viewer) -> ApplicationQuerySet:
     """The viewer's own applications, and those to communities that they manage."""
-    return Application.objects.filter(Q(user=user_id(viewer)) | Exists(_managed(viewer)))
+    own = Q(user=user_id(viewer), community__in=communities_known_to(viewer))
+    return Application.objects.filter(own | Exists(_managed(viewer)))
+
+
+def invitations_visible_to(viewer: Viewer) -> InvitationQuerySet:
+    """The invitations, with their addresses, to communities that the viewer manages."""
+    return Invitation.objects.filter(Exists(_managed(viewer)))
+
+
+def invitation_links_visible_to(viewer: Viewer) -> QuerySet[InvitationLink]:
+    """The shared links of communities that the viewer manages."""
+    return InvitationLink.objects.filter(Exists(_managed(viewer)))
+
+
+def webhooks_visible_to(viewer: Viewer) -> QuerySet[Webhook]:
+    """The webhooks of communities that the viewer manages."""
+    return Webhook.objects.filter(Exists(_managed(viewer)))
+
+
+def published_results_visible_to(viewer: Viewer) -> QuerySet[PublishedResult]:
+    """Published results with their addresses, of decisions that the viewer may see. The result itself is shown to
+    whoever has the address (`decision_published_at`).
+    """
+    return PublishedResult.objects.filter(decision__in=decisions_visible_to(viewer))
 
 
 def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
@@ -76,13 +124,25 @@ def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
 
 def shows_ballots(decision: Decision) -> bool:
     """Whether ballots, and everything derived from single ballots, may be shown: always if results are live, otherwise
-    once the decision is closed and what was calculated before has given way to the final result.
+    once the decision is closed and what was calculated before has given way to the final result. A decision that was
+    called off shows none: there is no result that rests on them.
     """
-    if decision.status == Decision.Status.DRAFT:
-        return False
-    return decision.results_visibility == Decision.Visibility.LIVE or (
-        decision.status == Decision.Status.CLOSED and not _is_calculated_before_closing(decision)
-    )
+    match decision.status:
+        case Decision.Status.DRAFT | Decision.Status.CALLED_OFF:
+            return False
+        case _ if decision.results_visibility == Decision.Visibility.LIVE:
+            return True
+        case status:
+            return status == Decision.Status.CLOSED and not _is_calculated_before_closing(decision)
+
+
+def opens_entries_on_ballots(decision: Decision) -> bool:
+    """Whether the ledger's entries on named ballots are open to all readers: unless ballots are hidden, or were until
+    the decision was called off. What the ledger opened stays open.
+    """
+    if decision.status == Decision.Status.CALLED_OFF:
+        return decision.results_visibility == Decision.Visibility.LIVE
+    return not hides_ballots(decision)
 
 
 def _is_calculated_before_closing(decision: Decision) -> bool:
@@ -98,11 +158,16 @@ def decisions_that_show_ballots(prefix: str = "") -> Q:
     """
     is_live = Q(**{f"{prefix}results_visibility": Decision.Visibility.LIVE})
     is_over = Q(**{f"{prefix}closes_at__lte": timezone.now()})
-    return is_live | (is_over & ~Q(**{f"{prefix}last_calculated__lt": F(f"{prefix}closes_at")}))
+    is_shown = is_live | (is_over & ~Q(**{f"{prefix}last_calculated__lt": F(f"{prefix}closes_at")}))
+    return is_shown & Q(**{f"{prefix}called_off_at": None})
 
 
 def hides_ballots(decision: Decision) -> bool:
-    """Whether ballots are hidden and voting goes on: then so is whatever depends on them, as counters and times."""
+    """Whether ballots are hidden and voting goes on, or the decision was called off and they stay hidden: then so is
+    whatever depends on them, as counters and times.
+    """
+    if decision.status == Decision.Status.CALLED_OFF:
+        return True
     return decision.results_visibility != Decision.Visibility.LIVE and decision.status in _BEFORE_THE_END
 
 
@@ -127,8 +192,12 @@ def to_the_hour(moment: datetime) -> datetime:
 
 
 def snapshots_visible_to(viewer: Viewer) -> QuerySet[DecisionSnapshot]:
-    """Stored results of decisions that the viewer may see. No more than a decision may show is ever stored."""
-    return DecisionSnapshot.objects.filter(decision__in=decisions_visible_to(viewer)).select_related("decision")
+    """Stored results of decisions that the viewer may see. No more than a decision may show is ever stored.
+
+    One that was called off has no result.
+    """
+    visible = decisions_visible_to(viewer).filter(called_off_at=None)
+    return DecisionSnapshot.objects.filter(decision__in=visible).select_related("decision")
 
 
 def is_self(viewer: Viewer, membership: Membership) -> bool:
@@ -168,8 +237,10 @@ def require_user(viewer: Viewer) -> User:
     return viewer
 
 
-def require_member(viewer: Viewer, community_id: int) -> Membership:
-    """The viewer's current membership, with user and community. Raises PermissionDenied where there is none."""
+def require_own_membership(viewer: Viewer, community_id: int) -> Membership:
+    """The viewer's current membership, with user and community, also in a hidden community. Raises PermissionDenied
+    where there is none.
+    """
     memberships = Membership.objects.of(require_user(viewer)).current().filter(community=community_id)
     membership = memberships.select_related("user", "community").first()
     if membership is None:
@@ -177,17 +248,51 @@ def require_member(viewer: Viewer, community_id: int) -> Membership:
     return membership
 
 
+def require_member(viewer: Viewer, community_id: int) -> Membership:
+    """The viewer's current membership, with user and community. Raises PermissionDenied where there is none, and
+    CommunityHidden.
+    """
+    membership = require_own_membership(viewer, community_id)
+    if membership.community.is_hidden:
+        raise CommunityHidden
+    return membership
+
+
 def require_manager(viewer: Viewer, community_id: int) -> Membership:
-    """The viewer's current membership as a manager. Raises PermissionDenied where there is none."""
+    """The viewer's current membership as a manager. Raises PermissionDenied where there is none, CommunityHidden."""
     membership = require_member(viewer, community_id)
     if not membership.is_manager:
         raise PermissionDenied
     return membership
 
 
+def moderates(viewer: Viewer) -> bool:
+    """Whether the viewer may hide texts and communities: an operator with the right to add moderations."""
+    return viewer.is_active and viewer.is_staff and viewer.has_perm("democracy.add_moderation")
+
+
+def require_operator(viewer: Viewer) -> User:
+    """The account of an operator who may hide texts and communities. Raises PermissionDenied."""
+    user = require_user(viewer)
+    if not moderates(user):
+        raise PermissionDenied
+    return user
+
+
 def require_decision(viewer: Viewer, decision_id: int) -> Decision:
     """A decision that the viewer may see. Raises PermissionDenied, also where there is none."""
     decision = decisions_visible_to(viewer).select_related("community").filter(pk=decision_id).first()
+    if decision is None:
+        raise PermissionDenied
+    return decision
+
+
+def decision_published_at(token: str) -> Decision:
+    """The decision whose result a manager has published at this address, for anybody: its question, result and turnout
+    are shown, and nothing else. Raises PermissionDenied where there is none, or none any more.
+    """
+    published = Decision.objects.select_related("community").filter(community__is_hidden=False)
+    decision = published.filter(published_result__token=token).first()
     if decision is None:
         raise PermissionDenied
     return decision

@@ -1,5 +1,9 @@
 """Refusals of the commands, in words of the domain. Pages and GraphQL translate them in one place."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from accounts.errors import DomainError
 
 
@@ -12,8 +16,35 @@ class PermissionDenied(DomainError):
         super().__init__(message)
 
 
+class CommunityHidden(PermissionDenied):
+    """Acting in a community that an operator has hidden, as one of its members."""
+
+    code = "COMMUNITY_HIDDEN"
+
+    def __init__(self, message: str = "The site's operator has hidden this community. Its page says why.") -> None:
+        super().__init__(message)
+
+
 class InvalidInput(DomainError):
     code = "INVALID"
+
+
+class FaultyLines(InvalidInput):
+    """Several faults in a list that somebody gave: each names its line. The first ones are told."""
+
+    code = "FAULTY_LINES"
+    told = 20
+
+    def __init__(self, faults: Sequence[DomainError], *, field: str) -> None:
+        shown = [DomainError(one.message, field=field, code=one.code) for one in faults[: self.told]]
+        if len(faults) > self.told:
+            shown.append(DomainError(f"{len(faults) - self.told:,} more lines are faulty.", field=field))
+        super().__init__(" ".join(one.message for one in shown), field=field)
+        self._parts = tuple(shown)
+
+    @property
+    def parts(self) -> tuple[DomainError, ...]:
+        return self._parts
 
 
 class TooManyCommunities(DomainError):
@@ -47,10 +78,29 @@ class DecisionClosed(DecisionNotOpen):
     code = "DECISION_CLOSED"
 
 
+class DecisionCalledOff(DecisionNotOpen):
+    code = "DECISION_CALLED_OFF"
+
+    def __init__(self, message: str = "This decision was called off.", *, field: str = "") -> None:
+        super().__init__(message, field=field)
+
+
 class BallotsHidden(DomainError):
     """Asking "what if" while ballots are hidden: the answers would tell every ballot."""
 
     code = "BALLOTS_HIDDEN"
+
+
+class ResultNotFinal(DomainError):
+    """Publishing the result of a decision that people can still vote in."""
+
+    code = "RESULT_NOT_FINAL"
+
+
+class PublicAlready(DomainError):
+    """Publishing the result of a decision that everybody can read."""
+
+    code = "PUBLIC_ALREADY"
 
 
 class ChoicesFrozen(DomainError):
@@ -68,6 +118,12 @@ class TextsFrozen(DomainError):
 class ClosingMovesLaterOnly(DomainError):
     code = "CLOSING_MOVES_LATER_ONLY"
     field = "closes_at"
+
+
+class TextHidden(DomainError):
+    """Writing again the very words that an operator has hidden."""
+
+    code = "TEXT_HIDDEN"
 
 
 class NoBallot(DomainError):
@@ -101,8 +157,45 @@ class AnonymityNeedsConfirmation(DomainError):
     field = "is_anonymous"
 
 
+class ClosingNeedsConfirmation(DomainError):
+    """Closing an account can't be undone; the message counts the ballots that go."""
+
+    code = "CLOSING_NEEDS_CONFIRMATION"
+    field = "confirmed"
+
+
 class AlreadyMember(DomainError):
     code = "ALREADY_MEMBER"
+
+
+class InvalidInvitation(DomainError):
+    """An invitation or link that was used, has ended, was taken back or never existed."""
+
+    code = "INVALID_INVITATION"
+    field = "token"
+
+    def __init__(
+        self, message: str = "This invitation no longer works. Ask whoever invited you for a new one."
+    ) -> None:
+        super().__init__(message)
+
+
+class TooManyInvitations(DomainError):
+    """Inviting more people in a day than one person may."""
+
+    code = "TOO_MANY_INVITATIONS"
+
+
+class SentLately(DomainError):
+    """Sending again what was sent a short while ago: an invitation, a reminder."""
+
+    code = "SENT_LATELY"
+
+
+class InvitationNeeded(DomainError):
+    """Applying to a community that people join by invitation only."""
+
+    code = "INVITATION_NEEDED"
 
 
 class AlreadyDecided(DomainError):

@@ -39,7 +39,11 @@ SYSTEM, ANONYMOUS = "system", "anonymous"
 ANONYMOUS_MEMBER = "Anonymous"
 _LONGEST_MESSAGE = 1_000
 _BRACKETS = str.maketrans("[]", "()")
-_WAYS = {"accounts.backends.DemoBackend": "the demo page"}
+_WAYS = {
+    "accounts.backends.DemoBackend": "the demo page",
+    "accounts.backends.ProviderBackend": "OpenID Connect",
+    "accounts.backends.PasskeyBackend": "passkey",
+}
 
 
 class _Held:
@@ -128,11 +132,58 @@ def decision_clarified(actor: str, decision: str) -> None:
     log_event("DECISION_CLARIFIED", actor, f"Clarification added to decision '{decision}'")
 
 
+def decision_called_off(actor: str, decision: str) -> None:
+    log_event("DECISION_CALLED_OFF", actor, f"Decision '{decision}' called off")
+
+
+def reminder_asked_for(actor: str, decision: str) -> None:
+    """Log that people are reminded; of how many, nothing is said: it would tell how many have voted."""
+    log_event("DECISION_REMINDER", actor, f"A reminder of decision '{decision}' was asked for")
+
+
+def decision_deleted(actor: str, decision: str) -> None:
+    log_event("DECISION_DELETE", actor, f"Draft '{decision}' deleted")
+
+
+def result_published(actor: str, decision: str) -> None:
+    log_event("RESULT_PUBLISH", actor, f"Result of decision '{decision}' published at an address of its own")
+
+
+def result_withdrawn(actor: str, decision: str) -> None:
+    log_event("RESULT_WITHDRAW", actor, f"Published result of decision '{decision}' withdrawn")
+
+
+def webhook_changed(actor: str, community: str, what: str) -> None:
+    """Log what became of a webhook, without its address: some bear a password."""
+    log_event("WEBHOOK", actor, f"A webhook of community '{community}' was {what}")
+
+
+def text_hidden(actor: str, what: str, reason: str) -> None:
+    log_event("MODERATION", actor, f"Hid {what}: {reason}")
+
+
+def shown_again(actor: str, what: str) -> None:
+    log_event("MODERATION", actor, f"Shows {what} again")
+
+
 # Memberships and followings
 
 
 def joined(actor: str, community: str, role: str) -> None:
     log_event("MEMBERSHIP_CHANGE", actor, f"Joined community '{community}' as {role}")
+
+
+def invited(actor: str, community: str, number: int) -> None:
+    """Log how many people were invited, without their addresses: they have not agreed to anything yet."""
+    log_event("INVITATION", actor, f"{_some(number, 'person', 'people')} invited to community '{community}'")
+
+
+def invitation_revoked(actor: str, community: str) -> None:
+    log_event("INVITATION", actor, f"An invitation to community '{community}' was taken back")
+
+
+def invitation_link_made(actor: str, community: str) -> None:
+    log_event("INVITATION", actor, f"An invitation link to community '{community}' was made")
 
 
 def left(actor: str, community: str, *, removed: bool = False) -> None:
@@ -163,6 +214,11 @@ def stopped_following(actor: str, followee: str) -> None:
 def following_ended(actor: str, reason: str) -> None:
     """Log that a following ended without an act of its follower, the actor. The followee may be anonymous: no name."""
     log_event("FOLLOWING_CHANGE", actor, f"A following ended: {reason}")
+
+
+def account_closed() -> None:
+    """Log that an account was closed, as of an anonymous member: the name is deleted, and may have been secret."""
+    log_event("ACCOUNT_CLOSE", ANONYMOUS_MEMBER, "An account was closed")
 
 
 # Votes and calculations

@@ -30,6 +30,7 @@ from democracy.models import (
     Following,
     LedgerEntry,
     Membership,
+    PublishedResult,
     Vote,
 )
 from democracy.recalculation import recalculate_community_decisions_async
@@ -106,6 +107,12 @@ def clarification_changed(sender: type[Clarification], instance: Clarification, 
 
 
 @_logged
+def publication_changed(sender: type[PublishedResult], instance: PublishedResult, **kwargs: Any) -> None:
+    """Record that a result was published at an address of its own, or withdrawn."""
+    ledger.changed(instance.decision.community_id, contents.publication_change(instance))
+
+
+@_logged
 def community_changed(sender: type[Community], instance: Community, **kwargs: Any) -> None:
     ledger.changed(instance.pk, contents.community_change(instance))
 
@@ -142,6 +149,7 @@ for _model, _receiver in (
     (Decision, decision_changed),
     (Choice, choice_changed),
     (Clarification, clarification_changed),
+    (PublishedResult, publication_changed),
 ):
     post_save.connect(_receiver, sender=_model, dispatch_uid=f"{_receiver.__name__}.save")
     post_delete.connect(_receiver, sender=_model, dispatch_uid=f"{_receiver.__name__}.delete")

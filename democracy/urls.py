@@ -3,16 +3,26 @@
 from django.urls import URLPattern, path
 
 from democracy.views import (
+    account,
     ballots,
     communities,
     decisions,
+    feeds,
     followings,
+    invitations,
+    joining,
     ledger,
+    lifecycle,
     live,
     manage,
     members,
     network,
+    notices,
+    reports,
     results,
+    search,
+    sharing,
+    webhooks,
 )
 
 urlpatterns: list[URLPattern] = [
@@ -60,6 +70,41 @@ urlpatterns: list[URLPattern] = [
     ),
     path(
         "communities/<int:community_id>/members/<int:membership_id>/remove/", manage.member_remove, name="member-remove"
+    ),
+    # --- Invitations --------------------------------------------------------------------------------------------------
+    path("invitation/<str:token>/", joining.invitation, name="invitation"),
+    path("join/<str:token>/", joining.invitation_link, name="invitation-link"),
+    path("communities/<int:community_id>/invitation/", joining.own_invitation, name="own-invitation"),
+    path(
+        "communities/<int:community_id>/invitations/", invitations.community_invitations, name="community-invitations"
+    ),
+    path(
+        "communities/<int:community_id>/invitations/resend/", invitations.invitations_resend, name="invitations-resend"
+    ),
+    path(
+        "communities/<int:community_id>/invitations/<int:invitation_id>/resend/",
+        invitations.invitation_resend,
+        name="invitation-resend",
+    ),
+    path(
+        "communities/<int:community_id>/invitations/<int:invitation_id>/revoke/",
+        invitations.invitation_revoke,
+        name="invitation-revoke",
+    ),
+    path(
+        "communities/<int:community_id>/invitation-links/",
+        invitations.invitation_link_create,
+        name="invitation-link-create",
+    ),
+    path(
+        "communities/<int:community_id>/invitation-links/<int:link_id>/revoke/",
+        invitations.invitation_link_revoke,
+        name="invitation-link-revoke",
+    ),
+    path(
+        "communities/<int:community_id>/invitation-links/<int:link_id>/poster/",
+        invitations.invitation_poster,
+        name="invitation-poster",
     ),
     # --- Decisions, ballots, results ----------------------------------------------------------------------------------
     path("communities/<int:community_id>/decisions/create/", decisions.decision_create, name="decision-create"),
@@ -173,4 +218,91 @@ urlpatterns: list[URLPattern] = [
         live.decision_events,
         name="decision-events",
     ),
+    # --- Notices ------------------------------------------------------------------------------------------------------
+    path("notices/", notices.notices, name="notices"),
+    path("notices/read/", notices.notices_read, name="notices-read"),
+    path("notices/bell/", notices.notice_bell, name="notice-bell"),
+    path("notices/preferences/", notices.notice_preferences, name="notice-preferences"),
+    path("notices/<int:notice_id>/", notices.notice_open, name="notice-open"),
+    path("unsubscribe/<str:token>/", notices.unsubscribe, name="unsubscribe"),
+    # --- The life of a decision ---------------------------------------------------------------------------------------
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/delete/",
+        lifecycle.decision_delete,
+        name="decision-delete",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/call-off/",
+        lifecycle.decision_call_off,
+        name="decision-call-off",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/copy/",
+        lifecycle.decision_copy,
+        name="decision-copy",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/pin/", lifecycle.decision_pin, name="decision-pin"
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/remind/",
+        lifecycle.decision_remind,
+        name="decision-remind",
+    ),
+    path("search/", search.search, name="search"),
+    # --- Telling others -----------------------------------------------------------------------------------------------
+    path("results/<str:token>/", sharing.published_result, name="published-result"),
+    path("results/<str:token>/embed/", sharing.published_result_embed, name="published-result-embed"),
+    path("results/<str:token>/picture.png", sharing.published_result_picture, name="published-result-picture"),
+    path("results/<str:token>/report/", reports.published_result_report, name="published-result-report"),
+    path("decisions.atom", feeds.public_decisions, name="public-feed"),
+    path("communities/<int:community_id>/decisions.atom", feeds.public_decisions, name="community-feed"),
+    path("communities/<int:community_id>/calendar.ics", feeds.community_calendar, name="community-calendar"),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/calendar.ics",
+        feeds.decision_calendar,
+        name="decision-calendar",
+    ),
+    path("oembed/", sharing.oembed, name="oembed"),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/embed/",
+        sharing.decision_embed,
+        name="decision-embed",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/report/",
+        reports.decision_report,
+        name="decision-report",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/picture.png",
+        sharing.decision_picture,
+        name="decision-picture",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/results/publish/",
+        sharing.result_publish,
+        name="result-publish",
+    ),
+    path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/results/withdraw/",
+        sharing.result_withdraw,
+        name="result-withdraw",
+    ),
+    # --- Webhooks -----------------------------------------------------------------------------------------------------
+    path("communities/<int:community_id>/webhooks/", webhooks.community_webhooks, name="community-webhooks"),
+    path("communities/<int:community_id>/webhooks/<int:webhook_id>/test/", webhooks.webhook_test, name="webhook-test"),
+    path(
+        "communities/<int:community_id>/webhooks/<int:webhook_id>/secret/",
+        webhooks.webhook_secret,
+        name="webhook-secret",
+    ),
+    path(
+        "communities/<int:community_id>/webhooks/<int:webhook_id>/delete/",
+        webhooks.webhook_delete,
+        name="webhook-delete",
+    ),
+    # --- One's own account --------------------------------------------------------------------------------------------
+    path("profile/data/", account.own_data, name="own-data"),
+    path("profile/close/", account.close_account, name="close-account"),
 ]

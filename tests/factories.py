@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Passkey, User
 from democracy import ledger, services
 from democracy.ledger import contents
 from democracy.models import Choice, Community, Decision, Following, Membership
@@ -27,11 +27,17 @@ def person(handle: str | None = None, **fields: Any) -> User:
     return User.objects.create_user(f"{handle}@example.org", handle=handle, **fields)
 
 
+def passkey(of: User, *, name: str = "a phone") -> Passkey:
+    """A passkey that no device has: it is listed, and signs nobody in."""
+    number = next(numbers)
+    return Passkey.objects.create(user=of, name=name, digest=f"{number:064x}", credential=b"none", user_handle=b"none")
+
+
 def community(*handles: str, name: str | None = None, **fields: Any) -> tuple[Community, dict[str, Membership]]:
     """Create a community of "manager" and these voters. Returns it with memberships by handle, their users loaded."""
     number = next(numbers)
     manager = person(f"manager_{number}")
-    made = services.create_community(manager, name=name or f"Community {number}", auto_approve=True, **fields)
+    made = services.create_community(manager, name=name or f"Community {number}", joining="open", **fields)
     joined = voters(made, [f"{handle}_{number}" for handle in handles])
     return made, {"manager": member_of(made, manager), **dict(zip(handles, joined, strict=True))}
 

@@ -39,8 +39,9 @@ def contents(of: Community) -> Contents:
             "name": row.name,
             "description": row.description,
             "visibility": row.visibility,
-            "auto_approve": row.auto_approve,
+            "auto_approve": row.joining == Community.Joining.OPEN,
             "created": at(row.created_at),
+            **({"joining": "invited"} if row.joining == Community.Joining.INVITED else {}),
         }
     }
     for member in Membership.objects.filter(community=of):
@@ -63,6 +64,7 @@ def contents(of: Community) -> Contents:
             "created": at(one.created_at),
             "decided": at(one.decided_at),
             "decided_by": one.decided_by_id,
+            **({"link": one.link_id} if one.link_id else {}),
         }
     for edge in Following.objects.filter(follower__community=of):
         found[f"following:{edge.follower_id}:{edge.followee_id}"] = {
@@ -88,7 +90,13 @@ def contents(of: Community) -> Contents:
             "file_id": decision.file_id,
             "choices": list(decision.choices.values("id", "title", "description", "lot", "file_id")),
             "clarifications": [{"at": at(one.at), "text": one.text} for one in decision.clarifications.all()],
+            **({"topics": decision.topics} if decision.topics else {}),
+            **({"pinned": True} if decision.is_pinned else {}),
+            **({"reminder_hours": decision.reminder_hours} if decision.reminder_hours != 24 else {}),
         }
+        if decision.called_off_at:
+            called_off = {"at": at(decision.called_off_at), "reason": decision.called_off_reason}
+            found[f"decision:{decision.pk}"]["called_off"] = called_off
     for ballot in Ballot.objects.filter(decision__community=of):
         found[f"ballot:{ballot.decision_id}:{ballot.membership_id}"] = {
             "stars": {str(choice): stars for choice, stars in ballot.votes.values_list("choice", "stars")},
@@ -138,6 +146,8 @@ class History:
             self._edit,
             self._clarify,
             self._draft,
+            self._pin,
+            self._end,
             self._apply,
         ]
 
@@ -224,7 +234,18 @@ class History:
             self.drafts.append(factories.draft(self.community, self.manager))
         names = self.random.sample(["Ash", "Birch", "Cedar", "Elm", "Oak"], 3)
         choices = [services.ChoiceInput(name) for name in names]
-        services.update_decision(self.manager, self.drafts[-1].pk, choices=choices)
+        services.update_decision(self.manager, self.drafts[-1].pk, choices=choices, topics=self._tags())
+        services.update_decision(self.manager, self._decision().pk, reminder_hours=self.random.choice([0, 24, 48]))
+
+    def _pin(self) -> None:
+        services.pin_decision(self.manager, self._decision().pk, pinned=self.random.random() < 0.5)
+
+    def _end(self) -> None:
+        if len(self.decisions) > 2:
+            services.call_off(self.manager, self.decisions.pop().pk, reason=f"{self.random.random()}")
+        services.copy_decision(self.manager, self._decision().pk)
+        services.delete_draft(self.manager, self.drafts.pop().pk)
+        self.drafts.append(factories.draft(self.community, self.manager))
 
     def _apply(self) -> None:
         application = services.apply_to_community(factories.person(), self.community.pk, message="Hello")

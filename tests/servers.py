@@ -23,15 +23,17 @@ from tests.processes import NO_COMPILER, Program
 PATIENCE = 60.0
 SET_UP = "import django\ndjango.setup()\n"
 # Collects static files, and makes a public community with an open decision, which is stale: ada has voted. Prints API
-# tokens of the manager and of ada.
+# tokens of the manager and of ada. Everybody has been told that it is open: servers would print the mails.
 SCENE = """
     from django.core.management import call_command
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     from accounts.services import create_api_token
+    from democracy.models import NoticeMark
     from tests import factories
     community, members = factories.community("ada", "ben", visibility="public")
     decision = factories.decision(community, members["manager"].user)
+    NoticeMark.objects.create(decision=decision, what=NoticeMark.What.OPENED)
     factories.vote(members["ada"], decision, Ash=5)
     for name in ("manager", "ada"):
         print(create_api_token(members[name].user, "test")[1])

@@ -43,6 +43,7 @@ microstars, within 2**-90 of one or within that bound, counts as that middle and
 """
 
 import argparse
+import copy
 import decimal
 import hashlib
 import heapq
@@ -79,6 +80,7 @@ ONE = 1 << SCALE
 CLOSE_TO_HALF = 1 << (SCALE - 90)
 
 Record = dict[str, Any]
+Words = dict[str, Any]  # texts by their place, as moderations name it
 Kind = TypeVar("Kind")
 
 
@@ -255,6 +257,14 @@ def _given(
     return given
 
 
+def called_off(record: Record) -> bool:
+    """Tell whether a decision in a bundle was called off, so that it has no result. Raises Malformed."""
+    if record.get("called_off") is None:
+        return False
+    _take(record, "called_off", dict, str(record.get("id")))
+    return True
+
+
 def _decision(record: Record, place: str, members: dict[str, int], anonymous: Sequence[bool], version: int) -> Decision:
     rows = _records(record, "choices", place)
     choices = _identifiers(rows, "choice")
@@ -276,7 +286,12 @@ def _decision(record: Record, place: str, members: dict[str, int], anonymous: Se
         _take(row, "member", str, here)
         _take(row, "microstars", dict, here)
         _tags(row, here)
-    _take(record, "result", dict, place, {})
+    if called_off(record):
+        _take(record["called_off"], "reason", str, f"{place}.called_off")
+        if record.get("result") is not None or staged:
+            raise Malformed(f"{place}: was called off, and has a result or staged ballots")
+    else:
+        _take(record, "result", dict, place, {})
     for key in ("title", "lot_seed", "signature"):
         _take(record, key, str, place, "")
     given = _given(staged, ballots, choices, members, anonymous) if version > 1 else {}
@@ -1305,6 +1320,8 @@ def check_ledger(ledger: Ledger) -> Differences:
     differences = Differences()
     previous, last = GENESIS, ""
     ballots: dict[str, Record | None] = {}
+    known: dict[str, int] = {}
+    closed = _closed_for_texts(ledger)
     for number, entry in enumerate(ledger.entries, start=1):
         place = f"entry {number}"
         differences.compare(entry.revision, number, f"{place}.revision")
@@ -1327,15 +1344,41 @@ def check_ledger(ledger: Ledger) -> Differences:
             differences.append(f"{place}.time: earlier than that of an entry before it")
         last = entry.opened["time"]
         if content["kind"] == "ballot":
-            # Whoever may know one entry on a ballot may know all: it keeps its name or pseudonym.
-            if content.get("before") != ballots.get(content["subject"]):
+            # Whoever may know one entry on a ballot may know all: it keeps its name or pseudonym. But for those with a
+            # comment that was hidden.
+            subject = content["subject"]
+            is_gap = any(known.get(subject, 0) < one < number for one in closed.get(subject, ()))
+            if content.get("before") != ballots.get(subject) and not is_gap:
                 differences.append(f"{place}.before: an entry on this ballot is not opened, or there is none")
-            ballots[content["subject"]] = content.get("after")
+            ballots[subject], known[subject] = content.get("after"), number
             _check_caster(differences, content, place)
+        for subject, left in _left_by_moderation(content):
+            ballots[subject], known[subject] = left, number
     differences.compare(ledger.checkpoint.community, ledger.community, "checkpoint.community")
     differences.compare(ledger.checkpoint.revision, len(ledger.entries), "checkpoint.revision")
     differences.compare(ledger.checkpoint.hash, previous, "checkpoint.hash")
     return differences
+
+
+def _left_by_moderation(content: Record) -> list[tuple[str, Record]]:
+    """Return the subject of a moderation with its whole content after it; nothing for other entries."""
+    after = content.get("after")
+    if content["kind"] != "moderation" or not isinstance(after, dict) or not after.get("leaves"):
+        return []
+    return [(_take(after, "of", str, "after"), _take(after, "leaves", dict, "after"))]
+
+
+def _closed_for_texts(ledger: Ledger) -> dict[str, set[int]]:
+    """Return the entries that moderations say are closed, since they have a text that was hidden, by subject."""
+    closed: dict[str, set[int]] = {}
+    for entry in ledger.entries:
+        if entry.opened is not None:
+            for subject, _ in _left_by_moderation(entry.opened["content"]):
+                numbers = _take(entry.opened["content"]["after"], "closes", list, "after", [])
+                closed.setdefault(subject, set()).update(one for one in numbers if type(one) is int)
+                # The entry before hides the text, so it has it, too.
+                closed[subject].add(entry.revision - 1)
+    return closed
 
 
 def _caster(content: Record) -> Record:
@@ -1459,13 +1502,106 @@ def _ballot_words(ballot: Ballot | None) -> str:
     return "an abstention" if ballot.abstain else f"stars {list(ballot.stars)}, tags {_show(sorted(ballot.tags))}"
 
 
-def _contents_at(ledger: Ledger, revision: int) -> dict[str, Record | None]:
-    """Return the last content of each subject in the opened entries up to a revision."""
-    return {
-        entry.opened["content"]["subject"]: entry.opened["content"].get("after")
-        for entry in ledger.entries[:revision]
-        if entry.opened is not None
-    }
+class Contents(NamedTuple):
+    """The last content of each subject at a revision, as a ledger tells it, and the entry that does.
+
+    `untold`: the subjects whose content then nothing tells, since a text of theirs was hidden later, when they had
+    changed: of these it is the one that the moderation left.
+    """
+
+    last: dict[str, Record | None]
+    entries: dict[str, int]
+    untold: set[str]
+
+
+def _contents_at(ledger: Ledger, revision: int) -> Contents:
+    """Return the last content of each subject at a revision, as far as opened entries tell it.
+
+    What a moderation left of a subject stands in for entries that are closed for it.
+    """
+    last: dict[str, Record | None] = {}
+    known: dict[str, int] = {}
+    untold: set[str] = set()
+    closed = _closed_for_texts(ledger)
+    for entry in ledger.entries:
+        if entry.opened is None:
+            subject = _subject_told(entry)
+            if subject in closed:
+                closed[subject].add(entry.revision)
+            continue
+        content = entry.opened["content"]
+        if entry.revision <= revision:
+            last[content["subject"]], known[content["subject"]] = content.get("after"), entry.revision
+        for subject, left in _left_by_moderation(content):
+            since = [one for one in closed[subject] if known.get(subject, 0) < one < entry.revision - 1]
+            if entry.revision <= revision:
+                last[subject], known[subject] = left, entry.revision
+            elif any(one <= revision for one in since):
+                last[subject] = left
+                if any(one > revision for one in since):
+                    untold.add(subject)
+                else:
+                    known[subject] = entry.revision
+    return Contents(last, known, untold)
+
+
+def _subject_told(entry: Entry) -> str:
+    """Return the subject of a closed entry, where its kind and decision tell it; empty for others."""
+    kind, decision = entry.told.get("kind"), entry.told.get("decision")
+    if kind == "decision" and decision is not None:
+        return f"decision:{decision}"
+    return "community" if kind == "community" else ""
+
+
+class Moderations:
+    """The texts that operators hid or showed again after a bundle's revision: where its words may be others.
+
+    A bundle that was made before a text was hidden has the text, which no entry tells any more; one that was made
+    later has the stand-in, though it may be of an earlier revision.
+    """
+
+    def __init__(self, bundle: Bundle, ledger: Ledger) -> None:
+        revision = bundle.record.get("ledger", {}).get("revision", 0)
+        newest: dict[str, Record] = {}
+        # Those that are closed themselves, as they left another text that was hidden later: they tell no place.
+        self._closed: Counter[object] = Counter()
+        latest: datetime | None = None
+        for entry in reversed(ledger.entries[revision:]):
+            moments = [moment for moment in (_written(entry)[1], latest) if moment is not None]
+            latest = min(moments, default=None)
+            if entry.opened is not None:
+                content = entry.opened["content"]
+                if content["kind"] == "moderation":
+                    newest.setdefault(content["subject"], content.get("after") or {})
+            elif entry.told.get("kind") == "moderation" and (latest is None or self._is_from_before(bundle, latest)):
+                self._closed[entry.told.get("decision")] += 1
+        self._stand_ins: dict[tuple[object, object], set[object]] = {}
+        self._unknown: set[tuple[object, object]] = set()
+        for after in newest.values():
+            place, hidden = (after.get("of"), after.get("place")), _time(after.get("hidden"))
+            self._stand_ins.setdefault(place, set()).add(after.get("stand_in"))
+            if after.get("ended") is None and (hidden is None or self._is_from_before(bundle, hidden)):
+                self._unknown.add(place)
+
+    @staticmethod
+    def _is_from_before(bundle: Bundle, moment: datetime) -> bool:
+        return bundle.checkpoint is None or _signed_before(bundle, moment + CLOCKS_DIFFER)
+
+    def excused(self, subject: str, decision: object, given: Words, recorded: Words) -> Words:
+        """Return the words that the file has instead of the ledger's, by place, where it may have them.
+
+        `decision`: the number of the decision that the subject belongs to.
+        """
+        differing = [place for place, words in recorded.items() if given.get(place, words) != words]
+        right = [
+            place
+            for place in differing
+            if (subject, place) in self._unknown or given[place] in self._stand_ins.get((subject, place), ())
+        ]
+        if 0 < len(differing) - len(right) <= self._closed[decision]:
+            self._closed[decision] -= len(differing) - len(right)
+            right = differing
+        return {place: given[place] for place in right}
 
 
 def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences, str]:
@@ -1481,20 +1617,20 @@ def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences,
         )
         return differences, ""
     differences.compare(bundle.record.get("ledger", {}).get("hash"), there, "ledger.hash")
-    contents = _contents_at(ledger, at)
+    contents, moderations = _contents_at(ledger, at), Moderations(bundle, ledger)
     numbers = bundle.numbers
     for position in sorted({*range(len(bundle.members))} - {*numbers.values()}):
         if not bundle.anonymous[position]:
             differences.append(f"members[{position}]: has a name, and no number in ledger_members")
-    _compare_community(differences, bundle, ledger, contents, at)
-    _compare_members(differences, bundle, ledger, contents, at)
-    followings = _compare_followings(differences, bundle, ledger, contents, numbers)
+    _compare_community(differences, bundle, ledger, contents, moderations)
+    _compare_members(differences, bundle, ledger, contents.last, at)
+    followings = _compare_followings(differences, bundle, ledger, contents.last, numbers)
     ballots, hidden = 0, []
     for decision in bundle.decisions:
-        _compare_question(differences, decision, contents)
+        _compare_question(differences, decision, contents, moderations)
         _compare_times(differences, bundle, decision, ledger)
-        _count_followings(differences, bundle, decision, ledger, contents)
-        ballots += _compare_ballots(differences, bundle, decision, contents)
+        _count_followings(differences, bundle, decision, ledger, contents.last)
+        ballots += _compare_ballots(differences, bundle, decision, contents, moderations)
         hidden.append(_count_hidden(differences, bundle, decision, ledger))
     summary = (
         f"question, lots, {len(numbers)} named members, {followings} followings and {ballots} named ballots are the "
@@ -1510,18 +1646,21 @@ def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences,
 
 
 def _compare_community(
-    differences: Differences, bundle: Bundle, ledger: Ledger, contents: dict[str, Record | None], revision: int
+    differences: Differences, bundle: Bundle, ledger: Ledger, contents: Contents, moderations: Moderations
 ) -> None:
-    """Compare what the community is called, where every entry on it is opened."""
-    recorded = contents.get("community")
-    if recorded is None or any(entry.told.get("kind") == "community" for entry in ledger.entries[:revision]):
+    """Compare what the community is called, where its content is told."""
+    recorded = contents.last.get("community")
+    revision, known = bundle.record.get("ledger", {}).get("revision", 0), contents.entries.get("community", 0)
+    closed = any(entry.told.get("kind") == "community" for entry in ledger.entries[known:revision])
+    if recorded is None or closed or "community" in contents.untold:
         return
-    given = bundle.record["community"]
-    for key in ("name", "description", "visibility"):
-        if key in given and given[key] != recorded.get(key):
-            differences.append(
-                f"community.{key}: the file says {_show(given[key])}, the ledger {_show(recorded.get(key))}"
-            )
+    keys = ("name", "description", "visibility")
+    given = {key: bundle.record["community"][key] for key in keys if key in bundle.record["community"]}
+    there = {key: recorded.get(key) for key in keys}
+    there |= moderations.excused("community", None, given, there)
+    for key, words in given.items():
+        if words != there[key]:
+            differences.append(f"community.{key}: the file says {_show(words)}, the ledger {_show(there[key])}")
 
 
 def _number(text: str) -> int:
@@ -1621,16 +1760,33 @@ def _ever_anonymous(ledger: Ledger) -> set[int]:
     }
 
 
-def _compare_question(differences: Differences, decision: Decision, contents: dict[str, Record | None]) -> None:
-    record, place = decision.record, decision.place
-    recorded = contents.get(f"decision:{_ledger_id(decision)}")
-    if recorded is None:
-        differences.append(f"{place}.ledger_ids: the ledger opens no decision {_show(_ledger_id(decision))}")
+def _compare_question(
+    differences: Differences, decision: Decision, contents: Contents, moderations: Moderations
+) -> None:
+    record, place, number = decision.record, decision.place, _ledger_id(decision)
+    subject = f"decision:{number}"
+    if contents.last.get(subject) is None:
+        differences.append(f"{place}.ledger_ids: the ledger opens no decision {_show(number)}")
         return
-    for key in ("title", "description", "clarifications", "lot_seed"):
-        default: object = [] if key == "clarifications" else ""
-        if (given := record.get(key, default)) != (asked := recorded.get(key, default)):
-            differences.append(f"{_at(place, key)}: the file says {_show(given)}, the ledger {_show(asked)}")
+    recorded: Record = copy.deepcopy(contents.last[subject] or {})
+    asked = ["title", "description", "clarifications", "lot_seed", "topics", "called_off"]
+    if subject in contents.untold:
+        # It may have been clarified or called off since, and before the first vote it may have got other words.
+        recorded["clarifications"] = recorded.get("clarifications", [])[: len(record.get("clarifications", []))]
+        asked = ["title", "description", "clarifications", "lot_seed"] if decision.ballots else ["lot_seed"]
+    parts = _texts(recorded, [(row.get("id"), row) for row in recorded.get("choices", [])])
+    words = {at: part.get(key) or "" for at, (part, key) in parts.items()}
+    given = _texts(record, zip(_ledger_ids(decision), record["choices"], strict=True))
+    said = {at: part.get(key) or "" for at, (part, key) in given.items()}
+    for at, text in moderations.excused(subject, number, said, words).items():
+        part, key = parts[at]
+        part[key] = text
+    # Both leave out what there is not: older ledgers know no topics.
+    empty: Record = {"clarifications": [], "topics": [], "called_off": None}
+    for key in asked:
+        default: object = empty.get(key, "")
+        if (one := record.get(key, default)) != (other := recorded.get(key, default)):
+            differences.append(f"{_at(place, key)}: the file says {_show(one)}, the ledger {_show(other)}")
     rows = zip(_ledger_ids(decision), record["choices"], strict=True)
     keys = ("title", "description", "lot")
     given_choices = [[number, *(row.get(key) or "" for key in keys)] for number, row in rows]
@@ -1642,15 +1798,25 @@ def _compare_question(differences: Differences, decision: Decision, contents: di
         )
 
 
+def _texts(record: Record, choices: Iterable[tuple[object, Record]]) -> dict[str, tuple[Record, str]]:
+    """Return the part of a question that has a text, and its key there, by the text's place."""
+    found: dict[str, tuple[Any, str]] = {"title": (record, "title"), "description": (record, "description")}
+    for number, row in choices:
+        found |= {f"choice:{number}:{key}": (row, key) for key in ("title", "description")}
+    for number, row in enumerate(record.get("clarifications") or [], start=1):
+        found[f"clarification:{number}"] = row, "text"
+    found["called_off"] = record.get("called_off"), "reason"
+    return {place: (part, key) for place, (part, key) in found.items() if isinstance(part, dict)}
+
+
 def _wordings(decision: Decision, ledger: Ledger) -> list[Record]:
     """Return all that the ledger says of a decision, one after the other."""
     subject = f"decision:{_ledger_id(decision)}"
-    return [
-        after
-        for entry in ledger.entries
-        if entry.opened is not None and entry.opened["content"]["subject"] == subject
-        if (after := entry.opened["content"].get("after")) is not None
+    opened = [entry.opened["content"] for entry in ledger.entries if entry.opened is not None]
+    told = [
+        one for content in opened for one in ((content["subject"], content.get("after")), *_left_by_moderation(content))
     ]
+    return [after for about, after in told if about == subject and after is not None]
 
 
 def _compare_times(differences: Differences, bundle: Bundle, decision: Decision, ledger: Ledger) -> None:
@@ -1664,7 +1830,7 @@ def _compare_times(differences: Differences, bundle: Bundle, decision: Decision,
         said = _show(record.get("results_visibility"))
         differences.append(f"{_at(decision.place, 'results_visibility')}: the file says {said}, the ledger never")
     closes_at = _time(recorded[-1].get("closes_at")) if recorded else None
-    if closes_at is None or record["result"].get("final") is not True:
+    if closes_at is None or called_off(record) or record["result"].get("final") is not True:
         return
     place = f"{decision.place}.result.final"
     if _time(record.get("closes_at")) != closes_at:
@@ -1778,14 +1944,14 @@ def _count_followings(
 
 
 def _compare_ballots(
-    differences: Differences, bundle: Bundle, decision: Decision, contents: dict[str, Record | None]
+    differences: Differences, bundle: Bundle, decision: Decision, contents: Contents, moderations: Moderations
 ) -> int:
     """Compare the ballots that bear names, with their comments, and those whose pseudonyms are opened; return how many
     bear names.
     """
     prefix = f"ballot:{_ledger_id(decision)}:"
     recorded = {}
-    for subject, content in contents.items():
+    for subject, content in contents.last.items():
         if not subject.startswith(prefix) or content is None:
             continue
         if not content.get("anonymous"):
@@ -1798,21 +1964,29 @@ def _compare_ballots(
     for (position, ballot), row in zip(decision.ballots.items(), decision.record["ballots"], strict=True):
         if position not in positions:
             continue
+        number = positions[position]
+        subject, content = f"{prefix}{number}", recorded.pop(number, None)
+        if subject in contents.untold:
+            continue
         named += 1
-        there = recorded.pop(positions[position], None)
-        expected = _recorded_ballot(there, decision)
+        expected = _recorded_ballot(content, decision)
         name = _show(bundle.members[position])
         if ballot != expected:
             differences.append(
                 f"{decision.place}.ballots: {name} has {_ballot_words(ballot)}, the ledger {_ballot_words(expected)}"
             )
-        elif there is not None and (said := row.get("comment", "")) != (comment := there.get("comment", "")):
+            continue
+        said, comment = row.get("comment", ""), (content or {}).get("comment", "")
+        moderated = moderations.excused(subject, _ledger_id(decision), {"comment": said}, {"comment": comment})
+        if content is not None and said != moderated.get("comment", comment):
             differences.append(
                 f"{decision.place}.ballots: {name} has the comment {_show(said)}, the ledger {_show(comment)}"
             )
     for number in recorded:
-        member = contents.get(f"membership:{number}")
-        if number in numbers or (member is not None and member.get("active")):
+        member = contents.last.get(f"membership:{number}")
+        if f"{prefix}{number}" not in contents.untold and (
+            number in numbers or (member is not None and member.get("active"))
+        ):
             differences.append(f"{decision.place}.ballots: missing is that of membership {number} in the ledger")
     return named
 
@@ -1834,7 +2008,7 @@ def unsure_of_closing(bundle: Bundle, ledger: Ledger) -> int:
     for decision in bundle.decisions:
         recorded = _wordings(decision, ledger)
         closes_at = _time(recorded[-1].get("closes_at")) if recorded else None
-        if closes_at is not None and decision.record.get("result", {}).get("final") is True:
+        if closes_at is not None and (decision.record.get("result") or {}).get("final") is True:
             unsure += _around_closing(bundle, decision, ledger, closes_at)[2]
     return unsure
 
@@ -1847,7 +2021,7 @@ def check_bundle_at_checkpoint(bundle: Bundle, checkpoint: Checkpoint) -> Differ
         return differences
     for decision in bundle.decisions:
         closes_at = _time(decision.record.get("closes_at"))
-        final = decision.record.get("result", {}).get("final") is True
+        final = (decision.record.get("result") or {}).get("final") is True
         if final and closes_at and checkpoint.revision > revision and signed < closes_at - CLOCKS_DIFFER:
             differences.append(
                 f"{decision.place}.result.final: it is of revision {revision}, and before the closing there were "
@@ -1915,8 +2089,10 @@ def check_ledgers(one: Ledger, other: Ledger) -> Differences:
 def verify(bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
     """Compare a decision's `result` and `staged` with what is calculated: the differences, and a line for none.
 
-    Raises Malformed where either is missing.
+    Raises Malformed where either is missing, unless the decision was called off.
     """
+    if called_off(decision.record):
+        return _verify_called_off(bundle, decision)
     for key in ("result", "staged"):
         if key not in decision.record:
             raise Malformed(
@@ -1943,6 +2119,20 @@ def verify(bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
         notes.append(
             f"{len(decision.given)} taken as given: {hidden} of anonymous members, {others} that rest on theirs"
         )
+    notes.append(f"lots {'drawn again' if drawn else 'taken as given'}")
+    notes.append("question signed" if signed else "question, titles and numbers of the choices not signed by a site")
+    return differences, "; ".join(notes)
+
+
+def _verify_called_off(bundle: Bundle, decision: Decision) -> tuple[Differences, str]:
+    """Check what a decision that was called off says of its lots, its question and its file."""
+    differences = Differences()
+    drawn = _check_lots(differences, bundle, decision)
+    signed = _check_question(differences, bundle, decision)
+    _check_origin(differences, bundle, decision)
+    if decision.record.get("status") != "called_off":
+        differences.append(f"{decision.place}.status: should be called_off, is {_show(decision.record.get('status'))}")
+    notes = ["called off, so that there is no result to calculate", f"{len(decision.ballots)} ballots kept"]
     notes.append(f"lots {'drawn again' if drawn else 'taken as given'}")
     notes.append("question signed" if signed else "question, titles and numbers of the choices not signed by a site")
     return differences, "; ".join(notes)
@@ -2057,7 +2247,7 @@ def calculate(bundle: Bundle, decision: Decision) -> Record:
     `revision` and `final` can't be calculated: they are the file's own, else the ledger's revision and false.
     """
     staged = stage(bundle, decision)
-    given: Record = decision.record.get("result", {})
+    given: Record = decision.record.get("result") or {}
     claims = {
         "revision": given.get("revision", bundle.record.get("ledger", {}).get("revision")),
         "final": given.get("final", False),
@@ -2306,7 +2496,7 @@ class Run:
                         continue
                     what = f"{name} in {bundle_name} {decision.place}"
                     if receipt.entry.revision > bundle.record.get("ledger", {}).get("revision", 0):
-                        if decision.record.get("result", {}).get("final") is True:
+                        if (decision.record.get("result") or {}).get("final") is True:
                             late = Differences(["the result is final, and the ballot is newer"])
                             self.report(what, late, "")
                         else:

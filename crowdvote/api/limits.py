@@ -60,27 +60,43 @@ MAX_COST = 20_000
 MAX_EVENT_COST = 1_000
 # Fields that ask the engine cost more than a row does. The sources of a ballot that rests on hundreds of members
 # take a tenth of a second, so one page of 20 ballots with their sources is the most.
-_COSTS = {"sources": 900, "influence": 900, "delegationGraph": 900, "whatIf": 900, "decisionsChanged": 2_000}
+_COSTS = {
+    "sources": 900,
+    "influence": 900,
+    "delegationGraph": 900,
+    "whatIf": 900,
+    "decisionsChanged": 2_000,
+    "myData": 2_000,
+}
 # See Note [Every list costs].
 LENGTHS = {
     "Ballot.sources": 20,
     "Ballot.stars": 10,
     "Ballot.tags": 3,
+    "BallotMove.before": 10,
+    "Community.webhooks": 3,
     "Decision.choices": 10,
     "Decision.clarifications": 3,
     "Decision.tags": 10,
+    "Decision.topics": 3,
     "DelegationEdge.tags": 3,
     "Following.tags": 3,
+    "Invitation.tags": 3,
     "Me.apiTokens": 20,
+    "Me.noticePreferences": 12,
+    "Me.passkeys": 20,
     "Preference.counts": 20,
     "Result.finalists": 2,
     "Result.preferences": 20,
     "Result.scores": 10,
     "Result.tieBreaks": 2,
     "Runoff.votes": 2,
+    "SetNoticePreferencesPayload.preferences": 12,
     "Source.path": 3,
     "TieBreak.choices": 3,
     "TieBreak.numbers": 3,
+    "Webhook.deliveries": 20,
+    "Webhook.events": 3,
     "WhatIf.decisionsChanged": 20,
     "WhatIf.mySourcesAfter": 20,
 }

@@ -25,9 +25,15 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 import accounts.schema
+import democracy.schema.joining
+import democracy.schema.lifecycle
 import democracy.schema.mutations
+import democracy.schema.notices
+import democracy.schema.own_data
 import democracy.schema.queries
 import democracy.schema.subscriptions
+import democracy.schema.telling
+import democracy.schema.webhooks
 from accounts.api import RequestContext, camel
 from accounts.errors import DomainError, TooManyRequests
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
@@ -40,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 @strawberry.type
-class Query(democracy.schema.queries.Query):
+class Query(democracy.schema.queries.Query, democracy.schema.own_data.Query):
     pass
 
 
@@ -48,7 +54,16 @@ class Query(democracy.schema.queries.Query):
     description="Every mutation answers a payload. Its `errors` say why nothing was written; they are empty where the "
     "mutation did what it was asked."
 )
-class Mutation(accounts.schema.Mutation, democracy.schema.mutations.Mutation):
+class Mutation(
+    accounts.schema.Mutation,
+    democracy.schema.mutations.Mutation,
+    democracy.schema.joining.Mutation,
+    democracy.schema.lifecycle.Mutation,
+    democracy.schema.notices.NoticeMutation,
+    democracy.schema.own_data.Mutation,
+    democracy.schema.telling.TellingMutation,
+    democracy.schema.webhooks.WebhookMutation,
+):
     pass
 
 
@@ -57,7 +72,7 @@ class Mutation(accounts.schema.Mutation, democracy.schema.mutations.Mutation):
     "value, then every newer one; a slow client gets the newest, not all. It ends with PERMISSION_DENIED when its "
     "viewer loses the right to see."
 )
-class Subscription(democracy.schema.subscriptions.Subscription):
+class Subscription(democracy.schema.subscriptions.Subscription, democracy.schema.notices.NoticeSubscription):
     pass
 
 

@@ -2,37 +2,43 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts import sent_mails
 from accounts.models import User
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
+from accounts.requests import HtmxRequest
 from accounts.returning import no_page
 from crowdvote.pages.api_examples import api_examples
 from crowdvote.pages.example import WORKED, live_example
+from crowdvote.pages.privacy import contact_address, promise
 from democracy.ledger import signing
+from democracy.views.start import start
 
 logger = logging.getLogger(__name__)
 _VERIFIER = settings.BASE_DIR / "verify" / "crowdvote_verify.py"
 
 
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """Show the start page: an introduction, an example, and the way in; in a demo, its people."""
+def home(request: HtmxRequest) -> HttpResponse:
+    """Show the start page: to visitors an introduction, an example, and the way in; to everybody else what waits for
+    them. In a demo, both show its people.
+    """
     demo_people = User.objects.filter(is_demo=True, is_active=True).order_by("name", "handle")
-    return render(
-        request,
-        "home.html",
-        {
-            "example": live_example() or WORKED,
-            "demo_people": demo_people if settings.DEMO_SIGN_IN else demo_people.none(),
-        },
-    )
+    people = demo_people if settings.DEMO_SIGN_IN else demo_people.none()
+    shown: dict[str, Any] = {"are_mails_shown": sent_mails.are_shown()}
+    if request.user.is_authenticated:
+        return start(request, demo_people=people.exclude(pk=request.user.pk), **shown)
+    return render(request, "home.html", {"example": live_example() or WORKED, "demo_people": people, **shown})
 
 
 @no_page
@@ -53,6 +59,41 @@ def docs(request: HttpRequest) -> HttpResponse:
         "public_key": signing.public_key(),
     }
     return render(request, "docs.html", context)
+
+
+@require_safe
+def privacy(request: HttpRequest) -> HttpResponse:
+    """Say who runs the site, what it keeps, and what is promised."""
+    context = {
+        "operator": settings.OPERATOR_NAME,
+        "contact": settings.OPERATOR_CONTACT,
+        "contact_address": contact_address(),
+        "promise": promise(),
+    }
+    return render(request, "privacy.html", context)
+
+
+@no_page
+@require_safe
+def manifest(request: HttpRequest) -> HttpResponse:
+    """Return what browsers need to put the site among a person's apps."""
+    icons = (("icon-192", 192, "any"), ("icon-512", 512, "any"), ("maskable-512", 512, "maskable"))
+    content = {
+        "name": "CrowdVote",
+        "short_name": "CrowdVote",
+        "description": "Decide together, and see how.",
+        "id": reverse("home"),
+        "start_url": reverse("home"),
+        "scope": reverse("home"),
+        "display": "minimal-ui",
+        "background_color": "#f6f7f9",
+        "theme_color": "#3d4fb5",
+        "icons": [
+            {"src": static(f"icons/{name}.png"), "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
+            for name, size, purpose in icons
+        ],
+    }
+    return JsonResponse(content, content_type="application/manifest+json")
 
 
 @no_page

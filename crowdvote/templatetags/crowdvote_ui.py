@@ -5,6 +5,7 @@ None uses a style attribute, which the content security policy forbids: widths a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django import template
@@ -15,10 +16,15 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts.models import User
+from accounts.text import ended as ended_text
 from crowdvote import __version__
 from crowdvote.pages import avatars
 from crowdvote.pages.icons import PATHS, STAR
+from democracy.demo.captions import captions
 from democracy.presenting import numbers
+from democracy.presenting.markdown import as_html, as_plain
+from democracy.reading.notices import unread_count
 from graph import FIVE_STARS
 
 register = template.Library()
@@ -45,6 +51,35 @@ def star_shape(kind: str = "") -> SafeString:
 def avatar(handle: str = "", size: int = 32) -> SafeString:
     """Draw the picture of a public handle; without a handle, the one that anonymous members share."""
     return avatars.avatar(handle, size=size)
+
+
+@register.filter
+def with_captions(people: Iterable[User]) -> list[tuple[User, str]]:
+    """Give each of the people of the demo a caption: what one sees by entering as them."""
+    found = list(people)
+    said = captions(found)
+    return [(person, said.get(person.pk, "")) for person in found]
+
+
+# --- What people wrote ------------------------------------------------------------------------------------------------
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Show what somebody wrote with its links, lists and emphasis. Put it into an element of the class `written`."""
+    return as_html(text)
+
+
+@register.filter
+def plain(text: str) -> str:
+    """Return the words of what somebody wrote, without the signs of Markdown."""
+    return as_plain(text)
+
+
+@register.filter
+def ended(text: str) -> str:
+    """End a sentence that may end with a name with one full stop."""
+    return ended_text(text)
 
 
 # --- Numbers ----------------------------------------------------------------------------------------------------------
@@ -166,6 +201,13 @@ def nav_link(context: RequestContext, name: str, text: str) -> SafeString:
     return format_html('<li><a href="{}"{}>{}</a></li>', url, here if path.startswith(url) else "", text)
 
 
+@register.simple_tag(takes_context=True)
+def unread_notices(context: RequestContext) -> int:
+    """Count the viewer's unread notices; 0 for visitors."""
+    user = context.get("user")
+    return unread_count(user) if isinstance(user, User) else 0
+
+
 @register.simple_tag
 def version() -> str:
     """Return the version of CrowdVote that serves the page."""
@@ -226,6 +268,7 @@ def _swaps(query: QueryDict, target: str, *, show: str = "") -> SafeString:
 BADGES = {
     "open": "Open",
     "closed": "Closed",
+    "called_off": "Called off",
     "draft": "Draft",
     "scheduled": "Opens later",
     "final": "FINAL",

@@ -12,7 +12,7 @@ from accounts.models import User
 from democracy import ledger
 from democracy.benchmarks.networks import Town
 from democracy.models import Ballot, Choice, Community, Decision, Following, Membership, Vote
-from democracy.services.decisions import recalculation_change
+from democracy.services.recalculations import recalculation_change
 
 _BATCH = 10_000
 

@@ -29,7 +29,7 @@ class DemoCommunity:
 EXAMPLE = springfield.NAME
 # Maple Court comes first: one of its members applies to Springfield.
 COMMUNITIES = (
-    DemoCommunity(maple_court.NAME, maple_court.community),
+    DemoCommunity(maple_court.NAME, maple_court.community, maple_court.happen_today),
     DemoCommunity(springfield.NAME, springfield.community, springfield.happen_today),
     DemoCommunity(riverside.NAME, riverside.community),
 )

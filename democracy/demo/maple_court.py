@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from democracy import services
 from democracy.demo.following_lists import followings
 from democracy.demo.opinions import ballots
 from democracy.demo.people import account, neighbour
-from democracy.files.new_community import NewBallot, NewChoice, NewCommunity, NewDecision
+from democracy.files.imported_community import Made
+from democracy.files.new_community import NewBallot, NewChoice, NewClarification, NewCommunity, NewDecision
+from democracy.models import Membership
 
 NAME = "Maple Court"
 
@@ -68,6 +71,13 @@ def _roof(now: datetime) -> NewDecision:
         ],
         opens_at=opens,
         closes_at=now + timedelta(days=16),
+        topics=["repairs", "budget"],
+        clarifications=[
+            NewClarification(
+                "The grant for a *green* roof is promised in writing. All three firms can begin in April.",
+                at=opens + timedelta(days=1),
+            )
+        ],
         ballots=[
             *ballots(
                 ["mei_tanaka", "amara_okafor", "bruno_keller", "irene_papadakis", "teresa_vidal", "judith_stone"],
@@ -112,3 +122,14 @@ def _garden(now: datetime) -> NewDecision:
             seed=12,
         ),
     )
+
+
+def happen_today(made: Made, now: datetime) -> None:
+    """Do what happens today, through the usual commands: the manager invites, and shows a result to everybody."""
+    manager = Membership.objects.get(pk=made.members["mei_tanaka"]).user
+    roof = made.decisions["roof"].pk
+    # Nobody's address; no mail leaves.
+    tenant = services.Invitee("flat-9@maple-court.example", "Olga Reyes", tags=("repairs",))
+    services.invite(manager, made.community.pk, [tenant], decision_id=roof, send=False)
+    services.create_invitation_link(manager, made.community.pk, decision_id=roof, max_uses=14)
+    services.publish_result(manager, made.decisions["garden"].pk)

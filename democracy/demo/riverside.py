@@ -27,7 +27,7 @@ def community(now: datetime) -> NewCommunity:
         name=NAME,
         description=f"{MEMBERS:,} generated members, {FOLLOWINGS:,} followings: what delegation does at scale.",
         visibility=Community.Visibility.PUBLIC,
-        auto_approve=True,
+        joining=Community.Joining.OPEN,
         members=[
             account("rosa_delgado", is_manager=True),
             account("theo_lindqvist"),

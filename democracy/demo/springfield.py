@@ -208,6 +208,7 @@ def _surplus(now: datetime) -> NewDecision:
         ],
         opens_at=opens,
         closes_at=now + timedelta(days=8),
+        topics=["budget"],
         ballots=[
             *ballots(
                 named(
@@ -250,6 +251,7 @@ def _playground(now: datetime) -> NewDecision:
         ],
         opens_at=opens,
         closes_at=now + timedelta(days=25),
+        topics=["parks", "schools"],
         ballots=ballots(
             named(
                 "greta_vogel ruth_feldman leila_farouk abena_mensah dana_whitlock clara_novak "

@@ -13,7 +13,14 @@ from django.utils import timezone
 
 from democracy import access
 from democracy.access import Viewer
-from democracy.errors import BallotsHidden, DecisionClosed, DecisionNotOpen, InvalidInput, PermissionDenied
+from democracy.errors import (
+    BallotsHidden,
+    DecisionCalledOff,
+    DecisionClosed,
+    DecisionNotOpen,
+    InvalidInput,
+    PermissionDenied,
+)
 from democracy.explaining.sources import NamedSource, copy_of, members_under_pseudonyms, members_with, named_source
 from democracy.models import Ballot, Choice, Decision, Membership
 from democracy.models.results import DecisionResult
@@ -48,10 +55,12 @@ class Unfollow:
 
 @dataclass(frozen=True)
 class Cast:
-    """Cast a ballot: stars by choice id, or an abstention; without tags the ballot has none."""
+    """Cast a ballot: stars by choice id, or an abstention. `tags`: None for those that it would get without a word on
+    them.
+    """
 
     stars: tuple[tuple[int, int], ...]
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = ()
     abstain: bool = False
 
 
@@ -95,7 +104,7 @@ def what_if(viewer: Viewer, decision_id: int, changes: Sequence[TriedChange]) ->
         if isinstance(vote, Cast):
             check_stars(decision, dict(vote.stars), abstain=vote.abstain)
     live = copy_of(decision)
-    ballots = {member.pk: _cast(votes[-1], live.choices)} if votes else {}
+    ballots = {member.pk: _cast(votes[-1], live.choices, _tags_kept(decision, member))} if votes else {}
     trial = _try(live, member.pk, edges, ballots)
     sources = live.calculation.sources(member.pk)
     members = members_with({one for source in sources for one in source.path})
@@ -116,6 +125,8 @@ def _require_shown(viewer: Viewer, decision_id: int) -> tuple[Decision, Membersh
     """An open decision that shows its ballots, and the viewer's membership. Raises as `what_if` does."""
     decision = access.require_decision(viewer, decision_id)
     member = access.require_member(viewer, decision.community_id)
+    if decision.status == Decision.Status.CALLED_OFF:
+        raise DecisionCalledOff
     if decision.status == Decision.Status.CLOSED:
         raise DecisionClosed("Voting has closed; the result is final.")
     if decision.status != Decision.Status.OPEN:
@@ -125,12 +136,19 @@ def _require_shown(viewer: Viewer, decision_id: int) -> tuple[Decision, Membersh
     return decision, member
 
 
-def _cast(vote: Cast | Withdraw, choices: tuple[int, ...]) -> CastBallot | None:
+def _tags_kept(decision: Decision, member: Membership) -> list[str]:
+    """The tags of a ballot whose caster says nothing of tags: those of the ballot that is there, else the topics."""
+    own = Ballot.objects.filter(decision=decision, membership=member).first()
+    return list(decision.topics if own is None else own.tags)
+
+
+def _cast(vote: Cast | Withdraw, choices: tuple[int, ...], tags_kept: Sequence[str]) -> CastBallot | None:
     if isinstance(vote, Withdraw):
         return None
     stars = dict(vote.stars)
     rated = tuple(stars.get(choice, 0) for choice in choices)
-    return CastBallot(rated, frozenset(normalise_tags(vote.tags)), vote.abstain)
+    tags = tags_kept if vote.tags is None else normalise_tags(vote.tags)
+    return CastBallot(rated, frozenset(tags), vote.abstain)
 
 
 def _shown(decision: Decision, member: Membership, ballot: StagedBallot | None) -> ShownBallot | None:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from democracy import eventlog
 from democracy.database import bulk, statistics
 from democracy.files.imported_people import accounts_for
-from democracy.files.new_community import NewBallot, NewDecision, NewMember
+from democracy.files.new_community import NewBallot, NewCallingOff, NewDecision, NewMember
 from democracy.ledger import Change, Recording, contents
 from democracy.models import (
     Ballot,
@@ -45,7 +45,7 @@ def add_community(
     description: str = "",
     visibility: str = Community.Visibility.MEMBERS,
     *,
-    auto_approve: bool = False,
+    joining: str = Community.Joining.REQUEST,
     at: datetime | None = None,
 ) -> Community:
     """Add a community without members, unknown to the ledger yet."""
@@ -53,7 +53,7 @@ def add_community(
         name=name,
         description=description,
         visibility=visibility,
-        auto_approve=auto_approve,
+        joining=joining,
         created_at=at or timezone.now(),
     )
     # In bulk, which fires no signal: the receiver would write an entry of its own.
@@ -147,6 +147,7 @@ def add_decision(recording: Recording, new: NewDecision) -> Decision:
         published_at=recording.time,
         opens_at=new.opens_at,
         closes_at=new.closes_at,
+        topics=list(new.topics),
         file_id=new.id,
     )
     Decision.objects.bulk_create([decision])
@@ -175,6 +176,13 @@ def add_decision(recording: Recording, new: NewDecision) -> Decision:
     transaction.on_commit(lambda: eventlog.decision_published(handle, title), robust=True)
     transaction.on_commit(statistics.analyse, robust=True)
     return decision
+
+
+def add_calling_off(recording: Recording, decision: Decision, new: NewCallingOff) -> None:
+    decision.called_off_at, decision.called_off_reason = recording.time, new.reason
+    decision.save(update_fields=["called_off_at", "called_off_reason"])
+    title = decision.title
+    transaction.on_commit(lambda: eventlog.decision_called_off(eventlog.SYSTEM, title), robust=True)
 
 
 def add_ballots(recording: Recording, decision: Decision, members: Mapping[str, int], new: Sequence[NewBallot]) -> None:

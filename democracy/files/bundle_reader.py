@@ -19,6 +19,7 @@ from democracy.files.malformed import Malformed
 from democracy.files.new_community import (
     OPEN_FOR,
     NewBallot,
+    NewCallingOff,
     NewChoice,
     NewClarification,
     NewCommunity,
@@ -27,6 +28,7 @@ from democracy.files.new_community import (
     NewMember,
 )
 from democracy.models import (
+    LONGEST_REASON,
     MAX_CHOICES,
     MAX_CLARIFICATIONS,
     MAX_FOLLOWINGS,
@@ -150,6 +152,7 @@ def _decisions(bundle: _Place, members: Mapping[str, NewMember]) -> Iterator[New
         choices = list(_choices(row))
         opens_at, closes_at = _times(row)
         choice_ids = {choice.id for choice in choices}
+        topics = row.tags("topics")
         yield NewDecision(
             id=file_id,
             title=title,
@@ -158,9 +161,23 @@ def _decisions(bundle: _Place, members: Mapping[str, NewMember]) -> Iterator[New
             opens_at=opens_at,
             closes_at=closes_at,
             results_visibility=row.one_of("results_visibility", Decision.Visibility.values, Decision.Visibility.LIVE),
-            ballots=list(_ballots(row, members, choice_ids)),
+            ballots=list(_ballots(row, members, choice_ids, topics)),
             clarifications=list(_clarifications(row, opens_at)),
+            topics=topics,
+            called_off=_called_off(row, closes_at),
         )
+
+
+def _called_off(decision: _Place, closes_at: datetime) -> NewCallingOff | None:
+    if decision.value.get("called_off") is None:
+        return None
+    row = decision.inside("called_off")
+    reason, at = row.text("reason", LONGEST_REASON), row.time("at")
+    if not reason:
+        row.fail("reason", "must not be empty.")
+    if at is None or at >= closes_at:
+        row.fail("at", "must be a time before the closing.")
+    return NewCallingOff(reason, at)
 
 
 def _clarifications(decision: _Place, opens_at: datetime) -> Iterator[NewClarification]:
@@ -206,7 +223,10 @@ def _times(decision: _Place) -> tuple[datetime, datetime]:
     return opens_at, closes_at
 
 
-def _ballots(decision: _Place, members: Mapping[str, NewMember], choices: set[str]) -> Iterator[NewBallot]:
+def _ballots(
+    decision: _Place, members: Mapping[str, NewMember], choices: set[str], topics: list[str]
+) -> Iterator[NewBallot]:
+    """A ballot that says nothing of tags bears the decision's topics."""
     seen: set[str] = set()
     for row in decision.rows("ballots", default=[]):
         member = row.known("member", members)
@@ -223,7 +243,8 @@ def _ballots(decision: _Place, members: Mapping[str, NewMember], choices: set[st
         if bool(stars.value) == abstain:
             row.fail("stars", "rate at least one choice, or say abstain; not both.")
         comment = row.text("comment", lengths.COMMENT)
-        yield NewBallot(member, stars.value, row.tags(), abstain, comment)
+        tags = row.tags() if "tags" in row.value else topics
+        yield NewBallot(member, stars.value, tags, abstain, comment)
 
 
 class _Place:
@@ -303,15 +324,15 @@ class _Place:
             self.fail(key, f"must be one of {', '.join(allowed)}.")
         return found
 
-    def tags(self) -> list[str]:
-        found = self.take("tags", list, default=[])
+    def tags(self, key: str = "tags") -> list[str]:
+        found = self.take(key, list, default=[])
         for index, tag in enumerate(found):
             if not isinstance(tag, str):
-                self.fail(f"tags[{index}]", "must be text.")
+                self.fail(f"{key}[{index}]", "must be text.")
         try:
             return normalise_tags(found)
         except InvalidInput as error:
-            self.fail("tags", error.message)
+            self.fail(key, error.message)
 
     def time(self, key: str) -> datetime | None:
         if self.value.get(key) is None:

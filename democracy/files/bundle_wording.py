@@ -1,12 +1,17 @@
-"""The words in a bundle as they stood at its revision: those of the community, the question, and the comments."""
+"""The words in a bundle as they stood at its revision: those of the community, the question, and the comments.
+
+In place of a text that an operator has hidden since, a bundle has the stand-in.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from democracy import ledger
-from democracy.ledger import contents
-from democracy.models import Ballot, Community, Decision, LedgerEntry
+from democracy.ledger import Content, contents
+from democracy.ledger.places import text_at, write_at
+from democracy.models import Ballot, Community, Decision, LedgerEntry, Moderation
 
 Kind = LedgerEntry.Kind
 
@@ -15,14 +20,16 @@ def community_at(community: Community, revision: int) -> dict[str, Any]:
     """The name, description and visibility of the community at that revision, as the ledger has them."""
     then = ledger.contents_of_kind_at(community.pk, revision, Kind.COMMUNITY).get(contents.COMMUNITY_SUBJECT)
     content = then or contents.community_content(community)
+    _put_stand_ins(community.pk, revision, {contents.COMMUNITY_SUBJECT: content})
     return {key: content[key] for key in ("name", "description", "visibility")}
 
 
 def question_at(decision: Decision, revision: int) -> dict[str, Any]:
     """The question as it stood at that revision. A clarification makes no result stale, so one may be newer."""
-    content = contents.decision_content(decision)
+    subject = contents.decision_subject(decision.pk)
     then = ledger.contents_of_kind_at(decision.community_id, revision, Kind.DECISION, decision=decision.pk)
-    content = then.get(contents.decision_subject(decision.pk)) or content
+    content = then.get(subject) or contents.decision_content(decision)
+    _put_stand_ins(decision.community_id, revision, {subject: content})
     return {key: content[key] for key in ("title", "description", "clarifications")}
 
 
@@ -31,6 +38,17 @@ def comments_at(decision: Decision, revision: int) -> dict[int, str]:
     named = Ballot.objects.filter(decision=decision, is_anonymous=False)
     comments = dict(named.exclude(comment="").values_list("membership_id", "comment"))
     then = ledger.contents_of_kind_at(decision.community_id, revision, Kind.BALLOT, decision=decision.pk)
+    _put_stand_ins(decision.community_id, revision, then)
     for subject, content in then.items():
         comments[int(subject.rpartition(":")[2])] = content["comment"] if content else ""
     return comments
+
+
+def _put_stand_ins(community_id: int, revision: int, then: Mapping[str, Content]) -> None:
+    """Put stand-ins in place of the texts in these contents, as of that revision, that were hidden later."""
+    time = LedgerEntry.objects.filter(community=community_id, revision=revision).values_list("time", flat=True).first()
+    hidden = Moderation.objects.filter(community=community_id).in_force()
+    for one in hidden.filter(**{"hidden_at__gt": time} if time else {}).order_by("hidden_at", "pk"):
+        content = then.get(one.subject)
+        if content is not None and text_at(content, one.place):
+            write_at(content, one.place, one.stand_in)

@@ -17,16 +17,17 @@ from dataclasses import asdict
 from typing import Any, NamedTuple, TypeAlias
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from accounts.errors import DomainError
 from democracy import access, ledger
 from democracy.files.bundle_reader import FORMAT, VERSION
 from democracy.files.bundle_wording import comments_at, community_at, question_at
-from democracy.ledger import checkpoints, signing
+from democracy.ledger import checkpoints, contents, signing
 from democracy.ledger.canonical import canonical
 from democracy.ledger.pseudonyms import pseudonym_id
-from democracy.models import Decision, DecisionSnapshot, Following, Membership, StagedBallot
+from democracy.models import Decision, DecisionSnapshot, Following, LedgerEntry, Membership, StagedBallot
 from democracy.models.packed import TAGS_TEXT, tag_set, unpack
 from democracy.models.results import DecisionResult
 from democracy.recalculation.inputs import CommunityInputs, inputs_at
@@ -72,9 +73,9 @@ def export(decision: Decision) -> Iterator[str]:
     the first, of one revision even where later changes are not calculated yet. Raises NothingToExport.
     """
     for _ in range(_ATTEMPTS):
-        bundle, revision = _export(decision.pk)
+        bundle, calculated = _export(decision.pk)
         # A calculation stored meanwhile would leave a mixture of two revisions.
-        if Decision.objects.filter(pk=decision.pk, calculated_revision=revision).exists():
+        if Decision.objects.filter(pk=decision.pk, calculated_revision=calculated).exists():
             return _object(bundle, end="}\n")
     with transaction.atomic():
         Decision.objects.select_for_update().get(pk=decision.pk)
@@ -82,12 +83,12 @@ def export(decision: Decision) -> Iterator[str]:
 
 
 def _export(decision_id: int) -> tuple[dict[str, Any], int]:
-    """The bundle, with iterators for its long lists."""
+    """The bundle, with iterators for its long lists, and the decision's calculated revision as it was read."""
     decision = Decision.objects.select_related("community").get(pk=decision_id)
     snapshot = _snapshot(decision)
-    revision = decision.calculated_revision
+    revision = decision.calculated_revision if snapshot is not None else _calling_off_revision(decision)
     inputs = inputs_at(decision.community_id, [decision.pk], revision)
-    staged = _staged(decision)
+    staged = _staged(decision) if snapshot is not None else {}
     members = _exported(decision, inputs, staged)
     names = _member_ids(decision, members)
     hash = ledger.hash_at(decision.community_id, revision)
@@ -103,11 +104,23 @@ def _export(decision_id: int) -> tuple[dict[str, Any], int]:
         "followings": _following_rows(decision.community_id, inputs, members, names),
         "decisions": iter([_decision(decision, snapshot, inputs, members, staged, names)]),
     }
-    return bundle, revision
+    return bundle, decision.calculated_revision
 
 
-def _snapshot(decision: Decision) -> DecisionSnapshot:
-    """The stored result. Raises NothingToExport."""
+def _calling_off_revision(decision: Decision) -> int:
+    """The revision of the entry that called a decision off."""
+    assert decision.called_off_at is not None
+    subject = contents.decision_subject(decision.pk)
+    entries = LedgerEntry.objects.filter(community=decision.community_id, subject=subject, time=decision.called_off_at)
+    return int(entries.aggregate(last=Max("revision"))["last"] or 0)
+
+
+def _snapshot(decision: Decision) -> DecisionSnapshot | None:
+    """The stored result; None of a decision that was called off. Raises NothingToExport."""
+    if decision.status == Decision.Status.CALLED_OFF:
+        if not access.opens_entries_on_ballots(decision):
+            raise NothingToExport("This decision was called off while its ballots were hidden, and they stay so.")
+        return None
     if decision.status == Decision.Status.DRAFT:
         raise NothingToExport("A draft has no result yet.")
     if access.hides_ballots(decision):
@@ -236,7 +249,7 @@ def _staged(decision: Decision) -> dict[int, StagedRow]:
 
 def _decision(
     decision: Decision,
-    snapshot: DecisionSnapshot,
+    snapshot: DecisionSnapshot | None,
     inputs: CommunityInputs,
     members: Members,
     staged: Staged,
@@ -267,15 +280,18 @@ def _decision(
     return {
         "id": decision.file_id or str(decision.pk),
         **question,
-        "topics": [],
+        "topics": decision.topics,
         "status": str(decision.status),
+        **contents.calling_off(decision),
         "results_visibility": decision.results_visibility,
         "opens_at": decision.opens_at.isoformat(),
         "closes_at": decision.closes_at.isoformat(),
         "choices": iter(asked),
         "signature": signing.sign(b"crowdvote-question " + canonical(signed)),
         "ballots": _ballots(decision, inputs, members, columns, names),
-        "result": _result(snapshot.read_result(), ids)
+        "result": None
+        if snapshot is None
+        else _result(snapshot.read_result(), ids)
         | {"revision": decision.calculated_revision, "final": snapshot.is_final},
         "staged": _staged_rows(staged, members, _given(inputs, members, staged), columns, names),
     }

@@ -21,6 +21,7 @@ from democracy import eventlog, ledger
 from democracy.errors import NameTaken
 from democracy.files.bulk_writing import (
     add_ballots,
+    add_calling_off,
     add_community,
     add_decision,
     add_followings,
@@ -28,7 +29,7 @@ from democracy.files.bulk_writing import (
     with_a_manager,
 )
 from democracy.files.bundle_reader import read_bundle
-from democracy.files.new_community import NewBallot, NewCommunity, NewDecision
+from democracy.files.new_community import NewBallot, NewCallingOff, NewCommunity, NewDecision
 from democracy.ledger import Recording, contents
 from democracy.models import Community, Decision
 
@@ -56,7 +57,7 @@ def import_community(new: NewCommunity) -> Made:
     with transaction.atomic():
         now = timezone.now()
         founded = min([now, *(decision.opens_at for decision in new.decisions)])
-        made = Made(add_community(new.name, new.description, new.visibility, auto_approve=new.auto_approve, at=founded))
+        made = Made(add_community(new.name, new.description, new.visibility, joining=new.joining, at=founded))
         transaction.on_commit(lambda: eventlog.community_created(eventlog.SYSTEM, new.name), robust=True)
         with _recording_at(made.community, founded) as recording:
             recording.add(contents.community_change(made.community))
@@ -80,14 +81,21 @@ def _history(new: NewCommunity, made: Made, now: datetime) -> Iterator[tuple[dat
     def cast(decision: NewDecision, ballots: list[NewBallot]) -> Callable[[Recording], None]:
         return lambda recording: add_ballots(recording, made.decisions[decision.id], made.members, ballots)
 
+    def call_off(decision: NewDecision, called_off: NewCallingOff) -> Callable[[Recording], None]:
+        return lambda recording: add_calling_off(recording, made.decisions[decision.id], called_off)
+
     for decision in new.decisions:
         yield min(now, decision.opens_at), publish(decision)
         by_time: dict[datetime, list[NewBallot]] = {}
+        ends_at = decision.called_off.at if decision.called_off else decision.closes_at
         for ballot in decision.ballots:
-            time = min(ballot.cast_at or now, now, decision.closes_at - _INSTANT)
+            time = min(ballot.cast_at or now, now, ends_at - _INSTANT)
             by_time.setdefault(max(time, min(now, decision.opens_at)), []).append(ballot)
         for time, ballots in by_time.items():
             yield time, cast(decision, ballots)
+        if decision.called_off is not None:
+            time = max(min(now, decision.called_off.at), min(now, decision.opens_at))
+            yield time, call_off(decision, decision.called_off)
 
 
 @contextmanager

@@ -63,6 +63,12 @@ class NewClarification:
 
 
 @dataclass(frozen=True, slots=True)
+class NewCallingOff:
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class NewDecision:
     """A published decision. Its lots are kept where every choice has one, else drawn."""
 
@@ -75,6 +81,8 @@ class NewDecision:
     results_visibility: str = Decision.Visibility.LIVE
     ballots: Sequence[NewBallot] = ()
     clarifications: Sequence[NewClarification] = ()
+    topics: Sequence[str] = ()
+    called_off: NewCallingOff | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,6 @@ class NewCommunity:
     members: Sequence[NewMember]
     description: str = ""
     visibility: str = Community.Visibility.MEMBERS
-    auto_approve: bool = False
+    joining: str = Community.Joining.REQUEST
     followings: Sequence[NewFollowing] = ()
     decisions: Sequence[NewDecision] = ()

@@ -26,10 +26,12 @@ class CommunityForm(forms.Form):
         widget=forms.RadioSelect,
         help_text="The name and the description are always listed for everybody.",
     )
-    auto_approve = forms.BooleanField(
-        label="Let everybody in who applies",
-        required=False,
-        help_text="Otherwise a manager decides on each application. Whoever was removed always needs their approval.",
+    joining = forms.ChoiceField(
+        label="How people join",
+        choices=Community.Joining.choices,
+        initial=Community.Joining.REQUEST,
+        widget=forms.RadioSelect,
+        help_text="A manager can always invite people. Whoever was removed always needs a manager to come back.",
     )
 
     @classmethod
@@ -39,7 +41,7 @@ class CommunityForm(forms.Form):
                 "name": community.name,
                 "description": community.description,
                 "visibility": community.visibility,
-                "auto_approve": community.auto_approve,
+                "joining": community.joining,
             }
         )
 

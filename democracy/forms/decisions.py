@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,10 +12,24 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from accounts.text import whole_number
-from democracy.models import MAX_CHOICES, MAX_STARS, MIN_CHOICES, Ballot, Choice, Clarification, Decision
+from democracy.models import (
+    MAX_CHOICES,
+    MAX_REMINDER_HOURS,
+    MAX_STARS,
+    MIN_CHOICES,
+    REMINDER_HOURS,
+    Ballot,
+    Choice,
+    Clarification,
+    Decision,
+)
 from democracy.services import ChoiceInput
 from democracy.tags import MAX_TAG_LENGTH, MAX_TAGS
 
+_DESCRIPTION = (
+    "What people should know before they vote. An empty line begins a paragraph, a line with - an item of a list; "
+    "**two stars** make bold, *one* italic. Addresses become links."
+)
 _RATINGS = [str(stars) for stars in range(MAX_STARS + 1)]
 _STARS = [("", "Not rated"), *zip(_RATINGS, _RATINGS, strict=True)]
 
@@ -44,9 +59,9 @@ class BallotForm(forms.Form):
             )
 
     @classmethod
-    def of(cls, choices: Sequence[Choice], ballot: Ballot | None) -> BallotForm:
-        """The form as the ballot stands; empty without one."""
-        return cls(choices) if ballot is None else cls(choices, initial=fields_of(ballot))
+    def of(cls, choices: Sequence[Choice], ballot: Ballot | None, *, topics: Sequence[str] = ()) -> BallotForm:
+        """The form as the ballot stands; without one it has the decision's topics for tags, and nothing else."""
+        return cls(choices, initial={"tags": ", ".join(topics)} if ballot is None else fields_of(ballot))
 
     def ratings(self) -> list[dict[str, Any]]:
         """The star inputs: choice, name of the field, and value."""
@@ -57,7 +72,7 @@ class BallotForm(forms.Form):
         return rows
 
     def clean_tags(self) -> list[str]:
-        return [tag for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
+        return _split(self.cleaned_data["tags"])
 
     @property
     def stars(self) -> dict[int, int]:
@@ -73,6 +88,10 @@ def fields_of(ballot: Ballot) -> dict[str, str]:
     stars = {f"choice-{vote.choice_id}": str(vote.stars) for vote in ballot.votes.all()}
     abstain = {"abstain": "1"} if ballot.abstain else {}
     return {**stars, "tags": ", ".join(ballot.tags), "comment": ballot.comment, **abstain}
+
+
+def _split(tags: str) -> list[str]:
+    return [tag for tag in tags.split(",") if tag.strip()]
 
 
 # --- Decisions --------------------------------------------------------------------------------------------------------
@@ -131,6 +150,36 @@ class _KeepsMoments(forms.Form):
                 self.cleaned_data[name] = stored
 
 
+class TopicsField(forms.CharField):
+    """Tags with commas between, as a list."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            max_length=MAX_TAGS * (MAX_TAG_LENGTH + 2),
+            help_text="What the question is about, with commas between: budget, roads. Ballots bear these unless their "
+            "casters say otherwise, so that people who follow somebody on such a topic inherit.",
+        )
+
+    def clean(self, value: Any) -> list[str]:
+        return _split(super().clean(value))
+
+
+class ReminderField(forms.IntegerField):
+    """Hours before closing; left empty, they stay as they are."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label="Hours before closing at which people are reminded",
+            required=False,
+            min_value=0,
+            max_value=MAX_REMINDER_HOURS,
+            initial=REMINDER_HOURS,
+            help_text="Whoever has no ballot of their own then gets a notice; with 0, nobody does. In decisions "
+            "shorter than twice these hours it leaves when half of the time is over.",
+        )
+
+
 class ScheduledDecisionForm(_KeepsMoments):
     """The parts of a published decision that can change before it opens."""
 
@@ -139,9 +188,11 @@ class ScheduledDecisionForm(_KeepsMoments):
         max_length=Decision._meta.get_field("description").max_length,
         required=False,
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="What people should know before they vote.",
+        help_text=_DESCRIPTION,
     )
+    topics = TopicsField()
     closes_at = MomentField(label="Voting closes", help_text="It can only move later. Times are in UTC.")
+    reminder_hours = ReminderField()
 
     @classmethod
     def of(cls, decision: Decision, data: QueryDict | None = None) -> ScheduledDecisionForm:
@@ -152,6 +203,7 @@ class PublishedDecisionForm(_KeepsMoments):
     """The parts of a decision that can change once it is open."""
 
     closes_at = MomentField(label="Voting closes", help_text="It can only move later. Times are in UTC.")
+    reminder_hours = ReminderField()
 
     @classmethod
     def of(cls, decision: Decision, data: QueryDict | None = None) -> PublishedDecisionForm:
@@ -171,8 +223,9 @@ class ClarificationForm(forms.Form):
 
 class DecisionForm(_KeepsMoments):
     # The row of choices that was just added or moved, or stands where one was removed: whoever did it goes on there;
-    # and whether it can move on upwards.
+    # how it was moved, and whether it can move on that way.
     touched: int | None = None
+    moved = ""
     may_move_on = False
 
     title = forms.CharField(
@@ -184,8 +237,9 @@ class DecisionForm(_KeepsMoments):
         max_length=Decision._meta.get_field("description").max_length,
         required=False,
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="What people should know before they vote.",
+        help_text=_DESCRIPTION,
     )
+    topics = TopicsField()
     choices = ChoicesField(required=False)
     opens_at = MomentField(
         label="Voting opens", required=False, help_text="Leave it empty to open when you publish. Times are in UTC."
@@ -204,6 +258,7 @@ class DecisionForm(_KeepsMoments):
         widget=forms.RadioSelect,
         help_text="This can't be changed once people vote.",
     )
+    reminder_hours = ReminderField()
 
     @classmethod
     def blank(cls) -> DecisionForm:
@@ -217,12 +272,14 @@ class DecisionForm(_KeepsMoments):
         return cls(data, initial=shown)
 
 
-def _initial(decision: Decision) -> dict[str, str | datetime | None]:
+def _initial(decision: Decision) -> dict[str, str | int | datetime | None]:
     return {
         "title": decision.title,
         "description": decision.description,
+        "topics": ", ".join(decision.topics),
         "opens_at": decision.opens_at,
         "closes_at": decision.closes_at,
+        "reminder_hours": decision.reminder_hours,
     }
 
 
@@ -230,26 +287,52 @@ def _row(pk: str = "", title: str = "", description: str = "") -> dict[str, str]
     return {"id": pk, "title": title, "description": description}
 
 
-def with_choices_changed(form: DecisionForm, what: str) -> DecisionForm:
-    """The form as typed, unchecked, with a row of choices added ("add"), removed ("remove:2") or moved up ("up:2")."""
+def with_choices_changed(form: DecisionForm, what: str, *, pasted: str = "") -> DecisionForm:
+    """The form as typed, unchecked, with its choices changed: a row added ("add"), removed ("remove:2"), moved up
+    ("up:2") or down ("down:2"), or moved to another place ("move:2:0"); or a row for each line of `pasted` ("paste").
+    """
     values: dict[str, Any] = {name: form[name].value() for name in form.fields}
     rows = list(values["choices"])
     verb, _, place = what.partition(":")
-    number = whole_number(place)
+    place, _, goal = place.partition(":")
+    number, to = whole_number(place), whole_number(goal)
     at = len(rows) if number is None else number
-    touched = None
+    touched, may_move_on = None, False
     if verb == "add" and len(rows) < MAX_CHOICES:
         rows.append(_row())
         touched = len(rows) - 1
     elif verb == "remove" and at < len(rows):
         del rows[at]
         touched = min(at, len(rows) - 1)
-    elif verb == "up" and 0 < at < len(rows):
-        rows[at - 1], rows[at] = rows[at], rows[at - 1]
-        touched = at - 1
+    elif verb == "paste":
+        rows = [row for row in rows if row["title"].strip() or row["description"].strip()] + _rows_of(pasted)
+        rows = rows[:MAX_CHOICES] + [_row()] * (MIN_CHOICES - len(rows))
+        touched = len(rows) - 1
+    elif verb in _STEPS and at < len(rows):
+        step = _STEPS[verb]
+        to = at + step if step else to
+        if to is not None and 0 <= to < len(rows):
+            rows.insert(to, rows.pop(at))
+            touched, may_move_on = to, step != 0 and 0 <= to + step < len(rows)
     changed = DecisionForm(initial=values | {"choices": rows})
-    changed.touched, changed.may_move_on = touched, verb == "up" and bool(touched)
+    changed.touched, changed.may_move_on, changed.moved = touched, may_move_on, verb if verb in _STEPS else ""
     return changed
+
+
+# By how many places a row goes on; 0: to the place that is said.
+_STEPS = {"up": -1, "down": 1, "move": 0}
+# What people write before the items of a list.
+_BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+")
+
+
+def _rows_of(pasted: str) -> list[dict[str, str]]:
+    """A row for each line that is not empty; what follows a tab, as from a spreadsheet, is its description."""
+    rows = []
+    for line in pasted.splitlines():
+        title, _, description = _BULLET.sub("", line).strip().partition("\t")
+        if title:
+            rows.append(_row(title=title.strip(), description=" ".join(description.split())))
+    return rows
 
 
 class BallotSearch(forms.Form):
@@ -260,7 +343,7 @@ class BallotSearch(forms.Form):
         "cast": "Cast",
         "inherited": "Inherited",
         "abstained": "Abstained",
-        "lobbyist": "Lobbyists'",
+        "lobbyist": "Lobbyists', not counted",
     }
     q = forms.CharField(required=False, max_length=100)
     kind = forms.ChoiceField(required=False, choices=list(KINDS.items()))

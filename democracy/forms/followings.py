@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django import forms
 
 from democracy.models import MAX_FOLLOWINGS, Following
@@ -27,9 +29,10 @@ class FollowForm(forms.Form):
     )
 
     @classmethod
-    def of(cls, following: Following | None) -> FollowForm:
+    def of(cls, following: Following | None, *, tags: Sequence[str] = ()) -> FollowForm:
+        """The form as the following stands; without one it has these tags."""
         if following is None:
-            return cls()
+            return cls(initial={"tags": ", ".join(tags)})
         return cls(initial={"tags": ", ".join(following.tags), "order": following.order})
 
     def clean_tags(self) -> list[str]:

@@ -62,6 +62,13 @@ def faults(community: Community) -> Iterator[str]:
         if known.get(entry.subject) != entry.before:
             yield f"entry {entry.revision} does not start from what entry before it left of {entry.subject}"
         known[entry.subject] = entry.after
+        if entry.kind == LedgerEntry.Kind.MODERATION and not _tells_what_it_left(entry.after, known):
+            yield f"entry {entry.revision} does not tell what it left of the text's subject"
         previous_hash, last_time = entry.hash, entry.time
     if expected != community.revision:
         yield f"the community stands at revision {community.revision}, its last entry is {expected}"
+
+
+def _tells_what_it_left(moderation: Content, known: dict[str, Content]) -> bool:
+    told = (moderation or {}).get("leaves")
+    return not told or told == known.get((moderation or {})["of"])

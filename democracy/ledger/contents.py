@@ -16,7 +16,18 @@ from django.db.models import Model, QuerySet
 from democracy.ledger.canonical import written_time
 from democracy.ledger.changes import Change, Content
 from democracy.ledger.pseudonyms import pseudonym_id
-from democracy.models import Application, Ballot, Community, Decision, Following, LedgerEntry, Membership
+from democracy.models import (
+    REMINDER_HOURS,
+    Application,
+    Ballot,
+    Community,
+    Decision,
+    Following,
+    LedgerEntry,
+    Membership,
+    Moderation,
+    PublishedResult,
+)
 
 Kind = LedgerEntry.Kind
 Row = TypeVar("Row", bound=Model)
@@ -50,13 +61,19 @@ COMMUNITY_SUBJECT = "community"
 
 
 def community_content(community: Community) -> dict[str, Any]:
-    return {
+    """A community's content. How people join stands in `auto_approve`, as in every ledger ever written; `joining` says
+    it only where that key can't.
+    """
+    content = {
         "name": community.name,
         "description": community.description,
         "visibility": community.visibility,
-        "auto_approve": community.auto_approve,
+        "auto_approve": community.joining == Community.Joining.OPEN,
         "created": _time(community.created_at),
     }
+    if community.joining == Community.Joining.INVITED:
+        content["joining"] = community.joining
+    return content | ({"hidden": True} if community.is_hidden else {})
 
 
 def community_change(community: Community) -> Change:
@@ -104,6 +121,8 @@ def application_content(application: Application) -> dict[str, Any]:
         "created": _time(application.created_at),
         "decided": _time(application.decided_at),
         "decided_by": application.decided_by_id,
+        # Left out where there is none, as in older ledgers.
+        **({"link": application.link_id} if application.link_id is not None else {}),
     }
 
 
@@ -177,13 +196,77 @@ def decision_content(decision: Decision) -> dict[str, Any]:
             for choice in decision.choices.all()
         ],
         "clarifications": [{"at": _time(one.at), "text": one.text} for one in decision.clarifications.all()],
+        **_later_keys(decision),
     }
+
+
+# The parts of a content that are left out where there is nothing to say.
+SAID_WHERE_SO = ("topics", "pinned", "reminder_hours", "called_off", "link", "hidden")
+
+
+def _later_keys(decision: Decision) -> dict[str, Any]:
+    """The parts that older ledgers do not have: there only where they say something, so that old entries stay right."""
+    found: dict[str, Any] = {}
+    if decision.topics != []:
+        found["topics"] = decision.topics
+    if decision.is_pinned:
+        found["pinned"] = True
+    if decision.reminder_hours != REMINDER_HOURS:
+        found["reminder_hours"] = decision.reminder_hours
+    return found | calling_off(decision)
+
+
+def calling_off(decision: Decision) -> dict[str, Any]:
+    """The part that says that a decision was called off; empty where it was not."""
+    if decision.called_off_at is None and not decision.called_off_reason:
+        return {}
+    return {"called_off": {"at": _time(decision.called_off_at), "reason": decision.called_off_reason}}
 
 
 def decision_change(decision: Decision) -> Change:
     pk = decision.pk
     rows = Decision.objects.prefetch_related("choices", "clarifications").filter(pk=pk)
     return Change(Kind.DECISION, decision_subject(pk), _stored(rows, decision_content), decision_id=pk)
+
+
+def publication_subject(decision_id: int) -> str:
+    return f"publication:{decision_id}"
+
+
+def publication_content(published: PublishedResult) -> dict[str, Any]:
+    """A published result's content. Its address is not in it: the ledger is read and exported by more people."""
+    return {"published": _time(published.published_at)}
+
+
+def publication_change(published: PublishedResult) -> Change:
+    pk = published.decision_id
+    content = _stored(PublishedResult.objects.filter(decision=pk), publication_content)
+    return Change(Kind.PUBLICATION, publication_subject(pk), content, decision_id=pk)
+
+
+def moderation_subject(moderation_id: int) -> str:
+    return f"moderation:{moderation_id}"
+
+
+def moderation_content(moderation: Moderation) -> dict[str, Any]:
+    """A moderation's content. The hidden text is not in it. What is left of the subject is, so that the ledger proves
+    that without the entries that are closed for the text; and so are the numbers of these.
+    """
+    return {
+        "of": moderation.told_as,
+        "place": moderation.place,
+        "reason": moderation.reason,
+        "stand_in": moderation.stand_in,
+        "hidden": _time(moderation.hidden_at),
+        "ended": _time(moderation.ended_at),
+        "leaves": moderation.leaves,
+        "closes": moderation.closes,
+    }
+
+
+def moderation_change(moderation: Moderation) -> Change:
+    content = _stored(Moderation.objects.filter(pk=moderation.pk), moderation_content)
+    return Change(Kind.MODERATION, moderation_subject(moderation.pk), content, decision_id=moderation.decision_id)
 
 
 def ballot_subject(decision_id: int, membership_id: int) -> str:

@@ -38,7 +38,7 @@ def stale_decisions(time: datetime) -> QuerySet[Decision]:
     live_and_stale = Q(closes_at__gt=time, calculated_revision__lt=F("input_revision"))
     closed_without_result = Q(closes_at__lte=time) & ~Exists(final)
     failed_lately = Q(failed_revision__gte=F("input_revision"), failed_at__gt=time - RETRY_AFTER)
-    due = Decision.objects.published().filter(live_and_stale | closed_without_result)
+    due = Decision.objects.standing().filter(live_and_stale | closed_without_result)
     return due.exclude(failed_lately)
 
 

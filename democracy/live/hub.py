@@ -30,6 +30,10 @@ def access_topic(user_id: int) -> str:
     return f"access:{user_id}"
 
 
+def notices_topic(user_id: int) -> str:
+    return f"notices:{user_id}"
+
+
 def readers_topic(community_id: int) -> str:
     return f"readers:{community_id}"
 

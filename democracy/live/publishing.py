@@ -18,6 +18,7 @@ from democracy.live.hub import (
     access_topic,
     community_topic,
     hub,
+    notices_topic,
     overview_topic,
     readers_topic,
     result_topic,
@@ -25,7 +26,7 @@ from democracy.live.hub import (
 )
 from democracy.live.relay import Hint, relay
 from democracy.models import Decision, DecisionSnapshot
-from democracy.reading import communities, decisions
+from democracy.reading import communities, decisions, notices
 
 P = ParamSpec("P")
 
@@ -69,11 +70,19 @@ def readers_changed(community_id: int) -> None:
     relay.send([("readers", community_id)])
 
 
+def notices_changed(user_ids: Iterable[int]) -> None:
+    """Have what these people have open show that they got, or read, notices."""
+    changed = set(user_ids)
+    _tell_of_notices(changed & _watched("notices"))
+    relay.send(("notices", user_id) for user_id in changed)
+
+
 def catch_up() -> None:
     """Read all that is watched from the database, and tell what nobody told: other processes' changes, lost hints."""
     _tell_statuses(_watched("status"))
     _tell_results(_watched("result"))
     _tell_revisions(_watched("community") | _watched("overview"))
+    _tell_of_notices(_watched("notices"))
     # Forget topics that nobody watches any more.
     for topic in set(_told).difference(hub.topics("")):
         _told.pop(topic, None)
@@ -95,6 +104,7 @@ def _hear(hints: set[Hint]) -> None:
     _tell_statuses_in(rows["community"])
     for user_id in rows["access"]:
         hub.publish(access_topic(user_id), None)
+    _tell_of_notices(rows["notices"] & _watched("notices"))
     for community_id in rows["readers"]:
         hub.publish(readers_topic(community_id), None)
     for community_id in rows["overview"]:
@@ -113,6 +123,12 @@ def _giving_back(function: Callable[P, None]) -> Callable[P, None]:
             connection.close()
 
     return wrapper
+
+
+def _tell_of_notices(user_ids: set[int]) -> None:
+    if user_ids:
+        for user_id, state in notices.notice_states(user_ids):
+            _tell(notices_topic(user_id), state)
 
 
 def _watched(kind: str) -> set[int]:

@@ -39,11 +39,18 @@ class Community(KeepsCounters):
         PUBLIC = "public", "Everybody may read its decisions and results"
         MEMBERS = "members", "Only members may read its decisions and results"
 
+    class Joining(models.TextChoices):
+        OPEN = "open", "Everybody who asks is in at once"
+        REQUEST = "request", "People apply, and a manager decides"
+        INVITED = "invited", "Only people whom a manager invited"
+
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True, max_length=5_000)
     visibility = models.CharField(max_length=10, choices=Visibility, default=Visibility.MEMBERS)
-    auto_approve = models.BooleanField(default=False, help_text="Applications are approved at once.")
+    joining = models.CharField(max_length=10, choices=Joining, default=Joining.REQUEST, db_default=Joining.REQUEST)
     created_at = models.DateTimeField(default=timezone.now)
+    # An operator has hidden it: its members find it, and nobody reads it.
+    is_hidden = models.BooleanField(default=False, db_default=False, editable=False)
     # The number of its last ledger entry. The row lock that raising it takes puts the community's writers in order.
     revision = models.PositiveBigIntegerField(default=0, editable=False)
 
@@ -131,6 +138,8 @@ class Application(models.Model):
     community = models.ForeignKey(Community, on_delete=models.CASCADE, related_name="applications")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="applications")
     message = models.TextField(blank=True, max_length=2_000)
+    # The link by which somebody came who needs approval; it says in which role they come in.
+    link = models.ForeignKey("InvitationLink", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     created_at = models.DateTimeField(default=timezone.now)
     decided_at = models.DateTimeField(null=True, blank=True)

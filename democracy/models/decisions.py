@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.core.exceptions import ValidationError
@@ -18,7 +18,14 @@ from democracy.moments import checked_moment
 
 MIN_CHOICES, MAX_CHOICES = 2, 50
 MAX_CLARIFICATIONS = 50
+MAX_PINNED = 5
+# Hours before closing at which people without a ballot are reminded.
+REMINDER_HOURS, MAX_REMINDER_HOURS = 24, 720
+LONGEST_REASON = 2_000
 MAX_STARS = 5
+# So long before the end the closing is fixed where ballots are hidden, and nothing is called off. A change that began
+# before the closing and was committed after it would hide ballots again that readers had seen in between.
+LAST_MOMENT = timedelta(minutes=1)
 
 
 class DecisionQuerySet(models.QuerySet["Decision"]):
@@ -30,23 +37,34 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
     def published(self) -> Self:
         return self.filter(published_at__isnull=False)
 
+    def standing(self) -> Self:
+        """Keep decisions that are published and were not called off: they have a result, or will have one."""
+        return self.published().filter(called_off_at=None)
+
+    def called_off(self) -> Self:
+        return self.published().filter(called_off_at__isnull=False)
+
     def scheduled(self, at: datetime) -> Self:
         """Keep decisions that are published and not open yet."""
-        return self.published().filter(opens_at__gt=at)
+        return self.standing().filter(opens_at__gt=at)
 
     def open(self, at: datetime) -> Self:
-        return self.published().filter(opens_at__lte=at, closes_at__gt=at)
+        return self.standing().filter(opens_at__lte=at, closes_at__gt=at)
 
     def closed(self, at: datetime) -> Self:
-        return self.published().filter(closes_at__lte=at)
+        return self.standing().filter(closes_at__lte=at)
 
-    def not_closed(self, at: datetime) -> Self:
+    def over(self, at: datetime) -> Self:
+        """Keep decisions in which nobody can vote any more: closed ones, and those that were called off."""
+        return self.published().filter(Q(closes_at__lte=at) | Q(called_off_at__isnull=False))
+
+    def not_over(self, at: datetime) -> Self:
         """Keep drafts, scheduled and open decisions. A draft is never closed, whatever its times are."""
-        return self.exclude(published_at__isnull=False, closes_at__lte=at)
+        return self.filter(Q(published_at=None) | Q(closes_at__gt=at, called_off_at=None))
 
     def live(self, at: datetime) -> Self:
         """Keep scheduled and open decisions: a change of the inputs still reaches them."""
-        return self.published().filter(closes_at__gt=at)
+        return self.standing().filter(closes_at__gt=at)
 
 
 class Decision(KeepsCounters):
@@ -67,6 +85,7 @@ class Decision(KeepsCounters):
         SCHEDULED = "scheduled", "Scheduled"
         OPEN = "open", "Open"
         CLOSED = "closed", "Closed"
+        CALLED_OFF = "called_off", "Called off"
 
     class CalculationStatus(models.TextChoices):
         CURRENT = "current", "Current"
@@ -84,6 +103,17 @@ class Decision(KeepsCounters):
     closes_at = models.DateTimeField(null=True, blank=True)
     # Hexadecimal, drawn and shown in the moment of publishing; empty before, and where the lots came with a file.
     lot_seed = models.CharField(max_length=64, blank=True, editable=False)
+    # Tags: a ballot whose caster says nothing of tags bears these.
+    topics = models.JSONField(default=list, blank=True)
+    # It has no result, and its ballots are kept.
+    called_off_at = models.DateTimeField(null=True, blank=True, editable=False)
+    called_off_reason = models.TextField(blank=True, max_length=LONGEST_REASON, editable=False)
+    # A manager put it at the top of the community's list.
+    is_pinned = models.BooleanField(default=False)
+    # 0: nobody is reminded.
+    reminder_hours = models.PositiveSmallIntegerField(
+        default=REMINDER_HOURS, validators=[MaxValueValidator(MAX_REMINDER_HOURS)]
+    )
     file_id = models.CharField(max_length=80, blank=True)
 
     input_revision = models.PositiveBigIntegerField(default=0, editable=False)
@@ -106,7 +136,10 @@ class Decision(KeepsCounters):
                 condition=Q(published_at=None)
                 | Q(opens_at__isnull=False, closes_at__isnull=False, closes_at__gt=F("opens_at")),
                 name="decision_published_has_times",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(called_off_at=None) | Q(published_at__isnull=False), name="decision_called_off_is_published"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -123,13 +156,28 @@ class Decision(KeepsCounters):
 
     @property
     def status(self) -> Status:
-        """The phase of the decision by the clock: draft, scheduled (published, not open yet), open or closed."""
+        """The phase of the decision by the clock: draft, scheduled (published, not open yet), open or closed; or that
+        it was called off.
+        """
         if self.published_at is None or self.opens_at is None or self.closes_at is None:
             return self.Status.DRAFT
+        if self.called_off_at is not None:
+            return self.Status.CALLED_OFF
         now = timezone.now()
         if now >= self.closes_at:
             return self.Status.CLOSED
         return self.Status.OPEN if now >= self.opens_at else self.Status.SCHEDULED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody can vote in it any more."""
+        return self.status in {self.Status.CLOSED, self.Status.CALLED_OFF}
+
+    def is_about_to_end(self, now: datetime | None = None) -> bool:
+        """Whether it is the last moment of a published decision that hides its ballots, or later."""
+        if self.results_visibility == self.Visibility.LIVE or self.closes_at is None:
+            return False
+        return (now or timezone.now()) >= self.closes_at - LAST_MOMENT
 
     @property
     def is_stale(self) -> bool:
@@ -156,7 +204,7 @@ class Decision(KeepsCounters):
         """
         status = self.CalculationStatus
         finished = is_final if self.status == self.Status.CLOSED else not self.is_stale
-        if finished or self.status == self.Status.DRAFT:
+        if finished or self.status in {self.Status.DRAFT, self.Status.CALLED_OFF}:
             return status.CURRENT
         if is_claimed:
             return status.CALCULATING

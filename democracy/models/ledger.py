@@ -31,6 +31,8 @@ class LedgerEntry(models.Model):
         DECISION = "decision", "Decision"
         BALLOT = "ballot", "Ballot"
         RECALCULATION = "recalculation", "Recalculation"
+        PUBLICATION = "publication", "Published result"
+        MODERATION = "moderation", "Moderation"
 
     community = models.ForeignKey(
         Community, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="ledger_entries"

@@ -42,11 +42,6 @@ LIVE_AND_ANONYMOUS = (
 )
 
 
-def turnout_sentence(at_least: int) -> str:
-    """Say, in steps, how many have voted where ballots are hidden."""
-    return f"At least {at_least:,} ballots have been cast." if at_least else "Fewer than five ballots have been cast."
-
-
 # --- After a change ---------------------------------------------------------------------------------------------------
 # Pages and the API say these alike.
 
@@ -70,6 +65,26 @@ def next_result_sentence(results_visibility: str) -> str:
 def welcome_sentence(community: str) -> str:
     """Welcome somebody who has joined."""
     return f"Welcome to {community}! Your participation will be reflected in all active decision results."
+
+
+LIVE_AND_ANONYMOUS = (
+    "This community has anonymous voters. With live results somebody who watches the totals while one person votes can "
+    "work out that ballot. In steps each ballot has at least four others to hide among; after closing, all of them."
+)
+
+
+def turnout_sentence(number: int, *, is_exact: bool) -> str:
+    """Say how many have voted; where that is not exact, at least that many."""
+    if is_exact:
+        return f"{count_text(number, 'ballot has', 'ballots have')} been cast."
+    return f"At least {number:,} ballots have been cast." if number else "Fewer than five ballots have been cast."
+
+
+def turnout_in_short(number: int, *, is_exact: bool) -> str:
+    """ "12 voted", in a list."""
+    if is_exact:
+        return f"{number:,} voted"
+    return f"at least {number:,} voted" if number else "fewer than five voted"
 
 
 # --- Where a ballot comes from ----------------------------------------------------------------------------------------
@@ -110,6 +125,41 @@ def sources_sentence(
         share = float(sum(source.share for source in rest) + others_share)
         parts.append(f"{percent_text(share)} from {count_text(len(rest) + others, 'other', 'others')}")
     return f"{stars_text(microstars)}: {', '.join(parts)}"
+
+
+# --- A ballot that somebody inherits ----------------------------------------------------------------------------------
+
+
+def inherited_sentence(titles: Sequence[str], microstars: Sequence[int]) -> str:
+    """ "You inherit a ballot that gives “Oak” the most stars (4.5)."."""
+    best = _best(microstars)
+    if not best:
+        return "You inherit a ballot that gives no stars."
+    names = listed([quoted(titles[place]) for place in best])
+    return f"You inherit a ballot that gives {names} the most stars ({stars_text(max(microstars))})."
+
+
+def moved_sentence(titles: Sequence[str], before: Sequence[int], after: Sequence[int]) -> str:
+    """Say how an inherited ballot moved: the choice that moved most, and which one was best rated before if another is
+    now; "" where it is as it was.
+    """
+    most = max(range(len(titles)), key=lambda place: abs(after[place] - before[place]))
+    if before[most] == after[most]:
+        return ""
+    went = f"{quoted(titles[most])} went from {stars_text(before[most])} to {stars_text(after[most])} stars"
+    were = _best(before)
+    if were == _best(after):
+        return f"{went}."
+    if not were:
+        return f"{went}; before, it gave no stars."
+    names = listed([quoted(titles[place]) for place in were])
+    return f"{went}; before, {names} had the most."
+
+
+def _best(microstars: Sequence[int]) -> list[int]:
+    """The places of the best rated choices; none where all have 0 stars."""
+    most = max(microstars, default=0)
+    return [place for place, number in enumerate(microstars) if number == most] if most else []
 
 
 # --- Results ----------------------------------------------------------------------------------------------------------

@@ -12,8 +12,10 @@ from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
-from democracy.models import Application, Community, DecisionSnapshot, Following, LedgerEntry, Membership
+from democracy.models import Application, Community, DecisionSnapshot, Following, Invitation, LedgerEntry, Membership
 from democracy.reading.followings import counted, followings_shown
+from democracy.reading.invitations import own_invitation
+from democracy.reading.moderation import reason_hidden
 
 _NOT_ON_THE_OVERVIEW = (LedgerEntry.Kind.BALLOT, LedgerEntry.Kind.FOLLOWING, LedgerEntry.Kind.RECALCULATION)
 
@@ -21,15 +23,18 @@ _NOT_ON_THE_OVERVIEW = (LedgerEntry.Kind.BALLOT, LedgerEntry.Kind.FOLLOWING, Led
 @dataclass(frozen=True)
 class Standing:
     """The viewer's relation to a community. `application`: the pending one; `rejected`: the last one, if a manager
-    rejected it and the viewer has not applied again. `may_read`: the decisions and members.
+    rejected it and the viewer has not applied again; `invitation`: the pending one of somebody who is no member.
+    `may_read`: the decisions and members. `reason_hidden`: why nobody may; empty where no operator has hidden it.
     """
 
     membership: Membership | None
     application: Application | None
     rejected: Application | None
+    invitation: Invitation | None
     may_read: bool
     was_removed: bool
     is_last_manager: bool
+    reason_hidden: str = ""
 
     @property
     def is_manager(self) -> bool:
@@ -40,14 +45,14 @@ class Standing:
 
 
 def communities_listed(viewer: Viewer, *, search: str = "", mine: bool = False) -> QuerySet[Community]:
-    """All communities by name, with `member_count`, `is_mine` and `has_applied`.
+    """The communities that the viewer may know of, by name, with `member_count`, `is_mine` and `has_applied`.
 
     `search`: words that are all in the name or description; `mine`: only those in which the viewer is a member.
     """
     members = Membership.objects.current().filter(community=OuterRef("pk"))
     own = members.of(viewer)
     waiting = Application.objects.of(viewer).pending().filter(community=OuterRef("pk"))
-    listed = Community.objects.annotate(
+    listed = access.communities_known_to(viewer).annotate(
         member_count=counted(members, "community"), is_mine=Exists(own), has_applied=Exists(waiting)
     )
     if mine:
@@ -84,9 +89,12 @@ def standing(viewer: Viewer, community: Community) -> Standing:
         membership=current,
         application=newest if status == Application.Status.PENDING else None,
         rejected=newest if status == Application.Status.REJECTED else None,
-        may_read=current is not None or community.visibility == Community.Visibility.PUBLIC,
+        invitation=own_invitation(viewer, community) if current is None else None,
+        may_read=not community.is_hidden
+        and (current is not None or community.visibility == Community.Visibility.PUBLIC),
         was_removed=latest is not None and latest.was_removed,
         is_last_manager=current is not None and current.is_manager and not other_managers(current).exists(),
+        reason_hidden=reason_hidden(community),
     )
 
 
@@ -225,5 +233,6 @@ def own_memberships(viewer: Viewer, communities: Sequence[int] | None = None) ->
 
 def own_applications(viewer: Viewer, communities: Sequence[int] | None = None) -> QuerySet[Application]:
     """The viewer's applications, with community and user; of all communities, or the pending ones to these."""
-    mine = Application.objects.of(viewer).select_related("community", "user")
+    mine = Application.objects.of(viewer).filter(community__in=access.communities_known_to(viewer))
+    mine = mine.select_related("community", "user")
     return mine if communities is None else mine.pending().filter(community__in=communities)

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import (
@@ -21,6 +23,7 @@ from democracy.models import (
     DecisionSnapshot,
 )
 from democracy.models.decisions import DecisionQuerySet
+from democracy.reading.ballots import turnouts
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,11 @@ def _state(decision: Decision, *, is_final: bool, is_claimed: bool) -> Calculati
 
 def newest_snapshots(decision_ids: Iterable[int]) -> list[DecisionSnapshot]:
     """The present result of each of these decisions that has one: the final one, otherwise the one of the highest
-    revision.
+    revision. A decision that was called off has none.
     """
     newest = DecisionSnapshot.objects.filter(decision=OuterRef("decision")).order_by("-is_final", "-revision")
-    return list(
-        DecisionSnapshot.objects.filter(decision__in=decision_ids, pk=Subquery(newest.values("pk")[:1])).select_related(
-            "decision"
-        )
-    )
+    standing = DecisionSnapshot.objects.filter(decision__in=decision_ids, decision__called_off_at=None)
+    return list(standing.filter(pk=Subquery(newest.values("pk")[:1])).select_related("decision"))
 
 
 # --- Lists of many parents at once ------------------------------------------------------------------------------------
@@ -82,11 +82,22 @@ def newest_snapshots(decision_ids: Iterable[int]) -> list[DecisionSnapshot]:
 
 
 def decisions_of_communities(
-    viewer: Viewer, communities: Sequence[int], *, status: str | None = None
+    viewer: Viewer, communities: Sequence[int], *, status: str | None = None, search: str = ""
 ) -> QuerySet[Decision]:
-    """The decisions that the viewer may see, in one status or in all."""
+    """The decisions of these communities that the viewer may see, as `decisions_listed` lists them."""
+    return decisions_listed(viewer, status=status, search=search).filter(community__in=communities)
+
+
+def decisions_listed(viewer: Viewer, *, status: str | None = None, search: str = "") -> QuerySet[Decision]:
+    """The decisions that the viewer may see, in one status or in all.
+
+    `search`: words that are all in the question, its description, or the title of a choice.
+    """
     now = timezone.now()
-    decisions = access.decisions_visible_to(viewer).filter(community__in=communities)
+    decisions = access.decisions_visible_to(viewer)
+    for word in search_words(search):
+        choices = Choice.objects.filter(decision=OuterRef("pk"), title__icontains=word)
+        decisions = decisions.filter(Q(title__icontains=word) | Q(description__icontains=word) | Exists(choices))
     match status:
         case None:
             return decisions
@@ -96,6 +107,8 @@ def decisions_of_communities(
             return decisions.scheduled(now)
         case Decision.Status.OPEN:
             return decisions.open(now)
+        case Decision.Status.CALLED_OFF:
+            return decisions.called_off()
         case _:
             return decisions.closed(now)
 
@@ -118,11 +131,29 @@ def choices_of(decisions: Iterable[int]) -> dict[int, list[Choice]]:
 
 @dataclass(frozen=True)
 class DecisionRow:
-    """A decision in a list. `winner`: of the final result, "" where there is none."""
+    """A decision in a list. `winner`: of the final result, "" where there is none. `ballots`: how many were cast, at
+    least that many where ballots are hidden; None before voting opens.
+    """
 
     decision: Decision
     has_ballot: bool
     winner: str
+    ballots: int | None
+
+    @property
+    def shows_exact_turnout(self) -> bool:
+        return not access.hides_ballots(self.decision)
+
+
+def decisions_found(viewer: Viewer, search: str, *, community: Community | None = None) -> QuerySet[Decision]:
+    """The decisions that the viewer may see with all these words, of one community or of all, those that end last
+    first; with communities and `has_ballot`.
+    """
+    own = Ballot.objects.of(viewer).filter(decision=OuterRef("pk"))
+    found = decisions_listed(viewer, search=search).annotate(has_ballot=Exists(own)).select_related("community")
+    if community is not None:
+        found = found.filter(community=community)
+    return found.order_by(F("closes_at").desc(nulls_first=True), "-pk")
 
 
 def decisions_of(viewer: Viewer, community: Community) -> DecisionQuerySet:
@@ -132,28 +163,43 @@ def decisions_of(viewer: Viewer, community: Community) -> DecisionQuerySet:
 
 
 def living_decisions(viewer: Viewer, community: Community) -> dict[str, list[DecisionRow]]:
-    """The decisions of a community that are not closed, by status: open ones in the order of closing, scheduled ones in
-    the order of opening, drafts with the newest first.
+    """The decisions of a community that are not over, by status: open ones in the order of closing, scheduled ones in
+    the order of opening, drafts with the newest first. Pinned ones are left out.
     """
-    decisions = decisions_of(viewer, community).not_closed(timezone.now())
+    decisions = decisions_of(viewer, community).not_over(timezone.now()).filter(is_pinned=False)
     rows: dict[str, list[DecisionRow]] = {status: [] for status in Decision.Status}
-    for one in decisions.order_by("closes_at", "-pk"):
-        rows[one.status].append(DecisionRow(one, one.has_ballot, ""))  # type: ignore[attr-defined]
+    for row in decision_rows(decisions.order_by("closes_at", "-pk")):
+        rows[row.decision.status].append(row)
     rows[Decision.Status.SCHEDULED].sort(key=lambda row: (row.decision.opens_at, row.decision.pk))
     return rows
 
 
-def closed_decisions(viewer: Viewer, community: Community) -> QuerySet[Decision]:
-    """The closed decisions of a community, those closed last first."""
-    closed = decisions_of(viewer, community).closed(timezone.now())
-    return closed.order_by("-closes_at", "-pk")
+def decisions_over(viewer: Viewer, community: Community) -> QuerySet[Decision]:
+    """The decisions of a community that are closed or called off, those that ended last first; without pinned ones."""
+    over = decisions_of(viewer, community).over(timezone.now()).filter(is_pinned=False)
+    return over.order_by(Coalesce("called_off_at", "closes_at").desc(), "-pk")
 
 
-def with_winners(decisions: Iterable[Decision]) -> list[DecisionRow]:
-    """Rows of these closed decisions, with the winner where the final result is stored."""
+def pinned_decisions(viewer: Viewer, community: Community) -> list[DecisionRow]:
+    """The decisions that a manager pinned, those that close last first."""
+    return decision_rows(decisions_of(viewer, community).filter(is_pinned=True).order_by("-closes_at", "-pk"))
+
+
+def decision_rows(decisions: Iterable[Decision]) -> list[DecisionRow]:
+    """Rows of these decisions, which have `has_ballot`, with the winner where the final result is stored."""
     rows = list(decisions)
     finals = [one for one in newest_snapshots(row.pk for row in rows) if one.is_final]
     won = {one.decision_id: one.read_result().winner for one in finals}
     choices = Choice.objects.filter(pk__in=[winner for winner in won.values() if winner is not None])
     titles = dict(choices.values_list("pk", "title"))
-    return [DecisionRow(one, one.has_ballot, titles.get(won.get(one.pk) or 0, "")) for one in rows]  # type: ignore[attr-defined]
+    cast = turnouts(rows)
+    has_opened = {one.pk for one in rows if one.status not in {Decision.Status.DRAFT, Decision.Status.SCHEDULED}}
+    return [
+        DecisionRow(
+            one,
+            one.has_ballot,  # type: ignore[attr-defined]
+            titles.get(won.get(one.pk) or 0, ""),
+            cast[one.pk] if one.pk in has_opened else None,
+        )
+        for one in rows
+    ]

@@ -8,15 +8,24 @@ Somebody who is anonymous now is anonymous in earlier entries, too. An entry on 
 its caster alone. Others learn that it is about a ballot, and in which decision only if its ballots are shown. Nothing
 that is told depends on which anonymous member it was. Managers open the entries of drafts and know who the anonymous
 members are; whom these follow and how they voted, managers do not learn either.
+
+# Note [What an operator has hidden]
+The ledger keeps every text, so that it stays provable, and opens no entry that has a hidden one: to nobody but the
+caster of a ballot, who wrote the text. What else those entries said is lost to readers, so the entry on the moderation
+tells what is left of the subject. Where others quote a question of that time, a stand-in is in its
+place. A text that is shown again opens them all.
 """
 
 from __future__ import annotations
 
+import copy
+from datetime import datetime
 from typing import Any
 
 from democracy import access
 from democracy.access import Viewer
-from democracy.models import Community, LedgerEntry, Membership
+from democracy.ledger.places import text_at, write_at
+from democracy.models import Community, LedgerEntry, Membership, Moderation
 from democracy.models.viewers import user_id
 
 Kind = LedgerEntry.Kind
@@ -37,13 +46,18 @@ class Disclosure:
         self._anonymous_users = {user for _, user in hidden}
         visible = access.decisions_visible_to(viewer).filter(community=community)
         self.decisions = {decision.pk: decision for decision in visible}
-        self._shown = {pk for pk, decision in self.decisions.items() if not access.hides_ballots(decision)}
+        self._hidden = list(Moderation.objects.filter(community=community).exclude(place="").in_force())
+        self._shown = {pk for pk, decision in self.decisions.items() if access.opens_entries_on_ballots(decision)}
 
     def opens(self, entry: LedgerEntry) -> bool:
         """Whether the viewer may know the entry's whole content."""
+        if self._has_hidden_text(entry) and not (entry.kind == Kind.BALLOT and self._is_own(entry)):
+            return False
         match entry.kind:
             case Kind.BALLOT:
                 return self._is_own(entry) or (entry.decision_id in self._shown and not is_anonymous(entry))
+            case Kind.MODERATION if entry.decision_id is not None:
+                return entry.decision_id in (self._shown if _is_on_ballot(entry) else self.decisions)
             case Kind.FOLLOWING:
                 ends = {content[end] for content in _contents(entry) for end in ("follower", "followee")}
                 return self._anonymous_members.isdisjoint(ends) and entry.actor_id not in self._anonymous_users
@@ -54,7 +68,7 @@ class Disclosure:
                 return self.is_manager
             case Kind.DECISION:
                 return entry.decision_id in self.decisions and self._may_know(entry)
-            case Kind.RECALCULATION if entry.decision_id is not None:
+            case Kind.PUBLICATION | Kind.RECALCULATION if entry.decision_id is not None:
                 return entry.decision_id in self.decisions and self._may_know(entry)
             case _:
                 return self._may_know(entry)
@@ -71,6 +85,29 @@ class Disclosure:
         """Whether the viewer may know that somebody acted under this name; managers know who anonymous members are."""
         return self.is_manager or user_id not in self._anonymous_users
 
+    def with_stand_ins(self, subject: str, content: dict[str, Any], time: datetime) -> dict[str, Any]:
+        """A content that an entry of `time` left, with stand-ins for what has been hidden since."""
+        hidden = [one for one in self._hidden if one.subject == subject and time <= one.hidden_at]
+        if hidden:
+            content = copy.deepcopy(content)
+        for one in hidden:
+            if text_at(content, one.place):
+                write_at(content, one.place, one.stand_in)
+        return content
+
+    def _has_hidden_text(self, entry: LedgerEntry) -> bool:
+        if entry.kind == Kind.MODERATION:
+            told = [(content["of"], content["leaves"]) for content in _contents(entry)]
+        else:
+            told = [(entry.subject, content) for content in _contents(entry)]
+        return any(
+            text_at(content, one.place) not in {"", one.stand_in}
+            for one in self._hidden
+            if entry.time <= one.hidden_at
+            for subject, content in told
+            if subject in {one.subject, one.told_as}
+        )
+
     def _is_own(self, entry: LedgerEntry) -> bool:
         return entry.membership_id in self.own_members
 
@@ -82,6 +119,10 @@ class Disclosure:
 
 def _contents(entry: LedgerEntry) -> list[dict[str, Any]]:
     return [content for content in (entry.before, entry.after) if content is not None]
+
+
+def _is_on_ballot(entry: LedgerEntry) -> bool:
+    return any(content["of"].startswith("ballot:") for content in _contents(entry))
 
 
 def is_anonymous(entry: LedgerEntry) -> bool:

@@ -140,7 +140,7 @@ def entries(
     if decision not in rights.decisions:
         return rows.none()
     rows = rows.filter(decision=decision)
-    if not access.hides_ballots(rights.decisions[decision]):
+    if access.opens_entries_on_ballots(rights.decisions[decision]):
         return rows
     return rows.filter(~Q(kind=Kind.BALLOT) | Q(membership__in=rights.own_members))
 

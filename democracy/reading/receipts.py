@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils import timezone
 
 from democracy import access, ledger
 from democracy.access import Viewer
 from democracy.errors import NoBallot
-from democracy.ledger import checkpoints, contents, signing
+from democracy.ledger import GENESIS, checkpoints, contents, signing
 from democracy.ledger.canonical import written_time
 from democracy.models import Ballot, Checkpoint, Community, Decision, LedgerEntry
 from democracy.reading import ledger_feed
@@ -34,17 +34,46 @@ class Receipt:
 
     @property
     def file(self) -> dict[str, Any]:
-        entry = self.entry
-        return {
-            "format": RECEIPT,
-            "version": VERSION,
-            "revision": entry.revision,
-            "previous_hash": ledger.hash_at(entry.community_id, entry.revision - 1),
-            "commitment": entry.commitment,
-            "hash": entry.hash,
-            **ledger_feed.opened(entry),
-            "checkpoint": checkpoints.content(checkpoint_now(Community.objects.get(pk=entry.community_id))),
-        }
+        return files({(0, 0): self})[0, 0]
+
+
+Key = TypeVar("Key")
+
+
+def files(found: Mapping[Key, Receipt]) -> dict[Key, dict[str, Any]]:
+    """The receipts as files, each with a checkpoint of now, in a few queries however many they are."""
+    entries = [one.entry for one in found.values()]
+    communities = Community.objects.filter(pk__in={entry.community_id for entry in entries})
+    now = {community.pk: checkpoints.content(checkpoint_now(community)) for community in communities}
+    before = _hashes_before(entries)
+    return {
+        key: _file(one, before[one.entry.community_id, one.entry.revision], now[one.entry.community_id])
+        for key, one in found.items()
+    }
+
+
+def _hashes_before(entries: Sequence[LedgerEntry]) -> dict[tuple[int, int], str]:
+    """The hashes that these entries are chained to, by community and revision of the entry."""
+    previous = LedgerEntry.objects.filter(
+        community__in={entry.community_id for entry in entries},
+        revision__in={entry.revision - 1 for entry in entries},
+    )
+    hashes = {(pk, revision + 1): text for pk, revision, text in previous.values_list("community", "revision", "hash")}
+    return {(one.community_id, one.revision): hashes.get((one.community_id, one.revision), GENESIS) for one in entries}
+
+
+def _file(receipt: Receipt, previous_hash: str, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    entry = receipt.entry
+    return {
+        "format": RECEIPT,
+        "version": VERSION,
+        "revision": entry.revision,
+        "previous_hash": previous_hash,
+        "commitment": entry.commitment,
+        "hash": entry.hash,
+        **ledger_feed.opened(entry),
+        "checkpoint": checkpoint,
+    }
 
 
 def own_receipts(viewer: Viewer, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Receipt]:

@@ -20,6 +20,7 @@ from democracy.reading.disclosure import Disclosure, is_anonymous
 Kind = LedgerEntry.Kind
 SOMEBODY = "Somebody"
 AN_ANONYMOUS_MEMBER = "An anonymous member"
+THE_OPERATOR = "The site's operator"
 A_DECISION = "a decision that is not published yet"
 
 
@@ -43,7 +44,8 @@ class Names:
         before = {entry.revision - 1 for entry in entries}
         chain = LedgerEntry.objects.filter(community=community, revision__in=before)
         self.hashes = dict(chain.values_list("revision", "hash"))
-        self._words = _words(community, {entry.decision_id for entry in entries if entry.decision_id is not None})
+        decisions = {entry.decision_id for entry in entries if entry.decision_id is not None}
+        self._words = _words(community, decisions, self.rights)
 
     def person(self, user_id: int | None) -> str:
         """The handle of somebody who acts on people or on the community; managers know who anonymous members are."""
@@ -65,25 +67,30 @@ class Names:
         return next((str(one["title"]) for one in choices if str(one["id"]) == pk), pk)
 
     def _wording(self, entry: LedgerEntry) -> dict[str, Any] | None:
-        """The decision that an entry is about, in the words that stood then; None where the viewer may not know it."""
+        """The decision that an entry is about, in the words that stood then, without those that are hidden; None where
+        the viewer may not know it.
+        """
         if self.rights.decision_of(entry) is None:
             return None
         if entry.kind == Kind.DECISION and (wording := entry.after or entry.before) is not None:
-            return dict(wording)
+            return self.rights.with_stand_ins(entry.subject, wording, entry.time)
         revisions, wordings = self._words.get(entry.decision_id or 0, ([], []))
         at = bisect_right(revisions, entry.revision) - 1
         return wordings[at] if at >= 0 else None
 
 
-def _words(community: Community, decisions: set[int]) -> dict[int, tuple[list[int], list[dict[str, Any]]]]:
+def _words(
+    community: Community, decisions: set[int], rights: Disclosure
+) -> dict[int, tuple[list[int], list[dict[str, Any]]]]:
     """The revisions from which on the ledger has other words for a decision, with these words, by decision."""
     words: dict[int, tuple[list[int], list[dict[str, Any]]]] = {}
     subjects = [contents.decision_subject(pk) for pk in decisions]
     rows = LedgerEntry.objects.filter(community=community, subject__in=subjects, after__isnull=False)
-    for pk, revision, wording in rows.order_by("revision").values_list("decision_id", "revision", "after"):
+    columns = ("decision_id", "subject", "revision", "time", "after")
+    for pk, subject, revision, time, wording in rows.order_by("revision").values_list(*columns):
         revisions, wordings = words.setdefault(pk, ([], []))
         revisions.append(revision)
-        wordings.append(wording or {})
+        wordings.append(rights.with_stand_ins(subject, wording or {}, time))
     return words
 
 
@@ -107,6 +114,8 @@ _CLOSED = {
     Kind.DECISION: "A decision was drafted or changed.",
     Kind.BALLOT: "A ballot was cast, changed or withdrawn.",
     Kind.RECALCULATION: "Somebody asked for a recalculation.",
+    Kind.PUBLICATION: "A result was published or withdrawn.",
+    Kind.MODERATION: f"{THE_OPERATOR} hid a text or showed it again.",
 }
 
 
@@ -129,8 +138,11 @@ def _community(entry: LedgerEntry, names: Names) -> str:
         "description": "its description",
         "visibility": "who may read it",
         "auto_approve": "how people join",
+        "hidden": "whether it is hidden",
     }
     changes = [words for key, words in what.items() if _changed(entry, key)]
+    if _changed(entry, "joining") and not _changed(entry, "auto_approve"):
+        changes.append(what["auto_approve"])
     return f"{who} changed the community: {_listed(changes)}."
 
 
@@ -191,10 +203,16 @@ def _decision(entry: LedgerEntry, names: Names) -> str:
         return f"{who} deleted a draft."
     if _changed(entry, "published"):
         return f"{who} published {what}."
-    match [key for key in entry.after if _changed(entry, key)]:
+    match [key for key in {**entry.after, **entry.before} if _changed(entry, key)]:
+        case ["called_off"] if "called_off" not in entry.before:
+            return f"{who} called {what} off: “{entry.after['called_off']['reason']}”"
+        case ["pinned"]:
+            return f"{who} {'pinned' if entry.after.get('pinned') else 'unpinned'} {what}."
+        case ["reminder_hours"]:
+            return f"{who} changed when people are reminded of {what}."
         case ["closes_at"] if entry.after["published"]:
             return f"{who} moved the closing of {what} later."
-        case ["clarifications"]:
+        case ["clarifications"] if len(entry.after["clarifications"]) > len(entry.before["clarifications"]):
             return f"{who} clarified {what}: “{entry.after['clarifications'][-1]['text']}”"
         case ["title"]:
             return f"{who} renamed “{entry.before['title']}” to {what}."
@@ -218,6 +236,37 @@ def _recalculation(entry: LedgerEntry, names: Names) -> str:
     return f"{names.person(entry.actor_id)} asked for a recalculation of {what}."
 
 
+def _publication(entry: LedgerEntry, names: Names) -> str:
+    who, what = names.person(entry.actor_id), names.decision(entry)
+    if entry.after is None:
+        return f"{who} withdrew the published result of {what}."
+    return f"{who} published the result of {what} at an address of its own."
+
+
+def _moderation(entry: LedgerEntry, names: Names) -> str:
+    content = entry.after or {}
+    what = _hidden_part(content["of"], content["place"], names.decision(entry))
+    if content["ended"]:
+        return f"{THE_OPERATOR} shows {what} again."
+    return f"{THE_OPERATOR} hid {what}: “{content['reason']}”"
+
+
+def _hidden_part(of: str, place: str, decision: str) -> str:
+    match of.partition(":")[0], place.split(":", maxsplit=1)[0]:
+        case "community", "":
+            return "the community"
+        case "community", key:
+            return f"the {key} of the community"
+        case "ballot", _:
+            return f"the comment on a ballot in {decision}"
+        case _, "called_off":
+            return f"the reason for which {decision} was called off"
+        case _, "choice" | "clarification" as part:
+            return f"the text of a {part} in {decision}"
+        case _, key:
+            return f"the {key} of {decision}"
+
+
 def _listed(parts: Iterable[str]) -> str:
     *most, last = [*parts] or ["nothing"]
     return f"{', '.join(most)} and {last}" if most else last
@@ -231,6 +280,8 @@ _SENTENCES = {
     Kind.DECISION: _decision,
     Kind.BALLOT: _ballot,
     Kind.RECALCULATION: _recalculation,
+    Kind.PUBLICATION: _publication,
+    Kind.MODERATION: _moderation,
 }
 
 
@@ -239,6 +290,8 @@ _SENTENCES = {
 
 def actor(entry: LedgerEntry, names: Names) -> str:
     """The name of the person who did it, as the sentence has it."""
+    if entry.kind == Kind.MODERATION:
+        return THE_OPERATOR
     return names.member(entry.membership_id) if entry.kind == Kind.BALLOT else names.person(entry.actor_id)
 
 
@@ -266,6 +319,8 @@ def content(entry: LedgerEntry, content: dict[str, Any] | None, names: Names) ->
         case Kind.BALLOT:
             stars = {names.choice(entry, choice): count for choice, count in content["stars"].items()}
             return {"voter": names.member(entry.membership_id), **rest, "stars": stars}
+        case Kind.MODERATION:
+            return {key: rest[key] for key in ("reason", "stand_in", "hidden", "ended")}
         case _:
             return rest
 
@@ -321,6 +376,7 @@ _PARTS = {
     "description": "Description",
     "visibility": "Who may read it",
     "auto_approve": "Applications are approved at once",
+    "joining": "People join",
     "created": "Made",
     "member": "Member",
     "active": "Belongs to the community",
@@ -348,6 +404,11 @@ _PARTS = {
     "lot_seed": "Seed of the lots",
     "choices": "Choices",
     "clarifications": "Clarifications",
+    "topics": "Topics",
+    "called_off": "Called off",
+    "pinned": "Pinned",
+    "reminder_hours": "Hours before closing at which people are reminded",
+    "link": "Number of the link",
     "voter": "Cast by",
     "stars": "Stars",
     "abstain": "Abstains",
@@ -355,4 +416,8 @@ _PARTS = {
     "cast": "Cast",
     "pseudonym": "Pseudonym",
     "requested": "Asked for",
+    "reason": "Reason",
+    "stand_in": "Stands in its place",
+    "hidden": "Hidden",
+    "ended": "Shown again",
 }

@@ -30,6 +30,8 @@ from democracy.models import (
     Following,
     LedgerEntry,
     Membership,
+    Moderation,
+    PublishedResult,
     StagedBallot,
 )
 from democracy.models.packed import TAGS_TEXT, tag_set
@@ -55,6 +57,7 @@ def faults(community: Community, *, keys: Iterable[str] = ()) -> Iterator[str]:
     yield from _checkpoint_faults(community, {signing.public_key(), *keys})
     try:
         yield from _replay_faults(community)
+        yield from _moderation_faults(community)
         yield from _Walk(community).faults()
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         # Contents that no command ever writes.
@@ -121,9 +124,9 @@ def _replay_faults(community: Community) -> Iterator[str]:
         if said is None:
             yield f"{_named(subject)} stands in the tables and not in the ledger"
             continue
-        # Keys that came with a later version are not in older entries.
-        compared = said.keys() - _FROM_THE_SECRET_KEY
-        if differing := [key for key, value in said.items() if key in compared and present.get(key) != value]:
+        # Keys that came with a later version are not in older entries; some are there only where they say something.
+        keys = [key for key in dict.fromkeys((*said, *contents.SAID_WHERE_SO)) if key not in _FROM_THE_SECRET_KEY]
+        if differing := [key for key in keys if present.get(key) != said.get(key)]:
             yield f"{_named(subject)} is not as the ledger says: {', '.join(differing)}"
         if pseudonym := said.get("pseudonym"):
             first = pseudonyms.setdefault((subject.rpartition(":")[0], pseudonym), subject)
@@ -147,10 +150,28 @@ def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
     decisions = Decision.objects.filter(community=community).prefetch_related("choices", "clarifications")
     for decision in decisions.iterator(_ROWS):
         yield contents.decision_subject(decision.pk), contents.decision_content(decision)
+    for published in PublishedResult.objects.filter(decision__community=community).iterator(_ROWS):
+        yield contents.publication_subject(published.decision_id), contents.publication_content(published)
+    for moderation in Moderation.objects.filter(community=community).iterator(_ROWS):
+        yield contents.moderation_subject(moderation.pk), contents.moderation_content(moderation)
     ballots = Ballot.objects.filter(decision__community=community).prefetch_related("votes")
     for ballot in ballots.iterator(_ROWS):
         subject = contents.ballot_subject(ballot.decision_id, ballot.membership_id)
         yield subject, contents.stored_ballot_content(ballot)
+
+
+def _moderation_faults(community: Community) -> Iterator[str]:
+    """Check that each moderation is about what the entry before its first one changed, which the ledger names only
+    where everybody may know it.
+    """
+    for row in Moderation.objects.filter(community=community).iterator(_ROWS):
+        entries = LedgerEntry.objects.filter(community=community)
+        first = entries.filter(subject=contents.moderation_subject(row.pk)).order_by("revision").first()
+        if first is None:
+            continue
+        hiding = entries.filter(revision=first.revision - 1, subject=row.subject)
+        if first.decision_id != row.decision_id or not hiding.exists():
+            yield f"moderation {row.pk} is about something else than the ledger says"
 
 
 def _named(subject: str) -> str:
@@ -161,6 +182,8 @@ def _named(subject: str) -> str:
             return "the community"
         case "following":
             return f"the following from membership {ids[0]} to {ids[1]}"
+        case "publication":
+            return f"the published result of decision {ids[0]}"
         case "ballot":
             return f"the ballot of membership {ids[1]} in decision {ids[0]}"
         case _:
@@ -176,12 +199,13 @@ class _Trace:
 
     published: bool = False
     closes_at: datetime | None = None
+    called_off: bool = False
     # The last entry that surely made it stale, and the last one before its closing.
     surely: int = 0
     at_most: int = 0
 
     def is_live(self, time: datetime) -> bool:
-        return self.published and self.closes_at is not None and self.closes_at > time
+        return self.published and not self.called_off and self.closes_at is not None and self.closes_at > time
 
 
 @dataclass
@@ -251,6 +275,7 @@ class _Walk:
         trace = self.traces[pk]
         trace.published = content["published"] is not None
         trace.closes_at = datetime.fromisoformat(content["closes_at"]) if content["closes_at"] else None
+        trace.called_off = "called_off" in content
         choices = tuple(choice["id"] for choice in content["choices"])
         lots = tuple(choice["lot"] or 0 for choice in content["choices"])
         known = self.inputs.decisions.get(pk)

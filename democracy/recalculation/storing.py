@@ -16,7 +16,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Case, Min, Value, When
 
-from democracy import ledger
+from democracy import access, ledger
 from democracy.database import bulk, clock
 from democracy.database.turns import turn
 from democracy.ledger import checkpoints, contents
@@ -24,6 +24,7 @@ from democracy.live import publishing
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.models.packed import TAGS_TEXT, pack, tag_set
 from democracy.models.results import DecisionResult
+from democracy.notices import inheritance
 from democracy.recalculation.claims import Claim
 from democracy.recalculation.staging import StagedDecision
 from graph import StagedColumns
@@ -49,7 +50,10 @@ def store(
     Returns None where a newer calculation, or the final one, is stored already. Raises ClaimLost.
     """
     shown = DecisionSnapshot.objects.filter(decision=decision).order_by("-revision").first()
-    rows = list(_changed_rows(decision, staged))
+    changed = list(_changed_rows(decision, staged))
+    rows = [(member, row) for member, row, _ in changed]
+    is_told = not final and not access.hides_ballots(decision)
+    moved = {member: old[1] for member, row, old in changed if is_told and _has_moved(old, row)}
     shows = final or is_due(decision, shown, staged.revision, result)
     with turn(), transaction.atomic():
         claim.hold()
@@ -57,6 +61,11 @@ def store(
         if not _advance(decision, staged.revision, now, final=final):
             return None
         _write(decision, rows, staged.revision)
+        if moved:
+            moves = {
+                one: inheritance.Move(old[1], row[1], old[2] | row[2], old[4] or row[4]) for one, row, old in changed
+            }
+            inheritance.tell(decision, moved, moves)
         if shows:
             snapshot = DecisionSnapshot.objects.create(
                 decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result.to_json()
@@ -70,7 +79,8 @@ def store(
 
 
 def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -> bool:
-    row = Decision.objects.filter(pk=decision.pk)
+    # One that was called off meanwhile has no result.
+    row = Decision.objects.standing().filter(pk=decision.pk)
     if final:
         # A decision prolonged meanwhile is not closed.
         row = row.filter(closes_at=decision.closes_at).exclude(snapshots__is_final=True)
@@ -136,14 +146,23 @@ def _rated(content: Mapping[str, Any] | None) -> object:
     return None if content is None or content["abstain"] else (content["stars"], content["tags"])
 
 
-def _changed_rows(decision: Decision, staged: StagedDecision) -> Iterator[tuple[int, Row]]:
-    """Yield every staged ballot that differs from the stored one; one that is gone becomes a row of kind NONE."""
+def _has_moved(before: Row, after: Row) -> bool:
+    """Whether a member still inherits, and another ballot than before: a star or more, or another leading choice."""
+    is_inherited = before[0] == after[0] == StagedBallot.Kind.INHERITED
+    return is_inherited and inheritance.has_moved(before[1], after[1])
+
+
+def _changed_rows(decision: Decision, staged: StagedDecision) -> Iterator[tuple[int, Row, Row]]:
+    """Yield every staged ballot that differs from the stored one, and that; one that is gone becomes a row of kind
+    NONE.
+    """
     rows = dict(_staged_rows(staged))
     stored = _stored_rows(decision, None if staged.columns is not None else rows.keys())
     for member in rows.keys() | stored.keys():
         row = rows.get(member) or NO_BALLOT
-        if row != stored.get(member, NO_BALLOT):
-            yield member, row
+        before = stored.get(member, NO_BALLOT)
+        if row != before:
+            yield member, row, before
 
 
 def _staged_rows(staged: StagedDecision) -> Iterator[tuple[int, Row | None]]:

@@ -6,8 +6,15 @@ from datetime import datetime
 
 import strawberry
 
-from democracy.schema.scalars import CommunityVisibility, ResultsVisibility, Role
+from democracy.schema.scalars import CommunityVisibility, Joining, ResultsVisibility, Role
 from democracy.schema.types.whatif import StarsInput
+
+USE_JOINING = "Use joining, which wins where both are given."
+_TOPICS = "Tags. A ballot whose caster says nothing of tags bears these. They are fixed once voting opens."
+_REMINDER = (
+    "Hours before closing at which people without a ballot of their own are reminded: 0 (never) to 720. In decisions "
+    "shorter than twice these hours, when half of the time is over."
+)
 
 
 @strawberry.input
@@ -15,7 +22,10 @@ class CreateCommunityInput:
     name: str
     description: str = ""
     visibility: CommunityVisibility = CommunityVisibility.MEMBERS
-    auto_approve: bool = strawberry.field(default=False, description="Approve applications at once.")
+    joining: Joining | None = strawberry.field(default=None, description="Left out: REQUEST.")
+    auto_approve: bool = strawberry.field(
+        default=False, description="Approve applications at once.", deprecation_reason=USE_JOINING
+    )
 
 
 @strawberry.input(description="Fields that are left out stay.")
@@ -24,7 +34,8 @@ class UpdateCommunityInput:
     name: str | None = None
     description: str | None = None
     visibility: CommunityVisibility | None = None
-    auto_approve: bool | None = None
+    joining: Joining | None = None
+    auto_approve: bool | None = strawberry.field(default=None, deprecation_reason=USE_JOINING)
 
 
 @strawberry.input
@@ -72,11 +83,13 @@ class CreateDecisionInput:
     opens_at: datetime | None = strawberry.field(default=None, description="Left out: when it is published.")
     closes_at: datetime | None = None
     results_visibility: ResultsVisibility = ResultsVisibility.LIVE
+    topics: list[str] = strawberry.field(default_factory=list, description=_TOPICS)
+    reminder_hours: int | None = strawberry.field(default=None, description=f"Left out: 24. {_REMINDER}")
 
 
 @strawberry.input(
     description="Fields that are left out stay; a draft's time that is null is taken away. Of a published decision, "
-    "only texts and, later, closesAt."
+    "only texts, reminderHours and, later, closesAt."
 )
 class UpdateDecisionInput:
     decision_id: strawberry.ID
@@ -86,6 +99,20 @@ class UpdateDecisionInput:
     opens_at: datetime | None = strawberry.UNSET
     closes_at: datetime | None = strawberry.UNSET
     results_visibility: ResultsVisibility | None = None
+    topics: list[str] | None = strawberry.field(default=None, description=_TOPICS)
+    reminder_hours: int | None = strawberry.field(default=None, description=_REMINDER)
+
+
+@strawberry.input
+class CallOffDecisionInput:
+    decision_id: strawberry.ID
+    reason: str = strawberry.field(description="Shown to everybody who sees the decision, and kept in the ledger.")
+
+
+@strawberry.input
+class PinDecisionInput:
+    decision_id: strawberry.ID
+    pinned: bool
 
 
 @strawberry.input
@@ -100,7 +127,9 @@ class CastVoteInput:
     stars: list[StarsInput] = strawberry.field(
         default_factory=list, description="Choices that are left out are unrated, which counts as 0 stars."
     )
-    tags: list[str] | None = strawberry.field(default=None, description="Left out: as they were.")
+    tags: list[str] | None = strawberry.field(
+        default=None, description="Left out: as they were; on a first ballot, the decision's topics."
+    )
     comment: str | None = strawberry.field(default=None, description="Left out: as it was.")
     abstain: bool = strawberry.field(
         default=False, description="Rate nothing, inherit nothing, hand nothing on to followers."

@@ -142,6 +142,13 @@ def _value(choice: Any) -> Any:
     return None if choice is None else choice.value
 
 
+def _joining(input: inputs.CreateCommunityInput | inputs.UpdateCommunityInput) -> Any:
+    """The way people join, from either field: `autoApprove` is answered and accepted until it goes."""
+    if input.joining is not None or input.auto_approve is None:
+        return _value(input.joining)
+    return models.Community.Joining.OPEN if input.auto_approve else models.Community.Joining.REQUEST
+
+
 def _time(moment: Any) -> Any:
     return KEPT if moment is strawberry.UNSET else moment
 
@@ -156,7 +163,7 @@ class Mutation:
             name=input.name,
             description=input.description,
             visibility=input.visibility.value,
-            auto_approve=input.auto_approve,
+            joining=_joining(input),
         )
         return CommunityPayload(community=Community(row=made))
 
@@ -169,7 +176,7 @@ class Mutation:
             name=input.name,
             description=input.description,
             visibility=_value(input.visibility),
-            auto_approve=input.auto_approve,
+            joining=_joining(input),
         )
         return CommunityPayload(community=Community(row=changed))
 
@@ -241,6 +248,8 @@ class Mutation:
             opens_at=input.opens_at,
             closes_at=input.closes_at,
             results_visibility=input.results_visibility.value,
+            topics=input.topics,
+            reminder_hours=input.reminder_hours,
         )
         return DecisionPayload(decision=Decision(row=made), warning=_warning(made))
 
@@ -256,6 +265,8 @@ class Mutation:
             opens_at=_time(input.opens_at),
             closes_at=_time(input.closes_at),
             results_visibility=_value(input.results_visibility),
+            topics=input.topics,
+            reminder_hours=input.reminder_hours,
         )
         return DecisionPayload(decision=Decision(row=changed), warning=_warning(changed))
 

@@ -13,13 +13,21 @@ from accounts.models import User
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.reading.followings import followings_shown
+from democracy.reading.webhooks import webhooks_by_key
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Page
 from democracy.schema.scalars import DecisionStatus, LedgerKind
 from democracy.schema.types.belonging import communities_by_id
 from democracy.schema.types.communities import COMMUNITIES, Application, Community, Me
-from democracy.schema.types.decisions import DECISIONS, Decision, decisions_by_id
+from democracy.schema.types.decisions import ALL_DECISIONS, DECISIONS, Decision, decisions_by_id
+from democracy.schema.types.invitations import (
+    Invitation,
+    InvitationLink,
+    invitation_links_by_id,
+    invitations_by_id,
+)
 from democracy.schema.types.ledger import Checkpoint, LedgerEntry, checkpoint_of, ledger_page
 from democracy.schema.types.people import Following, Member, members_by_id
+from democracy.schema.types.webhooks import Webhook
 from democracy.schema.types.whatif import ChangeInput, WhatIf, what_if
 
 
@@ -38,7 +46,10 @@ _NODES: dict[str, tuple[Callable[[Viewer, list[int]], Mapping[int, Any]], Callab
     "Application": (_applications_by_id, Application),
     "Community": (communities_by_id, Community),
     "Decision": (decisions_by_id, Decision),
+    "Invitation": (invitations_by_id, Invitation),
+    "InvitationLink": (invitation_links_by_id, InvitationLink),
     "Member": (members_by_id, Member),
+    "Webhook": (webhooks_by_key, Webhook),
 }
 
 
@@ -76,18 +87,25 @@ class Query:
         row = await info.context.load(decisions_by_id, pk_of("Decision", id))
         return Decision(row=row) if row is not None else None
 
-    @strawberry.field(description="The decisions of a community that you may see, those that close last first.")
+    @strawberry.field(
+        description="The decisions that you may see, of a community or of all, those that close last first; those that "
+        "have all words of `search` in the question, its description or the title of a choice, of which ten count."
+    )
     async def decisions(
         self,
         info: Info,
-        community_id: strawberry.ID,
+        community_id: strawberry.ID | None = None,
         status: DecisionStatus | None = None,
+        search: str = "",
         first: int = DEFAULT_PAGE,
         after: str | None = None,
     ) -> Connection[Decision]:
+        page = Page.of(first, after)
+        given = {"status": status.value if status else None, "search": search}
+        if community_id is None:
+            return await ALL_DECISIONS.page(info, page, Decision.of, parent=None, **given)
         parent = pk_of("Community", community_id, field="community_id")
-        given = {"status": status.value if status else None}
-        return await DECISIONS.page(info, Page.of(first, after), Decision.of, parent=parent, **given)
+        return await DECISIONS.page(info, page, Decision.of, parent=parent, **given)
 
     @strawberry.field(
         description="An open decision after changes that you might make, in their order. For members; not where "

@@ -54,6 +54,29 @@ class CommunityVisibility(Enum):
     MEMBERS = models.Community.Visibility.MEMBERS.value
 
 
+@strawberry.enum(
+    description="OPEN: whoever asks is in at once. REQUEST: a manager decides on each application. INVITED: by a "
+    "manager's invitation only."
+)
+class Joining(Enum):
+    OPEN = models.Community.Joining.OPEN.value
+    REQUEST = models.Community.Joining.REQUEST.value
+    INVITED = models.Community.Joining.INVITED.value
+
+
+@strawberry.enum(
+    description="LISTED: nobody asked for a mail. INVITED: the mail is on its way or has arrived. REFUSED: by the mail "
+    "server. EXPIRED: the link is older than 30 days."
+)
+class InvitationState(Enum):
+    LISTED = models.Invitation.State.LISTED.value
+    INVITED = models.Invitation.State.INVITED.value
+    REFUSED = models.Invitation.State.REFUSED.value
+    JOINED = models.Invitation.State.JOINED.value
+    EXPIRED = models.Invitation.State.EXPIRED.value
+    REVOKED = models.Invitation.State.REVOKED.value
+
+
 @strawberry.enum
 class ApplicationStatus(Enum):
     PENDING = models.Application.Status.PENDING.value
@@ -73,12 +96,16 @@ class ResultsVisibility(Enum):
     AFTER_CLOSE = models.Decision.Visibility.AFTER_CLOSE.value
 
 
-@strawberry.enum(description="SCHEDULED: published, voting has not opened yet.")
+@strawberry.enum(
+    description="SCHEDULED: published, voting has not opened yet. CALLED_OFF: before it closed; it has no result, and "
+    "its ballots are kept."
+)
 class DecisionStatus(Enum):
     DRAFT = models.Decision.Status.DRAFT.value
     SCHEDULED = models.Decision.Status.SCHEDULED.value
     OPEN = models.Decision.Status.OPEN.value
     CLOSED = models.Decision.Status.CLOSED.value
+    CALLED_OFF = models.Decision.Status.CALLED_OFF.value
 
 
 @strawberry.enum(
@@ -119,6 +146,31 @@ class NoWinnerReason(Enum):
     ONE_CHOICE = "one_choice"
 
 
+@strawberry.enum(description="What a notice tells of.")
+class NoticeKind(Enum):
+    OPENED = models.Notice.Kind.OPENED.value
+    CLOSES_SOON = models.Notice.Kind.CLOSES_SOON.value
+    RESULT = models.Notice.Kind.RESULT.value
+    CLARIFIED = models.Notice.Kind.CLARIFIED.value
+    CALLED_OFF = models.Notice.Kind.CALLED_OFF.value
+    INHERITED_MOVED = models.Notice.Kind.INHERITED_MOVED.value
+    FOLLOWEE_GONE = models.Notice.Kind.FOLLOWEE_GONE.value
+    FOLLOWED = models.Notice.Kind.FOLLOWED.value
+    NEW_FOLLOWER = models.Notice.Kind.NEW_FOLLOWER.value
+    APPLICATION_DECIDED = models.Notice.Kind.APPLICATION_DECIDED.value
+    APPLICATION_WAITING = models.Notice.Kind.APPLICATION_WAITING.value
+    CALCULATION_FAILED = models.Notice.Kind.CALCULATION_FAILED.value
+    HIDDEN = models.Notice.Kind.HIDDEN.value
+    INVITED = models.Notice.Kind.INVITED.value
+
+
+@strawberry.enum(description="How you are told: by mail at once, by mail once a day, or on the site only.")
+class NoticeWay(Enum):
+    AT_ONCE = models.NoticePreference.Way.AT_ONCE.value
+    DAILY = models.NoticePreference.Way.DAILY.value
+    SITE = models.NoticePreference.Way.SITE.value
+
+
 @strawberry.enum
 class LedgerKind(Enum):
     COMMUNITY = models.LedgerEntry.Kind.COMMUNITY.value
@@ -128,3 +180,23 @@ class LedgerKind(Enum):
     DECISION = models.LedgerEntry.Kind.DECISION.value
     BALLOT = models.LedgerEntry.Kind.BALLOT.value
     RECALCULATION = models.LedgerEntry.Kind.RECALCULATION.value
+    PUBLICATION = models.LedgerEntry.Kind.PUBLICATION.value
+    MODERATION = models.LedgerEntry.Kind.MODERATION.value
+
+
+@strawberry.enum(description="What a webhook is told of. WEBHOOK_TEST: of nothing; a manager asked for it.")
+class WebhookEvent(Enum):
+    DECISION_OPENED = models.WebhookDelivery.Event.OPENED.value
+    DECISION_CLOSED = models.WebhookDelivery.Event.CLOSED.value
+    DECISION_RESULT = models.WebhookDelivery.Event.RESULT.value
+    WEBHOOK_TEST = models.WebhookDelivery.Event.TEST.value
+
+
+@strawberry.enum(
+    description="WAITING: it is sent soon, or again. ARRIVED: the receiver took it. GIVEN_UP: it failed for a day, or "
+    "the receiver wants no more; a test is tried once."
+)
+class WebhookDeliveryState(Enum):
+    WAITING = models.WebhookDelivery.State.WAITING.value
+    ARRIVED = models.WebhookDelivery.State.ARRIVED.value
+    GIVEN_UP = models.WebhookDelivery.State.GIVEN_UP.value

@@ -61,7 +61,7 @@ async def _watch(
         yield last
         recheck_at = time.monotonic() + RECHECK
         while True:
-            news = await _next(inbox.next, recheck_at)
+            news = await next_news(inbox.next, recheck_at)
             if news.keys() - {topic} or time.monotonic() >= recheck_at:
                 viewer = await context.identify()
                 if viewer.pk != who:
@@ -73,7 +73,7 @@ async def _watch(
                 yield last
 
 
-async def _next(wait: Callable[[], Any], until: float) -> dict[str, Any]:
+async def next_news(wait: Callable[[], Any], until: float) -> dict[str, Any]:
     """Wait for the next news; empty where none come until then."""
     try:
         news: dict[str, Any] = await asyncio.wait_for(wait(), max(0.0, until - time.monotonic()))

@@ -12,7 +12,16 @@ from django.db import transaction
 from democracy import access, eventlog, ledger
 from democracy.access import Viewer
 from democracy.database import bulk
-from democracy.errors import DecisionClosed, DecisionNotOpen, EmptyBallot, InvalidStars, NoBallot, PermissionDenied
+from democracy.errors import (
+    CommunityHidden,
+    DecisionCalledOff,
+    DecisionClosed,
+    DecisionNotOpen,
+    EmptyBallot,
+    InvalidStars,
+    NoBallot,
+    PermissionDenied,
+)
 from democracy.ledger import contents
 from democracy.models import MAX_STARS, Ballot, Decision, LedgerEntry, Membership, Vote
 from democracy.reading.own_ballots import anonymously_cast
@@ -52,7 +61,8 @@ def cast_ballot(
     """Cast or change one's ballot. An abstention stops inheritance, hands nothing on, and rates nothing.
 
     `stars`: 0 to 5 by choice id; a choice that isn't named is unrated. `tags`, `comment`: None keeps those of the
-    ballot that is there. Returns the ballot with its entry, the one before where nothing changed.
+    ballot that is there; without one, the tags are the decision's topics. Returns the ballot with its entry, the one
+    before where nothing changed.
     Raises PermissionDenied, DecisionNotOpen, DecisionClosed, InvalidStars, EmptyBallot, InvalidTag, InvalidInput.
     """
     decision, member = _voter(viewer, decision_id)
@@ -63,10 +73,15 @@ def cast_ballot(
         if ballot is None:
             is_anonymous = anonymously_cast([(decision, member)])[decision.pk]
             ballot = Ballot(decision=decision, membership=member, is_anonymous=is_anonymous, cast_at=recording.time)
+            ballot.tags = decision.topics
         if tags is not None:
             ballot.tags = normalise_tags(tags)
         if comment is not None:
-            ballot.comment = validation.text(comment, field="comment")
+            words = validation.text(comment, field="comment")
+            if words != ballot.comment:
+                subject = contents.ballot_subject(decision.pk, member.pk)
+                validation.check_not_hidden(words, decision.community_id, subject, "comment")
+            ballot.comment = words
         ballot.abstain = abstain
         validation.check(ballot)
         ballot.save()
@@ -147,12 +162,16 @@ def _voter(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
 def _require_open(decision: Decision, member: Membership, recording: ledger.Recording) -> None:
     """Read decision and member again under the lock, and judge by the ledger's clock whether a ballot counts.
 
-    Raises PermissionDenied, DecisionClosed, DecisionNotOpen.
+    Raises PermissionDenied, CommunityHidden, DecisionCalledOff, DecisionClosed, DecisionNotOpen.
     """
-    decision.refresh_from_db(fields=["opens_at", "closes_at"])
+    if recording.community.is_hidden:
+        raise CommunityHidden
+    decision.refresh_from_db(fields=["opens_at", "closes_at", "called_off_at", "topics"])
     member.refresh_from_db(fields=["left_at", "is_anonymous"])
     if not member.is_current:
         raise PermissionDenied
+    if decision.called_off_at is not None:
+        raise DecisionCalledOff
     assert decision.opens_at is not None
     assert decision.closes_at is not None
     if recording.time >= decision.closes_at:

@@ -17,6 +17,7 @@ from democracy.errors import (
     AlreadyMember,
     AnonymityNeedsConfirmation,
     InvalidInput,
+    InvitationNeeded,
     LastManager,
     NameTaken,
     PermissionDenied,
@@ -26,6 +27,7 @@ from democracy.ledger import contents
 from democracy.models import Application, Community, Following, Greeting, LedgerEntry, Membership
 from democracy.reading.communities import other_managers
 from democracy.services import validation
+from democracy.services.admission import approve_application
 from democracy.services.commands import command
 
 _A_DAY = timedelta(days=1)
@@ -38,11 +40,10 @@ def create_community(
     name: str,
     description: str = "",
     visibility: str = Community.Visibility.MEMBERS,
-    auto_approve: bool = False,
+    joining: str = Community.Joining.REQUEST,
 ) -> Community:
     """Found a community, with the viewer as voter and manager.
 
-    `auto_approve`: applications are approved at once.
     Raises PermissionDenied, InvalidInput, NameTaken, TooManyCommunities.
     """
     user = access.require_user(viewer)
@@ -50,7 +51,7 @@ def create_community(
         name=validation.line(name, field="name"),
         description=validation.text(description, field="description"),
         visibility=visibility,
-        auto_approve=auto_approve,
+        joining=joining,
     )
     validation.check(community)
     with transaction.atomic():
@@ -73,7 +74,7 @@ def update_community(
     name: str | None = None,
     description: str | None = None,
     visibility: str | None = None,
-    auto_approve: bool | None = None,
+    joining: str | None = None,
 ) -> Community:
     """Change the given settings of a community. Managers only. Raises PermissionDenied, InvalidInput, NameTaken."""
     manager = access.require_manager(viewer, community_id)
@@ -87,11 +88,16 @@ def update_community(
             community.description = validation.text(description, field="description")
         if visibility is not None:
             community.visibility = visibility
-        if auto_approve is not None:
-            community.auto_approve = auto_approve
+        if joining is not None:
+            community.joining = joining
         validation.check(community)
         _require_free_name(community)
-        community.save(update_fields=["name", "description", "visibility", "auto_approve"])
+        for place in {"name", "description"}.intersection(
+            contents.differences(before, contents.community_content(community))
+        ):
+            words = getattr(community, place)
+            validation.check_not_hidden(words, community_id, contents.COMMUNITY_SUBJECT, place)
+        community.save(update_fields=["name", "description", "visibility", "joining"])
         actor, what = access.display_name(manager), contents.differences(before, change.content())
         if what:
             transaction.on_commit(lambda: eventlog.community_changed(actor, community.name, what), robust=True)
@@ -117,25 +123,27 @@ def _require_free_name(community: Community) -> None:
 
 @command
 def apply_to_community(viewer: Viewer, community_id: int, *, message: str = "") -> Application:
-    """Ask to join; where the community approves automatically, join at once.
+    """Ask to join; where the community lets everybody in, join at once.
 
     Somebody whom a manager removed waits for a manager. A second application replaces the message of a pending one.
-    Raises PermissionDenied, AlreadyMember, InvalidInput.
+    Raises PermissionDenied, AlreadyMember, InvitationNeeded, InvalidInput.
     """
     user = access.require_user(viewer)
-    if not Community.objects.filter(pk=community_id).exists():
+    if not access.communities_known_to(user).filter(pk=community_id).exists():
         raise PermissionDenied
     with ledger.recording(community_id, actor=user) as recording:
         former = Membership.objects.filter(community=community_id, user=user).first()
         if former is not None and former.is_current:
             raise AlreadyMember("You are a member already.")
+        if recording.community.joining == Community.Joining.INVITED:
+            raise InvitationNeeded("People join this community by invitation only. Ask a manager to invite you.")
         pending = Application.objects.of(user).pending().filter(community=community_id).first()
         application = pending or Application(community_id=community_id, user=user, created_at=recording.time)
         application.message = validation.text(message, field="message")
         validation.check(application)
         application.save()
-        if recording.community.auto_approve and not (former and former.was_removed):
-            _approve(application, recording, decided_by=None)
+        if recording.community.joining == Community.Joining.OPEN and not (former and former.was_removed):
+            approve_application(application, recording, decided_by=None)
     return application
 
 
@@ -166,7 +174,7 @@ def decide_application(viewer: Viewer, application_id: int, *, approve: bool) ->
         application.refresh_from_db()
         _require_pending(application)
         if approve:
-            _approve(application, recording, decided_by=manager.user)
+            approve_application(application, recording, decided_by=manager.user)
         else:
             application.status = Application.Status.REJECTED
             application.decided_at, application.decided_by = recording.time, manager.user
@@ -177,24 +185,6 @@ def decide_application(viewer: Viewer, application_id: int, *, approve: bool) ->
 def _require_pending(application: Application) -> None:
     if application.status != Application.Status.PENDING:
         raise AlreadyDecided(f"This application has been {application.get_status_display().lower()} already.")
-
-
-def _approve(application: Application, recording: ledger.Recording, *, decided_by: User | None) -> None:
-    application.status = Application.Status.APPROVED
-    application.decided_at, application.decided_by = recording.time, decided_by
-    application.save(update_fields=["status", "decided_at", "decided_by"])
-    membership = Membership.objects.filter(community=recording.community, user=application.user).first()
-    if membership is None:
-        membership = Membership(community=recording.community, user=application.user)
-    # Somebody who comes back starts as a plain voter, anonymous if they were. Their followings and ballots count again.
-    membership.left_at, membership.was_removed = None, False
-    membership.role, membership.is_manager = Membership.Role.VOTER, False
-    membership.joined_at = recording.time
-    membership.save()
-    if decided_by is not None:
-        Greeting.objects.get_or_create(membership=membership)
-    name, community = access.display_name(membership), recording.community.name
-    transaction.on_commit(lambda: eventlog.joined(name, community, "Voter"), robust=True)
 
 
 @command
@@ -213,7 +203,7 @@ def leave_community(viewer: Viewer, community_id: int) -> Membership:
 
     Raises PermissionDenied, LastManager.
     """
-    member = access.require_member(viewer, community_id)
+    member = access.require_own_membership(viewer, community_id)
     with ledger.recording(community_id, actor=member.user) as recording:
         _end(member, recording, removed=False)
     return member

@@ -1,4 +1,4 @@
-"""Commands on decisions: drafted, published, clarified, prolonged, recalculated."""
+"""Commands on decisions: drafted, published, clarified, prolonged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
 from typing import Final
 
@@ -14,19 +14,20 @@ from django.db import transaction
 from django.db.models import CharField, Value
 from django.db.models.functions import Cast, Concat
 
-from accounts.models import User
 from democracy import access, eventlog, ledger
 from democracy.access import Viewer
 from democracy.database import bulk
 from democracy.errors import (
     ChoicesFrozen,
     ClosingMovesLaterOnly,
+    DecisionCalledOff,
     DecisionClosed,
     InvalidInput,
+    InvalidTag,
     PermissionDenied,
     TextsFrozen,
 )
-from democracy.ledger import Change, contents
+from democracy.ledger import contents
 from democracy.models import (
     MAX_CHOICES,
     MAX_CLARIFICATIONS,
@@ -34,12 +35,12 @@ from democracy.models import (
     Choice,
     Clarification,
     Decision,
-    LedgerEntry,
     Membership,
 )
 from democracy.moments import checked_moment
 from democracy.services import validation
 from democracy.services.commands import command
+from democracy.tags import normalise_tags
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,6 @@ class Kept(Enum):
 
 KEPT: Final = Kept.KEPT
 
-# So long before the end the closing is fixed where ballots are hidden. A change that began before the closing and was
-# committed after it would open a decision again whose ballots readers had seen in between.
-LAST_MOMENT = timedelta(minutes=1)
-
 
 @command
 def create_decision(
@@ -75,14 +72,26 @@ def create_decision(
     opens_at: datetime | None = None,
     closes_at: datetime | None = None,
     results_visibility: str = Decision.Visibility.LIVE,
+    topics: Iterable[str] = (),
+    reminder_hours: int | None = None,
 ) -> Decision:
-    """Draft a decision; choices and times may come later. Managers only. Raises PermissionDenied, InvalidInput."""
+    """Draft a decision; choices and times may come later. `topics`: tags for ballots whose casters say nothing of tags.
+
+    `reminder_hours`: the hours before closing at which people without a ballot are reminded; 0 for never.
+    Managers only. Raises PermissionDenied, InvalidInput, InvalidTag.
+    """
     manager = access.require_manager(viewer, community_id)
     with ledger.recording(community_id, actor=manager.user) as recording:
         decision = Decision(community=recording.community, title=validation.line(title, field="title"))
-        _change(decision, description=description, results_visibility=results_visibility)
+        _change(
+            decision,
+            description=description,
+            results_visibility=results_visibility,
+            reminder_hours=reminder_hours,
+        )
         decision.opens_at = _time(opens_at, field="opens_at")
         decision.closes_at = _time(closes_at, field="closes_at")
+        decision.topics = _topics(topics)
         _check(decision)
         decision.save()
         _set_choices(recording, decision, choices)
@@ -102,43 +111,62 @@ def update_decision(
     opens_at: datetime | Kept | None = KEPT,
     closes_at: datetime | Kept | None = KEPT,
     results_visibility: str | None = None,
+    topics: Iterable[str] | None = None,
+    reminder_hours: int | None = None,
 ) -> Decision:
     """Change the given parts of a decision; None takes a time away, KEPT leaves it. Managers only.
 
     In a published decision choices, opening and visibility of results are fixed, because people rely on them, and
-    closing may only move later, where ballots are hidden not in the last minute. In an open one title and description
-    are fixed, too; a clarification can add to them.
-    Raises PermissionDenied, InvalidInput, ChoicesFrozen, TextsFrozen, ClosingMovesLaterOnly, DecisionClosed.
+    closing may only move later, where ballots are hidden not in the last minute. In an open one title, description and
+    topics are fixed, too; a clarification can add to the words. Raises PermissionDenied, InvalidInput, InvalidTag,
+    ChoicesFrozen, TextsFrozen, ClosingMovesLaterOnly, DecisionCalledOff, DecisionClosed.
     """
-    decision, manager = _managed(viewer, decision_id)
+    decision, manager = managed_decision(viewer, decision_id)
     opens_at = opens_at if isinstance(opens_at, Kept) else _time(opens_at, field="opens_at")
     closes_at = closes_at if isinstance(closes_at, Kept) else _time(closes_at, field="closes_at")
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
         decision.refresh_from_db()
+        _require_not_called_off(decision)
         if decision.published_at is not None:
             _require_fixed_parts(decision, choices=choices, opens_at=opens_at, results_visibility=results_visibility)
             if not isinstance(closes_at, Kept):
                 _require_later_closing(decision, closes_at, recording.time)
         change = contents.decision_change(decision)
         before = change.content()
-        words = decision.title, decision.description
+        words = decision.title, decision.description, decision.topics
         if title is not None:
             decision.title = validation.line(title, field="title")
-        _change(decision, description=description, results_visibility=results_visibility)
-        if words != (decision.title, decision.description):
-            _require_not_opened(
-                decision, recording.time, field="title" if words[0] != decision.title else "description"
-            )
+        if reminder_hours not in (None, decision.reminder_hours):
+            _require_not_closed(decision, recording.time, field="reminder_hours")
+        _change(
+            decision,
+            description=description,
+            results_visibility=results_visibility,
+            reminder_hours=reminder_hours,
+        )
+        if topics is not None:
+            decision.topics = _topics(topics)
+        now = decision.title, decision.description, decision.topics
+        for field, was, is_now in zip(("title", "description", "topics"), words, now, strict=True):
+            if was != is_now:
+                _require_not_opened(decision, recording.time, field=field)
+        for field, was, is_now in zip(("title", "description"), words, now, strict=False):
+            if was != is_now:
+                subject = contents.decision_subject(decision.pk)
+                validation.check_not_hidden(str(is_now), decision.community_id, subject, field)
         decision.opens_at = decision.opens_at if isinstance(opens_at, Kept) else opens_at
         decision.closes_at = decision.closes_at if isinstance(closes_at, Kept) else closes_at
         _check(decision)
-        decision.save(update_fields=["title", "description", "opens_at", "closes_at", "results_visibility"])
+        decision.save(update_fields=_CHANGED)
         if choices is not None:
             _set_choices(recording, decision, choices)
         actor, what = access.display_name(manager), contents.differences(before, change.content())
         if what:
             transaction.on_commit(lambda: eventlog.decision_changed(actor, decision.title, what), robust=True)
     return decision
+
+
+_CHANGED = ("title", "description", "opens_at", "closes_at", "results_visibility", "topics", "reminder_hours")
 
 
 def _require_fixed_parts(
@@ -166,24 +194,44 @@ def _require_not_opened(decision: Decision, now: datetime, *, field: str) -> Non
         )
 
 
+def _require_not_called_off(decision: Decision) -> None:
+    if decision.called_off_at is not None:
+        raise DecisionCalledOff
+
+
+def _topics(topics: Iterable[str]) -> list[str]:
+    """Raises InvalidTag."""
+    try:
+        return normalise_tags(topics)
+    except InvalidTag as error:
+        raise InvalidTag(error.message, field="topics") from None
+
+
+def _require_not_closed(decision: Decision, now: datetime, *, field: str) -> None:
+    if decision.published_at is not None and decision.closes_at is not None and now >= decision.closes_at:
+        raise DecisionClosed("This decision is closed; its result is final.", field=field)
+
+
 def _require_later_closing(decision: Decision, closes_at: datetime | None, now: datetime) -> None:
     assert decision.closes_at is not None
-    if now >= decision.closes_at:
-        raise DecisionClosed("This decision is closed; its result is final.", field="closes_at")
+    _require_not_closed(decision, now, field="closes_at")
     if closes_at is None:
         raise InvalidInput("Say when voting closes.", field="closes_at")
-    is_hidden = decision.results_visibility != Decision.Visibility.LIVE
-    if is_hidden and closes_at != decision.closes_at and now >= decision.closes_at - LAST_MOMENT:
+    if closes_at != decision.closes_at and decision.is_about_to_end(now):
         raise DecisionClosed("Voting is about to end: the closing can't be moved any more.", field="closes_at")
     if closes_at < decision.closes_at:
         raise ClosingMovesLaterOnly("The closing of a published decision may only move later.")
 
 
-def _change(decision: Decision, *, description: str | None, results_visibility: str | None) -> None:
+def _change(
+    decision: Decision, *, description: str | None, results_visibility: str | None, reminder_hours: int | None
+) -> None:
     if description is not None:
         decision.description = validation.text(description, field="description")
     if results_visibility is not None:
         decision.results_visibility = results_visibility
+    if reminder_hours is not None:
+        decision.reminder_hours = reminder_hours
 
 
 def _time(moment: datetime | None, *, field: str) -> datetime | None:
@@ -235,7 +283,7 @@ def publish_decision(viewer: Viewer, decision_id: int) -> Decision:
 
     Voting opens at `opens_at`, or now if that has passed. Managers only. Raises PermissionDenied, InvalidInput.
     """
-    decision, manager = _managed(viewer, decision_id)
+    decision, manager = managed_decision(viewer, decision_id)
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
         decision.refresh_from_db()
         if decision.published_at is not None:
@@ -277,13 +325,15 @@ def lots_drawn(seed: str, choice_ids: Iterable[int]) -> dict[int, int]:
 def add_clarification(viewer: Viewer, decision_id: int, *, text: str) -> Decision:
     """Add a dated clarification to a published decision's question, until voting closes. Managers only.
 
-    Words that were added before change nothing. Raises PermissionDenied, InvalidInput, DecisionClosed.
+    Words that were added before change nothing. Raises PermissionDenied, InvalidInput, DecisionCalledOff,
+    DecisionClosed.
     """
-    decision, manager = _managed(viewer, decision_id)
+    decision, manager = managed_decision(viewer, decision_id)
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
         decision.refresh_from_db()
         if decision.published_at is None:
             raise InvalidInput("This is a draft: change its words themselves.", field="text")
+        _require_not_called_off(decision)
         if decision.closes_at is not None and recording.time >= decision.closes_at:
             raise DecisionClosed("Voting has closed; nothing can be added to the question any more.", field="text")
         said = list(decision.clarifications.values_list("text", flat=True))
@@ -301,54 +351,7 @@ def add_clarification(viewer: Viewer, decision_id: int, *, text: str) -> Decisio
     return decision
 
 
-@command
-def request_recalculation(viewer: Viewer, decision_id: int) -> Decision:
-    """Have a decision calculated from scratch in the background. Managers only. A final result never changes.
-
-    Raises PermissionDenied, DecisionClosed; InvalidInput for a draft.
-    """
-    decision, manager = _managed(viewer, decision_id)
-    return _recalculate(decision, manager.user, access.display_name(manager))
-
-
-@command
-def request_recalculation_as_operator(viewer: Viewer, decision_id: int) -> Decision:
-    """Have a decision calculated from scratch for a superuser, who needs to manage nothing: no input changes.
-
-    Raises PermissionDenied, DecisionClosed; InvalidInput for a draft.
-    """
-    user = access.require_user(viewer)
-    decision = Decision.objects.filter(pk=decision_id).first()
-    if decision is None or not user.is_superuser:
-        raise PermissionDenied
-    own = access.membership_of(user, decision.community_id)
-    return _recalculate(decision, user, user.handle if own is None else access.display_name(own))
-
-
-def _recalculate(decision: Decision, user: User, name: str) -> Decision:
-    with ledger.recording(decision.community_id, actor=user) as recording:
-        decision.refresh_from_db()
-        if decision.published_at is None:
-            raise InvalidInput("A draft has no result to calculate.")
-        if decision.closes_at is not None and recording.time >= decision.closes_at:
-            raise DecisionClosed("This decision is closed; its result is final.")
-        recording.add(recalculation_change(decision.pk))
-        transaction.on_commit(lambda: eventlog.manual_recalculation(name, decision.title), robust=True)
-    return decision
-
-
-def recalculation_change(decision_id: int | None) -> Change:
-    """The change that asks for a calculation from scratch; `decision_id`: None for all of the community's."""
-    return Change(
-        LedgerEntry.Kind.RECALCULATION,
-        f"recalculation:{secrets.token_hex(8)}",
-        lambda: {"requested": True},
-        decision_id=decision_id,
-        is_new=True,
-    )
-
-
-def _managed(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
+def managed_decision(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
     """Find a decision, and the viewer as a manager of its community. Raises PermissionDenied."""
     decision = Decision.objects.filter(pk=decision_id).first()
     if decision is None:

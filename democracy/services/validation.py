@@ -8,7 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from accounts.text import clean_name
-from democracy.errors import InvalidInput
+from democracy.errors import InvalidInput, TextHidden
+from democracy.reading.moderation import is_hidden
 
 
 def line(value: str, *, field: str) -> str:
@@ -33,6 +34,12 @@ def text(value: str, *, field: str) -> str:
     if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t" for character in cleaned):
         raise InvalidInput("This must not have control characters.", field=field)
     return cleaned
+
+
+def check_not_hidden(words: str, community_id: int, subject: str, place: str) -> None:
+    """Refuse the words that an operator has hidden at this place. Raises TextHidden."""
+    if words and is_hidden(community_id, subject, place, words):
+        raise TextHidden("The site's operator has hidden these words. Write others.", field=place)
 
 
 def check(row: models.Model) -> None:

@@ -12,6 +12,8 @@ from democracy.models import Choice
 from democracy.presenting.counting import Distribution
 from democracy.presenting.numbers import stars_text
 from democracy.presenting.results import Outcome
+from democracy.presenting.wording import turnout_in_short
+from democracy.reading.decisions import DecisionRow
 from graph import Participation
 
 register = template.Library()
@@ -30,6 +32,14 @@ def total_stars(microstars: int) -> str:
 def with_choices(microstars: Sequence[int], choices: Sequence[Choice]) -> Iterable[tuple[Choice, int]]:
     """Pair a ballot's stars with the choices."""
     return zip(choices, microstars, strict=True)
+
+
+@register.simple_tag
+def turnout_of(row: DecisionRow) -> str:
+    """ "12 voted"; "" before voting opens."""
+    if row.ballots is None:
+        return ""
+    return turnout_in_short(row.ballots, is_exact=row.shows_exact_turnout)
 
 
 @register.simple_tag

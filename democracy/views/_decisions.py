@@ -52,9 +52,16 @@ def result_panel(context: dict[str, Any]) -> dict[str, Any]:
         "has_failed": state.status == Status.FAILED,
         "snapshot": snapshot,
         "outcome": outcome_of(snapshot, context["choices"]) if snapshot is not None else None,
-        "turnout": turnout_sentence(turnouts([decision])[decision.pk]) if access.hides_ballots(decision) else "",
+        "turnout": _turnout(decision) if snapshot is None or access.hides_ballots(decision) else "",
         "seen": _seen(decision, state, snapshot),
     }
+
+
+def _turnout(decision: Decision) -> str:
+    """Say how many have voted; "" before they can."""
+    if decision.status in {Decision.Status.DRAFT, Decision.Status.SCHEDULED}:
+        return ""
+    return turnout_sentence(turnouts([decision])[decision.pk], is_exact=not access.hides_ballots(decision))
 
 
 def checkpoint_of(snapshot: DecisionSnapshot | None) -> dict[str, Any]:

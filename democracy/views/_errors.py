@@ -3,7 +3,9 @@
 A view decorated with `answered` may let any `DomainError` pass. `submitted` catches the errors that a form can mend and
 puts them beside their fields.
 
-- PermissionDenied becomes 404, whether something is forbidden or does not exist. A guest is asked to sign in.
+- PermissionDenied becomes 404, whether something is forbidden or does not exist. A guest is asked to sign in. Below a
+  community that the viewer may not read, it leads to the page on which they can join, and from there back.
+- What is in a community that an operator has hidden leads its members to its page, which says why.
 - On managers' pages (`managers_only`) it becomes 403: everybody sees the list of communities, so nothing is to hide.
 - Any other refusal becomes a message on the page with the form; where htmx asked, 409 with just that message.
 """
@@ -18,15 +20,15 @@ from django.contrib import messages
 from django.forms import Form
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.urls import resolve, reverse
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django_htmx.http import reswap, retarget
 
 from accounts.errors import DomainError
 from accounts.requests import HtmxRequest
 from accounts.returning import page_before, sign_in_first
 from democracy import access
-from democracy.errors import PermissionDenied
-from democracy.models import Community
+from democracy.errors import CommunityHidden, PermissionDenied
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,12 +45,38 @@ def answered(view: View[P]) -> View[P]:
         except PermissionDenied as error:
             if not request.user.is_authenticated:
                 return sign_in_first(request)
+            if _is_behind_a_closed_door(request, kwargs.get("community_id")):
+                return _to_the_door(request, kwargs["community_id"])
             raise Http404 from error
         except DomainError as error:
             messages.error(request, error.message)
             return _refused(request)
 
     return wrapper
+
+
+def _is_behind_a_closed_door(request: HtmxRequest, community_id: Any) -> bool:
+    """Whether a page was asked for in a community that exists, as everybody may know, and that the viewer can't read.
+
+    What lies behind is not looked at, so the answer is the same whether it is there or not.
+    """
+    is_page = request.method in {"GET", "HEAD"} and not request.htmx and request.accepts("text/html")
+    if community_id is None or not is_page or not getattr(resolve(request.path).func, "is_page", True):
+        return False
+    is_there = access.communities_known_to(request.user).filter(pk=community_id).exists()
+    return is_there and not access.communities_readable_by(request.user).filter(pk=community_id).exists()
+
+
+def _to_the_door(request: HtmxRequest, community_id: Any) -> HttpResponse:
+    """Lead to the community's page, which shows how to join, and leads back to this address whoever is in."""
+    query = urlencode({"next": request.get_full_path()})
+    return redirect(f"{reverse('community', args=[community_id])}?{query}")
+
+
+def wanted(request: HtmxRequest) -> str:
+    """The page of this site, named by `next`, that somebody was on the way to; "" where there is none."""
+    address = request.POST.get("next") or request.GET.get("next") or ""
+    return address if address.startswith("/") and url_has_allowed_host_and_scheme(address, allowed_hosts=None) else ""
 
 
 def managers_only(view: View[P]) -> View[P]:
@@ -59,12 +87,14 @@ def managers_only(view: View[P]) -> View[P]:
     @functools.wraps(view)
     def wrapper(request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         community_id: Any = kwargs["community_id"]
-        if not Community.objects.filter(pk=community_id).exists():
+        if not access.communities_known_to(request.user).filter(pk=community_id).exists():
             raise Http404
         if not request.user.is_authenticated:
             return sign_in_first(request)
         try:
             access.require_manager(request.user, community_id)
+        except CommunityHidden:
+            return _to_the_door(request, community_id)
         except PermissionDenied:
             return render(request, "403.html", status=403)
         return answered(view)(request, *args, **kwargs)
@@ -83,7 +113,8 @@ def submitted(form: Form, command: Callable[[Mapping[str, Any]], T]) -> T | None
     except PermissionDenied:
         raise
     except DomainError as error:
-        form.add_error(error.field if error.field in form.fields else None, error.message)
+        for one in error.parts:
+            form.add_error(one.field if one.field in form.fields else None, one.message)
         return None
 
 

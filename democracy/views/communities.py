@@ -5,18 +5,21 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.requests import HtmxRequest
-from accounts.returning import no_page, signed_in
+from accounts.returning import meant_for, no_page, signed_in
+from accounts.text import ended
 from democracy import access, services
 from democracy.forms.communities import ApplicationForm, CommunityForm, SearchForm
 from democracy.models import Application, Community, Decision
 from democracy.presenting.wording import welcome_sentence
 from democracy.reading import communities as reading_communities
 from democracy.reading import decisions as reading_decisions
-from democracy.views._errors import answered, submitted
+from democracy.views._errors import answered, submitted, wanted
 from democracy.views._frames import open_frame, overview_seen
 from democracy.views._pages import page_of, render_page
 
@@ -41,32 +44,43 @@ def communities(request: HtmxRequest) -> HttpResponse:
     return render_page(request, "democracy/communities.html", context, fragments=fragments)
 
 
+@meant_for("to look at a community")
 @require_safe
 @answered
 def community(request: HtmxRequest, community_id: int) -> HttpResponse:
     """One community: its decisions and, in short, its members. A viewer who may not read these sees how to join. Raises
     Http404 where there is none.
     """
-    context = open_frame(request.user, community_id, tab="overview") | {"form": ApplicationForm()}
+    context = open_frame(request.user, community_id, tab="overview")
+    context |= {"form": ApplicationForm(), "next": wanted(request)}
     may_read = context["standing"].may_read
     if request.htmx.target == ("community-closed" if may_read else "community-now"):
         # The open page is no longer the right one: the viewer was let in, or removed.
         return HttpResponseClientRefresh()
+    if context["standing"].reason_hidden:
+        return render_page(request, "democracy/community_hidden.html", context)
     if not may_read:
         fragments = {"community-closed": "democracy/_community_closed.html"}
         return render_page(request, "democracy/community_closed.html", context, fragments=fragments)
     welcome_new_member(request, context["community"])
+    if address := wanted(request):
+        # Whoever was let in goes on to where they were going.
+        return redirect(address)
     context["seen"] = overview_seen(context["community"])
     decisions = reading_decisions.living_decisions(request.user, context["community"])
     closed = page_of(
-        request, reading_decisions.closed_decisions(request.user, context["community"]), per_page=_CLOSED_SHOWN
+        request, reading_decisions.decisions_over(request.user, context["community"]), per_page=_CLOSED_SHOWN
     )
     context |= {
         "open": decisions[Decision.Status.OPEN],
         "scheduled": decisions[Decision.Status.SCHEDULED],
         "drafts": decisions[Decision.Status.DRAFT],
         "page": closed,
-        "closed": reading_decisions.with_winners(closed),
+        "closed": reading_decisions.decision_rows(closed),
+        "pinned": (pinned := reading_decisions.pinned_decisions(request.user, context["community"])),
+        "nothing_open": "No other decision is open at the moment." if pinned else "No decision is open at the moment.",
+        "is_new": not (pinned or closed.paginator.count or decisions[Decision.Status.OPEN])
+        and not decisions[Decision.Status.SCHEDULED],
         "managers": reading_communities.members_of(request.user, context["community"], role="manager"),
         "waiting": reading_communities.pending_applications(request.user, context["community"]).count(),
     }
@@ -77,13 +91,14 @@ def welcome_new_member(request: HtmxRequest, community: Community) -> None:
     """Welcome somebody whom a manager has let in, on the first page of the community that they open."""
     is_opened = request.method == "GET" and not request.htmx
     if is_opened and request.user.is_authenticated and services.take_greeting(request.user, community.pk):
-        _say_welcome(request, community.name)
+        say_welcome(request, community.name)
 
 
-def _say_welcome(request: HtmxRequest, name: str) -> None:
+def say_welcome(request: HtmxRequest, name: str) -> None:
     messages.success(request, f"{welcome_sentence(name)} {WATCH}")
 
 
+@meant_for("to found a community")
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 @answered
@@ -97,6 +112,7 @@ def community_create(request: HtmxRequest) -> HttpResponse:
     return redirect("community", made.pk)
 
 
+@meant_for("to join a community")
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 @answered
@@ -104,17 +120,18 @@ def apply_to_community(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Apply to join. Where the community lets everybody in, that recalculates its decisions: the message says so.
     Raises Http404 where there is none; any other refusal is said on the page.
     """
-    context = open_frame(request.user, community_id, tab="")
+    context = open_frame(request.user, community_id, tab="") | {"next": wanted(request)}
     form = ApplicationForm(request.POST if request.method == "POST" else None)
     application = submitted(form, lambda data: services.apply_to_community(request.user, community_id, **data))
     if application is None:
         return render_page(request, "democracy/community_closed.html", context | {"form": form})
     name = context["community"].name
     if application.status == Application.Status.APPROVED:
-        _say_welcome(request, name)
+        say_welcome(request, name)
     else:
         messages.success(request, f"Your application was sent. A manager of {name} will look at it.")
-    return redirect("community", community_id)
+    onward = f"?{urlencode({'next': wanted(request)})}" if wanted(request) else ""
+    return redirect(reverse("community", args=[community_id]) + onward)
 
 
 @no_page
@@ -133,13 +150,13 @@ def application_withdraw(request: HtmxRequest, application_id: int) -> HttpRespo
 @answered
 def community_leave(request: HtmxRequest, community_id: int) -> HttpResponse:
     """Ask first, then leave. The last manager can't. Raises Http404 for somebody who is no member."""
-    member = access.require_member(request.user, community_id)
+    member = access.require_own_membership(request.user, community_id)
     if request.method != "POST":
         return render_page(request, "democracy/community_leave.html", open_frame(request.user, community_id, tab=""))
     services.leave_community(request.user, community_id)
     messages.success(
         request,
-        f"You left {member.community.name}. Ballots with your name and your followings count for nothing there now; "
-        "those that you cast under a pseudonym stay in their decisions.",
+        f"{ended(f'You left {member.community.name}')} Ballots with your name and your followings count for nothing "
+        "there now; those that you cast under a pseudonym stay in their decisions.",
     )
     return redirect("communities")

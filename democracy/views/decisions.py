@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.requests import HtmxRequest
-from accounts.returning import no_page
+from accounts.returning import meant_for, no_page
 from democracy import services
 from democracy.access import Viewer
 from democracy.forms.decisions import (
@@ -33,6 +33,7 @@ from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, managers_only, submitted
 from democracy.views._frames import frame
 from democracy.views._pages import render_page
+from democracy.views._telling import telling
 from democracy.views._undo import undone
 from democracy.views.communities import welcome_new_member
 
@@ -55,13 +56,16 @@ def voting(viewer: Viewer, context: Mapping[str, Any], form: BallotForm | None =
     return {
         "own": own,
         "can_vote": can_vote,
-        "form": (form or BallotForm.of(choices, own.ballot if own else None)) if can_vote else None,
+        "form": (form or BallotForm.of(choices, own.ballot if own else None, topics=decision.topics))
+        if can_vote
+        else None,
         "refused": form,
         "suggestions": suggested_tags(viewer, decision) if can_vote else [],
         "audience": audiences(viewer, [decision]).get(decision.pk) if can_vote else None,
     }
 
 
+@meant_for("to read a question and vote on it")
 @require_safe
 @answered
 def decision(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
@@ -75,6 +79,7 @@ def decision(request: HtmxRequest, community_id: int, decision_id: int) -> HttpR
     undo, typed = (None, None) if request.htmx else undone(request, decision_id)
     form = BallotForm(context["choices"], initial=typed) if typed else None
     context |= result_panel(context) | voting(request.user, context, form) | {"undo": undo}
+    context |= telling(request.user, context)
     context["place"] = "results" if request.GET.get("place") == "results" else ""
     if request.htmx.target == "own-ballot" and context["own"] and context["own"].kind == "inherited":
         # The page itself asks for them once it is shown: it takes a calculation.
@@ -90,7 +95,7 @@ def decision_create(request: HtmxRequest, community_id: int) -> HttpResponse:
     """
     form = DecisionForm(request.POST) if request.method == "POST" else DecisionForm.blank()
     if "do" in request.POST:
-        return _edited(request, community_id, with_choices_changed(form, request.POST["do"]))
+        return _edited(request, community_id, _with_choices_changed(request, form))
     made = submitted(form, lambda data: services.create_decision(request.user, community_id, **data))
     if made is None:
         return _edited(request, community_id, form)
@@ -105,18 +110,24 @@ def decision_edit(request: HtmxRequest, community_id: int, decision_id: int) -> 
     Http404 where there is no such decision of the community; answers others than managers with 403.
     """
     context = decision_frame(request.user, community_id, decision_id)
-    if request.method != "POST" and context["decision"].status == Decision.Status.CLOSED:
-        messages.info(request, "Voting has closed; nothing of this decision can change any more.")
+    if request.method != "POST" and context["decision"].is_over:
+        is_closed = context["decision"].status == Decision.Status.CLOSED
+        why = "Voting has closed" if is_closed else "It was called off"
+        messages.info(request, f"{why}; nothing of this decision can change any more.")
         return redirect("decision", community_id, decision_id)
     kind = _form_of(context["decision"])
     form = kind.of(context["decision"], request.POST if request.method == "POST" else None)
     if "do" in request.POST and isinstance(form, DecisionForm):
-        return _edited(request, community_id, with_choices_changed(form, request.POST["do"]), context)
+        return _edited(request, community_id, _with_choices_changed(request, form), context)
     saved = submitted(form, lambda data: services.update_decision(request.user, decision_id, **data))
     if saved is None:
         return _edited(request, community_id, form, context)
     messages.success(request, "Your changes are saved.")
     return redirect("decision-preview" if kind is DecisionForm else "decision", community_id, decision_id)
+
+
+def _with_choices_changed(request: HtmxRequest, form: DecisionForm) -> DecisionForm:
+    return with_choices_changed(form, request.POST["do"], pasted=request.POST.get("pasted", ""))
 
 
 def _form_of(decision: Decision) -> type[DecisionForm | ScheduledDecisionForm | PublishedDecisionForm]:

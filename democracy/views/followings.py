@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.requests import HtmxRequest
-from accounts.returning import no_page, signed_in
+from accounts.returning import meant_for, no_page, signed_in
 from democracy import access, services
 from democracy.errors import PermissionDenied
 from democracy.explaining.what_if import preview_following
@@ -21,6 +21,7 @@ from democracy.presenting.wording import FOLLOWING_UPDATED
 from democracy.reading import communities
 from democracy.reading import followings as reading_followings
 from democracy.reading.ballots import ballots_shown, tags_by_use
+from democracy.reading.invitations import tags_to_follow
 from democracy.services.followings import followable
 from democracy.views._errors import answered, opened_from, submitted
 from democracy.views._frames import frame
@@ -40,7 +41,10 @@ def follow_user(request: HtmxRequest, community_id: int, membership_id: int) -> 
     Http404 where the viewer may not follow that member; any other refusal is said beside the field.
     """
     context = _follow_context(request, community_id, membership_id)
-    form = FollowForm(request.POST) if request.method == "POST" else FollowForm.of(context["following"])
+    if request.method == "POST":
+        form = FollowForm(request.POST)
+    else:
+        form = FollowForm.of(context["following"], tags=tags_to_follow(request.user, community_id))
     if submitted(form, lambda data: services.follow(request.user, membership_id, **data)) is None:
         return render_page(request, "democracy/follow.html", context | {"form": form}, fragments=_FRAGMENTS)
     messages.success(request, UPDATED)
@@ -86,6 +90,7 @@ def unfollow_user(request: HtmxRequest, community_id: int, membership_id: int) -
     return redirect(opened_from(request) or "followings")
 
 
+@meant_for("to see whom you follow")
 @require_safe
 @signed_in
 def followings(request: HtmxRequest) -> HttpResponse:

@@ -25,7 +25,15 @@ from accounts.returning import no_page
 from accounts.services import user_for_token
 from democracy import access
 from democracy.access import Viewer
-from democracy.live.hub import access_topic, hub, overview_topic, readers_topic, result_topic, status_topic
+from democracy.live.hub import (
+    access_topic,
+    hub,
+    notices_topic,
+    overview_topic,
+    readers_topic,
+    result_topic,
+    status_topic,
+)
 from democracy.reading import communities
 from democracy.views._decisions import decision_frame, news_of_decision, result_panel, tell_what_is_new
 from democracy.views._errors import answered
@@ -52,7 +60,8 @@ def decision_status(request: HtmxRequest, community_id: int, decision_id: int) -
 
 @no_page
 async def decision_events(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponseBase:
-    """Server-sent events: `status` and `result` when there is a new one, `alive` now and then, `end` when there is
+    """Server-sent events: `status` and `result` when there is a new one, `notices` when the viewer got or
+    read some, `alive` now and then, `end` when there is
     nothing more for this viewer. Raises Http404 where the viewer may not see the decision.
     """
     return await _followed(
@@ -100,10 +109,12 @@ async def _followed(
 
     if not await sync_to_async(may_see_now)():
         return HttpResponse(status=404)
-    rights = {readers_topic(community_id), access_topic((await request.auser()).pk or 0)}
+    viewer_id = (await request.auser()).pk or 0
+    rights = {readers_topic(community_id), access_topic(viewer_id)}
     events = _events(
         topics,
         rights,
+        bell=notices_topic(viewer_id),
         seen=request.GET.get("seen", ""),
         may_see=sync_to_async(may_see_now),
         news=sync_to_async(news),
@@ -119,13 +130,14 @@ async def _events(
     topics: Set[str],
     rights: Set[str],
     *,
+    bell: str,
     seen: str,
     may_see: Callable[[], Awaitable[bool]],
     news: Callable[[str], Awaitable[tuple[str | None, str]]],
 ) -> AsyncIterator[str]:
     # If the database is away, the stream just ends: the page connects again by itself.
     with suppress(*DATABASE_AWAY):
-        async with hub.subscribe(*topics, *rights) as inbox:
+        async with hub.subscribe(*topics, *rights, bell) as inbox:
             # Subscribe first and look second, so that changes since the page was made are told. News of a topic are a
             # hint to look again; a page that is up to date hears nothing.
             heard: Set[str] = topics
@@ -137,6 +149,8 @@ async def _events(
                     event, seen = await news(seen)
                     if event is not None:
                         yield _event(event)
+                if bell in heard:
+                    yield BELL
                 try:
                     heard = (await asyncio.wait_for(inbox.next(), HEARTBEAT)).keys()
                 except TimeoutError:
@@ -148,7 +162,7 @@ def _event(name: str) -> str:
     return f"event: {name}\ndata:\n\n"
 
 
-ALIVE, END = _event("alive"), _event("end")
+ALIVE, END, BELL = _event("alive"), _event("end"), _event("notices")
 
 
 def _viewer_now(request: HtmxRequest) -> Viewer:

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.requests import HtmxRequest
 from accounts.returning import signed_in
+from accounts.text import ended
 from democracy import access, services
 from democracy.errors import AnonymityNeedsConfirmation
 from democracy.forms.communities import AnonymityForm, MemberSearchForm
@@ -89,5 +90,5 @@ def anonymity(request: HtmxRequest, community_id: int) -> HttpResponse:
     except AnonymityNeedsConfirmation as warning:
         return render_page(request, "democracy/anonymity.html", context | {"warning": warning.message})
     now = "You are anonymous in" if saved.is_anonymous else "You are no longer anonymous in"
-    messages.success(request, f"{now} {context['community'].name}.")
+    messages.success(request, ended(f"{now} {context['community'].name}"))
     return redirect("community", community_id)

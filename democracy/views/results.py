@@ -10,7 +10,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.requests import HtmxRequest
-from accounts.returning import no_page
+from accounts.returning import meant_for, no_page
 from democracy import services
 from democracy.errors import PermissionDenied
 from democracy.files import bundle_writer
@@ -25,8 +25,10 @@ from democracy.reading.ballots import columns_of, tags_on_ballots
 from democracy.views._decisions import checkpoint_of, decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered, managers_only
 from democracy.views._pages import download, page_of, render_page
+from democracy.views._telling import checking, telling
 
 
+@meant_for("to read a result")
 @require_safe
 @answered
 def decision_results(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
@@ -46,6 +48,7 @@ def decision_results(request: HtmxRequest, community_id: int, decision_id: int) 
             "distributions": distributions(columns, choices, order=context["outcome"].columns),
             "direct": outcome(cast_only(columns, choices), choices, is_final=context["state"].is_final),
         }
+    context |= telling(request.user, context) | checking(context)
     fragments = {"results": "democracy/_results.html"}
     return render_page(request, "democracy/decision_results.html", context, fragments=fragments)
 

@@ -17,3 +17,9 @@ def link_in(mail: EmailMessage) -> str:
 
 def token_in(mail: EmailMessage) -> str:
     return link_in(mail).partition("?")[0].removeprefix("/sign-in/").removesuffix("/")
+
+
+def code_in(mail: EmailMessage) -> str:
+    """Return the six-figure code in the mail, as it is read."""
+    (code,) = re.findall(r"^ +(\d{3} \d{3})$", str(mail.body), re.MULTILINE)
+    return code

@@ -290,7 +290,7 @@ class TestThePage:
         for _ in range(count):
             services.create_api_token(alice, "script")
         client.force_login(alice)
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(4):
             client.get(reverse("profile"))
 
     def test_a_guest_is_led_to_the_sign_in_page(self, client):

@@ -91,7 +91,7 @@ class TestLinksThatFail:
             assert client.get(wrong).status_code == 400
             assert client.post(wrong).status_code == 400
         assert client.post(wrong).status_code == 429
-        assert told == ["Sign-in links that failed for one client: 30 in 15 minutes"]
+        assert told == ["Sign-ins that failed for one client: 30 in 15 minutes"]
         assert Client(REMOTE_ADDR="192.0.2.77").post(wrong).status_code == 400
         assert client.post(reverse("sign-in-link", args=[good])).status_code == 302
 

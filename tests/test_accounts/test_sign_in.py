@@ -65,7 +65,8 @@ class TestAskingForALink:
             answers.append((answer.status_code, answer.headers["Location"], answer.content, sorted(answer.headers)))
         assert answers[0] == answers[1] == answers[2] == (302, "/sign-in/sent/", b"", answers[0][3])
         assert [(mail.to, mail.subject) for mail in mailoutbox] == [
-            ([email], "Your sign-in link for CrowdVote") for email in (alice.email, "nobody@example.org", closed.email)
+            ([email], "Sign in to CrowdVote at localhost:8000")
+            for email in (alice.email, "nobody@example.org", closed.email)
         ]
         assert set(User.objects.all()) == {alice, closed}
 
@@ -96,7 +97,7 @@ class TestAskingForALink:
         settings.SITE_URL = "https://vote.example.org"
         ask(client, alice.email, HTTP_HOST="evil.example", HTTP_X_FORWARDED_HOST="evil.example")
         (mail,) = mailoutbox
-        assert re.search(r"^https://vote\.example\.org/sign-in/[^/\s]+/$", str(mail.body), re.MULTILINE)
+        assert re.search(r"^https://vote\.example\.org/sign-in/[^/\s]+/\?to=\S+$", str(mail.body), re.MULTILINE)
         assert "evil" not in mail.body
 
     @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.text import clean_name, single_line
+from accounts.text import clean_name, ended, single_line
 
 any_text = st.text(st.characters(exclude_categories=()))
 
@@ -47,3 +47,10 @@ def test_what_people_write_stays_as_it_is(text):
 )
 def test_examples(text, line):
     assert single_line(text) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("Larch Lane", "Larch Lane."), ("Larch e. V.", "Larch e. V."), ("Yes!", "Yes!"), ("", ".")]
+)
+def test_a_sentence_that_may_end_with_a_name_has_one_full_stop(text: str, expected: str) -> None:
+    assert ended(text) == expected

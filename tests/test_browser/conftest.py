@@ -36,6 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @dataclass(frozen=True)
 class Server:
     url: str
+    mails: Path
 
 
 DEMO = """
@@ -65,8 +66,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     *_, setting, addresses = (data_dir / "demo.txt").read_text().splitlines()
     ADDRESSES.update(json.loads(addresses))
     name, _, example = setting.partition("=")
-    with servers.serving(data_dir, CROWDVOTE_DEMO_SIGN_IN="1", **{name: example}) as started:
-        yield Server(f"http://localhost:{started.port}")
+    with servers.serving(data_dir, CROWDVOTE_DEMO_SIGN_IN="1", CROWDVOTE_PASSKEYS="1", **{name: example}) as started:
+        yield Server(f"http://localhost:{started.port}", data_dir / "mail")
 
 
 @dataclass

@@ -12,8 +12,10 @@ from democracy.demo.people import ACCOUNTS
 
 # Of the demo's communities and decisions, by name: where they are on the server of this test run.
 ADDRESSES: dict[str, str] = {}
-# Answers for programs, downloads, and the explorer are no pages of ours.
-_NO_PAGE = re.compile(r"/(data|export|events|status)/$|\.csv$|^/(graphql|admin|static|media|\.well-known)/|^/sign-out/")
+# Answers for programs, downloads, and the explorer are no pages of ours. Which mails there are is chance.
+_NO_PAGE = re.compile(
+    r"/(data|export|events|status)/$|\.csv$|^/(graphql|admin|static|media|\.well-known)/|^/sign-out/|^/mails/."
+)
 
 
 def kind(address: str) -> str:

@@ -21,6 +21,7 @@ EXPECTED = {
     "/communities/*/network/",
     "/communities/*/manage/",
     "/communities/*/settings/",
+    "/communities/*/webhooks/",
     "/communities/*/ledger/",
     "/communities/*/leave/",
     "/communities/*/anonymity/",
@@ -28,11 +29,13 @@ EXPECTED = {
     "/communities/*/decisions/*/",
     "/communities/*/decisions/*/edit/",
     "/communities/*/decisions/*/results/",
+    "/communities/*/decisions/*/report/",
     "/communities/*/decisions/*/ballots/",
     "/communities/*/decisions/*/ballots/*/",
     "/communities/*/decisions/*/delegation/",
     "/communities/*/decisions/*/history/",
     "/following/",
+    "/mails/",
     "/profile/",
 }
 

@@ -68,7 +68,7 @@ async def test_axe_finds_nothing_in_what_a_visit_brings_up(page: Page) -> None:
     await expect(page.get_by_role("dialog").get_by_text("As a tree")).to_be_visible()
     assert await findings(page) == []
     await page.keyboard.press("Escape")
-    await page.get_by_label("Voter, by name or handle").fill("nobody is called this")
+    await page.get_by_label("Voter, by name or @name").fill("nobody is called this")
     await expect(page.get_by_text("Nothing found")).to_be_visible()
     assert await findings(page) == []
 
@@ -100,6 +100,22 @@ async def test_a_vote_appears_on_another_open_page_without_a_jump(page: Page, an
     assert await untouched.evaluate("element => element.isConnected")
     await page.get_by_role("button", name="Withdraw my ballot").click()
     await expect(page.locator("#own-ballot .badge")).to_have_text("Inherited", timeout=5_000)
+
+
+async def test_on_a_small_phone_the_first_stars_are_on_the_first_screen(page: Page) -> None:
+    await page.set_viewport_size({"width": 360, "height": 640})
+    # Who manages a community has buttons above them, too.
+    await enter(page, "Rosa")
+    await page.goto("/")
+    await page.get_by_role("region", name="Waiting for your vote").get_by_role("link").first.click()
+    await expect(page.get_by_role("link", name="Edit")).to_be_in_viewport()
+    stars = page.locator("#vote .rating").first.locator("label")
+    assert [(await stars.nth(place).bounding_box())["y"] < 600 for place in (0, 5)] == [True, True]
+    tabs = await page.locator("#decision-header .tabs a").evaluate_all("(tabs) => tabs.map((tab) => tab.offsetTop)")
+    assert len(set(tabs)) == 1
+    await page.locator("#vote").get_by_role("radio", name="5 stars").first.check(force=True)
+    await page.get_by_role("button", name="Cast my ballot").click()
+    await expect(page.locator("#ballot-standing")).to_contain_text("You voted. You can change your ballot until")
 
 
 async def test_the_keyboard_alone_votes_changes_and_abstains(page: Page) -> None:
@@ -207,9 +223,10 @@ async def test_whoever_presses_a_button_by_the_keyboard_goes_on_from_there(page:
     await expect(withdraw).to_be_focused()
     await page.unroute(page.url)
     await page.keyboard.press("Enter")
+    await expect(page.locator("#vote-title")).to_be_focused()
+    # What refreshes itself leaves them on a heading.
     heading = page.get_by_role("heading", name="Your ballot", exact=True)
-    await expect(heading).to_be_focused()
-    # What refreshes itself afterwards leaves them on the heading.
+    await heading.evaluate("(heading) => { heading.tabIndex = -1; heading.focus(); }")
     before = await heading.element_handle()
     await page.evaluate("document.body.dispatchEvent(new CustomEvent('calculated'))")
     await page.wait_for_function("(before) => !before.isConnected", arg=before)

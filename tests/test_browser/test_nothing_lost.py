@@ -17,7 +17,7 @@ OUTSIDE = """
     () => [...document.querySelectorAll(".card, main")].flatMap((card) => {
       const edge = card.getBoundingClientRect().right + 1.5;
       return [...card.querySelectorAll("a, b, button, span, li, dd, label, td, th, p")]
-        .filter((one) => !one.closest(".visually-hidden, .table-scroll, .tree, [hidden]"))
+        .filter((one) => !one.closest(".visually-hidden, .table-scroll, .tabs, .tree, [hidden]"))
         .filter((one) => one.getBoundingClientRect().right > edge)
         .map((one) => `${one.textContent.trim()} in ${card.id || card.className}`);
     })

@@ -12,7 +12,17 @@ from django.utils import timezone
 from accounts.models import User
 from democracy import demo, ledger
 from democracy.demo import riverside
-from democracy.models import Application, Community, Decision, DecisionSnapshot, Membership
+from democracy.demo.captions import captions
+from democracy.models import (
+    Application,
+    Clarification,
+    Community,
+    Decision,
+    DecisionSnapshot,
+    Membership,
+    Notice,
+    PublishedResult,
+)
 from democracy.recalculation.inputs import current_inputs
 from tests.rules import written
 from tests.test_commands.running import exported, run
@@ -124,3 +134,25 @@ def test_the_readme_shows_what_the_demo_answers(loaded):
     (query,), (answer,) = (blocks(PROJECT / "README.md", language) for language in ("graphql", "json"))
     (springfield,) = ask(None, query)["communities"]["edges"]
     assert springfield["node"]["decisions"]["edges"][2]["node"] == json.loads(answer)
+
+
+def test_the_demo_shows_invitations_a_published_result_a_clarification_and_topics(loaded):
+    court = Community.objects.get(name="Maple Court")
+    assert [invitation.state for invitation in court.invitations.all()] == ["listed"]
+    assert court.invitation_links.get().is_usable
+    assert not Notice.objects.filter(kind=Notice.Kind.INVITED).exists(), "no mail leaves"
+    assert PublishedResult.objects.get().decision.community == court
+    assert Clarification.objects.get().decision.topics == ["repairs", "budget"]
+
+
+def test_each_person_of_the_demo_has_a_caption_that_tells_nothing_hidden(loaded):
+    people = User.objects.filter(is_demo=True)
+    said = {people.get(pk=pk).handle: text for pk, text in captions(people).items()}
+    assert said["mei_tanaka"].startswith("Manages Maple Court")
+    assert said["rosa_delgado"].startswith("Manages Riverside Assembly and Springfield")
+    assert said["gideon_marsh"].startswith("Speaks for an interest in Springfield")
+    assert said["theo_lindqvist"].startswith("Has not voted on “")
+    # She is anonymous in Springfield; the others are decisions that hide who voted.
+    assert "Springfield" not in said.get("ines_carvalho", "")
+    assert "surplus" not in said.get("ines_carvalho", "")
+    assert not any("bus 7" in text or "library council" in text for text in said.values())

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
 
 from accounts import services as accounts
 from democracy.models import Community
@@ -36,13 +37,16 @@ def written(module_rows: None) -> dict[str, Any]:
 
 
 @pytest.fixture
-def scene(written: dict[str, Any], db: None) -> dict[str, Any]:
+def scene(written: dict[str, Any], db: None, settings: Settings) -> dict[str, Any]:
+    settings.PASSKEYS = True
     return copy.deepcopy(written)
 
 
 def pages(scene: dict[str, Any], **more: Any) -> list[str]:
     """Return the address of every page, with the scene's numbers in it."""
-    names: dict[str, Any] = scene | {"application_id": 1, "token_id": 1, "token": "wrong", "key": "m1"} | more
+    names: dict[str, Any] = (
+        scene | {"application_id": 1, "token_id": 1, "passkey_id": 1, "token": "wrong", "key": "m1"} | more
+    )
     found = []
     for one in get_resolver().url_patterns:
         # The administration's are Django's own.
@@ -61,7 +65,13 @@ class TestCaching:
     def test_no_cache_keeps_a_page_of_somebody_who_is_signed_in(self, scene) -> None:
         client = as_(scene["viewer"])
         kept = {path for path in pages(scene) if not {"private", "no-store"} <= caching(client.get(path))}
-        assert kept == set()
+        numbers = [scene["community_id"], scene["decision_id"]]
+        # These take no notice of who asks.
+        assert kept == {reverse(name, args=numbers) for name in ("decision-embed", "decision-picture")}
+        for path in kept:
+            answers = [one.get(path) for one in (client, Client())]
+            assert answers[0].content == answers[1].content
+            assert [dict(one.cookies) for one in answers] == [{}, {}]
 
     def test_nor_what_a_program_asks_for(self, scene) -> None:
         _, raw = accounts.create_api_token(scene["viewer"], "script")
@@ -88,7 +98,7 @@ class TestNonsense:
 
     @pytest.mark.parametrize("number", [10**18, 10**30, int("7" * 4_000)], ids=["quintillion", "nonillion", "digits"])
     def test_a_number_that_no_row_has(self, scene, number: int, caplog) -> None:
-        ids = [name for name in (*scene, "application_id", "token_id") if name.endswith("_id")]
+        ids = [name for name in (*scene, "application_id", "token_id", "passkey_id") if name.endswith("_id")]
         client = as_(scene["viewer"])
         client.raise_request_exception = False
         statuses = set()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
+from PIL import Image
 
 from accounts.models import User
 
@@ -41,7 +43,9 @@ def test_the_number_of_people_costs_no_queries(client: Client, settings, django_
     settings.DEMO_SIGN_IN = True
     for number in range(count):
         User.objects.create_user(None, name=f"P{number}", handle=f"p{number}", is_demo=True)
-    with django_assert_num_queries(1):  # these people; it looks for an example only if one was chosen
+    with django_assert_num_queries(
+        3
+    ):  # these people, and two for their captions; it looks for an example only if one was chosen
         client.get(reverse("home"))
 
 
@@ -51,6 +55,18 @@ def test_who_is_signed_in_sees_their_name_and_the_way_out(client: Client, people
     assert reverse("sign-out") in page
     assert "Real" in page
     assert "Sign in with your e-mail address" not in page
+
+
+def test_the_site_can_be_put_among_ones_apps(client: Client) -> None:
+    page = client.get(reverse("home")).content.decode()
+    assert '<link rel="manifest" href="/manifest.webmanifest">' in page
+    response = client.get(reverse("manifest"))
+    assert response["Content-Type"] == "application/manifest+json"
+    manifest = response.json()
+    assert (manifest["start_url"], manifest["scope"]) == ("/", "/")
+    for icon in manifest["icons"]:
+        with Image.open(finders.find(icon["src"].removeprefix("/static/"))) as image:
+            assert (f"{image.width}x{image.height}", Image.MIME[image.format]) == (icon["sizes"], icon["type"])
 
 
 def test_only_reading_is_allowed(client: Client) -> None:

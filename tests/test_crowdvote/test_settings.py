@@ -173,3 +173,40 @@ def test_what_makes_no_sense_is_refused_in_words(tmp_path: Path, name: str, valu
     read = settings_with(tmp_path, "settings.PORT", **{name: value})
     assert read.code == 1
     assert read.errors.splitlines()[-1].endswith(complaint)
+
+
+PROVIDER = {"ISSUER": "https://id.example", "CLIENT_ID": "crowdvote", "CLIENT_SECRET": "shared"}
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"CLIENT_SECRET": ""}, "CROWDVOTE_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET are given together, or not."),
+        ({"ISSUER": "http://id.example"}, "is an address with https://, not 'http://id.example'."),
+    ],
+)
+def test_half_a_provider_and_one_without_encryption_are_refused(
+    tmp_path: Path, change: dict[str, str], complaint: str
+) -> None:
+    given = {f"CROWDVOTE_OIDC_{name}": value for name, value in (PROVIDER | change).items()}
+    read = settings_with(tmp_path, "settings.OIDC_NAME", **given)
+    assert (read.code, read.errors.endswith(complaint)) == (1, True)
+
+
+def test_a_provider_is_called_by_its_host_unless_it_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("authlib")
+    given = {f"CROWDVOTE_OIDC_{name}": value for name, value in PROVIDER.items()}
+    assert settings_with(tmp_path, "settings.OIDC_NAME", **given).output == "id.example"
+
+
+def test_what_needs_a_package_that_is_missing_says_which_requirements_have_it(tmp_path: Path) -> None:
+    # A finder that finds nothing of this name stands for an environment without the package.
+    program = """if True:
+        import importlib.util as util
+        find = util.find_spec
+        util.find_spec = lambda name, *more: None if name == "fido2" else find(name, *more)
+        from crowdvote import settings
+    """
+    environment = {"PATH": NO_COMPILER, "CROWDVOTE_DATA_DIR": str(tmp_path), "CROWDVOTE_PASSKEYS": "1"}
+    read = processes.run(program, environment)
+    assert read.errors.endswith("CROWDVOTE_PASSKEYS needs the package fido2: install requirements/sign-in.txt.")

@@ -60,7 +60,7 @@ def written(module_rows: None, request: pytest.FixtureRequest) -> Scene:
     }
     services.leave_community(members["former"].user, community.pk)
     services.remove_member(manager, members["removed"].pk)
-    services.update_community(manager, community.pk, visibility=request.param, auto_approve=False)
+    services.update_community(manager, community.pk, visibility=request.param, joining="request")
     applicant = factories.person()
     applications = {
         "applicant's": services.apply_to_community(applicant, community.pk),

@@ -33,6 +33,7 @@ from democracy.models import (
     Following,
     LedgerEntry,
     Membership,
+    Moderation,
     StagedBallot,
 )
 from democracy.recalculation import recalculate_community
@@ -53,6 +54,7 @@ REGISTERED = [
     StagedBallot,
     DecisionSnapshot,
     CalculationClaim,
+    Moderation,
 ]
 
 
@@ -78,15 +80,18 @@ def told(client: Client, model: type[Any]) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def written(module_rows: None) -> tuple[Community, dict[str, Membership], Decision]:
-    """Ann voted, Bea follows her, Cid voted too; an application waits; everything has been calculated."""
+    """Ann voted, Bea follows her, Cid voted too; an application waits; a title was hidden; everything is calculated."""
     community, members = factories.community("ann", "bea")
     members["cid"] = factories.join(community, factories.person())
     decision = factories.decision(community, members["manager"].user)
     factories.vote(members["ann"], decision, ["budget"], Ash=5)
     factories.vote(members["cid"], decision, Birch=3)
     factories.follow(members["bea"], members["ann"])
-    services.update_community(members["manager"].user, community.pk, auto_approve=False)
+    services.update_community(members["manager"].user, community.pk, joining="request")
     services.apply_to_community(factories.person(), community.pk)
+    operator = User.objects.create_superuser("moderator@example.org", name="Moderator", handle="moderator")
+    hidden = services.hide_decision_text(operator, decision.pk, place="title", reason="It is rude.")
+    services.show_again(operator, hidden.pk)
     recalculate_community(community.pk)
     return community, members, decision
 
@@ -176,7 +181,7 @@ class TestReading:
 
         queries()
         few = queries()
-        services.update_community(members["manager"].user, community.pk, auto_approve=True)
+        services.update_community(members["manager"].user, community.pk, joining="open")
         for number in range(10):
             newcomer = factories.join(community, factories.person())
             if number % 2:
@@ -238,7 +243,7 @@ class TestAnonymousMembers:
         community, _, _ = town
         moment = timezone.now().replace(hour=9, minute=47, second=0, microsecond=0) - timedelta(days=1)
         LedgerEntry.objects.filter(community=community).update(time=moment)
-        client, of_the_community = entering(root), {"community", "decision", "recalculation"}
+        client, of_the_community = entering(root), {"community", "decision", "recalculation", "moderation"}
         exact, hour = " 09:47", " 09:00"
         assert {entry.kind for entry in rules.entries(community)} > {"ballot", "membership", "following", "decision"}
         for entry in rules.entries(community):
@@ -290,7 +295,7 @@ class TestWriting:
 
 class TestCommunitySettings:
     def settings(self, **changed: str) -> dict[str, str]:
-        return {"name": "Maple Court", "description": "", "visibility": "members", **changed}
+        return {"name": "Maple Court", "description": "", "visibility": "members", "joining": "request", **changed}
 
     def test_a_manager_who_is_staff_changes_them_by_the_command(self, town):
         community, members, _ = town

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,13 +13,15 @@ from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from strawberry import Schema
 
 from accounts.api import node_id
 from accounts.models import User
 from crowdvote.api.schema import schema
 from democracy import access, eventlog, services
-from democracy.models import Community, Decision, DecisionSnapshot, Membership, StagedBallot
+from democracy.models import Community, Decision, DecisionSnapshot, Membership, Notice, StagedBallot
+from democracy.notices.sending import notice_changes
 from democracy.presenting.audiences import audiences
 from democracy.presenting.explanations import drawn_followings, explain_own
 from democracy.reading import ballots as reading_ballots
@@ -40,7 +43,7 @@ class Town:
     def __init__(self, **decision: Any) -> None:
         self.community, self.members = rules.new_community("ann", "abe", "bea", "bob")
         self.manager = self.members["manager"].user
-        self.update(visibility=Community.Visibility.PUBLIC, auto_approve=True)
+        self.update(visibility=Community.Visibility.PUBLIC, joining="open")
         for name in ("ann", "abe"):
             services.set_anonymity(self[name].user, self.community.pk, anonymous=True)
             self[name].refresh_from_db()
@@ -489,7 +492,7 @@ class TestVisitors:
         return dict(made._schema.mutation_type.fields)
 
     def test_every_mutation_answers_a_visitor_the_same_whether_it_exists_or_not(self, town: Town) -> None:
-        town.update(visibility=Community.Visibility.MEMBERS, auto_approve=False)
+        town.update(visibility=Community.Visibility.MEMBERS, joining="request")
         application = services.apply_to_community(factories.person(), town.community.pk)
         there = {
             "community": town.community.pk,
@@ -534,6 +537,11 @@ _OTHERS = {
     "title": '"x"',
     "tags": "[]",
     "stars": "[]",
+    "reason": '"x"',
+    "pinned": "true",
+    "preferences": "[]",
+    "url": '"https://example.org/"',
+    "events": "[DECISION_RESULT]",
 }
 
 
@@ -678,3 +686,24 @@ def test_no_claim_counts_or_times_the_runs_of_hidden_decisions(db: None) -> None
     after = client.get(reverse("admin:democracy_calculationclaim_changelist")).content
     rows = [re.findall(rb'<td class="field-[^<]*<', page) for page in (before, after)]
     assert rows[0] == rows[1] != []
+
+
+@pytest.mark.parametrize("voters", [(), ("ann", "abe")])
+def test_what_one_is_told_does_not_number_those_who_have_not_voted(db: None, voters: tuple[str, ...]) -> None:
+    town = Town(results_visibility="after_close")
+    for name in voters:
+        town.vote(name, Ash=5)
+    pk = town.decision.pk
+    Decision.objects.filter(pk=pk).update(opens_at=timezone.now() - timedelta(days=9))
+    Decision.objects.filter(pk=pk).update(closes_at=timezone.now() + timedelta(hours=1))
+    notice_changes()
+    told = list(Notice.objects.filter(kind=Notice.Kind.CLOSES_SOON).order_by("pk"))
+    assert len(told) == 5 - len(voters)
+    query = "{ me { notices(first: 9) { edges { node { id } } } } }"
+    shown = ask(town["bob"].user, query)["me"]["notices"]["edges"]
+    own = Notice.objects.filter(person=town["bob"].user).order_by("-pk")
+    assert [edge["node"]["id"] for edge in shown] == [node_id("Notice", one.key) for one in own]
+    # Drawn, so that they are in no order, and no two are neighbours.
+    assert min(abs(one.key - other.key) for one, other in pairwise(told)) > len(told)
+    page = client_of(town["bob"].user).get(reverse("notices")).content.decode()
+    assert {int(key) for key in re.findall(r"/notices/(\d+)/", page)} == {one.key for one in own}

@@ -9,7 +9,7 @@ from django.db import models
 from django.test import Client
 
 from accounts.api import node_id
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, Passkey, User
 from democracy.models import (
     Application,
     Ballot,
@@ -17,9 +17,14 @@ from democracy.models import (
     Community,
     Decision,
     Following,
+    Invitation,
+    InvitationLink,
     LedgerEntry,
     Membership,
+    PublishedResult,
     Vote,
+    Webhook,
+    WebhookDelivery,
 )
 from tests import rules
 
@@ -28,14 +33,20 @@ JSON = "application/json"
 INPUTS: list[Any] = [
     User,
     ApiToken,
+    Passkey,
     Community,
     Membership,
     Application,
+    Invitation,
+    InvitationLink,
     Following,
     Decision,
     Choice,
     Ballot,
     Vote,
+    PublishedResult,
+    Webhook,
+    WebhookDelivery,
     LedgerEntry,
 ]
 

@@ -9,9 +9,9 @@ from django.utils import timezone
 from sesame.utils import get_token
 
 from accounts import services as accounts
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, Passkey, User
 from democracy import services
-from democracy.models import Application, Community, Decision, Membership
+from democracy.models import Application, Community, Decision, Invitation, InvitationLink, Membership, Webhook
 from tests import factories
 
 ROLES = (
@@ -40,7 +40,11 @@ class Scene:
     decision: Decision
     draft: Decision
     application: Application
+    invitation: Invitation
+    invitation_link: InvitationLink
+    webhook: Webhook
     tokens: dict[str, ApiToken]
+    passkeys: dict[str, Passkey]
     link: str
 
 
@@ -58,10 +62,11 @@ def build() -> Scene:
     services.set_anonymity(members["anonymous"].user, community.pk, anonymous=True)
     services.leave_community(members["former"].user, community.pk)
     services.remove_member(manager, members["removed"].pk)
-    services.update_community(manager, community.pk, auto_approve=False)
+    services.update_community(manager, community.pk, joining="request")
     people: dict[str, User | None] = {name: members[name].user for name in ROLES if name in members}
     people |= {"visitor": None, "stranger": factories.person(), "applicant": factories.person()}
     application = services.apply_to_community(people["applicant"], community.pk)
+    services.invite(manager, community.pk, [services.Invitee("invited@example.org")], send=False)
     addressee = factories.person(last_login=timezone.now() - timedelta(days=1))
     return Scene(
         community=community,
@@ -71,6 +76,12 @@ def build() -> Scene:
         decision=decision,
         draft=factories.draft(community, manager),
         application=application,
+        invitation=Invitation.objects.get(community=community),
+        invitation_link=services.create_invitation_link(manager, community.pk),
+        webhook=services.create_webhook(
+            manager, community.pk, url="https://hooks.example.org/", events=["decision.opened"]
+        ),
         tokens={name: accounts.create_api_token(user, "a token")[0] for name, user in people.items() if user},
+        passkeys={name: factories.passkey(user) for name, user in people.items() if user},
         link=get_token(addressee),
     )

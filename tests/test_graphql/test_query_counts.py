@@ -8,11 +8,13 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts import services as accounts
 from accounts.models import User
 from democracy import recalculation, services
-from democracy.models import Community, Membership
+from democracy.models import Community, Decision, Following, Membership, Notice
+from democracy.notices import outbox, webhooks
 from democracy.recalculation.staging import forget_everything
 from tests import factories
 from tests.test_graphql.api import ask, client_of, id_of
@@ -102,14 +104,43 @@ def more_results(scene: Scene, number: int) -> None:
 
 
 def more_applications(scene: Scene, number: int) -> None:
-    services.update_community(scene.manager.user, scene.community.pk, auto_approve=False)
+    services.update_community(scene.manager.user, scene.community.pk, joining="request")
     for _ in range(number):
         services.apply_to_community(factories.person(), scene.community.pk, message="Please")
+
+
+def more_notices(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        decision = factories.decision(scene.community, scene.manager.user)
+        about = {"community_id": scene.community.pk, "decision_id": decision.pk}
+        outbox.add(Notice.Kind.OPENED, f"{decision.pk}", person_id=scene.manager.user_id, **about)
+
+
+def more_invitations(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        address = f"{factories.person().handle}@example.net"
+        people = [services.Invitee(address, tags=("roads",))]
+        services.invite(scene.manager.user, scene.community.pk, people, decision_id=scene.decision.pk)
+        services.create_invitation_link(scene.manager.user, scene.community.pk, decision_id=scene.decision.pk)
 
 
 def more_tokens(scene: Scene, number: int) -> None:
     for _ in range(number // 2 + 1):
         accounts.create_api_token(scene.manager.user, "a token")
+
+
+def more_webhooks(scene: Scene, number: int) -> None:
+    manager = scene.manager.user
+    for turn in range(number // 2 + 1):
+        url = f"https://hooks.example.org/{number}/{turn}"
+        services.create_webhook(manager, scene.community.pk, url=url, events=["decision.opened"])
+    for _ in range(number):
+        webhooks.tell(factories.decision(scene.community, manager), "decision.opened")
+
+
+def more_passkeys(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        factories.passkey(scene.manager.user)
 
 
 def page(field: str, *inner: str) -> str:
@@ -128,10 +159,33 @@ RESULT = "revision winner { title } scores { choice { title } score } preference
 VOTER = "voter { name member { id handle } }"
 BALLOT = f"kind {VOTER} stars {{ choice {{ title }} stars }} tags comment"
 DECISION = (
-    "id title tags community { name } choices { title lot } calculation { status } "
-    f"result {{ {RESULT} }} myBallot {{ {BALLOT} }}"
+    "id title tags topics isPinned calledOff { at reason } community { name } choices { title lot } "
+    f"calculation {{ status }} result {{ {RESULT} }} myBallot {{ {BALLOT} }}"
 )
 FOLLOWINGS = page("followings(first: 5)", "tags followee { name }"), page("followers(first: 5)", "follower { name }")
+
+
+def more_of_the_start(scene: Scene, number: int) -> None:
+    """Give the manager decisions to vote on that they inherit in, results, drafts, pinned ones and applications."""
+    community, manager, ann = scene.community, scene.manager, scene.members["ann"]
+    if not Following.objects.filter(follower=manager, followee=ann).exists():
+        factories.follow(manager, ann)
+    ended = [factories.decision(community, manager.user) for _ in range(number)]
+    for decision in [*ended, *(factories.decision(community, manager.user) for _ in range(number))]:
+        factories.vote(ann, decision, Ash=4)
+    for decision in ended:
+        factories.close(decision)
+    for _ in range(number):
+        factories.draft(community, manager.user)
+    for decision in ended[: 1 if number == 1 else 3]:
+        services.pin_decision(manager.user, decision.pk, pinned=True)
+    recalculate = recalculation.recalculate_community
+    recalculate(community.pk)
+    for decision in Decision.objects.open(timezone.now()).filter(community=community):
+        factories.vote(ann, decision, Birch=5)
+    recalculate(community.pk)
+    more_applications(scene, number)
+
 
 LISTS: dict[str, tuple[Grow, str]] = {
     "my memberships": (
@@ -187,7 +241,40 @@ LISTS: dict[str, tuple[Grow, str]] = {
         more_applications,
         of_community(page("applications(first: 40)", "message applicant { name } community { name }")),
     ),
+    "my start": (
+        more_of_the_start,
+        "{ me { "
+        + page(
+            "openDecisions(voted: false, first: 100)",
+            "title community { name } myBallot { kind lastMove { at before { stars choice { title } } } }",
+        )
+        + page("newResults", "title result { winner { title } }")
+        + page("pinnedDecisions", "title")
+        + page("drafts", "title")
+        + page("waitingApplications", "message applicant { name } community { name }")
+        + " } }",
+    ),
+    "webhooks": (
+        more_webhooks,
+        of_community("webhooks { url deliveries { event state decision { title community { name } } } }"),
+    ),
+    "my notices": (
+        more_notices,
+        "{ me { unreadNotices "
+        + page("notices(first: 40)", "kind title text url community { name } decision { title }")
+        + " } }",
+    ),
+    # Asked for one by one: in one request it is chance whether both lists are there in time for one query of decisions.
+    "invitations": (
+        more_invitations,
+        of_community(page("invitations(first: 40)", "address tags state refusal decision { title } member { name }")),
+    ),
+    "invitation links": (
+        more_invitations,
+        of_community(page("invitationLinks(first: 40)", "url decision { title }")),
+    ),
     "my tokens": (more_tokens, "{ me { apiTokens { id name lastUsedAt } } }"),
+    "my passkeys": (more_passkeys, "{ me { passkeys { id name lastUsedAt } } }"),
 }
 
 

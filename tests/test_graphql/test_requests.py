@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import InterfaceError, OperationalError
 from django.test import Client
 from django.utils import timezone
+from graphql import GraphQLObjectType, get_named_type
 from strawberry.printer import print_schema
 
 from accounts import services as accounts
@@ -26,6 +27,7 @@ from democracy.models import Community
 from democracy.reading import communities
 from tests import factories
 from tests.moments import BEYOND_THE_CALENDAR
+from tests.test_accounts.mailbox import token_in
 from tests.test_graphql.api import JSON, URL, ask, client_of, codes, everything_written, id_of, post
 
 pytestmark = pytest.mark.django_db
@@ -90,8 +92,7 @@ class TestWhoAsks:
         client = Client()
         request = "mutation($e: String!) { requestSignInLink(email: $e) { message errors { code } } }"
         assert ask(client, request, e="new@example.org")["requestSignInLink"]["errors"] == []
-        link = next(line for line in mailoutbox[0].body.split() if "/sign-in/" in line)
-        token = link.rstrip("/").rsplit("/", maxsplit=1)[-1]
+        token = token_in(mailoutbox[0])
         sign_in = "mutation($t: String!) { signIn(token: $t) { account { email handle } errors { code field } } }"
         account = ask(client, sign_in, t=token)["signIn"]["account"]
         assert account["email"] == "new@example.org"
@@ -114,14 +115,19 @@ class TestWhoAsks:
         ask(person, "mutation($i: ID!) { revokeApiToken(id: $i) { message } }", i=made["apiToken"]["id"])
         assert codes(post(program, ME)) == ["INVALID_TOKEN"]
 
-    def test_an_address_is_told_to_its_owner_only(self) -> None:
-        """There is no field that would."""
-        fields = {
-            name: kind.fields.keys()
-            for name, kind in schema._schema.type_map.items()
-            if hasattr(kind, "fields") and "email" in kind.fields
+    def test_an_address_is_told_to_its_owner_and_to_managers_where_they_have_to_know_it(self) -> None:
+        """Managers know the addresses of people who apply, and those they invited. No other field would tell one."""
+        types = {name: kind for name, kind in schema._schema.type_map.items() if isinstance(kind, GraphQLObjectType)}
+        told = {name for name, kind in types.items() if kind.fields.keys() & {"email", "address"}}
+        # That of a published result is no person's.
+        assert told - {"PublishResultPayload"} == {"Account", "Me", "Person", "Invitation"}
+        leading = {
+            f"{name}.{field}"
+            for name, kind in types.items()
+            for field, one in kind.fields.items()
+            if get_named_type(one.type).name == "Person"
         }
-        assert fields.keys() == {"Account", "Me"}
+        assert leading == {"Application.applicant"}
 
 
 class TestLimits:

@@ -21,6 +21,8 @@ from democracy import recalculation, services
 from democracy.live import publishing
 from democracy.live.hub import hub, result_topic
 from democracy.models import Community, DecisionSnapshot, Membership
+from democracy.notices import outbox
+from democracy.notices.kinds import Kind
 from democracy.recalculation.staging import forget_everything
 from democracy.schema import subscriptions
 from tests import factories
@@ -102,6 +104,19 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 class TestValues:
+    async def test_one_hears_of_ones_own_notices_when_one_gets_or_reads_them(self, scene: Scene) -> None:
+        ann, ben = (scene.members[name].user for name in ("ann", "ben"))
+        socket = await opened(ann)
+        await socket.start("a", "subscription { notices { unread } }")
+        assert await socket.data("notices") == {"unread": 0}
+        for person in (ben, ann):
+            await sync_to_async(outbox.add)(
+                Kind.NEW_FOLLOWER, "x", person_id=person.pk, community_id=scene.community.pk
+            )
+        assert await socket.data("notices") == {"unread": 1}
+        await sync_to_async(services.mark_notices_read)(ann)
+        assert await socket.data("notices") == {"unread": 0}
+
     async def test_a_result_comes_at_first_and_with_every_change(self, scene: Scene) -> None:
         socket = await opened(scene.members["ann"].user)
         await socket.start("a", RESULT, d=id_of(scene.decision))

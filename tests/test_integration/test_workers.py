@@ -20,10 +20,13 @@ from democracy import recalculation
 from democracy.live import publishing
 from democracy.live.hub import hub, result_topic
 from democracy.live.relay import relay
-from democracy.models import Decision
+from democracy.models import Community, Decision, Notice
+from democracy.notices import outbox, sending
+from democracy.notices.kinds import Kind
 from tests import factories, services
 from tests.recalculation import PATIENCE, until, until_current
 from tests.test_live.test_publishing import in_database
+from tests.test_notices.smtp import Mailbox, serving
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -160,6 +163,38 @@ class TestAWorker:
         vote(decision, Birch=2)
         until_current(decision)
         assert one.end() == 0
+
+
+class TestMails:
+    pytestmark = workers
+
+    def test_a_server_has_a_worker_mail_its_notices_at_once(self, worker, server, transactional_db) -> None:
+        community = Community.objects.create(name="Maple Court")
+        mailbox = Mailbox()
+
+        def invite(name: str) -> None:
+            said = {"key": name, "by": "Bo"}
+            outbox.add(Kind.INVITED, name, address=f"{name}@example.org", community_id=community.pk, data=said)
+
+        invite("first")
+        with serving(mailbox) as port:
+            # It looks by itself when it starts, and not again in this test.
+            worker(
+                CROWDVOTE_EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend",
+                CROWDVOTE_EMAIL_HOST="127.0.0.1",
+                CROWDVOTE_EMAIL_PORT=str(port),
+                CROWDVOTE_SWEEP_INTERVAL="3600",
+            )
+            mailbox.wait_for(1, PATIENCE)
+            until(lambda: Notice.objects.filter(sent_at=None).count() == 0)
+            sending.start_in_server()
+            try:
+                invite("second")
+                mailbox.wait_for(2, PATIENCE)
+            finally:
+                outbox.added.disconnect(dispatch_uid="notices.wake_workers")
+            until(lambda: Notice.objects.filter(sent_at=None).count() == 0)
+        assert mailbox.addresses() == ["first@example.org", "second@example.org"]
 
 
 @pytest.mark.parametrize("executor", ["threads", "off"])

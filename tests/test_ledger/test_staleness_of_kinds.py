@@ -195,7 +195,7 @@ class TestMemberships:
 
     def test_applications_and_texts_concern_none(self, scene: Scene) -> None:
         manager = scene["manager"].user
-        change = lambda: services.update_community(manager, scene.community.pk, auto_approve=False, description="x")  # noqa: E731
+        change = lambda: services.update_community(manager, scene.community.pk, joining="request", description="x")  # noqa: E731
         assert scene.made_stale(change) == set()
         assert scene.made_stale(lambda: services.apply_to_community(factories.person(), scene.community.pk)) == set()
 

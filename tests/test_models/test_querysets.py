@@ -29,6 +29,15 @@ def test_the_phases_are_those_that_each_decision_tells_of_itself(monkeypatch: py
                 community=community, title="?", opens_at=opens_at, closes_at=closes_at, published_at=published_at
             )
     Decision.objects.create(community=community, title="Without times")
+    for at in (now - hour, now + hour):
+        Decision.objects.create(
+            community=community,
+            title="Called off",
+            opens_at=at - hour,
+            closes_at=at,
+            published_at=now - 3 * hour,
+            called_off_at=now - 2 * hour,
+        )
     everything = list(Decision.objects.all())
     rows = Decision.objects
     asked = {
@@ -37,8 +46,11 @@ def test_the_phases_are_those_that_each_decision_tells_of_itself(monkeypatch: py
         (Status.OPEN,): rows.open(now),
         (Status.CLOSED,): rows.closed(now),
         (Status.SCHEDULED, Status.OPEN): rows.live(now),
-        (Status.DRAFT, Status.SCHEDULED, Status.OPEN): rows.not_closed(now),
-        (Status.SCHEDULED, Status.OPEN, Status.CLOSED): rows.published(),
+        (Status.DRAFT, Status.SCHEDULED, Status.OPEN): rows.not_over(now),
+        (Status.CALLED_OFF,): rows.called_off(),
+        (Status.CLOSED, Status.CALLED_OFF): rows.over(now),
+        (Status.SCHEDULED, Status.OPEN, Status.CLOSED): rows.standing(),
+        (Status.SCHEDULED, Status.OPEN, Status.CLOSED, Status.CALLED_OFF): rows.published(),
     }
     assert {one.status for one in everything} == set(Status)
     for statuses, answer in asked.items():

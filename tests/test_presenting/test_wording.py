@@ -47,6 +47,35 @@ def test_six_sources_are_all_named() -> None:
     assert wording.sources_sentence(STAR, sources).count("one sixth from") == 6
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "inherited", "moved"),
+    [
+        ((4, 1), (4, 1), "“Ash” the most stars (4)", ""),
+        ((4, 1), (2, 1), "“Ash” the most stars (2)", "“Ash” went from 4 to 2 stars."),
+        ((4, 1), (4, 5), "“Birch” the most stars (5)", "“Birch” went from 1 to 5 stars; before, “Ash” had the most."),
+        (
+            (3, 3),
+            (3, 2),
+            "“Ash” the most stars (3)",
+            "“Birch” went from 3 to 2 stars; before, “Ash” and “Birch” had the most.",
+        ),
+        (
+            (0, 0),
+            (2, 2),
+            "“Ash” and “Birch” the most stars (2)",
+            "“Ash” went from 0 to 2 stars; before, it gave no stars.",
+        ),
+        ((1, 0), (0, 0), "no stars", "“Ash” went from 1 to 0 stars; before, “Ash” had the most."),
+    ],
+)
+def test_what_one_inherits_and_how_it_moved(
+    before: tuple[int, ...], after: tuple[int, ...], inherited: str, moved: str
+) -> None:
+    titles, now = ("Ash", "Birch"), [stars * STAR for stars in after]
+    assert wording.inherited_sentence(titles, now) == f"You inherit a ballot that gives {inherited}."
+    assert wording.moved_sentence(titles, [stars * STAR for stars in before], now) == moved
+
+
 def runoff(ahead: int, behind: int, equal: int = 0, scores: tuple[int, int] = (20, 18)) -> RunoffWords:
     return RunoffWords("Ash", "Birch", ahead, behind, equal, scores[0] * STAR, scores[1] * STAR)
 

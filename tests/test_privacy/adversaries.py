@@ -106,6 +106,7 @@ class _Collecting:
             self._add(f"{when}: {who}: ", self.looking.questions(client))
             self._add(f"{when}: {who}: ", self.looking.pages(client))
             self._add(f"{when}: {who}: ", self.looking.changes_undone(client))
+        self._add(f"{when}: a receiver: ", self.looking.webhooks())
         if "root" in self.viewers:
             self._add(f"{when}: root: ", self.looking.administration(self.world.client("root")))
             self._add(f"{when}: root: ", self.looking.exports())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import html
 import itertools
 import json
@@ -28,7 +29,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api import node_id
 from crowdvote.operations.logfile import EventFormatter, JsonFormatter
-from democracy.models import Ballot, Decision, LedgerEntry, StagedBallot
+from democracy.models import Ballot, Decision, LedgerEntry, StagedBallot, Webhook, WebhookDelivery
+from democracy.notices import payloads
 from tests.test_privacy import operations
 from tests.test_privacy.transcripts import Part, of_csv, of_html, of_json, of_text
 from tests.test_privacy.worlds import ANONYMOUS, HIDDEN, World
@@ -59,7 +61,11 @@ def answer(response: Any) -> Part:
     if response.streaming and kind == EVENTS:
         # It is read as subscriptions are.
         return Part("answer", (head,))
-    text = (response.getvalue() if response.streaming else response.content).decode()
+    content = response.getvalue() if response.streaming else response.content
+    if kind.startswith("image/") and kind != "image/svg+xml":
+        # In numbers: letters of a digest would be taken for one that is drawn.
+        return Part("answer", (head, of_text(" ".join(map(str, hashlib.sha256(content).digest())))))
+    text = content.decode()
     read = {"text/html": of_html, "text/csv": of_csv, JSON: of_json}.get(kind, of_text)
     return Part("answer", (head, read(text))) if text else Part("answer", (head,))
 
@@ -137,6 +143,7 @@ class Looking:
             "membership_id": self._members(),
             "application_id": [1],
             "token_id": [1],
+            "passkey_id": [1],
         }
         waiting = deque(addresses(numbers))
         known = set(waiting)
@@ -218,6 +225,13 @@ class Looking:
             elif self.is_thorough and kind in {"ForeignKey", "ManyToOneRel"} and field.related_model is not None:
                 for there in ("is_anonymous=True", "membership__user__handle=xena", "user__handle=xena", "stars=5"):
                     yield f"{field.name}__{there}"
+
+    def webhooks(self) -> Iterator[tuple[str, Part]]:
+        """Return what a receiver is told of every event, if it happened now."""
+        webhook = Webhook(community=self.world.community)
+        for decision, event in itertools.product(self.decisions(), WebhookDelivery.Event.values):
+            told = payloads.body(WebhookDelivery(webhook=webhook, event=event, decision=decision))
+            yield f"webhook {event} of {decision.title}", of_json(told)
 
     def exports(self) -> Iterator[tuple[str, Part]]:
         """Return the output of commands whose output is published."""

@@ -149,8 +149,11 @@ def test_the_end_of_voting_does_not_move_once_it_may_have_been_seen(town: World,
     later = decision.closes_at + timedelta(days=1)
     with pytest.raises(errors.DecisionClosed, match="about to end"):
         town.do(services.update_decision, "mia", decision.pk, closes_at=later)
+    with pytest.raises(errors.DecisionClosed, match="about to end"):
+        town.do(services.call_off, "mia", decision.pk, reason="The trees fell.")
     town.clock.now = decision.closes_at - timedelta(minutes=2)
     town.do(services.update_decision, "mia", decision.pk, closes_at=later)
+    town.do(services.call_off, "mia", decision.pk, reason="The trees fell.")
 
 
 # 5
@@ -215,7 +218,7 @@ def test_the_question_for_deleting_a_person_tells_nothing_of_what_they_hide(town
 def test_the_administration_names_no_anonymous_manager_and_gives_nobodys_address_away(town: World) -> None:
     community, root = town.community, town.client("root")
     services.update_membership(town.people["mia"], town.members["xena"].pk, is_manager=True)
-    services.update_community(town.people["mia"], community.pk, auto_approve=False)
+    services.update_community(town.people["mia"], community.pk, joining="request")
     application = services.apply_to_community(town.people["stranger"], community.pk)
     services.decide_application(town.people["xena"], application.pk, approve=True)
     pages = [reverse("admin:democracy_application_changelist")]
@@ -236,7 +239,7 @@ def test_the_administrations_own_history_names_no_anonymous_manager(town: World)
     services.update_membership(town.people["mia"], town.members["xena"].pk, is_manager=True)
     User.objects.filter(handle="xena").update(is_staff=True, is_superuser=True)
     edited = reverse("admin:democracy_community_change", args=[town.community.pk])
-    fields = {"name": "Town", "description": "Another", "visibility": "public", "auto_approve": "on"}
+    fields = {"name": "Town", "description": "Another", "visibility": "public", "joining": "open"}
     assert town.client("xena").post(edited, fields).status_code == 302
     assert Community.objects.get(pk=town.community.pk).description == "Another"
     history = reverse("admin:democracy_community_history", args=[town.community.pk])

@@ -57,7 +57,7 @@ def test_nobody_learns_whether_there_is_what_they_may_not_see(who: str) -> None:
     """A draft, an anonymous member, an application: on pages, by queries, by trying to change them."""
     with world(Town(SECRET, "public")) as one:
         one.become_anonymous()
-        one.do(services.update_community, "mia", one.community.pk, auto_approve=False)
+        one.do(services.update_community, "mia", one.community.pk, joining="request")
         one.do(services.apply_to_community, "stranger", one.community.pk)
         unseen = {"Decision": one.draft.pk, "Choice": one.draft.choices.all()[0].pk}
         unseen |= {"Member": one.members["xena"].pk, "Application": one.community.applications.get().pk}

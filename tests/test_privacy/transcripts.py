@@ -30,6 +30,10 @@ _VOLATILE = (
     (re.compile(r"\b\d+\.\d seconds"), "(some) seconds"),
     # The place in a list, base64 of "place:7".
     (re.compile(r"cGxhY2U6[A-Za-z0-9_-]+=*"), "(place)"),
+    # The secret of an invitation's link.
+    (re.compile(r"(?<=/join/)[0-9a-z]{16}\b"), "(link)"),
+    # The number of a notice, base64 of "Notice:7".
+    (re.compile(r"Tm90aWNlO[A-Za-z0-9_-]+=*|(?<=/notices/)\d+"), "(notice)"),
 )
 # Lines of anonymous members are written to the log without order.
 _UNORDERED = re.compile(r"(VOTE_[A-Z]+|MEMBERSHIP_CHANGE)\W.*\bAnonymous\b(?! [0-9a-f]{8})", re.DOTALL)

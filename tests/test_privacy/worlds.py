@@ -19,6 +19,7 @@ from django.test import Client, TestCase
 from accounts.models import User
 from democracy import ledger, recalculation, services
 from democracy.models import Choice, Community, Decision, Membership
+from democracy.notices.sending import notice_changes
 from tests.test_privacy import processes
 
 START = datetime(2026, 3, 2, 9, 10, tzinfo=UTC)
@@ -134,6 +135,7 @@ class World:
     def calculate(self) -> None:
         with committing():
             recalculation.recalculate_community(self.community.pk)
+            notice_changes()
         self.clock.now += timedelta(seconds=2)
 
     def do(self, command: Callable[..., Any], who: str, *args: Any, **kwargs: Any) -> None:
@@ -209,7 +211,7 @@ def _made(town: Town, clock: processes.Clock) -> World:
     people["root"] = User.objects.create_superuser("root@example.org", name="Root", handle="root")
     with committing():
         community = services.create_community(
-            people["mia"], name="Town", visibility=town.visibility, auto_approve=True, description="A town"
+            people["mia"], name="Town", visibility=town.visibility, joining="open", description="A town"
         )
         with ledger.recording(community.pk):
             for name in MEMBERS[1:]:

@@ -29,7 +29,7 @@ def town() -> Town:
     community, members = rules.new_community("ada", "ben", "gone")
     services.leave_community(members["gone"].user, community.pk)
     services.create_community(members["gone"].user, name="Elsewhere")
-    return services.update_community(members["manager"].user, community.pk, auto_approve=False), members
+    return services.update_community(members["manager"].user, community.pk, joining="request"), members
 
 
 class TestCommunities:
@@ -88,7 +88,7 @@ class TestDecisions:
         recalculate_community(community.pk)
         DecisionSnapshot.objects.filter(decision=closed[1]).update(is_final=False)
         factories.decision(community, manager)
-        rows = decisions.with_winners(decisions.closed_decisions(members["ada"].user, community))
+        rows = decisions.decision_rows(decisions.decisions_over(members["ada"].user, community))
         assert [(row.decision, row.winner) for row in rows] == [
             (closed[0], "Birch"),
             (closed[2], "Birch"),
@@ -113,7 +113,7 @@ class TestMembers:
     def test_who_is_followed_and_how_many_follow_is_of_those_who_are_there(self, town: Town) -> None:
         community, members = town
         eve = factories.join(
-            services.update_community(members["manager"].user, community.pk, auto_approve=True), factories.person()
+            services.update_community(members["manager"].user, community.pk, joining="open"), factories.person()
         )
         for follower in (members["ada"], eve):
             factories.follow(follower, members["ben"])

@@ -15,7 +15,7 @@ from democracy.access import Viewer
 from democracy.models import Community, Decision, Membership
 from democracy.reading import ledger_feed
 from democracy.reading.ledger_feed import FeedItem
-from democracy.services.decisions import recalculation_change
+from democracy.services.recalculations import recalculation_change
 from tests import factories, rules
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ class Scene:
     def __init__(self) -> None:
         self.community, self.members = rules.new_community("ada", "ben", "cleo")
         self.manager = self.members["manager"].user
-        self._set(visibility=Community.Visibility.PUBLIC, auto_approve=False)
+        self._set(visibility=Community.Visibility.PUBLIC, joining="request")
 
     def _set(self, **fields: Any) -> None:
         self.community = services.update_community(self.manager, self.community.pk, **fields)

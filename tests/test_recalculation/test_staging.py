@@ -14,7 +14,7 @@ from democracy.models import Decision, Following, Membership
 from democracy.recalculation import inputs, staging
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import StageBallots, StagedDecision, calculation_of
-from democracy.services.decisions import recalculation_change
+from democracy.services.recalculations import recalculation_change
 from graph import Calculation, CastBallot, StagedBallot
 from tests import factories, histories, rules
 from tests.lengths import times

@@ -212,7 +212,7 @@ class TestWho:
             cast(member, town.decision)
         services.leave_community(town.ada.user, town.community.pk)
         services.remove_member(town.manager, town.ben.pk)
-        services.update_community(town.manager, town.community.pk, auto_approve=False, visibility="public")
+        services.update_community(town.manager, town.community.pk, joining="request", visibility="public")
         applicant = factories.person()
         services.apply_to_community(applicant, town.community.pk)
         strangers = (applicant, bystander.manager, town.ada.user, town.ben.user, factories.person(), AnonymousUser())

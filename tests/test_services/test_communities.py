@@ -16,6 +16,7 @@ from democracy.errors import (
     AlreadyMember,
     AnonymityNeedsConfirmation,
     InvalidInput,
+    InvitationNeeded,
     LastManager,
     NameTaken,
     PermissionDenied,
@@ -44,18 +45,18 @@ def membership(of: Community, user: User) -> Membership | None:
 @pytest.fixture
 def closed_shop(town: Town) -> Community:
     """The town, once it wants managers to approve."""
-    return services.update_community(town.manager, town.community.pk, auto_approve=False)
+    return services.update_community(town.manager, town.community.pk, joining="request")
 
 
 class TestFounding:
     def test_whoever_founds_a_community_is_its_manager_and_a_voter(self, town: Town) -> None:
         founder = factories.person()
         made = services.create_community(founder, name="  Lake \t House ", description=" We\n swim. ")
-        assert (made.name, made.description, made.visibility, made.auto_approve) == (
+        assert (made.name, made.description, made.visibility, made.joining) == (
             "Lake House",
             "We\n swim.",
             "members",
-            False,
+            "request",
         )
         assert standing(factories.member_of(made, founder)) == {**VOTER, "is_manager": True}
         assert [(entry.revision, entry.kind, entry.actor_id) for entry in rules.entries(made)] == [
@@ -99,18 +100,18 @@ class TestChanging:
     def test_a_manager_changes_what_is_given_and_nothing_else(self, town: Town) -> None:
         services.update_community(town.manager, town.community.pk, description="new")
         row = Community.objects.get(pk=town.community.pk)
-        assert (row.name, row.description, row.visibility, row.auto_approve) == (
+        assert (row.name, row.description, row.visibility, row.joining) == (
             town.community.name,
             "new",
             "members",
-            True,
+            "open",
         )
         services.update_community(town.manager, town.community.pk, name=town.community.name.upper())
         assert Community.objects.get(pk=town.community.pk).name == town.community.name.upper()
 
     def test_the_same_again_leaves_no_entry(self, town: Town) -> None:
         before = rules.written()
-        services.update_community(town.manager, town.community.pk, name=town.community.name, auto_approve=True)
+        services.update_community(town.manager, town.community.pk, name=town.community.name, joining="open")
         assert rules.written() == before
 
     def test_nobody_else_does(self, town: Town, bystander: Town) -> None:
@@ -195,6 +196,15 @@ class TestJoining:
         again = services.apply_to_community(user, closed_shop.pk)
         services.decide_application(town.manager, again.pk, approve=True)
         assert standing(factories.member_of(closed_shop, user)) == VOTER
+
+    def test_nobody_applies_where_people_join_by_invitation(self, town: Town) -> None:
+        revision = rules.revision(town.community)
+        services.update_community(town.manager, town.community.pk, joining="invited")
+        [entry] = rules.entries(town.community, after=revision)
+        assert (entry.before["auto_approve"], entry.before.get("joining")) == (True, None)
+        assert (entry.after["auto_approve"], entry.after["joining"]) == (False, "invited")
+        with rules.refused(InvitationNeeded):
+            services.apply_to_community(factories.person(), town.community.pk)
 
     def test_members_do_not_apply_and_nobody_applies_to_nothing(self, town: Town) -> None:
         with rules.refused(AlreadyMember):

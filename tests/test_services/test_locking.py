@@ -98,7 +98,7 @@ class TestWhatHappenedMeanwhile:
 
     @pytest.mark.parametrize("late", ["approve", "withdraw"])
     def test_an_application_is_decided_once(self, town: Town, meanwhile: Meanwhile, late: str) -> None:
-        services.update_community(town.manager, town.community.pk, auto_approve=False)
+        services.update_community(town.manager, town.community.pk, joining="request")
         eve = factories.person()
         pk = services.apply_to_community(eve, town.community.pk).pk
         reject = lambda: services.decide_application(town.manager, pk, approve=False)  # noqa: E731
@@ -178,7 +178,7 @@ class TestWhoGaveIt:
     def test_a_manager(self, town: Town) -> None:
         manager, pk = town.manager, town.community.pk
         eve, fay = factories.person(), factories.person()
-        close_the_door = lambda: services.update_community(manager, pk, auto_approve=False)  # noqa: E731
+        close_the_door = lambda: services.update_community(manager, pk, joining="request")  # noqa: E731
         assert self.actors(town, close_the_door) == {manager.pk}
         made: list[Application] = [services.apply_to_community(one, pk) for one in (eve, fay)]
         drafts = [factories.draft(town.community, manager)]
@@ -195,7 +195,7 @@ class TestWhoGaveIt:
             assert self.actors(town, act) == {manager.pk}
 
     def test_an_applicant_and_a_founder(self, town: Town) -> None:
-        services.update_community(town.manager, town.community.pk, auto_approve=False)
+        services.update_community(town.manager, town.community.pk, joining="request")
         eve = factories.person()
         made: list[Application] = []
         apply = lambda: made.append(services.apply_to_community(eve, town.community.pk))  # noqa: E731

@@ -80,7 +80,7 @@ class TestCommunities:
         assert logged(lambda: services.apply_to_community(eve, pk)) == [
             f"[INFO] [MEMBERSHIP_CHANGE] [eve] - Joined community '{town.community.name}' as Voter"
         ]
-        services.update_community(town.manager, pk, auto_approve=False)
+        services.update_community(town.manager, pk, joining="request")
         applications = []
         for person in (fay, gus):
             assert logged(lambda one=person: applications.append(services.apply_to_community(one, pk))) == []  # type: ignore[misc]
@@ -158,6 +158,19 @@ class TestDecisions:
         ]
         assert logged(lambda: services.request_recalculation(town.manager, decision.pk)) == [
             f"[INFO] [MANUAL_RECALC] [{actor}] - Manual recalculation triggered for decision 'The Budget'"
+        ]
+        assert logged(lambda: services.pin_decision(town.manager, decision.pk, pinned=True)) == [
+            f"[INFO] [DECISION_CHANGE] [{actor}] - Decision 'The Budget' changed: pinned"
+        ]
+        assert logged(lambda: services.remind(town.manager, decision.pk)) == [
+            f"[INFO] [DECISION_REMINDER] [{actor}] - A reminder of decision 'The Budget' was asked for"
+        ]
+        assert logged(lambda: services.call_off(town.manager, decision.pk, reason="Mended.")) == [
+            f"[INFO] [DECISION_CALLED_OFF] [{actor}] - Decision 'The Budget' called off"
+        ]
+        copy = services.copy_decision(town.manager, decision.pk)
+        assert logged(lambda: services.delete_draft(town.manager, copy.pk)) == [
+            f"[INFO] [DECISION_DELETE] [{actor}] - Draft 'The Budget' deleted"
         ]
 
 

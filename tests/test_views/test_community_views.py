@@ -25,7 +25,7 @@ WELCOME = "Your participation will be reflected in all active decision results."
 def written(module_rows: None) -> tuple[Community, dict[str, Membership]]:
     """A members-only community whose managers look at applications."""
     community, members = factories.community("ada", "ben", name="Maple Court", description="Forty flats.")
-    services.update_community(members["manager"].user, community.pk, auto_approve=False)
+    services.update_community(members["manager"].user, community.pk, joining="request")
     community.refresh_from_db()
     return community, members
 
@@ -92,6 +92,26 @@ def test_the_list_of_communities_takes_as_many_queries_for_50_as_for_1(stranger:
     few = queries(client, address)
     Community.objects.bulk_create([Community(name=f"Many {number}") for number in range(50)])
     assert queries(client, address) == few
+
+
+def test_a_new_community_tells_its_manager_to_invite_to_ask_and_to_publish() -> None:
+    community, members = factories.community(name="New Lane")
+    manager, address = members["manager"].user, reverse("community", args=[community.pk])
+
+    def first_steps(user: User) -> list[bool]:
+        shown = text(as_(user).get(address))
+        steps = {"community-invitations": "Invite people", "decision-create": "Write a question"}
+        return [f'href="{reverse(name, args=[community.pk])}">{words}' in shown for name, words in steps.items()]
+
+    assert first_steps(manager) == [True, True]
+    member = factories.join(community, factories.person()).user
+    assert first_steps(member) == [False, False]
+    assert "Nothing has been asked here yet." in text(as_(member).get(address))
+    drafted = factories.draft(community, manager)
+    preview = reverse("decision-preview", args=[community.pk, drafted.pk])
+    assert f'href="{preview}">Look at your draft' in text(as_(manager).get(address))
+    services.publish_decision(manager, drafted.pk)
+    assert first_steps(manager) == [False, False]
 
 
 def test_a_members_only_community_tells_a_stranger_its_name_and_description_only(house, stranger: User) -> None:
@@ -239,11 +259,11 @@ def test_another_persons_application_can_not_be_withdrawn(house, stranger: User)
 
 def test_whoever_founds_a_community_is_its_manager(stranger: User) -> None:
     response = as_(stranger).post(
-        reverse("community-create"), {"name": "Rowers", "description": "", "visibility": "public", "auto_approve": "on"}
+        reverse("community-create"), {"name": "Rowers", "description": "", "visibility": "public", "joining": "open"}
     )
     community = Community.objects.get(name="Rowers")
     assert response["Location"] == reverse("community", args=[community.pk])
-    assert (community.visibility, community.auto_approve) == ("public", True)
+    assert (community.visibility, community.joining) == ("public", "open")
     assert Membership.objects.get(community=community).is_manager
 
 
@@ -258,7 +278,9 @@ def test_whoever_founds_a_community_is_its_manager(stranger: User) -> None:
 )
 def test_what_is_wrong_with_a_new_community_is_said_beside_the_field(house, stranger, fields, field, error) -> None:
     with nothing_written():
-        response = as_(stranger).post(reverse("community-create"), {"visibility": "members", **fields})
+        response = as_(stranger).post(
+            reverse("community-create"), {"visibility": "members", "joining": "request", **fields}
+        )
     assert response.status_code == 400
     assert error in response.context["form"].errors[field][0]
 

@@ -7,15 +7,21 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
 
+from accounts.models import User
 from accounts.services import create_api_token
 from democracy import services
+from democracy.models import Community, Notice, PublishedResult
+from democracy.notices import outbox
+from democracy.notices.kinds import Kind
 from democracy.recalculation import recalculate_community
 from tests import factories
 from tests.test_views.browsing import as_, nothing_written, text
@@ -25,8 +31,28 @@ pytestmark = pytest.mark.django_db
 HERE = "http://testserver"
 # Answered to programs, or by the administration in its own way (the last test).
 NOT_PAGES = {"graphql", "event-log"}
-# What a visitor signs in with.
-SIGNING_IN = {"sign-in", "sign-in-sent", "sign-in-link", "demo-sign-in", "sign-out"}
+# What a visitor signs in with, and what nobody signs in for.
+SIGNING_IN = {
+    "sign-in",
+    "sign-in-sent",
+    "sign-in-again",
+    "sign-in-link",
+    "demo-sign-in",
+    "provider-sign-in",
+    "provider-answer",
+    "passkey-sign-in",
+    "passkey-sign-in-options",
+    "sign-out",
+    "unsubscribe",
+    "invitation",
+    "invitation-link",
+}
+# They show what a visitor may see, whoever asks: nothing of a community that only its members read.
+AS_VISITORS_SEE_IT = {"community-feed", "decision-embed", "decision-picture", "oembed"}
+# There only where a demo shows its mails to everybody; this is none.
+OF_A_DEMO = {"mails", "mail", "mail-html"}
+# Whole pages in frames of other sites, to which nobody comes back.
+FRAMES = {"published-result-embed"}
 
 
 def _patterns(patterns: list[Any]) -> Iterator[URLPattern]:
@@ -40,6 +66,15 @@ def _patterns(patterns: list[Any]) -> Iterator[URLPattern]:
 NAMES = {str(one.name): one for one in _patterns(get_resolver().url_patterns)}
 
 
+def _notice(person: User, community: Community) -> Notice:
+    outbox.add(Kind.NEW_FOLLOWER, "x", person_id=person.pk, community_id=community.pk)
+    return Notice.objects.get(person=person)
+
+
+def _published(manager: User, community: Community) -> PublishedResult:
+    return services.publish_result(manager, factories.close(factories.decision(community, manager)).pk)
+
+
 class Town:
     """A community that only its members read, seen by its manager, who can do everything in it."""
 
@@ -49,22 +84,34 @@ class Town:
         self.decision = factories.decision(self.community, self.manager)
         factories.vote(members["manager"], self.decision, Ash=5)
         recalculate_community(self.community.pk)
-        services.update_community(self.manager, self.community.pk, auto_approve=False)
+        services.update_community(self.manager, self.community.pk, joining="request")
         self.signed_in = as_(self.manager)
         numbers = {"community_id": self.community.pk, "decision_id": self.decision.pk}
         ballots = self.signed_in.get(reverse("decision-ballots", kwargs=numbers))
+        services.invite(self.manager, self.community.pk, [services.Invitee("new@example.org")])
         self.numbers: dict[str, object] = numbers | {
             "membership_id": members["ada"].pk,
             "application_id": services.apply_to_community(factories.person(), self.community.pk).pk,
+            "invitation_id": self.community.invitations.get().pk,
+            "link_id": services.create_invitation_link(self.manager, self.community.pk).pk,
+            "webhook_id": services.create_webhook(
+                self.manager, self.community.pk, url="https://example.org/", events=["decision.opened"]
+            ).pk,
             "token_id": create_api_token(self.manager, "a script")[0].pk,
+            "passkey_id": factories.passkey(self.manager).pk,
             "key": ballots.context["rows"][0].owner.key,
-            "token": "x",
+            "notice_id": _notice(self.manager, self.community).key,
+            "token": _published(self.manager, self.community).token,
             "revision": 1,
+            "name": "20261101T120000.000000Z-0123abcd",
         }
+        # Nothing else can be deleted.
+        self.draft = factories.draft(self.community, self.manager)
 
     def address(self, name: str) -> str:
         wanted = NAMES[name].pattern.converters
-        return reverse(name, kwargs={key: self.numbers[key] for key in wanted})
+        numbers = self.numbers | ({"decision_id": self.draft.pk} if name == "decision-delete" else {})
+        return reverse(name, kwargs={key: numbers[key] for key in wanted})
 
     def after_signing_in(self, sign_in: str) -> tuple[str, bool]:
         """The path that the address of a sign-in page leads back to, and whether that says that nothing was saved."""
@@ -82,7 +129,8 @@ def written(module_rows: None) -> Town:
 
 
 @pytest.fixture
-def town(written: Town, db: None) -> Town:
+def town(written: Town, db: None, settings: Settings) -> Town:
+    settings.PASSKEYS = True
     return copy.deepcopy(written)
 
 
@@ -112,15 +160,18 @@ def test_what_an_open_page_asks_for_is_answered_with_the_way_back_to_it(town: To
 @pytest.mark.parametrize("has_referer", [True, False])
 def test_a_form_that_is_posted_leads_back_to_the_page_that_holds_it(town: Town, has_referer: bool) -> None:
     decision = town.address("decision")
-    for name in NAMES.keys() - SIGNING_IN:
+    headers = {"Referer": HERE + decision} if has_referer else {}
+    with nothing_written():
+        answers = {name: Client().post(town.address(name), headers=headers) for name in NAMES.keys() - SIGNING_IN}
+    after_signing_in = cache(town.after_signing_in)
+    for name, answer in answers.items():
         address = town.address(name)
-        with nothing_written():
-            answer = Client().post(address, headers={"Referer": HERE + decision} if has_referer else {})
         if answer.status_code in (404, 405):
             # Nothing is posted to it: it is read by everybody who may.
-            assert (name, town.signed_in.get(address).status_code in (200, 302)) == (name, True)
+            is_read = town.signed_in.get(address).status_code in (200, 302)
+            assert (name, is_read) == (name, name not in AS_VISITORS_SEE_IT | OF_A_DEMO)
             continue
-        path, is_told = town.after_signing_in(answer["Location"])
+        path, is_told = after_signing_in(answer["Location"])
         expected = address if is_page(name) else decision if has_referer else path
         assert (name, path, is_told, address.startswith(path)) == (
             name,
@@ -142,9 +193,10 @@ def test_an_address_that_is_opened_leads_to_a_whole_page(town: Town) -> None:
 
 def test_what_is_a_page_is_known_and_each_of_its_links_leads_somewhere(town: Town) -> None:
     """Check that each address marked as a page is one: people come back to these after signing in."""
-    for name in NAMES.keys() - SIGNING_IN:
+    for name in NAMES.keys() - SIGNING_IN - AS_VISITORS_SEE_IT - OF_A_DEMO - FRAMES:
         answer = town.signed_in.get(town.address(name))
-        content = b"" if answer.streaming else answer.content
+        is_html = answer["Content-Type"].startswith("text/html")
+        content = answer.content if is_html and not answer.streaming else b""
         is_whole = answer.status_code == 302 or b"<title>" in content
         assert (name, is_whole, b'href=""' in content) == (name, is_page(name), False)
 

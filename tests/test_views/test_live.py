@@ -16,6 +16,8 @@ from django.utils import timezone
 from democracy import services
 from democracy.live import publishing
 from democracy.live.hub import hub, overview_topic, result_topic
+from democracy.notices import outbox
+from democracy.notices.kinds import Kind
 from democracy.recalculation import recalculate_community
 from democracy.recalculation.storing import record_failure
 from democracy.views import live
@@ -202,6 +204,17 @@ async def test_a_new_status_and_a_new_result_are_pushed_once(open_scene: Scene) 
     assert await stream.event() == "result"
     await sign_out(open_scene, "ben")
     assert await stream.rest() == ["end"]
+
+
+async def test_the_bell_of_an_open_page_rings_for_its_viewer_alone(open_scene: Scene) -> None:
+    stream, waiting = await listening(open_scene, "ada")
+    for name in ("ben", "ada"):
+        person, community = open_scene.members[name].user_id, open_scene.community.pk
+        await sync_to_async(outbox.add)(Kind.NEW_FOLLOWER, "x", person_id=person, community_id=community)
+    assert await waiting == "notices"
+    await sync_to_async(services.mark_notices_read)(open_scene.members["ada"].user)
+    assert await stream.event() == "notices"
+    await stream.close()
 
 
 async def test_a_page_that_shows_everything_hears_nothing_from_the_sweep(open_scene: Scene) -> None:

@@ -24,7 +24,7 @@ def written(module_rows: None) -> Town:
     community, people = factories.community("ada", "ben", "lou", name="Maple Court")
     manager = people["manager"].user
     services.update_membership(manager, people["lou"].pk, role="lobbyist")
-    services.update_community(manager, community.pk, auto_approve=False)
+    services.update_community(manager, community.pk, joining="request")
     return community, people
 
 
@@ -42,7 +42,10 @@ def applicant(town: Town) -> User:
 
 # --- Who may open what ------------------------------------------------------------------------------------------------
 
-READ = {"visitor": 302, "stranger": 404, "applicant": 404, "former": 404, "voter": 200, "lobbyist": 200, "manager": 200}
+# Whoever may not read it is led to the community's page, where they can join.
+READ = {"visitor": 302, "stranger": 302, "applicant": 302, "former": 302, "voter": 200, "lobbyist": 200, "manager": 200}
+# Not a page that somebody comes back to.
+READ_BY_PROGRAMS = READ | dict.fromkeys(("stranger", "applicant", "former"), 404)
 OPEN = dict.fromkeys(READ, 200)
 SIGNED_IN = OPEN | {"visitor": 302}
 MANAGE = dict.fromkeys(READ, 403) | {"visitor": 302, "manager": 200}
@@ -66,11 +69,11 @@ PAGES: dict[str, dict[str, int]] = {
     "followings": SIGNED_IN,
     "followings-reorder": POST,
     "community-network": READ,
-    "community-network-data": READ,
+    "community-network-data": READ_BY_PROGRAMS,
     "community-ledger": READ,
     "ledger-entry": READ,
-    "ledger-download": READ,
-    "community-checkpoint": READ,
+    "ledger-download": READ_BY_PROGRAMS,
+    "community-checkpoint": READ_BY_PROGRAMS,
     "community-manage": MANAGE,
     "community-settings": MANAGE,
     "application-decide": POST,
@@ -141,7 +144,7 @@ def test_each_page_opens_for_whom_it_is_meant_and_looking_writes_nothing(town: T
 
 
 SENT = {
-    "community-settings": {"name": "Taken over", "visibility": "public"},
+    "community-settings": {"name": "Taken over", "visibility": "public", "joining": "open"},
     "application-decide": {"approve": "1"},
     "member-update": {"role": "lobbyist", "is_manager": "on"},
     "member-remove": {},
@@ -259,15 +262,15 @@ def test_settings_are_saved_and_wrong_ones_are_refused_beside_the_field(town: To
     client, settings = as_(people["manager"].user), reverse("community-settings", args=[community.pk])
     assert client.get(settings).context["form"].initial["name"] == "Maple Court"
     with nothing_written():
-        taken = client.post(settings, {"name": "chess club", "visibility": "public"})
+        taken = client.post(settings, {"name": "chess club", "visibility": "public", "joining": "open"})
     assert (taken.status_code, list(taken.context["form"].errors)) == (400, ["name"])
-    client.post(settings, {"name": "Elm Court", "description": "New", "visibility": "public", "auto_approve": "on"})
+    client.post(settings, {"name": "Elm Court", "description": "New", "visibility": "public", "joining": "open"})
     community.refresh_from_db()
-    assert (community.name, community.description, community.visibility, community.auto_approve) == (
+    assert (community.name, community.description, community.visibility, community.joining) == (
         "Elm Court",
         "New",
         "public",
-        True,
+        "open",
     )
 
 

@@ -114,7 +114,7 @@ def test_before_voting_opens_there_is_no_result_to_show_or_to_check() -> None:
     scene.calculate()
     page = text(scene.page("decision-results"))
     assert "Voting has not opened yet." in page
-    assert [part in page for part in ("Interim", "Last calculated", "Result as JSON")] == [False] * 3
+    assert [part in page for part in ("Interim", "Last calculated", "Save two files")] == [False] * 3
 
 
 def test_the_outcome_is_told_in_words_and_numbers(scene: Scene) -> None:

@@ -8,8 +8,11 @@ from typing import Any
 import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.urls import reverse
 from uvicorn.supervisors import ChangeReload
 
+from accounts.mail import FILE_BACKEND
+from accounts.sent_mails import are_shown
 from crowdvote import __version__
 from crowdvote.serving.connections import raise_file_limit
 from crowdvote.serving.server import Protocol, Server, WebSocketProtocol
@@ -63,8 +66,10 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _greet(self) -> None:
-        to_files = settings.EMAIL_BACKEND == "accounts.mail.ConsoleAndFileBackend"
+        to_files = settings.EMAIL_BACKEND == FILE_BACKEND
         mails = f"below, and in {settings.MAIL_DIR}" if to_files else f"by {settings.EMAIL_BACKEND}"
+        if are_shown():
+            mails = f"{settings.SITE_URL}{reverse('mails')}, {mails}"
         log = "below" if settings.LOG_TO == "stdout" else settings.LOG_DIR / "crowdvote.log"
         self.stdout.write(
             f"""

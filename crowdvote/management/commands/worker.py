@@ -12,11 +12,15 @@ from crowdvote import __version__
 from democracy import recalculation
 from democracy.live import publishing
 from democracy.live.relay import relay
+from democracy.notices import sending
 from democracy.recalculation import interpreter
 
 
 class Command(BaseCommand):
-    help = "Calculate communities that servers with CROWDVOTE_EXECUTOR=celery queue, or that the sweep finds stale."
+    help = (
+        "Calculate communities that servers with CROWDVOTE_EXECUTOR=celery queue, or that the sweep finds stale, and "
+        "send the mails that are due."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.CROWDVOTE_EXECUTOR != "celery":
@@ -46,6 +50,7 @@ class Command(BaseCommand):
         publishing.start_relay()
         # The scheduler starts whether or not the queue answers.
         recalculation.start_in_worker()
+        sending.start()
         # In JSON, nothing else may stand between the lines.
         if settings.LOG_FORMAT == "text":
             log = "below" if settings.LOG_TO == "stdout" else settings.LOG_DIR / "crowdvote.log"
@@ -56,6 +61,7 @@ class Command(BaseCommand):
         finally:
             # The sweep of another process finds what takes longer.
             recalculation.scheduler.stop(settings.GRACE)
+            sending.stop(settings.GRACE)
             relay.stop()
         sys.exit(worker.exitcode)
 

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         row = Decision.objects.filter(pk=decision).first()
         if row is None:
             raise CommandError(f"There is no decision {decision}.")
-        if row.is_stale and row.status != Decision.Status.CLOSED and not stale_ok:
+        if row.is_stale and not row.is_over and not stale_ok:
             raise CommandError(
                 f"Decision {decision} is stale: its result does not reflect the newest inputs. Run `recalculate "
                 f"--decision {decision}` first, or say --stale-ok."

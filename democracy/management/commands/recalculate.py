@@ -15,7 +15,7 @@ from democracy.ledger import staleness
 from democracy.management import foreground
 from democracy.models import Community, Decision
 from democracy.recalculation.staging import forget_everything
-from democracy.services.decisions import recalculation_change
+from democracy.services.recalculations import recalculation_change
 
 
 class Command(BaseCommand):
@@ -78,6 +78,8 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no decision {decision}.")
             if row.status == Decision.Status.DRAFT:
                 raise CommandError(f"Decision {decision} is a draft: it has no result to calculate.")
+            if row.status == Decision.Status.CALLED_OFF:
+                raise CommandError(f"Decision {decision} was called off: it has no result.")
             return [row.community]
         chosen = Community.objects.order_by("pk")
         if community is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from fractions import Fraction
 
 import strawberry
@@ -15,6 +16,7 @@ from democracy.presenting.numbers import exact_stars
 from democracy.reading import ballots as reading_ballots
 from democracy.reading import own_ballots as reading_own_ballots
 from democracy.reading import receipts
+from democracy.reading import start as reading_start
 from democracy.reading.ballots import ShownBallot
 from democracy.schema.scalars import BallotKind
 from democracy.schema.types.ledger import Receipt
@@ -53,6 +55,23 @@ class Source:
             weight_fraction=str(weight) if isinstance(weight, Fraction) else None,
             path=[voter(member) for member in source.path],
         )
+
+
+@strawberry.type(
+    description="A move of an inherited ballot: of a choice by a star or more, or to another best rated choice."
+)
+class BallotMove:
+    move: strawberry.Private[reading_start.Move]
+    decision_pk: strawberry.Private[int]
+
+    @strawberry.field
+    def at(self) -> datetime:
+        return self.move.at
+
+    @strawberry.field(description="The ratings before it, in the order of the choices.")
+    async def before(self, info: Info) -> list[Rating]:
+        choices = await info.context.load(choices_of, self.decision_pk) or []
+        return [Rating(choice=Choice(row=one), microstars=n) for one, n in zip(choices, self.move.before, strict=True)]
 
 
 @strawberry.type(description="A member's ballot as it stands in a decision.")
@@ -94,6 +113,13 @@ class Ballot:
         return None if found is None else Receipt(receipt=found)
 
     @strawberry.field(
+        description="The last move of a ballot that you inherit; null where it has not moved, and for other ballots."
+    )
+    async def last_move(self, info: Info) -> BallotMove | None:
+        move = await info.context.load(_moves, self.shown)
+        return None if move is None else BallotMove(move=move, decision_pk=self.shown.decision.pk)
+
+    @strawberry.field(
         description="The cast ballots that it rests on, heaviest first. Null where it is under a pseudonym and not "
         "yours (what somebody rests on tells whom they follow), and while ballots are hidden."
     )
@@ -110,6 +136,12 @@ def _ratings(ballot: ShownBallot, choices: list[models.Choice]) -> list[Rating]:
 
 def _comments(viewer: Viewer, keys: list[tuple[int, int]]) -> Mapping[tuple[int, int], str]:
     return reading_ballots.comments_of(keys)
+
+
+def _moves(viewer: Viewer, ballots: list[ShownBallot]) -> Mapping[ShownBallot, reading_start.Move]:
+    own = [one for one in ballots if one.kind == "inherited" and access.is_self(viewer, one.membership)]
+    found = reading_start.moves(viewer, own)
+    return {one: found[one.decision.pk] for one in own if one.decision.pk in found}
 
 
 def own_receipts(viewer: Viewer, keys: list[tuple[int, int]]) -> Mapping[tuple[int, int], receipts.Receipt]:

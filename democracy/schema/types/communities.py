@@ -6,44 +6,99 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import strawberry
+from asgiref.sync import sync_to_async
 
 from accounts import schema as accounts_schema
-from accounts.api import Info, Node, node_id, of_row
-from accounts.schema import Account, ApiToken
+from accounts.api import Info, Node, node_id, of_row, pk_of
+from accounts.schema import Account, ApiToken, Passkey
 from democracy import models
 from democracy.access import Viewer
+from democracy.presenting import addresses
+from democracy.presenting.markdown import as_html
 from democracy.reading import communities as reading_communities
+from democracy.reading import start
+from democracy.reading.moderation import reasons_hidden
+from democracy.reading.notices import unread_count
+from democracy.reading.webhooks import webhooks_of
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
-from democracy.schema.scalars import ApplicationStatus, CommunityVisibility, DecisionStatus, Role
+from democracy.schema.scalars import (
+    ApplicationStatus,
+    CommunityVisibility,
+    DecisionStatus,
+    InvitationState,
+    Joining,
+    Role,
+)
 from democracy.schema.types.belonging import community_of
 from democracy.schema.types.decisions import DECISIONS, Decision
+from democracy.schema.types.invitations import INVITATIONS, LINKS, Invitation, InvitationLink
+from democracy.schema.types.notices import OWN_NOTICES, Notice, NoticePreference, preferences_of
 from democracy.schema.types.people import Member
+from democracy.schema.types.webhooks import Webhook
 
 COMMUNITIES = Listing(reading_communities.communities_listed, ("name", "pk"))
 MEMBERS = Listing(reading_communities.members_of_communities, ("user__sort_name", "user__handle"), "community_id")
 PENDING = Listing(reading_communities.pending_applications_to, ("created_at", "pk"), "community_id")
 OWN_MEMBERSHIPS = Listing(reading_communities.own_memberships, ("community__name", "pk"))
 OWN_APPLICATIONS = Listing(reading_communities.own_applications, ("-pk",))
+OPEN_DECISIONS = Listing(start.open_decisions, ("closes_at", "pk"))
+NEW_RESULTS = Listing(start.new_results, ("-closes_at", "-pk"))
+OWN_DRAFTS = Listing(start.own_drafts, ("-pk",))
+PINNED = Listing(start.pinned_decisions, ("-closes_at", "-pk"))
+WAITING = Listing(start.waiting_applications, ("created_at", "pk"))
 
 
 @strawberry.type(
-    description="People who decide together. Every community is listed for everybody; who may read its decisions and "
+    description="People who decide together. Every community is listed for everybody, unless the site's operator has "
+    "hidden it; who may read its decisions and "
     "members is its visibility."
 )
 class Community(Node):
     row: strawberry.Private[models.Community]
     name: str = of_row()
     description: str = of_row()
-    auto_approve: bool = of_row("Whether applications are approved at once.")
     created_at: datetime = of_row()
 
     @classmethod
     def of(cls, row: models.Community) -> Community:
         return cls(row=row)
 
+    @strawberry.field(description="The description, which may be Markdown, as HTML that is safe to show.")
+    def description_html(self) -> str:
+        return as_html(self.row.description)
+
     @strawberry.field
     def visibility(self) -> CommunityVisibility:
         return CommunityVisibility(self.row.visibility)
+
+    @strawberry.field
+    def joining(self) -> Joining:
+        return Joining(self.row.joining)
+
+    @strawberry.field(
+        description="Whether applications are approved at once.", deprecation_reason="Use joining, which says more."
+    )
+    def auto_approve(self) -> bool:
+        return self.row.joining == models.Community.Joining.OPEN
+
+    @strawberry.field(
+        description="Why the site's operator has hidden it: its members see nothing else of it, and others do not find "
+        "it. Null where it is not hidden."
+    )
+    async def hidden_reason(self, info: Info) -> str | None:
+        return await info.context.load(_reasons_hidden, self.row.pk) if self.row.is_hidden else None
+
+    @strawberry.field(
+        description="The address of the openings and closings of its decisions as a calendar (iCalendar), for whoever "
+        "may read them."
+    )
+    def calendar_address(self) -> str:
+        return addresses.of_community("community-calendar", self.row.pk)
+
+    @strawberry.field(description="The address of its Atom feed; null where not everybody may read its decisions.")
+    def feed_address(self) -> str | None:
+        is_public = self.row.visibility == models.Community.Visibility.PUBLIC
+        return addresses.of_community("community-feed", self.row.pk) if is_public else None
 
     @strawberry.field(description="All members, the anonymous ones among them.")
     async def member_count(self, info: Info) -> int:
@@ -59,13 +114,20 @@ class Community(Node):
         row = await info.context.load(_own_applications, self.row.pk)
         return Application(row=row) if row is not None else None
 
-    @strawberry.field(description="The decisions that you may see, those that close last first.")
+    @strawberry.field(
+        description="The decisions that you may see, those that close last first; those that have all words of "
+        "`search`, of which ten count."
+    )
     async def decisions(
-        self, info: Info, status: DecisionStatus | None = None, first: int = DEFAULT_PAGE, after: str | None = None
+        self,
+        info: Info,
+        status: DecisionStatus | None = None,
+        search: str = "",
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
     ) -> Connection[Decision]:
-        return await DECISIONS.page(
-            info, Page.of(first, after), Decision.of, parent=self.row.pk, status=status.value if status else None
-        )
+        given = {"status": status.value if status else None, "search": search}
+        return await DECISIONS.page(info, Page.of(first, after), Decision.of, parent=self.row.pk, **given)
 
     @strawberry.field(
         description="The members whom you may know, by name; those who have all words of `search`, of which ten count."
@@ -93,9 +155,45 @@ class Community(Node):
     ) -> Connection[Application]:
         return await PENDING.page(info, Page.of(first, after), lambda row: Application(row=row), parent=self.row.pk)
 
+    @strawberry.field(
+        description="Whom the community has invited, by address; for managers. Those who have all words of `search` in "
+        "address or name, of which ten count."
+    )
+    async def invitations(
+        self,
+        info: Info,
+        search: str = "",
+        state: InvitationState | None = None,
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+    ) -> Connection[Invitation]:
+        return await INVITATIONS.page(
+            info,
+            Page.of(first, after),
+            lambda row: Invitation(row=row),
+            parent=self.row.pk,
+            search=search,
+            state=state.value if state else "",
+        )
+
+    @strawberry.field(description="The links by which people may join, the newest first; for managers.")
+    async def invitation_links(
+        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[InvitationLink]:
+        return await LINKS.page(info, Page.of(first, after), lambda row: InvitationLink(row=row), parent=self.row.pk)
+
+    @strawberry.field(description="The addresses that are told of its decisions, the oldest first; for managers.")
+    async def webhooks(self, info: Info) -> list[Webhook]:
+        rows = await info.context.load(webhooks_of, self.row.pk) or []
+        return [Webhook(row=row) for row in rows]
+
 
 def _member_counts(viewer: Viewer, ids: list[int]) -> Mapping[int, int]:
     return reading_communities.member_counts(ids)
+
+
+def _reasons_hidden(viewer: Viewer, ids: list[int]) -> Mapping[int, str]:
+    return reasons_hidden(ids)
 
 
 def _own_memberships(viewer: Viewer, communities: list[int]) -> Mapping[int, models.Membership]:
@@ -110,6 +208,9 @@ def _own_applications(viewer: Viewer, communities: list[int]) -> Mapping[int, mo
 class Person:
     name: str
     handle: str
+    email: str | None = strawberry.field(
+        default=None, description="While the application is pending; null for people who can't sign in."
+    )
 
 
 @strawberry.type(description="A wish to join a community. Seen by whoever applied and by managers.")
@@ -125,7 +226,8 @@ class Application(Node):
 
     @strawberry.field
     def applicant(self) -> Person:
-        return Person(name=self.row.user.name, handle=self.row.user.handle)
+        user, is_pending = self.row.user, self.row.status == models.Application.Status.PENDING
+        return Person(name=user.name, handle=user.handle, email=user.email if is_pending else None)
 
     @strawberry.field
     async def community(self, info: Info) -> Community:
@@ -143,6 +245,11 @@ class Me(Account):
         tokens = await info.context.load(accounts_schema.tokens_of, self.row.pk) or []
         return [ApiToken(row=token) for token in tokens]
 
+    @strawberry.field(description="Your passkeys, the newest first.")
+    async def passkeys(self, info: Info) -> list[Passkey]:
+        passkeys = await info.context.load(accounts_schema.passkeys_of, self.row.pk) or []
+        return [Passkey(row=passkey) for passkey in passkeys]
+
     @strawberry.field(description="Your current memberships, by name of the community.")
     async def memberships(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Member]:
         return await OWN_MEMBERSHIPS.page(info, Page.of(first, after), lambda row: Member(row=row))
@@ -152,3 +259,52 @@ class Me(Account):
         self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
     ) -> Connection[Application]:
         return await OWN_APPLICATIONS.page(info, Page.of(first, after), lambda row: Application(row=row))
+
+    @strawberry.field(
+        description="The open decisions of your communities, those that close first first; with `voted`, only those in "
+        "which you have, or have not, cast a ballot."
+    )
+    async def open_decisions(
+        self, info: Info, voted: bool | None = None, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[Decision]:
+        return await OPEN_DECISIONS.page(info, Page.of(first, after), Decision.of, voted=voted)
+
+    @strawberry.field(
+        description="The decisions of your communities that closed in the last "
+        f"{start.NEW_FOR.days} days and have a final result, the newest first."
+    )
+    async def new_results(
+        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[Decision]:
+        return await NEW_RESULTS.page(info, Page.of(first, after), Decision.of)
+
+    @strawberry.field(
+        description="The decisions that managers of your communities pinned, those that close last first."
+    )
+    async def pinned_decisions(
+        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[Decision]:
+        return await PINNED.page(info, Page.of(first, after), Decision.of)
+
+    @strawberry.field(description="The drafts in communities that you manage, the newest first.")
+    async def drafts(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Decision]:
+        return await OWN_DRAFTS.page(info, Page.of(first, after), Decision.of)
+
+    @strawberry.field(description="The applications that wait for you in communities that you manage, oldest first.")
+    async def waiting_applications(
+        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+    ) -> Connection[Application]:
+        return await WAITING.page(info, Page.of(first, after), lambda row: Application(row=row))
+
+    @strawberry.field(description="Your notices, the newest first.")
+    async def notices(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Notice]:
+        return await OWN_NOTICES.page(info, Page.of(first, after), Notice.of)
+
+    @strawberry.field(description="The number of your notices that you have not read.")
+    async def unread_notices(self, info: Info) -> int:
+        return await sync_to_async(unread_count)(info.context.viewer)
+
+    @strawberry.field(description="How you are told of each kind of thing in a community.")
+    async def notice_preferences(self, info: Info, community_id: strawberry.ID) -> list[NoticePreference]:
+        pk = pk_of("Community", community_id, field="community_id")
+        return await info.context.load(preferences_of, pk) or []

@@ -13,7 +13,10 @@ from accounts.api import Info, Node, of_row
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.errors import InvalidInput
+from democracy.presenting import addresses
 from democracy.presenting.audiences import audiences
+from democracy.presenting.markdown import as_html
+from democracy.presenting.sharing import embeds
 from democracy.reading import ballots as reading_ballots
 from democracy.reading import decisions as reading_decisions
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, connection
@@ -32,9 +35,9 @@ from democracy.schema.types.results import CalculationStatus, Choice, Result, ch
 MOST_NODES = 1_000
 
 # Those that close last first; drafts without a closing before them.
-DECISIONS = Listing(
-    reading_decisions.decisions_of_communities, (F("closes_at").desc(nulls_first=True), F("pk").desc()), "community_id"
-)
+_LAST_FIRST = (F("closes_at").desc(nulls_first=True), F("pk").desc())
+DECISIONS = Listing(reading_decisions.decisions_of_communities, _LAST_FIRST, "community_id")
+ALL_DECISIONS = Listing(reading_decisions.decisions_listed, _LAST_FIRST)
 HISTORY = Listing(reading_decisions.snapshots_of, ("pk",), "decision_id")
 
 _BallotPage = tuple[models.Decision, int, int]
@@ -44,17 +47,33 @@ _BallotPage = tuple[models.Decision, int, int]
 class Clarification:
     row: strawberry.Private[models.Clarification]
     at: datetime = of_row()
-    text: str = of_row()
+    text: str = of_row("It may be Markdown: links, lists, emphasis.")
+
+    @strawberry.field(description="The text as HTML that is safe to show.")
+    def text_html(self) -> str:
+        return as_html(self.row.text)
+
+
+@strawberry.type(description="A manager's word that a decision gets no result.")
+class CallingOff:
+    row: strawberry.Private[models.Decision]
+    at: datetime = of_row(attribute="called_off_at")
+    reason: str = of_row(attribute="called_off_reason")
 
 
 @strawberry.type(description="A question put to a community. Drafts are seen by its managers.")
 class Decision(Node):
     row: strawberry.Private[models.Decision]
     title: str = of_row()
-    description: str = of_row()
+    description: str = of_row("It may be Markdown: links, lists, emphasis.")
     opens_at: datetime | None = of_row("Voting is open from then on.")
     closes_at: datetime | None = of_row("Until just before then.")
     published_at: datetime | None = of_row()
+    topics: list[str] = of_row("Tags. A ballot whose caster says nothing of tags bears these.")
+    is_pinned: bool = of_row("Whether a manager put it at the top of its community's page.")
+    reminder_hours: int = of_row(
+        "Hours before closing at which people without a ballot of their own are reminded; 0: never."
+    )
     lot_seed: str = of_row(
         'Drawn when it was published: a choice\'s lot is its rank in SHA-256(seed + ":" + the number in its id). Empty '
         "for drafts, and where the lots came with a file."
@@ -68,6 +87,14 @@ class Decision(Node):
     def status(self) -> DecisionStatus:
         return DecisionStatus(self.row.status.value)
 
+    @strawberry.field(description="The description, which may be Markdown, as HTML that is safe to show.")
+    def description_html(self) -> str:
+        return as_html(self.row.description)
+
+    @strawberry.field(description="Null unless the decision was called off.")
+    def called_off(self) -> CallingOff | None:
+        return None if self.row.called_off_at is None else CallingOff(row=self.row)
+
     @strawberry.field
     def results_visibility(self) -> ResultsVisibility:
         return ResultsVisibility(self.row.results_visibility)
@@ -75,6 +102,29 @@ class Decision(Node):
     @strawberry.field(description="Whether ballots, and all that is derived from single ballots, are shown now.")
     def shows_ballots(self) -> bool:
         return access.shows_ballots(self.row)
+
+    @strawberry.field(
+        description="The address at which a manager has published the result of a members-only decision; null where "
+        "none is published."
+    )
+    async def published_result_address(self, info: Info) -> str | None:
+        token = await info.context.load(_published_results, self.row.pk)
+        return addresses.of_token("published-result", token) if token else None
+
+    @strawberry.field(
+        description="The address of a page that other sites may show in a frame: of decisions that everybody may read, "
+        "and of published results; null for others."
+    )
+    async def embed_address(self, info: Info) -> str | None:
+        return await info.context.load(_embeds, self.row)
+
+    @strawberry.field(description="The address of the report for paper; null for drafts.")
+    def report_address(self) -> str | None:
+        return addresses.of_decision("decision-report", self.row) if self.row.published_at else None
+
+    @strawberry.field(description="The address of its opening and closing as a calendar (iCalendar); null for drafts.")
+    def calendar_address(self) -> str | None:
+        return addresses.of_decision("decision-calendar", self.row) if self.row.published_at else None
 
     @strawberry.field
     async def community(self, info: Info) -> ItsCommunity:
@@ -201,6 +251,16 @@ def _turnouts(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[model
 def _audiences(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, str]:
     found = audiences(viewer, decisions)
     return {one: found[one.pk].sentence for one in decisions if one.pk in found}
+
+
+def _published_results(viewer: Viewer, ids: list[int]) -> Mapping[int, str]:
+    published = access.published_results_visible_to(viewer).filter(decision__in=ids)
+    return dict(published.values_list("decision", "token"))
+
+
+def _embeds(viewer: Viewer, decisions: list[models.Decision]) -> Mapping[models.Decision, str]:
+    found = embeds(viewer, decisions)
+    return {one: found[one.pk] for one in decisions if one.pk in found}
 
 
 def decisions_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Decision]:

@@ -12,6 +12,7 @@ from accounts.api import Node, node_id, of_row
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.models.results import DecisionResult
+from democracy.presenting.markdown import as_html
 from democracy.presenting.numbers import exact_stars
 from democracy.reading import decisions as reading_decisions
 from democracy.schema.scalars import BigInt, CalculationStatusKind, NoWinnerReason, Round, TieBreakKind
@@ -21,11 +22,15 @@ from graph import STAR
 @strawberry.type(description="One of the things a decision is between. Frozen once the decision is published.")
 class Choice(Node):
     title: str = of_row()
-    description: str = of_row()
+    description: str = of_row("It may be Markdown: links, lists, emphasis.")
     lot: int | None = of_row(
         "The last tie-break: the lowest lot wins. Drawn when the decision is published; the decision's `lotSeed` says "
         "how."
     )
+
+    @strawberry.field(description="The description, which may be Markdown, as HTML that is safe to show.")
+    def description_html(self) -> str:
+        return as_html(self.row.description)
 
 
 @strawberry.type(description="A choice in the score round.")

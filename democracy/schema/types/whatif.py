@@ -44,7 +44,9 @@ class WhatIfUnfollowInput:
 class WhatIfVoteInput:
     stars: list[StarsInput] = strawberry.field(default_factory=list)
     abstain: bool = False
-    tags: list[str] = strawberry.field(default_factory=list)
+    tags: list[str] | None = strawberry.field(
+        default=None, description="Left out: those of your ballot; without one, the decision's topics."
+    )
 
 
 @strawberry.input(one_of=True, description="One change.")
@@ -63,7 +65,8 @@ class ChangeInput:
             return tried.Unfollow(pk_of("Member", self.unfollow.member_id, field="member_id"))
         if self.vote:
             stars = read_stars(self.vote.stars)
-            return tried.Cast(tuple(stars.items()), tuple(self.vote.tags), self.vote.abstain)
+            tags = None if self.vote.tags is None else tuple(self.vote.tags)
+            return tried.Cast(tuple(stars.items()), tags, self.vote.abstain)
         if self.withdraw:
             return tried.Withdraw()
         raise InvalidInput("A change is to follow, to unfollow, to vote, or to withdraw: true.", field="changes")

@@ -2,7 +2,7 @@
 import { button, element } from "../js/elements.js";
 
 const MOST_NAMED = 6;
-const MARKS = { manager: "Manager", lobbyist: "Lobbyist" };
+const MARKS = { manager: "Manager", lobbyist: "Lobbyist, not counted" };
 
 // `membersAt` is the address of the members' pages.
 export function describeChosen(card, network, { membersAt, onClose }) {

@@ -74,7 +74,7 @@ function show(place, note, network, worker) {
   listenToFields(place, network, {
     onFound: (i) => gestures.centre(i),
     onSteps: () => gestures.fit(),
-    onNobody: (isNobody) => say(note, isNobody ? "Nobody here has this name or handle." : ""),
+    onNobody: (isNobody) => say(note, isNobody ? "Nobody here has this name or @name." : ""),
   });
   drawing.resize();
   new ResizeObserver(() => {

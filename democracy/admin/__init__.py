@@ -3,7 +3,8 @@
 # Note [The admin writes nothing itself]
 Every rule holds for pages, GraphQL, imports and the administration alike, because only the commands write inputs. So
 everything here is read only, except what has a command behind it: a community's settings, for its managers, and
-calculating a decision from scratch, for superusers. A row that the admin deleted or saved on its own would be in no
+calculating a decision from scratch, for superusers, and hiding what people wrote, for operators with the right to add
+moderations. A row that the admin deleted or saved on its own would be in no
 ledger and break the undoing of later changes. Only the calculation writes derived rows, and nobody writes the ledger.
 
 # Note [Operators know no more]
@@ -23,12 +24,13 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 
 from accounts.errors import DomainError
-from accounts.strict import StrictModelAdmin
 from democracy import access, services
+from democracy.admin.moderating import ModeratedAdmin
+from democracy.admin.read_only import ListOnlyAdmin, ReadOnlyAdmin, ReadOnlyInline
 from democracy.models import (
     Application,
     Ballot,
@@ -40,6 +42,7 @@ from democracy.models import (
     Following,
     LedgerEntry,
     Membership,
+    Moderation,
     StagedBallot,
 )
 from democracy.models.packed import unpack_one
@@ -47,38 +50,6 @@ from democracy.presenting.wording import RECALCULATION_STARTED
 
 admin.site.site_header = admin.site.site_title = "CrowdVote administration"
 admin.site.index_template = "admin/index_with_log.html"
-
-
-class ReadOnlyAdmin(StrictModelAdmin):
-    """Pages to read only. See Note [The admin writes nothing itself]."""
-
-    list_per_page = 50
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @admin.display(description="Tags")
-    def tags_in_words(self, row: Any) -> str:
-        return ", ".join(row.tags) or "-"
-
-
-class ListOnlyAdmin(ReadOnlyAdmin):
-    """A list without pages of single rows: their addresses would show the rows' numbers, whose gaps count hidden rows.
-
-    Lists of this kind have no search either: with one, Django would hand out rows' numbers to complete words in forms.
-    """
-
-    list_display_links = None
-
-    def get_urls(self) -> list[URLPattern]:
-        return [url for url in super().get_urls() if str(url.name).endswith("_changelist")]
 
 
 class StayFilter(admin.SimpleListFilter):
@@ -106,17 +77,6 @@ class FailureFilter(admin.SimpleListFilter):
         return queryset.filter(shown).exclude(calculation_error="") if self.value() else queryset
 
 
-class ReadOnlyInline(admin.TabularInline):
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 class CommunityForm(forms.ModelForm):
     def _get_validation_exclusions(self) -> set[str]:
         # The command says in words whether a name is free. Django has no public way to leave that to it.
@@ -124,14 +84,14 @@ class CommunityForm(forms.ModelForm):
 
 
 @admin.register(Community)
-class CommunityAdmin(ReadOnlyAdmin):
+class CommunityAdmin(ModeratedAdmin, ReadOnlyAdmin):
     form = CommunityForm
-    list_display = ("name", "readers", "auto_approve", "created_at", "revision")
-    list_filter = ("visibility", "auto_approve")
+    list_display = ("name", "readers", "joining", "is_hidden", "created_at", "revision")
+    list_filter = ("visibility", "joining", "is_hidden")
     search_fields = ("name",)
     ordering = ("name",)
-    fields = ("name", "description", "visibility", "auto_approve", "created_at", "revision", "pages")
-    readonly_fields = ("created_at", "revision", "pages")
+    fields = ("name", "description", "visibility", "joining", "is_hidden", "created_at", "revision", "pages")
+    readonly_fields = ("is_hidden", "created_at", "revision", "pages")
 
     @admin.display(description="Read by", ordering="visibility")
     def readers(self, community: Community) -> str:
@@ -160,7 +120,7 @@ class CommunityAdmin(ReadOnlyAdmin):
             name=obj.name,
             description=obj.description,
             visibility=obj.visibility,
-            auto_approve=obj.auto_approve,
+            joining=obj.joining,
         )
 
     def changeform_view(
@@ -179,7 +139,7 @@ class ChoiceInline(ReadOnlyInline):
 
 
 @admin.register(Decision)
-class DecisionAdmin(ReadOnlyAdmin):
+class DecisionAdmin(ModeratedAdmin, ReadOnlyAdmin):
     list_display = ("title", "community", "where", "closes_at", "counters", "calculated")
     list_select_related = ("community",)
     list_filter = ("results_visibility", FailureFilter)
@@ -188,7 +148,8 @@ class DecisionAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-pk")
     fields = (
         *("community", "title", "description", "results_visibility", "where", "created_at", "published_at", "opens_at"),
-        *("closes_at", "counters", "calculated", "failure", "file_id"),
+        *("closes_at", "called_off_at", "called_off_reason", "topics_in_words", "is_pinned", "reminder_hours"),
+        *("counters", "calculated", "failure", "file_id"),
     )
     inlines = (ChoiceInline,)
     actions = ("calculate_from_scratch",)
@@ -196,6 +157,10 @@ class DecisionAdmin(ReadOnlyAdmin):
     @admin.display(description="Status")
     def where(self, decision: Decision) -> str:
         return decision.status.label
+
+    @admin.display(description="Topics")
+    def topics_in_words(self, decision: Decision) -> str:
+        return ", ".join(decision.topics) or "-"
 
     @admin.display(description="Calculated / input revision", empty_value="hidden")
     def counters(self, decision: Decision) -> str | None:
@@ -360,7 +325,13 @@ class DecisionSnapshotAdmin(ReadOnlyAdmin):
 
 
 # No anonymous member can be found by the minute of such an entry.
-_OF_THE_COMMUNITY = (LedgerEntry.Kind.COMMUNITY, LedgerEntry.Kind.DECISION, LedgerEntry.Kind.RECALCULATION)
+_OF_THE_COMMUNITY = (
+    LedgerEntry.Kind.COMMUNITY,
+    LedgerEntry.Kind.DECISION,
+    LedgerEntry.Kind.RECALCULATION,
+    LedgerEntry.Kind.PUBLICATION,
+    LedgerEntry.Kind.MODERATION,
+)
 
 
 @admin.register(LedgerEntry)
@@ -397,3 +368,33 @@ class CalculationClaimAdmin(ListOnlyAdmin):
     @admin.display(boolean=True)
     def is_running(self, claim: CalculationClaim) -> bool:
         return claim.is_live
+
+
+@admin.register(Moderation)
+class ModerationAdmin(ReadOnlyAdmin):
+    """Moderations with their reasons. Subjects are told as everybody may know them: a ballot bears its pseudonym."""
+
+    list_display = ("community", "decision", "what", "reason", "hidden_at", "ended_at")
+    list_select_related = ("community", "decision")
+    search_fields = ("community__name", "reason")
+    date_hierarchy = "hidden_at"
+    ordering = ("-hidden_at", "-pk")
+    fields = ("community", "decision", "what", "reason", "stand_in", "hidden_at", "hidden_by", "ended_at")
+    actions = ("show_again",)
+
+    @admin.display(description="Hides")
+    def what(self, moderation: Moderation) -> str:
+        return f"{moderation.told_as} {moderation.place}" if moderation.place else "the community"
+
+    def has_moderate_permission(self, request: HttpRequest) -> bool:
+        return access.moderates(request.user)
+
+    @admin.action(description="Show again", permissions=["moderate"])
+    def show_again(self, request: HttpRequest, chosen: QuerySet[Moderation]) -> None:
+        for moderation in chosen.order_by("pk"):
+            try:
+                services.show_again(request.user, moderation.pk)
+            except DomainError as refusal:
+                self.message_user(request, f"{self.what(moderation)}: {refusal}", messages.ERROR)
+            else:
+                self.message_user(request, f"{self.what(moderation)}: shown again.")

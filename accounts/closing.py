@@ -1,0 +1,34 @@
+"""Closing an account: what names the person goes, and what others rest on stays under a made-up name."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.contrib.auth.hashers import make_password
+
+from accounts.models import User
+
+NAME = "Closed account"
+_PREFIX = "closed_"
+
+
+def close(user: User) -> None:
+    """Take name, address, rights, API tokens, passkeys and every way to sign in from the account, for good.
+
+    Its sessions and links end with it: they need an active account, and hang on the password, which changes.
+    """
+    user.api_tokens.all().delete()
+    user.passkeys.all().delete()
+    user.groups.clear()
+    user.user_permissions.clear()
+    User.objects.filter(pk=user.pk).update(
+        email=None,
+        name=NAME,
+        sort_name=NAME.casefold(),
+        handle=_PREFIX + secrets.token_hex(6),
+        password=make_password(None),
+        last_login=None,
+        is_active=False,
+        is_staff=False,
+        is_superuser=False,
+    )

@@ -1,0 +1,119 @@
+"""Everything that the site keeps of a person, as one file for that person."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from accounts.models import User
+from democracy.ledger.canonical import written_time
+from democracy.models import Application, Ballot, Choice, Following, Membership
+from democracy.reading import receipts
+
+FORMAT, VERSION = "crowdvote-own-data", 1
+
+
+def own_data(user: User) -> dict[str, Any]:
+    """A person's account, memberships, applications, followings and ballots with receipts, as JSON.
+
+    Former memberships are among them, and ballots in decisions that hide theirs: they are the person's own. What other
+    people wrote is not, nor what they inherit; of an API token or passkey only what it is called.
+    """
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "account": _account(user),
+        "api_tokens": [
+            {
+                "name": token.name,
+                "created": _time(token.created_at),
+                "last_used": _time(token.last_used_at),
+                "revoked": _time(token.revoked_at),
+            }
+            for token in user.api_tokens.order_by("pk")
+        ],
+        "passkeys": [
+            {"name": one.name, "created": _time(one.created_at), "last_used": _time(one.last_used_at)}
+            for one in user.passkeys.order_by("pk")
+        ],
+        "communities": _communities(user),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return written_time(moment) if moment else None
+
+
+def _account(user: User) -> dict[str, Any]:
+    return {
+        "email": user.email,
+        "name": user.name,
+        "handle": user.handle,
+        "joined": _time(user.date_joined),
+        "last_sign_in": _time(user.last_login),
+    }
+
+
+def _communities(user: User) -> list[dict[str, Any]]:
+    """Everything the person did in each community, in the order of the communities' numbers."""
+    found: defaultdict[int, dict[str, Any]] = defaultdict(
+        lambda: {"membership": None, "applications": [], "followings": [], "ballots": []}
+    )
+    names: dict[int, str] = {}
+    for member in Membership.objects.filter(user=user).select_related("community"):
+        names[member.community_id] = member.community.name
+        found[member.community_id]["membership"] = {
+            "role": member.role,
+            "manager": member.is_manager,
+            "anonymous": member.is_anonymous,
+            "joined": _time(member.joined_at),
+            "left": _time(member.left_at),
+            "removed": member.was_removed,
+        }
+    for application in Application.objects.filter(user=user).select_related("community").order_by("pk"):
+        names[application.community_id] = application.community.name
+        found[application.community_id]["applications"].append(
+            {
+                "message": application.message,
+                "status": application.status,
+                "created": _time(application.created_at),
+                "decided": _time(application.decided_at),
+            }
+        )
+    followings = Following.objects.filter(follower__user=user).select_related("follower", "followee__user")
+    for one in followings.order_by("order", "pk"):
+        found[one.follower.community_id]["followings"].append(
+            {"followee": one.followee.user.handle, "tags": one.tags, "since": _time(one.created_at)}
+        )
+    for community, ballot in _ballots(user):
+        found[community]["ballots"].append(ballot)
+    return [{"name": names[pk], **found[pk]} for pk in sorted(found)]
+
+
+def _ballots(user: User) -> Iterable[tuple[int, dict[str, Any]]]:
+    """The person's cast ballots with the numbers of their communities, the oldest first."""
+    cast = list(
+        Ballot.objects.filter(membership__user=user)
+        .select_related("decision", "membership")
+        .prefetch_related("votes")
+        .order_by("cast_at", "pk")
+    )
+    titles = dict(Choice.objects.filter(decision__in=[one.decision_id for one in cast]).values_list("pk", "title"))
+    keys = [(one.decision_id, one.membership_id) for one in cast]
+    files = receipts.files(receipts.own_receipts(user, keys))
+    for one in cast:
+        yield (
+            one.decision.community_id,
+            {
+                "decision": one.decision.title,
+                "stars": {titles[vote.choice_id]: vote.stars for vote in one.votes.all()},
+                "tags": one.tags,
+                "comment": one.comment,
+                "abstained": one.abstain,
+                "anonymous": one.is_anonymous,
+                "cast": _time(one.cast_at),
+                "receipt": files.get((one.decision_id, one.membership_id)),
+            },
+        )

@@ -1,0 +1,64 @@
+"""Mutations and the subscription on one's own notices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+
+import strawberry
+from asgiref.sync import sync_to_async
+
+from accounts.api import Info, Payload, mutation, pk_of
+from democracy import access, services
+from democracy.errors import PermissionDenied
+from democracy.live.hub import access_topic, hub, notices_topic
+from democracy.reading.notices import unread_count
+from democracy.schema.subscriptions import RECHECK, next_news
+from democracy.schema.types.notices import NoticeNews, NoticePreference, SetNoticePreferencesInput, preferences_of
+
+
+@strawberry.type
+class MarkNoticesReadPayload(Payload):
+    unread: int | None = strawberry.field(default=None, description="The number of notices that are unread now.")
+
+
+@strawberry.type
+class SetNoticePreferencesPayload(Payload):
+    preferences: list[NoticePreference] | None = strawberry.field(
+        default=None, description="How you are told in that community now, of every kind."
+    )
+
+
+@strawberry.type
+class NoticeMutation:
+    @mutation
+    def mark_notices_read(self, info: Info, ids: list[strawberry.ID] | None = None) -> MarkNoticesReadPayload:
+        """Mark these notices of yours as read, or all of them without `ids`."""
+        keys = None if ids is None else [pk_of("Notice", one, field="ids") for one in ids]
+        services.mark_notices_read(info.context.viewer, keys)
+        return MarkNoticesReadPayload(unread=unread_count(info.context.viewer))
+
+    @mutation
+    def set_notice_preferences(self, info: Info, input: SetNoticePreferencesInput) -> SetNoticePreferencesPayload:
+        """Choose how you want to be told of what happens in a community of yours, from now on."""
+        pk = pk_of("Community", input.community_id, field="community_id")
+        ways = {one.kind.value: one.way.value for one in input.preferences}
+        services.set_notice_preferences(info.context.viewer, pk, ways)
+        return SetNoticePreferencesPayload(preferences=preferences_of(info.context.viewer, [pk])[pk])
+
+
+@strawberry.type
+class NoticeSubscription:
+    @strawberry.subscription(description="The number of your unread notices: now, and whenever you get or read some.")
+    async def notices(self, info: Info) -> AsyncGenerator[NoticeNews, None]:
+        context = info.context
+        who = access.require_user(context.viewer)
+        async with hub.subscribe(notices_topic(who.pk), access_topic(who.pk)) as inbox:
+            while True:
+                yield NoticeNews(unread=await sync_to_async(unread_count)(who))
+                news: dict[str, object] = {}
+                while notices_topic(who.pk) not in news:
+                    news = await next_news(inbox.next, time.monotonic() + RECHECK)
+                    # Read anew each time: a session may have ended without a word.
+                    if (await context.identify()).pk != who.pk:
+                        raise PermissionDenied("You are signed out.")

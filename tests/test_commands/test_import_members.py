@@ -1,0 +1,37 @@
+"""Lists of people, on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from democracy.models import Invitation, Notice
+from tests.test_commands.running import refused, run, town_of, write
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_list_becomes_invitations_and_mails_are_sent_on_request(tmp_path: Path) -> None:
+    town, _ = town_of("ann_bee")
+    file = write(tmp_path, "address,name,manager\nann_bee@example.org,Ann,\nb@x.org,Bo,yes\nc@x.org,,\n")
+    assert run("import_members", file, "--community", town.name.upper()) == [
+        "invited 2, waiting already 0, members already 1"
+    ]
+    rows = Invitation.objects.order_by("address")
+    assert [(row.address, row.name, row.is_manager, row.state) for row in rows] == [
+        ("b@x.org", "Bo", True, "listed"),
+        ("c@x.org", "", False, "listed"),
+    ]
+    assert not Notice.objects.exists()
+    run("import_members", file, "--community", town.name, "--invite")
+    assert sorted(Notice.objects.values_list("address", flat=True)) == ["b@x.org", "c@x.org"]
+
+
+def test_a_faulty_list_names_its_lines_and_writes_nothing(tmp_path: Path) -> None:
+    town, _ = town_of()
+    file = write(tmp_path, "address,role\na@x.org,\nb@,\nc@x.org,\n@,\n")
+    with refused("Line 3: “b@” is not an e-mail address. Line 5: “@” is not an e-mail address."):
+        run("import_members", file, "--community", town.name)
+    with refused("There is no community named “Nowhere”."):
+        run("import_members", write(tmp_path, "a@x.org"), "--community", "Nowhere")

@@ -1,0 +1,110 @@
+"""One's own data: whole, and nobody else's."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.services import create_api_token
+from democracy import services
+from democracy.models import Application, Community, Decision
+from democracy.reading.own_data import own_data
+from democracy.reading.receipts import own_receipt
+from tests import factories
+from tests.test_graphql.api import ask, post
+from tests.test_views.browsing import as_
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_has_everything_of_a_person_and_nothing_that_others_wrote():
+    community, members = factories.community("ann", "bob")
+    ann, manager = members["ann"], members["manager"].user
+    hidden = factories.decision(community, manager, results_visibility=Decision.Visibility.AFTER_CLOSE)
+    live = factories.decision(community, manager, title="Which tree?")
+    factories.follow(ann, members["bob"], "roads")
+    factories.vote(ann, live, ["trees"], Ash=5, Birch=0)
+    services.set_anonymity(ann.user, community.pk, anonymous=True)
+    factories.vote(ann, hidden)
+    factories.vote(members["bob"], live, ["secret of bob"], Ash=1)
+    left, others = factories.community("carl")
+    services.remove_member(others["manager"].user, factories.join(left, ann.user).pk)
+    services.update_community(others["manager"].user, left.pk, joining=Community.Joining.REQUEST)
+    services.apply_to_community(ann.user, left.pk, message="Let me back in")
+    data = own_data(ann.user)
+    first, second = data.pop("communities")
+    assert (data["account"]["email"], data["account"]["handle"]) == (ann.user.email, ann.user.handle)
+    receipts = [ballot.pop("receipt") for ballot in first["ballots"]]
+    assert [{key: value for key, value in one.items() if key != "cast"} for one in first["ballots"]] == [
+        {
+            "decision": "Which tree?",
+            "stars": {"Ash": 5, "Birch": 0},
+            "tags": ["trees"],
+            "comment": "",
+            "abstained": False,
+            "anonymous": False,
+        },
+        {"decision": hidden.title, "stars": {}, "tags": [], "comment": "", "abstained": True, "anonymous": True},
+    ]
+    for receipt, decision in zip(receipts, (live, hidden), strict=True):
+        alone = own_receipt(ann.user, decision).file
+        assert {**receipt, "checkpoint": None} == {**alone, "checkpoint": None}
+    assert first["membership"]["anonymous"] is True
+    assert [(one["followee"], one["tags"]) for one in first["followings"]] == [(members["bob"].user.handle, ["roads"])]
+    assert (first["name"], second["name"]) == (community.name, left.name)
+    assert (second["membership"]["removed"], second["ballots"]) == (True, [])
+    assert [(one["message"], one["status"]) for one in second["applications"]] == [
+        ("", Application.Status.APPROVED),
+        ("Let me back in", Application.Status.PENDING),
+    ]
+    assert "secret of bob" not in json.dumps(data)
+
+
+def test_of_a_token_it_says_what_it_is_for_and_not_the_token():
+    ann = factories.person("ann")
+    made, raw = create_api_token(ann, "a program")
+    data = own_data(ann)
+    assert [one["name"] for one in data["api_tokens"]] == ["a program"]
+    assert raw not in json.dumps(data)
+    assert made.digest not in json.dumps(data)
+
+
+def test_of_a_passkey_it_says_what_it_is_called_and_not_the_key():
+    ann = factories.person("ann")
+    made, _ = factories.passkey(ann), factories.passkey(factories.person("bob"), name="bobs")
+    data = own_data(ann)
+    assert [(one["name"], one["last_used"]) for one in data["passkeys"]] == [("a phone", None)]
+    assert made.digest not in json.dumps(data)
+
+
+def test_it_costs_the_same_queries_for_one_ballot_and_for_many():
+    community, members = factories.community("ann", visibility=Community.Visibility.PUBLIC)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            own_data(members["ann"].user)
+        return len(captured)
+
+    counts = []
+    for number in (1, 3):
+        for _ in range(number):
+            factories.vote(members["ann"], factories.decision(community, members["manager"].user), Ash=5)
+        counts.append(queries())
+    assert counts[0] == counts[1]
+
+
+def test_the_page_and_the_api_give_it_to_its_owner_alone():
+    ann, bob = factories.person("ann"), factories.person("bob")
+    browser = as_(ann)
+    answer = browser.get("/profile/data/")
+    ann.refresh_from_db()
+    assert answer.json() == ask(browser, "{ myData }")["myData"] == own_data(ann)
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="crowdvote-ann.json"'
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert as_(bob).get("/profile/data/").json()["account"]["handle"] == "bob"
+    assert as_(None).get("/profile/data/").status_code == 302
+    assert post(None, "{ myData }")["errors"][0]["extensions"]["code"] == "PERMISSION_DENIED"
+    assert 'href="/profile/data/"' in as_(ann).get("/profile/").text
