@@ -38,7 +38,7 @@ async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(toler
     await open_decision(page, PLAYGROUND)
     address = page.url
     await star(page, 0, 4)
-    await page.get_by_text("Tags and comment (optional)").click()
+    # The topics of the question stand there, and what stands there is not folded.
     await page.locator("#tags").fill("roads,")
     await page.get_by_label("Comment").fill("I thought about it all day.")
     await sign_out_elsewhere(page)
@@ -62,7 +62,7 @@ async def test_a_session_that_ends_takes_no_star_and_no_word_from_a_ballot(toler
     first = other.locator("#vote .rating").first
     await expect(first.get_by_role("radio", name="4 stars")).to_be_checked()
     await expect(other.get_by_label("Comment")).to_have_value("I thought about it all day.")
-    await expect(other.locator("#vote input[type=hidden][name=tags]")).to_have_value("roads")
+    await expect(other.locator("#vote input[type=hidden][name=tags]")).to_have_value("parks, schools, roads")
     assert other.url == address
     await page.get_by_role("button", name=re.compile("Cast my ballot|Save changes")).click()
     await expect(page.locator("#own-ballot")).to_contain_text("I thought about it all day.")
@@ -110,7 +110,6 @@ async def test_by_keyboard_a_star_keeps_the_focus_and_a_refusal_has_it(tolerant_
     await page.set_viewport_size({"width": 360, "height": 640})
     await enter(page, "Gideon")
     await open_decision(page, PLAYGROUND)
-    await page.get_by_text("Tags and comment (optional)").click()
     cast = page.get_by_role("button", name=re.compile("Cast my ballot|Save changes"))
     await cast.focus()
     await page.keyboard.press("Enter")
@@ -150,7 +149,6 @@ async def test_what_is_being_written_outlasts_what_refreshes_itself(page: Page) 
     await enter(page, "Mei")
     await open_decision(page, SURPLUS)
     await star(page, 1, 2)
-    await page.get_by_text("Tags and comment (optional)").click()
     await page.get_by_label("Comment").fill("Half a sent")
     # As if voting had closed; here it goes on.
     await page.evaluate("document.body.dispatchEvent(new CustomEvent('phase'))")
