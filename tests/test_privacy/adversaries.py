@@ -16,7 +16,18 @@ from democracy import access, services
 from democracy.models import Ballot
 from tests.test_privacy import operations, surfaces
 from tests.test_privacy.transcripts import Transcript
-from tests.test_privacy.worlds import ANONYMOUS, HELPERS, HIDDEN, KNOWN, NEVER_SHOWN, Cast, Town, World, committing, world
+from tests.test_privacy.worlds import (
+    ANONYMOUS,
+    HELPERS,
+    HIDDEN,
+    KNOWN,
+    NEVER_SHOWN,
+    Cast,
+    Town,
+    World,
+    committing,
+    world,
+)
 
 # Their names in the town. What a group cannot learn, none of its members can.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -30,7 +41,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 _AS_MEMBER = (("eve", "follow"), ("eve", "what if"), ("eve", "follow roads"), ("eve", "unfollow"), ("eve", "vote"))
 _AS_MANAGER = (
     *(("mia", "recalculate"), ("mia", "edit"), ("mia", "publish"), ("mia", "change a role"), ("mia", "remove")),
-    *(("mia", "remind"), ("mia", "call off")),
+    *(("mia", "remindMembers"), ("mia", "call off")),
 )
 _WITH_HELPERS = (("eve", "helpers follow"), ("eve", "helpers vote"))
 _AS_OPERATOR = (("root", "calculate from scratch"), ("root", "hide comments"), ("root", "join"))
@@ -52,6 +63,8 @@ _MUTATIONS = {
     "change a role": ("updateMembership", 'input: {memberId: "%(target)s", role: LOBBYIST}'),
     "remove": ("removeMember", 'memberId: "%(target)s"'),
     "join": ("applyToCommunity", 'input: {communityId: "%(community)s"}'),
+    "call off": ("callOffDecision", 'input: {decisionId: "%(dropped)s", reason: "It rains."}'),
+    "publish the result": ("publishResult", 'decisionId: "%(over)s"'),
 }
 
 # The people who are signed in when somebody votes, where worlds may differ in who that is.
@@ -181,6 +194,8 @@ class _Collecting:
                 "target": target,
                 "draft": node_id("Decision", self.world.draft.pk),
                 "community": node_id("Community", self.world.community.pk),
+                "dropped": node_id("Decision", self.world.decisions[NEVER_SHOWN].pk),
+                "over": node_id("Decision", self.world.decisions["over"].pk),
             }
             name, arguments = _MUTATIONS[act]
             self.change(who, name, arguments % ids)
@@ -202,22 +217,13 @@ class _Collecting:
             case "what if":
                 for asked in (one for decision, _ in decisions for one in operations.what_ifs(decision, target)):
                     self.transcript.add(f"what if: {asked[:120]}", surfaces.ask(self.world.client(who), asked))
-            case "recalculate":
+            case "recalculate" | "remindMembers":
                 for decision, _ in decisions:
-                    self.change(who, "recalculate", f'decisionId: "{decision}"')
+                    self.change(who, act, f'decisionId: "{decision}"')
             case "edit":
                 for decision, row in decisions:
                     later = (row.closes_at + timedelta(hours=1)).isoformat()
                     self.change(who, "updateDecision", f'input: {{decisionId: "{decision}", closesAt: "{later}"}}')
-            case "remind":
-                for decision, _ in decisions:
-                    self.change(who, "remindMembers", f'decisionId: "{decision}"')
-            case "call off":
-                dropped = node_id("Decision", self.world.decisions[NEVER_SHOWN].pk)
-                self.change(who, "callOffDecision", f'input: {{decisionId: "{dropped}", reason: "It rains."}}')
-            case "publish the result":
-                over = node_id("Decision", self.world.decisions["over"].pk)
-                self.change(who, "publishResult", f'decisionId: "{over}"')
             case "calculate from scratch":
                 self._calculate_from_scratch(who)
             case "hide comments":

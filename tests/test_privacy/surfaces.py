@@ -33,7 +33,7 @@ from crowdvote.operations.logfile import EventFormatter, JsonFormatter
 from democracy.models import Ballot, Decision, LedgerEntry, PublishedResult, StagedBallot, Webhook, WebhookDelivery
 from democracy.notices import payloads
 from tests.test_privacy import operations
-from tests.test_privacy.transcripts import Part, of_csv, of_html, of_json, of_text
+from tests.test_privacy.transcripts import Part, of_csv, of_html, of_json, of_text, of_value
 from tests.test_privacy.worlds import ANONYMOUS, HIDDEN, NEVER_SHOWN, World
 
 URL, JSON, EVENTS = "/graphql/", "application/json", "text/event-stream"
@@ -172,10 +172,10 @@ class Looking:
         for decision in self.decisions():
             page = reverse("decision-results", args=[decision.community_id, decision.pk])
             yield f"{reverse('oembed')}?{urlencode({'url': settings.SITE_URL + page})}"
-            yield f"{reverse('decision-report', args=[decision.community_id, decision.pk])}?ballots=1"
-        for token in PublishedResult.objects.order_by("decision").values_list("token", flat=True):
-            for name in ("published-result", *(f"published-result-{what}" for what in ("embed", "picture", "report"))):
-                yield reverse(name, args=[token])
+            yield f"{page.removesuffix('results/')}report/?ballots=1"
+        for published in PublishedResult.objects.order_by("decision"):
+            address = reverse("published-result", args=[published.token])
+            yield from (address, f"{address}embed/", f"{address}picture.png", f"{address}report/")
 
     # --- What comes by itself -----------------------------------------------------------------------------------------
 
@@ -241,10 +241,9 @@ class Looking:
     def mails(self, readers: Sequence[str]) -> Iterator[tuple[str, Part]]:
         """Return the mails that these people get by now, with all their headers, as text and as HTML."""
         for message in self.world.mails(readers):
-            head = {"Subject": message.subject, "From": message.from_email, **message.extra_headers}
-            lines = of_text("\n".join(f"{name}: {value}" for name, value in head.items()))
+            head = of_value({"Subject": message.subject, "From": message.from_email, **message.extra_headers})
             forms = (of_html(str(content)) for content, _ in message.alternatives)
-            yield f"a mail to {message.to[0]}", Part("mail", (lines, of_text(str(message.body)), *forms))
+            yield f"a mail to {message.to[0]}", Part("mail", (head, of_text(str(message.body)), *forms))
 
     def webhooks(self) -> Iterator[tuple[str, Part]]:
         """Return what a receiver is told of every event, if it happened now."""

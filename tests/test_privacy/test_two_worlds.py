@@ -107,8 +107,8 @@ def hidden(draw: st.DrawFn) -> Drawn:
     early = draw(st.sampled_from((("mia", *HELPERS), ("mia",))))
     in_batch = [Cast(who, title, Content(draw(rated), draw(tags))) for title in (*HIDDEN, NEVER_SHOWN) for who in early]
     town = Town(draw(secrets), draw(visibilities), draw(followings()), numbered([*shown, *in_batch]))
-    places = st.sampled_from((*HIDDEN, NEVER_SHOWN))
-    places = draw(st.lists(places, min_size=2, max_size=3 if early == ("mia",) else 4))
+    anywhere = st.sampled_from((*HIDDEN, NEVER_SHOWN))
+    places = draw(st.lists(anywhere, min_size=2, max_size=3 if early == ("mia",) else 4))
     voters = st.sampled_from((*KNOWN, *ANONYMOUS))
     one = numbered([Cast(draw(voters), title, draw(contents)) for title in places])
     other = numbered([Cast(draw(voters), title, draw(contents)) for title in places])

@@ -150,7 +150,7 @@ class World:
             while deliver_mails() is not None:
                 pass
         addresses = [self.people[who].email for who in readers if who in self.people]
-        return [one for one in mail.outbox if one.to[0] in addresses]
+        return [one for one in mail.outbox if isinstance(one, EmailMultiAlternatives) and one.to[0] in addresses]
 
     def do(self, command: Callable[..., Any], who: str, *args: Any, **kwargs: Any) -> None:
         """Run somebody's command and calculate."""
