@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
 from accounts.text import single_line
+from democracy.database import clock
 from democracy.ledger import checkpoints
 from democracy.models import Checkpoint, Notice
 from democracy.notices import unsubscribing
@@ -61,10 +62,13 @@ def mail(notices: list[Notice], address: str) -> EmailMultiAlternatives:
 def _checkpoint(notices: list[Notice]) -> Checkpoint | None:
     """The newest checkpoint kept of a community whose decisions the reader sees: mailboxes are witnesses.
 
-    None where the mail tells of no decision: its reader may be no member.
+    It is signed anew with the time of the mail: the one that was kept has the moment of a change, which may be an
+    anonymous or hidden ballot, of which nobody else learns more than the hour. None where the mail tells of no
+    decision: its reader may be no member.
     """
     community = next((notice.community_id for notice in notices if notice.decision_id is not None), None)
-    return Checkpoint.objects.filter(community=community).order_by("-revision").first() if community else None
+    kept = Checkpoint.objects.filter(community=community).order_by("-revision").first() if community else None
+    return checkpoints.signed(kept.community_id, kept.revision, kept.hash, clock.now()) if kept is not None else None
 
 
 def _message_id(notice: Notice) -> str:

@@ -69,7 +69,7 @@ def add_many(drafts: Iterable[Draft]) -> None:
     """Add notices in the caller's transaction, except those that were added before. Each person is told as they prefer.
 
     People without an address can't sign in, so they get none; those of the demo find theirs on the site. An
-    invitation's `data` has its key, and the name of whoever invites.
+    invitation's `data` has its key, and name and key of whoever invites.
     """
     waiting = list(drafts)
     for start in range(0, len(waiting), _ROWS):

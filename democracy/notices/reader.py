@@ -114,8 +114,8 @@ def _of_following(entry: LedgerEntry, before: dict[str, Any], after: dict[str, A
         return
     if not before and not follower.is_anonymous:
         yield Draft(Kind.NEW_FOLLOWER, entry.subject, followee.user_id, community_id=entry.community_id)
-    elif not after and entry.actor_id == followee.user_id:
-        # It ended because the followee became anonymous.
+    elif not after and entry.actor_id == followee.user_id and follower.is_current:
+        # It ended because the followee became anonymous. Whoever has left hears no more of members.
         yield _gone(entry, followee.pk, follower.user_id)
 
 

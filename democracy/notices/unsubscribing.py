@@ -44,7 +44,8 @@ def read(token: str) -> Wish:
         raise NoSuchLink from error
     there = set(Community.objects.filter(pk__in=[pk for pk, _ in about]).values_list("pk", flat=True))
     wish = Wish(person_id, address, tuple((pk, kind) for pk, kind in about if pk in there))
-    if not wish.about or (person_id is not None and not User.objects.filter(pk=person_id).exists()):
+    # A closed account gets no mails, and nothing of it is written any more.
+    if not wish.about or (person_id is not None and not User.objects.filter(pk=person_id, is_active=True).exists()):
         raise NoSuchLink
     return wish
 

@@ -18,11 +18,12 @@ from democracy.database.turns import turn
 from democracy.errors import ClosingNeedsConfirmation, LastManager
 from democracy.ledger import contents
 from democracy.live import publishing
-from democracy.models import Application, Invitation, Membership, Notice, Vote
+from democracy.models import Application, Invitation, Membership, Notice, NoticePreference, Vote
 from democracy.reading.closing_account import alone_managing, closing_of, communities_of, going_ballots
 from democracy.services.commands import command
 
 logger = logging.getLogger(__name__)
+_BATCH = 1_000
 
 
 @command
@@ -81,15 +82,21 @@ def _end_everything(user: User, recording: ledger.Recording) -> None:
 
 
 def _forget(user: User, address: str | None) -> None:
-    """Take name and address out of invitations and notices, also those that others have."""
+    """Take name and address out of invitations, notices and wishes for no mails, also of notices that others have."""
     invitations = Q(membership__user=user)
     notices = Q(person=user)
     if address:
         invitations |= Q(address=address)
         notices |= Q(address=address)
+        NoticePreference.objects.filter(address=address).delete()
     Invitation.objects.filter(invitations).delete()
     Notice.objects.filter(notices).delete()
     for member in Membership.objects.of(user):
+        invited = Notice.objects.filter(kind=Notice.Kind.INVITED, community=member.community_id)
+        by_them = list(invited.filter(data__inviter=user.pk))
+        for notice in by_them:
+            notice.data["by"] = ""
+        Notice.objects.bulk_update(by_them, ["data"], batch_size=_BATCH)
         told = Notice.objects.filter(kind=Notice.Kind.FOLLOWEE_GONE, subject__startswith=f"{member.pk}:")
         told.update(data={"name": closing.NAME})
         moved = Notice.objects.filter(kind=Notice.Kind.INHERITED_MOVED, community=member.community_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -80,7 +80,7 @@ def invite(
     """Invite people by their addresses, all or none. Managers only.
 
     Members are passed over. Whoever is invited and waits keeps the link, and takes the new name, role,
-    tags and decision.
+    tags and decision. Whose invitation is over and was mailed within the last hour can't be invited anew yet.
     `send`: mail the links; otherwise people join by signing in with their address. `decision_id`: where the link leads.
     Raises PermissionDenied, FaultyLines, InvalidInput, TooManyInvitations.
     """
@@ -123,6 +123,7 @@ def _invite(
         known = {row.address: row for row in Invitation.objects.filter(community=community_id)}
         wanted = [one for one in invitees if one.address not in members]
         at = recording.time
+        _require_pause(wanted, known, at)
         made: list[Invitation] = []
         renewed: list[Invitation] = []
         waiting: list[Invitation] = []
@@ -174,6 +175,28 @@ def _checked(people: Sequence[Invitee]) -> list[Invitee]:
     if faults:
         raise FaultyLines(faults, field="people")
     return list(seen.values())
+
+
+def _require_pause(people: Iterable[Invitee], known: Mapping[str, Invitation], now: datetime) -> None:
+    """Refuse to make new links for people who were mailed one lately, which is over: taking it back and inviting again
+    would mail as often as somebody likes. Raises FaultyLines.
+    """
+    over = [row for one in people if (row := known.get(one.address)) is not None and not row.is_pending]
+    lately = {row.subject for row in over if row.sent_at is not None and row.sent_at > now - _AN_HOUR}
+    if not lately:
+        return
+    # Of one that was taken back in time no mail has left. Whatever a sender has held may have.
+    left = Notice.objects.filter(kind=Notice.Kind.INVITED, community__in={row.community_id for row in over})
+    mailed = lately.intersection(left.filter(attempts__gt=0).values_list("subject", flat=True))
+    faults: list[DomainError] = []
+    for one in people:
+        row = known.get(one.address)
+        if row is not None and row.subject in mailed:
+            place = f"Line {one.line}: " if one.line else ""
+            text = f"{place}{one.address} was sent an invitation within the last hour. Invite them again later."
+            faults.append(InvalidInput(text, code=SentLately.code))
+    if faults:
+        raise FaultyLines(faults, field="people")
 
 
 def _as_on(first: Invitee) -> str:
@@ -232,7 +255,7 @@ def _mail(invitations: Iterable[Invitation], by: _Inviter) -> None:
             address=invitation.address,
             community_id=invitation.community_id,
             decision_id=invitation.decision_id,
-            data={"key": invitation.key, "by": by.shown},
+            data={"key": invitation.key, "by": by.shown, "inviter": by.user.pk if by.user is not None else None},
         )
         for invitation in invitations
     )

@@ -144,6 +144,16 @@ def test_followers_are_told_of_a_followee_who_leaves_or_becomes_anonymous_in_the
     assert told() == {}
 
 
+def test_whoever_was_removed_hears_no_more_of_those_whom_they_followed(town) -> None:
+    community, members = town
+    for follower in ("ada", "ben"):
+        factories.follow(members[follower], members["cleo"])
+    services.remove_member(members["manager"].user, members["ben"].pk)
+    told()
+    services.set_anonymity(members["cleo"].user, community.pk, anonymous=True, confirmed=True)
+    assert told() == {"followee_gone": ["ada"]}
+
+
 def test_managers_hear_of_applications_that_wait_and_applicants_of_what_was_decided(town) -> None:
     community, members = town
     services.update_community(members["manager"].user, community.pk, joining=Community.Joining.REQUEST)

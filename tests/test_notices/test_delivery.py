@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime, timedelta
+
 import pytest
+from django.core.mail import EmailMessage
 from django.utils import timezone
 
 from accounts.models import User
 from democracy import services
 from democracy.ledger import checkpoints
-from democracy.models import Checkpoint, Community, Notice
+from democracy.models import Checkpoint, Community, LedgerEntry, Notice
 from democracy.notices import outbox, sending
 from democracy.notices.delivery import MailServerAway
 from democracy.notices.kinds import Kind
-from tests import factories, servers
+from tests import factories, rules, servers
 from tests.test_notices.smtp import Mailbox, serving
 
 pytestmark = pytest.mark.django_db
@@ -54,9 +58,41 @@ def test_a_mail_is_text_and_html_and_says_how_to_stop_such_mails(mailbox: Mailbo
     assert (page in text, page in html, stop in text, stop in html) == (True,) * 4
     assert "Larch & Elm decides on “A <b>bench</b>”" in text
     assert "Larch &amp; Elm decides on “A &lt;b&gt;bench&lt;/b&gt;”" in html
-    assert checkpoints.is_genuine(kept := Checkpoint.objects.get())
-    assert (kept.signature in text, kept.signature in html) == (True, True), "a mailbox is a witness"
+    witnessed = witnessed_in(text)
+    kept = Checkpoint.objects.get()
+    assert (checkpoints.is_genuine(witnessed), witnessed.signature in html) == (True, True), "a mailbox is a witness"
+    assert (witnessed.revision, witnessed.hash) == (kept.revision, kept.hash)
     assert "src=" not in html, "a mail loads nothing"
+
+
+def witnessed_in(text: str) -> Checkpoint:
+    said = json.loads(next(line for line in text.splitlines() if line.startswith("{")))
+    time = datetime.fromisoformat(said["time"])
+    columns = {name: said[name] for name in ("revision", "hash", "key", "signature")}
+    return Checkpoint(community_id=said["community"], time=time, **columns)
+
+
+@pytest.mark.parametrize("shown", ["live", "after_close"])
+def test_no_mail_says_when_a_ballot_was_cast_that_nobody_else_learns_of(
+    shown: str, mailoutbox: list[EmailMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = rules.Clock(monkeypatch)
+    clock.set(clock.now.replace(minute=0, second=0, microsecond=0))
+    community, members = factories.community("ada", "ben")
+    decision = factories.decision(community, members["manager"].user, results_visibility=shown)
+    services.set_anonymity(members["ada"].user, community.pk, anonymous=True)
+    # It is the first change of its hour, so a checkpoint is kept.
+    clock.advance(hours=1, minutes=12)
+    factories.vote(members["ada"], decision, Ash=5)
+    clock.advance(minutes=30)
+    outbox.add(Kind.OPENED, "x", person_id=members["ben"].user_id, community_id=community.pk, decision_id=decision.pk)
+    sending.deliver_mails()
+    (mail,) = mailoutbox
+    witnessed, head = witnessed_in(str(mail.body)), LedgerEntry.objects.filter(community=community).last()
+    assert head is not None
+    assert (head.kind, head.time) == (LedgerEntry.Kind.BALLOT, clock.now - timedelta(minutes=30))
+    assert (witnessed.revision, witnessed.time) == (head.revision, clock.now)
+    assert checkpoints.is_genuine(witnessed)
 
 
 def test_each_is_mailed_once_over_one_connection(invited, mailbox: Mailbox) -> None:

@@ -12,10 +12,22 @@ from typing import Any
 from django.urls import reverse
 
 from accounts.api import node_id
-from democracy import services
+from democracy import access, services
+from democracy.models import Ballot
 from tests.test_privacy import operations, surfaces
 from tests.test_privacy.transcripts import Transcript
-from tests.test_privacy.worlds import ANONYMOUS, HELPERS, HIDDEN, KNOWN, Cast, Town, World, committing, world
+from tests.test_privacy.worlds import (
+    ANONYMOUS,
+    HELPERS,
+    HIDDEN,
+    KNOWN,
+    NEVER_SHOWN,
+    Cast,
+    Town,
+    World,
+    committing,
+    world,
+)
 
 # Their names in the town. What a group cannot learn, none of its members can.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -27,9 +39,12 @@ KINDS: dict[str, tuple[str, ...]] = {
     "all of them": ("mia", "eve", "root", "visitor"),
 }
 _AS_MEMBER = (("eve", "follow"), ("eve", "what if"), ("eve", "follow roads"), ("eve", "unfollow"), ("eve", "vote"))
-_AS_MANAGER = (("mia", "recalculate"), ("mia", "edit"), ("mia", "publish"), ("mia", "change a role"), ("mia", "remove"))
+_AS_MANAGER = (
+    *(("mia", "recalculate"), ("mia", "edit"), ("mia", "publish"), ("mia", "change a role"), ("mia", "remove")),
+    *(("mia", "remindMembers"), ("mia", "call off")),
+)
 _WITH_HELPERS = (("eve", "helpers follow"), ("eve", "helpers vote"))
-_AS_OPERATOR = (("root", "calculate from scratch"), ("root", "join"))
+_AS_OPERATOR = (("root", "calculate from scratch"), ("root", "hide comments"), ("root", "join"))
 # The acts that each kind may try, besides looking.
 ACTS: dict[str, tuple[tuple[str, str], ...]] = {
     "visitor": (),
@@ -48,10 +63,12 @@ _MUTATIONS = {
     "change a role": ("updateMembership", 'input: {memberId: "%(target)s", role: LOBBYIST}'),
     "remove": ("removeMember", 'memberId: "%(target)s"'),
     "join": ("applyToCommunity", 'input: {communityId: "%(community)s"}'),
+    "call off": ("callOffDecision", 'input: {decisionId: "%(dropped)s", reason: "It rains."}'),
+    "publish the result": ("publishResult", 'decisionId: "%(over)s"'),
 }
 
 # The people who are signed in when somebody votes, where worlds may differ in who that is.
-_PRESENT = {"over": ANONYMOUS, **dict.fromkeys(HIDDEN, (*KNOWN, *ANONYMOUS))}
+_PRESENT = {"over": ANONYMOUS, **dict.fromkeys((*HIDDEN, NEVER_SHOWN), (*KNOWN, *ANONYMOUS))}
 
 
 @dataclass(frozen=True)
@@ -78,15 +95,21 @@ def live(town: Town, ballots: Sequence[Cast], watch: Watch, *, is_final: bool) -
         one.calculate()
         if watch.is_thorough:
             collecting.glances("before they part")
+        collecting.mails("before they part")
         collecting.meanwhile(ballots, calculating_between=not is_final)
         if is_final:
             one.clock.now += timedelta(days=2)
             one.calculate()
+            collecting.mails("after a decision has closed")
+            if "mia" in collecting.viewers:
+                collecting.act("mia", "publish the result")
         if watch.is_thorough:
             collecting.everything("afterwards")
         one.do(services.leave_community, "yuri", one.community.pk)
         collecting.ballots("after one has left")
         one.do(services.remove_member, "mia", one.members["xena"].pk)
+        one.do(services.close_account, "ben", confirmed=True)
+        collecting.mails("in the end")
         collecting.everything("in the end")
         return collecting.transcript
 
@@ -129,6 +152,7 @@ class _Collecting:
                 yield number
             self.world.calculate()
             self.glances("after the ballots")
+            self.mails("after the ballots")
             # Each changes decisions in which they have not voted; its entry names its revision.
             for who in ("ann", "ben"):
                 self.world.do(services.follow, who, self.world.members["mia"].pk)
@@ -136,6 +160,7 @@ class _Collecting:
             for number, (who, act) in enumerate(self.watch.acts, start=100):
                 self.act(who, act)
                 self.world.calculate()
+                self.mails(f"after {who}: {act}")
                 if self.watch.is_thorough or (who == "eve" and act != "what if"):
                     self.glances(f"after {who}: {act}", [who])
                 yield number
@@ -151,6 +176,10 @@ class _Collecting:
             ids = [node_id("Decision", decision.pk) for decision in self.looking.decisions()]
             self.transcript.add(f"{when}: {who}", surfaces.ask(self.world.client(who), operations.glances(ids)))
 
+    def mails(self, when: str) -> None:
+        """Read what has come by mail."""
+        self._add(f"{when}: ", self.looking.mails(self.viewers))
+
     def ballots(self, when: str) -> None:
         """Download the list of ballots."""
         address = reverse("decision-csv", args=[self.world.community.pk, self.world.decisions["live"].pk])
@@ -165,6 +194,8 @@ class _Collecting:
                 "target": target,
                 "draft": node_id("Decision", self.world.draft.pk),
                 "community": node_id("Community", self.world.community.pk),
+                "dropped": node_id("Decision", self.world.decisions[NEVER_SHOWN].pk),
+                "over": node_id("Decision", self.world.decisions["over"].pk),
             }
             name, arguments = _MUTATIONS[act]
             self.change(who, name, arguments % ids)
@@ -186,15 +217,17 @@ class _Collecting:
             case "what if":
                 for asked in (one for decision, _ in decisions for one in operations.what_ifs(decision, target)):
                     self.transcript.add(f"what if: {asked[:120]}", surfaces.ask(self.world.client(who), asked))
-            case "recalculate":
+            case "recalculate" | "remindMembers":
                 for decision, _ in decisions:
-                    self.change(who, "recalculate", f'decisionId: "{decision}"')
+                    self.change(who, act, f'decisionId: "{decision}"')
             case "edit":
                 for decision, row in decisions:
                     later = (row.closes_at + timedelta(hours=1)).isoformat()
                     self.change(who, "updateDecision", f'input: {{decisionId: "{decision}", closesAt: "{later}"}}')
             case "calculate from scratch":
                 self._calculate_from_scratch(who)
+            case "hide comments":
+                self._hide_comments(who)
             case _:
                 raise AssertionError(act)
 
@@ -207,6 +240,23 @@ class _Collecting:
                 follow=True,
             )
         self.transcript.add("the administration's action", surfaces.answer(response))
+
+    def _hide_comments(self, who: str) -> None:
+        """Try to hide the comments of everybody where ballots are hidden, and hide one under a pseudonym elsewhere."""
+        shown = self._commented_under_pseudonyms("live")
+        tried = [(title, name) for title in (*HIDDEN, NEVER_SHOWN) for name in (*KNOWN, *ANONYMOUS)]
+        for title, name in [*tried, *(("live", name) for name in shown[:1])]:
+            address = reverse("admin:democracy_decision_hide", args=[self.world.decisions[title].pk])
+            with committing():
+                response = self.world.client(who).post(address, {"what": "comment", "by": name, "reason": "Rude."})
+            by = name if name in self.world.members else "the first"
+            self.transcript.add(f"{who} hid in {title} the comment of {by}", surfaces.answer(response))
+
+    def _commented_under_pseudonyms(self, title: str) -> list[str]:
+        """Return the pseudonyms of ballots with comments, as a visitor finds them, in the order of the comments."""
+        rows = Ballot.objects.filter(decision=self.world.decisions[title], is_anonymous=True).exclude(comment="")
+        named = {row.comment: access.pseudonym(row.decision_id, row.membership_id) for row in rows}
+        return [named[comment] for comment in sorted(named)]
 
     def vote(self, who: str, title: str, stars: int) -> None:
         choice = node_id("Choice", self.world.choices[title][1].pk)

@@ -114,10 +114,18 @@ class Clock:
 
 @contextmanager
 def seeds() -> Iterator[None]:
-    """Draw lots from the same seeds in every world: they are published, and arbitrary."""
+    """Draw lots, addresses of published results and names of closed accounts from the same seeds in every world: they
+    are told, and arbitrary.
+    """
     numbers = itertools.count(1)
-    with patch("democracy.services.decisions.secrets") as secrets:
-        secrets.token_hex.side_effect = lambda size: f"{next(numbers):0{2 * size}x}"
+    with (
+        patch("democracy.services.decisions.secrets") as lots,
+        patch("democracy.models.published_results.secrets") as published,
+        patch("accounts.closing.secrets") as closed,
+    ):
+        for drawn in (lots, closed):
+            drawn.token_hex.side_effect = lambda size: f"{next(numbers):0{2 * size}x}"
+        published.token_urlsafe.side_effect = lambda size: f"address-{next(numbers)}"
         yield
 
 

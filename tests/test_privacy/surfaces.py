@@ -20,6 +20,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -29,11 +30,11 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api import node_id
 from crowdvote.operations.logfile import EventFormatter, JsonFormatter
-from democracy.models import Ballot, Decision, LedgerEntry, StagedBallot, Webhook, WebhookDelivery
+from democracy.models import Ballot, Decision, LedgerEntry, PublishedResult, StagedBallot, Webhook, WebhookDelivery
 from democracy.notices import payloads
 from tests.test_privacy import operations
-from tests.test_privacy.transcripts import Part, of_csv, of_html, of_json, of_text
-from tests.test_privacy.worlds import ANONYMOUS, HIDDEN, World
+from tests.test_privacy.transcripts import Part, of_csv, of_html, of_json, of_text, of_value
+from tests.test_privacy.worlds import ANONYMOUS, HIDDEN, NEVER_SHOWN, World
 
 URL, JSON, EVENTS = "/graphql/", "application/json", "text/event-stream"
 OURS = {"accounts", "democracy"}
@@ -87,7 +88,7 @@ class Looking:
         decisions = self.world.decisions
         if self.is_thorough:
             return [*decisions.values(), self.world.draft]
-        return [decisions[title] for title in ("live", "over", *HIDDEN)]
+        return [decisions[title] for title in ("live", "over", *HIDDEN, NEVER_SHOWN)]
 
     def acted_on(self) -> list[Decision]:
         """Return the decisions that somebody calculates, edits or asks about."""
@@ -139,13 +140,13 @@ class Looking:
         """Visit every page that has an address and, thoroughly, every page that one of them leads to."""
         numbers = {
             "community_id": [self.world.community.pk],
-            "decision_id": self._decisions("live", "over", "batched"),
+            "decision_id": self._decisions("live", "over", "batched", NEVER_SHOWN),
             "membership_id": self._members(),
             "application_id": [1],
             "token_id": [1],
             "passkey_id": [1],
         }
-        waiting = deque(addresses(numbers))
+        waiting = deque([*addresses(numbers), *self._asked_for()])
         known = set(waiting)
         while waiting:
             address = waiting.popleft()
@@ -164,6 +165,17 @@ class Looking:
                         known.add(link)
                         waiting.append(link)
             assert len(known) < _MOST_PAGES, f"pages lead to more and more others: {waiting[-1]}"
+
+    def _asked_for(self) -> Iterator[str]:
+        """Return addresses that bear a word, or a secret that somebody was told."""
+        yield f"{reverse('search')}?q=one"
+        for decision in self.decisions():
+            page = reverse("decision-results", args=[decision.community_id, decision.pk])
+            yield f"{reverse('oembed')}?{urlencode({'url': settings.SITE_URL + page})}"
+            yield f"{page.removesuffix('results/')}report/?ballots=1"
+        for published in PublishedResult.objects.order_by("decision"):
+            address = reverse("published-result", args=[published.token])
+            yield from (address, f"{address}embed/", f"{address}picture.png", f"{address}report/")
 
     # --- What comes by itself -----------------------------------------------------------------------------------------
 
@@ -225,6 +237,13 @@ class Looking:
             elif self.is_thorough and kind in {"ForeignKey", "ManyToOneRel"} and field.related_model is not None:
                 for there in ("is_anonymous=True", "membership__user__handle=xena", "user__handle=xena", "stars=5"):
                     yield f"{field.name}__{there}"
+
+    def mails(self, readers: Sequence[str]) -> Iterator[tuple[str, Part]]:
+        """Return the mails that these people get by now, with all their headers, as text and as HTML."""
+        for message in self.world.mails(readers):
+            head = of_value({"Subject": message.subject, "From": message.from_email, **message.extra_headers})
+            forms = (of_html(str(content)) for content, _ in message.alternatives)
+            yield f"a mail to {message.to[0]}", Part("mail", (head, of_text(str(message.body)), *forms))
 
     def webhooks(self) -> Iterator[tuple[str, Part]]:
         """Return what a receiver is told of every event, if it happened now."""

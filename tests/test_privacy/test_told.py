@@ -16,7 +16,7 @@ from django.urls import reverse
 from accounts.api import node_id
 from accounts.models import User
 from democracy import services
-from democracy.models import Application, Ballot, Following, LedgerEntry, Membership, StagedBallot
+from democracy.models import Application, Ballot, Following, LedgerEntry, Membership, Notice, StagedBallot
 from tests.test_privacy import operations, surfaces
 from tests.test_privacy.worlds import HIDDEN, Cast, Content, Town, World, world
 
@@ -46,7 +46,8 @@ def answers(client: Client, things: Numbers) -> Iterator[tuple[str, str]]:
                 transaction.set_rollback(True)
             yield name.partition("(")[0], str(found)
     numbers = {"community_id": "Community", "decision_id": "Decision", "membership_id": "Member"}
-    numbers["application_id"] = "Application"
+    numbers |= {"application_id": "Application", "invitation_id": "Invitation", "link_id": "InvitationLink"}
+    numbers |= {"webhook_id": "Webhook", "notice_id": "Notice"}
     for address in surfaces.addresses({key: [things[kind]] for key, kind in numbers.items()}):
         shown = surfaces.answer(client.get(address)).text
         yield _NUMBER.sub("(it)", address), _NUMBER.sub("(it)", shown)
@@ -54,13 +55,21 @@ def answers(client: Client, things: Numbers) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("who", ["visitor", pytest.param("eve", marks=in_long_form)])
 def test_nobody_learns_whether_there_is_what_they_may_not_see(who: str) -> None:
-    """A draft, an anonymous member, an application: on pages, by queries, by trying to change them."""
+    """A draft, an anonymous member, an application, an invitation, a link, a webhook, a notice: on pages, by queries, by
+    trying to change them.
+    """
     with world(Town(SECRET, "public")) as one:
         one.become_anonymous()
         one.do(services.update_community, "mia", one.community.pk, joining="request")
         one.do(services.apply_to_community, "stranger", one.community.pk)
         unseen = {"Decision": one.draft.pk, "Choice": one.draft.choices.all()[0].pk}
         unseen |= {"Member": one.members["xena"].pk, "Application": one.community.applications.get().pk}
+        one.do(services.invite, "mia", one.community.pk, [services.Invitee("new@example.org")])
+        one.do(services.create_invitation_link, "mia", one.community.pk)
+        one.do(services.create_webhook, "mia", one.community.pk, url="https://example.org/", events=["decision.opened"])
+        unseen |= {"Invitation": one.community.invitations.get().pk, "Webhook": one.community.webhooks.get().pk}
+        unseen |= {"InvitationLink": one.community.invitation_links.get().pk}
+        unseen |= {"Notice": Notice.objects.filter(person=one.people["mia"])[0].key}
         there = {"Community": one.community.pk, **unseen}
         nowhere = {"Community": one.community.pk, **dict.fromkeys(unseen, NOWHERE)}
         pairs = zip(answers(one.client(who), there), answers(one.client(who), nowhere), strict=True)

@@ -22,6 +22,7 @@ from tests.test_privacy.worlds import (
     KNOWN,
     MEMBERS,
     MOMENT,
+    NEVER_SHOWN,
     SHOWN,
     Cast,
     Content,
@@ -104,9 +105,10 @@ def hidden(draw: st.DrawFn) -> Drawn:
     shown = [Cast(who, "live", draw(contents)) for who in KNOWN if draw(st.booleans())]
     # Abstentions hide nobody. A batch of five is published before the worlds part.
     early = draw(st.sampled_from((("mia", *HELPERS), ("mia",))))
-    in_batch = [Cast(who, title, Content(draw(rated), draw(tags))) for title in HIDDEN for who in early]
+    in_batch = [Cast(who, title, Content(draw(rated), draw(tags))) for title in (*HIDDEN, NEVER_SHOWN) for who in early]
     town = Town(draw(secrets), draw(visibilities), draw(followings()), numbered([*shown, *in_batch]))
-    places = draw(st.lists(st.sampled_from(HIDDEN), min_size=2, max_size=3 if early == ("mia",) else 4))
+    anywhere = st.sampled_from((*HIDDEN, NEVER_SHOWN))
+    places = draw(st.lists(anywhere, min_size=2, max_size=3 if early == ("mia",) else 4))
     voters = st.sampled_from((*KNOWN, *ANONYMOUS))
     one = numbered([Cast(draw(voters), title, draw(contents)) for title in places])
     other = numbered([Cast(draw(voters), title, draw(contents)) for title in places])
@@ -141,8 +143,8 @@ def two_at_once() -> Drawn:
     town = Town(SECRET, Community.Visibility.PUBLIC, FOLLOWINGS, (*known, *before))
     both = [Cast(who, title, one) for title in ("live", "other") for who, one in (("xena", ONE), ("yuri", OTHER))]
     shown = (*both, Cast("xena", "over", ONE))
-    one = tuple(Cast(who, title, ONE_HIDDEN) for title in HIDDEN for who in ("ann", "xena"))
-    other = tuple(Cast(who, title, OTHER) for title in HIDDEN for who in ("ben", "yuri"))
+    one = tuple(Cast(who, title, ONE_HIDDEN) for title in (*HIDDEN, NEVER_SHOWN) for who in ("ann", "xena"))
+    other = tuple(Cast(who, title, OTHER) for title in (*HIDDEN, NEVER_SHOWN) for who in ("ben", "yuri"))
     later = tuple(replace(ballot, after=70) for ballot in (*swapped(shown, frozenset({"live", "over"})), *other))
     return town, (*shown, *one), later
 

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.test import Client, TestCase
+from django.test import Client, TestCase, override_settings
 
 from accounts.models import User
 from democracy import ledger, recalculation, services
 from democracy.models import Choice, Community, Decision, Membership
-from democracy.notices.sending import notice_changes
+from democracy.notices.sending import deliver_mails, notice_changes
 from tests.test_privacy import processes
 
 START = datetime(2026, 3, 2, 9, 10, tzinfo=UTC)
@@ -37,9 +39,12 @@ DECISIONS = (
     ("over", Decision.Visibility.AFTER_CLOSE, 1),
     ("hidden", Decision.Visibility.AFTER_CLOSE, 7),
     ("batched", Decision.Visibility.BATCHED, 7),
+    # A manager calls it off, if one of those who watch is a manager.
+    ("dropped", Decision.Visibility.AFTER_CLOSE, 7),
 )
 SHOWN = ("live", "other", "over")
 HIDDEN = ("hidden", "batched")
+NEVER_SHOWN = "dropped"
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,15 @@ class World:
             recalculation.recalculate_community(self.community.pk)
             notice_changes()
         self.clock.now += timedelta(seconds=2)
+
+    def mails(self, readers: Sequence[str]) -> list[EmailMultiAlternatives]:
+        """Deliver what is due, and return the mails of these people, in the order in which they leave."""
+        mail.outbox.clear()
+        with override_settings(MAILS_PER_MINUTE=0), committing():
+            while deliver_mails() is not None:
+                pass
+        addresses = [self.people[who].email for who in readers if who in self.people]
+        return [one for one in mail.outbox if isinstance(one, EmailMultiAlternatives) and one.to[0] in addresses]
 
     def do(self, command: Callable[..., Any], who: str, *args: Any, **kwargs: Any) -> None:
         """Run somebody's command and calculate."""

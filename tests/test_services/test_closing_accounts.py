@@ -6,6 +6,7 @@ import copy
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
@@ -14,9 +15,20 @@ from accounts.errors import DemoAccount, InvalidHandle, InvalidLink
 from accounts.models import ApiToken, User
 from democracy import eventlog, recalculation, services
 from democracy.errors import ClosingNeedsConfirmation, LastManager
-from democracy.models import Application, Ballot, Community, Decision, Invitation, LedgerEntry, Membership, Notice
-from democracy.notices import outbox
+from democracy.models import (
+    Application,
+    Ballot,
+    Community,
+    Decision,
+    Invitation,
+    LedgerEntry,
+    Membership,
+    Notice,
+    NoticePreference,
+)
+from democracy.notices import outbox, unsubscribing
 from democracy.notices.sending import notice_changes
+from democracy.notices.wording import words
 from democracy.reading.closing_account import closing_of
 from democracy.recalculation.audits import faults
 from tests import factories
@@ -227,3 +239,36 @@ def test_invitations_and_notices_forget_name_and_address_also_those_that_others_
     assert [one.address for one in Notice.objects.exclude(address="").order_by("pk")] == addresses[1:]
     told = Notice.objects.filter(kind=Notice.Kind.NEW_FOLLOWER)
     assert [one.person for one in told] == [members["cleo"].user]
+
+
+def test_whom_somebody_invited_gets_a_mail_without_the_name_of_an_account_that_was_closed(db):
+    community, members = factories.community("ada")
+    ada, manager = members["ada"].user, members["manager"].user
+    services.update_membership(manager, members["ada"].pk, is_manager=True)
+    for user, address in ((ada, "dan@example.org"), (manager, "eve@example.org")):
+        services.invite(user, community.pk, [services.Invitee(address)])
+    services.close_account(ada, confirmed=True)
+    dans, eves = (words(Notice.objects.get(address=f"{who}@example.org")).title for who in ("dan", "eve"))
+    assert (ada.name in dans, manager.name in eves) == (False, True)
+    stored = str([*Notice.objects.values(), *Invitation.objects.values()])
+    assert (ada.name in stored, manager.name in stored) == (False, True)
+
+
+def test_the_wish_for_no_mails_to_an_address_ends_with_the_account(db):
+    community, members = factories.community("ada", "ben")
+    own, other = members["ada"].user.email, members["ben"].user.email
+    for address in (own, other):
+        outbox.add(Notice.Kind.INVITED, "x", address=address, community_id=community.pk, data={})
+        unsubscribing.unsubscribe(unsubscribing.read(unsubscribing.token([Notice.objects.get(address=address)])))
+    services.close_account(members["ada"].user, confirmed=True)
+    assert [one.address for one in NoticePreference.objects.all()] == [other]
+
+
+def test_the_administrations_own_history_forgets_the_handle(db):
+    root = factories.person("root", is_staff=True, is_superuser=True)
+    ada, ben = factories.person("ada"), factories.person("ben")
+    for person in (ada, ben):
+        LogEntry.objects.log_actions(root.pk, [person], 2, "Looked after.", single_object=True)
+    services.close_account(ada, confirmed=True)
+    ada.refresh_from_db()
+    assert [one.object_repr for one in LogEntry.objects.order_by("pk")] == [ada.handle, ben.handle]

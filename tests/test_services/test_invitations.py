@@ -21,6 +21,7 @@ from democracy.errors import (
 )
 from democracy.models import Application, Community, Following, Invitation, Membership, Notice
 from democracy.models.invitations import token_of
+from democracy.notices import outbox
 from democracy.notices.wording import words
 from democracy.reading import invitations
 from democracy.services import Invitee
@@ -116,6 +117,27 @@ class TestInviting:
         invite(town, "c@x.org", send=False)
         clock.advance(days=1, minutes=1)
         invite(town, "d@x.org")
+
+    def test_taking_back_and_inviting_again_mails_nobody_more_often_than_once_an_hour(
+        self, town: Town, clock: Clock
+    ) -> None:
+        clock.set(clock.now)
+        (invitation,) = invite(town, "ann@example.org")
+        # A sender has it.
+        outbox.lease_mails(9)
+        services.revoke_invitation(town.manager, invitation.pk)
+        people = [Invitee("new@example.org"), Invitee("ann@example.org", line=2)]
+        # Without a mail, too: the next list would send it.
+        for send in (True, False):
+            with rules.refused(FaultyLines) as caught:
+                services.invite(town.manager, town.community.pk, people, send=send)
+            assert isinstance(caught.value, FaultyLines)
+            assert [(one.code, one.message[:23]) for one in caught.value.parts] == [
+                ("SENT_LATELY", "Line 2: ann@example.org")
+            ]
+        assert [one.address for one in Notice.objects.all()] == ["ann@example.org"]
+        clock.advance(hours=1, minutes=1)
+        assert services.invite(town.manager, town.community.pk, people).new == 2
 
     def test_sending_again_makes_a_new_link_once_an_hour(self, town: Town, clock: Clock) -> None:
         (invitation,) = invite(town, "ann@example.org")

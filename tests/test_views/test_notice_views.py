@@ -55,8 +55,10 @@ class TestUnsubscribing:
         outbox.add(Kind.INVITED, "y", address="new@example.org", community_id=notice.community_id)
         assert set(Notice.objects.filter(kind=Kind.INVITED).values_list("due_at", flat=True)) == {None}
 
-    def test_a_link_that_was_cut_off_or_made_up_ends_nothing(self, notice) -> None:
-        for wrong in (self.address(notice)[:-3] + "/", reverse("unsubscribe", args=["x"])):
+    def test_a_link_that_was_cut_off_or_made_up_or_of_a_closed_account_ends_nothing(self, notice) -> None:
+        closed = self.address(notice)
+        services.close_account(notice.person, confirmed=True)
+        for wrong in (closed, closed[:-3] + "/", reverse("unsubscribe", args=["x"])):
             for answer in (Client().get(wrong), Client().post(wrong)):
                 assert answer.status_code == 404
         assert not NoticePreference.objects.exists()
