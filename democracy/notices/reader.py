@@ -86,8 +86,10 @@ def _of_application(entry: LedgerEntry, before: dict[str, Any], after: dict[str,
         # Its message is on the page; somebody may have decided on it meanwhile.
         pk = int(entry.subject.partition(":")[2])
         if Application.objects.pending().filter(pk=pk).exists():
+            # Once a day, so that nobody fills mailboxes by withdrawing and applying again.
+            subject = f"applicant:{community_id}:{after['user']}:{entry.time:%Y-%m-%d}"
             for person in recipients.managers(community_id):
-                yield Draft(Kind.APPLICATION_WAITING, entry.subject, person, community_id=community_id)
+                yield Draft(Kind.APPLICATION_WAITING, subject, person, community_id=community_id)
     elif status in {Application.Status.APPROVED, Application.Status.REJECTED} and after["decided_by"] is not None:
         is_approved = status == Application.Status.APPROVED
         yield Draft(
@@ -120,9 +122,11 @@ def _of_following(entry: LedgerEntry, before: dict[str, Any], after: dict[str, A
 
 
 def _gone(entry: LedgerEntry, followee_id: int, person_id: int) -> Draft:
-    """Tell a follower that they lost somebody, in the same words whatever the reason is."""
+    """Tell a follower that they lost somebody, in the same words whatever the reason is, once a day: where everybody
+    is let in, somebody may leave and come back as often as they like.
+    """
     name = Membership.objects.values_list("user__name", flat=True).get(pk=followee_id)
-    subject = f"{followee_id}:{entry.revision}"
+    subject = f"{followee_id}:{entry.time:%Y-%m-%d}"
     return Draft(Kind.FOLLOWEE_GONE, subject, person_id, community_id=entry.community_id, data={"name": name})
 
 

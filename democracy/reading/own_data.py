@@ -102,7 +102,7 @@ def _ballots(user: User) -> Iterable[tuple[int, dict[str, Any]]]:
     )
     titles = dict(Choice.objects.filter(decision__in=[one.decision_id for one in cast]).values_list("pk", "title"))
     keys = [(one.decision_id, one.membership_id) for one in cast]
-    files = receipts.files(receipts.own_receipts(user, keys))
+    files = receipts.files(receipts.own_receipts(user, keys), owner=user)
     for one in cast:
         yield (
             one.decision.community_id,

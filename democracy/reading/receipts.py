@@ -40,16 +40,29 @@ class Receipt:
 Key = TypeVar("Key")
 
 
-def files(found: Mapping[Key, Receipt]) -> dict[Key, dict[str, Any]]:
-    """The receipts as files, each with a checkpoint of now, in a few queries however many they are."""
+def files(found: Mapping[Key, Receipt], *, owner: Viewer | None = None) -> dict[Key, dict[str, Any]]:
+    """The receipts as files, each with a checkpoint of now, in a few queries however many they are.
+
+    Where the `owner` may not read the community any more, the checkpoint is of the entry itself: how much has changed
+    there since is not theirs to know.
+    """
     entries = [one.entry for one in found.values()]
-    communities = Community.objects.filter(pk__in={entry.community_id for entry in entries})
-    now = {community.pk: checkpoints.content(checkpoint_now(community)) for community in communities}
+    readable = access.communities_readable_by(owner) if owner is not None else Community.objects.all()
+    communities = readable.filter(pk__in={entry.community_id for entry in entries})
+    now = {community.pk: checkpoint_now(community) for community in communities}
     before = _hashes_before(entries)
     return {
-        key: _file(one, before[one.entry.community_id, one.entry.revision], now[one.entry.community_id])
+        key: _file(
+            one,
+            before[one.entry.community_id, one.entry.revision],
+            checkpoints.content(now.get(one.entry.community_id) or _checkpoint_of(one.entry)),
+        )
         for key, one in found.items()
     }
+
+
+def _checkpoint_of(entry: LedgerEntry) -> Checkpoint:
+    return checkpoints.signed(entry.community_id, entry.revision, entry.hash, timezone.now())
 
 
 def _hashes_before(entries: Sequence[LedgerEntry]) -> dict[tuple[int, int], str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.syndication.views import Feed
@@ -63,6 +63,15 @@ def _calendar(decisions: Sequence[Decision], name: str, file: str) -> HttpRespon
 # --- Feeds ------------------------------------------------------------------------------------------------------------
 
 
+class _SteadyFeed(Atom1Feed):
+    """A feed that is the same as long as its entries are: Django would say that one without entries changes all the
+    time, and programs would take it for new.
+    """
+
+    def latest_post_date(self) -> datetime:
+        return super().latest_post_date() if self.items else datetime.fromtimestamp(0, UTC)
+
+
 class PublicDecisions(Feed):
     """The decisions that everybody may read, the newest first: of all public communities, or of one.
 
@@ -70,7 +79,7 @@ class PublicDecisions(Feed):
     or when the decision is called off. Raises Http404 where visitors may not read the community.
     """
 
-    feed_type = Atom1Feed
+    feed_type = _SteadyFeed
 
     def get_object(self, request: HttpRequest, community_id: int | None = None) -> Community | None:
         if community_id is None:

@@ -144,6 +144,27 @@ def test_followers_are_told_of_a_followee_who_leaves_or_becomes_anonymous_in_the
     assert told() == {}
 
 
+def test_nobody_fills_mailboxes_by_coming_and_going(town, clock) -> None:
+    community, members = town
+    clock.set(clock.now.replace(hour=12))
+    factories.follow(members["ada"], members["ben"])
+    dan = factories.person("dan")
+    services.update_community(members["manager"].user, community.pk, joining=Community.Joining.OPEN)
+    told()
+    for day in range(2):
+        clock.set(clock.now + timedelta(days=day))
+        found = []
+        for _ in range(3):
+            services.leave_community(members["ben"].user, community.pk)
+            services.update_community(members["manager"].user, community.pk, joining=Community.Joining.REQUEST)
+            application = services.apply_to_community(dan, community.pk)
+            found.append(told())
+            services.withdraw_application(dan, application.pk)
+            services.update_community(members["manager"].user, community.pk, joining=Community.Joining.OPEN)
+            services.apply_to_community(members["ben"].user, community.pk)
+        assert found == [{"followee_gone": ["ada"], "application_waiting": ["manager"]}, {}, {}]
+
+
 def test_whoever_was_removed_hears_no_more_of_those_whom_they_followed(town) -> None:
     community, members = town
     for follower in ("ada", "ben"):

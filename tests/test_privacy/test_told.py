@@ -55,8 +55,8 @@ def answers(client: Client, things: Numbers) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("who", ["visitor", pytest.param("eve", marks=in_long_form)])
 def test_nobody_learns_whether_there_is_what_they_may_not_see(who: str) -> None:
-    """A draft, an anonymous member, an application, an invitation, a link, a webhook, a notice: on pages, by queries, by
-    trying to change them.
+    """A draft, an anonymous member, an application, an invitation, a link, a webhook, a notice: on pages, by queries,
+    by trying to change them.
     """
     with world(Town(SECRET, "public")) as one:
         one.become_anonymous()

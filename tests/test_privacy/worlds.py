@@ -16,7 +16,7 @@ from typing import Any
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.test import Client, TestCase, override_settings
+from django.test import Client, TestCase
 
 from accounts.models import User
 from democracy import ledger, recalculation, services
@@ -146,7 +146,7 @@ class World:
     def mails(self, readers: Sequence[str]) -> list[EmailMultiAlternatives]:
         """Deliver what is due, and return the mails of these people, in the order in which they leave."""
         mail.outbox.clear()
-        with override_settings(MAILS_PER_MINUTE=0), committing():
+        with committing():
             while deliver_mails() is not None:
                 pass
         addresses = [self.people[who].email for who in readers if who in self.people]
@@ -206,7 +206,7 @@ def again(one: World) -> Iterator[World]:
 @contextmanager
 def _apart(town: Town, clock: processes.Clock) -> Iterator[None]:
     """Let the town have a process, a secret and a time of its own."""
-    with processes.nothing_kept(), processes.secret(town.secret), processes.seeds(), clock.ruling():
+    with processes.nothing_kept(), processes.settings(town.secret), processes.seeds(), clock.ruling():
         yield
 
 

@@ -63,6 +63,21 @@ def test_it_has_everything_of_a_person_and_nothing_that_others_wrote():
     assert "secret of bob" not in json.dumps(data)
 
 
+@pytest.mark.parametrize("visibility", ["members", "public"])
+def test_whoever_was_removed_does_not_learn_from_it_how_much_has_changed_since(visibility: str) -> None:
+    community, members = factories.community("ann", visibility=visibility)
+    manager = members["manager"].user
+    factories.vote(members["ann"], factories.decision(community, manager), Ash=5)
+    services.remove_member(manager, members["ann"].pk)
+    services.update_community(manager, community.pk, description="Another")
+    community.refresh_from_db()
+    ((told,),) = ([one["receipt"] for one in its["ballots"]] for its in own_data(members["ann"].user)["communities"])
+    witnessed = told["checkpoint"]
+    assert (witnessed["revision"], witnessed["hash"] == told["hash"]) == (
+        (community.revision, False) if visibility == "public" else (told["revision"], True)
+    )
+
+
 def test_of_a_token_it_says_what_it_is_for_and_not_the_token():
     ann = factories.person("ann")
     made, raw = create_api_token(ann, "a program")

@@ -406,6 +406,12 @@ def test_a_calendar_has_openings_and_closings_of_what_one_may_see(closed: Scene)
     ]
 
 
+def test_a_feed_without_entries_has_not_changed_since_somebody_last_looked(closed: Scene) -> None:
+    """Of a members-only community, which has none."""
+    seen = as_(closed.manager).get(reverse("public-feed")).content
+    assert (b"<updated>1970-01-01T00:00:00+00:00</updated>" in seen, b"<entry>" in seen) == (True, False)
+
+
 def test_the_feed_has_public_decisions_and_results_once_they_are_final(closed: Scene) -> None:
     open_one, over = public(title="Open <one>"), public(title="Closed one")
     over.close()
