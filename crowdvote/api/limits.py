@@ -273,10 +273,6 @@ def too_large(what: str) -> GraphQLError:
 class Limits(SchemaExtension):
     """Refuse operations beyond the limits before anything is read."""
 
-    def on_operation(self) -> Iterator[None]:
-        self.execution_context.parse_options["max_tokens"] = MAX_TOKENS
-        yield
-
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
         assert context.graphql_document is not None
