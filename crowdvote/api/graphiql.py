@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.api import node_id
 from accounts.models import User
 from democracy import access
+from democracy.models import Decision
 
 
 async def graphiql_page(request: HttpRequest) -> HttpResponse:
@@ -36,6 +37,7 @@ async def graphiql_page(request: HttpRequest) -> HttpResponse:
 
 
 def _newest_decision(viewer: User | AnonymousUser) -> int | None:
-    """Return the decision that opened last, of those that the viewer may see."""
-    opened = access.decisions_visible_to(viewer).filter(opens_at__lte=timezone.now())
+    """Return the decision that opened last, of those that the viewer may see and whose results are live."""
+    visible = access.decisions_visible_to(viewer)
+    opened = visible.filter(opens_at__lte=timezone.now(), results_visibility=Decision.Visibility.LIVE)
     return opened.order_by("-opens_at", "-pk").values_list("pk", flat=True).first()
