@@ -86,6 +86,7 @@ LENGTHS = {
     "Me.noticePreferences": 12,
     "Me.passkeys": 20,
     "Preference.counts": 20,
+    "Query.nodes": 20,
     "Result.finalists": 2,
     "Result.preferences": 20,
     "Result.scores": 10,
