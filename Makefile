@@ -61,6 +61,7 @@ quick: .venv/dev ## check what a change against BASE (main) touches, in half a m
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m tests.quick $(if $(BASE),--base $(BASE))
 
 test: .venv/dev ## run the tests on the embedded default; what is skipped is listed with the reason
+	@$(CLIENTS_IN_JAVASCRIPT)
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 walks: .venv/dev ## drive the site in the browser in every look: light and dark, phone and desk
@@ -87,6 +88,11 @@ faults: .venv/all ## vote while everything is killed, for MINUTES (10) with KILL
 faults-of-notices: .venv/dev ## mail NOTICES (10000) while senders and mail server are killed KILLS (50) times, by SEED (1)
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m tests.faults.notices --notices $(or $(NOTICES),10000) \
 		--kills $(or $(KILLS),50) --seed $(or $(SEED),1)
+
+# Clients of others in JavaScript are tested where there is a Node for them.
+CLIENTS_IN_JAVASCRIPT = if command -v npm >/dev/null && node -e '$(NEW_ENOUGH)'; then cd tests/clients; \
+	cmp -s package-lock.json node_modules/.checked || { npm ci --silent && cp package-lock.json node_modules/.checked; }; \
+	else echo 'SKIPPED: clients in JavaScript are not tested, they need Node 20.19 or newer and npm.' >&2; fi
 
 TEMPLATES := accounts/templates crowdvote/templates democracy/templates
 # The linter of style sheets comes by npm alone: without a Node that it runs on, it is left out, and said to be.

@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.decorators import sync_and_async_middleware
 
 from accounts import ratelimit
+from accounts.api_failures import failure
 from accounts.errors import AccountError, InvalidToken, TooManyRequests
 from accounts.models import User
 from accounts.services import user_for_token
@@ -78,8 +79,7 @@ def _person(token: str, *, client: str) -> User:
 
 def _refusal(error: AccountError) -> JsonResponse:
     status = 429 if isinstance(error, TooManyRequests) else 401
-    errors = [{"message": error.message, "extensions": {"code": error.code}}]
-    response = JsonResponse({"errors": errors}, status=status)
+    response = failure(status, error.message, error.code)
     if status == 401:
         response["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     response["Cache-Control"] = "no-store"

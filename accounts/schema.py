@@ -67,6 +67,16 @@ def tokens_of(viewer: object, users: list[int]) -> dict[int, list[models.ApiToke
     return tokens
 
 
+def tokens_by_id(viewer: object, ids: list[int]) -> dict[int, models.ApiToken]:
+    """Return those of these tokens that are the viewer's, and valid."""
+    return models.ApiToken.objects.filter(user=getattr(viewer, "pk", None) or 0, revoked_at=None).in_bulk(ids)
+
+
+def passkeys_by_id(viewer: object, ids: list[int]) -> dict[int, models.Passkey]:
+    """Return those of these passkeys that are the viewer's."""
+    return models.Passkey.objects.filter(user=getattr(viewer, "pk", None) or 0).in_bulk(ids)
+
+
 def passkeys_of(viewer: object, users: list[int]) -> dict[int, list[models.Passkey]]:
     """Return the passkeys of these people, the newest first."""
     found: dict[int, list[models.Passkey]] = {user: [] for user in users}

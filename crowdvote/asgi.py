@@ -70,13 +70,24 @@ class CheckedOrigin(OriginValidator):
         return parsed_origin is None or self.validate_origin(parsed_origin)
 
 
+def _origin(scope: Any) -> str:
+    found: bytes = dict(scope["headers"]).get(b"origin", b"")
+    return found.decode("latin-1")
+
+
+def _without_cookies(scope: Any) -> Any:
+    """Return the scope of a WebSocket that another origin's page opened: its reader's cookies do not count."""
+    return scope | {"headers": [(name, value) for name, value in scope["headers"] if name != b"cookie"]}
+
+
 _routes = URLRouter(
     [
         re_path(r"^graphql/?$", GraphQLConsumer.as_asgi()),
         re_path(r"", refuse),  # type: ignore[arg-type]
     ]
 )
-_from_this_site = CheckedOrigin(AuthMiddlewareStack(_routes), settings.ALLOWED_HOSTS)
+_with_session = AuthMiddlewareStack(_routes)
+_from_this_site = CheckedOrigin(_with_session, settings.ALLOWED_HOSTS)
 
 
 async def websocket(scope: Any, receive: Any, send: Any) -> None:
@@ -85,7 +96,10 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
         try:
             with places.take(scope):
                 async with shared_thread():
-                    await _from_this_site(scope | SHARES_THREAD, receive, send)
+                    if _origin(scope) in settings.CORS_ALLOWED_ORIGINS:
+                        await _with_session(_without_cookies(scope) | SHARES_THREAD, receive, send)
+                    else:
+                        await _from_this_site(scope | SHARES_THREAD, receive, send)
         except TooManyConnections as error:
             await _refuse_for_now(scope, send, error.status, error.message)
         except DATABASE_AWAY:
@@ -106,7 +120,7 @@ def with_limited_streams(django: Application) -> Application:
                 async with shared_thread():
                     await django(scope | SHARES_THREAD, receive, send)
         except TooManyConnections as error:
-            await bodies.refuse(send, error.status, error.message)
+            await bodies.refuse(scope, send, error.status, error.message)
 
     return http
 

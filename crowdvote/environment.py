@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -16,6 +17,17 @@ def flag(name: str, default: bool = False) -> bool:
 def names(name: str, default: str = "") -> list[str]:
     """Return the names in the variable, which has commas between them."""
     return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
+
+
+def origins(name: str) -> list[str]:
+    """Return the origins in the variable, such as https://example.org. Raises ImproperlyConfigured if one is none."""
+    found = names(name)
+    for origin in found:
+        if not re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?", origin):
+            raise ImproperlyConfigured(
+                f"{name} has origins such as https://example.org, in small letters and without a path, not {origin!r}."
+            )
+    return found
 
 
 def number(name: str, default: float) -> float:

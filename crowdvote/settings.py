@@ -21,7 +21,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from crowdvote.environment import flag, names, number, one_of, whole_number
+from crowdvote.environment import flag, names, number, one_of, origins, whole_number
 from crowdvote.serving import private_files
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -95,7 +95,13 @@ if SIGNING_KEY and not re.fullmatch(r"[0-9a-fA-F]{64}", SIGNING_KEY):
     )
 DEBUG = flag("CROWDVOTE_DEBUG")
 ALLOWED_HOSTS = names("CROWDVOTE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_FAILURE_VIEW = "crowdvote.pages.views.csrf_failed"
 CSRF_TRUSTED_ORIGINS = names("CROWDVOTE_TRUSTED_ORIGINS")
+# Origins whose pages may use the API, with a bearer token and never with a cookie.
+CORS_ALLOWED_ORIGINS = origins("CROWDVOTE_CORS_ORIGINS")
+CORS_URLS_REGEX = r"^/graphql/?$"
+CORS_ALLOW_METHODS = ["GET", "OPTIONS", "POST"]
+CORS_EXPOSE_HEADERS = ["Retry-After"]
 # The number of proxies in front that are believed about the client's address (0: the peer is the client).
 TRUSTED_PROXIES = whole_number("CROWDVOTE_TRUSTED_PROXIES", 0)
 
@@ -138,6 +144,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "channels",
+    "corsheaders",
     "csp",
     "django_htmx",
     "strawberry_django",
@@ -149,6 +156,7 @@ MIDDLEWARE = [
     "crowdvote.operations.probes.probes",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "crowdvote.serving.answers.private_answers",

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,9 @@ T = TypeVar("T")
 _threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="operation")
 # Seconds for an operation past its deadline to end by itself, before the client is answered without it.
 NOTICE = 0.5
+# Seconds that an operation beyond the number at once waits for one of the others to end, and between two looks.
+_PATIENCE = 1.0
+_LOOK_AGAIN = 0.03
 
 
 class DeadlineReached(DomainError):
@@ -108,7 +112,7 @@ def watching(context: RequestContext) -> Iterator[None]:
 async def run(work: Callable[[], Awaitable[T]], context: RequestContext) -> T:
     """Run `work` in a thread and return its answer. Raises what it raises, TooManyRequests, DeadlineReached."""
     limits = _limits(context)
-    running_operations.begin(limits)
+    await _begin(limits)
     deadline = Deadline(settings.OPERATION_SECONDS)
     loop, began = asyncio.get_running_loop(), asyncio.Event()
 
@@ -130,6 +134,21 @@ async def run(work: Callable[[], Awaitable[T]], context: RequestContext) -> T:
         await asyncio.to_thread(deadline.stop)
         raise DeadlineReached
     return running.result()
+
+
+async def _begin(limits: list[tuple[str, int]]) -> None:
+    """Count one more operation, if need be after a moment's wait. Raises TooManyRequests.
+
+    Programs send a page's operations all at once; most of them are over before the wait is.
+    """
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return running_operations.begin(limits)
+        except TooManyRequests:
+            if time.monotonic() >= until:
+                raise
+        await asyncio.sleep(_LOOK_AGAIN)
 
 
 async def _until(deadline: Deadline, work: Callable[[], Awaitable[T]]) -> T:

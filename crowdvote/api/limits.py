@@ -86,6 +86,7 @@ LENGTHS = {
     "Me.noticePreferences": 12,
     "Me.passkeys": 20,
     "Preference.counts": 20,
+    "Query.nodes": 20,
     "Result.finalists": 2,
     "Result.preferences": 20,
     "Result.scores": 10,
@@ -272,10 +273,6 @@ def too_large(what: str) -> GraphQLError:
 
 class Limits(SchemaExtension):
     """Refuse operations beyond the limits before anything is read."""
-
-    def on_operation(self) -> Iterator[None]:
-        self.execution_context.parse_options["max_tokens"] = MAX_TOKENS
-        yield
 
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context

@@ -14,11 +14,10 @@ import strawberry
 from asgiref.sync import ThreadSensitiveContext
 from django.conf import settings
 from django.db import close_old_connections
-from graphql import GraphQLError, get_operation_ast, parse
+from graphql import GraphQLError, GraphQLSyntaxError
 from graphql import OperationType as GraphQLOperationType
 from strawberry.extensions import MaskErrors, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
@@ -37,8 +36,9 @@ import democracy.schema.webhooks
 from accounts.api import RequestContext, camel
 from accounts.errors import DomainError, TooManyRequests
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
-from crowdvote.api import concurrency, deadlines, limits
+from crowdvote.api import concurrency, deadlines, documents
 from crowdvote.api.concurrency import DeadlineReached
+from crowdvote.api.documents import KnownDocuments
 from crowdvote.api.limits import Limits
 from democracy.schema.scalars import SCALARS
 
@@ -135,7 +135,7 @@ class Schema(strawberry.Schema):
         """
         allowed = kwargs.pop("allowed_operation_types", None) or OperationType
         kwargs["allowed_operation_types"] = set(allowed) - {OperationType.SUBSCRIPTION}
-        if refusal := await _refusal_at_admission(query, kwargs["context_value"]):
+        if refusal := await _refusal_at_admission(query, kwargs.get("operation_name"), kwargs["context_value"]):
             return refusal
         return await self._run(query, *args, **kwargs)
 
@@ -154,14 +154,12 @@ class Schema(strawberry.Schema):
     async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> StreamResult:
         """Run an operation whose answers come as they are made: over a WebSocket, or a subscription over HTTP."""
         context: RequestContext = kwargs["context_value"]
-        if refusal := await _refusal_at_admission(query, context):
+        name: str | None = kwargs.get("operation_name")
+        if refusal := await _refusal_at_admission(query, name, context):
             return _only(refusal)
-        if kwargs.get("allowed_operation_types") is None and _has_one_answer(query or "", kwargs.get("operation_name")):
+        if kwargs.get("allowed_operation_types") is None and _has_one_answer(query, name):
             kwargs["allowed_operation_types"] = set(OperationType) - {OperationType.SUBSCRIPTION}
-            try:
-                return _only(await self._run(query, *args, **kwargs))
-            except CannotGetOperationTypeError as error:
-                return _only(PreExecutionError(data=None, errors=[GraphQLError(str(error), original_error=error)]))
+            return _only(await self._run(query, *args, **kwargs))
         return _watching(context, await super().stream(query, *args, **kwargs))
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
@@ -176,14 +174,10 @@ class Schema(strawberry.Schema):
                 logger.error("GraphQL: %s", error, exc_info=error.original_error)
 
 
-def _has_one_answer(query: str, operation_name: str | None) -> bool:
-    """Tell whether the operation is a query or a mutation. False if it cannot be parsed; it is refused later."""
-    try:
-        document = parse(query, no_location=True, max_tokens=limits.MAX_TOKENS)
-    except GraphQLError:
-        return False
-    operation = get_operation_ast(document, operation_name)
-    return operation is not None and operation.operation is not GraphQLOperationType.SUBSCRIPTION
+def _has_one_answer(query: str | None, operation_name: str | None) -> bool:
+    """Tell whether an operation that was admitted is a query or a mutation."""
+    operation = documents.operation(documents.read(query or ""), operation_name)
+    return operation.operation is not GraphQLOperationType.SUBSCRIPTION
 
 
 @asynccontextmanager
@@ -200,17 +194,26 @@ async def _own_thread() -> AsyncIterator[None]:
         await asyncio.wait({closing}, timeout=concurrency.NOTICE)
 
 
-async def _refusal_at_admission(query: str | None, context: RequestContext) -> ExecutionResult | None:
-    """Return the refusal of an operation before any of it is read, or None to admit it.
+async def _refusal_at_admission(
+    query: str | None, operation_name: str | None, context: RequestContext
+) -> ExecutionResult | None:
+    """Return the refusal of an operation before any of it is resolved, or None to admit it.
 
-    Reasons are too many operations, or too long a text.
+    Reasons are too many operations, a text that is too long or none, and a name that leaves open which is meant.
     """
     try:
         await concurrency.admit(context)
+        if query is not None:
+            documents.operation(documents.read(query), operation_name)
     except TooManyRequests as error:
         return _refused(error, context)
-    problem = limits.unreadable(query or "")
-    return PreExecutionError(data=None, errors=[limits.too_large(problem)]) if problem else None
+    except GraphQLSyntaxError as error:
+        # An error of the base class: Strawberry would close a whole WebSocket for a mistake in one operation.
+        plain = GraphQLError(error.message, source=error.source, positions=error.positions)
+        return PreExecutionError(data=None, errors=[plain])
+    except GraphQLError as error:
+        return PreExecutionError(data=None, errors=[error])
+    return None
 
 
 def _refused(error: TooManyRequests | DeadlineReached, context: RequestContext) -> ExecutionResult:
@@ -237,7 +240,7 @@ async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None
     yield result
 
 
-_extensions: list[type[SchemaExtension]] = [Limits, Identity, Refusals]
+_extensions: list[type[SchemaExtension]] = [Limits, KnownDocuments, Identity, Refusals]
 if settings.METRICS:
     from crowdvote.operations.metrics import Operations
 

@@ -7,21 +7,32 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
 
-from cross_web import HTTPException
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_protect
+from graphql import GraphQLError, OperationType
 from strawberry.channels import GraphQLWSConsumer
 from strawberry.channels.handlers.ws_handler import ChannelsWebSocketAdapter
-from strawberry.django.views import AsyncGraphQLView
+from strawberry.django.views import AsyncGraphQLView, TemporalHttpResponse
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.http.exceptions import NonJsonMessageReceived
+from strawberry.http.streaming import SSETransport
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 from strawberry.types.unset import UNSET, UnsetType
 
 from accounts.api import RequestContext
+from accounts.api_failures import JSON, RESPONSE_JSON, failure
 from accounts.errors import AccountError
 from accounts.middleware import user_for_scope
 from accounts.outages import DATABASE_AWAY, SORRY
+from crowdvote.api import documents
 from crowdvote.api.graphiql import graphiql_page
 from crowdvote.api.schema import schema
 
@@ -33,11 +44,49 @@ _INIT_TIME = timedelta(seconds=10)
 _TRY_AGAIN_LATER = 1013
 
 
+class _Events(SSETransport):
+    """Server-sent events whose lines end with LF. The standard allows CR LF, too, but some clients do not read it."""
+
+    def encode_event(self, event: str, data: str | None = None) -> str:
+        return super().encode_event(event, data).replace("\r\n", "\n")
+
+    def encode_comment(self, comment: str) -> str:
+        return super().encode_comment(comment).replace("\r\n", "\n")
+
+
 class GraphQLView(AsyncGraphQLView[RequestContext, None]):
-    """Serve queries by GET or POST, mutations by POST, and subscriptions by either with Accept: text/event-stream."""
+    """Serve queries by GET or POST, mutations by POST, and subscriptions by either to whoever accepts events.
+
+    Every answer is JSON as the specification of GraphQL over HTTP has it, whatever its status, but the explorer for
+    browsers. A session cookie has to come with a CSRF token; bearer tokens and visitors need none.
+    """
+
+    stream_transport_classes_by_protocol = {GRAPHQL_SSE_PROTOCOL: _Events}  # noqa: RUF012
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(subscription_protocols=(GRAPHQL_SSE_PROTOCOL,), **kwargs)
+
+    async def dispatch(  # type: ignore[override]  # as Strawberry's own
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        if settings.SESSION_COOKIE_NAME in request.COOKIES:
+            return await csrf_protect(self._answer)(request)
+        return await self._answer(request)
+
+    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            return await self.run(request=request)
+        except HTTPException as error:
+            is_wrong_method = isinstance(error.__cause__, InvalidOperationTypeError) and request.method == "GET"
+            status = 405 if is_wrong_method else error.status_code
+            response = failure(status, error.reason, media_type=_media_type(request))
+            if status == 405:
+                response["Allow"] = "POST" if is_wrong_method else "GET, POST"
+            return response
+
+    def should_render_graphql_ide(self, request: Any) -> bool:
+        # With a query, too: the explorer opens with it.
+        return request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
     def parse_json(self, data: str | bytes) -> Any:
         # Strawberry itself fails on a body such as 7, on bytes that are no text, on numbers of thousands of digits,
@@ -50,36 +99,106 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
             raise HTTPException(400, "A request is a JSON object.")
         return found
 
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
+        data = await super().parse_http_body(request)
+        if isinstance(data, GraphQLRequestData):
+            if not isinstance(data.operation_name, str | None):
+                raise HTTPException(400, "The GraphQL operation's `operationName` must be a string or null.")
+            if data.protocol == "sse" and "json" in request.headers.get("accept", "") and not _is_subscription(data):
+                # The client takes JSON as well, and sends the same header with every operation.
+                data.protocol = "http"
+        return data
+
     async def get_context(self, request: HttpRequest, response: HttpResponse) -> RequestContext:
         return RequestContext(await request.auser(), request=request, response=response)
+
+    async def get_sub_response(self, request: HttpRequest) -> TemporalHttpResponse:
+        response = await super().get_sub_response(request)
+        response["Content-Type"] = f"{_media_type(request)}; charset=utf-8"
+        return response
+
+    async def process_result(self, request: HttpRequest, result: ExecutionResult) -> GraphQLHTTPResponse:
+        answer = await super().process_result(request, result)
+        if _was_not_executed(result):
+            del answer["data"]
+        return answer
+
+    def create_response(
+        self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: HttpResponse
+    ) -> HttpResponseBase:
+        is_strict = sub_response["Content-Type"].startswith(RESPONSE_JSON)
+        if is_strict and "data" not in response_data and not sub_response.status_code:
+            sub_response.status_code = 400
+        return super().create_response(response_data, sub_response)
 
     async def render_graphql_ide(self, request: HttpRequest) -> HttpResponse:
         return await graphiql_page(request)
 
 
-class JsonMessages(ChannelsWebSocketAdapter):
-    """Read the messages of a WebSocket. An unreadable one closes it, whatever is wrong with it."""
+def _media_type(request: HttpRequest) -> str:
+    """Return the type of JSON that the client would rather have; the older one if it does not mind."""
+    return request.get_preferred_type([JSON, RESPONSE_JSON]) or JSON
+
+
+def _is_subscription(data: GraphQLRequestData) -> bool:
+    try:
+        document = documents.read(data.query or "")
+        return documents.operation(document, data.operation_name).operation is OperationType.SUBSCRIPTION
+    except GraphQLError:
+        return False
+
+
+def _was_not_executed(result: ExecutionResult) -> bool:
+    """Tell whether the request failed before any field was resolved, as with a variable of a wrong type."""
+    if isinstance(result, PreExecutionError):
+        return True
+    return result.data is None and all(error.path is None for error in result.errors or ())
+
+
+class Messages(ChannelsWebSocketAdapter):
+    """Read the messages of a WebSocket. One that is no message of the protocol closes it, with code 4400."""
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
         try:
             async for message in super().iter_json(ignore_parsing_errors=ignore_parsing_errors):
-                if not isinstance(message, dict):
+                if not _is_message(message):
                     raise NonJsonMessageReceived
                 yield message
         except (ValueError, RecursionError) as error:
             raise NonJsonMessageReceived from error
 
 
+def _is_message(message: object) -> bool:
+    """Tell whether a message has the parts that its type demands, each of the right kind."""
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return False
+    if message["type"] not in {"subscribe", "complete"}:
+        return isinstance(message.get("payload"), dict | None)
+    if not isinstance(message.get("id"), str) or not message["id"]:
+        return False
+    if message["type"] == "complete":
+        return True
+    payload = message.get("payload")
+    return (
+        isinstance(payload, dict)
+        and isinstance(payload.get("query"), str)
+        and isinstance(payload.get("operationName"), str | None)
+        and isinstance(payload.get("variables"), dict | None)
+        and isinstance(payload.get("extensions"), dict | None)
+    )
+
+
 class GraphQLConsumer(GraphQLWSConsumer[RequestContext, None]):
     """Serve any operation over a WebSocket. A wrong token is refused, not treated as a visitor."""
 
-    websocket_adapter_class = JsonMessages
+    websocket_adapter_class = Messages
 
     def __init__(self) -> None:
         super().__init__(
             schema=schema,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=_INIT_TIME,
+            allowed_origins=settings.CORS_ALLOWED_ORIGINS,
         )
 
     async def run(self, *args: Any, **kwargs: Any) -> Any:

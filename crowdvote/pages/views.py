@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts import sent_mails
+from accounts.api_failures import failure, is_api
 from accounts.models import User
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
 from accounts.requests import HtmxRequest
@@ -121,9 +122,8 @@ def failed(request: HttpRequest) -> HttpResponse:
     is_away = isinstance(error, DATABASE_AWAY)
     status = 503 if is_away else 500
     response: HttpResponse
-    if request.path == "/graphql/" and "text/html" not in request.headers.get("Accept", ""):
-        message = SORRY if is_away else "Internal error"
-        response = JsonResponse({"errors": [{"message": message, "extensions": {"code": "INTERNAL"}}]}, status=status)
+    if is_api(request.path) and "text/html" not in request.headers.get("Accept", ""):
+        response = failure(status, SORRY if is_away else "Internal error")
     else:
         response = HttpResponse(render_to_string(f"{status}.html"), status=status)
     if is_away:
@@ -132,3 +132,14 @@ def failed(request: HttpRequest) -> HttpResponse:
         logger.error("the database is away: %s", error)
         response._has_been_logged = True  # type: ignore[attr-defined]
     return response
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Refuse a form without a valid token: by a page or, for the API, by a GraphQL error."""
+    if is_api(request.path):
+        return failure(
+            403,
+            "A request with a session cookie needs the header X-CSRFToken, with the value of the cookie csrftoken. "
+            "Programs use an API token instead.",
+        )
+    return render(request, "403_csrf.html", status=403)

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponseBadRequest, HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.utils.decorators import sync_and_async_middleware
 
+from accounts.api_failures import failure, is_api
 from accounts.requests import HtmxRequest
 
 Handler = Callable[[HtmxRequest], Any]
@@ -45,7 +46,7 @@ def _private(request: HtmxRequest, response: HttpResponseBase) -> HttpResponseBa
         or settings.SESSION_COOKIE_NAME in response.cookies
         or "Authorization" in request.headers
         or request.htmx
-        or request.path_info == "/graphql/"
+        or is_api(request.path_info)
     )
     if is_somebodys and not response.has_header("Cache-Control"):
         patch_cache_control(response, private=True, no_store=True)
@@ -75,4 +76,7 @@ def _refusal(request: HttpRequest) -> HttpResponseBase | None:
         and "%00" not in request.META.get("QUERY_STRING", "")
         and not any("\0" in value for value in request.COOKIES.values())
     )
-    return None if is_readable else HttpResponseBadRequest("This is no address of this site.")
+    if is_readable:
+        return None
+    message = "This is no address of this site."
+    return failure(400, message) if is_api(request.path_info) else HttpResponseBadRequest(message)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from accounts.api_failures import JSON, failure_bytes, is_api
 from accounts.outages import RETRY_AFTER
 from crowdvote.serving.streams import Application, Message, Receive, Send
 
@@ -25,17 +26,17 @@ def limited_bodies(application: Application) -> Application:
 
     async def http(scope: Any, receive: Receive, send: Send) -> None:
         if _length(scope) > MAX_BODY:
-            await refuse(send, 413, "A request has at most 1 MiB.")
+            await refuse(scope, send, 413, "A request has at most 1 MiB.")
             return
-        body = _Body(receive, send)
+        body = _Body(scope, receive, send)
         await application(scope, body.receive, body.send)
 
     return http
 
 
 class _Body:
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
+    def __init__(self, scope: Any, receive: Receive, send: Send) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
         self._size = 0
         self._is_complete = self._is_refused = self._is_answered = False
         self._until = time.monotonic() + BODY_SECONDS
@@ -64,7 +65,7 @@ class _Body:
     async def _refuse(self, status: int, message: str) -> Message:
         self._is_refused = True
         if not self._is_answered:
-            await refuse(self._send, status, message)
+            await refuse(self._scope, self._send, status, message)
         return _GONE
 
 
@@ -74,11 +75,12 @@ def _length(scope: Mapping[str, Any]) -> int:
     return int(text[:20]) if text.isdigit() else 0
 
 
-async def refuse(send: Send, status: int, message: str) -> None:
-    """Answer with a short text, and close the connection."""
-    body = message.encode()
+async def refuse(scope: Any, send: Send, status: int, message: str) -> None:
+    """Answer with a short text or, for the API, a GraphQL error, and close the connection."""
+    for_api = is_api(scope["path"])
+    body = failure_bytes(status, message) if for_api else message.encode()
     headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-type", f"{JSON if for_api else 'text/plain'}; charset=utf-8".encode()),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]

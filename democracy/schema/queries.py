@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,11 +11,14 @@ from asgiref.sync import sync_to_async
 
 from accounts.api import Info, Node, pk_of, read_id
 from accounts.models import User
+from accounts.schema import ApiToken, Passkey, passkeys_by_id, tokens_by_id
 from democracy import access, models
 from democracy.access import Viewer
+from democracy.errors import InvalidInput
 from democracy.reading.followings import followings_shown
+from democracy.reading.notices import shown_notices
 from democracy.reading.webhooks import webhooks_by_key
-from democracy.schema.paging import DEFAULT_PAGE, Connection, Page
+from democracy.schema.paging import DEFAULT_PAGE, MAX_PAGE, Connection, Page
 from democracy.schema.scalars import DecisionStatus, LedgerKind
 from democracy.schema.types.belonging import communities_by_id
 from democracy.schema.types.communities import COMMUNITIES, Application, Community, Me
@@ -26,7 +30,9 @@ from democracy.schema.types.invitations import (
     invitations_by_id,
 )
 from democracy.schema.types.ledger import Checkpoint, LedgerEntry, checkpoint_of, ledger_page
+from democracy.schema.types.notices import Notice
 from democracy.schema.types.people import Following, Member, members_by_id
+from democracy.schema.types.results import Choice
 from democracy.schema.types.webhooks import Webhook
 from democracy.schema.types.whatif import ChangeInput, WhatIf, what_if
 
@@ -36,6 +42,15 @@ def _applications_by_id(viewer: Viewer, ids: list[int]) -> Mapping[int, models.A
     return {row.pk: row for row in rows}
 
 
+def _choices_by_id(viewer: Viewer, ids: list[int]) -> Mapping[int, models.Choice]:
+    visible = access.decisions_visible_to(viewer)
+    return models.Choice.objects.filter(decision__in=visible).in_bulk(ids)
+
+
+def _notices_by_key(viewer: Viewer, keys: list[int]) -> Mapping[int, models.Notice]:
+    return {row.key: row for row in shown_notices(viewer).filter(key__in=keys)}
+
+
 def _followings_by_ends(viewer: Viewer, ends: list[tuple[int, ...]]) -> Mapping[tuple[int, ...], models.Following]:
     rows = followings_shown(viewer).select_related("follower__user", "followee__user")
     rows = rows.filter(follower__in=[pair[0] for pair in ends], followee__in=[pair[-1] for pair in ends])
@@ -43,14 +58,28 @@ def _followings_by_ends(viewer: Viewer, ends: list[tuple[int, ...]]) -> Mapping[
 
 
 _NODES: dict[str, tuple[Callable[[Viewer, list[int]], Mapping[int, Any]], Callable[..., Node]]] = {
+    "ApiToken": (tokens_by_id, ApiToken),
     "Application": (_applications_by_id, Application),
+    "Choice": (_choices_by_id, Choice),
     "Community": (communities_by_id, Community),
     "Decision": (decisions_by_id, Decision),
     "Invitation": (invitations_by_id, Invitation),
     "InvitationLink": (invitation_links_by_id, InvitationLink),
     "Member": (members_by_id, Member),
+    "Notice": (_notices_by_key, Notice),
+    "Passkey": (passkeys_by_id, Passkey),
     "Webhook": (webhooks_by_key, Webhook),
 }
+
+
+async def _node(info: Info, id: strawberry.ID) -> Node | None:
+    kind, numbers = read_id(id)
+    if kind == "Following":
+        following = await info.context.load(_followings_by_ends, numbers)
+        return Following.of(following) if following is not None else None
+    read, of = _NODES.get(kind, (None, None))
+    row = await info.context.load(read, numbers[0]) if read and len(numbers) == 1 else None
+    return of(row=row) if of and row is not None else None
 
 
 @strawberry.type
@@ -61,13 +90,16 @@ class Query:
 
     @strawberry.field(description="Anything that has an id: null where there is no such thing, or you may not see it.")
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
-        kind, numbers = read_id(id)
-        if kind == "Following":
-            following = await info.context.load(_followings_by_ends, numbers)
-            return Following.of(following) if following is not None else None
-        read, of = _NODES.get(kind, (None, None))
-        row = await info.context.load(read, numbers[0]) if read and len(numbers) == 1 else None
-        return of(row=row) if of and row is not None else None
+        return await _node(info, id)
+
+    @strawberry.field(
+        description="At most 100 things that have an id, in the order of their ids: null where there is no such thing, "
+        "or you may not see it."
+    )
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+        if len(ids) > MAX_PAGE:
+            raise InvalidInput(f"At most {MAX_PAGE} ids at once.", field="ids")
+        return await asyncio.gather(*[_node(info, id) for id in ids])
 
     @strawberry.field
     async def community(self, info: Info, id: strawberry.ID) -> Community | None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -54,8 +56,28 @@ DEMO = """
 """
 
 
+class _Empty(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>A wall</title><link rel=icon href=data:,>")
+
+    def log_message(self, *args: object) -> None:
+        """Keep quiet."""
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def wall() -> Iterator[int]:
+    """Serve an empty page of other origins, and return its port: as 127.0.0.1, pages of it may use the API."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Empty) as pages:
+        threading.Thread(target=pages.serve_forever, daemon=True).start()
+        yield pages.server_port
+        pages.shutdown()
+
+
+@pytest.fixture(scope="session")
+def server(wall: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Start CrowdVote on the embedded default with the demo communities, in its own process and data directory."""
 
     def prepare(directory: Path) -> None:
@@ -66,7 +88,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     *_, setting, addresses = (data_dir / "demo.txt").read_text().splitlines()
     ADDRESSES.update(json.loads(addresses))
     name, _, example = setting.partition("=")
-    with servers.serving(data_dir, CROWDVOTE_DEMO_SIGN_IN="1", CROWDVOTE_PASSKEYS="1", **{name: example}) as started:
+    more = {
+        name: example,
+        "CROWDVOTE_DEMO_SIGN_IN": "1",
+        "CROWDVOTE_PASSKEYS": "1",
+        "CROWDVOTE_CORS_ORIGINS": f"http://127.0.0.1:{wall}",
+    }
+    with servers.serving(data_dir, **more) as started:
         yield Server(f"http://localhost:{started.port}", data_dir / "mail")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from playwright.async_api import Page, expect
 
 from tests.test_browser.crawling import enter
@@ -25,9 +27,9 @@ async def run(page: Page, operation: str) -> None:
 
 async def test_the_default_query_explains_itself_and_runs_as_a_typed_one_does(page: Page) -> None:
     await page.goto("/graphql/")
-    await expect(page.get_by_text("Everything that CrowdVote's pages can do")).to_be_visible()
+    await expect(page.get_by_text("What the pages do, the API does, too.")).to_be_visible()
     await page.get_by_role("button", name="Execute query (Ctrl-Enter)").click()
-    await expect(page.get_by_label("Result Window")).to_contain_text('"queryType"')
+    await expect(page.get_by_label("Result Window")).to_contain_text('"winner"')
     await run(page, "{ kind: __typename }")
     await expect(page.get_by_label("Result Window")).to_contain_text('"kind": "Query"')
 
@@ -90,3 +92,20 @@ async def test_a_query_a_mutation_and_a_subscription_work_together(page: Page) -
     await expect(outcome).to_contain_text('"receipt": "')
     await expect(result).not_to_contain_text(f'"revision": {before}', timeout=10_000)
     await expect(result).to_contain_text('"revision": ')
+
+
+async def test_it_opens_with_the_query_of_its_address(page: Page) -> None:
+    asked = {"query": "query Q($n: Int!) { communities(first: $n) { totalCount } }", "variables": '{"n": 1}'}
+    await page.goto("/graphql/")
+    await page.goto(f"/graphql/?{urlencode(asked)}")
+    await page.get_by_role("button", name="Execute query (Ctrl-Enter)").click()
+    await expect(page.get_by_label("Result Window")).to_contain_text('"totalCount"')
+
+
+async def test_an_open_one_goes_on_when_somebody_signs_in_elsewhere(page: Page) -> None:
+    await enter(page, "Amara")
+    await page.goto("/graphql/")
+    other = await page.context.new_page()
+    await enter(other, "Mei")
+    await run(page, "{ me { name } }")
+    await expect(page.get_by_label("Result Window")).to_contain_text('"name": "Mei')

@@ -48,7 +48,7 @@ class TestMethods:
 
     def test_a_mutation_may_not(self) -> None:
         response = client_of(factories.person()).get(URL, {"query": CREATE})
-        assert response.status_code == 400
+        assert (response.status_code, response.headers["Allow"]) == (405, "POST")
         assert not Community.objects.exists()
 
     def test_the_explorer_comes_to_browsers(self) -> None:
@@ -365,7 +365,7 @@ class TestBadInput:
             client,
             f'mutation {{ castVote(input: {{decisionId: "{id_of(decision)}", stars: [{rating}]}}) {{ receipt }} }}',
         )
-        assert answer["data"] is None
+        assert "data" not in answer
         assert everything_written() == before
 
     def test_there_is_no_way_to_set_what_is_not_an_input(self) -> None:
@@ -425,7 +425,7 @@ class TestBadInput:
         community, members = factories.community()
         decision = factories.decision(community, members["manager"].user)
         query = "query($d: ID!, $c: [ChangeInput!]!) { whatIf(decisionId: $d, changes: $c) { othersChanged } }"
-        assert post(members["manager"].user, query, d=id_of(decision), c=changes)["data"] is None
+        assert "data" not in post(members["manager"].user, query, d=id_of(decision), c=changes)
         allowed = ask(members["manager"].user, query, d=id_of(decision), c=[{"withdraw": True}])
         assert allowed == {"whatIf": {"othersChanged": 0}}
 

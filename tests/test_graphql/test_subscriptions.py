@@ -67,12 +67,17 @@ async def cookies_of(user: User) -> dict[str, str]:
 
 
 async def opened(
-    user: User | None = None, *, cookies: dict[str, str] | None = None, params: dict[str, Any] | None = None
+    user: User | None = None,
+    *,
+    cookies: dict[str, str] | None = None,
+    params: dict[str, Any] | None = None,
+    origin: str = "http://localhost:8000",
 ) -> Socket:
     if user is not None:
         cookies = await cookies_of(user)
     text = "; ".join(f"{name}={value}" for name, value in (cookies or {}).items())
-    headers = [*HEADERS, (b"cookie", text.encode())] if text else HEADERS
+    headers = [(b"host", b"localhost:8000"), (b"origin", origin.encode())]
+    headers += [(b"cookie", text.encode())] if text else []
     communicator = GraphQLWebsocketCommunicator(application, URL, headers=headers, connection_params=params)
     await communicator.gql_init()
     return Socket(communicator)
@@ -348,10 +353,10 @@ class TestServerSentEvents:
         text = ""
         async for chunk in response.streaming_content:
             text += chunk.decode()
-            while "\r\n\r\n" in text:
-                event, _, text = text.partition("\r\n\r\n")
+            while "\n\n" in text:
+                event, _, text = text.partition("\n\n")
                 if not event.startswith(":"):
-                    lines = dict(line.split(": ", 1) if ": " in line else (line, "") for line in event.split("\r\n"))
+                    lines = dict(line.split(": ", 1) if ": " in line else (line, "") for line in event.split("\n"))
                     yield lines["event"], json.loads(lines["data"]) if lines.get("data") else None
 
     @pytest.mark.parametrize("method", ["get", "post"])

@@ -1,0 +1,3 @@
+from tests.servers import prepared_directory, tokens
+
+__all__ = ["prepared_directory", "tokens"]
