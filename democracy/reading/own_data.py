@@ -7,16 +7,19 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from accounts.models import User
 from democracy.ledger.canonical import written_time
-from democracy.models import Application, Ballot, Choice, Following, Membership
-from democracy.reading import receipts
+from democracy.models import Application, Ballot, Choice, Following, Invitation, Membership, NoticePreference
+from democracy.reading import notices, receipts
 
 FORMAT, VERSION = "crowdvote-own-data", 1
 
 
 def own_data(user: User) -> dict[str, Any]:
-    """A person's account, memberships, applications, followings and ballots with receipts, as JSON.
+    """A person's account, memberships, applications, invitations, followings, ballots with receipts, notices and how
+    they are told, as JSON.
 
     Former memberships are among them, and ballots in decisions that hide theirs: they are the person's own. What other
     people wrote is not, nor what they inherit; of an API token or passkey only what it is called.
@@ -39,6 +42,16 @@ def own_data(user: User) -> dict[str, Any]:
             for one in user.passkeys.order_by("pk")
         ],
         "communities": _communities(user),
+        "notices": [
+            {
+                "what": one.get_kind_display(),
+                "community": one.community.name if one.community else None,
+                "decision": one.decision.title if one.decision else None,
+                "created": _time(one.created_at),
+                "read": _time(one.read_at),
+            }
+            for one in notices.shown_notices(user).order_by("pk")
+        ],
     }
 
 
@@ -59,7 +72,14 @@ def _account(user: User) -> dict[str, Any]:
 def _communities(user: User) -> list[dict[str, Any]]:
     """Everything the person did in each community, in the order of the communities' numbers."""
     found: defaultdict[int, dict[str, Any]] = defaultdict(
-        lambda: {"membership": None, "applications": [], "followings": [], "ballots": []}
+        lambda: {
+            "membership": None,
+            "applications": [],
+            "invitation": None,
+            "followings": [],
+            "ballots": [],
+            "told": {},
+        }
     )
     names: dict[int, str] = {}
     for member in Membership.objects.filter(user=user).select_related("community"):
@@ -82,6 +102,21 @@ def _communities(user: User) -> list[dict[str, Any]]:
                 "decided": _time(application.decided_at),
             }
         )
+    for invitation in Invitation.objects.filter(_of(user)).select_related("community"):
+        names[invitation.community_id] = invitation.community.name
+        found[invitation.community_id]["invitation"] = {
+            "address": invitation.address,
+            "name": invitation.name,
+            "role": invitation.role,
+            "manager": invitation.is_manager,
+            "tags": invitation.tags,
+            "issued": _time(invitation.issued_at),
+            "accepted": _time(invitation.accepted_at),
+            "taken_back": _time(invitation.revoked_at),
+        }
+    for chosen in NoticePreference.objects.filter(person=user).select_related("community").order_by("pk"):
+        names[chosen.community_id] = chosen.community.name
+        found[chosen.community_id]["told"][chosen.get_kind_display()] = chosen.get_way_display()
     followings = Following.objects.filter(follower__user=user).select_related("follower", "followee__user")
     for one in followings.order_by("order", "pk"):
         found[one.follower.community_id]["followings"].append(
@@ -90,6 +125,12 @@ def _communities(user: User) -> list[dict[str, Any]]:
     for community, ballot in _ballots(user):
         found[community]["ballots"].append(ballot)
     return [{"name": names[pk], **found[pk]} for pk in sorted(found)]
+
+
+def _of(user: User) -> Q:
+    """Return which invitations are the person's: those accepted, and to the address of now."""
+    accepted = Q(membership__user=user)
+    return accepted | Q(address=user.email) if user.email else accepted
 
 
 def _ballots(user: User) -> Iterable[tuple[int, dict[str, Any]]]:

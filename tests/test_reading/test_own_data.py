@@ -10,9 +10,10 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.services import create_api_token
 from democracy import services
-from democracy.models import Application, Community, Decision
+from democracy.models import Application, Community, Decision, Notice
 from democracy.reading.own_data import own_data
 from democracy.reading.receipts import own_receipt
+from democracy.services import Invitee
 from tests import factories
 from tests.test_graphql.api import ask, post
 from tests.test_views.browsing import as_
@@ -61,6 +62,28 @@ def test_it_has_everything_of_a_person_and_nothing_that_others_wrote():
         ("Let me back in", Application.Status.PENDING),
     ]
     assert "secret of bob" not in json.dumps(data)
+
+
+def test_it_has_invitations_notices_and_how_one_is_told() -> None:
+    community, members = factories.community()
+    manager = members["manager"].user
+    ann = factories.person("ann")
+    invited = [Invitee(address, tags=["roads"]) for address in ("ann@example.org", "bob@example.org")]
+    services.invite(manager, community.pk, invited, send=False)
+    (before,) = own_data(ann)["communities"]
+    assert (before["name"], before["membership"]) == (community.name, None)
+    assert (before["invitation"]["tags"], before["invitation"]["accepted"]) == (["roads"], None)
+    factories.join(community, ann)
+    decision = factories.decision(community, manager, title="Which tree?")
+    Notice.objects.create(person=ann, kind="opened", subject="x", community=community, decision=decision)
+    Notice.objects.create(person=manager, kind="result", subject="x", community=community, decision=decision)
+    services.set_notice_preferences(ann, community.pk, {Notice.Kind.OPENED: "site"})
+    data = own_data(ann)
+    assert data["communities"][0]["told"] == {"A decision opens": "On this site only"}
+    assert [(one["what"], one["decision"], one["read"]) for one in data["notices"]] == [
+        ("A decision opens", "Which tree?", None)
+    ]
+    assert "bob@example.org" not in json.dumps(data)
 
 
 @pytest.mark.parametrize("visibility", ["members", "public"])
