@@ -20,6 +20,8 @@ from tests import processes
 from tests.preparing import prepared
 from tests.processes import NO_COMPILER, Program
 
+__all__ = ["prepared"]
+
 PATIENCE = 60.0
 SET_UP = "import django\ndjango.setup()\n"
 # Collects static files, and makes a public community with an open decision, which is stale: ada has voted. Prints API
