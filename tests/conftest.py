@@ -13,14 +13,18 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker, Settings
 
 from accounts import ratelimit
 from democracy.reading import ballots, followings
 from democracy.recalculation import staging
-from tests import services
+from tests import preparing, services
+from tests.preparing import migrated_file
 from tests.quick import LONG
+
+__all__ = ["migrated_file"]
 
 # The shell is the same browser without windows, and takes half the time.
 _CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -86,17 +90,25 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """End the sessions of event loops' threads, or PostgreSQL would refuse to drop the test database."""
-    yield
-    with django_db_blocker.unblock():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
+if settings.EMBEDDED:
+
+    @pytest.fixture(scope="session", name="django_db_setup")
+    def _copied_database(migrated_file: Path, django_db_blocker: DjangoDbBlocker) -> None:
+        """Begin with what the first process of the run has migrated. The data directory is removed with it."""
+        with django_db_blocker.unblock():
+            preparing.use_as_test_database(migrated_file)
+
+else:
+
+    @pytest.fixture(scope="session", name="django_db_setup")
+    def _sessions_ended(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+        """End the sessions of event loops' threads, or PostgreSQL would refuse to drop the test database."""
+        yield
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 def _forget_what_is_kept() -> None:

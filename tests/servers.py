@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
 import socket
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,10 @@ import httpx
 import pytest
 
 from tests import processes
+from tests.preparing import prepared
 from tests.processes import NO_COMPILER, Program
+
+__all__ = ["prepared"]
 
 PATIENCE = 60.0
 SET_UP = "import django\ndjango.setup()\n"
@@ -56,6 +58,12 @@ def run(directory: Path, program: str, **more: str) -> str:
     ended = processes.run(SET_UP + textwrap.dedent(program), environment(directory, **more), patience=PATIENCE)
     assert ended.code == 0, ended.errors
     return ended.output
+
+
+def begin_with(migrated_file: Path | None, directory: Path) -> None:
+    """Put a migrated database, if there is one, into a new data directory, so that `migrate` finds nothing to do."""
+    if migrated_file:
+        shutil.copyfile(migrated_file, directory / "crowdvote.sqlite3")
 
 
 def free_port(wanted: int = 0) -> int:
@@ -132,22 +140,10 @@ class Server:
         self.http.close()
 
 
-def prepared(factory: pytest.TempPathFactory, name: str, prepare: Callable[[Path], None]) -> Path:
-    """Return a directory that one process of the test run prepares, the first that asks, and all copy."""
-    here = factory.getbasetemp()
-    place = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
-    with (place / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / name).exists():
-            unfinished = factory.mktemp(name)
-            prepare(unfinished)
-            unfinished.rename(place / name)
-    return place / name
-
-
 @pytest.fixture(scope="session")
-def prepared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared_directory(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path | None) -> Path:
     def prepare(directory: Path) -> None:
+        begin_with(migrated_file, directory)
         (directory / "tokens.txt").write_text(run(directory, SCENE))
 
     return prepared(tmp_path_factory, "scene", prepare)

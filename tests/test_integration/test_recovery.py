@@ -93,10 +93,11 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Machine:
+def machine(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path | None, tmp_path: Path) -> Machine:
     """Copy a machine with a community whose only decision is current."""
 
     def prepare(directory: Path) -> None:
+        servers.begin_with(migrated_file, directory)
         assert Machine(directory).run(SCENE) == (0, "")
 
     prepared = servers.prepared(tmp_path_factory, "machine", prepare)

@@ -76,6 +76,12 @@ def faults(community: Community) -> list[str]:
     return list(audits.faults(community))
 
 
+def is_faulty(community: Community) -> bool:
+    """Tell whether an audit finds anything, without looking for all that it finds."""
+    community.refresh_from_db()
+    return any(True for _ in audits.faults(community))
+
+
 def calculate(community: Community) -> None:
     assert not foreground.calculate(community.pk, patience=60).failed
 
@@ -188,7 +194,7 @@ def test_every_changed_column_of_every_row_is_found(town: Community) -> None:
                     value = different(getattr(row, column.attname), column)
                     model._default_manager.filter(pk=row.pk).update(**{column.attname: value})
                     tried.add((model, column))
-                    if not faults(town):
+                    if not is_faulty(town):
                         missed.append(f"{model.__name__}.{column.name} of {row!r}")
                     transaction.set_rollback(True)
             except IntegrityError:
@@ -209,7 +215,7 @@ def test_every_removed_row_is_found(town: Community) -> None:
                     if connection.vendor == "postgresql":
                         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
                     cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE id = %s", [row.pk])
-                if not faults(town):
+                if not is_faulty(town):
                     missed.append(repr(row))
                 transaction.set_rollback(True)
     assert missed == []
