@@ -92,11 +92,14 @@ def add_and_mark(drafts: Sequence[Draft], mark: Callable[[], bool]) -> None:
             transaction.set_rollback(True)
 
 
-def take_back(kind: str, subjects: Sequence[str]) -> None:
-    """Keep mails that have not left from leaving, in the caller's transaction."""
-    for start in range(0, len(subjects), _ROWS):
-        waiting = Notice.objects.filter(kind=kind, subject__in=subjects[start : start + _ROWS], sent_at=None)
-        waiting.update(due_at=None)
+def take_back(kind: str, mails: Mapping[str, str]) -> None:
+    """Keep mails that have not left from leaving, in the caller's transaction. `mails`: subject to address."""
+    told = list(mails)
+    for start in range(0, len(told), _ROWS):
+        subjects = told[start : start + _ROWS]
+        addresses = [mails[subject] for subject in subjects]
+        waiting = Notice.objects.to_addresses().filter(address__in=addresses, kind=kind, subject__in=subjects)
+        waiting.filter(sent_at=None).update(due_at=None)
 
 
 def _add(drafts: Sequence[Draft]) -> None:

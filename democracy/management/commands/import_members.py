@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand
 from democracy.files.decoding import decode_spreadsheet
 from democracy.files.member_lists import read_member_list
 from democracy.management.files import importing, read_bytes
-from democracy.services.invitations import invite_as_operator
+from democracy.services.inviting import invite_as_operator
 
 
 class Command(BaseCommand):
