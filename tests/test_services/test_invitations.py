@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -21,10 +23,10 @@ from democracy.errors import (
 )
 from democracy.models import Application, Community, Following, Invitation, Membership, Notice
 from democracy.models.invitations import token_of
+from democracy.notices import outbox
 from democracy.notices.wording import words
 from democracy.reading import invitations
 from democracy.services import Invitee, inviting
-from democracy.services import invitations as invitations_of_managers
 from democracy.services.invitations import MAX_LINKS
 from tests import factories, rules
 from tests.rules import Clock
@@ -49,6 +51,23 @@ def standing(of: Community, user: User) -> tuple[str, bool]:
 @pytest.fixture
 def parts_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inviting, "_PART", 2)
+
+
+@contextmanager
+def dying_at(monkeypatch: pytest.MonkeyPatch, address: str) -> Iterator[None]:
+    """Let the process die inside, in the transaction that has put the mail to this address into the outbox."""
+    add = outbox.add_many
+
+    def dies(drafts: Iterable[outbox.Draft]) -> None:
+        added = list(drafts)
+        add(added)
+        if any(draft.address == address for draft in added):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "add_many", dies)
+        with pytest.raises(KeyboardInterrupt):
+            yield
 
 
 class TestInviting:
@@ -136,17 +155,9 @@ class TestInviting:
         self, town: Town, monkeypatch: pytest.MonkeyPatch, parts_of_two: None
     ) -> None:
         """Between two of them others write."""
-        people, put = [Invitee(f"{name}@x.org") for name in "abcde"], inviting.put_into_outbox
-
-        def dies(invitations: list[Invitation], by: inviting.Inviter) -> None:
-            put(invitations, by)
-            if invitations[0].address == "c@x.org":
-                raise KeyboardInterrupt
-
-        with monkeypatch.context() as patch:
-            patch.setattr(inviting, "put_into_outbox", dies)
-            with pytest.raises(KeyboardInterrupt):
-                services.invite(town.manager, town.community.pk, people)
+        people = [Invitee(f"{name}@x.org") for name in "abcde"]
+        with dying_at(monkeypatch, "c@x.org"):
+            services.invite(town.manager, town.community.pk, people)
         before = list(Invitation.objects.order_by("address").values_list("address", "key"))
         assert [address for address, _ in before] == ["a@x.org", "b@x.org"]
         done = services.invite(town.manager, town.community.pk, people)
@@ -196,17 +207,8 @@ class TestInviting:
     ) -> None:
         rows = invite(town, *(f"{name}@x.org" for name in "abcde"))
         clock.advance(hours=1, minutes=1)
-        put = invitations_of_managers.put_into_outbox
-
-        def dies(invitations: list[Invitation], by: inviting.Inviter) -> None:
-            put(invitations, by)
-            if invitations[0].address == "c@x.org":
-                raise KeyboardInterrupt
-
-        with monkeypatch.context() as patch:
-            patch.setattr(invitations_of_managers, "put_into_outbox", dies)
-            with pytest.raises(KeyboardInterrupt):
-                services.resend_invitations(town.manager, town.community.pk)
+        with dying_at(monkeypatch, "c@x.org"):
+            services.resend_invitations(town.manager, town.community.pk)
         assert services.resend_invitations(town.manager, town.community.pk) == 3
         renewed = [Invitation.objects.get(pk=row.pk).subject for row in rows]
         assert not {row.subject for row in rows} & set(renewed)
