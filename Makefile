@@ -87,7 +87,7 @@ faults: .venv/all ## vote while everything is killed, for MINUTES (10) with KILL
 
 faults-of-notices: .venv/dev ## mail NOTICES (10000) while senders and mail server are killed KILLS (50) times, by SEED (1)
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m tests.faults.notices --notices $(or $(NOTICES),10000) \
-		--kills $(or $(KILLS),50) --seed $(or $(SEED),1)
+		--kills $(or $(KILLS),50) --seed $(or $(SEED),1) $(if $(POSTGRES),--postgres)
 
 # Clients of others in JavaScript are tested where there is a Node for them.
 CLIENTS_IN_JAVASCRIPT = if command -v npm >/dev/null && node -e '$(NEW_ENOUGH)'; then cd tests/clients; \

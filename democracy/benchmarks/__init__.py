@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from democracy.benchmarks import counting, drawn, incremental, large, served, stored
+from democracy.benchmarks import counting, drawn, incremental, invited, large, served, stored
 from democracy.benchmarks.figures import Figure
 
 Case: TypeAlias = Callable[[float], Iterator[Figure]]
@@ -26,6 +26,7 @@ CASES: dict[str, Case] = {
     "subscribers": served.subscribers,
     "mutation": served.mutation,
     "voters": served.voters,
+    "invitations": invited.invitations,
     "large": large.from_file_to_file,
 }
 QUICK = 0.05

@@ -72,7 +72,7 @@ def running(**environment: str) -> Iterator[Installation]:
     }
     processes = []
     try:
-        ports = [_free_port() for _ in range(servers)]
+        ports = [free_port() for _ in range(servers)]
         processes += [_start("serve", {**everything, "PORT": str(port)}) for port in ports]
         processes += [_start("worker", everything) for _ in range(workers)]
         for port in ports:
@@ -93,7 +93,8 @@ def _start(command: str, environment: Mapping[str, str]) -> subprocess.Popen[byt
     return subprocess.Popen(arguments, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.DEVNULL)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that nobody listens at."""
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         port: int = probe.getsockname()[1]
@@ -117,8 +118,8 @@ def _until_answering(port: int) -> None:
 class Client:
     """A program that asks a server's API for somebody, over one connection as long as it is in use."""
 
-    def __init__(self, port: int, user: User) -> None:
-        self._connection = http.client.HTTPConnection(_HOST, port, timeout=_PATIENCE)
+    def __init__(self, port: int, user: User, *, patience: float = _PATIENCE) -> None:
+        self._connection = http.client.HTTPConnection(_HOST, port, timeout=patience)
         self._asked_at = 0.0
         self.token = create_api_token(user, "bench")[1]
 

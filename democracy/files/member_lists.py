@@ -17,7 +17,7 @@ from democracy.files.csv_tables import Row, Table, read_table
 from democracy.files.header_words import plain_word, words
 from democracy.files.malformed import Malformed, on_line
 from democracy.models import Membership
-from democracy.services.invitations import Invitee
+from democracy.services.inviting import Invitee
 
 _ADDRESS = words(
     "address email emailaddress emails mail mailaddress e mailadresse emailadresse adresse correo courriel"

@@ -48,7 +48,9 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
     def with_refusals(self) -> Self:
         """Read `refusal` for each: why the mail server did not take its mail, "" where it did."""
         subject = Concat(Value(_SUBJECT), OuterRef("key"), output_field=CharField())
-        told = Notice.objects.filter(kind=Notice.Kind.INVITED, subject=subject, address=OuterRef("address"))
+        told = Notice.objects.to_addresses().filter(
+            address=OuterRef("address"), kind=Notice.Kind.INVITED, subject=subject
+        )
         return self.annotate(refusal=Coalesce(Subquery(told.values("refused")[:1]), Value("")))
 
 

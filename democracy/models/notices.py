@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -15,7 +15,9 @@ from democracy.models.outgoing import Outgoing, OutgoingQuerySet
 
 
 class NoticeQuerySet(OutgoingQuerySet["Notice"]):
-    pass
+    def to_addresses(self) -> Self:
+        """Keep those to addresses without an account. An index of these alone is used only where a query says so."""
+        return self.exclude(address="")
 
 
 def new_key() -> int:

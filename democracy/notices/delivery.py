@@ -63,8 +63,11 @@ def _close(connection: Any) -> None:
 
 def _deliver(parcel: Parcel, connection: Any) -> Any:
     """Mail one parcel. Returns the connection, or None where another one is needed."""
-    address = mails.address_of(parcel.notices[0])
-    notices = [notice for notice in parcel.notices if _may_see(notice)]
+    held = outbox.held(parcel)
+    if not held:
+        return connection
+    address = mails.address_of(held[0])
+    notices = [notice for notice in held if _may_see(notice)]
     if not address or not notices:
         outbox.dropped(parcel)
         return connection

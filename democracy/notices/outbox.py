@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 from django.dispatch import Signal
 
 from accounts.models import User
@@ -28,8 +28,9 @@ added = Signal()
 
 # The hour (UTC) at which digests leave.
 DIGEST_HOUR = 6
-# As mail servers do.
-GIVE_UP_AFTER = timedelta(days=5)
+# With the pauses between them, about five days, as mail servers do. The time since the notice was made says nothing:
+# at a low rate, or while the mail server is away, it may be days old when it is first tried.
+MOST_TRIES = 125
 _ROWS = 500
 
 
@@ -92,11 +93,14 @@ def add_and_mark(drafts: Sequence[Draft], mark: Callable[[], bool]) -> None:
             transaction.set_rollback(True)
 
 
-def take_back(kind: str, subjects: Sequence[str]) -> None:
-    """Keep mails that have not left from leaving, in the caller's transaction."""
-    for start in range(0, len(subjects), _ROWS):
-        waiting = Notice.objects.filter(kind=kind, subject__in=subjects[start : start + _ROWS], sent_at=None)
-        waiting.update(due_at=None)
+def take_back(kind: str, mails: Mapping[str, str]) -> None:
+    """Keep mails that have not left from leaving, in the caller's transaction. `mails`: subject to address."""
+    told = list(mails)
+    for start in range(0, len(told), _ROWS):
+        subjects = told[start : start + _ROWS]
+        addresses = [mails[subject] for subject in subjects]
+        waiting = Notice.objects.to_addresses().filter(address__in=addresses, kind=kind, subject__in=subjects)
+        waiting.filter(sent_at=None).update(due_at=None)
 
 
 def _add(drafts: Sequence[Draft]) -> None:
@@ -236,12 +240,26 @@ def dropped(parcel: Parcel) -> None:
 
 
 def put_off(parcel: Parcel, reason: str) -> None:
-    """Try a parcel again later; after GIVE_UP_AFTER it counts as refused."""
-    now, first = clock.now(), parcel.notices[0]
-    if now - first.created_at > GIVE_UP_AFTER:
+    """Try a parcel again later; after MOST_TRIES it counts as refused. What was taken back meanwhile stays so."""
+    attempts = max(notice.attempts for notice in parcel.notices)
+    if attempts + 1 >= MOST_TRIES:
         refused(parcel, reason)
         return
-    _end(parcel, due_at=now + leases.pause_after(first.attempts))
+    again_at = clock.now() + leases.pause_after(attempts)
+    _end(parcel, due_at=Case(When(due_at__isnull=False, then=Value(again_at))))
+
+
+def held(parcel: Parcel) -> list[Notice]:
+    """The notices of a parcel that may still be mailed: the lease lasts, and nobody has taken them back.
+
+    Asked before each mail: those before it may have taken long.
+    """
+    if parcel.leased_until <= clock.now():
+        return []
+    keys = [notice.pk for notice in parcel.notices]
+    rows = Notice.objects.filter(pk__in=keys, leased_until=parcel.leased_until, due_at__isnull=False)
+    still = set(rows.values_list("pk", flat=True))
+    return [notice for notice in parcel.notices if notice.pk in still]
 
 
 def give_back(parcels: Iterable[Parcel]) -> None:

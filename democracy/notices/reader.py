@@ -5,16 +5,20 @@ See Note [None lost, hardly one doubled].
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
+from accounts.outages import DATABASE_AWAY
 from democracy.models import Application, Community, LedgerEntry, Membership, Moderation, NoticeCursor
 from democracy.notices import outbox, recipients
 from democracy.notices.kinds import Kind
 from democracy.notices.outbox import Draft
+
+logger = logging.getLogger(__name__)
 
 # Nobody is told of ballots: most entries are not even read.
 _TOLD = (
@@ -33,8 +37,14 @@ def read_ledgers() -> None:
     read_up_to = Coalesce(Subquery(cursor), 0)
     behind = Community.objects.annotate(read_up_to=read_up_to).filter(revision__gt=F("read_up_to"))
     for community_id in list(behind.order_by("pk").values_list("pk", flat=True)):
-        while read_some(community_id):
-            pass
+        try:
+            while read_some(community_id):
+                pass
+        except DATABASE_AWAY:
+            raise
+        except Exception:
+            # An entry that can't be read holds up its own community alone.
+            logger.exception("notices of community %s wait", community_id)
 
 
 def read_some(community_id: int) -> bool:

@@ -29,15 +29,13 @@ from democracy.services.decisions import (
 )
 from democracy.services.followings import follow, reorder_followings, unfollow
 from democracy.services.invitations import (
-    Invited,
-    Invitee,
     create_invitation_link,
-    invite,
     resend_invitation,
     resend_invitations,
     revoke_invitation,
     revoke_invitation_link,
 )
+from democracy.services.inviting import Invited, Invitee, invite
 from democracy.services.joining import Joined, accept_invitation, accept_own_invitation, use_invitation_link
 from democracy.services.lifecycle import call_off, copy_decision, delete_draft, pin_decision, remind
 from democracy.services.moderation import (

@@ -1,9 +1,10 @@
 """Notices through kills: none is lost, and at most one mail is doubled by each kill.
 
-    python -m tests.faults.notices --notices 10000 --kills 50 --seed 1
+    python -m tests.faults.notices --notices 10000 --kills 50 --seed 1 [--postgres]
 
-Two senders mail what another process adds, to a mail server on loopback. Each of the three is killed (kill -9) now and
-then and started again. In the end every notice has to have arrived.
+Two processes turn the ledger into notices and mail them; another one invites people and publishes decisions; a mail
+server on loopback takes the mails. Each is killed (kill -9) now and then and started again; with --postgres so is the
+database. In the end everybody has to have the invitation, or a mail about each decision.
 """
 
 from __future__ import annotations
@@ -16,49 +17,68 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from tests.faults.services import Postgres, missing
 from tests.processes import PROJECT
 from tests.servers import environment, free_port
 
+# Members, of whom each is told that each of so many decisions opens.
+_MEMBERS, _DECISIONS = 250, 8
 _SENDER = """
 import time
 import django
 django.setup()
 from democracy.notices import sending
-sending.mail_sender.start()
+sending.start()
 while True:
     time.sleep(1)
 """
 # It writes a mail down before it answers, as mail servers do.
 _MAIL_SERVER = """
 import os, sys, time
+from email import message_from_bytes
 from aiosmtpd.controller import Controller
 file = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 class Box:
     async def handle_DATA(self, server, session, envelope):
-        os.write(file, f"{envelope.rcpt_tos[0]}\\n".encode())
+        subject = " ".join(message_from_bytes(envelope.content)["Subject"].split())
+        os.write(file, f"{envelope.rcpt_tos[0]} {subject}\\n".encode())
         return "250 OK"
 Controller(Box(), hostname="127.0.0.1", port=int(sys.argv[1]), ready_timeout=60).start()
 while True:
     time.sleep(1)
 """
-_ADD = """
+_SET_UP = """
 import sys
 import django
 django.setup()
-from django.db import transaction
-from democracy.models import Community
-from democracy.notices import outbox
-from democracy.notices.kinds import Kind
-community, _ = Community.objects.get_or_create(name="Maple Court")
-said = {"key": "x", "by": "Bo"}
-for start in range(0, int(sys.argv[1]), 250):
-    with transaction.atomic():
-        outbox.add_many(
-            outbox.Draft(Kind.INVITED, "x", address=f"a{number}@example.org", community_id=community.pk, data=said)
-            for number in range(start, min(start + 250, int(sys.argv[1])))
-        )
+from tests import factories
+community, members = factories.community(name="Maple Court")
+factories.voters(community, [f"m{number}" for number in range(int(sys.argv[1]) - 1)])
+"""
+# As slowly as mails leave, so that it is killed as often as the others.
+_ADD = """
+import sys, time
+import django
+django.setup()
+from democracy.models import Community, Decision, Membership
+from democracy.services import Invitee
+from democracy.services.inviting import invite_as_operator
+from tests import factories
+invitations, decisions, seconds = map(int, sys.argv[1:])
+community = Community.objects.get()
+manager = Membership.objects.get(is_manager=True).user
+share = -(-invitations // decisions)
+for number in range(decisions):
+    people = [Invitee(f"a{one}@example.org") for one in range(number * share, min((number + 1) * share, invitations))]
+    for start in range(0, len(people), 250):
+        if invite_as_operator(community.name, people[start : start + 250]).new:
+            time.sleep(seconds * 250 / invitations)
+    if not Decision.objects.exclude(published_at=None).filter(title=f"Decision {number}").exists():
+        factories.decision(community, manager, title=f"Decision {number}")
 """
 _UNSENT = """
 import django
@@ -71,26 +91,30 @@ print(Notice.objects.filter(sent_at=None).count())
 class Town:
     """The processes, which can be killed and started again, and the file of what arrived."""
 
-    def __init__(self, directory: Path, notices: int) -> None:
+    def __init__(self, directory: Path, notices: int, postgres: Postgres | None) -> None:
         self.arrived = directory / "arrived.txt"
         self.arrived.touch()
-        self.port, self.notices = free_port(), notices
+        self.postgres = postgres
+        port, invitations = free_port(), notices - _MEMBERS * _DECISIONS
         self.environment = environment(
-            directory,
+            directory / "crowdvote",
             CROWDVOTE_EXECUTOR="off",
             CROWDVOTE_EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend",
             CROWDVOTE_EMAIL_HOST="127.0.0.1",
-            CROWDVOTE_EMAIL_PORT=str(self.port),
+            CROWDVOTE_EMAIL_PORT=str(port),
             CROWDVOTE_MAILS_PER_MINUTE="0",
             CROWDVOTE_MAIL_LEASE="20",
             CROWDVOTE_SWEEP_INTERVAL="0.5",
+            **({"DATABASE_URL": postgres.url} if postgres else {}),
         )
         self.programs = {
             "sender 1": [_SENDER],
             "sender 2": [_SENDER],
-            "mail server": [_MAIL_SERVER, str(self.port), str(self.arrived)],
-            "adder": [_ADD, str(notices)],
+            "mail server": [_MAIL_SERVER, str(port), str(self.arrived)],
+            # A hundred mails leave in a second where nothing is killed.
+            "adder": [_ADD, str(invitations), str(_DECISIONS), str(notices // 50)],
         }
+        self.victims = [*self.programs, *(["database"] if postgres else [])]
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str) -> None:
@@ -106,9 +130,26 @@ class Town:
         self.processes[name].kill()
         self.processes[name].wait()
 
-    def ask(self, program: str) -> str:
+    def strike(self, name: str) -> None:
+        """Kill something, and start it again."""
+        if name == "database":
+            assert self.postgres is not None
+            self.postgres.kill()
+            _start(self.postgres)
+        else:
+            self.kill(name)
+            self.start(name)
+
+    def has_added_all(self) -> bool:
+        """Whether all was added. Where the database died under whoever adds, it is started again."""
+        ended = self.processes["adder"].poll()
+        if ended:
+            self.start("adder")
+        return ended == 0
+
+    def run(self, program: str, *arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-c", program],
+            [sys.executable, "-c", program, *arguments],
             cwd=PROJECT,
             env=self.environment,
             capture_output=True,
@@ -118,15 +159,16 @@ class Town:
         return done.stdout.strip()
 
     def letters(self) -> Counter[str]:
-        return Counter(self.arrived.read_text().split())
+        return Counter(self.arrived.read_text().splitlines())
 
 
-def run(directory: Path, *, notices: int, kills: int, chance: random.Random) -> str:
+def run(directory: Path, *, notices: int, kills: int, chance: random.Random, postgres: Postgres | None = None) -> str:
     """Send the notices through the kills. Returns a report; raises AssertionError where one is lost."""
-    town = Town(directory, notices)
+    town = Town(directory, notices, postgres)
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=PROJECT, env=town.environment, check=True
     )
+    town.run(_SET_UP, str(_MEMBERS))
     started = time.monotonic()
     killed: Counter[str] = Counter()
     try:
@@ -138,13 +180,12 @@ def run(directory: Path, *, notices: int, kills: int, chance: random.Random) -> 
             while len(town.letters()) < wanted and time.monotonic() < patience:
                 time.sleep(0.05)
             time.sleep(chance.uniform(0, 0.5))
-            name = chance.choice([*town.programs])
-            if name == "adder" and town.processes[name].poll() == 0:
+            name = chance.choice(town.victims)
+            if name == "adder" and town.has_added_all():
                 continue
-            town.kill(name)
+            town.strike(name)
             killed[name] += 1
-            town.start(name)
-        while town.processes["adder"].poll() is None or town.ask(_UNSENT) != "0":
+        while not town.has_added_all() or town.run(_UNSENT) != "0":
             time.sleep(1)
     finally:
         for name in town.processes:
@@ -158,7 +199,7 @@ def run(directory: Path, *, notices: int, kills: int, chance: random.Random) -> 
         f"{time.monotonic() - started:.0f} s: {lost} lost, {doubled} doubled"
     )
     assert lost == 0, report
-    # A killed mail server may have taken a mail from each sender without an answer.
+    # A mail server that is killed may have taken a mail from each sender without an answer.
     assert doubled <= killed.total() + killed["mail server"], report
     return report
 
@@ -169,11 +210,45 @@ def main() -> None:
     parser.add_argument("--notices", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL of its own, which is killed, too")
     options = parser.parse_args()
+    if options.notices < 2 * _MEMBERS * _DECISIONS:
+        parser.error(f"--notices: at least {2 * _MEMBERS * _DECISIONS}.")
+    if options.postgres and (reason := missing()):
+        parser.error(reason)
     os.nice(5)
-    with tempfile.TemporaryDirectory(prefix="crowdvote-notices-", ignore_cleanup_errors=True) as directory:
-        chance = random.Random(options.seed)
-        sys.stdout.write(run(Path(directory), notices=options.notices, kills=options.kills, chance=chance) + "\n")
+    with tempfile.TemporaryDirectory(prefix="crowdvote-notices-", ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        with _postgres(directory) if options.postgres else nullcontext() as postgres:
+            report = run(
+                directory,
+                notices=options.notices,
+                kills=options.kills,
+                chance=random.Random(options.seed),
+                postgres=postgres,
+            )
+    sys.stdout.write(f"{report}\n")
+
+
+@contextmanager
+def _postgres(directory: Path) -> Iterator[Postgres]:
+    # Its user has to reach its data.
+    directory.chmod(0o755)
+    found = Postgres(directory / "postgres", free_port(), directory / "postgres.log")
+    found.make()
+    _start(found)
+    try:
+        yield found
+    finally:
+        found.kill()
+
+
+def _start(postgres: Postgres) -> None:
+    while not postgres.answers():
+        # It ends where the one before is not quite gone.
+        if not postgres.is_up:
+            postgres.start()
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from democracy import services
 from democracy.models import Community, Decision, Membership, Notice, NoticeCursor, NoticeMark
-from democracy.notices import outbox, reader, sending
+from democracy.notices import outbox, reader, recipients, sending
 from democracy.notices.kinds import Kind
 from democracy.notices.wording import words
 from democracy.recalculation import recalculate_community
@@ -64,6 +64,27 @@ def test_everybody_is_told_that_a_decision_opens_that_it_is_clarified_and_what_c
     assert told() == {}, "there is no result yet"
     recalculate_community(community.pk)
     assert told() == {"result": everybody}
+
+
+def test_an_entry_that_cannot_be_read_holds_up_its_own_community_alone(town, monkeypatch, caplog) -> None:
+    community, members = town
+    other, of_others = factories.community("dora", name="Elm Lane")
+    decisions = [factories.decision(one, of["manager"].user) for one, of in ((community, members), (other, of_others))]
+    told()
+    for decision, of in zip(decisions, (members, of_others), strict=True):
+        services.add_clarification(of["manager"].user, decision.pk, text="Only trees.")
+    recipients_of = recipients.members
+
+    def breaks(community_id: int) -> list[int]:
+        if community_id == community.pk:
+            raise KeyError("clarifications")
+        return recipients_of(community_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recipients, "members", breaks)
+        assert told() == {"clarified": ["dora"]}
+    assert "notices of community" in caplog.text
+    assert told() == {"clarified": ["ada", "ben", "cleo"]}
 
 
 def test_who_has_not_voted_is_told_a_day_before_and_whom_others_follow_at_half_time(town, clock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from accounts.models import User
 from democracy import services
 from democracy.ledger import checkpoints
 from democracy.models import Checkpoint, Community, LedgerEntry, Notice
-from democracy.notices import outbox, sending
+from democracy.notices import delivery, outbox, sending
 from democracy.notices.delivery import MailServerAway
 from democracy.notices.kinds import Kind
 from tests import factories, rules, servers
@@ -149,6 +150,30 @@ def test_who_may_not_see_a_decision_any_more_gets_no_mail_about_it(mailbox: Mail
     sending.deliver_mails()
     assert mailbox.addresses() == [members["ben"].user.email]
     assert sending.deliver_mails() is None
+
+
+def test_what_is_taken_back_does_not_leave_though_a_sender_holds_it(invited, mailbox: Mailbox, monkeypatch) -> None:
+    mark = outbox.sent
+
+    def sent(parcel: outbox.Parcel) -> None:
+        mark(parcel)
+        outbox.take_back(Kind.INVITED, {"one": "b@example.org"})
+
+    monkeypatch.setattr(outbox, "sent", sent)
+    sending.deliver_mails()
+    assert mailbox.addresses() == ["a@example.org", "c@example.org"]
+    assert states()["b"] == (False, "")
+    assert sending.deliver_mails() is None
+
+
+def test_a_sender_that_stalled_for_longer_than_its_lease_mails_nothing(invited, mailbox: Mailbox) -> None:
+    parcels, _ = outbox.lease_mails(3)
+    late = timezone.now() - timedelta(seconds=1)
+    Notice.objects.update(leased_until=late)
+    delivery.deliver([replace(parcel, leased_until=late) for parcel in parcels])
+    assert mailbox.addresses() == []
+    sending.deliver_mails()
+    assert len(mailbox.mails) == 3, "none is lost"
 
 
 def test_no_mail_invites_to_a_community_that_an_operator_has_hidden(invited, mailbox: Mailbox) -> None:

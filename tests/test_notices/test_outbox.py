@@ -123,6 +123,29 @@ def test_what_is_put_off_is_tried_again_later_and_later_and_in_the_end_refused(t
     assert sum(pauses) / 60 / 24 == pytest.approx(5, abs=0.1)
 
 
+def test_what_has_waited_for_days_is_put_off_like_anything_else_when_it_is_first_tried(town, clock, settings) -> None:
+    settings.MAILS_PER_MINUTE = 0
+    add(town)
+    clock.set(clock.now + timedelta(days=9))
+    (parcel,), _ = outbox.lease_mails(1)
+    outbox.put_off(parcel, "451 Greylisted")
+    assert leased() == []
+    clock.set(clock.now + timedelta(minutes=1))
+    assert leased() == [["one"]]
+
+
+def test_what_is_taken_back_while_it_is_tried_is_not_tried_again(town, settings) -> None:
+    settings.MAILS_PER_MINUTE = 0
+    for subject in ("one", "other"):
+        outbox.add(Kind.INVITED, subject, address="new@example.org", community_id=town[0].pk)
+    parcels, _ = outbox.lease_mails(2)
+    outbox.take_back(Kind.INVITED, {"one": "new@example.org"})
+    assert [[notice.subject for notice in outbox.held(parcel)] for parcel in parcels] == [[], ["other"]]
+    for parcel in parcels:
+        outbox.put_off(parcel, "451 try again")
+    assert list(Notice.objects.exclude(due_at=None).values_list("subject", flat=True)) == ["other"]
+
+
 def test_mails_leave_at_the_rate_from_all_senders_together(town, clock, settings) -> None:
     settings.MAILS_PER_MINUTE = 600
     started = clock.now

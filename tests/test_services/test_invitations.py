@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -24,10 +26,11 @@ from democracy.models.invitations import token_of
 from democracy.notices import outbox
 from democracy.notices.wording import words
 from democracy.reading import invitations
-from democracy.services import Invitee
+from democracy.services import Invitee, inviting
 from democracy.services.invitations import MAX_LINKS
 from tests import factories, rules
 from tests.rules import Clock
+from tests.steps import counts_steps, steps_of
 from tests.towns import Town
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +46,28 @@ def invite(town: Town, *addresses: str, **how: object) -> list[Invitation]:
 def standing(of: Community, user: User) -> tuple[str, bool]:
     member = Membership.objects.current().get(community=of, user=user)
     return member.role, member.is_manager
+
+
+@pytest.fixture
+def parts_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inviting, "_PART", 2)
+
+
+@contextmanager
+def dying_at(monkeypatch: pytest.MonkeyPatch, address: str) -> Iterator[None]:
+    """Let the process die inside, in the transaction that has put the mail to this address into the outbox."""
+    add = outbox.add_many
+
+    def dies(drafts: Iterable[outbox.Draft]) -> None:
+        added = list(drafts)
+        add(added)
+        if any(draft.address == address for draft in added):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "add_many", dies)
+        with pytest.raises(KeyboardInterrupt):
+            yield
 
 
 class TestInviting:
@@ -139,6 +164,30 @@ class TestInviting:
         clock.advance(hours=1, minutes=1)
         assert services.invite(town.manager, town.community.pk, people).new == 2
 
+    def test_a_list_of_too_many_mails_is_refused_as_a_whole(self, town: Town, settings, parts_of_two: None) -> None:
+        settings.INVITATIONS_PER_DAY = 4
+        five = [f"{name}@x.org" for name in "abcde"]
+        with rules.refused(TooManyInvitations):
+            invite(town, *five)
+        invite(town, *five[:4])
+        invite(town, *five[:4])
+
+    def test_a_long_list_is_written_in_parts_and_goes_on_where_it_ended(
+        self, town: Town, monkeypatch: pytest.MonkeyPatch, parts_of_two: None
+    ) -> None:
+        """Between two of them others write."""
+        people = [Invitee(f"{name}@x.org") for name in "abcde"]
+        with dying_at(monkeypatch, "c@x.org"):
+            services.invite(town.manager, town.community.pk, people)
+        before = list(Invitation.objects.order_by("address").values_list("address", "key"))
+        assert [address for address, _ in before] == ["a@x.org", "b@x.org"]
+        done = services.invite(town.manager, town.community.pk, people)
+        assert (done.new, done.members, done.waiting) == (3, 0, 2)
+        after = list(Invitation.objects.order_by("address").values_list("address", "key"))
+        assert after[:2] == before
+        told = Notice.objects.order_by("address").values_list("address", "subject")
+        assert list(told) == [(address, f"invitation:{key}") for address, key in after]
+
     def test_sending_again_makes_a_new_link_once_an_hour(self, town: Town, clock: Clock) -> None:
         (invitation,) = invite(town, "ann@example.org")
         old = token_of(invitation.key)
@@ -173,6 +222,19 @@ class TestInviting:
             services.accept_invitation(VISITOR, token_of(waits.key))
         services.accept_invitation(VISITOR, token_of(Invitation.objects.get(pk=waits.pk).key))
         assert Invitation.objects.get(pk=listed.pk).sent_at is None
+
+    def test_sending_again_to_many_goes_on_where_it_ended(
+        self, town: Town, clock: Clock, monkeypatch: pytest.MonkeyPatch, parts_of_two: None
+    ) -> None:
+        rows = invite(town, *(f"{name}@x.org" for name in "abcde"))
+        clock.advance(hours=1, minutes=1)
+        with dying_at(monkeypatch, "c@x.org"):
+            services.resend_invitations(town.manager, town.community.pk)
+        assert services.resend_invitations(town.manager, town.community.pk) == 3
+        renewed = [Invitation.objects.get(pk=row.pk).subject for row in rows]
+        assert not {row.subject for row in rows} & set(renewed)
+        waiting = Notice.objects.exclude(due_at=None).order_by("address").values_list("subject", flat=True)
+        assert list(waiting) == renewed
 
     def test_topics_to_follow_are_kept_and_nobody_follows_anybody_by_being_invited(self, town: Town) -> None:
         people = [Invitee("ann@example.org", tags=("Parks ", "budget"))]
@@ -220,6 +282,14 @@ class TestInviting:
         for state in counts:
             (row,) = invitations.invitations_to(town.manager, [town.community.pk], state=state[0])
             assert row.state == state[0]
+
+    @counts_steps
+    def test_a_roll_twice_as_long_costs_twice_as_much(self, town: Town) -> None:
+        costs = []
+        for start in (0, 200):
+            invite(town, *(f"a{number}@x.org" for number in range(start, start + 200)))
+            costs.append(steps_of(lambda: invitations.counts_by_state(town.manager, town.community)))
+        assert costs[1] < 2.5 * costs[0]
 
 
 class TestComingIn:

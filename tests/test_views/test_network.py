@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -17,6 +16,7 @@ from democracy import services
 from democracy.models import Community, Following, Membership
 from democracy.reading import followings as reading_followings
 from tests import factories
+from tests.steps import counts_steps, steps_of
 from tests.test_views.browsing import as_, queries, text
 
 pytestmark = pytest.mark.django_db
@@ -227,7 +227,7 @@ def test_so_many_pictures_are_kept_and_so_many_followings(town: Town, monkeypatc
         assert kept == {"most": 3, "most_weight": 2}[name]
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="counts the steps of SQLite")
+@counts_steps
 def test_twice_as_many_members_cost_twice_as_much_though_nobody_has_analysed_the_tables(town: Town) -> None:
     """Counted for more members than are drawn, in steps of SQLite's machine, which are the same in every run."""
     with connection.cursor() as cursor:
@@ -253,20 +253,3 @@ def test_twice_as_many_members_cost_twice_as_much_though_nobody_has_analysed_the
     assert many < 2.5 * few
     assert many_again < 2.5 * few_again
     assert many_again < many
-
-
-def steps_of(action: Callable[[], object]) -> int:
-    """The number of steps that SQLite takes for it, to ten."""
-    count = 0
-
-    def tick() -> int:
-        nonlocal count
-        count += 1
-        return 0
-
-    connection.connection.set_progress_handler(tick, 10)
-    try:
-        action()
-    finally:
-        connection.connection.set_progress_handler(None, 0)
-    return count

@@ -11,14 +11,14 @@ from django.core.management.base import BaseCommand
 from democracy.files.decoding import decode_spreadsheet
 from democracy.files.member_lists import read_member_list
 from democracy.management.files import importing, read_bytes
-from democracy.services.invitations import invite_as_operator
+from democracy.services.inviting import invite_as_operator
 
 
 class Command(BaseCommand):
     help = (
         "Invite the people on a list to a community: CSV whose header names the columns address, name, role, manager, "
         "tags to follow; or addresses alone, a line each. Without --invite no mail is sent, and people join by signing "
-        "in with their address. All or nothing; every faulty line is named."
+        "in with their address. Where a line is faulty, nobody is invited and every faulty line is named."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
