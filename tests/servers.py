@@ -22,12 +22,14 @@ from tests.processes import NO_COMPILER, Program
 
 PATIENCE = 60.0
 SET_UP = "import django\ndjango.setup()\n"
-# Collects static files, and makes a public community with an open decision, which is stale: ada has voted. Prints API
-# tokens of the manager and of ada. Everybody has been told that it is open: servers would print the mails.
-SCENE = """
+EMPTY = """
     from django.core.management import call_command
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
+"""
+# Makes a public community with an open decision, which is stale: ada has voted. Prints API tokens of the manager and of
+# ada. Everybody has been told that it is open: servers would print the mails.
+SCENE = """
     from accounts.services import create_api_token
     from democracy.models import NoticeMark
     from tests import factories
@@ -132,7 +134,7 @@ class Server:
         self.http.close()
 
 
-def prepared(factory: pytest.TempPathFactory, name: str, prepare: Callable[[Path], None]) -> Path:
+def prepared(factory: pytest.TempPathFactory, name: str, prepare: Callable[[Path], object]) -> Path:
     """Return a directory that one process of the test run prepares, the first that asks, and all copy."""
     here = factory.getbasetemp()
     place = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
@@ -145,9 +147,16 @@ def prepared(factory: pytest.TempPathFactory, name: str, prepare: Callable[[Path
     return place / name
 
 
+def copy_empty_site(factory: pytest.TempPathFactory, directory: Path) -> None:
+    """Give a data directory the tables and the static files, which one process of the test run has made for all."""
+    empty = prepared(factory, "empty", lambda made: run(made, EMPTY))
+    shutil.copytree(empty, directory, dirs_exist_ok=True)
+
+
 @pytest.fixture(scope="session")
 def prepared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def prepare(directory: Path) -> None:
+        copy_empty_site(tmp_path_factory, directory)
         (directory / "tokens.txt").write_text(run(directory, SCENE))
 
     return prepared(tmp_path_factory, "scene", prepare)

@@ -44,8 +44,6 @@ DEMO = """
     from django.core.management import call_command
     from django.urls import reverse
     from democracy.models import Community, Decision
-    call_command("migrate", verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
     call_command("load_demo", verbosity=0)
     addresses = {one.name: reverse("community", args=[one.pk]) for one in Community.objects.all()}
     for one in Decision.objects.all():
@@ -59,6 +57,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Start CrowdVote on the embedded default with the demo communities, in its own process and data directory."""
 
     def prepare(directory: Path) -> None:
+        servers.copy_empty_site(tmp_path_factory, directory)
         (directory / "demo.txt").write_text(servers.run(directory, DEMO))
 
     demo = servers.prepared(tmp_path_factory, "demo", prepare)
