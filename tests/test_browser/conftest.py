@@ -22,6 +22,7 @@ from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_pla
 from tests import servers
 from tests.conftest import CHROMIUM
 from tests.test_browser.crawling import ADDRESSES
+from tests.test_browser.elsewhere import another_site
 
 HERE = Path(__file__).resolve().parent
 
@@ -36,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @dataclass(frozen=True)
 class Server:
     url: str
-    mails: Path
+    directory: Path
 
 
 DEMO = """
@@ -65,8 +66,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     *_, setting, addresses = (data_dir / "demo.txt").read_text().splitlines()
     ADDRESSES.update(json.loads(addresses))
     name, _, example = setting.partition("=")
-    with servers.serving(data_dir, CROWDVOTE_DEMO_SIGN_IN="1", CROWDVOTE_PASSKEYS="1", **{name: example}) as started:
-        yield Server(f"http://localhost:{started.port}", data_dir / "mail")
+    settings = {name: example, "CROWDVOTE_DEMO_SIGN_IN": "1", "CROWDVOTE_PASSKEYS": "1"}
+    with another_site(_provider, "application/json") as issuer:
+        settings |= {"CROWDVOTE_OIDC_ISSUER": issuer, "CROWDVOTE_OIDC_NAME": "Elsewhere"}
+        settings |= {"CROWDVOTE_OIDC_CLIENT_ID": "crowdvote", "CROWDVOTE_OIDC_CLIENT_SECRET": "secret"}
+        with servers.serving(data_dir, **settings) as started:
+            yield Server(f"http://localhost:{started.port}", data_dir)
+
+
+def _provider(address: str) -> str:
+    """Say what a provider of OpenID Connect says of itself: the way to it is looked at here, and no further."""
+    places = {name: f"{address}{name}" for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")}
+    return json.dumps({"issuer": address, **places})
 
 
 @dataclass

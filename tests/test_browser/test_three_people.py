@@ -25,8 +25,8 @@ from tests.servers import prepared_directory
 from tests.test_browser.axe import EVERY_LOOK
 from tests.test_browser.conftest import Witness
 from tests.test_browser.crawling import send
+from tests.test_browser.elsewhere import another_site
 from tests.test_browser.test_passkeys import code_in
-from tests.test_browser.test_telling import another_site
 from tests.test_browser.test_walk import SOON, Look
 from tests.test_notices.smtp import Mailbox, serving
 
@@ -281,7 +281,7 @@ async def test_a_board_tells_others_what_came_out_files_it_and_one_of_them_leave
     await expect(outsider.get_by_role("heading", name="Which tree?")).to_be_visible()
     await expect(outsider.locator("main")).to_contain_text("Ash")
     await expect(outsider.locator("main")).not_to_contain_text("Ben")
-    with another_site(f"<!doctype html><meta name=viewport content='width=device-width'>{code}") as elsewhere:
+    with another_site(lambda _: f"<!doctype html><meta name=viewport content='width=device-width'>{code}") as elsewhere:
         framing = await (await outsider.context.browser.new_context()).new_page()
         await framing.goto(elsewhere)
         frame = framing.frame_locator("iframe")

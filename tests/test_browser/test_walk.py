@@ -66,7 +66,7 @@ class Person:
         await self.page.wait_for_load_state()
 
     async def look_around(self, *, again: bool = False) -> None:
-        """Have axe look at the page; if it has seen such a page here or in other tests, `again` with EVERY_LOOK only."""
+        """Have axe look at the page; if it sees such a page elsewhere, too, `again` with EVERY_LOOK only."""
         if self.look.scripts and (EVERY_LOOK or not again):
             self.found += [f"{self.page.url}: {finding}" for finding in await findings(self.page)]
             width = await self.page.evaluate("document.documentElement.scrollWidth")
