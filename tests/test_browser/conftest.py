@@ -67,6 +67,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     ADDRESSES.update(json.loads(addresses))
     name, _, example = setting.partition("=")
     settings = {name: example, "CROWDVOTE_DEMO_SIGN_IN": "1", "CROWDVOTE_PASSKEYS": "1"}
+    # One person founds a community for each walk.
+    settings["CROWDVOTE_COMMUNITIES_PER_DAY"] = "100"
     with another_site(_provider, "application/json") as issuer:
         settings |= {"CROWDVOTE_OIDC_ISSUER": issuer, "CROWDVOTE_OIDC_NAME": "Elsewhere"}
         settings |= {"CROWDVOTE_OIDC_CLIENT_ID": "crowdvote", "CROWDVOTE_OIDC_CLIENT_SECRET": "secret"}
