@@ -100,11 +100,11 @@ UNSEEN = (
     "() => {"
     + _CONTROLS
     + """
-  const clear = "rgba(0, 0, 0, 0)";
+  const isClear = (colour) => /^rgba.*, 0\\)$/.test(colour);
   const ground = (one) => {
     for (let e = one.parentElement; e; e = e.parentElement) {
       const colour = getComputedStyle(e).backgroundColor;
-      if (colour !== clear) return colour;
+      if (!isClear(colour)) return colour;
     }
     return getComputedStyle(document.documentElement).backgroundColor;
   };
@@ -112,8 +112,8 @@ UNSEEN = (
     .filter((one) => !["radio", "checkbox", "file"].includes(one.type))
     .filter((one) => {
       const css = getComputedStyle(one), behind = ground(one);
-      const edge = parseFloat(css.borderTopWidth) > 0 && ![behind, clear].includes(css.borderTopColor);
-      return !edge && [behind, clear].includes(css.backgroundColor);
+      const isSeen = (colour) => colour !== behind && !isClear(colour);
+      return !(parseFloat(css.borderTopWidth) > 0 && isSeen(css.borderTopColor)) && !isSeen(css.backgroundColor);
     }).map(named);
 }"""
 )

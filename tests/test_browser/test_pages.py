@@ -41,7 +41,7 @@ async def test_the_keyboard_reaches_the_content_first(page: Page) -> None:
     await expect(page.locator("main")).to_be_focused()
 
 
-VISITED = ["/", "/sign-in/", "/sign-in/sent/", "/sign-in/no-such-link/", "/nothing/here/"]
+VISITED = ["/", "/sign-in/", "/sign-in/sent/", "/sign-in/no-such-link/", "/invitation/no-such/", "/nothing/here/"]
 # What somebody signed in sees there, too, is judged once.
 if EVERY_LOOK:
     VISITED.append("/docs/")
