@@ -14,7 +14,7 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 
-def prepared(factory: pytest.TempPathFactory, name: str, prepare: Callable[[Path], None]) -> Path:
+def prepared(factory: pytest.TempPathFactory, name: str, prepare: Callable[[Path], object]) -> Path:
     """Return a directory that one process of the test run prepares, the first that asks, and all copy."""
     here = factory.getbasetemp()
     place = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here

@@ -29,7 +29,8 @@ from unittest.mock import patch
 PROJECT = Path(__file__).resolve().parents[1]
 _LIBRARIES = (
     *("cryptography.fernet", "django.core.management", "django.db.backends.sqlite3.base", "django.db.models"),
-    *("networkx", "scipy.sparse.linalg", "strawberry.channels", "strawberry_django", "uvicorn"),
+    *("icalendar", "markdown_it", "networkx", "PIL.ImageDraw", "scipy.sparse.linalg", "segno"),
+    *("strawberry.channels", "strawberry_django", "uvicorn"),
 )
 # The PATH of these processes. With a compiler on it, Python has it look for GDAL whenever Django starts: half a second.
 NO_COMPILER = str(Path(sys.executable).parent)

@@ -24,12 +24,14 @@ __all__ = ["prepared"]
 
 PATIENCE = 60.0
 SET_UP = "import django\ndjango.setup()\n"
-# Collects static files, and makes a public community with an open decision, which is stale: ada has voted. Prints API
-# tokens of the manager and of ada. Everybody has been told that it is open: servers would print the mails.
-SCENE = """
+EMPTY = """
     from django.core.management import call_command
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
+"""
+# Makes a public community with an open decision, which is stale: ada has voted. Prints API tokens of the manager and of
+# ada. Everybody has been told that it is open: servers would print the mails.
+SCENE = """
     from accounts.services import create_api_token
     from democracy.models import NoticeMark
     from tests import factories
@@ -58,12 +60,6 @@ def run(directory: Path, program: str, **more: str) -> str:
     ended = processes.run(SET_UP + textwrap.dedent(program), environment(directory, **more), patience=PATIENCE)
     assert ended.code == 0, ended.errors
     return ended.output
-
-
-def begin_with(migrated_file: Path | None, directory: Path) -> None:
-    """Put a migrated database, if there is one, into a new data directory, so that `migrate` finds nothing to do."""
-    if migrated_file:
-        shutil.copyfile(migrated_file, directory / "crowdvote.sqlite3")
 
 
 def free_port(wanted: int = 0) -> int:
@@ -140,10 +136,16 @@ class Server:
         self.http.close()
 
 
+def copy_empty_site(factory: pytest.TempPathFactory, directory: Path) -> None:
+    """Give a data directory the tables and the static files, which one process of the test run has made for all."""
+    empty = prepared(factory, "empty", lambda made: run(made, EMPTY))
+    shutil.copytree(empty, directory, dirs_exist_ok=True)
+
+
 @pytest.fixture(scope="session")
-def prepared_directory(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path | None) -> Path:
+def prepared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def prepare(directory: Path) -> None:
-        begin_with(migrated_file, directory)
+        copy_empty_site(tmp_path_factory, directory)
         (directory / "tokens.txt").write_text(run(directory, SCENE))
 
     return prepared(tmp_path_factory, "scene", prepare)

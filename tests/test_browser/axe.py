@@ -14,17 +14,19 @@ _OF_COLOURS = ["color-contrast", "link-in-text-block"]
 # What axe is to run, in its own terms.
 ALL = {"runOnly": _TAGS}
 COLOURS = {"runOnly": {"type": "rule", "values": _OF_COLOURS}}
-# By width and scheme. Only colours differ between schemes, and most rules read the same page at both widths: dark is
-# judged on a desk by its colours and light on a phone by everything, and each on both with EVERY_LOOK (`make walks`).
+# By width and scheme. Only colours differ between schemes, and most rules read the same page at both widths: what all
+# pages are made of is judged in dark on a desk by its colours and in light on a phone by everything, and the pages in
+# one of the schemes on a phone, each second one in dark. With EVERY_LOOK (`make walks`) all are judged in all.
 Looks = dict[int, dict[Any, dict[str, Any]]]
 LOOKS: Looks = {
     1280: {"dark": COLOURS},
     360: {"light": ALL},
 }
-# For pages with much on them, of kinds that are judged elsewhere in all looks.
 PHONE: Looks = {360: {"light": ALL}}
-if os.environ.get("EVERY_LOOK"):
-    LOOKS = PHONE = {width: {"light": ALL, "dark": COLOURS} for width in LOOKS}
+DARK_PHONE: Looks = {360: {"dark": ALL}}
+EVERY_LOOK = bool(os.environ.get("EVERY_LOOK"))
+if EVERY_LOOK:
+    LOOKS = PHONE = DARK_PHONE = {width: {"light": ALL, "dark": COLOURS} for width in LOOKS}
 
 
 async def findings(page: Page, rules: dict[str, Any] = ALL) -> list[str]:

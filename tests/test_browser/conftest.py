@@ -24,6 +24,7 @@ from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_pla
 from tests import servers
 from tests.conftest import CHROMIUM
 from tests.test_browser.crawling import ADDRESSES
+from tests.test_browser.elsewhere import another_site
 
 HERE = Path(__file__).resolve().parent
 
@@ -38,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @dataclass(frozen=True)
 class Server:
     url: str
-    mails: Path
+    directory: Path
 
 
 DEMO = """
@@ -46,8 +47,6 @@ DEMO = """
     from django.core.management import call_command
     from django.urls import reverse
     from democracy.models import Community, Decision
-    call_command("migrate", verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
     call_command("load_demo", verbosity=0)
     addresses = {one.name: reverse("community", args=[one.pk]) for one in Community.objects.all()}
     for one in Decision.objects.all():
@@ -81,6 +80,7 @@ def server(wall: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
     """Start CrowdVote on the embedded default with the demo communities, in its own process and data directory."""
 
     def prepare(directory: Path) -> None:
+        servers.copy_empty_site(tmp_path_factory, directory)
         (directory / "demo.txt").write_text(servers.run(directory, DEMO))
 
     demo = servers.prepared(tmp_path_factory, "demo", prepare)
@@ -88,14 +88,20 @@ def server(wall: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
     *_, setting, addresses = (data_dir / "demo.txt").read_text().splitlines()
     ADDRESSES.update(json.loads(addresses))
     name, _, example = setting.partition("=")
-    more = {
-        name: example,
-        "CROWDVOTE_DEMO_SIGN_IN": "1",
-        "CROWDVOTE_PASSKEYS": "1",
-        "CROWDVOTE_CORS_ORIGINS": f"http://127.0.0.1:{wall}",
-    }
-    with servers.serving(data_dir, **more) as started:
-        yield Server(f"http://localhost:{started.port}", data_dir / "mail")
+    settings = {name: example, "CROWDVOTE_DEMO_SIGN_IN": "1", "CROWDVOTE_PASSKEYS": "1"}
+    # One person founds a community for each walk.
+    settings |= {"CROWDVOTE_COMMUNITIES_PER_DAY": "100", "CROWDVOTE_CORS_ORIGINS": f"http://127.0.0.1:{wall}"}
+    with another_site(_provider, "application/json") as issuer:
+        settings |= {"CROWDVOTE_OIDC_ISSUER": issuer, "CROWDVOTE_OIDC_NAME": "Elsewhere"}
+        settings |= {"CROWDVOTE_OIDC_CLIENT_ID": "crowdvote", "CROWDVOTE_OIDC_CLIENT_SECRET": "secret"}
+        with servers.serving(data_dir, **settings) as started:
+            yield Server(f"http://localhost:{started.port}", data_dir)
+
+
+def _provider(address: str) -> str:
+    """Say what a provider of OpenID Connect says of itself: the way to it is looked at here, and no further."""
+    places = {name: f"{address}{name}" for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")}
+    return json.dumps({"issuer": address, **places})
 
 
 @dataclass

@@ -2,39 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 from playwright.async_api import Page, expect
 
 from tests.test_browser.conftest import Server
-
-
-@contextmanager
-def another_site(page: str) -> Iterator[str]:
-    """Serve a page from another origin, and yield its address.
-
-    A page that Playwright makes up itself is none of this machine to the browser, which then refuses it the frames.
-    """
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(page.encode())
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/"
-        finally:
-            server.shutdown()
+from tests.test_browser.elsewhere import another_site
 
 
 async def test_a_result_can_be_embedded_in_a_page_of_another_site_and_the_rest_of_this_site_cannot(
@@ -47,7 +18,7 @@ async def test_a_result_can_be_embedded_in_a_page_of_another_site_and_the_rest_o
     frames = "".join(
         f'<iframe src="{decision}{part}" width="360" height="600"></iframe>' for part in ("embed/", "results/")
     )
-    with another_site(f"<!doctype html><title>Elsewhere</title>{frames}") as address:
+    with another_site(lambda _: f"<!doctype html><title>Elsewhere</title>{frames}") as address:
         await tolerant_page.goto(address)
         embed, results = tolerant_page.frame_locator("iframe").nth(0), tolerant_page.frame_locator("iframe").nth(1)
         await expect(embed.get_by_role("heading", level=1)).to_have_text(title)

@@ -31,8 +31,6 @@ PRELUDE = """
         os.kill(os.getpid(), signal.SIGKILL)
 """
 SCENE = """
-    from django.core.management import call_command
-    call_command("migrate", verbosity=0)
     community, members = factories.community("ada", "ben")
     decision = factories.decision(community, members["manager"].user)
     factories.follow(members["ben"], members["ada"])
@@ -93,11 +91,11 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path | None, tmp_path: Path) -> Machine:
+def machine(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Machine:
     """Copy a machine with a community whose only decision is current."""
 
     def prepare(directory: Path) -> None:
-        servers.begin_with(migrated_file, directory)
+        servers.copy_empty_site(tmp_path_factory, directory)
         assert Machine(directory).run(SCENE) == (0, "")
 
     prepared = servers.prepared(tmp_path_factory, "machine", prepare)
