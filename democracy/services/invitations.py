@@ -56,11 +56,14 @@ class Invitee:
 
 @dataclass(frozen=True)
 class Invited:
-    """The outcome of inviting: how many got an invitation (anew), are members, or are invited and wait already."""
+    """The outcome of inviting: how many people got an invitation (anew), are members already, or had been invited and
+    got no mail now; and to how many a mail was sent, such as to people who only stood on the list before.
+    """
 
     new: int
     members: int
     waiting: int
+    mailed: int
 
 
 # Note [Invitations are not in the ledger]
@@ -146,7 +149,8 @@ def _invite(
         Invitation.objects.bulk_update([*renewed, *waiting], _COLUMNS, batch_size=_BATCH)
         _mail(mailed, by)
         _log_invited(by, recording, len(made) + len(renewed))
-    return Invited(len(made) + len(renewed), len(invitees) - len(wanted), len(waiting))
+    new, still_waiting = len(made) + len(renewed), len(waiting) - sum(row.sent_at == at for row in waiting)
+    return Invited(new, members=len(invitees) - len(wanted), waiting=still_waiting, mailed=len(mailed))
 
 
 _COLUMNS = (

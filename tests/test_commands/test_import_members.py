@@ -16,7 +16,7 @@ def test_a_list_becomes_invitations_and_mails_are_sent_on_request(tmp_path: Path
     town, _ = town_of("ann_bee")
     file = write(tmp_path, "address,name,manager\nann_bee@example.org,Ann,\nb@x.org,Bo,yes\nc@x.org,,\n")
     assert run("import_members", file, "--community", town.name.upper()) == [
-        "invited 2, waiting already 0, members already 1"
+        "listed 2, mailed 0, waiting already 0, members already 1"
     ]
     rows = Invitation.objects.order_by("address")
     assert [(row.address, row.name, row.is_manager, row.state) for row in rows] == [
@@ -24,7 +24,10 @@ def test_a_list_becomes_invitations_and_mails_are_sent_on_request(tmp_path: Path
         ("c@x.org", "", False, "listed"),
     ]
     assert not Notice.objects.exists()
-    run("import_members", file, "--community", town.name, "--invite")
+    assert [run("import_members", file, "--community", town.name, "--invite") for _ in range(2)] == [
+        ["listed 0, mailed 2, waiting already 0, members already 1"],
+        ["listed 0, mailed 0, waiting already 2, members already 1"],
+    ]
     assert sorted(Notice.objects.values_list("address", flat=True)) == ["b@x.org", "c@x.org"]
 
 
