@@ -95,6 +95,15 @@ def test_nobody_else_invites(house) -> None:
     assert as_(others["manager"].user).post(page(other, "invitation-revoke", row.pk)).status_code == 404
 
 
+def test_whoever_was_only_listed_is_sent_a_first_mail(house) -> None:
+    community, manager, _ = house
+    services.invite(manager, community.pk, [Invitee("listed@x.org")], send=False)
+    assert "Send<span" in text(as_(manager).get(page(community)))
+    sent = as_(manager).post(page(community, "invitation-resend", Invitation.objects.get().pk))
+    assert told(sent) == ["A link is on its way to listed@x.org."]
+    assert "Send again<span" in text(as_(manager).get(page(community)))
+
+
 def test_who_has_no_name_on_the_list_is_told_that_one_is_made_up(house) -> None:
     address, client = invited(house), as_(None)
     assert "a made-up name, such as member_4821" in text(client.get(address))
