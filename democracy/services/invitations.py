@@ -165,7 +165,15 @@ def _checked(people: Sequence[Invitee]) -> list[Invitee]:
         raise InvalidInput("Name at least one e-mail address.", field="people")
     if len(people) > MAX_INVITED:
         raise InvalidInput(f"Invite at most {MAX_INVITED:,} people at once.", field="people")
-    faults: list[DomainError] = []
+    clean, faults = checked_people(people)
+    if faults:
+        raise FaultyLines([error for _, error in faults], field="people")
+    return clean
+
+
+def checked_people(people: Iterable[Invitee]) -> tuple[list[Invitee], list[tuple[int, DomainError]]]:
+    """Clean a list of people: return those that are right, and each fault with its line."""
+    faults: list[tuple[int, DomainError]] = []
     seen: dict[str, Invitee] = {}
     for one in people:
         try:
@@ -175,10 +183,8 @@ def _checked(people: Sequence[Invitee]) -> list[Invitee]:
             seen[clean.address] = clean
         except DomainError as error:
             place = f"Line {one.line}: " if one.line else ""
-            faults.append(InvalidInput(f"{place}{error.message}", code=error.code))
-    if faults:
-        raise FaultyLines(faults, field="people")
-    return list(seen.values())
+            faults.append((one.line, InvalidInput(f"{place}{error.message}", code=error.code)))
+    return list(seen.values()), faults
 
 
 def _require_pause(people: Iterable[Invitee], known: Mapping[str, Invitation], now: datetime) -> None:

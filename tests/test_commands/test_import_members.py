@@ -38,3 +38,14 @@ def test_a_faulty_list_names_its_lines_and_writes_nothing(tmp_path: Path) -> Non
         run("import_members", file, "--community", town.name)
     with refused("There is no community named “Nowhere”."):
         run("import_members", write(tmp_path, "a@x.org"), "--community", "Nowhere")
+
+
+def test_faults_of_all_kinds_are_named_at_once_and_in_order(tmp_path: Path) -> None:
+    town, _ = town_of()
+    people = "a@x.org,,\nb@,,\na@x.org,,\nc@x.org,boss,\nd@x.org,,maybe\n"
+    with refused(
+        "Line 3: “b@” is not an e-mail address. Line 4: a@x.org is there twice, first on line 2. "
+        "Line 5: “boss” is no role: write voter or lobbyist. "
+        "Line 6: “maybe” does not say who is a manager: write yes or no."
+    ):
+        run("import_members", write(tmp_path, f"address,role,manager\n{people}"), "--community", town.name)
