@@ -43,7 +43,7 @@ def invitation(request: HtmxRequest, token: str) -> HttpResponse:
 def _invitation_page(request: HtmxRequest, found: Invitation) -> HttpResponse:
     if access.membership_of(request.user, found.community_id) is not None:
         return redirect(_address_of(found))
-    context = {"invitation": found, "community": found.community, "question": found.decision}
+    context: dict[str, object] = {"invitation": found, "community": found.community, "question": found.decision}
     if not found.is_pending:
         return render(request, "democracy/invitation_over.html", context | {"next": _address_of(found)}, status=410)
     joins = request.user if request.user.is_authenticated else User.objects.filter(email=found.address).first()

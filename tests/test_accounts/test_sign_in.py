@@ -334,7 +334,7 @@ class TestSigningUp:
     def test_a_taken_neutral_handle_is_not_given_again(self, monkeypatch):
         person("member_100004")
         drawn = iter([4, 5])
-        monkeypatch.setattr(services.secrets, "randbelow", lambda most: next(drawn))
+        monkeypatch.setattr("secrets.randbelow", lambda most: next(drawn))
         assert services.account_of_addressee("new@example.org").handle == "member_100005"
 
 
