@@ -46,6 +46,7 @@ _SIGN_UP_SALT = "accounts.sign-up"
 _ADDRESS_SALT = "accounts.sign-in-address"
 SIGN_IN_CODE = "sign_in_code"
 _SIGN_UP_ATTEMPTS = 10
+_LONGEST_SUGGESTION = 30
 _TOKEN_PREFIX = "cv_"
 _TAKEN = "Somebody else has this handle; choose another."
 _LAST_USE_EVERY = timedelta(minutes=1)
@@ -147,14 +148,12 @@ def sign_in(token: str, request: HttpRequest | None = None) -> User:
 def account_of_addressee(address: str, *, name: str = "") -> User:
     """Return the account of somebody who has just proven that an address is theirs, creating it at first.
 
-    `address`: as `checked_address` returns it. `name`: for a new account. Raises InvalidLink where the account is
-    closed.
+    `address`: as `checked_address` returns it. `name`: for a new account, which gets a handle made from it. Raises
+    InvalidLink where the account is closed.
     """
     user = User.objects.filter(email=address).first()
     if user is None:
-        user = _sign_up(address)
-        if user is not None and name:
-            user = update_profile(user, name=name)
+        user = _sign_up(address, name)
     # Of two requests at once, the second finds the account that the first one made.
     user = user or User.objects.filter(email=address).first()
     if user is None or not user.is_active:
@@ -204,28 +203,43 @@ def _claim(user: User) -> User | None:
     return user
 
 
-def _sign_up(email: str) -> User | None:
+def _sign_up(email: str, name: str = "") -> User | None:
+    """Make an account. Nothing of its address is in name and handle, which everybody sees. Returns None if another
+    request made one first.
+    """
+    shown = shown_name(name)
     for _ in range(_SIGN_UP_ATTEMPTS):
         if User.objects.filter(email=email).exists():
             return None
-        handle = _suggested_handle(email)
+        handle = suggested_handle(shown) or _neutral_handle()
         try:
             with transaction.atomic():
-                return User.objects.create_user(email, name=handle, handle=handle, last_login=timezone.now())
+                return User.objects.create_user(email, name=shown or handle, handle=handle, last_login=timezone.now())
         except (ValidationError, IntegrityError):
             # Somebody else took the handle (try the next one), or this link was used twice at once (give up).
             continue
     return None
 
 
-def _suggested_handle(email: str) -> str:
-    """Return a free handle made from the part of the address before the @ (and before a +)."""
-    return _free_handle(email.split("@", maxsplit=1)[0].split("+", maxsplit=1)[0])
+def shown_name(name: str) -> str:
+    """Return a name that somebody else wrote for a person; "" if it is an address, which is not to be shown."""
+    return "" if "@" in name else clean_name(name)
+
+
+def suggested_handle(name: str) -> str:
+    """Return a free handle made from a name; "" if it holds too few letters of handles."""
+    letters = handle_letters(shown_name(name))[:_LONGEST_SUGGESTION].strip("_")
+    return _free_handle(letters) if _is_allowed_handle(letters) else ""
+
+
+def _neutral_handle() -> str:
+    """Return a handle that tells nothing of the person. One that is taken is refused when the account is made."""
+    return f"member_{100_000 + secrets.randbelow(900_000)}"
 
 
 def _free_handle(text: str) -> str:
     """Return a handle like `text` that nobody has."""
-    base = handle_letters(text)[:30]
+    base = handle_letters(text)[:_LONGEST_SUGGESTION]
     if not _is_allowed_handle(base):
         base = "member"
     taken = set(User.objects.filter(handle__startswith=base).values_list("handle", flat=True))
@@ -287,8 +301,8 @@ def is_unintroduced(user: User) -> bool:
 
 
 def suggested_name(user: User) -> str:
-    """Return a name for the person: for mary_ann, "Mary Ann"."""
-    return user.handle.replace("_", " ").strip().title() if is_unintroduced(user) else user.name
+    """Return the person's name; "" if they have said none."""
+    return "" if is_unintroduced(user) else user.name
 
 
 def check_handle(user: User, text: str) -> HandleCheck:

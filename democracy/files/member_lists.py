@@ -17,7 +17,7 @@ from democracy.files.csv_tables import Row, Table, read_table
 from democracy.files.header_words import plain_word, words
 from democracy.files.malformed import Malformed, on_line
 from democracy.models import Membership
-from democracy.services.inviting import Invitee
+from democracy.services.inviting import Invitee, checked_people
 
 _ADDRESS = words(
     "address email emailaddress emails mail mailaddress e mailadresse emailadresse adresse correo courriel"
@@ -52,7 +52,7 @@ class MemberList:
 
 
 def read_member_list(text: str) -> MemberList:
-    """Read a list of people. Whether addresses are right, inviting says.
+    """Read a list of people.
 
     Raises Malformed where the list as a whole can't be read, FaultyLines naming every line that can't.
     """
@@ -63,16 +63,18 @@ def read_member_list(text: str) -> MemberList:
     table = _table(text)
     columns = _columns(table)
     people: list[Invitee] = []
-    faults: list[DomainError] = []
+    faults: list[tuple[int, DomainError]] = []
     for row in table.rows:
         if row.is_blank:
             continue
         try:
             people.append(_invitee(row, columns, width=len(table.header.cells)))
         except Malformed as error:
-            faults.append(InvalidInput(f"{error.field.capitalize()}: {error.message}"))
+            faults.append((row.line, InvalidInput(f"{error.field.capitalize()}: {error.message}")))
+    faults += checked_people(people)[1]
     if faults:
-        raise FaultyLines(faults, field="people")
+        in_order = sorted(faults, key=lambda fault: fault[0])
+        raise FaultyLines([error for _, error in in_order], field="people")
     if not people:
         raise Malformed("", "There is nobody below the header.")
     return MemberList(tuple(people), columns.passed_over)

@@ -38,7 +38,8 @@ class InviteForm(_LeadsToADecision):
         required=False,
         widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
         help_text="One on each line, alone or with a name: Mary Ann <mary@example.org>. Or paste a table whose first "
-        "line names its columns: address, name, role, manager, tags to follow.",
+        "line names its columns: address, name, role, manager, tags to follow. Without a role people are voters. "
+        "Tags to follow are topics on which the person is asked to choose somebody to follow.",
     )
     file = forms.FileField(
         label="Or a file",

@@ -60,10 +60,12 @@ def invitations_by_key(viewer: Viewer, keys: Iterable[int]) -> QuerySet[Invitati
     return access.invitations_visible_to(viewer).filter(pk__in=keys).with_refusals()
 
 
-def require_invitation(viewer: Viewer, community_id: int, invitation_id: int) -> None:
+def require_invitation(viewer: Viewer, community_id: int, invitation_id: int) -> Invitation:
     """Find an invitation to this community that the viewer may see. Raises PermissionDenied."""
-    if not access.invitations_visible_to(viewer).filter(pk=invitation_id, community=community_id).exists():
+    found = access.invitations_visible_to(viewer).filter(pk=invitation_id, community=community_id).first()
+    if found is None:
         raise PermissionDenied
+    return found
 
 
 def counts_by_state(viewer: Viewer, community: Community) -> list[tuple[State, int]]:

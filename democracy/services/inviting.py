@@ -55,14 +55,22 @@ class Invitee:
 
 @dataclass(frozen=True)
 class Invited:
-    """The outcome of inviting: how many got an invitation (anew), are members, or are invited and wait already."""
+    """The outcome of inviting: how many got an invitation (anew), are members already, or had been invited and got no
+    mail now; and to how many a mail was sent, such as to people who only stood on the list before.
+    """
 
     new: int = 0
     members: int = 0
     waiting: int = 0
+    mailed: int = 0
 
     def __add__(self, other: Invited) -> Invited:
-        return Invited(self.new + other.new, self.members + other.members, self.waiting + other.waiting)
+        return Invited(
+            self.new + other.new,
+            self.members + other.members,
+            self.waiting + other.waiting,
+            self.mailed + other.mailed,
+        )
 
 
 @dataclass(frozen=True)
@@ -156,13 +164,13 @@ def _invite_part(
         made: list[Invitation] = []
         changed: list[Invitation] = []
         mailed: list[Invitation] = []
-        waiting = 0
+        waiting = new = 0
         for one in wanted:
             row = known.get(one.address) or Invitation(community_id=community_id, address=one.address)
             before = _columns(row)
-            if one.address in known and row.is_pending:
-                waiting += 1
-            else:
+            is_waiting = one.address in known and row.is_pending
+            if not is_waiting:
+                new += 1
                 row.issue(recording.time)
                 row.sent_at = None
             row.name, row.role, row.is_manager, row.decision = one.name, one.role, one.is_manager, decision
@@ -170,6 +178,8 @@ def _invite_part(
             if send and row.sent_at is None:
                 row.sent_at = recording.time
                 mailed.append(row)
+            elif is_waiting:
+                waiting += 1
             if one.address not in known:
                 made.append(row)
             elif _columns(row) != before:
@@ -179,7 +189,7 @@ def _invite_part(
         for row in changed:
             row.save()
         put_into_outbox(mailed, by)
-    return Invited(len(wanted) - waiting, len(invitees) - len(wanted), waiting)
+    return Invited(new, len(invitees) - len(wanted), waiting, len(mailed))
 
 
 def _columns(row: Invitation) -> dict[str, object]:
@@ -198,7 +208,15 @@ def _checked(people: Sequence[Invitee]) -> list[Invitee]:
         raise InvalidInput("Name at least one e-mail address.", field="people")
     if len(people) > MAX_INVITED:
         raise InvalidInput(f"Invite at most {MAX_INVITED:,} people at once.", field="people")
-    faults: list[DomainError] = []
+    clean, faults = checked_people(people)
+    if faults:
+        raise FaultyLines([error for _, error in faults], field="people")
+    return clean
+
+
+def checked_people(people: Iterable[Invitee]) -> tuple[list[Invitee], list[tuple[int, DomainError]]]:
+    """Clean a list of people: return those that are right, and each fault with its line."""
+    faults: list[tuple[int, DomainError]] = []
     seen: dict[str, Invitee] = {}
     for one in people:
         try:
@@ -208,10 +226,8 @@ def _checked(people: Sequence[Invitee]) -> list[Invitee]:
             seen[clean.address] = clean
         except DomainError as error:
             place = f"Line {one.line}: " if one.line else ""
-            faults.append(InvalidInput(f"{place}{error.message}", code=error.code))
-    if faults:
-        raise FaultyLines(faults, field="people")
-    return list(seen.values())
+            faults.append((one.line, InvalidInput(f"{place}{error.message}", code=error.code)))
+    return list(seen.values()), faults
 
 
 def _require_pause(community_id: int, invitees: Sequence[Invitee]) -> None:

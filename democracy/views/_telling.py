@@ -6,6 +6,7 @@ from typing import Any
 
 from democracy import access
 from democracy.access import Viewer
+from democracy.ledger import signing
 from democracy.models import Ballot, Community
 from democracy.presenting.sharing import told
 
@@ -29,4 +30,5 @@ def checking(context: dict[str, Any]) -> dict[str, Any]:
     has_receipt = member is not None and Ballot.objects.filter(decision=decision, membership=member).exists()
     files = [f"decision-{decision.pk}.json", f"ledger-{decision.community_id}.jsonl"]
     files += [f"receipt-{decision.pk}.json"] if has_receipt else []
-    return {"has_receipt": has_receipt, "verify_command": f"python3 crowdvote_verify.py {' '.join(files)}"}
+    command = f"python3 crowdvote_verify.py {' '.join(files)} --key {signing.public_key()}"
+    return {"has_receipt": has_receipt, "verify_command": command}

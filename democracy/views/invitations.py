@@ -42,6 +42,8 @@ def community_invitations(request: HtmxRequest, community_id: int) -> HttpRespon
 
 def _told(done: services.Invited) -> str:
     parts = [f"{done.new:,} {'person is' if done.new == 1 else 'people are'} invited."]
+    if done.mailed > done.new:
+        parts.append(f"{done.mailed - done.new:,} had been on the list without a mail, and got one.")
     if done.waiting:
         parts.append(f"{done.waiting:,} had been invited before and got no second mail.")
     if done.members:
@@ -81,9 +83,12 @@ def invitation_link_revoke(request: HtmxRequest, community_id: int, link_id: int
 @managers_only
 def invitation_resend(request: HtmxRequest, community_id: int, invitation_id: int) -> HttpResponse:
     """Mail a new link. Raises Http404 for another community's; any other refusal is said on the page."""
-    invitations.require_invitation(request.user, community_id, invitation_id)
+    before = invitations.require_invitation(request.user, community_id, invitation_id)
     invitation = services.resend_invitation(request.user, invitation_id)
-    messages.success(request, f"A new link is on its way to {invitation.address}. The old one has ended.")
+    if before.sent_at is None:
+        messages.success(request, f"A link is on its way to {invitation.address}.")
+    else:
+        messages.success(request, f"A new link is on its way to {invitation.address}. The old one has ended.")
     return redirect("community-invitations", community_id)
 
 

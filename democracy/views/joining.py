@@ -9,10 +9,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.errors import DomainError, TooManyRequests
+from accounts.models import User
 from accounts.ratelimit import client_of
 from accounts.requests import HtmxRequest
 from accounts.returning import no_page, signed_in
-from accounts.services import begin_session, is_unintroduced
+from accounts.services import begin_session, is_unintroduced, shown_name, suggested_handle
 from democracy import access, services
 from democracy.models import Invitation, InvitationLink
 from democracy.reading import invitations
@@ -42,9 +43,12 @@ def invitation(request: HtmxRequest, token: str) -> HttpResponse:
 def _invitation_page(request: HtmxRequest, found: Invitation) -> HttpResponse:
     if access.membership_of(request.user, found.community_id) is not None:
         return redirect(_address_of(found))
-    context = {"invitation": found, "community": found.community, "question": found.decision}
+    context: dict[str, object] = {"invitation": found, "community": found.community, "question": found.decision}
     if not found.is_pending:
         return render(request, "democracy/invitation_over.html", context | {"next": _address_of(found)}, status=410)
+    joins = request.user if request.user.is_authenticated else User.objects.filter(email=found.address).first()
+    name = shown_name(found.name)
+    context |= {"joins": joins, "name": name, "handle": suggested_handle(name)}
     return render(request, "democracy/invitation.html", context)
 
 

@@ -58,10 +58,11 @@ class TestWhoIsAsked:
 
 
 class TestWhatIsSuggested:
-    def test_a_name_and_a_handle_made_from_the_address(self, client, newcomer):
+    def test_a_handle_that_tells_nothing_and_no_name(self, client, newcomer):
         page = client.get(reverse("welcome")).text
-        assert 'value="Mary Ann"' in page
-        assert 'value="mary_ann"' in page
+        assert 'name="name" value=""' in page
+        assert f'value="{newcomer.handle}"' in page
+        assert "Mary" not in page
 
     def test_a_refused_handle_comes_back_with_one_that_is_free(self, client, newcomer):
         person("bob")
@@ -69,7 +70,7 @@ class TestWhatIsSuggested:
         assert answer.status_code == 400
         assert 'value="Bob"' in answer.text
         assert "Free is bob_2." in answer.text
-        assert User.objects.get(pk=newcomer.pk).handle == "mary_ann"
+        assert User.objects.get(pk=newcomer.pk).handle == newcomer.handle
 
     def test_what_is_wrong_with_both_is_said_at_once(self, client, newcomer):
         answer = client.post(reverse("welcome"), {"name": " ", "handle": "no!"})
@@ -102,7 +103,7 @@ class TestCheckingAHandle:
         assert 'data-value="bob_2"' in taken.text
         assert "nell can be yours" in free.text
         assert "no-store" in free.headers["Cache-Control"]
-        assert User.objects.get(pk=newcomer.pk).handle == "mary_ann"
+        assert User.objects.get(pk=newcomer.pk).handle == newcomer.handle
 
     def test_what_is_typed_is_text(self, client, newcomer):
         assert "<b>" not in client.get(reverse("handle-status"), {"handle": "<b>"}).text

@@ -95,6 +95,23 @@ def test_nobody_else_invites(house) -> None:
     assert as_(others["manager"].user).post(page(other, "invitation-revoke", row.pk)).status_code == 404
 
 
+def test_whoever_was_only_listed_is_sent_a_first_mail(house) -> None:
+    community, manager, _ = house
+    services.invite(manager, community.pk, [Invitee("listed@x.org")], send=False)
+    assert "Send<span" in text(as_(manager).get(page(community)))
+    sent = as_(manager).post(page(community, "invitation-resend", Invitation.objects.get().pk))
+    assert told(sent) == ["A link is on its way to listed@x.org."]
+    assert "Send again<span" in text(as_(manager).get(page(community)))
+
+
+def test_who_has_no_name_on_the_list_is_told_that_one_is_made_up(house) -> None:
+    address, client = invited(house), as_(None)
+    assert "a made-up name, such as member_4821" in text(client.get(address))
+    client.post(address)
+    assert client.get("/profile/").context["user"].handle.startswith("member_")
+    assert "managers of communities that invited it" in text(client.get("/profile/"))
+
+
 def test_one_press_on_the_mails_link_joins_signs_in_and_shows_the_question(house) -> None:
     community, _, decision = house
     services.update_community(house[1], community.pk, description="We plant **trees**.")
@@ -103,10 +120,12 @@ def test_one_press_on_the_mails_link_joins_signs_in_and_shows_the_question(house
         opened = client.get(address)
     assert [said in text(opened) for said in ("Maple Court", "Which tree?", "<strong>trees</strong>")] == [True] * 3
     assert (opened["Referrer-Policy"], opened["X-Robots-Tag"]) == ("strict-origin", "noindex")
+    assert "<strong>Mary Ann</strong> (@mary_ann)" in text(opened)
     pressed = client.post(address)
     assert pressed["Location"] == page(community, "decision", decision.pk)
     landed = client.get(pressed["Location"])
-    assert (landed.context["user"].name, landed.status_code) == ("Mary Ann", 200)
+    assert (landed.context["user"].name, landed.context["user"].handle) == ("Mary Ann", "mary_ann")
+    assert landed.status_code == 200
     assert 'name="choice-' in text(landed)
     # Whoever opens the mail again gets where it leads, or a way to sign in.
     assert client.get(address)["Location"] == page(community, "decision", decision.pk)

@@ -23,6 +23,7 @@ from accounts.models import User
 from accounts.services import update_profile
 from democracy import access, services
 from democracy.files.csv_tables import safe_cell
+from democracy.ledger import signing
 from democracy.models import Ballot, Decision, DecisionSnapshot, Membership
 from democracy.recalculation import recalculate_community
 from democracy.recalculation.staging import forget_everything
@@ -588,3 +589,11 @@ def test_names_comments_tags_and_titles_are_made_safe_in_the_table() -> None:
 
 def test_ordinary_cells_stay_as_they_are() -> None:
     assert [safe_cell(text) for text in ("Ann", "", "3-4", "a=b")] == ["Ann", "", "3-4", "a=b"]
+
+
+def test_the_command_that_checks_a_result_names_the_sites_key() -> None:
+    scene = Scene("ann")
+    scene.calculate()
+    page = text(scene.page("decision-results"))
+    assert f"--key {signing.public_key()}</code>" in page
+    assert "NOTE says what the program" in page

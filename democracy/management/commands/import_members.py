@@ -33,4 +33,6 @@ class Command(BaseCommand):
             done = invite_as_operator(community, found.people, send=invite)
         if found.passed_over:
             self.stderr.write(f"not read: {', '.join(found.passed_over)}", self.style.NOTICE)
-        self.stdout.write(f"invited {done.new}, waiting already {done.waiting}, members already {done.members}")
+        self.stdout.write(
+            f"listed {done.new}, mailed {done.mailed}, waiting already {done.waiting}, members already {done.members}"
+        )
