@@ -22,7 +22,7 @@ urlpatterns = [
     path(".well-known/crowdvote-key", views.signing_key, name="signing-key"),
     path("graphql/", graphql, name="graphql"),
     # Not left to a redirect, which a POST does not follow.
-    path("graphql", graphql),
+    path("graphql", graphql, name="graphql-without-slash"),
     path("", include("accounts.urls")),
     path("", include("democracy.urls")),
     path("admin/events/", log_viewer.event_log, name="event-log"),

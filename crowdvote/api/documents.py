@@ -9,6 +9,7 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
+    GraphQLSyntaxError,
     OperationDefinitionNode,
     get_operation_ast,
     parse,
@@ -44,7 +45,11 @@ def operation(document: DocumentNode, name: str | None) -> OperationDefinitionNo
 def _read(text: str) -> DocumentNode:
     if problem := limits.unreadable(text):
         raise limits.too_large(problem)
-    return parse(text, max_tokens=limits.MAX_TOKENS)
+    try:
+        return parse(text, max_tokens=limits.MAX_TOKENS)
+    except GraphQLSyntaxError as error:
+        # As an error of the base class: Strawberry would close a whole WebSocket for a mistake in one operation.
+        raise GraphQLError(error.message, source=error.source, positions=error.positions) from None
 
 
 def _faults(schema: GraphQLSchema, text: str) -> list[GraphQLError]:
@@ -59,7 +64,16 @@ class KnownDocuments(SchemaExtension):
     """Read and validate a document once. Stands behind Limits: what they refuse is not validated."""
 
     def on_parse(self) -> Iterator[None]:
-        self.execution_context.graphql_document = read(self.execution_context.query or "")
+        context = self.execution_context
+        # Without a document yet, the name is the one that the client gave.
+        name = context.operation_name
+        try:
+            document = read(context.query or "")
+            operation(document, name)
+        except GraphQLError as error:
+            context.pre_execution_errors = [error]
+            raise
+        context.graphql_document = document
         yield
 
     def on_validate(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ import strawberry
 from asgiref.sync import ThreadSensitiveContext
 from django.conf import settings
 from django.db import close_old_connections
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import GraphQLError
 from graphql import OperationType as GraphQLOperationType
 from strawberry.extensions import MaskErrors, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
@@ -135,7 +135,7 @@ class Schema(strawberry.Schema):
         """
         allowed = kwargs.pop("allowed_operation_types", None) or OperationType
         kwargs["allowed_operation_types"] = set(allowed) - {OperationType.SUBSCRIPTION}
-        if refusal := await _refusal_at_admission(query, kwargs.get("operation_name"), kwargs["context_value"]):
+        if refusal := await _refusal_at_admission(kwargs["context_value"]):
             return refusal
         return await self._run(query, *args, **kwargs)
 
@@ -154,10 +154,11 @@ class Schema(strawberry.Schema):
     async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> StreamResult:
         """Run an operation whose answers come as they are made: over a WebSocket, or a subscription over HTTP."""
         context: RequestContext = kwargs["context_value"]
-        name: str | None = kwargs.get("operation_name")
-        if refusal := await _refusal_at_admission(query, name, context):
+        if refusal := await _refusal_at_admission(context):
             return _only(refusal)
-        if kwargs.get("allowed_operation_types") is None and _has_one_answer(query, name):
+        kind = _kind(query or "", kwargs.get("operation_name"))
+        is_over_socket = kwargs.get("allowed_operation_types") is None
+        if kind is None or (is_over_socket and kind is not GraphQLOperationType.SUBSCRIPTION):
             kwargs["allowed_operation_types"] = set(OperationType) - {OperationType.SUBSCRIPTION}
             return _only(await self._run(query, *args, **kwargs))
         return _watching(context, await super().stream(query, *args, **kwargs))
@@ -174,10 +175,12 @@ class Schema(strawberry.Schema):
                 logger.error("GraphQL: %s", error, exc_info=error.original_error)
 
 
-def _has_one_answer(query: str | None, operation_name: str | None) -> bool:
-    """Tell whether an operation that was admitted is a query or a mutation."""
-    operation = documents.operation(documents.read(query or ""), operation_name)
-    return operation.operation is not GraphQLOperationType.SUBSCRIPTION
+def _kind(query: str, operation_name: str | None) -> GraphQLOperationType | None:
+    """Return whether it is a query, a mutation or a subscription; None if it cannot be read, and will be refused."""
+    try:
+        return documents.operation(documents.read(query), operation_name).operation
+    except GraphQLError:
+        return None
 
 
 @asynccontextmanager
@@ -194,25 +197,12 @@ async def _own_thread() -> AsyncIterator[None]:
         await asyncio.wait({closing}, timeout=concurrency.NOTICE)
 
 
-async def _refusal_at_admission(
-    query: str | None, operation_name: str | None, context: RequestContext
-) -> ExecutionResult | None:
-    """Return the refusal of an operation before any of it is resolved, or None to admit it.
-
-    Reasons are too many operations, a text that is too long or none, and a name that leaves open which is meant.
-    """
+async def _refusal_at_admission(context: RequestContext) -> ExecutionResult | None:
+    """Return the refusal of an operation before any of it is read, or None to admit it: there may be too many."""
     try:
         await concurrency.admit(context)
-        if query is not None:
-            documents.operation(documents.read(query), operation_name)
     except TooManyRequests as error:
         return _refused(error, context)
-    except GraphQLSyntaxError as error:
-        # An error of the base class: Strawberry would close a whole WebSocket for a mistake in one operation.
-        plain = GraphQLError(error.message, source=error.source, positions=error.positions)
-        return PreExecutionError(data=None, errors=[plain])
-    except GraphQLError as error:
-        return PreExecutionError(data=None, errors=[error])
     return None
 
 

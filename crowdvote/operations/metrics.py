@@ -184,7 +184,12 @@ class Operations(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         started = time.perf_counter()
-        yield
+        try:
+            yield
+        finally:
+            self._count(time.perf_counter() - started)
+
+    def _count(self, seconds: float) -> None:
         context = self.execution_context
         try:
             kind = context.operation_type.value
@@ -193,7 +198,7 @@ class Operations(SchemaExtension):
         failed = context.pre_execution_errors or (context.result and context.result.errors)
         OPERATIONS.labels(kind, "error" if failed else "ok").inc()
         if kind != "subscription":
-            OPERATION_SECONDS.labels(kind).observe(time.perf_counter() - started)
+            OPERATION_SECONDS.labels(kind).observe(seconds)
 
 
 @never_cache

@@ -23,8 +23,8 @@ NODES = "query($i: [ID!]!) { nodes(ids: $i) { id __typename } }"
 
 @pytest.fixture
 def scene() -> tuple[dict[str, Any], list[str]]:
-    """Who looks, and ids of one thing of each type: one is everybody's, four are members', four managers', three the
-    manager's own.
+    """Return who looks, and ids of one thing of each type: of everybody one, of members four, of managers four, of the
+    manager alone three.
     """
     community, members = factories.community("ann", visibility=Community.Visibility.MEMBERS)
     ann, manager = members["ann"].user, members["manager"].user

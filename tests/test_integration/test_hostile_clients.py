@@ -136,7 +136,7 @@ def test_a_body_that_is_too_large_is_refused_by_its_length_and_while_it_is_read(
             assert status(raw(server, head % path + b"Content-Length: 419430400\r\n\r\n")) == 413
         chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
         answer = raw(server, head % b"/graphql/" + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 17)
-        assert (status(answer), answer.endswith(b"at most 1 MiB.")) == (413, True)
+        assert (status(answer), b"at most 1 MiB." in answer) == (413, True)
         large = {"query": "{ me { __typename } }", "variables": {"much": "x" * 1_000_000}}
         answered = server.http.post("/graphql/", json=large, headers={"Authorization": f"Bearer {tokens[1]}"})
         assert answered.json() == {"data": {"me": {"__typename": "Me"}}}

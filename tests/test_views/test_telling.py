@@ -19,6 +19,7 @@ from PIL import Image
 
 from democracy import services
 from democracy.errors import PermissionDenied, PublicAlready, ResultNotFinal
+from democracy.ledger import signing
 from democracy.models import Community, Decision, LedgerEntry, PublishedResult
 from democracy.presenting import pictures
 from democracy.presenting.sharing import shared, shared_with_everybody
@@ -501,7 +502,7 @@ def test_three_steps_lead_to_ones_ballot_and_receipt_the_files_and_the_program(c
         assert [link for link in links if f'href="{link}"' not in steps] == []
         command = f"python3 crowdvote_verify.py {files}"
         command += f" receipt-{closed.decision.pk}.json" if has_receipt else ""
-        assert f">{command}</code>" in steps
+        assert f">{command} --key {signing.public_key()}</code>" in steps
         assert (f'href="{receipt}"' in steps) == has_receipt
 
 
