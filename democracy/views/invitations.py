@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.requests import HtmxRequest
@@ -143,6 +144,8 @@ def _page(request: HtmxRequest, context: dict[str, Any], *, status: int | None =
         "link_form": InvitationLinkForm(context["decisions"]),
         "q": search.value("q"),
         "state": search.value("state"),
+        "again_from": invitations.mailed_again_from(request.user, community),
+        "now": timezone.now(),
         "counts": invitations.counts_by_state(request.user, community),
         "links": [(link, address_of(link)) for link in links],
         "page": page_of(request, found),
