@@ -106,12 +106,16 @@ def invitations_resend(request: HtmxRequest, community_id: int) -> HttpResponse:
     return redirect("community-invitations", community_id)
 
 
-@no_page
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @managers_only
 def invitation_revoke(request: HtmxRequest, community_id: int, invitation_id: int) -> HttpResponse:
-    """Take an invitation back. Raises Http404 for another community's; any other refusal is said on the page."""
-    invitations.require_invitation(request.user, community_id, invitation_id)
+    """Ask first, then take an invitation back. Raises Http404 for another community's; any other refusal is said on
+    the page.
+    """
+    found = invitations.require_invitation(request.user, community_id, invitation_id)
+    if request.method != "POST":
+        context = frame(request.user, community_id, tab="manage") | {"invitation": found}
+        return render_page(request, "democracy/invitation_revoke.html", context)
     invitation = services.revoke_invitation(request.user, invitation_id)
     messages.success(request, f"The invitation to {invitation.address} was taken back.")
     return redirect("community-invitations", community_id)

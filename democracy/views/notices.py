@@ -76,7 +76,9 @@ def notice_preferences(request: HtmxRequest) -> HttpResponse:
     memberships = list(communities.own_memberships(request.user))
     if request.method == "POST":
         for member in memberships:
-            ways = {kind: request.POST.get(f"{member.community_id}-{kind}", "") for kind in USUAL_WAYS}
+            one_way = request.POST.get(f"{member.community_id}-all", "")
+            kinds = kinds_of(is_manager=member.is_manager) if one_way else USUAL_WAYS
+            ways = {kind: one_way or request.POST.get(f"{member.community_id}-{kind}", "") for kind in kinds}
             services.set_notice_preferences(
                 request.user, member.community_id, {k: way for k, way in ways.items() if way}
             )
@@ -86,6 +88,7 @@ def notice_preferences(request: HtmxRequest) -> HttpResponse:
     groups = [
         {
             "member": member,
+            "all": f"{member.community_id}-all",
             "rows": [
                 {
                     "name": f"{member.community_id}-{kind}",

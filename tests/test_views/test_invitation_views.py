@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from democracy import services
+from democracy.files.member_lists import read_member_list
 from democracy.models import Community, Decision, Invitation, Membership
 from democracy.models.invitations import token_of
 from democracy.notices import sending
@@ -93,6 +95,35 @@ def test_nobody_else_invites(house) -> None:
         assert as_(member).get(page(community, "invitation-poster", link.pk)).status_code == 403
     other, others = factories.community()
     assert as_(others["manager"].user).post(page(other, "invitation-revoke", row.pk)).status_code == 404
+
+
+def test_the_example_of_a_list_can_be_read_and_no_label_says_optional(house) -> None:
+    community, manager, _ = house
+    answer = as_(manager).get(page(community))
+    example = re.search(r'id="example-list">(.*?)</pre>', answer.content.decode(), re.DOTALL)
+    assert example is not None
+    found = read_member_list(unescape(example[1]))
+    assert [(one.address, one.role, one.is_manager, tuple(one.tags)) for one in found.people] == [
+        ("mary@example.org", "voter", True, ()),
+        ("olga@example.org", "voter", False, ("roof", "budget")),
+        ("counsel@example.org", "lobbyist", False, ()),
+    ]
+    form, _, _ = answer.content.decode().partition('id="links"')
+    assert "(optional)" not in form
+    assert f'<a href="{page(community, "community-manage")}">Manage</a>' in text(answer)
+
+
+def test_taking_an_invitation_back_asks_first_and_an_empty_list_says_no_more_than_it_knows(house) -> None:
+    community, manager, _ = house
+    client = as_(manager)
+    assert "Nobody is on the list." in text(client.get(page(community)))
+    services.invite(manager, community.pk, [Invitee("a@x.org")])
+    revoke = page(community, "invitation-revoke", Invitation.objects.get().pk)
+    assert f'href="{revoke}"' in text(client.get(page(community)))
+    with nothing_written():
+        assert "Take the invitation to a@x.org back?" in text(client.get(revoke))
+    assert told(client.post(revoke)) == ["The invitation to a@x.org was taken back."]
+    assert Invitation.objects.get().revoked_at is not None
 
 
 def test_whoever_was_only_listed_is_sent_a_first_mail(house) -> None:
