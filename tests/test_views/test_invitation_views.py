@@ -231,7 +231,13 @@ def test_whoever_was_invited_with_topics_in_mind_is_led_to_follow_on_them(house)
     address = invited(house, tags=("budget", "roof"))
     assert "To follow somebody on: budget, roof" in text(as_(manager).get(page(community)))
     landed = client.post(address, follow=True)
-    assert "You may want to follow somebody on budget, roof: choose whom among the members." in text(landed)
+    hint = "You may want to follow somebody on budget, roof:"
+    assert hint not in text(landed), "the question comes first"
+    submit = page(community, "vote_submit", house[2].pk)
+    stars = {rating["name"]: "4" for rating in landed.context["form"].ratings()}
+    voted = text(client.post(submit, stars, follow=True))
+    assert f'{hint} <a href="{page(community, "community-members")}">choose whom among the members</a>.' in voted
+    assert hint not in text(client.post(submit, stars, follow=True)), "it is said once"
     manages = community.memberships.get(is_manager=True)
     assert 'value="budget, roof"' in text(client.get(page(community, "follow_user", manages.pk)))
 

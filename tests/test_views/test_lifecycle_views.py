@@ -143,6 +143,16 @@ def test_a_reminder_says_how_many_invited_people_it_can_not_reach(town: Town) ->
     assert f'href="{where}#invited-title"' in said
 
 
+def test_a_choice_that_is_there_twice_is_named(town: Town) -> None:
+    draft = factories.draft(town.community, town.manager)
+    edit = address("decision-edit", draft)
+    titles = {"title": "Which tree?", "choices-title": ["Ash", "Elm", "elm"]}
+    with nothing_written():
+        shown = text(as_(town.manager).post(edit, titles | {"results_visibility": "live"}))
+    assert "Each choice needs a title of its own; “elm” is there twice." in shown
+    assert '<span class="optional">' not in shown.partition('id="id_closes_at"')[0].rpartition("<label")[2]
+
+
 def test_the_hours_of_the_reminder_are_set_on_a_draft_and_while_people_vote(town: Town) -> None:
     client = as_(town.manager)
     for one in (factories.draft(town.community, town.manager), town.decision):
