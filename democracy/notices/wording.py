@@ -150,7 +150,7 @@ def _of_decision(notice: Notice, decision: Decision, *, with_stars: bool) -> Wor
             why = "Reminder" if notice.data.get("asked_for") else "Closes soon"
             return Words(
                 f"{why}: {decision.title}",
-                f"You have not voted on {question} in {community} yourself. You can vote {until}.",
+                f"You have not voted on {question} in {community} yet. You can vote {until}.",
                 path,
                 "Vote",
             )

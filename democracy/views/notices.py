@@ -80,7 +80,7 @@ def notice_preferences(request: HtmxRequest) -> HttpResponse:
             services.set_notice_preferences(
                 request.user, member.community_id, {k: way for k, way in ways.items() if way}
             )
-        messages.success(request, "Saved. It holds for what happens from now on.")
+        messages.success(request, "Saved. You will be told so of what happens from now on.")
         return redirect("notice-preferences")
     chosen = chosen_ways(request.user, [member.community_id for member in memberships])
     groups = [

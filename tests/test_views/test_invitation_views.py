@@ -196,7 +196,7 @@ def test_whoever_was_invited_with_topics_in_mind_is_led_to_follow_on_them(house)
     community, manager, _ = house
     client = as_(None)
     address = invited(house, tags=("budget", "roof"))
-    assert "To follow somebody on: budget, roof" in text(as_(manager).get(page(community)))
+    assert "Will be asked to follow somebody on these topics: budget, roof" in text(as_(manager).get(page(community)))
     landed = client.post(address, follow=True)
     assert "You may want to follow somebody on budget, roof: choose whom among the members." in text(landed)
     manages = community.memberships.get(is_manager=True)
