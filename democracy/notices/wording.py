@@ -135,7 +135,7 @@ def _of_decision(notice: Notice, decision: Decision, *, with_stars: bool) -> Wor
         case Kind.CLARIFIED:
             return Words(
                 f"Clarified: {decision.title}",
-                f"In {community}, something was added to {question}. You can change your ballot {until}.",
+                f"In {community}, {_added(notice, decision)}You can change your ballot {until}.",
                 path,
                 "Read it",
             )
@@ -177,7 +177,7 @@ def _of_decision(notice: Notice, decision: Decision, *, with_stars: bool) -> Wor
             results = reverse("decision-results", args=[decision.community_id, decision.pk])
             return Words(
                 f"The result is there: {decision.title}",
-                f"{community} has decided on {question}. This is the final result.",
+                f"{community} has voted on {question}. {_won(decision)} This is the final result.",
                 results,
                 "See the result",
             )
@@ -189,6 +189,22 @@ def _of_decision(notice: Notice, decision: Decision, *, with_stars: bool) -> Wor
                 path,
                 "Look at it",
             )
+
+
+def _added(notice: Notice, decision: Decision) -> str:
+    """Say what a clarification added. Notices from before it was kept which one it is say only that there is one."""
+    number, texts = notice.data.get("clarification"), [one.text for one in decision.clarifications.all()]
+    if number is None or number >= len(texts):
+        return f"something was added to “{decision.title}”. "
+    return f"this was added to “{decision.title}”:\n\n{texts[number]}\n\n"
+
+
+def _won(decision: Decision) -> str:
+    """Say which choice won by the final result, which everybody may see who may see the decision."""
+    finals = [one for one in decision.snapshots.all() if one.is_final]
+    winner = max(finals, key=lambda one: one.revision).read_result().winner if finals else None
+    title = next((one.title for one in decision.choices.all() if one.pk == winner), None)
+    return f"“{title}” has won." if title is not None else "No choice has won."
 
 
 def _of_community(notice: Notice) -> Words:

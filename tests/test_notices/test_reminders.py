@@ -11,7 +11,7 @@ from accounts.models import User
 from democracy import services
 from democracy.errors import DecisionCalledOff, DecisionClosed, DecisionNotOpen, InvalidInput, SentLately
 from democracy.models import Community, Decision, ExtraReminder, Membership, Notice
-from democracy.notices import outbox, sending
+from democracy.notices import delivery, outbox, sending
 from democracy.notices.kinds import Kind
 from democracy.notices.wording import words, words_of_mail
 from democracy.recalculation import recalculate_community
@@ -54,6 +54,29 @@ def test_people_are_reminded_at_the_hours_that_the_decision_says(town, clock, ho
     clock.set(closes_at - timedelta(hours=late))
     assert reminded() == []
     clock.set(closes_at - timedelta(hours=early))
+    assert reminded() == ["ben", "manager"]
+    assert reminded() == []
+
+
+def test_who_was_reminded_of_a_closing_that_moves_is_told_the_new_time_once(town, clock, settings, mailoutbox) -> None:
+    community, members = town
+    closes_at = clock.now + timedelta(days=10)
+    decision = factories.decision(community, members["manager"].user, closes_at=closes_at)
+    clock.set(closes_at - timedelta(hours=23))
+    assert reminded() == ["ada", "ben", "manager"]
+    factories.vote(members["ada"], decision, Ash=5)
+    services.update_decision(members["manager"].user, decision.pk, reminder_hours=25)
+    assert reminded() == [], "the closing has not moved"
+    later = closes_at + timedelta(days=2)
+    settings.MAILS_PER_MINUTE = 0
+    parcels, _ = outbox.lease_mails(10)
+    services.update_decision(members["manager"].user, decision.pk, closes_at=later)
+    delivery.deliver(parcels)
+    said = f"You can vote until {later:%A, %-d %B %Y, %H:%M} UTC."
+    asked = [str(mail.body) for mail in mailoutbox if mail.subject.startswith("Closes soon")]
+    assert [said in body for body in asked] == [True] * 3, "what waited in the outbox has the new time"
+    assert reminded() == [], "it does not close soon any more"
+    clock.set(later - timedelta(hours=24))
     assert reminded() == ["ben", "manager"]
     assert reminded() == []
 
