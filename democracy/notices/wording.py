@@ -104,15 +104,15 @@ def _moderation(notice: Notice) -> Words:
 
 
 def _moved(decision: Decision, data: Mapping[str, Any], *, with_stars: bool) -> str:
-    """Say what moved in an inherited ballot, such as: Through Bo your 4 for “Park” is now a 1."""
+    """Say what moved in an inherited ballot, such as: Through Bo, your 4 for “Park” is now a 1."""
     through = f"Through {data['name']}" if "name" in data else "Through people you follow"
     if "choice" not in data:
-        return f"{through} what you inherit has changed."
+        return f"{through}, what you inherit has changed."
     choice = next(f"“{one.title}”" for one in decision.choices.all() if one.pk == data["choice"])
     before, after = _stars(data["from"]), _stars(data["to"])
     if not with_stars or before == after:
-        return f"{through} what you inherit for {choice} has changed."
-    return f"{through} your {before} for {choice} is now a {after}."
+        return f"{through}, what you inherit for {choice} has changed."
+    return f"{through}, your {before} for {choice} is now a {after}."
 
 
 def _stars(microstars: int) -> str:
@@ -168,8 +168,8 @@ def _of_decision(notice: Notice, decision: Decision, *, with_stars: bool) -> Wor
         case Kind.INHERITED_MOVED:
             return Words(
                 f"Your inherited ballot has changed: {decision.title}",
-                f"{_moved(decision, notice.data, with_stars=with_stars)} That is your ballot on {question} in "
-                f"{community} unless you vote yourself, {until}.",
+                f"{_moved(decision, notice.data, with_stars=with_stars)} It is your ballot on {question} in "
+                f"{community} unless you vote yourself. You can vote {until}.",
                 path,
                 "Look at it",
             )
@@ -230,25 +230,25 @@ def _of_community(notice: Notice) -> Words:
             manage = reverse("community-manage", args=[community.pk])
             return Words(
                 f"Somebody wants to join {community.name}",
-                "Their application waits for a manager to decide on it.",
+                f"An application to join {community.name} waits for a manager to decide on it.",
                 manage,
                 "Decide on it",
             )
         case Kind.NEW_FOLLOWER:
             return Words(
                 f"You have a new follower in {community.name}",
-                "If they do not vote themselves, they may get your ballot.",
+                f"Somebody follows you in {community.name} now. If they do not vote themselves, they may get your "
+                "ballot.",
                 reverse("followings"),
                 "See who follows you",
             )
         case _:
             return Words(
                 f"You lost somebody you follow in {community.name}",
-                f"{notice.data['name']} has left or "
-                "can't be followed any more, so you get no ballot from them. Vote yourself, or follow "
-                "somebody else.",
+                f"{notice.data['name']} has left {community.name} or can't be followed there any more, so you get no "
+                "ballot from them. Vote yourself, or follow somebody else.",
                 reverse("followings"),
-                "Whom you follow",
+                "See whom you follow",
             )
 
 

@@ -172,9 +172,9 @@ def test_who_inherits_is_told_what_moved_and_through_whom_and_mails_have_no_star
         factories.vote(members["manager"], decision, ["money"], Birch=ash)
         recalculate_community(community.pk)
     notice = Notice.objects.get(kind=Kind.INHERITED_MOVED)
-    assert words(notice).text.startswith(f"Through {members['ben'].user.name} your 4 for “Ash” is now a 1. ")
+    assert words(notice).text.startswith(f"Through {members['ben'].user.name}, your 4 for “Ash” is now a 1. ")
     mailed = words_of_mail(notice).text
-    assert mailed.startswith(f"Through {members['ben'].user.name} what you inherit for “Ash” has changed. ")
+    assert mailed.startswith(f"Through {members['ben'].user.name}, what you inherit for “Ash” has changed. ")
     services.close_account(members["ben"].user, confirmed=True)
     notice.refresh_from_db()
     assert members["ben"].user.name not in words(notice).text
@@ -207,7 +207,7 @@ def test_through_several_people_nobody_is_named(town) -> None:
             factories.vote(members[followee], decision, Ash=ash)
         recalculate_community(community.pk)
     text = words(Notice.objects.get(kind=Kind.INHERITED_MOVED)).text
-    assert text.startswith("Through people you follow your 4 for “Ash” is now a 1. ")
+    assert text.startswith("Through people you follow, your 4 for “Ash” is now a 1. ")
 
 
 def test_nobody_is_named_for_an_anonymous_ballot_that_changed_in_the_same_moment(town) -> None:
@@ -225,4 +225,4 @@ def test_nobody_is_named_for_an_anonymous_ballot_that_changed_in_the_same_moment
         factories.vote(manager, decision, Birch=stars)
         recalculate_community(community.pk)
     notice = Notice.objects.get(kind=Kind.INHERITED_MOVED)
-    assert words(notice).text.startswith(f"Through {manager.user.name} your 4 for “Birch” is now a 1. ")
+    assert words(notice).text.startswith(f"Through {manager.user.name}, your 4 for “Birch” is now a 1. ")

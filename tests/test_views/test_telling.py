@@ -384,7 +384,7 @@ def versions(response: Any) -> list[tuple[int, datetime]]:
     """By what programs tell a newer form of each event from an older one."""
     found = Calendar.from_ical(response.content).walk("VEVENT")
     assert [one.decoded("dtstamp") for one in found] == [one.decoded("last-modified") for one in found]
-    return [(one["sequence"], one.decoded("dtstamp")) for one in found]
+    return [(int(str(one["sequence"])), one.decoded("dtstamp")) for one in found]
 
 
 def test_a_calendar_has_openings_and_closings_of_what_one_may_see(closed: Scene) -> None:
