@@ -12,6 +12,7 @@ import re
 import secrets
 import tempfile
 import warnings
+from email.utils import formataddr, parseaddr
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -288,7 +289,10 @@ EMAIL_PORT = whole_number("CROWDVOTE_EMAIL_PORT", 25)
 EMAIL_HOST_USER = os.environ.get("CROWDVOTE_EMAIL_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("CROWDVOTE_EMAIL_PASSWORD", "")
 EMAIL_USE_TLS = flag("CROWDVOTE_EMAIL_TLS")
-DEFAULT_FROM_EMAIL = os.environ.get("CROWDVOTE_EMAIL_FROM", "CrowdVote <noreply@localhost>")
+DEFAULT_FROM_EMAIL = os.environ.get("CROWDVOTE_EMAIL_FROM", "noreply@localhost")
+if not parseaddr(DEFAULT_FROM_EMAIL)[0]:
+    # Mail programs show the name in place of the address.
+    DEFAULT_FROM_EMAIL = formataddr((f"CrowdVote at {urlsplit(SITE_URL).netloc}", DEFAULT_FROM_EMAIL))
 # Seconds to wait for each answer of the mail server.
 EMAIL_TIMEOUT = number("CROWDVOTE_EMAIL_TIMEOUT", 10)
 # Mails of notices that leave in a minute, from all processes together (0: any number).

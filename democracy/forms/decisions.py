@@ -170,13 +170,13 @@ class ReminderField(forms.IntegerField):
 
     def __init__(self) -> None:
         super().__init__(
-            label="Hours before closing at which people are reminded",
+            label="Remind people this many hours before closing (0: never)",
             required=False,
             min_value=0,
             max_value=MAX_REMINDER_HOURS,
             initial=REMINDER_HOURS,
-            help_text="Whoever has no ballot of their own then gets a notice; with 0, nobody does. In decisions "
-            "shorter than twice these hours it leaves when half of the time is over.",
+            help_text="Whoever has no ballot of their own then gets a notice. In decisions shorter "
+            " than twice these hours it leaves when half of the time is over.",
         )
 
 

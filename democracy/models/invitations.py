@@ -20,6 +20,8 @@ from democracy.models.decisions import Decision
 from democracy.models.notices import Notice
 
 VALID_FOR = timedelta(days=30)
+# Nobody is mailed again sooner: a mail needs time to arrive, and its reader to come.
+MAIL_PAUSE = timedelta(hours=1)
 _SUBJECT = "invitation:"
 # Letters and digits that people type from a poster without taking one for another; 16 of them are 79 random bits.
 _TYPED = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -44,6 +46,10 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
     def pending(self, at: datetime) -> Self:
         """Keep the invitations that can be accepted at this time."""
         return self.filter(accepted_at=None, revoked_at=None, issued_at__gt=at - VALID_FOR)
+
+    def mailed(self, at: datetime) -> Self:
+        """Keep the pending invitations whose mail was asked for and not refused."""
+        return self.pending(at).with_refusals().filter(refusal="", sent_at__isnull=False)
 
     def with_refusals(self) -> Self:
         """Read `refusal` for each: why the mail server did not take its mail, "" where it did."""

@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
+from accounts.services import suggested_name
 from accounts.text import single_line
 from democracy.database import clock
 from democracy.ledger import checkpoints
@@ -35,7 +36,8 @@ def mail(notices: list[Notice], address: str) -> EmailMultiAlternatives:
     checkpoint = _checkpoint(notices)
     context = {
         "title": title,
-        "checkpoint": json.dumps(checkpoints.content(checkpoint)) if checkpoint else "",
+        "greeting": _greeting(first),
+        "checkpoint": _in_one_line(checkpoint) if checkpoint else "",
         "notices": [{"words": one, "url": settings.SITE_URL + one.path} for one in said],
         "is_digest": first.in_digest,
         "site": settings.SITE_URL,
@@ -59,6 +61,11 @@ def mail(notices: list[Notice], address: str) -> EmailMultiAlternatives:
     return message
 
 
+def _greeting(notice: Notice) -> str:
+    name = suggested_name(notice.person) if notice.person is not None else ""
+    return f"Dear {name}," if name else "Hello,"
+
+
 def _checkpoint(notices: list[Notice]) -> Checkpoint | None:
     """The newest checkpoint kept of a community whose decisions the reader sees: mailboxes are witnesses.
 
@@ -69,6 +76,11 @@ def _checkpoint(notices: list[Notice]) -> Checkpoint | None:
     community = next((notice.community_id for notice in notices if notice.decision_id is not None), None)
     kept = Checkpoint.objects.filter(community=community).order_by("-revision").first() if community else None
     return checkpoints.signed(kept.community_id, kept.revision, kept.hash, clock.now()) if kept is not None else None
+
+
+def _in_one_line(checkpoint: Checkpoint) -> str:
+    """A checkpoint as the verifier reads it, as short as JSON can be."""
+    return json.dumps(checkpoints.content(checkpoint), separators=(",", ":"))
 
 
 def _message_id(notice: Notice) -> str:

@@ -22,6 +22,7 @@ from democracy.live import publishing
 from democracy.models import MailPace, Membership, Notice, NoticePreference
 from democracy.notices import leases
 from democracy.notices.kinds import TELL_WHOM_ONE_FOLLOWS, USUAL_WAYS, Way
+from democracy.reading.notices import with_what_words_need
 
 # Sent after each commit that added what is to leave at once. A hint: senders look by themselves, too.
 added = Signal()
@@ -206,7 +207,7 @@ def lease_mails(most: int) -> tuple[list[Parcel], float]:
 def _lease(most: int, now: datetime) -> list[Parcel]:
     # Another sender's rows are left to it, and nobody waits for it.
     due = Notice.objects.due(now).order_by("due_at", "pk").select_for_update(skip_locked=True, of=("self",))
-    due = due.select_related("person", "community", "decision__community").prefetch_related("decision__choices")
+    due = with_what_words_need(due.select_related("person"))
     found: list[list[Notice]] = []
     taken: set[int] = set()
     for first in due[:most]:
@@ -250,7 +251,7 @@ def put_off(parcel: Parcel, reason: str) -> None:
 
 
 def held(parcel: Parcel) -> list[Notice]:
-    """The notices of a parcel that may still be mailed: the lease lasts, and nobody has taken them back.
+    """The notices of a parcel that may still be mailed, as they are now: the lease lasts, nobody has taken them back.
 
     Asked before each mail: those before it may have taken long.
     """
@@ -258,8 +259,8 @@ def held(parcel: Parcel) -> list[Notice]:
         return []
     keys = [notice.pk for notice in parcel.notices]
     rows = Notice.objects.filter(pk__in=keys, leased_until=parcel.leased_until, due_at__isnull=False)
-    still = set(rows.values_list("pk", flat=True))
-    return [notice for notice in parcel.notices if notice.pk in still]
+    still = {notice.pk: notice for notice in with_what_words_need(rows.select_related("person"))}
+    return [still[notice.pk] for notice in parcel.notices if notice.pk in still]
 
 
 def give_back(parcels: Iterable[Parcel]) -> None:

@@ -13,7 +13,7 @@ from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.outages import DATABASE_AWAY
-from democracy.models import Application, Community, LedgerEntry, Membership, Moderation, NoticeCursor
+from democracy.models import Application, Community, LedgerEntry, Membership, Moderation, NoticeCursor, NoticeMark
 from democracy.notices import outbox, recipients
 from democracy.notices.kinds import Kind
 from democracy.notices.outbox import Draft
@@ -58,8 +58,24 @@ def read_some(community_id: int) -> bool:
     entries = list(new.filter(kind__in=_TOLD).order_by("revision")[:_BATCH])
     read_up_to = entries[-1].revision if len(entries) == _BATCH else newest
     unmoved = NoticeCursor.objects.filter(community=community_id, revision=cursor.revision)
-    outbox.add_and_mark(_drafts(entries), lambda: bool(unmoved.update(revision=read_up_to)))
+    moved = {entry.decision_id for entry in entries if _moves_closing(entry)}
+    due_again = NoticeMark.objects.filter(decision__in=moved, what=NoticeMark.What.CLOSES_SOON)
+
+    def mark() -> bool:
+        is_first = bool(unmoved.update(revision=read_up_to))
+        if is_first and moved:
+            due_again.delete()
+        return is_first
+
+    outbox.add_and_mark(_drafts(entries), mark)
     return True
+
+
+def _moves_closing(entry: LedgerEntry) -> bool:
+    """Whether an entry moves the closing of a published decision: who was reminded of the old one is told the new."""
+    before, after = entry.before or {}, entry.after or {}
+    is_published = entry.kind == LedgerEntry.Kind.DECISION and before.get("published") and after
+    return bool(is_published) and before["closes_at"] != after["closes_at"]
 
 
 def _drafts(entries: Sequence[LedgerEntry]) -> list[Draft]:
@@ -141,15 +157,18 @@ def _gone(entry: LedgerEntry, followee_id: int, person_id: int) -> Draft:
 
 
 def _of_decision(entry: LedgerEntry, before: dict[str, Any], after: dict[str, Any]) -> Iterator[Draft]:
-    kinds = []
+    told: dict[str, dict[str, Any]] = {}
     if before.get("published") and len(after["clarifications"]) > len(before["clarifications"]):
-        kinds.append(Kind.CLARIFIED)
+        # The text is read when the notice is: an operator may have hidden it by then.
+        told[Kind.CLARIFIED] = {"clarification": len(before["clarifications"])}
     if after.get("called_off") and not before.get("called_off"):
-        kinds.append(Kind.CALLED_OFF)
-    for kind in kinds:
+        told[Kind.CALLED_OFF] = {}
+    for kind, data in told.items():
         subject = f"{entry.subject}:{entry.revision}"
         for person in recipients.members(entry.community_id):
-            yield Draft(kind, subject, person, community_id=entry.community_id, decision_id=entry.decision_id)
+            yield Draft(
+                kind, subject, person, community_id=entry.community_id, decision_id=entry.decision_id, data=data
+            )
 
 
 def _of_moderation(entry: LedgerEntry, after: dict[str, Any]) -> Iterator[Draft]:

@@ -81,7 +81,10 @@ def _drafts(
 
 
 def _closes_soon(decision: Decision) -> list[Draft]:
-    return _drafts(decision, Kind.CLOSES_SOON, recipients.members_without_ballot(decision))
+    assert decision.closes_at is not None
+    # Who was reminded of a closing that has moved is reminded of the new one, too.
+    subject = f"decision:{decision.pk}:closes:{decision.closes_at.isoformat()}"
+    return _drafts(decision, Kind.CLOSES_SOON, recipients.members_without_ballot(decision), subject=subject)
 
 
 def _remind(now: datetime) -> None:

@@ -104,15 +104,15 @@ def _moderation(notice: Notice) -> Words:
 
 
 def _moved(decision: Decision, data: Mapping[str, Any], *, with_stars: bool) -> str:
-    """Say what moved in an inherited ballot, such as: Through Bo your 4 for “Park” is now a 1."""
+    """Say what moved in an inherited ballot, such as: Through Bo, your 4 for “Park” is now a 1."""
     through = f"Through {data['name']}" if "name" in data else "Through people you follow"
     if "choice" not in data:
-        return f"{through} what you inherit has changed."
+        return f"{through}, what you inherit has changed."
     choice = next(f"“{one.title}”" for one in decision.choices.all() if one.pk == data["choice"])
     before, after = _stars(data["from"]), _stars(data["to"])
     if not with_stars or before == after:
-        return f"{through} what you inherit for {choice} has changed."
-    return f"{through} your {before} for {choice} is now a {after}."
+        return f"{through}, what you inherit for {choice} has changed."
+    return f"{through}, your {before} for {choice} is now a {after}."
 
 
 def _stars(microstars: int) -> str:
@@ -135,7 +135,7 @@ def _of_decision(notice: Notice, decision: Decision, *, with_stars: bool) -> Wor
         case Kind.CLARIFIED:
             return Words(
                 f"Clarified: {decision.title}",
-                f"In {community}, something was added to {question}. You can change your ballot {until}.",
+                f"In {community}, {_added(notice, decision)}You can change your ballot {until}.",
                 path,
                 "Read it",
             )
@@ -150,7 +150,7 @@ def _of_decision(notice: Notice, decision: Decision, *, with_stars: bool) -> Wor
             why = "Reminder" if notice.data.get("asked_for") else "Closes soon"
             return Words(
                 f"{why}: {decision.title}",
-                f"You have not voted on {question} in {community} yourself. You can vote {until}.",
+                f"You have not voted on {question} in {community} yet. You can vote {until}.",
                 path,
                 "Vote",
             )
@@ -168,8 +168,8 @@ def _of_decision(notice: Notice, decision: Decision, *, with_stars: bool) -> Wor
         case Kind.INHERITED_MOVED:
             return Words(
                 f"Your inherited ballot has changed: {decision.title}",
-                f"{_moved(decision, notice.data, with_stars=with_stars)} That is your ballot on {question} in "
-                f"{community} unless you vote yourself, {until}.",
+                f"{_moved(decision, notice.data, with_stars=with_stars)} It is your ballot on {question} in "
+                f"{community} unless you vote yourself. You can vote {until}.",
                 path,
                 "Look at it",
             )
@@ -177,7 +177,7 @@ def _of_decision(notice: Notice, decision: Decision, *, with_stars: bool) -> Wor
             results = reverse("decision-results", args=[decision.community_id, decision.pk])
             return Words(
                 f"The result is there: {decision.title}",
-                f"{community} has decided on {question}. This is the final result.",
+                f"{community} has voted on {question}. {_won(decision)} This is the final result.",
                 results,
                 "See the result",
             )
@@ -189,6 +189,22 @@ def _of_decision(notice: Notice, decision: Decision, *, with_stars: bool) -> Wor
                 path,
                 "Look at it",
             )
+
+
+def _added(notice: Notice, decision: Decision) -> str:
+    """Say what a clarification added. Notices from before it was kept which one it is say only that there is one."""
+    number, texts = notice.data.get("clarification"), [one.text for one in decision.clarifications.all()]
+    if number is None or number >= len(texts):
+        return f"something was added to “{decision.title}”. "
+    return f"this was added to “{decision.title}”:\n\n{texts[number]}\n\n"
+
+
+def _won(decision: Decision) -> str:
+    """Say which choice won by the final result, which everybody may see who may see the decision."""
+    finals = [one for one in decision.snapshots.all() if one.is_final]
+    winner = max(finals, key=lambda one: one.revision).read_result().winner if finals else None
+    title = next((one.title for one in decision.choices.all() if one.pk == winner), None)
+    return f"“{title}” has won." if title is not None else "No choice has won."
 
 
 def _of_community(notice: Notice) -> Words:
@@ -214,25 +230,25 @@ def _of_community(notice: Notice) -> Words:
             manage = reverse("community-manage", args=[community.pk])
             return Words(
                 f"Somebody wants to join {community.name}",
-                "Their application waits for a manager to decide on it.",
+                f"An application to join {community.name} waits for a manager to decide on it.",
                 manage,
                 "Decide on it",
             )
         case Kind.NEW_FOLLOWER:
             return Words(
                 f"You have a new follower in {community.name}",
-                "If they do not vote themselves, they may get your ballot.",
+                f"Somebody follows you in {community.name} now. If they do not vote themselves, they may get your "
+                "ballot.",
                 reverse("followings"),
                 "See who follows you",
             )
         case _:
             return Words(
                 f"You lost somebody you follow in {community.name}",
-                f"{notice.data['name']} has left or "
-                "can't be followed any more, so you get no ballot from them. Vote yourself, or follow "
-                "somebody else.",
+                f"{notice.data['name']} has left {community.name} or can't be followed there any more, so you get no "
+                "ballot from them. Vote yourself, or follow somebody else.",
                 reverse("followings"),
-                "Whom you follow",
+                "See whom you follow",
             )
 
 

@@ -28,11 +28,11 @@ def audience_sentence(community: str, *, is_public: bool, is_live: bool, is_anon
         who += ", and those who run this site,"
     name = "under a pseudonym; only you know that it is yours" if is_anonymous else "with your name"
     if not is_live:
-        when = "Once voting has closed: until then nobody but you sees them, and no manager or operator."
-    elif is_anonymous:
-        when = "As soon as you vote. Somebody who watches the totals meanwhile may guess which ballot is yours."
+        when = "They see them once voting has closed. Until then nobody but you does: no manager and no operator."
     else:
-        when = "As soon as you vote."
+        when = "They see them as soon as you vote."
+        if is_anonymous:
+            when += " Somebody who watches the totals meanwhile may guess which ballot is yours."
     return f"{who} will see your stars, tags and comment {name}. {when}"
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from accounts import ratelimit
@@ -15,7 +16,7 @@ from democracy.access import Viewer
 from democracy.errors import InvalidInvitation, PermissionDenied
 from democracy.models import Community, Invitation, InvitationLink
 from democracy.models.decisions import DecisionQuerySet
-from democracy.models.invitations import VALID_FOR, digest_of
+from democracy.models.invitations import MAIL_PAUSE, VALID_FOR, digest_of
 from democracy.models.viewers import user_id
 
 State = Invitation.State
@@ -73,6 +74,19 @@ def counts_by_state(viewer: Viewer, community: Community) -> list[tuple[State, i
     rows = access.invitations_visible_to(viewer).filter(community=community).with_refusals()
     counts = rows.aggregate(**{state.value: Count("pk", filter=_in_state(state)) for state in State})
     return [(state, counts[state.value]) for state in State if counts[state.value]]
+
+
+def not_joined_count(viewer: Viewer, community_id: int) -> int:
+    """How many were invited to a community, have not joined, and have their invitation still, expired or not."""
+    found = access.invitations_visible_to(viewer).filter(community=community_id)
+    return found.filter(accepted_at=None, revoked_at=None).count()
+
+
+def mailed_again_from(viewer: Viewer, community: Community) -> datetime | None:
+    """The time from which somebody can be mailed again by "send again to all", None where nobody waits."""
+    waiting = access.invitations_visible_to(viewer).filter(community=community).mailed(timezone.now())
+    first: datetime | None = waiting.aggregate(first=Min("sent_at"))["first"]
+    return first and first + MAIL_PAUSE
 
 
 def invitation_links_to(viewer: Viewer, communities: Iterable[int]) -> QuerySet[InvitationLink]:

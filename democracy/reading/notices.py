@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Prefetch, Q
 
 from democracy import access
 from democracy.access import Viewer
-from democracy.models import Notice, NoticePreference
+from democracy.models import DecisionSnapshot, Notice, NoticePreference
 from democracy.models.notices import NoticeQuerySet
 from democracy.models.viewers import user_id
 
@@ -24,8 +24,14 @@ def notices_visible_to(viewer: Viewer) -> NoticeQuerySet:
 
 def shown_notices(viewer: Viewer) -> NoticeQuerySet:
     """The viewer's notices with what their words need."""
-    found = notices_visible_to(viewer).select_related("community", "decision__community")
-    return found.prefetch_related("decision__choices")
+    return with_what_words_need(notices_visible_to(viewer))
+
+
+def with_what_words_need(notices: NoticeQuerySet) -> NoticeQuerySet:
+    """Load what the words of these notices are made of."""
+    finals = Prefetch("decision__snapshots", DecisionSnapshot.objects.filter(is_final=True))
+    found = notices.select_related("community", "decision__community")
+    return found.prefetch_related("decision__choices", "decision__clarifications", finals)
 
 
 def chosen_ways(viewer: Viewer, community_ids: Collection[int]) -> dict[tuple[int, str], str]:

@@ -253,8 +253,11 @@ def _set_choices(recording: ledger.Recording, decision: Decision, wanted: Sequen
     if len(wanted) > MAX_CHOICES:
         raise InvalidInput(f"A decision has at most {MAX_CHOICES} choices.", field="choices")
     titles = [validation.line(choice.title, field="choices") for choice in wanted]
-    if len({title.casefold() for title in titles}) < len(titles):
-        raise InvalidInput("Each choice needs a title of its own.", field="choices")
+    seen: set[str] = set()
+    for title in titles:
+        if title.casefold() in seen:
+            raise InvalidInput(f"Each choice needs a title of its own; “{title}” is there twice.", field="choices")
+        seen.add(title.casefold())
     present = {choice.pk: choice for choice in decision.choices.all()}
     named = [choice.id for choice in wanted if choice.id is not None]
     kept = set(named)

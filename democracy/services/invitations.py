@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from democracy import access, eventlog, ledger
 from democracy.access import Viewer
@@ -14,11 +14,11 @@ from democracy.database import clock
 from democracy.database.retrying import retried
 from democracy.errors import InvalidInput, InvalidInvitation, PermissionDenied, SentLately
 from democracy.models import Invitation, InvitationLink, Membership
+from democracy.models.invitations import MAIL_PAUSE
 from democracy.moments import checked_moment
 from democracy.services import validation
 from democracy.services.commands import command
 from democracy.services.inviting import (
-    AN_HOUR,
     Inviter,
     decision_to_lead_to,
     parts_of,
@@ -43,7 +43,7 @@ def resend_invitation(viewer: Viewer, invitation_id: int) -> Invitation:
         invitation.refresh_from_db()
         if invitation.accepted_at is not None or invitation.revoked_at is not None:
             raise InvalidInvitation("This invitation is over: it was accepted or taken back.")
-        if invitation.sent_at is not None and invitation.sent_at > recording.time - AN_HOUR:
+        if invitation.sent_at is not None and invitation.sent_at > recording.time - MAIL_PAUSE:
             raise SentLately("This invitation was sent within the last hour. Give the mail some time to arrive.")
         by = Inviter.of(manager)
         require_quota(by, [invitation])
@@ -83,7 +83,7 @@ def resend_invitations(viewer: Viewer, community_id: int) -> int:
 
 def _unanswered(at: datetime) -> QuerySet[Invitation]:
     """The invitations whose mail was sent more than an hour before, was not refused, and did not lead anybody in."""
-    return Invitation.objects.pending(at).with_refusals().filter(Q(refusal=""), sent_at__lte=at - AN_HOUR)
+    return Invitation.objects.mailed(at).filter(sent_at__lte=at - MAIL_PAUSE)
 
 
 @retried

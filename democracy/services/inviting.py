@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 # People of one transaction: it takes some ten milliseconds.
 _PART = 100
-_A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
+_A_DAY, _AN_HOUR = timedelta(days=1), timedelta(hours=1)
 _LONGEST_NAME = 80
 
 
@@ -251,7 +251,7 @@ def _require_pause(community_id: int, invitees: Sequence[Invitee]) -> None:
 
 def _mailed_lately(invitations: Collection[Invitation]) -> set[str]:
     """The addresses of these invitations whose mails left within the last hour, or may have."""
-    since = clock.now() - AN_HOUR
+    since = clock.now() - _AN_HOUR
     lately = {row.subject: row.address for row in invitations if row.sent_at is not None and row.sent_at > since}
     # Of one that was taken back in time no mail has left. Whatever a sender has held may have.
     held = Notice.objects.filter(kind=Notice.Kind.INVITED, subject__in=lately, attempts__gt=0)

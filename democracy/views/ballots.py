@@ -29,7 +29,7 @@ from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, submitted
 from democracy.views._pages import PER_PAGE, download, render_page
 from democracy.views._undo import Undo, keep, undo_of
-from democracy.views.communities import WATCH
+from democracy.views.communities import WATCH, say_topics_to_follow
 from democracy.views.decisions import DETAIL_FRAGMENTS, voting
 
 ABSTAINED = "You abstained."
@@ -66,6 +66,8 @@ def vote_submit(request: HtmxRequest, community_id: int, decision_id: int) -> Ht
         return _shown(request, context, DETAIL_FRAGMENTS)
     if not form.cleaned_data["abstain"]:
         _say(request, wording.VOTE_RECORDED, context["decision"])
+        if before is None:
+            say_topics_to_follow(request, community_id)
         return _voted(request, community_id, decision_id, typed=_typed_beside(request, form))
     _say(request, ABSTAINED, context["decision"])
     typed = _typed(request.POST, form)

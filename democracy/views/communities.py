@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
@@ -19,6 +20,8 @@ from democracy.models import Application, Community, Decision
 from democracy.presenting.wording import welcome_sentence
 from democracy.reading import communities as reading_communities
 from democracy.reading import decisions as reading_decisions
+from democracy.reading.followings import own_followings
+from democracy.reading.invitations import tags_to_follow
 from democracy.views._errors import answered, submitted, wanted
 from democracy.views._frames import open_frame, overview_seen
 from democracy.views._pages import page_of, render_page
@@ -96,6 +99,15 @@ def welcome_new_member(request: HtmxRequest, community: Community) -> None:
 
 def say_welcome(request: HtmxRequest, name: str) -> None:
     messages.success(request, f"{welcome_sentence(name)} {WATCH}")
+
+
+def say_topics_to_follow(request: HtmxRequest, community_id: int) -> None:
+    """Lead whoever was invited with topics in mind, and follows nobody there yet, to the members."""
+    tags = tags_to_follow(request.user, community_id)
+    if tags and not own_followings(request.user, community_id=community_id).exists():
+        said = 'You may want to follow somebody on {}: <a href="{}">choose whom among the members</a>.'
+        members = reverse("community-members", args=[community_id])
+        messages.info(request, format_html(said, ", ".join(tags), members))
 
 
 @meant_for("to found a community")

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.requests import HtmxRequest
@@ -105,12 +106,16 @@ def invitations_resend(request: HtmxRequest, community_id: int) -> HttpResponse:
     return redirect("community-invitations", community_id)
 
 
-@no_page
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @managers_only
 def invitation_revoke(request: HtmxRequest, community_id: int, invitation_id: int) -> HttpResponse:
-    """Take an invitation back. Raises Http404 for another community's; any other refusal is said on the page."""
-    invitations.require_invitation(request.user, community_id, invitation_id)
+    """Ask first, then take an invitation back. Raises Http404 for another community's; any other refusal is said on
+    the page.
+    """
+    found = invitations.require_invitation(request.user, community_id, invitation_id)
+    if request.method != "POST":
+        context = frame(request.user, community_id, tab="manage") | {"invitation": found}
+        return render_page(request, "democracy/invitation_revoke.html", context)
     invitation = services.revoke_invitation(request.user, invitation_id)
     messages.success(request, f"The invitation to {invitation.address} was taken back.")
     return redirect("community-invitations", community_id)
@@ -143,6 +148,8 @@ def _page(request: HtmxRequest, context: dict[str, Any], *, status: int | None =
         "link_form": InvitationLinkForm(context["decisions"]),
         "q": search.value("q"),
         "state": search.value("state"),
+        "again_from": invitations.mailed_again_from(request.user, community),
+        "now": timezone.now(),
         "counts": invitations.counts_by_state(request.user, community),
         "links": [(link, address_of(link)) for link in links],
         "page": page_of(request, found),

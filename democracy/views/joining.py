@@ -18,7 +18,7 @@ from democracy import access, services
 from democracy.models import Invitation, InvitationLink
 from democracy.reading import invitations
 from democracy.views._errors import answered, wanted
-from democracy.views.communities import say_welcome
+from democracy.views.communities import say_topics_to_follow, say_welcome
 
 
 @never_cache
@@ -88,8 +88,9 @@ def _arrive(request: HtmxRequest, joined: services.Joined) -> HttpResponse:
         messages.success(request, f"Your application was sent. A manager of {joined.community.name} will look at it.")
         return redirect("community", joined.community.pk)
     say_welcome(request, joined.community.name)
-    if tags := invitations.tags_to_follow(joined.user, joined.community.pk):
-        messages.info(request, f"You may want to follow somebody on {', '.join(tags)}: choose whom among the members.")
+    # Who comes to a question votes first, and is led on then.
+    if joined.decision is None:
+        say_topics_to_follow(request, joined.community.pk)
     if is_unintroduced(joined.user):
         messages.info(request, f"You are shown as {joined.user.name}. You can change that in your profile.")
     if address := wanted(request):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.requests import HtmxRequest
@@ -12,6 +14,7 @@ from accounts.returning import no_page
 from democracy import services
 from democracy.forms.lifecycle import CallingOffForm
 from democracy.models import Decision
+from democracy.reading import invitations
 from democracy.views._decisions import decision_frame
 from democracy.views._errors import managers_only, submitted
 from democracy.views._pages import render_page
@@ -92,4 +95,16 @@ def decision_remind(request: HtmxRequest, community_id: int, decision_id: int) -
     decision_frame(request.user, community_id, decision_id)
     services.remind(request.user, decision_id)
     messages.success(request, "Whoever has not voted themselves is reminded. Nobody is told who they are.")
+    outside = invitations.not_joined_count(request.user, community_id)
+    if outside:
+        messages.info(request, _not_reminded(community_id, outside))
     return redirect("decision", community_id, decision_id)
+
+
+def _not_reminded(community_id: int, number: int) -> str:
+    said = "1 invited person has" if number == 1 else f"{number:,} invited people have"
+    return format_html(
+        '{} not joined and got no reminder. <a href="{}">See the list</a>.',
+        said,
+        reverse("community-invitations", args=[community_id]) + "#invited-title",
+    )

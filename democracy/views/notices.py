@@ -76,16 +76,19 @@ def notice_preferences(request: HtmxRequest) -> HttpResponse:
     memberships = list(communities.own_memberships(request.user))
     if request.method == "POST":
         for member in memberships:
-            ways = {kind: request.POST.get(f"{member.community_id}-{kind}", "") for kind in USUAL_WAYS}
+            one_way = request.POST.get(f"{member.community_id}-all", "")
+            kinds = kinds_of(is_manager=member.is_manager) if one_way else USUAL_WAYS
+            ways = {kind: one_way or request.POST.get(f"{member.community_id}-{kind}", "") for kind in kinds}
             services.set_notice_preferences(
                 request.user, member.community_id, {k: way for k, way in ways.items() if way}
             )
-        messages.success(request, "Saved. It holds for what happens from now on.")
+        messages.success(request, "Saved. You will be told so of what happens from now on.")
         return redirect("notice-preferences")
     chosen = chosen_ways(request.user, [member.community_id for member in memberships])
     groups = [
         {
             "member": member,
+            "all": f"{member.community_id}-all",
             "rows": [
                 {
                     "name": f"{member.community_id}-{kind}",

@@ -116,6 +116,7 @@ def test_the_sign_in_page_and_the_start_page_of_a_demo_lead_there(demo, client, 
     link = f'href="{reverse("mails")}"'
     for page in ("home", "sign-in-sent"):
         assert link in client.get(reverse(page)).content.decode()
+    assert "Read the mails that it would have sent</a>." in client.get(reverse("home")).content.decode()
     settings.DEMO_SIGN_IN = False
     for page in ("home", "sign-in-sent"):
         assert link not in client.get(reverse(page)).content.decode()

@@ -249,13 +249,13 @@ async def test_somebody_follows_a_neighbour_and_hears_what_closes_and_what_moved
     mail = await house.mail(ada, "Your inherited ballot has changed: Which tree?")
     said = text_of(mail)
     name = ben.partition("@")[0].replace("_", " ").title()
-    assert f"Through {name} what you inherit for “Ash” has changed." in said
+    assert f"Through {name}, what you inherit for “Ash” has changed." in said
     assert not re.search(r"your \d", said), "no mail has stars"
     # It came later than all reminders: there is none for those who have voted.
     assert house.addressees("Reminder") == {"ada", "manager"}
 
     follower = await house.enter("ada", "/notices/")
-    await expect(follower.get_by_text(f"Through {name} your 4 for “Ash” is now a 1.")).to_be_visible()
+    await expect(follower.get_by_text(f"Through {name}, your 4 for “Ash” is now a 1.")).to_be_visible()
     await follower.goto(link_in(mail, "decisions"))
     await expect(follower.locator("#own-ballot")).to_contain_text("Inherited", timeout=SOON)
     stop = str(mail["List-Unsubscribe"]).strip(" <>")

@@ -124,6 +124,18 @@ def test_cookies_are_for_https_where_the_site_is(tmp_path: Path, site: str, secu
     assert read.output == str((secure, secure))
 
 
+@pytest.mark.parametrize(
+    ("sender", "shown"),
+    [
+        ("noreply@vote.example", '"CrowdVote at vote.example" <noreply@vote.example>'),
+        ("Our Club <noreply@vote.example>", "Our Club <noreply@vote.example>"),
+    ],
+)
+def test_mails_are_from_the_site_by_name_unless_the_sender_has_one(tmp_path: Path, sender: str, shown: str) -> None:
+    environment = {"CROWDVOTE_SITE_URL": "https://vote.example", "CROWDVOTE_EMAIL_FROM": sender}
+    assert settings_with(tmp_path, "settings.DEFAULT_FROM_EMAIL", **environment).output == shown
+
+
 LOGGING = """[
     __import__("django").setup(),
     __import__("democracy.eventlog").eventlog.login_failed(),

@@ -557,16 +557,27 @@ class TestAudience:
     @pytest.mark.parametrize(
         ("visibility", "results", "name", "expected"),
         [
-            ("public", "live", "bea", r"Everybody, signed in or not, .* with your name\. As soon as you vote\."),
+            (
+                "public",
+                "live",
+                "bea",
+                r"Everybody, signed in or not, .* with your name\. They see them as soon as you vote\.",
+            ),
             (
                 "members",
                 "live",
                 "bea",
-                r"All members of .*, and those who run this site, will see .* with your name\. As soon as you vote\.",
+                r"All members of .*, and those who run this site, will see .* with your name\. "
+                r"They see them as soon as you vote\.",
             ),
-            ("public", "after_close", "bea", r"Everybody.* with your name\. Once voting has closed"),
+            ("public", "after_close", "bea", r"Everybody.* with your name\. They see them once voting has closed"),
             ("members", "live", "ann", r"All members of .* under a pseudonym.* may guess"),
-            ("members", "batched", "ann", r"All members of .* under a pseudonym.*\. Once voting has closed"),
+            (
+                "members",
+                "batched",
+                "ann",
+                r"All members of .* under a pseudonym.*\. They see them once voting has closed",
+            ),
         ],
     )
     def test_voters_are_told_before_voting_who_will_see_their_stars_with_which_name(

@@ -12,7 +12,8 @@ from democracy import services
 from democracy.models import Community, Decision, Membership, Notice, NoticeCursor, NoticeMark
 from democracy.notices import outbox, reader, recipients, sending
 from democracy.notices.kinds import Kind
-from democracy.notices.wording import words
+from democracy.notices.wording import words, words_of_mail
+from democracy.reading.notices import shown_notices
 from democracy.recalculation import recalculate_community
 from tests import factories, rules
 
@@ -64,6 +65,39 @@ def test_everybody_is_told_that_a_decision_opens_that_it_is_clarified_and_what_c
     assert told() == {}, "there is no result yet"
     recalculate_community(community.pk)
     assert told() == {"result": everybody}
+
+
+def test_what_was_added_and_what_won_is_told_as_the_site_shows_it(town, clock) -> None:
+    community, members = town
+    manager = members["manager"].user
+    decision = factories.decision(community, manager, title="Which tree?")
+    factories.vote(members["ada"], decision, Ash=5)
+    services.add_clarification(manager, decision.pk, text="Only trees.")
+    services.add_clarification(manager, decision.pk, text="No fences.\nNone at all.")
+    told()
+    added = [words_of_mail(one).text for one in notices_of(members["ben"], Kind.CLARIFIED)]
+    until = f"You can change your ballot until {decision.closes_at:%A, %-d %B %Y, %H:%M} UTC."
+    assert added == [
+        f"In Larch Lane, this was added to “Which tree?”:\n\n{text}\n\n{until}"
+        for text in ("Only trees.", "No fences.\nNone at all.")
+    ]
+    decision.clarifications.filter(text="Only trees.").update(text="Hidden by the site's operator: insults")
+    (first, _) = notices_of(members["ben"], Kind.CLARIFIED)
+    assert ("Hidden by the site" in words(first).text, "Only trees" in words(first).text) == (True, False)
+    empty = factories.decision(community, manager, title="Which pond?")
+    clock.set(clock.now + timedelta(hours=1))
+    for one in (decision, empty):
+        factories.close(one, clock.now)
+    recalculate_community(community.pk)
+    told()
+    assert {words(one).text for one in notices_of(members["ben"], Kind.RESULT)} == {
+        "Larch Lane has voted on “Which tree?”. “Ash” has won. This is the final result.",
+        "Larch Lane has voted on “Which pond?”. No choice has won. This is the final result.",
+    }
+
+
+def notices_of(member: Membership, kind: str) -> list[Notice]:
+    return list(shown_notices(member.user).filter(kind=kind).order_by("pk"))
 
 
 def test_an_entry_that_cannot_be_read_holds_up_its_own_community_alone(town, monkeypatch, caplog) -> None:

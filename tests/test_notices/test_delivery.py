@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.core.mail import EmailMessage
@@ -19,6 +20,7 @@ from democracy.notices.delivery import MailServerAway
 from democracy.notices.kinds import Kind
 from tests import factories, rules, servers
 from tests.test_notices.smtp import Mailbox, serving
+from tests.test_verify.bundles import verifier
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +46,7 @@ def states() -> dict[str, tuple[bool, str]]:
     return {address[0]: (sent is not None, refused) for address, sent, refused in rows}
 
 
-def test_a_mail_is_text_and_html_and_says_how_to_stop_such_mails(mailbox: Mailbox) -> None:
+def test_a_mail_is_text_and_html_and_says_how_to_stop_such_mails(mailbox: Mailbox, tmp_path: Path) -> None:
     community, members = factories.community("ada", name="Larch & Elm")
     decision = factories.decision(community, members["manager"].user, title="A <b>bench</b>")
     ada = members["ada"].user
@@ -64,6 +66,27 @@ def test_a_mail_is_text_and_html_and_says_how_to_stop_such_mails(mailbox: Mailbo
     assert (checkpoints.is_genuine(witnessed), witnessed.signature in html) == (True, True), "a mailbox is a witness"
     assert (witnessed.revision, witnessed.hash) == (kept.revision, kept.hash)
     assert "src=" not in html, "a mail loads nothing"
+    assert text.splitlines()[0] == f"Dear {ada.name},"
+    assert f"<p>Dear {ada.name},</p>" in html
+    *_, why, seal = text.strip().splitlines()
+    assert why.startswith("You can ignore"), "it is the last thing, under a sentence that says why"
+    assert "No more mails" not in html.partition(witnessed.signature)[2]
+    kept_line = tmp_path / "line"
+    kept_line.write_text(seal)
+    read = verifier.read(str(kept_line)).content
+    assert (read.hash, verifier.check_checkpoint(read)) == (kept.hash, []), "the verifier reads the line as it stands"
+
+
+def test_who_is_known_by_no_name_is_greeted_without_one(mailoutbox: list[EmailMessage]) -> None:
+    community, members = factories.community("ada", "ben")
+    User.objects.filter(pk=members["ben"].user_id).update(name=members["ben"].user.handle)
+    for name in ("ada", "ben"):
+        outbox.add(Kind.NEW_FOLLOWER, "x", person_id=members[name].user_id, community_id=community.pk)
+    outbox.add(Kind.INVITED, "x", address="new@example.org", community_id=community.pk, data={"key": "x", "by": "Bo"})
+    Notice.objects.update(due_at=timezone.now())
+    sending.deliver_mails()
+    first_lines = sorted(str(mail.body).splitlines()[0] for mail in mailoutbox)
+    assert first_lines == [f"Dear {members['ada'].user.name},", "Hello,", "Hello,"]
 
 
 def witnessed_in(text: str) -> Checkpoint:

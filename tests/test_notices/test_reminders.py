@@ -11,7 +11,7 @@ from accounts.models import User
 from democracy import services
 from democracy.errors import DecisionCalledOff, DecisionClosed, DecisionNotOpen, InvalidInput, SentLately
 from democracy.models import Community, Decision, ExtraReminder, Membership, Notice
-from democracy.notices import outbox, sending
+from democracy.notices import delivery, outbox, sending
 from democracy.notices.kinds import Kind
 from democracy.notices.wording import words, words_of_mail
 from democracy.recalculation import recalculate_community
@@ -54,6 +54,29 @@ def test_people_are_reminded_at_the_hours_that_the_decision_says(town, clock, ho
     clock.set(closes_at - timedelta(hours=late))
     assert reminded() == []
     clock.set(closes_at - timedelta(hours=early))
+    assert reminded() == ["ben", "manager"]
+    assert reminded() == []
+
+
+def test_who_was_reminded_of_a_closing_that_moves_is_told_the_new_time_once(town, clock, settings, mailoutbox) -> None:
+    community, members = town
+    closes_at = clock.now + timedelta(days=10)
+    decision = factories.decision(community, members["manager"].user, closes_at=closes_at)
+    clock.set(closes_at - timedelta(hours=23))
+    assert reminded() == ["ada", "ben", "manager"]
+    factories.vote(members["ada"], decision, Ash=5)
+    services.update_decision(members["manager"].user, decision.pk, reminder_hours=25)
+    assert reminded() == [], "the closing has not moved"
+    later = closes_at + timedelta(days=2)
+    settings.MAILS_PER_MINUTE = 0
+    parcels, _ = outbox.lease_mails(10)
+    services.update_decision(members["manager"].user, decision.pk, closes_at=later)
+    delivery.deliver(parcels)
+    said = f"You can vote until {later:%A, %-d %B %Y, %H:%M} UTC."
+    asked = [str(mail.body) for mail in mailoutbox if mail.subject.startswith("Closes soon")]
+    assert [said in body for body in asked] == [True] * 3, "what waited in the outbox has the new time"
+    assert reminded() == [], "it does not close soon any more"
+    clock.set(later - timedelta(hours=24))
     assert reminded() == ["ben", "manager"]
     assert reminded() == []
 
@@ -149,9 +172,9 @@ def test_who_inherits_is_told_what_moved_and_through_whom_and_mails_have_no_star
         factories.vote(members["manager"], decision, ["money"], Birch=ash)
         recalculate_community(community.pk)
     notice = Notice.objects.get(kind=Kind.INHERITED_MOVED)
-    assert words(notice).text.startswith(f"Through {members['ben'].user.name} your 4 for “Ash” is now a 1. ")
+    assert words(notice).text.startswith(f"Through {members['ben'].user.name}, your 4 for “Ash” is now a 1. ")
     mailed = words_of_mail(notice).text
-    assert mailed.startswith(f"Through {members['ben'].user.name} what you inherit for “Ash” has changed. ")
+    assert mailed.startswith(f"Through {members['ben'].user.name}, what you inherit for “Ash” has changed. ")
     services.close_account(members["ben"].user, confirmed=True)
     notice.refresh_from_db()
     assert members["ben"].user.name not in words(notice).text
@@ -184,7 +207,7 @@ def test_through_several_people_nobody_is_named(town) -> None:
             factories.vote(members[followee], decision, Ash=ash)
         recalculate_community(community.pk)
     text = words(Notice.objects.get(kind=Kind.INHERITED_MOVED)).text
-    assert text.startswith("Through people you follow your 4 for “Ash” is now a 1. ")
+    assert text.startswith("Through people you follow, your 4 for “Ash” is now a 1. ")
 
 
 def test_nobody_is_named_for_an_anonymous_ballot_that_changed_in_the_same_moment(town) -> None:
@@ -202,4 +225,4 @@ def test_nobody_is_named_for_an_anonymous_ballot_that_changed_in_the_same_moment
         factories.vote(manager, decision, Birch=stars)
         recalculate_community(community.pk)
     notice = Notice.objects.get(kind=Kind.INHERITED_MOVED)
-    assert words(notice).text.startswith(f"Through {manager.user.name} your 4 for “Birch” is now a 1. ")
+    assert words(notice).text.startswith(f"Through {manager.user.name}, your 4 for “Birch” is now a 1. ")

@@ -144,7 +144,7 @@ def told_to(one: World, title: str, who: str) -> tuple[str, str, str]:
     return (
         "everybody" if "Everybody, signed in or not," in sentence else "members",
         "by name" if "with your name" in sentence else "under a pseudonym",
-        "at once" if "As soon as you vote" in sentence else "after closing",
+        "at once" if "as soon as you vote" in sentence else "after closing",
     )
 
 

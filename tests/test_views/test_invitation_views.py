@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from democracy import services
+from democracy.files.member_lists import read_member_list
 from democracy.models import Community, Decision, Invitation, Membership
 from democracy.models.invitations import token_of
 from democracy.notices import sending
@@ -93,6 +95,35 @@ def test_nobody_else_invites(house) -> None:
         assert as_(member).get(page(community, "invitation-poster", link.pk)).status_code == 403
     other, others = factories.community()
     assert as_(others["manager"].user).post(page(other, "invitation-revoke", row.pk)).status_code == 404
+
+
+def test_the_example_of_a_list_can_be_read_and_no_label_says_optional(house) -> None:
+    community, manager, _ = house
+    answer = as_(manager).get(page(community))
+    example = re.search(r'id="example-list">(.*?)</pre>', answer.content.decode(), re.DOTALL)
+    assert example is not None
+    found = read_member_list(unescape(example[1]))
+    assert [(one.address, one.role, one.is_manager, tuple(one.tags)) for one in found.people] == [
+        ("mary@example.org", "voter", True, ()),
+        ("olga@example.org", "voter", False, ("roof", "budget")),
+        ("counsel@example.org", "lobbyist", False, ()),
+    ]
+    form, _, _ = answer.content.decode().partition('id="links"')
+    assert "(optional)" not in form
+    assert f'<a href="{page(community, "community-manage")}">Manage</a>' in text(answer)
+
+
+def test_taking_an_invitation_back_asks_first_and_an_empty_list_says_no_more_than_it_knows(house) -> None:
+    community, manager, _ = house
+    client = as_(manager)
+    assert "Nobody is on the list." in text(client.get(page(community)))
+    services.invite(manager, community.pk, [Invitee("a@x.org")])
+    revoke = page(community, "invitation-revoke", Invitation.objects.get().pk)
+    assert f'href="{revoke}"' in text(client.get(page(community)))
+    with nothing_written():
+        assert "Take the invitation to a@x.org back?" in text(client.get(revoke))
+    assert told(client.post(revoke)) == ["The invitation to a@x.org was taken back."]
+    assert Invitation.objects.get().revoked_at is not None
 
 
 def test_whoever_was_only_listed_is_sent_a_first_mail(house) -> None:
@@ -184,9 +215,11 @@ def test_all_who_wait_are_mailed_again_with_one_press(house) -> None:
     community, manager, _ = house
     invited(house)
     client, again = as_(manager), page(community, "invitations-resend")
-    assert again in text(client.get(page(community)))
+    shown = text(client.get(page(community)))
+    assert (again in shown, "Possible from <time" in shown) == (True, True)
     assert "more than an hour ago" in text(client.post(again, follow=True))
     Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=2))
+    assert "Possible from" not in text(client.get(page(community)))
     assert told(client.post(again))[-1] == "New links are on their way to 1 person. The old ones have ended."
     with nothing_written():
         assert as_(community.memberships.get(user__name__startswith="Ann").user).post(again).status_code == 403
@@ -196,9 +229,15 @@ def test_whoever_was_invited_with_topics_in_mind_is_led_to_follow_on_them(house)
     community, manager, _ = house
     client = as_(None)
     address = invited(house, tags=("budget", "roof"))
-    assert "To follow somebody on: budget, roof" in text(as_(manager).get(page(community)))
+    assert "Will be asked to follow somebody on these topics: budget, roof" in text(as_(manager).get(page(community)))
     landed = client.post(address, follow=True)
-    assert "You may want to follow somebody on budget, roof: choose whom among the members." in text(landed)
+    hint = "You may want to follow somebody on budget, roof:"
+    assert hint not in text(landed), "the question comes first"
+    submit = page(community, "vote_submit", house[2].pk)
+    stars = {rating["name"]: "4" for rating in landed.context["form"].ratings()}
+    voted = text(client.post(submit, stars, follow=True))
+    assert f'{hint} <a href="{page(community, "community-members")}">choose whom among the members</a>.' in voted
+    assert hint not in text(client.post(submit, stars, follow=True)), "it is said once"
     manages = community.memberships.get(is_manager=True)
     assert 'value="budget, roof"' in text(client.get(page(community, "follow_user", manages.pk)))
 

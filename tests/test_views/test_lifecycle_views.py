@@ -9,8 +9,9 @@ import pytest
 from django.urls import reverse
 
 from democracy import services
-from democracy.models import Ballot, Community, Decision, ExtraReminder
+from democracy.models import Ballot, Community, Decision, ExtraReminder, Invitation
 from democracy.recalculation import recalculate_community
+from democracy.services import Invitee
 from tests import factories
 from tests.rules import Clock
 from tests.test_views.browsing import as_, nothing_written, queries, text, told
@@ -130,6 +131,26 @@ def test_a_manager_has_people_reminded_and_is_not_told_whom(town: Town) -> None:
     ]
     assert "within the last 24 hours" in text(client.post(remind, follow=True))
     assert ExtraReminder.objects.count() == 1
+
+
+def test_a_reminder_says_how_many_invited_people_it_can_not_reach(town: Town) -> None:
+    people = [Invitee(f"{name}@x.org") for name in ("a", "b", "c")]
+    services.invite(town.manager, town.community.pk, people, send=False)
+    services.revoke_invitation(town.manager, Invitation.objects.get(address="c@x.org").pk)
+    said = told(as_(town.manager).post(address("decision-remind", town.decision)))[-1]
+    where = reverse("community-invitations", args=[town.community.pk])
+    assert said.startswith("2 invited people have not joined and got no reminder.")
+    assert f'href="{where}#invited-title"' in said
+
+
+def test_a_choice_that_is_there_twice_is_named(town: Town) -> None:
+    draft = factories.draft(town.community, town.manager)
+    edit = address("decision-edit", draft)
+    titles = {"title": "Which tree?", "choices-title": ["Ash", "Elm", "elm"]}
+    with nothing_written():
+        shown = text(as_(town.manager).post(edit, titles | {"results_visibility": "live"}))
+    assert "Each choice needs a title of its own; “elm” is there twice." in shown
+    assert '<span class="optional">' not in shown.partition('id="id_closes_at"')[0].rpartition("<label")[2]
 
 
 def test_the_hours_of_the_reminder_are_set_on_a_draft_and_while_people_vote(town: Town) -> None:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from democracy import services
 from democracy.models import Membership, Notice, NoticePreference
 from democracy.notices import outbox, unsubscribing
-from democracy.notices.kinds import Kind, Way
+from democracy.notices.kinds import Kind, Way, kinds_of
 from tests import factories
 from tests.test_views.browsing import as_, nothing_written, text
 
@@ -29,6 +29,8 @@ class TestUnsubscribing:
     def test_looking_ends_nothing_and_the_button_ends_mails_of_that_kind_there(self, notice) -> None:
         page = Client().get(self.address(notice))
         assert "Your application is decided (Larch Lane)" in text(page)
+        assert "No more mails: Your application is decided (Larch Lane)</button>" in text(page)
+        assert reverse("notice-preferences") in text(page)
         assert not NoticePreference.objects.exists(), "mail programs open links, too"
         assert "You get no more mails like this" in text(Client().post(self.address(notice)))
         preference = NoticePreference.objects.get()
@@ -116,3 +118,12 @@ class TestPages:
         ]
         assert client.post(reverse("notice-preferences"), {name: "by pigeon"}).status_code == 302
         assert NoticePreference.objects.get().way == Way.SITE
+
+    def test_all_kinds_are_set_at_once_but_those_of_managers_only(self, town) -> None:
+        ada = town["ada"]
+        as_(ada.user).post(
+            reverse("notice-preferences"),
+            {f"{ada.community_id}-all": "site", f"{ada.community_id}-{Kind.RESULT}": "at_once"},
+        )
+        chosen = NoticePreference.objects.values_list("kind", "way")
+        assert sorted(chosen) == sorted((kind, "site") for kind in kinds_of(is_manager=False))

@@ -381,6 +381,13 @@ def events(response: Any) -> list[tuple[str, datetime, str]]:
     return [(str(one["summary"]), one.decoded("dtstart"), str(one["url"])) for one in calendar.walk("VEVENT")]
 
 
+def versions(response: Any) -> list[tuple[int, datetime]]:
+    """By what programs tell a newer form of each event from an older one."""
+    found = Calendar.from_ical(response.content).walk("VEVENT")
+    assert [one.decoded("dtstamp") for one in found] == [one.decoded("last-modified") for one in found]
+    return [(int(str(one["sequence"])), one.decoded("dtstamp")) for one in found]
+
+
 def test_a_calendar_has_openings_and_closings_of_what_one_may_see(closed: Scene) -> None:
     scene = public(title="Trees; which, where?")
     factories.draft(scene.community, scene.manager)
@@ -395,7 +402,14 @@ def test_a_calendar_has_openings_and_closings_of_what_one_may_see(closed: Scene)
     assert events(scene.get("decision-calendar")) == expected
     closings = [str(one["uid"]) for one in Calendar.from_ical(response.content).walk("VEVENT")]
     later = scene.decision.closes_at + timedelta(days=1)
-    services.update_decision(scene.manager, scene.decision.pk, closes_at=later)
+    assert versions(response) == [(0, scene.decision.published_at.replace(microsecond=0))] * 2
+    services.add_clarification(scene.manager, scene.decision.pk, text="Only trees.")
+    assert scene.get("decision-calendar").content == scene.get("decision-calendar").content
+    assert versions(scene.get("decision-calendar")) == versions(response), "no calendar shows clarifications"
+    for number, closes_at in enumerate([later - timedelta(hours=1), later], start=1):
+        services.update_decision(scene.manager, scene.decision.pk, closes_at=closes_at)
+        moved_at = scene.community.ledger_entries.latest("revision").time.replace(microsecond=0)
+        assert versions(scene.get("decision-calendar")) == [(number, moved_at)] * 2
     moved = Calendar.from_ical(scene.get("decision-calendar").content).walk("VEVENT")
     assert [str(one["uid"]) for one in moved] == closings
     assert moved[1].decoded("dtstart") == later.replace(microsecond=0)
