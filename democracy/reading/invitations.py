@@ -77,7 +77,7 @@ def counts_by_state(viewer: Viewer, community: Community) -> list[tuple[State, i
 
 
 def not_joined_count(viewer: Viewer, community_id: int) -> int:
-    """How many were invited to a community, have not joined, and have their invitation still, expired or not."""
+    """Count who was invited to a community and has not joined; invitations that were taken back are left out."""
     found = access.invitations_visible_to(viewer).filter(community=community_id)
     return found.filter(accepted_at=None, revoked_at=None).count()
 

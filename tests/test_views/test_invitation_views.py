@@ -247,7 +247,11 @@ def test_a_poster_has_the_question_the_address_and_its_code(house) -> None:
     link = services.create_invitation_link(manager, community.pk, decision_id=decision.pk)
     shown = text(as_(manager).get(page(community, "invitation-poster", link.pk)))
     assert f"http://localhost:8000/join/{link.token}/" in shown
-    assert ("<h1>Which tree?</h1>" in shown, "<svg" in shown) == (True, True)
+    assert ("<h1>Which tree?</h1>" in shown, "<svg" in shown, "data-prints hidden>Print<" in shown) == (
+        True,
+        True,
+        True,
+    )
 
 
 class TestTheWayToAClosedPage:

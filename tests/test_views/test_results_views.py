@@ -194,7 +194,8 @@ def test_everything_that_belongs_to_a_result_is_on_the_page(scene: Scene) -> Non
         "Every choice against every other",
         "How close it is",
         "Whose ballots carry most",
-        "Check it yourself",
+        '<a href="#verify">Check it yourself</a>',
+        '<h2 id="verify-title">Check it yourself</h2>',
     ):
         assert heading in page, heading
     assert "5 voters in all" not in page
