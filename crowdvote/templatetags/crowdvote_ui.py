@@ -280,7 +280,7 @@ BADGES = {
 @register.simple_tag
 def badge(state: str) -> SafeString:
     """Show the state of a decision, or of its result, as a word on a coloured ground."""
-    return format_html('<span class="badge {}">{}</span>', state, BADGES[state])
+    return format_html('<span class="badge {}">{}</span>', state.replace("_", "-"), BADGES[state])
 
 
 @register.simple_tag
