@@ -44,7 +44,7 @@ def followings_shown(viewer: Viewer) -> QuerySet[Following]:
     """The followings between current members that the viewer may know of: those of readable communities whose follower
     is not anonymous, and the viewer's own.
     """
-    known = Q(follower__is_anonymous=False, follower__community__in=access.communities_readable_by(viewer))
+    known = Q(follower__is_anonymous=False) & access.readable(viewer, "follower__community")
     return Following.objects.current().filter(known | Q(follower__user=user_id(viewer)))
 
 

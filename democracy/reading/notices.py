@@ -42,7 +42,9 @@ def chosen_ways(viewer: Viewer, community_ids: Collection[int]) -> dict[tuple[in
 
 def unread_count(viewer: Viewer) -> int:
     """The number of notices that the viewer has not read."""
-    return notices_visible_to(viewer).filter(read_at=None).count()
+    # Every page asks, and mostly there is none: whether they may still be seen is asked of those that are there.
+    unread = Notice.objects.filter(person=user_id(viewer) or 0, read_at=None)
+    return notices_visible_to(viewer).filter(read_at=None).count() if unread.exists() else 0
 
 
 def notice_states(user_ids: Collection[int]) -> list[tuple[int, tuple[int, int]]]:
