@@ -160,7 +160,9 @@ class _Collecting:
             for number, (who, act) in enumerate(self.watch.acts, start=100):
                 self.act(who, act)
                 self.world.calculate()
-                self.mails(f"after {who}: {act}")
+                if self.watch.is_thorough:
+                    # Otherwise all have come by the end, in fewer rounds.
+                    self.mails(f"after {who}: {act}")
                 if self.watch.is_thorough or (who == "eve" and act != "what if"):
                     self.glances(f"after {who}: {act}", [who])
                 yield number

@@ -6,6 +6,13 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from pytest_django import Settings
+
+
+@pytest.fixture(autouse=True)
+def patience(settings: Settings) -> None:
+    """Let no operation end for its slowness: on a busy machine, it would in one world and not in the other."""
+    settings.OPERATION_SECONDS = 300
 
 
 @pytest.fixture(autouse=True)
