@@ -97,8 +97,13 @@ def published_result(request: HtmxRequest, token: str) -> HttpResponse:
     context = {"shared": shared, "decision": shared.decision, "community": shared.decision.community}
     context |= {"choices": shared.choices, "outcome": shared.outcome} | checkpoint_of(shared.snapshot)
     response = render(request, "democracy/published_result.html", context)
-    response["X-Robots-Tag"] = "noindex"
     patch_cache_control(response, private=True, no_store=True)
+    return _unlisted(response)
+
+
+def _unlisted(response: HttpResponse) -> HttpResponse:
+    """Keep an answer out of search engines: its address is for those whom somebody gave it."""
+    response["X-Robots-Tag"] = "noindex"
     return response
 
 
@@ -122,7 +127,7 @@ def embeddable(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponseB
 @require_safe
 def published_result_embed(request: HtmxRequest, token: str) -> HttpResponse:
     """A published result for a frame. Raises Http404 where there is none, or none any more."""
-    return _embedded(_by_token(token))
+    return _unlisted(_embedded(_by_token(token)))
 
 
 @no_page
@@ -143,7 +148,7 @@ def _pictured(shared: Shared) -> HttpResponse:
 @require_safe
 def published_result_picture(request: HtmxRequest, token: str) -> HttpResponse:
     """The picture for links to a published result. Raises Http404 where there is none, or none any more."""
-    return _pictured(_by_token(token))
+    return _unlisted(_pictured(_by_token(token)))
 
 
 @no_page

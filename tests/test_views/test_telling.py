@@ -115,6 +115,12 @@ def test_a_published_result_shows_neither_people_nor_ballots_nor_where_they_are(
         assert "yard" not in page
 
 
+@pytest.mark.parametrize("what", ["", "embed/", "picture.png", "report/"])
+def test_no_search_engine_keeps_a_published_result(closed: Scene, what: str) -> None:
+    answer = as_(None).get(f"/results/{closed.publish().token}/{what}")
+    assert (answer.status_code, answer["X-Robots-Tag"]) == (200, "noindex")
+
+
 def test_a_withdrawn_result_is_gone_for_good(closed: Scene) -> None:
     token = closed.publish().token
     as_(closed.manager).post(closed.address("result-withdraw"))
