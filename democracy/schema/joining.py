@@ -193,8 +193,10 @@ def _people(info: Info, community_id: int, input: InviteMembersInput) -> list[se
         raise InvalidInput("Give either people or a list.", field="people")
     if input.people:
         return [
-            services.Invitee(one.address, one.name, one.role.value, one.is_manager, tags=tuple(one.tags))
-            for one in input.people
+            services.Invitee(
+                one.address, one.name, one.role.value, one.is_manager, number, tuple(one.tags), is_entry=True
+            )
+            for number, one in enumerate(input.people, start=1)
         ]
     try:
         return [*read_member_list(input.member_list).people]

@@ -10,7 +10,7 @@ invited and the others are not; inviting the same list again invites the others,
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -41,6 +41,7 @@ _LONGEST_NAME = 80
 @dataclass(frozen=True)
 class Invitee:
     """Somebody to invite. `line`: where they stand in a list that somebody gave, from 1; 0 where there is none.
+    `is_entry`: the list has entries, not lines.
 
     `tags`: topics on which they are led to follow somebody, once they are in.
     """
@@ -51,6 +52,12 @@ class Invitee:
     is_manager: bool = False
     line: int = 0
     tags: tuple[str, ...] = ()
+    is_entry: bool = False
+
+    @property
+    def place(self) -> str:
+        """The place in the list, before the words on a fault."""
+        return f"{'Entry' if self.is_entry else 'Line'} {self.line}: " if self.line else ""
 
 
 @dataclass(frozen=True)
@@ -225,8 +232,7 @@ def checked_people(people: Iterable[Invitee]) -> tuple[list[Invitee], list[tuple
                 raise InvalidInput(f"{clean.address} is there twice{_as_on(seen[clean.address])}.")
             seen[clean.address] = clean
         except DomainError as error:
-            place = f"Line {one.line}: " if one.line else ""
-            faults.append((one.line, InvalidInput(f"{place}{error.message}", code=error.code)))
+            faults.append((one.line, InvalidInput(f"{one.place}{error.message}", code=error.code)))
     return list(seen.values()), faults
 
 
@@ -242,8 +248,7 @@ def _require_pause(community_id: int, invitees: Sequence[Invitee]) -> None:
     faults: list[DomainError] = []
     for one in invitees:
         if one.address in mailed:
-            place = f"Line {one.line}: " if one.line else ""
-            text = f"{place}{one.address} was sent an invitation within the last hour. Invite them again later."
+            text = f"{one.place}{one.address} was sent an invitation within the last hour. Invite them again later."
             faults.append(InvalidInput(text, code=SentLately.code))
     if faults:
         raise FaultyLines(faults, field="people")
@@ -259,7 +264,9 @@ def _mailed_lately(invitations: Collection[Invitation]) -> set[str]:
 
 
 def _as_on(first: Invitee) -> str:
-    return f", first on line {first.line}" if first.line else ""
+    if not first.line:
+        return ""
+    return f", first in entry {first.line}" if first.is_entry else f", first on line {first.line}"
 
 
 def _checked_invitee(one: Invitee) -> Invitee:
@@ -272,7 +279,7 @@ def _checked_invitee(one: Invitee) -> Invitee:
         raise InvalidInput(f"The name “{name[:20]}…” has more than {_LONGEST_NAME} characters.")
     if one.role not in Membership.Role.values:
         raise InvalidInput(f"“{one.role[:20]}” is no role: a role is voter or lobbyist.")
-    return Invitee(address, name, one.role, one.is_manager, one.line, tuple(normalise_tags(one.tags)))
+    return replace(one, address=address, name=name, tags=tuple(normalise_tags(one.tags)))
 
 
 def _members_among(community_id: int, addresses: Sequence[str]) -> set[str]:

@@ -64,3 +64,16 @@ def test_topics_to_follow_are_given_in_either_form_and_shown_to_managers() -> No
     assert post(manager, resend)["data"]["resendInvitations"]["errors"] == [{"code": "SENT_LATELY"}]
     Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=2))
     assert ask(manager, resend)["resendInvitations"] == {"sent": 2, "errors": []}
+
+
+def test_every_faulty_entry_of_a_list_is_named_and_nobody_is_invited() -> None:
+    community, members = factories.community()
+    invite = """mutation($input: InviteMembersInput!) { inviteMembers(input: $input) {
+      invited errors { code message } } }"""
+    people = [{"address": "a@x.org"}, {"address": "nobody"}, {"address": "A@x.org"}, {"address": "b@x.org"}]
+    done = ask(members["manager"].user, invite, input={"communityId": id_of(community), "people": people})
+    assert [error["message"] for error in done["inviteMembers"]["errors"]] == [
+        "Entry 2: “nobody” is not an e-mail address.",
+        "Entry 3: a@x.org is there twice, first in entry 1.",
+    ]
+    assert not Invitation.objects.exists()
