@@ -8,7 +8,7 @@ import binascii
 import functools
 import typing
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import strawberry
@@ -21,6 +21,9 @@ from strawberry.types.info import Info as StrawberryInfo
 from accounts.errors import AccountError, DomainError
 from accounts.middleware import user_for_scope
 from accounts.models import User
+
+if TYPE_CHECKING:
+    from crowdvote.api.error_codes import ErrorCode
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -173,14 +176,21 @@ class _RowField:
 # --- Mutations --------------------------------------------------------------------------------------------------------
 
 
+# The codes of all apps are listed where the apps meet.
+_ErrorCode: TypeAlias = Annotated["ErrorCode", strawberry.lazy("crowdvote.api.error_codes")]
+
+
 @strawberry.type(description="Why a mutation was refused. Nothing was written.")
 class InputError:
     field: str = strawberry.field(description="The input at fault; empty where no single one is.")
-    code: str = strawberry.field(
-        description="For programs, such as DECISION_CLOSED. PERMISSION_DENIED says that the thing does not exist or "
-        "that you may not do this, without saying which."
-    )
+    code: _ErrorCode = strawberry.field(description="For programs: what they can act on.")
     message: str = strawberry.field(description="For people: what is wrong, and what to do about it.")
+
+    @classmethod
+    def of(cls, refusal: DomainError) -> InputError:
+        """Return a refusal as the API tells it."""
+        # The enum writes its members by their values.
+        return cls(field=camel(refusal.field), code=cast("ErrorCode", refusal.code), message=refusal.message)
 
 
 @strawberry.interface(description="What every mutation answers: `errors` is empty where it did what was asked.")
@@ -201,8 +211,7 @@ def mutation(run: Callable[..., Any]) -> Any:
             return await sync_to_async(run)(*args, **kwargs)
         except DomainError as error:
             payload = typing.get_type_hints(run)["return"]
-            refused = [InputError(field=camel(one.field), code=one.code, message=one.message) for one in error.parts]
-            return payload(errors=refused)
+            return payload(errors=[InputError.of(one) for one in error.parts])
 
     return strawberry.mutation(resolver=resolver, description=" ".join((run.__doc__ or "").split()))
 

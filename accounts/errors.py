@@ -28,6 +28,15 @@ class AccountError(DomainError):
     """A refused command of this app."""
 
 
+class SignInFirst(AccountError):
+    """A visitor's command, whatever it names: that needs somebody who is signed in."""
+
+    code = "SIGN_IN"
+
+    def __init__(self, message: str = "Sign in first.") -> None:
+        super().__init__(message)
+
+
 class InvalidEmail(AccountError):
     code = "INVALID_EMAIL"
     field = "email"

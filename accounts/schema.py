@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from accounts import addresses, models, passkeys, services
 from accounts.api import Info, Node, Payload, mutation, of_row, pk_of
-from accounts.errors import DomainError
+from accounts.errors import DomainError, SignInFirst
 from accounts.ratelimit import client_of
 
 
@@ -18,10 +18,6 @@ class OnlyOverHttp(DomainError):
     """A sign-in or sign-out over a WebSocket, which cannot set the cookie that a session needs."""
 
     code = "ONLY_OVER_HTTP"
-
-
-class SignInFirst(DomainError):
-    code = "PERMISSION_DENIED"
 
 
 def _request(info: Info) -> HttpRequest:
@@ -33,7 +29,7 @@ def _request(info: Info) -> HttpRequest:
 def _person(info: Info) -> models.User:
     viewer = info.context.viewer
     if not isinstance(viewer, models.User) or not viewer.is_active:
-        raise SignInFirst("Sign in first.")
+        raise SignInFirst
     return viewer
 
 
@@ -129,6 +125,7 @@ class CreateApiTokenPayload(Payload):
 
 @strawberry.type
 class RevokeApiTokenPayload(Payload):
+    deleted_id: strawberry.ID | None = None
     message: str | None = None
 
 
@@ -139,6 +136,7 @@ class RenamePasskeyPayload(Payload):
 
 @strawberry.type
 class RemovePasskeyPayload(Payload):
+    deleted_id: strawberry.ID | None = None
     message: str | None = None
 
 
@@ -202,7 +200,7 @@ class Mutation:
     def revoke_api_token(self, info: Info, id: strawberry.ID) -> RevokeApiTokenPayload:
         """End an API token. From now on it is refused."""
         services.revoke_api_token(_person(info), pk_of("ApiToken", id))
-        return RevokeApiTokenPayload(message="The API token was revoked.")
+        return RevokeApiTokenPayload(deleted_id=id, message="The API token was revoked.")
 
     @mutation
     def rename_passkey(self, info: Info, id: strawberry.ID, name: str) -> RenamePasskeyPayload:
@@ -213,4 +211,4 @@ class Mutation:
     def remove_passkey(self, info: Info, id: strawberry.ID) -> RemovePasskeyPayload:
         """Forget one of your passkeys: it no longer signs you in."""
         passkeys.remove(_person(info), pk_of("Passkey", id))
-        return RemovePasskeyPayload(message="The passkey was removed.")
+        return RemovePasskeyPayload(deleted_id=id, message="The passkey was removed.")

@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from democracy import eventlog
-from democracy.errors import CommunityHidden, PermissionDenied
+from democracy.errors import CommunityHidden, PermissionDenied, SignInFirst
 from democracy.ledger import pseudonyms
 from democracy.models import (
     Application,
@@ -245,9 +245,9 @@ def display_name(membership: Membership) -> str:
 
 
 def require_user(viewer: Viewer) -> User:
-    """The account of the viewer. Raises PermissionDenied for a guest and for a closed account."""
+    """The account of the viewer. Raises SignInFirst for a guest and for a closed account."""
     if not isinstance(viewer, User) or not viewer.is_active:
-        raise PermissionDenied("Sign in first.")
+        raise SignInFirst
     return viewer
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accounts import errors
 from accounts.errors import DomainError
 
 
@@ -14,6 +15,32 @@ class PermissionDenied(DomainError):
 
     def __init__(self, message: str = "This does not exist, or you may not do it.") -> None:
         super().__init__(message)
+
+
+class SignInFirst(PermissionDenied):
+    """A visitor's command. It is raised before anything is looked up, so it tells nothing of what there is."""
+
+    code = errors.SignInFirst.code
+
+    def __init__(self, message: str = "Sign in first.") -> None:
+        super().__init__(message)
+
+
+class ChangedMeanwhile(DomainError):
+    """A change that was to be made only if nobody else had changed the same since."""
+
+    code = "CHANGED_MEANWHILE"
+    field = "if_revision"
+
+    def __init__(self, message: str = "This was changed meanwhile. Look at it again, then repeat your change.") -> None:
+        super().__init__(message)
+
+
+class KeyReused(DomainError):
+    """An idempotency key that was sent with something else before."""
+
+    code = "KEY_REUSED"
+    field = "idempotency_key"
 
 
 class CommunityHidden(PermissionDenied):

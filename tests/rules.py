@@ -13,6 +13,7 @@ from django.db import connection, models
 from django.utils import timezone
 
 from democracy.database import clock
+from democracy.errors import PermissionDenied, SignInFirst
 from democracy.models import (
     Application,
     Ballot,
@@ -76,11 +77,13 @@ def rows(model: type[models.Model], **conditions: object) -> list[tuple[Any, ...
 
 @contextmanager
 def refused(error: type[Refusal]) -> Iterator[pytest.ExceptionInfo[Refusal]]:
-    """Expect exactly this error within the block, and nothing written."""
+    """Expect exactly this error within the block, and nothing written. Where a right is missing, visitors are asked to
+    sign in: tests/test_graphql/test_rights.py says who is told which.
+    """
     before = written()
     with pytest.raises(error) as caught:
         yield caught
-    assert type(caught.value) is error
+    assert type(caught.value) is error or (error is PermissionDenied and type(caught.value) is SignInFirst)
     assert written() == before
 
 

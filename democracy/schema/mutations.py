@@ -7,7 +7,7 @@ from typing import Any
 
 import strawberry
 
-from accounts.api import Info, Payload, mutation, pk_of
+from accounts.api import Info, Payload, mutation, node_id, pk_of
 from democracy import models, services
 from democracy.errors import InvalidInput
 from democracy.models import MAX_CHOICES
@@ -61,6 +61,9 @@ class MembershipPayload(Payload):
 @strawberry.type
 class LeavePayload(Payload):
     community: Community | None = None
+    deleted_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of whoever is no member any more, for clients that keep them."
+    )
     message: str | None = None
 
 
@@ -92,6 +95,9 @@ class BallotPayload(Payload):
 @strawberry.type
 class FollowPayload(Payload):
     following: Following | None = None
+    deleted_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of the following that has ended, for clients that keep it."
+    )
     message: str | None = None
 
 
@@ -207,7 +213,9 @@ class Mutation:
         under a pseudonym stay in their decisions: if they vanished, everybody could see which were yours."""
         pk = pk_of("Community", community_id, field="community_id")
         member = services.leave_community(info.context.viewer, pk)
-        return LeavePayload(community=Community(row=member.community), message=LEFT)
+        return LeavePayload(
+            community=Community(row=member.community), deleted_id=node_id("Member", member.pk), message=LEFT
+        )
 
     @mutation
     def remove_member(self, info: Info, member_id: strawberry.ID) -> LeavePayload:
@@ -216,7 +224,7 @@ class Mutation:
         For managers."""
         pk = pk_of("Member", member_id, field="member_id")
         member = services.remove_member(info.context.viewer, pk)
-        return LeavePayload(community=Community(row=member.community))
+        return LeavePayload(community=Community(row=member.community), deleted_id=member_id)
 
     @mutation
     def update_membership(self, info: Info, input: inputs.UpdateMembershipInput) -> MembershipPayload:
@@ -299,7 +307,7 @@ class Mutation:
 
     @mutation
     def withdraw_vote(self, info: Info, decision_id: strawberry.ID) -> BallotPayload:
-        """Take your ballot back and return to inheriting."""
+        """Take your ballot back and return to inheriting. It can be sent again: the receipt stays the same."""
         pk = pk_of("Decision", decision_id, field="decision_id")
         return _recorded(services.withdraw_ballot(info.context.viewer, pk), WITHDRAWN)
 
@@ -318,9 +326,10 @@ class Mutation:
 
     @mutation
     def unfollow(self, info: Info, member_id: strawberry.ID) -> FollowPayload:
-        """Stop following a member."""
-        services.unfollow(info.context.viewer, pk_of("Member", member_id, field="member_id"))
-        return FollowPayload(message=FOLLOWING_UPDATED)
+        """Stop following a member. It can be sent again: whoever is not followed stays so."""
+        pk = pk_of("Member", member_id, field="member_id")
+        follower = services.unfollow(info.context.viewer, pk)
+        return FollowPayload(deleted_id=node_id("Following", follower.pk, pk), message=FOLLOWING_UPDATED)
 
     @mutation
     def recalculate(self, info: Info, decision_id: strawberry.ID) -> RecalculatePayload:

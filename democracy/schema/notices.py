@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 
 from accounts.api import Info, Payload, mutation, pk_of
 from democracy import access, services
-from democracy.errors import PermissionDenied
+from democracy.errors import SignInFirst
 from democracy.live.hub import access_topic, hub, notices_topic
 from democracy.reading.notices import unread_count
 from democracy.schema.subscriptions import RECHECK, next_news
@@ -61,4 +61,4 @@ class NoticeSubscription:
                     news = await next_news(inbox.next, time.monotonic() + RECHECK)
                     # Read anew each time: a session may have ended without a word.
                     if (await context.identify()).pk != who.pk:
-                        raise PermissionDenied("You are signed out.")
+                        raise SignInFirst("You are signed out.")

@@ -19,10 +19,12 @@ from asgiref.sync import sync_to_async
 from accounts.api import Info, node_id, pk_of
 from democracy import access, models
 from democracy.access import Viewer
-from democracy.errors import PermissionDenied
+from democracy.errors import SignInFirst
 from democracy.live.hub import access_topic, community_topic, hub, readers_topic, result_topic, status_topic
 from democracy.reading import communities, decisions
 from democracy.schema.scalars import BigInt
+from democracy.schema.types.belonging import community_of
+from democracy.schema.types.communities import Community
 from democracy.schema.types.results import CalculationStatus, Result
 
 RECHECK = 30.0
@@ -38,6 +40,10 @@ class CommunityActivity:
     @strawberry.field
     def community_id(self) -> strawberry.ID:
         return node_id("Community", self.community_pk)
+
+    @strawberry.field(description="So that what a client keeps of it is brought up to date.")
+    async def community(self, info: Info) -> Community:
+        return await community_of(info, self.community_pk)
 
 
 async def _watch(
@@ -65,7 +71,7 @@ async def _watch(
             if news.keys() - {topic} or time.monotonic() >= recheck_at:
                 viewer = await context.identify()
                 if viewer.pk != who:
-                    raise PermissionDenied("You are signed out.")
+                    raise SignInFirst("You are signed out.")
                 await sync_to_async(may)(viewer)
                 recheck_at = time.monotonic() + RECHECK
             if topic in news and is_newer(news[topic], last):

@@ -36,6 +36,7 @@ class WebhookSecretPayload(Payload):
 @strawberry.type
 class DeleteWebhookPayload(Payload):
     community: Community | None = None
+    deleted_id: strawberry.ID | None = None
 
 
 @strawberry.type
@@ -53,7 +54,8 @@ class WebhookMutation:
     def delete_webhook(self, info: Info, webhook_id: strawberry.ID) -> DeleteWebhookPayload:
         """Delete a webhook; what waits for it is not sent any more. For managers."""
         pk = pk_of("Webhook", webhook_id, field="webhook_id")
-        return DeleteWebhookPayload(community=Community(row=services.delete_webhook(info.context.viewer, pk)))
+        community = services.delete_webhook(info.context.viewer, pk)
+        return DeleteWebhookPayload(community=Community(row=community), deleted_id=webhook_id)
 
     @mutation
     def renew_webhook_secret(self, info: Info, webhook_id: strawberry.ID) -> WebhookSecretPayload:

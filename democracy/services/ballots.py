@@ -30,6 +30,7 @@ from democracy.services.commands import command
 from democracy.tags import normalise_tags
 
 _VOTES = Vote._meta.db_table
+_NONE = "You have not cast a ballot in this decision."
 
 
 @dataclass(frozen=True)
@@ -135,18 +136,21 @@ def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> Reco
 
 @command
 def withdraw_ballot(viewer: Viewer, decision_id: int) -> RecordedBallot:
-    """Take one's ballot back and inherit again.
+    """Take one's ballot back and inherit again. Of a ballot that was taken back before, return the receipt of that.
 
-    Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot.
+    Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot for whoever never had one.
     """
     decision, member = _voter(viewer, decision_id)
     with ledger.recording(decision.community_id, actor=member.user) as recording:
         _require_open(decision, member, recording)
-        ballot = _own_ballot(decision, member)
-        bulk.delete(_VOTES, [ballot.pk], column="ballot_id")
-        ballot.delete()
-        recording.add(contents.ballot_withdrawn(ballot))
-        _log(eventlog.vote_withdrawn, decision, member, ballot)
+        ballot = _ballot_of(decision, member)
+        if ballot is not None:
+            bulk.delete(_VOTES, [ballot.pk], column="ballot_id")
+            ballot.delete()
+            recording.add(contents.ballot_withdrawn(ballot))
+            _log(eventlog.vote_withdrawn, decision, member, ballot)
+        elif ledger.newest_entry(decision.community_id, contents.ballot_subject(decision.pk, member.pk)) is None:
+            raise NoBallot(_NONE)
     return RecordedBallot(decision, None, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
 
 
@@ -192,7 +196,7 @@ def _own_ballot(decision: Decision, member: Membership) -> Ballot:
     """The member's ballot. Raises NoBallot."""
     ballot = _ballot_of(decision, member)
     if ballot is None:
-        raise NoBallot("You have not cast a ballot in this decision.")
+        raise NoBallot(_NONE)
     return ballot
 
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 def command(function: Callable[Concatenate[Viewer, P], T]) -> Callable[Concatenate[Viewer, P], T]:
     """Ask for a signed-in viewer, then call the function, retried where the database undoes its transaction.
 
-    Raises PermissionDenied for visitors, see Note [Signing in is asked first].
+    Raises SignInFirst for visitors, see Note [Signing in is asked first].
     """
     trying = retried(function)
 

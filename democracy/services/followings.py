@@ -54,8 +54,11 @@ def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order:
 
 
 @command
-def unfollow(viewer: Viewer, followee_id: int) -> None:
-    """Stop following a member. Raises PermissionDenied where there is nothing to stop."""
+def unfollow(viewer: Viewer, followee_id: int) -> Membership:
+    """Stop following a member, and return the follower. Whom one does not follow, one could: then nothing is done.
+
+    Raises what `follow` raises of anybody else.
+    """
     following = (
         Following.objects.select_related("follower__user", "followee__user")
         .by(access.require_user(viewer))
@@ -63,16 +66,18 @@ def unfollow(viewer: Viewer, followee_id: int) -> None:
         .first()
     )
     if following is None:
-        raise PermissionDenied
+        # Sent again. Anybody else is refused as by `follow`: it tells nobody that somebody is anonymous.
+        return followable(viewer, followee_id)[1]
     with ledger.recording(following.follower.community_id, actor=following.follower.user) as recording:
         if not Following.objects.filter(pk=following.pk).exists():
-            raise PermissionDenied
+            return following.follower
         is_named = not following.follower.is_anonymous
         name, whom = following.follower.user.handle, access.display_name(following.followee)
         following.delete()
         recording.add(contents.following_ended(following))
         if is_named:
             transaction.on_commit(lambda: eventlog.stopped_following(name, whom), robust=True)
+    return following.follower
 
 
 @command

@@ -58,9 +58,11 @@ class Operation:
         """Apply it to what stands there. Raises Refusal where there is nothing to do it to."""
         if self.kind in {Kind.CAST, Kind.FOLLOW}:
             return self.value
-        if content is None:
+        # What was withdrawn or ended before may be so again: the answer is that of the first time.
+        if content is None and (self.kind is Kind.TAG or self.outcome is Outcome.REFUSED):
             raise Refusal
         if self.kind is Kind.TAG:
+            assert content is not None
             assert self.value is not None
             return content | self.value
         return None

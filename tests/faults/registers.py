@@ -18,7 +18,7 @@ from tests.faults.state import Entry
 from tests.faults.violations import Violation
 
 # What the server may answer where there is nothing to change.
-_NOTHING_THERE = {Kind.TAG: "NO_BALLOT", Kind.WITHDRAW: "NO_BALLOT", Kind.UNFOLLOW: "PERMISSION_DENIED"}
+_NOTHING_THERE = {Kind.TAG: "NO_BALLOT", Kind.WITHDRAW: "NO_BALLOT"}
 CLOSED = "DECISION_CLOSED"
 
 

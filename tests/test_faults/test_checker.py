@@ -157,6 +157,10 @@ def test_a_refusal_needs_its_cause():
     assert found([withdrawal], []) == []
     # Whoever is told that they have no ballot, although theirs was acknowledged, was shown an older state.
     assert found([vote, withdrawal], [entry(1, ballot(3))]) == ["NO_ORDER_EXPLAINS"]
+    again = said(4, 5, Kind.WITHDRAW, receipt=2)
+    both = [entry(1, ballot(3)), entry(2, None)]
+    assert found([vote, said(2, 3, Kind.WITHDRAW, receipt=2), again], both) == []
+    assert found([vote, said(2, 3, Kind.WITHDRAW, receipt=1), again], both) == ["NO_ORDER_EXPLAINS"]
     turned_away = refused(2, 3, Kind.CAST, "PERMISSION_DENIED")
     assert found([vote, turned_away], [entry(1, ballot(3))]) == ["REFUSED_WITHOUT_CAUSE"]
 
@@ -170,9 +174,8 @@ def test_followings_have_no_receipts_and_are_judged_by_what_stands():
     assert found([follow], []) == ["NO_ORDER_EXPLAINS"]
     assert found([follow, unfollow], [one]) == ["NO_ORDER_EXPLAINS"]
     assert found([follow, unknown(2, Kind.UNFOLLOW, of=FOLLOWING)], [one]) == []
-    assert found([follow, refused(2, 3, Kind.UNFOLLOW, "PERMISSION_DENIED", of=FOLLOWING)], [one]) == [
-        "NO_ORDER_EXPLAINS"
-    ]
+    assert found([follow, unfollow, said(4, 5, Kind.UNFOLLOW, of=FOLLOWING)], [one, two]) == []
+    assert found([refused(2, 3, Kind.UNFOLLOW, "PERMISSION_DENIED", of=FOLLOWING)], []) == ["REFUSED_WITHOUT_CAUSE"]
 
 
 def test_what_stood_before_the_run_stands_until_somebody_changes_it():

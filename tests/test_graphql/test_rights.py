@@ -24,14 +24,16 @@ from tests.test_graphql.scene import MEMBERS, PEOPLE, ROLES, Scene, build
 
 pytestmark = pytest.mark.django_db
 
-DENIED = "PERMISSION_DENIED"
+DENIED, SIGN_IN = "PERMISSION_DENIED", "SIGN_IN"
 MANAGERS = frozenset({"manager"})
 EVERYBODY = frozenset(ROLES)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A mutation that `allowed` may do; the others are refused with DENIED, or with another code in `refused`."""
+    """A mutation that `allowed` may do; the others are refused with DENIED, visitors with SIGN_IN, or with another code
+    in `refused`.
+    """
 
     allowed: Collection[str]
     arguments: Callable[[Scene, str], dict[str, Any]]
@@ -219,7 +221,7 @@ def test_who_may(name: str, scene: Scene) -> None:
     assert {role: attempt(scene, name, role) for role in ROLES} == {
         role: Outcome((), wrote=name not in CHANGES_NO_ROW and (name, role) not in IS_SO_ALREADY)
         if role in case.allowed
-        else Outcome((case.refused.get(role, DENIED),), wrote=False)
+        else Outcome((case.refused.get(role, SIGN_IN if role == "visitor" else DENIED),), wrote=False)
         for role in ROLES
     }
 

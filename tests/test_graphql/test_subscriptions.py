@@ -328,7 +328,7 @@ class TestWhoMay:
         body = json.dumps({"query": "mutation { signOut { errors { code } } }"})
         answer = await client.post(URL, body, content_type=JSON)
         assert answer.json() == {"data": {"signOut": {"errors": []}}}
-        assert await self.refusal(socket) == "PERMISSION_DENIED"
+        assert await self.refusal(socket) == "SIGN_IN"
         await socket.start("b", "{ me { handle } }")
         assert await socket.data("me") is None
         await socket.communicator.disconnect()
@@ -344,7 +344,7 @@ class TestWhoMay:
         await socket.start("a", RESULT, d=id_of(scene.decision))
         assert await socket.data("decisionResult") is None
         await sync_to_async(accounts.revoke_api_token)(ann, token.pk)
-        assert await self.refusal(socket) == "PERMISSION_DENIED"
+        assert await self.refusal(socket) == "SIGN_IN"
         await socket.communicator.disconnect()
 
 

@@ -190,6 +190,14 @@ class TestTaggingAndWithdrawing:
         cast(town.ada, town.decision)
         assert ballot_of(town.ada, town.decision) == {"stars": {"Ash": 5}, "tags": [], "comment": "", "abstain": False}
 
+    def test_a_withdrawal_that_is_sent_again_has_the_same_receipt_and_writes_nothing(self, town: Town) -> None:
+        factories.vote(town.ada, town.decision, Ash=5)
+        first = services.withdraw_ballot(town.ada.user, town.decision.pk)
+        before = rules.written()
+        again = services.withdraw_ballot(town.ada.user, town.decision.pk)
+        assert (again.ballot, again.entry_hash) == (None, first.entry_hash)
+        assert rules.written() == before
+
     def test_without_a_ballot_there_is_nothing_to_tag_or_withdraw(self, town: Town) -> None:
         cast(town.ben, town.decision)
         with rules.refused(NoBallot):

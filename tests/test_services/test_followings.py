@@ -152,12 +152,27 @@ class TestUnfollowing:
 
     def test_only_ones_own(self, town: Town, bystander: Town) -> None:
         factories.follow(town.ada, town.ben)
-        for viewer in (town.cleo.user, town.ben.user, town.manager, bystander.manager, AnonymousUser()):
+        for viewer in (bystander.manager, AnonymousUser()):
             with rules.refused(PermissionDenied):
                 services.unfollow(viewer, town.ben.pk)
+        with rules.refused(SelfFollowing):
+            services.unfollow(town.ben.user, town.ben.pk)
+        before = rules.written()
+        for viewer in (town.cleo.user, town.manager):
+            services.unfollow(viewer, town.ben.pk)
+        assert rules.written() == before
+        assert services.unfollow(town.ada.user, town.ben.pk) == town.ada
+
+    def test_sent_again_it_does_nothing_and_tells_nobody_who_is_anonymous(self, town: Town) -> None:
+        factories.follow(town.ada, town.ben)
         services.unfollow(town.ada.user, town.ben.pk)
-        with rules.refused(PermissionDenied):
-            services.unfollow(town.ada.user, town.ben.pk)
+        before = rules.written()
+        assert services.unfollow(town.ada.user, town.ben.pk) == town.ada
+        assert rules.written() == before
+        services.set_anonymity(town.ben.user, town.community.pk, anonymous=True)
+        for followee in (town.ben.pk, 10**9):
+            with rules.refused(PermissionDenied):
+                services.unfollow(town.ada.user, followee)
 
     def test_also_somebody_who_left_but_not_once_one_has_left_oneself(self, town: Town) -> None:
         factories.follow(town.ada, town.ben)

@@ -1,4 +1,4 @@
-"""The community that a member or a decision belongs to.
+"""The community that a member or a decision belongs to, and the decision of a result.
 
 Types refer to each other in circles: a community has decisions, each of which has its community. Modules import one
 another in one direction, from results and people by way of ballots and decisions to communities, and this is the one
@@ -18,8 +18,19 @@ from democracy.reading import communities
 
 if TYPE_CHECKING:
     from democracy.schema.types.communities import Community
+    from democracy.schema.types.decisions import Decision
 
 ItsCommunity: TypeAlias = Annotated["Community", strawberry.lazy("democracy.schema.types.communities")]
+
+ItsDecision: TypeAlias = Annotated["Decision", strawberry.lazy("democracy.schema.types.decisions")]
+
+
+async def decision_of(info: Info, pk: int) -> Decision | None:
+    """A decision by its number; None once the viewer may not see it any more."""
+    from democracy.schema.types.decisions import Decision, decisions_by_id
+
+    row = await info.context.load(decisions_by_id, pk)
+    return None if row is None else Decision(row=row)
 
 
 async def community_of(info: Info, pk: int) -> Community:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import strawberry
 
-from accounts.api import Node, node_id, of_row
+from accounts.api import Info, Node, node_id, of_row
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.models.results import DecisionResult
@@ -16,6 +16,7 @@ from democracy.presenting.markdown import as_html
 from democracy.presenting.numbers import exact_stars
 from democracy.reading import decisions as reading_decisions
 from democracy.schema.scalars import BigInt, CalculationStatusKind, NoWinnerReason, Round, TieBreakKind
+from democracy.schema.types.belonging import ItsDecision, decision_of
 from graph import STAR
 
 
@@ -130,6 +131,10 @@ class Result:
     def decision_id(self) -> strawberry.ID:
         return node_id("Decision", self.decision_pk)
 
+    @strawberry.field(description="Its decision, so that what a client keeps of that is brought up to date.")
+    async def decision(self, info: Info) -> ItsDecision | None:
+        return await decision_of(info, self.decision_pk)
+
     @strawberry.field(description="The name of the counting rules.")
     def rules(self) -> str:
         return self.content.rules
@@ -213,6 +218,10 @@ class CalculationStatus:
     @strawberry.field
     def decision_id(self) -> strawberry.ID:
         return node_id("Decision", self.state.decision_id)
+
+    @strawberry.field(description="Its decision, so that what a client keeps of that is brought up to date.")
+    async def decision(self, info: Info) -> ItsDecision | None:
+        return await decision_of(info, self.state.decision_id)
 
     @strawberry.field
     def status(self) -> CalculationStatusKind:
