@@ -22,6 +22,7 @@ from democracy.models.decisions import (
     Vote,
 )
 from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
+from democracy.models.idempotency import LONGEST_KEY, IdempotencyKey
 from democracy.models.invitations import MAX_INVITED, Invitation, InvitationLink
 from democracy.models.ledger import Checkpoint, LedgerEntry
 from democracy.models.moderations import LONGEST_MODERATION_REASON, Moderation
@@ -30,6 +31,7 @@ from democracy.models.published_results import PublishedResult
 from democracy.models.webhooks import MAX_WEBHOOKS, Webhook, WebhookDelivery
 
 __all__ = [
+    "LONGEST_KEY",
     "LONGEST_MODERATION_REASON",
     "LONGEST_REASON",
     "MAX_CHOICES",
@@ -54,6 +56,7 @@ __all__ = [
     "ExtraReminder",
     "Following",
     "Greeting",
+    "IdempotencyKey",
     "Invitation",
     "InvitationLink",
     "LedgerEntry",

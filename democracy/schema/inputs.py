@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 import strawberry
 
-from democracy.schema.scalars import CommunityVisibility, Joining, ResultsVisibility, Role
+from democracy import services
+from democracy.schema.scalars import BigInt, CommunityVisibility, Joining, ResultsVisibility, Role
 from democracy.schema.types.whatif import StarsInput
 
 USE_JOINING = "Use joining, which wins where both are given."
+_IF_REVISION = (
+    "The community's `revision` as you know it. What was changed after it is not changed: CHANGED_MEANWHILE. Left out: "
+    "the last change wins."
+)
+KEY = (
+    "At most 100 characters of your choice, new for each new thing. Sent again with the same key and input within a "
+    "day, it is done once, and answered as the first time."
+)
 _TOPICS = "Tags. A ballot whose caster says nothing of tags bears these. They are fixed once voting opens."
 _REMINDER = (
     "Hours before closing at which people without a ballot of their own are reminded: 0 (never) to 720. In decisions "
     "shorter than twice these hours, when half of the time is over."
 )
+
+
+def sending(mutation: str, input: Any) -> services.Sending:
+    """An input with its idempotency key."""
+    given = asdict(input)
+    return services.Sending(mutation, given.pop("idempotency_key"), given)
 
 
 @strawberry.input
@@ -26,6 +43,7 @@ class CreateCommunityInput:
     auto_approve: bool = strawberry.field(
         default=False, description="Approve applications at once.", deprecation_reason=USE_JOINING
     )
+    idempotency_key: str = strawberry.field(default="", description=KEY)
 
 
 @strawberry.input(description="Fields that are left out stay.")
@@ -36,6 +54,7 @@ class UpdateCommunityInput:
     visibility: CommunityVisibility | None = None
     joining: Joining | None = None
     auto_approve: bool | None = strawberry.field(default=None, deprecation_reason=USE_JOINING)
+    if_revision: BigInt | None = strawberry.field(default=None, description=_IF_REVISION)
 
 
 @strawberry.input
@@ -55,6 +74,7 @@ class UpdateMembershipInput:
     member_id: strawberry.ID
     role: Role | None = None
     is_manager: bool | None = None
+    if_revision: BigInt | None = strawberry.field(default=None, description=_IF_REVISION)
 
 
 @strawberry.input
@@ -85,6 +105,7 @@ class CreateDecisionInput:
     results_visibility: ResultsVisibility = ResultsVisibility.LIVE
     topics: list[str] = strawberry.field(default_factory=list, description=_TOPICS)
     reminder_hours: int | None = strawberry.field(default=None, description=f"Left out: 24. {_REMINDER}")
+    idempotency_key: str = strawberry.field(default="", description=KEY)
 
 
 @strawberry.input(
@@ -101,6 +122,7 @@ class UpdateDecisionInput:
     results_visibility: ResultsVisibility | None = None
     topics: list[str] | None = strawberry.field(default=None, description=_TOPICS)
     reminder_hours: int | None = strawberry.field(default=None, description=_REMINDER)
+    if_revision: BigInt | None = strawberry.field(default=None, description=_IF_REVISION)
 
 
 @strawberry.input
@@ -134,6 +156,7 @@ class CastVoteInput:
     abstain: bool = strawberry.field(
         default=False, description="Rate nothing, inherit nothing, hand nothing on to followers."
     )
+    if_revision: BigInt | None = strawberry.field(default=None, description=_IF_REVISION)
 
 
 @strawberry.input

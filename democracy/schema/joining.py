@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 
 import strawberry
@@ -11,9 +12,11 @@ from accounts.models import User
 from accounts.schema import OnlyOverHttp
 from accounts.services import begin_session
 from democracy import access, models, services
-from democracy.errors import InvalidInput
+from democracy.errors import InvalidInput, PermissionDenied
 from democracy.files.malformed import Malformed
 from democracy.files.member_lists import read_member_list
+from democracy.schema import inputs
+from democracy.schema.inputs import KEY
 from democracy.schema.scalars import Role
 from democracy.schema.types.communities import Application, Community
 from democracy.schema.types.decisions import Decision
@@ -48,6 +51,7 @@ class InviteMembersInput:
     send: bool = strawberry.field(
         default=True, description="Mail the links. Without it, people join by signing in with their address."
     )
+    idempotency_key: str = strawberry.field(default="", description=KEY)
 
 
 @strawberry.input
@@ -60,6 +64,7 @@ class CreateInvitationLinkInput:
     decision_id: strawberry.ID | None = strawberry.field(
         default=None, description="The decision that it leads to; left out: the community."
     )
+    idempotency_key: str = strawberry.field(default="", description=KEY)
 
 
 @strawberry.input(description="Either the token of a mailed link, or a community that has invited your address.")
@@ -108,18 +113,18 @@ class Mutation:
     def invite_members(self, info: Info, input: InviteMembersInput) -> InvitePayload:
         """Invite people by their e-mail addresses: all, or none where a line is faulty. Members are passed over. For
         managers."""
-        done = services.invite(
-            info.context.viewer,
-            (pk := pk_of("Community", input.community_id, field="community_id")),
-            _people(info, pk, input),
-            decision_id=_decision_id(input.decision_id),
-            send=input.send,
+        viewer, pk = info.context.viewer, pk_of("Community", input.community_id, field="community_id")
+        people, decision = _people(info, pk, input), _decision_id(input.decision_id)
+        done = services.once_in_parts(
+            viewer,
+            inputs.sending("inviteMembers", input),
+            lambda: asdict(services.invite(viewer, pk, people, decision_id=decision, send=input.send)),
         )
         return InvitePayload(
             community=Community(row=models.Community.objects.get(pk=pk)),
-            invited=done.new,
-            already_invited=done.waiting,
-            already_members=done.members,
+            invited=done["new"],
+            already_invited=done["waiting"],
+            already_members=done["members"],
         )
 
     @mutation
@@ -145,16 +150,26 @@ class Mutation:
     @mutation
     def create_invitation_link(self, info: Info, input: CreateInvitationLinkInput) -> InvitationLinkPayload:
         """Make a link by which many people may join. For managers."""
-        made = services.create_invitation_link(
-            info.context.viewer,
-            pk_of("Community", input.community_id, field="community_id"),
-            role=input.role.value,
-            needs_approval=input.needs_approval,
-            ends_at=input.ends_at,
-            max_uses=input.max_uses,
-            decision_id=_decision_id(input.decision_id),
+        viewer = info.context.viewer
+        made = services.once(
+            viewer,
+            inputs.sending("createInvitationLink", input),
+            lambda: (
+                services.create_invitation_link(
+                    viewer,
+                    pk_of("Community", input.community_id, field="community_id"),
+                    role=input.role.value,
+                    needs_approval=input.needs_approval,
+                    ends_at=input.ends_at,
+                    max_uses=input.max_uses,
+                    decision_id=_decision_id(input.decision_id),
+                ).pk
+            ),
         )
-        return InvitationLinkPayload(link=InvitationLink(row=made))
+        link = access.invitation_links_visible_to(viewer).filter(pk=made).first()
+        if link is None:
+            raise PermissionDenied
+        return InvitationLinkPayload(link=InvitationLink(row=link))
 
     @mutation
     def revoke_invitation_link(self, info: Info, link_id: strawberry.ID) -> InvitationLinkPayload:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import strawberry
 
 from accounts.api import Info, Payload, mutation, pk_of
-from democracy import services
+from democracy import access, services
 from democracy.schema import inputs
 from democracy.schema.mutations import DecisionPayload
 from democracy.schema.types.communities import Community
@@ -35,10 +37,17 @@ class Mutation:
         return DecisionPayload(decision=Decision(row=services.call_off(info.context.viewer, pk, reason=input.reason)))
 
     @mutation
-    def copy_decision(self, info: Info, decision_id: strawberry.ID) -> DecisionPayload:
+    def copy_decision(
+        self,
+        info: Info,
+        decision_id: strawberry.ID,
+        idempotency_key: Annotated[str, strawberry.argument(description=inputs.KEY)] = "",
+    ) -> DecisionPayload:
         """Draft a decision with the words, choices, topics and visibility of this one, without times. For managers."""
-        pk = pk_of("Decision", decision_id, field="decision_id")
-        return DecisionPayload(decision=Decision(row=services.copy_decision(info.context.viewer, pk)))
+        viewer, pk = info.context.viewer, pk_of("Decision", decision_id, field="decision_id")
+        sending = services.Sending("copyDecision", idempotency_key, {"decision": pk})
+        made = services.once(viewer, sending, lambda: services.copy_decision(viewer, pk).pk)
+        return DecisionPayload(decision=Decision(row=access.require_decision(viewer, made)))
 
     @mutation
     def pin_decision(self, info: Info, input: inputs.PinDecisionInput) -> DecisionPayload:

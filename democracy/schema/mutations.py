@@ -8,7 +8,7 @@ from typing import Any
 import strawberry
 
 from accounts.api import Info, Payload, mutation, node_id, pk_of
-from democracy import models, services
+from democracy import access, models, services
 from democracy.errors import InvalidInput
 from democracy.models import MAX_CHOICES
 from democracy.presenting.wording import (
@@ -20,7 +20,7 @@ from democracy.presenting.wording import (
     welcome_sentence,
 )
 from democracy.reading import receipts
-from democracy.reading.communities import has_anonymous_voters
+from democracy.reading.communities import community_listed, has_anonymous_voters
 from democracy.reading.decisions import calculation_states
 from democracy.schema import inputs
 from democracy.schema.types import ledger
@@ -164,14 +164,21 @@ class Mutation:
     @mutation
     def create_community(self, info: Info, input: inputs.CreateCommunityInput) -> CommunityPayload:
         """Found a community, as its first voter and manager."""
-        made = services.create_community(
-            info.context.viewer,
-            name=input.name,
-            description=input.description,
-            visibility=input.visibility.value,
-            joining=_joining(input),
+        viewer = info.context.viewer
+        made = services.once(
+            viewer,
+            inputs.sending("createCommunity", input),
+            lambda: (
+                services.create_community(
+                    viewer,
+                    name=input.name,
+                    description=input.description,
+                    visibility=input.visibility.value,
+                    joining=_joining(input),
+                ).pk
+            ),
         )
-        return CommunityPayload(community=Community(row=made))
+        return CommunityPayload(community=Community(row=community_listed(viewer, made)))
 
     @mutation
     def update_community(self, info: Info, input: inputs.UpdateCommunityInput) -> CommunityPayload:
@@ -183,6 +190,7 @@ class Mutation:
             description=input.description,
             visibility=_value(input.visibility),
             joining=_joining(input),
+            if_revision=input.if_revision,
         )
         return CommunityPayload(community=Community(row=changed))
 
@@ -231,7 +239,11 @@ class Mutation:
         """Change somebody's role or manager's right. For managers."""
         pk = pk_of("Member", input.member_id, field="member_id")
         changed = services.update_membership(
-            info.context.viewer, pk, role=_value(input.role), is_manager=input.is_manager
+            info.context.viewer,
+            pk,
+            role=_value(input.role),
+            is_manager=input.is_manager,
+            if_revision=input.if_revision,
         )
         return MembershipPayload(member=_member(changed))
 
@@ -247,19 +259,27 @@ class Mutation:
     @mutation
     def create_decision(self, info: Info, input: inputs.CreateDecisionInput) -> DecisionPayload:
         """Draft a decision. For managers."""
-        made = services.create_decision(
-            info.context.viewer,
-            pk_of("Community", input.community_id, field="community_id"),
-            title=input.title,
-            description=input.description,
-            choices=_choices(input.choices),
-            opens_at=input.opens_at,
-            closes_at=input.closes_at,
-            results_visibility=input.results_visibility.value,
-            topics=input.topics,
-            reminder_hours=input.reminder_hours,
+        viewer = info.context.viewer
+        made = services.once(
+            viewer,
+            inputs.sending("createDecision", input),
+            lambda: (
+                services.create_decision(
+                    viewer,
+                    pk_of("Community", input.community_id, field="community_id"),
+                    title=input.title,
+                    description=input.description,
+                    choices=_choices(input.choices),
+                    opens_at=input.opens_at,
+                    closes_at=input.closes_at,
+                    results_visibility=input.results_visibility.value,
+                    topics=input.topics,
+                    reminder_hours=input.reminder_hours,
+                ).pk
+            ),
         )
-        return DecisionPayload(decision=Decision(row=made), warning=_warning(made))
+        decision = access.require_decision(viewer, made)
+        return DecisionPayload(decision=Decision(row=decision), warning=_warning(decision))
 
     @mutation
     def update_decision(self, info: Info, input: inputs.UpdateDecisionInput) -> DecisionPayload:
@@ -275,6 +295,7 @@ class Mutation:
             results_visibility=_value(input.results_visibility),
             topics=input.topics,
             reminder_hours=input.reminder_hours,
+            if_revision=input.if_revision,
         )
         return DecisionPayload(decision=Decision(row=changed), warning=_warning(changed))
 
@@ -302,6 +323,7 @@ class Mutation:
             tags=input.tags,
             comment=input.comment,
             abstain=input.abstain,
+            if_revision=input.if_revision,
         )
         return _recorded(ballot)
 

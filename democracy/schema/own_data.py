@@ -17,7 +17,7 @@ class Query:
         description="Everything that the site keeps of you: account, memberships, applications, followings, ballots "
         "with receipts. Keep it to yourself: the receipts of anonymous ballots show that these are yours."
     )
-    async def my_data(self, info: Info) -> JSON:
+    async def my_data(self, info: Info) -> JSON | None:
         return JSON(await sync_to_async(own_data)(access.require_user(info.context.viewer)))
 
 

@@ -1,4 +1,7 @@
-"""The queries. What is asked for by an id that does not exist, or that the viewer may not see, is null."""
+"""The queries. What is asked for by an id that does not exist, or that the viewer may not see, is null.
+
+Every root is nullable: one that is refused is null beside its error, and takes no other with it.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +114,7 @@ class Query:
     )
     async def communities(
         self, info: Info, search: str = "", mine: bool = False, first: int = DEFAULT_PAGE, after: str | None = None
-    ) -> Connection[Community]:
+    ) -> Connection[Community] | None:
         return await COMMUNITIES.page(info, Page.of(first, after), Community.of, search=search, mine=mine)
 
     @strawberry.field
@@ -131,7 +134,7 @@ class Query:
         search: str = "",
         first: int = DEFAULT_PAGE,
         after: str | None = None,
-    ) -> Connection[Decision]:
+    ) -> Connection[Decision] | None:
         page = Page.of(first, after)
         given = {"status": status.value if status else None, "search": search}
         if community_id is None:
@@ -143,7 +146,7 @@ class Query:
         description="An open decision after changes that you might make, in their order. For members; not where "
         "ballots are hidden."
     )
-    async def what_if(self, info: Info, decision_id: strawberry.ID, changes: list[ChangeInput]) -> WhatIf:
+    async def what_if(self, info: Info, decision_id: strawberry.ID, changes: list[ChangeInput]) -> WhatIf | None:
         return await sync_to_async(what_if)(info.context.viewer, decision_id, changes)
 
     @strawberry.field(description="The events of a community, oldest first: follow it with `after`.")
@@ -156,7 +159,7 @@ class Query:
         newest_first: bool = False,
         first: int = DEFAULT_PAGE,
         after: str | None = None,
-    ) -> Connection[LedgerEntry]:
+    ) -> Connection[LedgerEntry] | None:
         pk, page = pk_of("Community", community_id, field="community_id"), Page.of(first, after)
         about = pk_of("Decision", decision_id, field="decision_id") if decision_id else None
         read = sync_to_async(ledger_page)
@@ -166,6 +169,6 @@ class Query:
     @strawberry.field(
         description="The state of a community's ledger now, signed: keep it, and compare with later ones."
     )
-    async def checkpoint(self, info: Info, community_id: strawberry.ID) -> Checkpoint:
+    async def checkpoint(self, info: Info, community_id: strawberry.ID) -> Checkpoint | None:
         pk = pk_of("Community", community_id, field="community_id")
         return await sync_to_async(checkpoint_of)(info.context.viewer, pk)

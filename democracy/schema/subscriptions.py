@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import strawberry
 from asgiref.sync import sync_to_async
@@ -30,6 +31,14 @@ from democracy.schema.types.results import CalculationStatus, Result
 RECHECK = 30.0
 
 T = TypeVar("T")
+
+After: TypeAlias = Annotated[
+    BigInt | None,
+    strawberry.argument(
+        description="The revision that you have seen last, to go on after a break: nothing is sent at once unless "
+        "something came after it. A final result always is."
+    ),
+]
 
 
 @strawberry.type(description="A sign that something happened in a community; its ledger says what.")
@@ -54,9 +63,10 @@ async def _watch(
     may: Callable[[Viewer], object],
     read: Callable[[], T],
     is_newer: Callable[[T, T], bool],
+    is_known: Callable[[T], bool],
 ) -> AsyncGenerator[T, None]:
-    """The values of a topic: what `read` finds, then what the hub carries. Ends with PermissionDenied once `may` raises
-    it, or once the viewer is somebody else: signed out.
+    """The values of a topic: what `read` finds, unless the client knows it, then what the hub carries. Ends with
+    PermissionDenied once `may` raises it, or with SignInFirst once the viewer is somebody else: signed out.
     """
     context = info.context
     who = context.viewer.pk
@@ -64,7 +74,8 @@ async def _watch(
     async with hub.subscribe(*topics) as inbox:
         await sync_to_async(may)(context.viewer)
         last = await sync_to_async(read)()
-        yield last
+        if not is_known(last):
+            yield last
         recheck_at = time.monotonic() + RECHECK
         while True:
             news = await next_news(inbox.next, recheck_at)
@@ -102,6 +113,22 @@ def _is_newer_result(new: models.DecisionSnapshot | None, old: models.DecisionSn
     return (new.is_final, new.revision) > (old.is_final, old.revision)
 
 
+def _knows_status(after: BigInt | None, state: decisions.CalculationState) -> bool:
+    """Whether a client that has seen this revision has seen this status: what runs or has failed is told anyway."""
+    is_current = state.status == models.Decision.CalculationStatus.CURRENT and state.input_revision is not None
+    return after is not None and is_current and max(_revisions(state)) <= after
+
+
+def _knows_result(after: BigInt | None, snapshot: models.DecisionSnapshot | None) -> bool:
+    """Whether a client that has seen this revision has seen this result. The final one may have that of one before, and
+    one whose revision is not told is never known.
+    """
+    if after is None or snapshot is None or snapshot.is_final:
+        return False
+    revision = access.shown_revision(snapshot)
+    return revision is not None and revision <= after
+
+
 def _newest_result(decision_id: int) -> models.DecisionSnapshot | None:
     return next(iter(decisions.newest_snapshots([decision_id])), None)
 
@@ -110,7 +137,7 @@ def _newest_result(decision_id: int) -> models.DecisionSnapshot | None:
 class Subscription:
     @strawberry.subscription(description="Whether a decision's result is current: now, and whenever that changes.")
     async def calculation_status(
-        self, info: Info, decision_id: strawberry.ID
+        self, info: Info, decision_id: strawberry.ID, after: After = None
     ) -> AsyncGenerator[CalculationStatus, None]:
         pk = pk_of("Decision", decision_id, field="decision_id")
         decision = await sync_to_async(access.require_decision)(info.context.viewer, pk)
@@ -121,12 +148,15 @@ class Subscription:
             may=lambda viewer: access.require_decision(viewer, pk),
             read=lambda: decisions.calculation_states([pk])[0],
             is_newer=_is_newer_status,
+            is_known=partial(_knows_status, after),
         )
         async for state in states:
             yield CalculationStatus(state=state)
 
     @strawberry.subscription(description="A decision's result: now, null where there is none, and every newer one.")
-    async def decision_result(self, info: Info, decision_id: strawberry.ID) -> AsyncGenerator[Result | None, None]:
+    async def decision_result(
+        self, info: Info, decision_id: strawberry.ID, after: After = None
+    ) -> AsyncGenerator[Result | None, None]:
         pk = pk_of("Decision", decision_id, field="decision_id")
         decision = await sync_to_async(access.require_decision)(info.context.viewer, pk)
         snapshots = _watch(
@@ -136,6 +166,7 @@ class Subscription:
             may=lambda viewer: access.require_decision(viewer, pk),
             read=lambda: _newest_result(pk),
             is_newer=_is_newer_result,
+            is_known=partial(_knows_result, after),
         )
         choices: list[models.Choice] = []
         async for snapshot in snapshots:
@@ -146,7 +177,7 @@ class Subscription:
 
     @strawberry.subscription(description="The revision of a community's ledger: now, and whenever something happens.")
     async def community_activity(
-        self, info: Info, community_id: strawberry.ID
+        self, info: Info, community_id: strawberry.ID, after: After = None
     ) -> AsyncGenerator[CommunityActivity, None]:
         pk = pk_of("Community", community_id, field="community_id")
         revisions = _watch(
@@ -156,6 +187,7 @@ class Subscription:
             may=lambda viewer: communities.readable_community(viewer, pk),
             read=lambda: communities.revisions([pk])[0][1],
             is_newer=lambda new, old: new > old,
+            is_known=lambda revision: after is not None and revision <= after,
         )
         async for revision in revisions:
             yield CommunityActivity(community_pk=pk, revision=BigInt(revision))

@@ -28,6 +28,7 @@ from democracy.services.decisions import (
     update_decision,
 )
 from democracy.services.followings import follow, reorder_followings, unfollow
+from democracy.services.idempotency import Sending, once, once_in_parts
 from democracy.services.invitations import (
     create_invitation_link,
     resend_invitation,
@@ -56,6 +57,7 @@ __all__ = [
     "Invitee",
     "Joined",
     "RecordedBallot",
+    "Sending",
     "StageBallots",
     "Tally",
     "accept_invitation",
@@ -81,6 +83,8 @@ __all__ = [
     "invite",
     "leave_community",
     "mark_notices_read",
+    "once",
+    "once_in_parts",
     "pin_decision",
     "publish_decision",
     "publish_result",

@@ -58,18 +58,22 @@ def cast_ballot(
     tags: Iterable[str] | None = None,
     comment: str | None = None,
     abstain: bool = False,
+    if_revision: int | None = None,
 ) -> RecordedBallot:
     """Cast or change one's ballot. An abstention stops inheritance, hands nothing on, and rates nothing.
 
     `stars`: 0 to 5 by choice id; a choice that isn't named is unrated. `tags`, `comment`: None keeps those of the
     ballot that is there; without one, the tags are the decision's topics. Returns the ballot with its entry, the one
-    before where nothing changed.
-    Raises PermissionDenied, DecisionNotOpen, DecisionClosed, InvalidStars, EmptyBallot, InvalidTag, InvalidInput.
+    before where nothing changed. `if_revision`: see `validation.check_unchanged`.
+    Raises PermissionDenied, DecisionNotOpen, DecisionClosed, InvalidStars, EmptyBallot, InvalidTag, InvalidInput,
+    ChangedMeanwhile.
     """
     decision, member = _voter(viewer, decision_id)
     check_stars(decision, stars, abstain=abstain)
     with ledger.recording(decision.community_id, actor=member.user) as recording:
         _require_open(decision, member, recording)
+        subject = contents.ballot_subject(decision.pk, member.pk)
+        validation.check_unchanged(decision.community_id, subject, if_revision)
         ballot = _ballot_of(decision, member)
         if ballot is None:
             is_anonymous = anonymously_cast([(decision, member)])[decision.pk]
@@ -80,7 +84,6 @@ def cast_ballot(
         if comment is not None:
             words = validation.text(comment, field="comment")
             if words != ballot.comment:
-                subject = contents.ballot_subject(decision.pk, member.pk)
                 validation.check_not_hidden(words, decision.community_id, subject, "comment")
             ballot.comment = words
         ballot.abstain = abstain
@@ -89,7 +92,7 @@ def cast_ballot(
         _write_votes(ballot, stars)
         recording.add(contents.ballot_written(ballot, stars))
         _log(eventlog.vote_cast, decision, member, ballot)
-    return RecordedBallot(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
+    return RecordedBallot(decision, ballot, recording.receipt(subject))
 
 
 def _log(write: Callable[[str, str], None], decision: Decision, member: Membership, ballot: Ballot) -> None:

@@ -75,10 +75,15 @@ def update_community(
     description: str | None = None,
     visibility: str | None = None,
     joining: str | None = None,
+    if_revision: int | None = None,
 ) -> Community:
-    """Change the given settings of a community. Managers only. Raises PermissionDenied, InvalidInput, NameTaken."""
+    """Change the given settings of a community. Managers only.
+
+    `if_revision`: see `validation.check_unchanged`. Raises PermissionDenied, InvalidInput, NameTaken, ChangedMeanwhile.
+    """
     manager = access.require_manager(viewer, community_id)
     with ledger.recording(community_id, actor=manager.user) as recording:
+        validation.check_unchanged(community_id, contents.COMMUNITY_SUBJECT, if_revision)
         community = recording.community
         change = contents.community_change(community)
         before = change.content()
@@ -247,14 +252,24 @@ def _managed(viewer: Viewer, membership_id: int) -> tuple[Membership, Membership
 
 @command
 def update_membership(
-    viewer: Viewer, membership_id: int, *, role: str | None = None, is_manager: bool | None = None
+    viewer: Viewer,
+    membership_id: int,
+    *,
+    role: str | None = None,
+    is_manager: bool | None = None,
+    if_revision: int | None = None,
 ) -> Membership:
-    """Change somebody's role or manager's right. Managers only. Raises PermissionDenied, InvalidInput, LastManager."""
+    """Change somebody's role or manager's right. Managers only.
+
+    `if_revision`: see `validation.check_unchanged`. Raises PermissionDenied, InvalidInput, LastManager,
+    ChangedMeanwhile.
+    """
     member, manager = _managed(viewer, membership_id)
     with ledger.recording(member.community_id, actor=manager.user) as recording:
         member.refresh_from_db()
         if not member.is_current:
             raise PermissionDenied
+        validation.check_unchanged(member.community_id, contents.membership_subject(member.pk), if_revision)
         if role is not None:
             if role == Membership.Role.LOBBYIST and member.is_anonymous:
                 raise InvalidInput("Only voters can be anonymous; this member has to give that up first.", field="role")

@@ -113,18 +113,21 @@ def update_decision(
     results_visibility: str | None = None,
     topics: Iterable[str] | None = None,
     reminder_hours: int | None = None,
+    if_revision: int | None = None,
 ) -> Decision:
     """Change the given parts of a decision; None takes a time away, KEPT leaves it. Managers only.
 
     In a published decision choices, opening and visibility of results are fixed, because people rely on them, and
     closing may only move later, where ballots are hidden not in the last minute. In an open one title, description and
     topics are fixed, too; a clarification can add to the words. Raises PermissionDenied, InvalidInput, InvalidTag,
-    ChoicesFrozen, TextsFrozen, ClosingMovesLaterOnly, DecisionCalledOff, DecisionClosed.
+    ChoicesFrozen, TextsFrozen, ClosingMovesLaterOnly, DecisionCalledOff, DecisionClosed, ChangedMeanwhile.
+    `if_revision`: see `validation.check_unchanged`.
     """
     decision, manager = managed_decision(viewer, decision_id)
     opens_at = opens_at if isinstance(opens_at, Kept) else _time(opens_at, field="opens_at")
     closes_at = closes_at if isinstance(closes_at, Kept) else _time(closes_at, field="closes_at")
     with ledger.recording(decision.community_id, actor=manager.user) as recording:
+        validation.check_unchanged(decision.community_id, contents.decision_subject(decision.pk), if_revision)
         decision.refresh_from_db()
         _require_not_called_off(decision)
         if decision.published_at is not None:

@@ -8,7 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from accounts.text import clean_name
-from democracy.errors import InvalidInput, TextHidden
+from democracy.errors import ChangedMeanwhile, InvalidInput, TextHidden
+from democracy.ledger import newest_entry
 from democracy.reading.moderation import is_hidden
 
 
@@ -34,6 +35,18 @@ def text(value: str, *, field: str) -> str:
     if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t" for character in cleaned):
         raise InvalidInput("This must not have control characters.", field=field)
     return cleaned
+
+
+def check_unchanged(community_id: int, subject: str, if_revision: int | None) -> None:
+    """Refuse a change of what the ledger has changed after `if_revision`; None asks nothing. Call it under the lock.
+
+    Raises ChangedMeanwhile.
+    """
+    if if_revision is None:
+        return
+    entry = newest_entry(community_id, subject)
+    if entry is not None and entry.revision > if_revision:
+        raise ChangedMeanwhile
 
 
 def check_not_hidden(words: str, community_id: int, subject: str, place: str) -> None:

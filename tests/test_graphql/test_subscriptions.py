@@ -109,6 +109,60 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 class TestValues:
+    async def test_a_client_goes_on_after_what_it_has_seen(self, scene: Scene) -> None:
+        await sync_to_async(scene.vote_and_calculate)("ann", Ash=5)
+        snapshot = await sync_to_async(DecisionSnapshot.objects.get)()
+        seen = snapshot.revision
+        of_decision, of_community = {"d": id_of(scene.decision)}, {"c": id_of(scene.community)}
+        watched = {
+            "decisionResult": ("decisionId: $d", "$d: ID!", of_decision),
+            "calculationStatus": ("decisionId: $d", "$d: ID!", of_decision),
+            "communityActivity": ("communityId: $c", "$c: ID!", of_community),
+        }
+        for name, (asked, declared, variables) in watched.items():
+            query = f"subscription({declared}, $after: BigInt) {{ {name}({asked}, after: $after) {{ __typename }} }}"
+            knowing, behind = await opened(scene.members["ben"].user), await opened(scene.members["ben"].user)
+            await behind.start("a", query, **variables, after=seen - 1)
+            assert await behind.data(name), name
+            await knowing.start("a", query, **variables, after=seen)
+            assert await knowing.communicator.receive_nothing(timeout=0.2), name
+            await sync_to_async(scene.vote_and_calculate)("ann", Ash=(seen := seen + 1) % 5)
+            assert await knowing.data(name), name
+            seen = (await sync_to_async(DecisionSnapshot.objects.latest)("pk")).revision
+            for socket in (knowing, behind):
+                await socket.communicator.disconnect()
+
+    async def test_a_final_result_comes_even_if_its_revision_has_been_seen(self, scene: Scene) -> None:
+        await sync_to_async(scene.vote_and_calculate)("ann", Ash=5)
+        seen = (await sync_to_async(DecisionSnapshot.objects.get)()).revision
+        await sync_to_async(factories.close)(scene.decision)
+        await sync_to_async(scene.calculate)()
+        socket = await opened(scene.members["ben"].user)
+        query = "subscription($d: ID!, $after: BigInt) { decisionResult(decisionId: $d, after: $after) { isFinal } }"
+        await socket.start("a", query, d=id_of(scene.decision), after=seen + 9)
+        assert await socket.data("decisionResult") == {"isFinal": True}
+        await socket.communicator.disconnect()
+
+    async def test_an_event_carries_its_decision_and_says_what_changed(self, scene: Scene) -> None:
+        socket = await opened(scene.members["ben"].user)
+        query = """subscription($d: ID!) { decisionResult(decisionId: $d) {
+          cause { kinds ballots } decision { id result { revision } calculation { decision { id } } } revision } }"""
+        await socket.start("a", query, d=id_of(scene.decision))
+        assert await socket.data("decisionResult") is None
+        await sync_to_async(scene.vote_and_calculate)("ann", Ash=5)
+        first = await socket.data("decisionResult")
+        assert first["decision"] == {
+            "id": id_of(scene.decision),
+            "result": {"revision": first["revision"]},
+            "calculation": {"decision": {"id": id_of(scene.decision)}},
+        }
+        assert {"BALLOT", "DECISION", "MEMBERSHIP"} <= {*first["cause"]["kinds"]}
+        assert first["cause"]["ballots"] == 1
+        await sync_to_async(factories.follow)(scene.members["ben"], scene.members["ann"])
+        await sync_to_async(scene.calculate)()
+        assert (await socket.data("decisionResult"))["cause"] == {"kinds": ["FOLLOWING"], "ballots": 0}
+        await socket.communicator.disconnect()
+
     async def test_one_hears_of_ones_own_notices_when_one_gets_or_reads_them(self, scene: Scene) -> None:
         ann, ben = (scene.members[name].user for name in ("ann", "ben"))
         socket = await opened(ann)

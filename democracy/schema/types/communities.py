@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from accounts import schema as accounts_schema
 from accounts.api import Info, Node, node_id, of_row, pk_of
 from accounts.schema import Account, ApiToken, Passkey
-from democracy import models
+from democracy import access, models
 from democracy.access import Viewer
 from democracy.presenting import addresses
 from democracy.presenting.markdown import as_html
@@ -23,6 +23,7 @@ from democracy.reading.webhooks import webhooks_of
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
 from democracy.schema.scalars import (
     ApplicationStatus,
+    BigInt,
     CommunityVisibility,
     DecisionStatus,
     InvitationState,
@@ -99,6 +100,13 @@ class Community(Node):
     def feed_address(self) -> str | None:
         is_public = self.row.visibility == models.Community.Visibility.PUBLIC
         return addresses.of_community("community-feed", self.row.pk) if is_public else None
+
+    @strawberry.field(
+        description="The number of its ledger's newest entry, for `ifRevision` of mutations and `after` of "
+        "subscriptions. Null where you may not read its decisions."
+    )
+    async def revision(self, info: Info) -> BigInt | None:
+        return await info.context.load(_revisions, self.row.pk)
 
     @strawberry.field(description="All members, the anonymous ones among them.")
     async def member_count(self, info: Info) -> int:
@@ -190,6 +198,11 @@ class Community(Node):
 
 def _member_counts(viewer: Viewer, ids: list[int]) -> Mapping[int, int]:
     return reading_communities.member_counts(ids)
+
+
+def _revisions(viewer: Viewer, ids: list[int]) -> Mapping[int, BigInt]:
+    readable = access.communities_readable_by(viewer).filter(pk__in=ids)
+    return {pk: BigInt(revision) for pk, revision in readable.values_list("pk", "revision")}
 
 
 def _reasons_hidden(viewer: Viewer, ids: list[int]) -> Mapping[int, str]:

@@ -15,7 +15,14 @@ from democracy.models.results import DecisionResult
 from democracy.presenting.markdown import as_html
 from democracy.presenting.numbers import exact_stars
 from democracy.reading import decisions as reading_decisions
-from democracy.schema.scalars import BigInt, CalculationStatusKind, NoWinnerReason, Round, TieBreakKind
+from democracy.schema.scalars import (
+    BigInt,
+    CalculationStatusKind,
+    LedgerKind,
+    NoWinnerReason,
+    Round,
+    TieBreakKind,
+)
 from democracy.schema.types.belonging import ItsDecision, decision_of
 from graph import STAR
 
@@ -100,6 +107,14 @@ def _number(number: int | None) -> BigInt | None:
     return None if number is None else BigInt(number)
 
 
+@strawberry.type(description="What changed between a result and the one before it.")
+class ResultCause:
+    kinds: list[LedgerKind] = strawberry.field(
+        description="The kinds of the ledger's entries in between, of this decision or of no single one, each once."
+    )
+    ballots: int = strawberry.field(description="The entries on ballots of this decision.")
+
+
 @strawberry.type(description="A result of a decision, counted by STAR.")
 class Result:
     # Its mappings have no order: PostgreSQL keeps keys in one of its own. Lists are in that of `by_id`, the decision's.
@@ -112,6 +127,8 @@ class Result:
     )
     calculated_at: datetime = strawberry.field(description="To the hour, where the revision is null.")
     is_final: bool = strawberry.field(description="The one of the inputs as they stood at closing; it never changes.")
+    # None for one that is not stored.
+    snapshot_pk: strawberry.Private[int | None] = None
 
     @classmethod
     def of(cls, snapshot: models.DecisionSnapshot, choices: Sequence[models.Choice]) -> Result:
@@ -122,6 +139,7 @@ class Result:
             revision=_number(access.shown_revision(snapshot)),
             calculated_at=access.shown_time(snapshot),
             is_final=snapshot.is_final,
+            snapshot_pk=snapshot.pk,
         )
 
     def _choice(self, pk: int) -> Choice:
@@ -134,6 +152,17 @@ class Result:
     @strawberry.field(description="Its decision, so that what a client keeps of that is brought up to date.")
     async def decision(self, info: Info) -> ItsDecision | None:
         return await decision_of(info, self.decision_pk)
+
+    @strawberry.field(
+        description="What changed since the result before it, or since the beginning. Null where the revision is."
+    )
+    async def cause(self, info: Info) -> ResultCause | None:
+        if self.snapshot_pk is None or self.revision is None:
+            return None
+        found = await info.context.load(causes_of, self.snapshot_pk)
+        if found is None:
+            return None
+        return ResultCause(kinds=[LedgerKind(kind) for kind in found.kinds], ballots=found.ballots)
 
     @strawberry.field(description="The name of the counting rules.")
     def rules(self) -> str:
@@ -254,6 +283,10 @@ class CalculationStatus:
 
 def choices_of(viewer: Viewer, decisions: list[int]) -> dict[int, list[models.Choice]]:
     return reading_decisions.choices_of(decisions)
+
+
+def causes_of(viewer: Viewer, snapshots: list[int]) -> dict[int, reading_decisions.Cause]:
+    return reading_decisions.causes(snapshots)
 
 
 def results_of(viewer: Viewer, decisions: list[int]) -> dict[int, Result]:
