@@ -57,7 +57,7 @@ def test_a_client_asks_votes_and_receives_the_next_event(
     decision = answer["data"]["communities"]["edges"][0]["node"]["decisions"]["edges"][0]["node"]["id"]
     visitor = node("clients.mjs", client, f"{server.url}/graphql/", "-", decision, choice)
     assert (visitor["me"], visitor["vote"]["receipt"]) == (None, None)
-    assert [error["code"] for error in visitor["vote"]["errors"]] == ["PERMISSION_DENIED"]
+    assert [error["code"] for error in visitor["vote"]["errors"]] == ["SIGN_IN"]
     assert len(visitor["events"]) >= 1
     voter = node("clients.mjs", client, f"{server.url}/graphql/", tokens[1], decision, choice)
     assert (voter["me"] is None, voter["vote"]["errors"]) == (False, [])
