@@ -8,7 +8,7 @@ import binascii
 import functools
 import typing
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 import strawberry
@@ -172,6 +172,13 @@ class _RowField:
 
 # --- Mutations --------------------------------------------------------------------------------------------------------
 
+Given = TypeVar("Given")
+# The one argument of most mutations.
+Input: TypeAlias = Annotated[Given, strawberry.argument(description="All that the mutation takes, as one object.")]
+
+# The description of a payload's `message`.
+DONE = "What was done, as a sentence for people."
+
 
 @strawberry.type(description="Why a mutation was refused. Nothing was written.")
 class InputError:
@@ -183,9 +190,14 @@ class InputError:
     message: str = strawberry.field(description="For people: what is wrong, and what to do about it.")
 
 
-@strawberry.interface(description="What every mutation answers: `errors` is empty where it did what was asked.")
+@strawberry.interface(
+    description="What every mutation answers: `errors` is empty where it did what was asked. Else nothing was written, "
+    "and all other fields are null."
+)
 class Payload:
-    errors: list[InputError] = strawberry.field(default_factory=list)
+    errors: list[InputError] = strawberry.field(
+        default_factory=list, description="Why the mutation was refused: all faults that were found."
+    )
 
 
 def mutation(run: Callable[..., Any]) -> Any:

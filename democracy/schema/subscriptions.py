@@ -22,6 +22,7 @@ from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.live.hub import access_topic, community_topic, hub, readers_topic, result_topic, status_topic
 from democracy.reading import communities, decisions
+from democracy.schema.arguments import CommunityId, DecisionId
 from democracy.schema.scalars import BigInt
 from democracy.schema.types.results import CalculationStatus, Result
 
@@ -35,7 +36,7 @@ class CommunityActivity:
     community_pk: strawberry.Private[int]
     revision: BigInt = strawberry.field(description="Of the ledger's newest entry.")
 
-    @strawberry.field
+    @strawberry.field(description="Where it happened.")
     def community_id(self) -> strawberry.ID:
         return node_id("Community", self.community_pk)
 
@@ -103,9 +104,7 @@ def _newest_result(decision_id: int) -> models.DecisionSnapshot | None:
 @strawberry.type
 class Subscription:
     @strawberry.subscription(description="Whether a decision's result is current: now, and whenever that changes.")
-    async def calculation_status(
-        self, info: Info, decision_id: strawberry.ID
-    ) -> AsyncGenerator[CalculationStatus, None]:
+    async def calculation_status(self, info: Info, decision_id: DecisionId) -> AsyncGenerator[CalculationStatus, None]:
         pk = pk_of("Decision", decision_id, field="decision_id")
         decision = await sync_to_async(access.require_decision)(info.context.viewer, pk)
         states = _watch(
@@ -120,7 +119,7 @@ class Subscription:
             yield CalculationStatus(state=state)
 
     @strawberry.subscription(description="A decision's result: now, null where there is none, and every newer one.")
-    async def decision_result(self, info: Info, decision_id: strawberry.ID) -> AsyncGenerator[Result | None, None]:
+    async def decision_result(self, info: Info, decision_id: DecisionId) -> AsyncGenerator[Result | None, None]:
         pk = pk_of("Decision", decision_id, field="decision_id")
         decision = await sync_to_async(access.require_decision)(info.context.viewer, pk)
         snapshots = _watch(
@@ -140,7 +139,7 @@ class Subscription:
 
     @strawberry.subscription(description="The revision of a community's ledger: now, and whenever something happens.")
     async def community_activity(
-        self, info: Info, community_id: strawberry.ID
+        self, info: Info, community_id: CommunityId
     ) -> AsyncGenerator[CommunityActivity, None]:
         pk = pk_of("Community", community_id, field="community_id")
         revisions = _watch(
