@@ -76,7 +76,7 @@ class DecisionPayload(Payload):
 @strawberry.type(description="The answer to `castVote`, `withdrawVote` and `tagVote`.")
 class BallotPayload(Payload):
     decision: Decision | None = strawberry.field(
-        default=None, description="The one that the ballot is in; `myBallot` may follow later."
+        default=None, description="The one that the ballot is in, with `myBallot` as it is now. Its result follows."
     )
     receipt: str | None = strawberry.field(
         default=None,

@@ -39,7 +39,8 @@ SCALARS: dict[object, ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
         description="A moment as RFC 3339 writes it, in answers in UTC and to the microsecond at most: "
-        '"2026-03-20T18:00:00+00:00". In inputs it needs its offset, and lies between the years 1900 and 9000.',
+        '"2026-03-20T18:00:00+00:00". Inputs need the offset (a capital Z will do) and lie between the years 1900 and '
+        "9000.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=datetime.isoformat,
         parse_value=_moment,
