@@ -31,7 +31,9 @@ class Rating:
     choice: Choice = strawberry.field(description="The choice that is rated.")
     microstars: int = strawberry.field(description="0 to 5,000,000; 1,000,000 microstars are a star.")
 
-    @strawberry.field(description='The same in stars: a decimal number from 0 to 5, such as "3.666667".')
+    @strawberry.field(
+        description='The same in stars: a decimal number from 0 to 5, at most six decimals, such as "3.666667".'
+    )
     def stars(self) -> str:
         return exact_stars(self.microstars)
 

@@ -38,7 +38,7 @@ class Score:
     choice: Choice = strawberry.field(description="The choice that was rated.")
     score: BigInt = strawberry.field(description="The sum of its microstars; 1,000,000 microstars are a star.")
     stars: str = strawberry.field(
-        description="The same in stars, a decimal number: the sum of what each counted ballot gives, 0 to 5."
+        description="The same in stars, a decimal number with at most six decimals: each counted ballot gives 0 to 5."
     )
     average: float = strawberry.field(
         description="Stars per counted ballot, 0 to 5; 0 where no ballot is counted. For display; `score` is exact."
