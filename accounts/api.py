@@ -175,6 +175,13 @@ class _RowField:
 
 # --- Mutations --------------------------------------------------------------------------------------------------------
 
+Given = TypeVar("Given")
+# The one argument of most mutations.
+Input: TypeAlias = Annotated[Given, strawberry.argument(description="All that the mutation takes, as one object.")]
+
+# The description of a payload's `message`.
+DONE = "What was done, as a sentence for people."
+
 
 # The codes of all apps are listed where the apps meet.
 _ErrorCode: TypeAlias = Annotated["ErrorCode", strawberry.lazy("crowdvote.api.error_codes")]
@@ -193,9 +200,14 @@ class InputError:
         return cls(field=camel(refusal.field), code=cast("ErrorCode", refusal.code), message=refusal.message)
 
 
-@strawberry.interface(description="What every mutation answers: `errors` is empty where it did what was asked.")
+@strawberry.interface(
+    description="What every mutation answers: `errors` is empty where it did what was asked. Else nothing was written, "
+    "and all other fields are null."
+)
 class Payload:
-    errors: list[InputError] = strawberry.field(default_factory=list)
+    errors: list[InputError] = strawberry.field(
+        default_factory=list, description="Why the mutation was refused: all faults that were found."
+    )
 
 
 def mutation(run: Callable[..., Any]) -> Any:

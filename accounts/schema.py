@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated, TypeAlias
 
 import strawberry
 from django.contrib.auth import logout
 from django.http import HttpRequest
 
 from accounts import addresses, models, passkeys, services
-from accounts.api import Info, Node, Payload, mutation, of_row, pk_of
+from accounts.api import DONE, Info, Input, Node, Payload, mutation, of_row, pk_of
 from accounts.errors import DomainError, SignInFirst
 from accounts.ratelimit import client_of
+
+_NAME = "What others call you: 1 to 80 characters."
+_HANDLE = "2 to 40 of a-z, 0-9 and _; public, and unique on the site."
+
+Email: TypeAlias = Annotated[str, strawberry.argument(description="The address that gets the mail.")]
+Token: TypeAlias = Annotated[str, strawberry.argument(description="The last part of the link's path.")]
+Code: TypeAlias = Annotated[str, strawberry.argument(description="The six figures in the mail.")]
+TokenName: TypeAlias = Annotated[str, strawberry.argument(description="What it is for, in 1 to 80 characters.")]
+PasskeyName: TypeAlias = Annotated[str, strawberry.argument(description="Where it is kept, in 1 to 80 characters.")]
+TokenId: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="Of one of your API tokens.")]
+PasskeyId: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="Of one of your passkeys.")]
 
 
 class OnlyOverHttp(DomainError):
@@ -36,15 +48,15 @@ def _person(info: Info) -> models.User:
 @strawberry.type(description="An API token as its owner sees it. The token itself is shown once, when it is made.")
 class ApiToken(Node):
     name: str = of_row("What it is for.")
-    created_at: datetime = of_row()
-    last_used_at: datetime | None = of_row("To the minute.")
+    created_at: datetime = of_row("When it was made.")
+    last_used_at: datetime | None = of_row("To the minute; null where it was never used.")
 
 
 @strawberry.type(description="A key that one of your devices keeps, which signs you in. It is added in a browser.")
 class Passkey(Node):
     name: str = of_row("Where it is kept.")
-    created_at: datetime = of_row()
-    last_used_at: datetime | None = of_row()
+    created_at: datetime = of_row("When it was added.")
+    last_used_at: datetime | None = of_row("When it last signed you in; null where it never has.")
 
 
 @strawberry.type(description="Your own account. Nobody else sees your e-mail address.")
@@ -52,7 +64,7 @@ class Account:
     row: strawberry.Private[models.User]
     name: str = of_row("What you are called.")
     handle: str = of_row("Public and unique.")
-    email: str | None = of_row("Only you see it.")
+    email: str | None = of_row("The address that you sign in with. Only you see it; null where you have none.")
 
 
 def tokens_of(viewer: object, users: list[int]) -> dict[int, list[models.ApiToken]]:
@@ -81,69 +93,73 @@ def passkeys_of(viewer: object, users: list[int]) -> dict[int, list[models.Passk
     return found
 
 
-@strawberry.input
+@strawberry.input(description="What is left out stays.")
 class UpdateProfileInput:
-    name: str | None = None
-    handle: str | None = None
+    name: str | None = strawberry.field(default=None, description=_NAME)
+    handle: str | None = strawberry.field(default=None, description=_HANDLE)
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `requestSignInLink`, whether the address has an account or not.")
 class RequestSignInLinkPayload(Payload):
-    message: str | None = None
+    message: str | None = strawberry.field(default=None, description=DONE)
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `signIn` and `signInWithCode`. The session cookie comes with it.")
 class SignInPayload(Payload):
-    account: Account | None = None
+    account: Account | None = strawberry.field(default=None, description="Whoever is signed in now.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `signOut`.")
 class SignOutPayload(Payload):
-    message: str | None = None
+    message: str | None = strawberry.field(default=None, description=DONE)
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `updateProfile`.")
 class UpdateProfilePayload(Payload):
-    account: Account | None = None
+    account: Account | None = strawberry.field(default=None, description="Yours, after the change.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `requestAddressChange`, whether the address is free or not.")
 class RequestAddressChangePayload(Payload):
-    message: str | None = None
+    message: str | None = strawberry.field(default=None, description=DONE)
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `confirmAddressChange`.")
 class ConfirmAddressChangePayload(Payload):
-    account: Account | None = None
+    account: Account | None = strawberry.field(default=None, description="Yours, with the new address.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `createApiToken`, the only one that has the token itself.")
 class CreateApiTokenPayload(Payload):
     token: str | None = strawberry.field(default=None, description="The bearer token. It cannot be had again: keep it.")
-    api_token: ApiToken | None = None
+    api_token: ApiToken | None = strawberry.field(default=None, description="What is kept of it.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `revokeApiToken`.")
 class RevokeApiTokenPayload(Payload):
-    deleted_id: strawberry.ID | None = None
-    message: str | None = None
+    deleted_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of the token that has ended, for clients that keep it."
+    )
+    message: str | None = strawberry.field(default=None, description=DONE)
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `renamePasskey`.")
 class RenamePasskeyPayload(Payload):
-    passkey: Passkey | None = None
+    passkey: Passkey | None = strawberry.field(default=None, description="With its new name.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `removePasskey`.")
 class RemovePasskeyPayload(Payload):
-    deleted_id: strawberry.ID | None = None
-    message: str | None = None
+    deleted_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of the passkey that is gone, for clients that keep it."
+    )
+    message: str | None = strawberry.field(default=None, description=DONE)
 
 
 @strawberry.type
 class Mutation:
     @mutation
-    def request_sign_in_link(self, info: Info, email: str) -> RequestSignInLinkPayload:
+    def request_sign_in_link(self, info: Info, email: Email) -> RequestSignInLinkPayload:
         """Mail a link and a code that sign in or, for a new address, sign up. The answer is the same for both.
 
         The code is for `signInWithCode` with the session cookie of this answer.
@@ -153,13 +169,13 @@ class Mutation:
         return RequestSignInLinkPayload(message="If the address is right, a sign-in link is on its way to it.")
 
     @mutation
-    def sign_in(self, info: Info, token: str) -> SignInPayload:
-        """Use up the token of a sign-in link: the part of its address after the last slash. Sets the session cookie."""
+    def sign_in(self, info: Info, token: Token) -> SignInPayload:
+        """Use up the token of a sign-in link: the last part of its path. Sets the session cookie."""
         info.context.viewer = user = services.sign_in(token, _request(info))
         return SignInPayload(account=Account(row=user))
 
     @mutation
-    def sign_in_with_code(self, info: Info, code: str) -> SignInPayload:
+    def sign_in_with_code(self, info: Info, code: Code) -> SignInPayload:
         """Use up the six-figure code of the mail that this session asked for last. Sets the session cookie."""
         info.context.viewer = user = services.sign_in_with_code(code, _request(info))
         return SignInPayload(account=Account(row=user))
@@ -172,43 +188,43 @@ class Mutation:
         return SignOutPayload(message="You are signed out.")
 
     @mutation
-    def update_profile(self, info: Info, input: UpdateProfileInput) -> UpdateProfilePayload:
+    def update_profile(self, info: Info, input: Input[UpdateProfileInput]) -> UpdateProfilePayload:
         """Change your name or handle; what is left out stays."""
         user = services.update_profile(_person(info), name=input.name, handle=input.handle)
         return UpdateProfilePayload(account=Account(row=user))
 
     @mutation
-    def request_address_change(self, info: Info, email: str) -> RequestAddressChangePayload:
+    def request_address_change(self, info: Info, email: Email) -> RequestAddressChangePayload:
         """Mail a code to the address that you want to sign in with from now on; your old address is told."""
         person, request = _person(info), _request(info)
         addresses.request_change(person, email, client=client_of(request), session=request.session)
         return RequestAddressChangePayload(message="If the address is right, a code is on its way to it.")
 
     @mutation
-    def confirm_address_change(self, info: Info, code: str) -> ConfirmAddressChangePayload:
+    def confirm_address_change(self, info: Info, code: Code) -> ConfirmAddressChangePayload:
         """Change your address by the code that was mailed to the new one, with the session that asked for it."""
         user = addresses.confirm_change(_person(info), code, session=_request(info).session)
         return ConfirmAddressChangePayload(account=Account(row=user))
 
     @mutation
-    def create_api_token(self, info: Info, name: str) -> CreateApiTokenPayload:
+    def create_api_token(self, info: Info, name: TokenName) -> CreateApiTokenPayload:
         """Make a bearer token for programs, which may do all that you may. It is shown this once."""
         made, raw = services.create_api_token(_person(info), name)
         return CreateApiTokenPayload(token=raw, api_token=ApiToken(row=made))
 
     @mutation
-    def revoke_api_token(self, info: Info, id: strawberry.ID) -> RevokeApiTokenPayload:
+    def revoke_api_token(self, info: Info, id: TokenId) -> RevokeApiTokenPayload:
         """End an API token. From now on it is refused."""
         services.revoke_api_token(_person(info), pk_of("ApiToken", id))
         return RevokeApiTokenPayload(deleted_id=id, message="The API token was revoked.")
 
     @mutation
-    def rename_passkey(self, info: Info, id: strawberry.ID, name: str) -> RenamePasskeyPayload:
+    def rename_passkey(self, info: Info, id: PasskeyId, name: PasskeyName) -> RenamePasskeyPayload:
         """Call one of your passkeys otherwise."""
         return RenamePasskeyPayload(passkey=Passkey(row=passkeys.rename(_person(info), pk_of("Passkey", id), name)))
 
     @mutation
-    def remove_passkey(self, info: Info, id: strawberry.ID) -> RemovePasskeyPayload:
+    def remove_passkey(self, info: Info, id: PasskeyId) -> RemovePasskeyPayload:
         """Forget one of your passkeys: it no longer signs you in."""
         passkeys.remove(_person(info), pk_of("Passkey", id))
         return RemovePasskeyPayload(deleted_id=id, message="The passkey was removed.")

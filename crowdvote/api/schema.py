@@ -45,7 +45,9 @@ from democracy.schema.scalars import SCALARS
 logger = logging.getLogger(__name__)
 
 
-@strawberry.type
+@strawberry.type(
+    description="Everything that can be read. What does not exist and what you may not see are answered alike."
+)
 class Query(democracy.schema.queries.Query, democracy.schema.own_data.Query):
     pass
 

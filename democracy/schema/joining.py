@@ -7,15 +7,16 @@ from datetime import datetime
 
 import strawberry
 
-from accounts.api import Info, Payload, mutation, pk_of
+from accounts.api import Info, Input, Payload, mutation, pk_of
 from accounts.models import User
-from accounts.schema import OnlyOverHttp
+from accounts.schema import OnlyOverHttp, Token
 from accounts.services import begin_session
 from democracy import access, models, services
 from democracy.errors import InvalidInput, PermissionDenied
 from democracy.files.malformed import Malformed
 from democracy.files.member_lists import read_member_list
 from democracy.schema import inputs
+from democracy.schema.arguments import CommunityId, InvitationId, LinkId
 from democracy.schema.inputs import KEY
 from democracy.schema.scalars import Role
 from democracy.schema.types.communities import Application, Community
@@ -24,12 +25,12 @@ from democracy.schema.types.invitations import Invitation, InvitationLink
 from democracy.schema.types.people import Member
 
 
-@strawberry.input
+@strawberry.input(description="Somebody to invite.")
 class InviteeInput:
     address: str = strawberry.field(description="An e-mail address.")
     name: str = strawberry.field(default="", description="For the new account, where the address has none.")
-    role: Role = Role.VOTER
-    is_manager: bool = False
+    role: Role = strawberry.field(default=Role.VOTER, description="Whether their ballot will be counted.")
+    is_manager: bool = strawberry.field(default=False, description="Whether they come in as a manager.")
     tags: list[str] = strawberry.field(
         default_factory=list,
         description="Topics on which they are led to follow somebody. Whom, they choose themselves.",
@@ -38,7 +39,7 @@ class InviteeInput:
 
 @strawberry.input(description="Either `people` or `memberList`.")
 class InviteMembersInput:
-    community_id: strawberry.ID
+    community_id: strawberry.ID = strawberry.field(description="Where they become members.")
     people: list[InviteeInput] = strawberry.field(default_factory=list, description="At most 20,000.")
     member_list: str = strawberry.field(
         default="",
@@ -54,10 +55,10 @@ class InviteMembersInput:
     idempotency_key: str = strawberry.field(default="", description=KEY)
 
 
-@strawberry.input
+@strawberry.input(description="A link for many people.")
 class CreateInvitationLinkInput:
-    community_id: strawberry.ID
-    role: Role = Role.VOTER
+    community_id: strawberry.ID = strawberry.field(description="Where they become members.")
+    role: Role = strawberry.field(default=Role.VOTER, description="Whether their ballots will be counted.")
     needs_approval: bool = strawberry.field(default=False, description="Lead to an application.")
     ends_at: datetime | None = strawberry.field(default=None, description="Left out: until somebody ends it.")
     max_uses: int | None = strawberry.field(default=None, description="Left out: for any number of people.")
@@ -69,48 +70,56 @@ class CreateInvitationLinkInput:
 
 @strawberry.input(description="Either the token of a mailed link, or a community that has invited your address.")
 class AcceptInvitationInput:
-    token: str | None = strawberry.field(default=None, description="The last part of the link.")
-    community_id: strawberry.ID | None = None
+    token: str | None = strawberry.field(default=None, description="The last part of the link's path.")
+    community_id: strawberry.ID | None = strawberry.field(
+        default=None, description="One that has invited the address of your account."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `inviteMembers`.")
 class InvitePayload(Payload):
-    community: Community | None = None
+    community: Community | None = strawberry.field(default=None, description="The one that people are invited to.")
     invited: int | None = strawberry.field(default=None, description="People who got an invitation, or a new one.")
     already_invited: int | None = strawberry.field(
         default=None, description="People who wait with an invitation, which they keep."
     )
-    already_members: int | None = None
+    already_members: int | None = strawberry.field(
+        default=None, description="People of the list who are members, and got nothing."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `resendInvitation` and `revokeInvitation`.")
 class InvitationPayload(Payload):
-    invitation: Invitation | None = None
+    invitation: Invitation | None = strawberry.field(default=None, description="As it stands now.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `resendInvitations`.")
 class ResendInvitationsPayload(Payload):
-    community: Community | None = None
+    community: Community | None = strawberry.field(default=None, description="The one that people are invited to.")
     sent: int | None = strawberry.field(default=None, description="The number of people who get a new link.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `createInvitationLink` and `revokeInvitationLink`.")
 class InvitationLinkPayload(Payload):
-    link: InvitationLink | None = None
+    link: InvitationLink | None = strawberry.field(default=None, description="As it stands now.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `acceptInvitation` and `useInvitationLink`.")
 class JoinPayload(Payload):
-    community: Community | None = None
+    community: Community | None = strawberry.field(default=None, description="The one that you joined, or applied to.")
     member: Member | None = strawberry.field(default=None, description="You; null where a manager has to decide.")
-    application: Application | None = strawberry.field(default=None, description="Where a manager has to decide.")
-    decision: Decision | None = strawberry.field(default=None, description="Where the invitation leads.")
+    application: Application | None = strawberry.field(
+        default=None, description="Yours, where a manager has to decide; else null."
+    )
+    decision: Decision | None = strawberry.field(
+        default=None, description="Where the invitation leads; null: to the community."
+    )
 
 
 @strawberry.type
 class Mutation:
     @mutation
-    def invite_members(self, info: Info, input: InviteMembersInput) -> InvitePayload:
+    def invite_members(self, info: Info, input: Input[InviteMembersInput]) -> InvitePayload:
         """Invite people by their e-mail addresses: all, or none where a line is faulty. Members are passed over. For
         managers."""
         viewer, pk = info.context.viewer, pk_of("Community", input.community_id, field="community_id")
@@ -128,13 +137,13 @@ class Mutation:
         )
 
     @mutation
-    def resend_invitation(self, info: Info, invitation_id: strawberry.ID) -> InvitationPayload:
+    def resend_invitation(self, info: Info, invitation_id: InvitationId) -> InvitationPayload:
         """Mail a new link; the old one ends. For managers."""
         pk = pk_of("Invitation", invitation_id, field="invitation_id")
         return InvitationPayload(invitation=Invitation(row=services.resend_invitation(info.context.viewer, pk)))
 
     @mutation
-    def resend_invitations(self, info: Info, community_id: strawberry.ID) -> ResendInvitationsPayload:
+    def resend_invitations(self, info: Info, community_id: CommunityId) -> ResendInvitationsPayload:
         """Mail a new link to everybody who was invited more than an hour ago and has not joined; the old ones end. For
         managers."""
         pk = pk_of("Community", community_id, field="community_id")
@@ -142,13 +151,13 @@ class Mutation:
         return ResendInvitationsPayload(community=Community(row=models.Community.objects.get(pk=pk)), sent=sent)
 
     @mutation
-    def revoke_invitation(self, info: Info, invitation_id: strawberry.ID) -> InvitationPayload:
+    def revoke_invitation(self, info: Info, invitation_id: InvitationId) -> InvitationPayload:
         """Take an invitation back: its link ends. For managers."""
         pk = pk_of("Invitation", invitation_id, field="invitation_id")
         return InvitationPayload(invitation=Invitation(row=services.revoke_invitation(info.context.viewer, pk)))
 
     @mutation
-    def create_invitation_link(self, info: Info, input: CreateInvitationLinkInput) -> InvitationLinkPayload:
+    def create_invitation_link(self, info: Info, input: Input[CreateInvitationLinkInput]) -> InvitationLinkPayload:
         """Make a link by which many people may join. For managers."""
         viewer = info.context.viewer
         made = services.once(
@@ -172,13 +181,13 @@ class Mutation:
         return InvitationLinkPayload(link=InvitationLink(row=link))
 
     @mutation
-    def revoke_invitation_link(self, info: Info, link_id: strawberry.ID) -> InvitationLinkPayload:
+    def revoke_invitation_link(self, info: Info, link_id: LinkId) -> InvitationLinkPayload:
         """End a link. For managers."""
         pk = pk_of("InvitationLink", link_id, field="link_id")
         return InvitationLinkPayload(link=InvitationLink(row=services.revoke_invitation_link(info.context.viewer, pk)))
 
     @mutation
-    def accept_invitation(self, info: Info, input: AcceptInvitationInput) -> JoinPayload:
+    def accept_invitation(self, info: Info, input: Input[AcceptInvitationInput]) -> JoinPayload:
         """Join by an invitation. A visitor with the token of a mailed link is signed in, too, and gets the session
         cookie: with an account of the address, which is made where there is none."""
         if (input.token is None) == (input.community_id is None):
@@ -196,7 +205,7 @@ class Mutation:
         return _joined(joined)
 
     @mutation
-    def use_invitation_link(self, info: Info, token: str) -> JoinPayload:
+    def use_invitation_link(self, info: Info, token: Token) -> JoinPayload:
         """Join by a shared link, or apply where a manager has to decide."""
         return _joined(services.use_invitation_link(info.context.viewer, token))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import strawberry
 
-from accounts.api import Info, Payload, mutation, node_id, pk_of
+from accounts.api import DONE, Info, Input, Payload, mutation, node_id, pk_of
 from democracy import access, models, services
 from democracy.errors import InvalidInput
 from democracy.models import MAX_CHOICES
@@ -23,6 +23,7 @@ from democracy.reading import receipts
 from democracy.reading.communities import community_listed, has_anonymous_voters
 from democracy.reading.decisions import calculation_states
 from democracy.schema import inputs
+from democracy.schema.arguments import ApplicationId, CommunityId, DecisionId, MemberId
 from democracy.schema.types import ledger
 from democracy.schema.types.communities import Application, Community
 from democracy.schema.types.decisions import Decision
@@ -41,43 +42,45 @@ HIDDEN = "You are anonymous now. Ballots that you had cast by name keep your nam
 SHOWN = "You are no longer anonymous. Ballots that you cast under a pseudonym keep it."
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `createCommunity` and `updateCommunity`.")
 class CommunityPayload(Payload):
-    community: Community | None = None
+    community: Community | None = strawberry.field(default=None, description="As it stands now.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `applyToCommunity`, `withdrawApplication` and `decideApplication`.")
 class ApplicationPayload(Payload):
-    application: Application | None = None
-    message: str | None = None
+    application: Application | None = strawberry.field(default=None, description="As it stands now.")
+    message: str | None = strawberry.field(default=None, description=f"{DONE} Null for `decideApplication`.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `updateMembership` and `setAnonymity`.")
 class MembershipPayload(Payload):
-    member: Member | None = None
-    message: str | None = None
+    member: Member | None = strawberry.field(default=None, description="As they stand now.")
+    message: str | None = strawberry.field(default=None, description=f"{DONE} Null for `updateMembership`.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `leaveCommunity` and `removeMember`.")
 class LeavePayload(Payload):
-    community: Community | None = None
+    community: Community | None = strawberry.field(default=None, description="The one that has a member less.")
     deleted_id: strawberry.ID | None = strawberry.field(
         default=None, description="The id of whoever is no member any more, for clients that keep them."
     )
-    message: str | None = None
+    message: str | None = strawberry.field(default=None, description=f"{DONE} Null for `removeMember`.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to mutations that make or change a decision.")
 class DecisionPayload(Payload):
-    decision: Decision | None = None
+    decision: Decision | None = strawberry.field(default=None, description="As it stands now.")
     warning: str | None = strawberry.field(
-        default=None, description="A caution: live results in a community with anonymous voters."
+        default=None, description="A caution on a draft: live results in a community with anonymous voters. Else null."
     )
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `castVote`, `withdrawVote` and `tagVote`.")
 class BallotPayload(Payload):
-    decision: Decision | None = None
+    decision: Decision | None = strawberry.field(
+        default=None, description="The one that the ballot is in, with `myBallot` as it is now. Its result follows."
+    )
     receipt: str | None = strawberry.field(
         default=None,
         description="The hash of the ledger entry: with it anybody sees that the ballot was recorded. Shown to you "
@@ -89,23 +92,25 @@ class BallotPayload(Payload):
     calculation: CalculationStatus | None = strawberry.field(
         default=None, description="As it stands now; subscribe to calculationStatus or decisionResult for what follows."
     )
-    message: str | None = None
+    message: str | None = strawberry.field(default=None, description=f"{DONE} It says when the next result is shown.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `follow` and `unfollow`.")
 class FollowPayload(Payload):
-    following: Following | None = None
+    following: Following | None = strawberry.field(default=None, description="As it stands now; null for `unfollow`.")
     deleted_id: strawberry.ID | None = strawberry.field(
         default=None, description="The id of the following that has ended, for clients that keep it."
     )
-    message: str | None = None
+    message: str | None = strawberry.field(default=None, description=DONE)
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `recalculate`.")
 class RecalculatePayload(Payload):
-    decision: Decision | None = None
-    calculation: CalculationStatus | None = None
-    message: str | None = None
+    decision: Decision | None = strawberry.field(default=None, description="The one that is calculated.")
+    calculation: CalculationStatus | None = strawberry.field(
+        default=None, description="As it stands now; subscribe to calculationStatus for what follows."
+    )
+    message: str | None = strawberry.field(default=None, description=DONE)
 
 
 def _status(decision: models.Decision) -> CalculationStatus:
@@ -162,7 +167,7 @@ def _time(moment: Any) -> Any:
 @strawberry.type
 class Mutation:
     @mutation
-    def create_community(self, info: Info, input: inputs.CreateCommunityInput) -> CommunityPayload:
+    def create_community(self, info: Info, input: Input[inputs.CreateCommunityInput]) -> CommunityPayload:
         """Found a community, as its first voter and manager."""
         viewer = info.context.viewer
         made = services.once(
@@ -181,7 +186,7 @@ class Mutation:
         return CommunityPayload(community=Community(row=community_listed(viewer, made)))
 
     @mutation
-    def update_community(self, info: Info, input: inputs.UpdateCommunityInput) -> CommunityPayload:
+    def update_community(self, info: Info, input: Input[inputs.UpdateCommunityInput]) -> CommunityPayload:
         """Change a community. For managers."""
         changed = services.update_community(
             info.context.viewer,
@@ -195,28 +200,28 @@ class Mutation:
         return CommunityPayload(community=Community(row=changed))
 
     @mutation
-    def apply_to_community(self, info: Info, input: inputs.ApplyToCommunityInput) -> ApplicationPayload:
+    def apply_to_community(self, info: Info, input: Input[inputs.ApplyToCommunityInput]) -> ApplicationPayload:
         """Ask to join; where applications are approved at once, join."""
         pk = pk_of("Community", input.community_id, field="community_id")
         application = services.apply_to_community(info.context.viewer, pk, message=input.message)
         return ApplicationPayload(application=_application(application), message=_welcome(application))
 
     @mutation
-    def withdraw_application(self, info: Info, application_id: strawberry.ID) -> ApplicationPayload:
+    def withdraw_application(self, info: Info, application_id: ApplicationId) -> ApplicationPayload:
         """Take your pending application back."""
         pk = pk_of("Application", application_id, field="application_id")
         application = services.withdraw_application(info.context.viewer, pk)
         return ApplicationPayload(application=_application(application), message="Your application was withdrawn.")
 
     @mutation
-    def decide_application(self, info: Info, input: inputs.DecideApplicationInput) -> ApplicationPayload:
+    def decide_application(self, info: Info, input: Input[inputs.DecideApplicationInput]) -> ApplicationPayload:
         """Approve or reject a pending application. For managers."""
         pk = pk_of("Application", input.application_id, field="application_id")
         application = services.decide_application(info.context.viewer, pk, approve=input.approve)
         return ApplicationPayload(application=_application(application))
 
     @mutation
-    def leave_community(self, info: Info, community_id: strawberry.ID) -> LeavePayload:
+    def leave_community(self, info: Info, community_id: CommunityId) -> LeavePayload:
         """Leave: your ballots with your name and your followings count for nothing from now on. Ballots that you cast
         under a pseudonym stay in their decisions: if they vanished, everybody could see which were yours."""
         pk = pk_of("Community", community_id, field="community_id")
@@ -226,7 +231,7 @@ class Mutation:
         )
 
     @mutation
-    def remove_member(self, info: Info, member_id: strawberry.ID) -> LeavePayload:
+    def remove_member(self, info: Info, member_id: MemberId) -> LeavePayload:
         """Remove somebody, who needs a manager to come back. Ballots with their name count for nothing from now on;
         those cast under a pseudonym stay in their decisions: if they vanished, everybody could see whose they were.
         For managers."""
@@ -235,7 +240,7 @@ class Mutation:
         return LeavePayload(community=Community(row=member.community), deleted_id=member_id)
 
     @mutation
-    def update_membership(self, info: Info, input: inputs.UpdateMembershipInput) -> MembershipPayload:
+    def update_membership(self, info: Info, input: Input[inputs.UpdateMembershipInput]) -> MembershipPayload:
         """Change somebody's role or manager's right. For managers."""
         pk = pk_of("Member", input.member_id, field="member_id")
         changed = services.update_membership(
@@ -248,7 +253,7 @@ class Mutation:
         return MembershipPayload(member=_member(changed))
 
     @mutation
-    def set_anonymity(self, info: Info, input: inputs.SetAnonymityInput) -> MembershipPayload:
+    def set_anonymity(self, info: Info, input: Input[inputs.SetAnonymityInput]) -> MembershipPayload:
         """Become anonymous in a community, or give it up. An anonymous member cannot be followed, so followings of you
         end; you are asked to confirm that, with their number. Ballots already cast keep the name or pseudonym that they
         bear."""
@@ -257,7 +262,7 @@ class Mutation:
         return MembershipPayload(member=_member(changed), message=HIDDEN if changed.is_anonymous else SHOWN)
 
     @mutation
-    def create_decision(self, info: Info, input: inputs.CreateDecisionInput) -> DecisionPayload:
+    def create_decision(self, info: Info, input: Input[inputs.CreateDecisionInput]) -> DecisionPayload:
         """Draft a decision. For managers."""
         viewer = info.context.viewer
         made = services.once(
@@ -282,7 +287,7 @@ class Mutation:
         return DecisionPayload(decision=Decision(row=decision), warning=_warning(decision))
 
     @mutation
-    def update_decision(self, info: Info, input: inputs.UpdateDecisionInput) -> DecisionPayload:
+    def update_decision(self, info: Info, input: Input[inputs.UpdateDecisionInput]) -> DecisionPayload:
         """Change a decision. For managers."""
         changed = services.update_decision(
             info.context.viewer,
@@ -300,13 +305,13 @@ class Mutation:
         return DecisionPayload(decision=Decision(row=changed), warning=_warning(changed))
 
     @mutation
-    def publish_decision(self, info: Info, decision_id: strawberry.ID) -> DecisionPayload:
+    def publish_decision(self, info: Info, decision_id: DecisionId) -> DecisionPayload:
         """Publish a draft: its choices are frozen and get their lots. For managers."""
         pk = pk_of("Decision", decision_id, field="decision_id")
         return DecisionPayload(decision=Decision(row=services.publish_decision(info.context.viewer, pk)))
 
     @mutation
-    def clarify_decision(self, info: Info, input: inputs.ClarifyDecisionInput) -> DecisionPayload:
+    def clarify_decision(self, info: Info, input: Input[inputs.ClarifyDecisionInput]) -> DecisionPayload:
         """Add a dated clarification to the question of a published decision, until it closes. For managers."""
         pk = pk_of("Decision", input.decision_id, field="decision_id")
         return DecisionPayload(
@@ -314,7 +319,7 @@ class Mutation:
         )
 
     @mutation
-    def cast_vote(self, info: Info, input: inputs.CastVoteInput) -> BallotPayload:
+    def cast_vote(self, info: Info, input: Input[inputs.CastVoteInput]) -> BallotPayload:
         """Cast or change your ballot, while the decision is open."""
         ballot = services.cast_ballot(
             info.context.viewer,
@@ -328,33 +333,33 @@ class Mutation:
         return _recorded(ballot)
 
     @mutation
-    def withdraw_vote(self, info: Info, decision_id: strawberry.ID) -> BallotPayload:
+    def withdraw_vote(self, info: Info, decision_id: DecisionId) -> BallotPayload:
         """Take your ballot back and return to inheriting. It can be sent again: the receipt stays the same."""
         pk = pk_of("Decision", decision_id, field="decision_id")
         return _recorded(services.withdraw_ballot(info.context.viewer, pk), WITHDRAWN)
 
     @mutation
-    def tag_vote(self, info: Info, input: inputs.TagVoteInput) -> BallotPayload:
+    def tag_vote(self, info: Info, input: Input[inputs.TagVoteInput]) -> BallotPayload:
         """Change the tags of the ballot that you cast."""
         pk = pk_of("Decision", input.decision_id, field="decision_id")
         return _recorded(services.tag_ballot(info.context.viewer, pk, tags=input.tags))
 
     @mutation
-    def follow(self, info: Info, input: inputs.FollowInput) -> FollowPayload:
+    def follow(self, info: Info, input: Input[inputs.FollowInput]) -> FollowPayload:
         """Follow a member of your community on some tags or on everything, or change on which."""
         pk = pk_of("Member", input.member_id, field="member_id")
         made = services.follow(info.context.viewer, pk, tags=input.tags, order=input.order)
         return FollowPayload(following=_following(made), message=FOLLOWING_UPDATED)
 
     @mutation
-    def unfollow(self, info: Info, member_id: strawberry.ID) -> FollowPayload:
+    def unfollow(self, info: Info, member_id: MemberId) -> FollowPayload:
         """Stop following a member. It can be sent again: whoever is not followed stays so."""
         pk = pk_of("Member", member_id, field="member_id")
         follower = services.unfollow(info.context.viewer, pk)
         return FollowPayload(deleted_id=node_id("Following", follower.pk, pk), message=FOLLOWING_UPDATED)
 
     @mutation
-    def recalculate(self, info: Info, decision_id: strawberry.ID) -> RecalculatePayload:
+    def recalculate(self, info: Info, decision_id: DecisionId) -> RecalculatePayload:
         """Have a decision calculated from scratch, in the background. For managers."""
         decision = services.request_recalculation(
             info.context.viewer, pk_of("Decision", decision_id, field="decision_id")

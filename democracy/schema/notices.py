@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
+from typing import Annotated, TypeAlias
 
 import strawberry
 from asgiref.sync import sync_to_async
 
-from accounts.api import Info, Payload, mutation, pk_of
+from accounts.api import Info, Input, Payload, mutation, pk_of
 from democracy import access, services
 from democracy.errors import SignInFirst
 from democracy.live.hub import access_topic, hub, notices_topic
@@ -16,13 +17,18 @@ from democracy.reading.notices import unread_count
 from democracy.schema.subscriptions import RECHECK, next_news
 from democracy.schema.types.notices import NoticeNews, NoticePreference, SetNoticePreferencesInput, preferences_of
 
+NoticeIds: TypeAlias = Annotated[
+    list[strawberry.ID] | None,
+    strawberry.argument(description="Notices of yours; others are passed over. Left out: all of yours."),
+]
 
-@strawberry.type
+
+@strawberry.type(description="The answer to `markNoticesRead`.")
 class MarkNoticesReadPayload(Payload):
     unread: int | None = strawberry.field(default=None, description="The number of notices that are unread now.")
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `setNoticePreferences`.")
 class SetNoticePreferencesPayload(Payload):
     preferences: list[NoticePreference] | None = strawberry.field(
         default=None, description="How you are told in that community now, of every kind."
@@ -32,14 +38,16 @@ class SetNoticePreferencesPayload(Payload):
 @strawberry.type
 class NoticeMutation:
     @mutation
-    def mark_notices_read(self, info: Info, ids: list[strawberry.ID] | None = None) -> MarkNoticesReadPayload:
+    def mark_notices_read(self, info: Info, ids: NoticeIds = None) -> MarkNoticesReadPayload:
         """Mark these notices of yours as read, or all of them without `ids`."""
         keys = None if ids is None else [pk_of("Notice", one, field="ids") for one in ids]
         services.mark_notices_read(info.context.viewer, keys)
         return MarkNoticesReadPayload(unread=unread_count(info.context.viewer))
 
     @mutation
-    def set_notice_preferences(self, info: Info, input: SetNoticePreferencesInput) -> SetNoticePreferencesPayload:
+    def set_notice_preferences(
+        self, info: Info, input: Input[SetNoticePreferencesInput]
+    ) -> SetNoticePreferencesPayload:
         """Choose how you want to be told of what happens in a community of yours, from now on."""
         pk = pk_of("Community", input.community_id, field="community_id")
         ways = {one.kind.value: one.way.value for one in input.preferences}

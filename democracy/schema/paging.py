@@ -34,22 +34,22 @@ class InvalidCursor(InvalidInput):
 
 @strawberry.type(description="Where a page is in its list. Lists are read forwards.")
 class PageInfo:
-    has_next_page: bool
-    has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
+    has_next_page: bool = strawberry.field(description="Whether more follows: ask again with `endCursor` as `after`.")
+    has_previous_page: bool = strawberry.field(description="Whether the page has an `after`: something was before it.")
+    start_cursor: str | None = strawberry.field(description="Of the first edge; null where there are no edges.")
+    end_cursor: str | None = strawberry.field(description="Of the last edge; null where there are no edges.")
 
 
-@strawberry.type
+@strawberry.type(description="A thing in a list, with its place there.")
 class Edge(Generic[T]):
-    node: T
+    node: T = strawberry.field(description="The thing itself.")
     cursor: str = strawberry.field(description="Opaque: give it as `after` to go on behind this node.")
 
 
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[T]):
-    edges: list[Edge[T]]
-    page_info: PageInfo
+    edges: list[Edge[T]] = strawberry.field(description="In the order of the list; at most `first` of them.")
+    page_info: PageInfo = strawberry.field(description="How to go on.")
     count: strawberry.Private[Callable[[], Awaitable[int]]]
 
     @strawberry.field(description="The length of the whole list, as far as you may see.")

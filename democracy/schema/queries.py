@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import strawberry
 from asgiref.sync import sync_to_async
@@ -18,11 +18,13 @@ from accounts.schema import ApiToken, Passkey, passkeys_by_id, tokens_by_id
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.errors import InvalidInput
+from democracy.explaining.what_if import MAX_CHANGES
 from democracy.reading.followings import followings_shown
 from democracy.reading.notices import shown_notices
 from democracy.reading.webhooks import webhooks_by_key
+from democracy.schema.arguments import After, CommunityId, DecisionId, First, OfStatus, Search
 from democracy.schema.paging import DEFAULT_PAGE, MAX_PAGE, Connection, Page
-from democracy.schema.scalars import DecisionStatus, LedgerKind
+from democracy.schema.scalars import LedgerKind
 from democracy.schema.types.belonging import communities_by_id
 from democracy.schema.types.communities import COMMUNITIES, Application, Community, Me
 from democracy.schema.types.decisions import ALL_DECISIONS, DECISIONS, Decision, decisions_by_id
@@ -38,6 +40,29 @@ from democracy.schema.types.people import Following, Member, members_by_id
 from democracy.schema.types.results import Choice
 from democracy.schema.types.webhooks import Webhook
 from democracy.schema.types.whatif import ChangeInput, WhatIf, what_if
+
+AnyId: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="As any field `id` has it.")]
+AnyIds: TypeAlias = Annotated[
+    list[strawberry.ID], strawberry.argument(description=f"As fields `id` have them; at most {MAX_PAGE}.")
+]
+Mine: TypeAlias = Annotated[
+    bool, strawberry.argument(description="Only those in which you are a member; for visitors, none.")
+]
+InCommunity: TypeAlias = Annotated[
+    strawberry.ID | None, strawberry.argument(description="Only this community's. Null: all that you may see.")
+]
+Changes: TypeAlias = Annotated[
+    list[ChangeInput], strawberry.argument(description=f"At most {MAX_CHANGES}, each made after those before it.")
+]
+OfKind: TypeAlias = Annotated[
+    LedgerKind | None, strawberry.argument(description="Only entries of this kind. Null: of every kind.")
+]
+AboutDecision: TypeAlias = Annotated[
+    strawberry.ID | None, strawberry.argument(description="Only entries about this decision. Null: about anything.")
+]
+NewestFirst: TypeAlias = Annotated[
+    bool, strawberry.argument(description="Whether to go back in time: then `after` leads to older entries.")
+]
 
 
 def _applications_by_id(viewer: Viewer, ids: list[int]) -> Mapping[int, models.Application]:
@@ -92,20 +117,20 @@ class Query:
         return Me(row=info.context.viewer) if isinstance(info.context.viewer, User) else None
 
     @strawberry.field(description="Anything that has an id: null where there is no such thing, or you may not see it.")
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+    async def node(self, info: Info, id: AnyId) -> Node | None:
         return await _node(info, id)
 
     @strawberry.field(
         description="At most 100 things that have an id, in the order of their ids: null where there is no such thing, "
         "or you may not see it."
     )
-    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+    async def nodes(self, info: Info, ids: AnyIds) -> list[Node | None]:
         if len(ids) > MAX_PAGE:
             raise InvalidInput(f"At most {MAX_PAGE} ids at once.", field="ids")
         return await asyncio.gather(*[_node(info, id) for id in ids])
 
-    @strawberry.field
-    async def community(self, info: Info, id: strawberry.ID) -> Community | None:
+    @strawberry.field(description="One of the communities; null where there is no such one, or you may not see it.")
+    async def community(self, info: Info, id: CommunityId) -> Community | None:
         row = await info.context.load(communities_by_id, pk_of("Community", id))
         return Community(row=row) if row is not None else None
 
@@ -113,12 +138,12 @@ class Query:
         description="All communities by name, or your own; those that have all words of `search`, of which ten count."
     )
     async def communities(
-        self, info: Info, search: str = "", mine: bool = False, first: int = DEFAULT_PAGE, after: str | None = None
+        self, info: Info, search: Search = "", mine: Mine = False, first: First = DEFAULT_PAGE, after: After = None
     ) -> Connection[Community] | None:
         return await COMMUNITIES.page(info, Page.of(first, after), Community.of, search=search, mine=mine)
 
-    @strawberry.field
-    async def decision(self, info: Info, id: strawberry.ID) -> Decision | None:
+    @strawberry.field(description="One of the decisions; null where there is no such one, or you may not see it.")
+    async def decision(self, info: Info, id: DecisionId) -> Decision | None:
         row = await info.context.load(decisions_by_id, pk_of("Decision", id))
         return Decision(row=row) if row is not None else None
 
@@ -129,11 +154,11 @@ class Query:
     async def decisions(
         self,
         info: Info,
-        community_id: strawberry.ID | None = None,
-        status: DecisionStatus | None = None,
-        search: str = "",
-        first: int = DEFAULT_PAGE,
-        after: str | None = None,
+        community_id: InCommunity = None,
+        status: OfStatus = None,
+        search: Search = "",
+        first: First = DEFAULT_PAGE,
+        after: After = None,
     ) -> Connection[Decision] | None:
         page = Page.of(first, after)
         given = {"status": status.value if status else None, "search": search}
@@ -146,19 +171,19 @@ class Query:
         description="An open decision after changes that you might make, in their order. For members; not where "
         "ballots are hidden."
     )
-    async def what_if(self, info: Info, decision_id: strawberry.ID, changes: list[ChangeInput]) -> WhatIf | None:
+    async def what_if(self, info: Info, decision_id: DecisionId, changes: Changes) -> WhatIf | None:
         return await sync_to_async(what_if)(info.context.viewer, decision_id, changes)
 
     @strawberry.field(description="The events of a community, oldest first: follow it with `after`.")
     async def ledger(
         self,
         info: Info,
-        community_id: strawberry.ID,
-        kind: LedgerKind | None = None,
-        decision_id: strawberry.ID | None = None,
-        newest_first: bool = False,
-        first: int = DEFAULT_PAGE,
-        after: str | None = None,
+        community_id: CommunityId,
+        kind: OfKind = None,
+        decision_id: AboutDecision = None,
+        newest_first: NewestFirst = False,
+        first: First = DEFAULT_PAGE,
+        after: After = None,
     ) -> Connection[LedgerEntry] | None:
         pk, page = pk_of("Community", community_id, field="community_id"), Page.of(first, after)
         about = pk_of("Decision", decision_id, field="decision_id") if decision_id else None
@@ -169,6 +194,6 @@ class Query:
     @strawberry.field(
         description="The state of a community's ledger now, signed: keep it, and compare with later ones."
     )
-    async def checkpoint(self, info: Info, community_id: strawberry.ID) -> Checkpoint | None:
+    async def checkpoint(self, info: Info, community_id: CommunityId) -> Checkpoint | None:
         pk = pk_of("Community", community_id, field="community_id")
         return await sync_to_async(checkpoint_of)(info.context.viewer, pk)

@@ -23,6 +23,7 @@ from democracy.access import Viewer
 from democracy.errors import SignInFirst
 from democracy.live.hub import access_topic, community_topic, hub, readers_topic, result_topic, status_topic
 from democracy.reading import communities, decisions
+from democracy.schema.arguments import CommunityId, DecisionId
 from democracy.schema.scalars import BigInt
 from democracy.schema.types.belonging import community_of
 from democracy.schema.types.communities import Community
@@ -46,7 +47,7 @@ class CommunityActivity:
     community_pk: strawberry.Private[int]
     revision: BigInt = strawberry.field(description="Of the ledger's newest entry.")
 
-    @strawberry.field
+    @strawberry.field(description="Where it happened.")
     def community_id(self) -> strawberry.ID:
         return node_id("Community", self.community_pk)
 
@@ -137,7 +138,7 @@ def _newest_result(decision_id: int) -> models.DecisionSnapshot | None:
 class Subscription:
     @strawberry.subscription(description="Whether a decision's result is current: now, and whenever that changes.")
     async def calculation_status(
-        self, info: Info, decision_id: strawberry.ID, after: After = None
+        self, info: Info, decision_id: DecisionId, after: After = None
     ) -> AsyncGenerator[CalculationStatus, None]:
         pk = pk_of("Decision", decision_id, field="decision_id")
         decision = await sync_to_async(access.require_decision)(info.context.viewer, pk)
@@ -155,7 +156,7 @@ class Subscription:
 
     @strawberry.subscription(description="A decision's result: now, null where there is none, and every newer one.")
     async def decision_result(
-        self, info: Info, decision_id: strawberry.ID, after: After = None
+        self, info: Info, decision_id: DecisionId, after: After = None
     ) -> AsyncGenerator[Result | None, None]:
         pk = pk_of("Decision", decision_id, field="decision_id")
         decision = await sync_to_async(access.require_decision)(info.context.viewer, pk)
@@ -177,7 +178,7 @@ class Subscription:
 
     @strawberry.subscription(description="The revision of a community's ledger: now, and whenever something happens.")
     async def community_activity(
-        self, info: Info, community_id: strawberry.ID, after: After = None
+        self, info: Info, community_id: CommunityId, after: After = None
     ) -> AsyncGenerator[CommunityActivity, None]:
         pk = pk_of("Community", community_id, field="community_id")
         revisions = _watch(

@@ -7,26 +7,27 @@ import strawberry
 from accounts.api import Info, Payload, mutation, pk_of
 from democracy import services
 from democracy.presenting import addresses
+from democracy.schema.arguments import DecisionId
 from democracy.schema.types.decisions import Decision
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `publishResult`.")
 class PublishResultPayload(Payload):
-    decision: Decision | None = None
+    decision: Decision | None = strawberry.field(default=None, description="The one whose result it is.")
     address: str | None = strawberry.field(
         default=None, description="Whoever has it sees the question, the result and the turnout, without signing in."
     )
 
 
-@strawberry.type
+@strawberry.type(description="The answer to `withdrawResult`.")
 class WithdrawResultPayload(Payload):
-    decision: Decision | None = None
+    decision: Decision | None = strawberry.field(default=None, description="The one whose result it is.")
 
 
 @strawberry.type
 class TellingMutation:
     @mutation
-    def publish_result(self, info: Info, decision_id: strawberry.ID) -> PublishResultPayload:
+    def publish_result(self, info: Info, decision_id: DecisionId) -> PublishResultPayload:
         """Publish the result of a closed members-only decision at an address of its own, which nobody can guess.
         Published again, it keeps its address. For managers."""
         pk = pk_of("Decision", decision_id, field="decision_id")
@@ -37,7 +38,7 @@ class TellingMutation:
         )
 
     @mutation
-    def withdraw_result(self, info: Info, decision_id: strawberry.ID) -> WithdrawResultPayload:
+    def withdraw_result(self, info: Info, decision_id: DecisionId) -> WithdrawResultPayload:
         """Withdraw a published result: its address leads nowhere from now on. For managers."""
         pk = pk_of("Decision", decision_id, field="decision_id")
         return WithdrawResultPayload(decision=Decision(row=services.withdraw_result(info.context.viewer, pk)))

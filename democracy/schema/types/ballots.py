@@ -24,19 +24,23 @@ from democracy.schema.types.people import Voter
 from democracy.schema.types.results import Choice, choices_of
 
 
-@strawberry.type(description="A ballot's rating of a choice.")
+@strawberry.type(
+    description="A ballot's rating of a choice: 0 to 5 stars; whole ones in a cast ballot, an average in others."
+)
 class Rating:
-    choice: Choice
+    choice: Choice = strawberry.field(description="The choice that is rated.")
     microstars: int = strawberry.field(description="0 to 5,000,000; 1,000,000 microstars are a star.")
 
-    @strawberry.field(description="Its microstars in stars, a decimal number.")
+    @strawberry.field(
+        description='The same in stars: a decimal number from 0 to 5, at most six decimals, such as "3.666667".'
+    )
     def stars(self) -> str:
         return exact_stars(self.microstars)
 
 
 @strawberry.type(description="A cast ballot that another rests on.")
 class Source:
-    member: Voter
+    member: Voter = strawberry.field(description="Whoever cast it, by name or under a pseudonym.")
     weight: float = strawberry.field(description="Its share; the weights of one ballot add up to 1.")
     weight_fraction: str | None = strawberry.field(description='The same exactly, such as "1/3", where that is known.')
     path: list[Voter] = strawberry.field(description="The strongest chain of followings to it, both ends included.")
@@ -64,7 +68,7 @@ class BallotMove:
     move: strawberry.Private[reading_start.Move]
     decision_pk: strawberry.Private[int]
 
-    @strawberry.field
+    @strawberry.field(description="When it moved.")
     def at(self) -> datetime:
         return self.move.at
 
@@ -78,14 +82,14 @@ class BallotMove:
 class Ballot:
     shown: strawberry.Private[ShownBallot]
 
-    @strawberry.field
+    @strawberry.field(description="Whose it is, by name or under a pseudonym.")
     def voter(self) -> Voter:
         shown = self.shown
         return Voter(
             row=shown.membership, decision_pk=shown.decision.pk, is_anonymous=shown.is_anonymous, kind=shown.kind
         )
 
-    @strawberry.field
+    @strawberry.field(description="How its owner came to it.")
     def kind(self) -> BallotKind:
         return BallotKind(str(self.shown.kind))
 
@@ -155,7 +159,7 @@ def own_ballots(viewer: Viewer, decisions: list[models.Decision]) -> dict[models
 
 @strawberry.type(description="The influence of a cast ballot.")
 class Influence:
-    voter: Voter
+    voter: Voter = strawberry.field(description="Whoever cast it.")
     ballots: float = strawberry.field(
         description="The number of counted ballots that it carries, itself included, without those under pseudonyms."
     )
@@ -180,8 +184,8 @@ def influence_pages(
 
 @strawberry.type(description="A member in the delegation graph of a decision.")
 class DelegationNode:
-    voter: Voter
-    kind: BallotKind
+    voter: Voter = strawberry.field(description="The member, by name.")
+    kind: BallotKind = strawberry.field(description="How they came to their ballot.")
 
 
 @strawberry.type(description="An active following: the follower inherits through it in this decision.")
@@ -193,8 +197,8 @@ class DelegationEdge:
 
 @strawberry.type(description="The active followings of one decision, without members whose ballots bear pseudonyms.")
 class DelegationGraph:
-    nodes: list[DelegationNode]
-    edges: list[DelegationEdge]
+    nodes: list[DelegationNode] = strawberry.field(description="The members who follow or are followed so, by handle.")
+    edges: list[DelegationEdge] = strawberry.field(description="The followings between these members.")
     is_complete: bool = strawberry.field(description="Whether these are all; else those with most followings.")
 
 

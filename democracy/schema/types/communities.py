@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated, TypeAlias
 
 import strawberry
 from asgiref.sync import sync_to_async
@@ -20,12 +21,18 @@ from democracy.reading import start
 from democracy.reading.moderation import reasons_hidden
 from democracy.reading.notices import unread_count
 from democracy.reading.webhooks import webhooks_of
+from democracy.schema.arguments import (
+    After,
+    CommunityId,
+    First,
+    OfStatus,
+    Search,
+)
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
 from democracy.schema.scalars import (
     ApplicationStatus,
     BigInt,
     CommunityVisibility,
-    DecisionStatus,
     InvitationState,
     Joining,
     Role,
@@ -48,6 +55,17 @@ OWN_DRAFTS = Listing(start.own_drafts, ("-pk",))
 PINNED = Listing(start.pinned_decisions, ("-closes_at", "-pk"))
 WAITING = Listing(start.waiting_applications, ("created_at", "pk"))
 
+OfRole: TypeAlias = Annotated[
+    Role | None, strawberry.argument(description="Only voters, or only lobbyists. Null: both.")
+]
+InState: TypeAlias = Annotated[
+    InvitationState | None, strawberry.argument(description="Only those of which this became. Null: all.")
+]
+Voted: TypeAlias = Annotated[
+    bool | None,
+    strawberry.argument(description="Only those with (true) or without (false) a ballot that you cast. Null: all."),
+]
+
 
 @strawberry.type(
     description="People who decide together. Every community is listed for everybody, unless the site's operator has "
@@ -56,9 +74,9 @@ WAITING = Listing(start.waiting_applications, ("created_at", "pk"))
 )
 class Community(Node):
     row: strawberry.Private[models.Community]
-    name: str = of_row()
-    description: str = of_row()
-    created_at: datetime = of_row()
+    name: str = of_row("Unique among communities, whatever the case.")
+    description: str = of_row("It may be Markdown: links, lists, emphasis.")
+    created_at: datetime = of_row("When it was founded.")
 
     @classmethod
     def of(cls, row: models.Community) -> Community:
@@ -68,11 +86,11 @@ class Community(Node):
     def description_html(self) -> str:
         return as_html(self.row.description)
 
-    @strawberry.field
+    @strawberry.field(description="Who may read its decisions, results and members.")
     def visibility(self) -> CommunityVisibility:
         return CommunityVisibility(self.row.visibility)
 
-    @strawberry.field
+    @strawberry.field(description="How people become members.")
     def joining(self) -> Joining:
         return Joining(self.row.joining)
 
@@ -129,10 +147,10 @@ class Community(Node):
     async def decisions(
         self,
         info: Info,
-        status: DecisionStatus | None = None,
-        search: str = "",
-        first: int = DEFAULT_PAGE,
-        after: str | None = None,
+        status: OfStatus = None,
+        search: Search = "",
+        first: First = DEFAULT_PAGE,
+        after: After = None,
     ) -> Connection[Decision]:
         given = {"status": status.value if status else None, "search": search}
         return await DECISIONS.page(info, Page.of(first, after), Decision.of, parent=self.row.pk, **given)
@@ -143,10 +161,10 @@ class Community(Node):
     async def members(
         self,
         info: Info,
-        search: str = "",
-        role: Role | None = None,
-        first: int = DEFAULT_PAGE,
-        after: str | None = None,
+        search: Search = "",
+        role: OfRole = None,
+        first: First = DEFAULT_PAGE,
+        after: After = None,
     ) -> Connection[Member]:
         return await MEMBERS.page(
             info,
@@ -159,7 +177,7 @@ class Community(Node):
 
     @strawberry.field(description="Pending applications, oldest first: all of them for managers, else your own.")
     async def applications(
-        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = None
     ) -> Connection[Application]:
         return await PENDING.page(info, Page.of(first, after), lambda row: Application(row=row), parent=self.row.pk)
 
@@ -170,10 +188,10 @@ class Community(Node):
     async def invitations(
         self,
         info: Info,
-        search: str = "",
-        state: InvitationState | None = None,
-        first: int = DEFAULT_PAGE,
-        after: str | None = None,
+        search: Search = "",
+        state: InState = None,
+        first: First = DEFAULT_PAGE,
+        after: After = None,
     ) -> Connection[Invitation]:
         return await INVITATIONS.page(
             info,
@@ -186,7 +204,7 @@ class Community(Node):
 
     @strawberry.field(description="The links by which people may join, the newest first; for managers.")
     async def invitation_links(
-        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = None
     ) -> Connection[InvitationLink]:
         return await LINKS.page(info, Page.of(first, after), lambda row: InvitationLink(row=row), parent=self.row.pk)
 
@@ -219,8 +237,8 @@ def _own_applications(viewer: Viewer, communities: list[int]) -> Mapping[int, mo
 
 @strawberry.type(description="An applicant, as managers see them.")
 class Person:
-    name: str
-    handle: str
+    name: str = strawberry.field(description="What they are called.")
+    handle: str = strawberry.field(description="Public, and unique on the site.")
     email: str | None = strawberry.field(
         default=None, description="While the application is pending; null for people who can't sign in."
     )
@@ -229,20 +247,20 @@ class Person:
 @strawberry.type(description="A wish to join a community. Seen by whoever applied and by managers.")
 class Application(Node):
     row: strawberry.Private[models.Application]
-    message: str = of_row()
-    created_at: datetime = of_row()
-    decided_at: datetime | None = of_row()
+    message: str = of_row("What the applicant wrote to the managers; it may be empty.")
+    created_at: datetime = of_row("When it was sent.")
+    decided_at: datetime | None = of_row("When it was approved, rejected or withdrawn; null while it is pending.")
 
-    @strawberry.field
+    @strawberry.field(description="What became of it.")
     def status(self) -> ApplicationStatus:
         return ApplicationStatus(self.row.status)
 
-    @strawberry.field
+    @strawberry.field(description="Whoever wants to join.")
     def applicant(self) -> Person:
         user, is_pending = self.row.user, self.row.status == models.Application.Status.PENDING
         return Person(name=user.name, handle=user.handle, email=user.email if is_pending else None)
 
-    @strawberry.field
+    @strawberry.field(description="The one to join.")
     async def community(self, info: Info) -> Community:
         return await community_of(info, self.row.community_id)
 
@@ -264,12 +282,12 @@ class Me(Account):
         return [Passkey(row=passkey) for passkey in passkeys]
 
     @strawberry.field(description="Your current memberships, by name of the community.")
-    async def memberships(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Member]:
+    async def memberships(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Member]:
         return await OWN_MEMBERSHIPS.page(info, Page.of(first, after), lambda row: Member(row=row))
 
     @strawberry.field(description="Your applications, the newest first.")
     async def applications(
-        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = None
     ) -> Connection[Application]:
         return await OWN_APPLICATIONS.page(info, Page.of(first, after), lambda row: Application(row=row))
 
@@ -278,7 +296,7 @@ class Me(Account):
         "which you have, or have not, cast a ballot."
     )
     async def open_decisions(
-        self, info: Info, voted: bool | None = None, first: int = DEFAULT_PAGE, after: str | None = None
+        self, info: Info, voted: Voted = None, first: First = DEFAULT_PAGE, after: After = None
     ) -> Connection[Decision]:
         return await OPEN_DECISIONS.page(info, Page.of(first, after), Decision.of, voted=voted)
 
@@ -286,31 +304,29 @@ class Me(Account):
         description="The decisions of your communities that closed in the last "
         f"{start.NEW_FOR.days} days and have a final result, the newest first."
     )
-    async def new_results(
-        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
-    ) -> Connection[Decision]:
+    async def new_results(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Decision]:
         return await NEW_RESULTS.page(info, Page.of(first, after), Decision.of)
 
     @strawberry.field(
         description="The decisions that managers of your communities pinned, those that close last first."
     )
     async def pinned_decisions(
-        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = None
     ) -> Connection[Decision]:
         return await PINNED.page(info, Page.of(first, after), Decision.of)
 
     @strawberry.field(description="The drafts in communities that you manage, the newest first.")
-    async def drafts(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Decision]:
+    async def drafts(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Decision]:
         return await OWN_DRAFTS.page(info, Page.of(first, after), Decision.of)
 
     @strawberry.field(description="The applications that wait for you in communities that you manage, oldest first.")
     async def waiting_applications(
-        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = None
     ) -> Connection[Application]:
         return await WAITING.page(info, Page.of(first, after), lambda row: Application(row=row))
 
     @strawberry.field(description="Your notices, the newest first.")
-    async def notices(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Notice]:
+    async def notices(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Notice]:
         return await OWN_NOTICES.page(info, Page.of(first, after), Notice.of)
 
     @strawberry.field(description="The number of your notices that you have not read.")
@@ -318,6 +334,6 @@ class Me(Account):
         return await sync_to_async(unread_count)(info.context.viewer)
 
     @strawberry.field(description="How you are told of each kind of thing in a community.")
-    async def notice_preferences(self, info: Info, community_id: strawberry.ID) -> list[NoticePreference]:
+    async def notice_preferences(self, info: Info, community_id: CommunityId) -> list[NoticePreference]:
         pk = pk_of("Community", community_id, field="community_id")
         return await info.context.load(preferences_of, pk) or []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import cast
+from typing import Annotated, TypeAlias, cast
 
 import strawberry
 from django.db.models import F
@@ -19,6 +19,7 @@ from democracy.presenting.markdown import as_html
 from democracy.presenting.sharing import embeds
 from democracy.reading import ballots as reading_ballots
 from democracy.reading import decisions as reading_decisions
+from democracy.schema.arguments import After, First
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, connection
 from democracy.schema.scalars import DecisionStatus, ResultsVisibility
 from democracy.schema.types.ballots import (
@@ -34,6 +35,10 @@ from democracy.schema.types.results import CalculationStatus, Choice, Result, ch
 
 MOST_NODES = 1_000
 
+Members: TypeAlias = Annotated[
+    int, strawberry.argument(description=f"How many members at most, those with most followings: 1 to {MOST_NODES:,}.")
+]
+
 # Those that close last first; drafts without a closing before them.
 _LAST_FIRST = (F("closes_at").desc(nulls_first=True), F("pk").desc())
 DECISIONS = Listing(reading_decisions.decisions_of_communities, _LAST_FIRST, "community_id")
@@ -46,7 +51,7 @@ _BallotPage = tuple[models.Decision, int, int]
 @strawberry.type(description="A manager's addition to a question, whose own words are frozen from the opening on.")
 class Clarification:
     row: strawberry.Private[models.Clarification]
-    at: datetime = of_row()
+    at: datetime = of_row("When it was added.")
     text: str = of_row("It may be Markdown: links, lists, emphasis.")
 
     @strawberry.field(description="The text as HTML that is safe to show.")
@@ -57,18 +62,18 @@ class Clarification:
 @strawberry.type(description="A manager's word that a decision gets no result.")
 class CallingOff:
     row: strawberry.Private[models.Decision]
-    at: datetime = of_row(attribute="called_off_at")
-    reason: str = of_row(attribute="called_off_reason")
+    at: datetime = of_row("When voting ended by it.", attribute="called_off_at")
+    reason: str = of_row("Why, in the manager's words.", attribute="called_off_reason")
 
 
 @strawberry.type(description="A question put to a community. Drafts are seen by its managers.")
 class Decision(Node):
     row: strawberry.Private[models.Decision]
-    title: str = of_row()
+    title: str = of_row("The question, in one line of text.")
     description: str = of_row("It may be Markdown: links, lists, emphasis.")
     opens_at: datetime | None = of_row("Voting is open from then on.")
     closes_at: datetime | None = of_row("Until just before then.")
-    published_at: datetime | None = of_row()
+    published_at: datetime | None = of_row("Null for drafts.")
     topics: list[str] = of_row("Tags. A ballot whose caster says nothing of tags bears these.")
     is_pinned: bool = of_row("Whether a manager put it at the top of its community's page.")
     reminder_hours: int = of_row(
@@ -83,7 +88,7 @@ class Decision(Node):
     def of(cls, row: models.Decision) -> Decision:
         return cls(row=row)
 
-    @strawberry.field
+    @strawberry.field(description="Its phase, by the clock.")
     def status(self) -> DecisionStatus:
         return DecisionStatus(self.row.status.value)
 
@@ -95,7 +100,7 @@ class Decision(Node):
     def called_off(self) -> CallingOff | None:
         return None if self.row.called_off_at is None else CallingOff(row=self.row)
 
-    @strawberry.field
+    @strawberry.field(description="When results and ballots are shown; fixed once it is published.")
     def results_visibility(self) -> ResultsVisibility:
         return ResultsVisibility(self.row.results_visibility)
 
@@ -126,11 +131,11 @@ class Decision(Node):
     def calendar_address(self) -> str | None:
         return addresses.of_decision("decision-calendar", self.row) if self.row.published_at else None
 
-    @strawberry.field
+    @strawberry.field(description="The one whose members vote on it.")
     async def community(self, info: Info) -> ItsCommunity:
         return await community_of(info, self.row.community_id)
 
-    @strawberry.field
+    @strawberry.field(description="In the order that ballots and results keep; 2 to 50 once it is published.")
     async def choices(self, info: Info) -> list[Choice]:
         return [Choice(row=row) for row in await info.context.load(choices_of, self.row.pk) or []]
 
@@ -142,7 +147,7 @@ class Decision(Node):
     async def tags(self, info: Info) -> list[str] | None:
         return await info.context.load(_tags, self.row)
 
-    @strawberry.field
+    @strawberry.field(description="Whether `result` is that of the newest inputs.")
     async def calculation(self, info: Info) -> CalculationStatus:
         return cast(CalculationStatus, await info.context.load(statuses_of, self.row.pk))
 
@@ -175,13 +180,11 @@ class Decision(Node):
         description="All ballots: those with names by handle, then those under pseudonyms by these. Null while they "
         "are hidden."
     )
-    async def ballots(
-        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
-    ) -> Connection[Ballot] | None:
+    async def ballots(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Ballot] | None:
         return await _ballots(info, self.row, Page.of(first, after))
 
     @strawberry.field(description="The results that were shown, oldest first.")
-    async def history(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Result]:
+    async def history(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Result]:
         choices = await info.context.load(choices_of, self.row.pk) or []
         return await HISTORY.page(info, Page.of(first, after), lambda row: Result.of(row, choices), parent=self.row.pk)
 
@@ -189,7 +192,7 @@ class Decision(Node):
         description="The influence of each cast ballot that bears a name, most first. Null while ballots are hidden."
     )
     async def influence(
-        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
+        self, info: Info, first: First = DEFAULT_PAGE, after: After = None
     ) -> Connection[Influence] | None:
         page = Page.of(first, after)
         found = await info.context.load(influence_pages, (self.row, page.after, page.stop))
@@ -203,7 +206,7 @@ class Decision(Node):
         return connection(page, nodes, count=count)
 
     @strawberry.field(description=f"At most {MOST_NODES:,} members. Null while ballots are hidden.")
-    async def delegation_graph(self, info: Info, first: int = 200) -> DelegationGraph | None:
+    async def delegation_graph(self, info: Info, first: Members = 200) -> DelegationGraph | None:
         if not 1 <= first <= MOST_NODES:
             raise InvalidInput(f"The graph has 1 to {MOST_NODES:,} members.", field="first")
         return await info.context.load(delegation_of, (self.row, first))

@@ -23,21 +23,21 @@ LINKS = Listing(reading_invitations.invitation_links_to, ("-pk",), "community_id
 @strawberry.type(description="An e-mail address that managers invited. Only they see it, and never its link.")
 class Invitation(Node):
     row: strawberry.Private[models.Invitation]
-    address: str = of_row()
+    address: str = of_row("Where the mail goes.")
     name: str = of_row("The name for the new account, if the list gave one.")
     is_manager: bool = of_row("Whether the person comes in as a manager.")
     tags: list[str] = of_row("Topics on which the person is led to follow somebody.")
     issued_at: datetime = of_row("When the link was made.")
     expires_at: datetime = of_row("Until when the link works.")
     sent_at: datetime | None = of_row("When the mail was last put into the outbox; null where none was asked for.")
-    accepted_at: datetime | None = of_row()
+    accepted_at: datetime | None = of_row("When somebody joined by it; null until then.")
     refusal: str = of_row("The mail server's words where it refused the mail; else empty.")
 
     @strawberry.field(description="The role in which the person comes in.")
     def role(self) -> Role:
         return Role(self.row.role)
 
-    @strawberry.field
+    @strawberry.field(description="What became of it.")
     def state(self) -> InvitationState:
         return InvitationState(self.row.state.value)
 
@@ -57,10 +57,10 @@ class Invitation(Node):
 class InvitationLink(Node):
     row: strawberry.Private[models.InvitationLink]
     needs_approval: bool = of_row("Whether it leads to an application that a manager decides on.")
-    ends_at: datetime | None = of_row()
+    ends_at: datetime | None = of_row("Until when it works; null where no time was set.")
     max_uses: int | None = of_row("The number of people who may use it; null for any number.")
     uses: int = of_row("How many people have used it.")
-    created_at: datetime = of_row()
+    created_at: datetime = of_row("When it was made.")
     is_usable: bool = of_row("Whether it can be used now.")
 
     @strawberry.field(description="The address to give to people.")

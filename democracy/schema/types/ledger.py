@@ -37,7 +37,7 @@ class LedgerEntry:
     def is_open(self) -> bool:
         return self.item.is_open
 
-    @strawberry.field
+    @strawberry.field(description="What it is about.")
     def kind(self) -> LedgerKind:
         return LedgerKind(self.item.kind)
 
@@ -69,7 +69,7 @@ class LedgerEntry:
     def hash(self) -> str:
         return self.item.hash
 
-    @strawberry.field
+    @strawberry.field(description="The `hash` of the entry before it; 64 zeros for the first.")
     def previous_hash(self) -> str:
         return self.item.previous_hash
 
@@ -89,19 +89,19 @@ class LedgerEntry:
 class Receipt:
     receipt: strawberry.Private[receipts.Receipt]
 
-    @strawberry.field
+    @strawberry.field(description="The number of the ledger entry.")
     def revision(self) -> BigInt:
         return BigInt(self.receipt.entry.revision)
 
-    @strawberry.field
+    @strawberry.field(description="The `hash` of the ledger entry: whoever may read the ledger sees it there.")
     def hash(self) -> str:
         return self.receipt.entry.hash
 
-    @strawberry.field
+    @strawberry.field(description="SHA-256 of salt, content and time, as the ledger shows it.")
     def commitment(self) -> str:
         return self.receipt.entry.commitment
 
-    @strawberry.field
+    @strawberry.field(description="Drawn by chance, so that nobody finds the ballot by trying: hexadecimal.")
     def salt(self) -> str:
         return self.receipt.entry.salt
 
@@ -109,7 +109,7 @@ class Receipt:
     def time(self) -> str:
         return written_time(self.receipt.entry.time)
 
-    @strawberry.field
+    @strawberry.field(description="The ballot as the entry has it, with ids.")
     def content(self) -> JSON:
         return JSON(entry_content(self.receipt.entry))
 
@@ -121,12 +121,12 @@ class Receipt:
 @strawberry.type(description="The site's word for what a community's ledger was at a revision, signed with its key.")
 class Checkpoint:
     row: strawberry.Private[models.Checkpoint]
-    hash: str = of_row()
+    hash: str = of_row("Of the entry at `revision`: SHA-256, hexadecimal.")
     time: datetime = of_row("When it was signed.")
     key: str = of_row("The site's public key (Ed25519), hexadecimal; compare it with the one on its docs page.")
-    signature: str = of_row()
+    signature: str = of_row("Ed25519 by `key`, hexadecimal; docs/bundle.md says of which bytes.")
 
-    @strawberry.field
+    @strawberry.field(description="The number of the newest entry when it was signed.")
     def revision(self) -> BigInt:
         return BigInt(self.row.revision)
 

@@ -39,18 +39,18 @@ class Notice(Node):
     def id(self) -> strawberry.ID:
         return node_id("Notice", self.row.key)
 
-    created_at: datetime = of_row()
+    created_at: datetime = of_row("When you were told.")
     read_at: datetime | None = of_row("Null while you have not read it.")
 
-    @strawberry.field
+    @strawberry.field(description="What it tells of.")
     def kind(self) -> NoticeKind:
         return NoticeKind(self.row.kind)
 
-    @strawberry.field
+    @strawberry.field(description="One line of text.")
     def title(self) -> str:
         return words(self.row).title
 
-    @strawberry.field
+    @strawberry.field(description="Some sentences, without markup.")
     def text(self) -> str:
         return words(self.row).text
 
@@ -58,31 +58,31 @@ class Notice(Node):
     def url(self) -> str:
         return settings.SITE_URL + words(self.row).path
 
-    @strawberry.field
+    @strawberry.field(description="Where it happened; null where it is about no single one.")
     async def community(self, info: Info) -> ItsCommunity | None:
         return await community_of(info, self.row.community_id) if self.row.community_id is not None else None
 
-    @strawberry.field
+    @strawberry.field(description="The one that it is about; null where it is about none.")
     def decision(self) -> Decision | None:
         return Decision(row=self.row.decision) if self.row.decision is not None else None
 
 
 @strawberry.type(description="How you are told of one kind of thing in one community.")
 class NoticePreference:
-    kind: NoticeKind
-    way: NoticeWay
+    kind: NoticeKind = strawberry.field(description="Any but INVITED.")
+    way: NoticeWay = strawberry.field(description="What you chose, or what is usual.")
 
 
 @strawberry.input(description="How you want to be told of one kind of thing.")
 class NoticePreferenceInput:
-    kind: NoticeKind
-    way: NoticeWay
+    kind: NoticeKind = strawberry.field(description="Any but INVITED.")
+    way: NoticeWay = strawberry.field(description="By mail or on the site alone; notices are on the site in any case.")
 
 
 @strawberry.input(description="Kinds that are left out stay as they are.")
 class SetNoticePreferencesInput:
-    community_id: strawberry.ID
-    preferences: list[NoticePreferenceInput]
+    community_id: strawberry.ID = strawberry.field(description="One in which you are a member.")
+    preferences: list[NoticePreferenceInput] = strawberry.field(description="One for each kind to change.")
 
 
 def preferences_of(viewer: Viewer, communities: list[int]) -> dict[int, list[NoticePreference]]:

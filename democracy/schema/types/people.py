@@ -10,6 +10,7 @@ from accounts.api import Info, Node, node_id, of_row
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.reading import followings as reading_followings
+from democracy.schema.arguments import After, First
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
 from democracy.schema.scalars import Role
 from democracy.schema.types.belonging import ItsCommunity, community_of
@@ -28,7 +29,7 @@ FOLLOWERS = Listing(
 class Member(Node):
     row: strawberry.Private[models.Membership]
 
-    @strawberry.field
+    @strawberry.field(description="What they are called, the same in all their communities.")
     def name(self) -> str:
         return self.row.user.name
 
@@ -36,30 +37,28 @@ class Member(Node):
     def handle(self) -> str:
         return self.row.user.handle
 
-    @strawberry.field
+    @strawberry.field(description="Whether their ballot is counted.")
     def role(self) -> Role:
         return Role(self.row.role)
 
-    is_manager: bool = of_row()
-    is_anonymous: bool = of_row()
-    joined_at: datetime = of_row()
+    is_manager: bool = of_row("Whether they keep the roll, and draft and publish decisions.")
+    is_anonymous: bool = of_row("Whether nobody but they themselves and managers may know who they are.")
+    joined_at: datetime = of_row("When they became a member, the last time.")
 
     @strawberry.field(description="Whether this is you.")
     def is_me(self, info: Info) -> bool:
         return access.is_self(info.context.viewer, self.row)
 
-    @strawberry.field
+    @strawberry.field(description="Where they are a member. One person is another member in another community.")
     async def community(self, info: Info) -> ItsCommunity:
         return await community_of(info, self.row.community_id)
 
     @strawberry.field(description="Whom this member follows, in their order. Of anonymous members only they know.")
-    async def followings(
-        self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None
-    ) -> Connection[Following]:
+    async def followings(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Following]:
         return await FOLLOWINGS.page(info, Page.of(first, after), Following.of, parent=self.row.pk)
 
     @strawberry.field(description="The followers of this member, by name; followers who are anonymous are left out.")
-    async def followers(self, info: Info, first: int = DEFAULT_PAGE, after: str | None = None) -> Connection[Following]:
+    async def followers(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Following]:
         return await FOLLOWERS.page(info, Page.of(first, after), Following.of, parent=self.row.pk)
 
 
@@ -82,17 +81,17 @@ class Following(Node):
     def of(cls, row: models.Following) -> Following:
         return cls(row=row)
 
-    @strawberry.field
+    @strawberry.field(description="Whoever inherits.")
     def follower(self) -> Member:
         return Member(row=self.row.follower)
 
-    @strawberry.field
+    @strawberry.field(description="Whoever is inherited from.")
     def followee(self) -> Member:
         return Member(row=self.row.followee)
 
     tags: list[str] = of_row("Empty: on everything.")
     order: int = of_row("For display.")
-    created_at: datetime = of_row()
+    created_at: datetime = of_row("When it began; another choice of tags leaves it.")
 
 
 @strawberry.type(

@@ -29,7 +29,7 @@ from graph import STAR
 
 @strawberry.type(description="One of the things a decision is between. Frozen once the decision is published.")
 class Choice(Node):
-    title: str = of_row()
+    title: str = of_row("Unique among the choices of its decision.")
     description: str = of_row("It may be Markdown: links, lists, emphasis.")
     lot: int | None = of_row(
         "The last tie-break: the lowest lot wins. Drawn when the decision is published; the decision's `lotSeed` says "
@@ -43,30 +43,34 @@ class Choice(Node):
 
 @strawberry.type(description="A choice in the score round.")
 class Score:
-    choice: Choice
+    choice: Choice = strawberry.field(description="The choice that was rated.")
     score: BigInt = strawberry.field(description="The sum of its microstars; 1,000,000 microstars are a star.")
-    stars: str = strawberry.field(description="Its score in stars, a decimal number.")
-    average: float = strawberry.field(description="Stars per counted ballot, for display; `score` is exact.")
+    stars: str = strawberry.field(
+        description="The same in stars, a decimal number with at most six decimals: each counted ballot gives 0 to 5."
+    )
+    average: float = strawberry.field(
+        description="Stars per counted ballot, 0 to 5; 0 where no ballot is counted. For display; `score` is exact."
+    )
     rank: int = strawberry.field(description="By score: 1, 2, 2, 4.")
-    five_star_ballots: int
+    five_star_ballots: int = strawberry.field(description="Counted ballots that give it 5 stars, no less.")
 
 
-@strawberry.type
+@strawberry.type(description="How many prefer the row's choice to another.")
 class PreferenceCount:
-    over: Choice
+    over: Choice = strawberry.field(description="The other one.")
     ballots: int = strawberry.field(description="Counted ballots that give the row's choice more than this one.")
 
 
 @strawberry.type(description="A row of the preference matrix.")
 class Preference:
-    choice: Choice
-    counts: list[PreferenceCount]
+    choice: Choice = strawberry.field(description="The one that is preferred.")
+    counts: list[PreferenceCount] = strawberry.field(description="One for each other choice, in the decision's order.")
 
 
-@strawberry.type
+@strawberry.type(description="The votes for a finalist in the automatic runoff.")
 class RunoffCount:
-    choice: Choice
-    ballots: int
+    choice: Choice = strawberry.field(description="The finalist.")
+    ballots: int = strawberry.field(description="Counted ballots that give it more than the other finalist.")
 
 
 @strawberry.type(description="The automatic runoff between the finalists.")
@@ -75,9 +79,9 @@ class Runoff:
     equal: int = strawberry.field(description="Ballots that give both finalists the same.")
 
 
-@strawberry.type
+@strawberry.type(description="What a tied choice had where the tie was broken.")
 class TieBreakNumber:
-    choice: Choice
+    choice: Choice = strawberry.field(description="One of those that were tied.")
     number: BigInt = strawberry.field(
         description="The count that decided, of ballots, microstars or five-star ballots; or the lot."
     )
@@ -85,19 +89,21 @@ class TieBreakNumber:
 
 @strawberry.type(description="A tie-break that was used.")
 class TieBreak:
-    kind: TieBreakKind
-    round: Round
+    kind: TieBreakKind = strawberry.field(description="The rule that decided.")
+    round: Round = strawberry.field(description="Where the choices were tied.")
     choices: list[Choice] = strawberry.field(description="Those that were still tied.")
-    won: Choice
-    numbers: list[TieBreakNumber]
+    won: Choice = strawberry.field(description="The one that went on or, in the runoff, won the decision.")
+    numbers: list[TieBreakNumber] = strawberry.field(
+        description="What decided: one for each of `choices`, in their order."
+    )
 
 
 @strawberry.type(description="Participation in a decision. Cast, inherited, abstained and none add up to eligible.")
 class Participation:
     eligible: int = strawberry.field(description="Voters.")
-    cast: int
-    inherited: int
-    abstained: int
+    cast: int = strawberry.field(description="Voters who cast a ballot with ratings.")
+    inherited: int = strawberry.field(description="Voters who inherit a ballot.")
+    abstained: int = strawberry.field(description="Voters who cast an abstention, which is not counted.")
     none: int = strawberry.field(description="Voters without a ballot.")
     lobbyists: int = strawberry.field(description="Ballots that lobbyists cast; they are never counted.")
     counted: int = strawberry.field(description="Cast and inherited.")
@@ -145,7 +151,7 @@ class Result:
     def _choice(self, pk: int) -> Choice:
         return Choice(row=self.by_id[pk])
 
-    @strawberry.field
+    @strawberry.field(description="Of the decision that this is about; `node` finds it.")
     def decision_id(self) -> strawberry.ID:
         return node_id("Decision", self.decision_pk)
 
@@ -168,11 +174,11 @@ class Result:
     def rules(self) -> str:
         return self.content.rules
 
-    @strawberry.field
+    @strawberry.field(description="The choice that won; null where `reason` says why none did.")
     def winner(self) -> Choice | None:
         return None if self.content.winner is None else self._choice(self.content.winner)
 
-    @strawberry.field
+    @strawberry.field(description="The finalist that lost; null where there is no winner.")
     def runner_up(self) -> Choice | None:
         return None if self.content.runner_up is None else self._choice(self.content.runner_up)
 
@@ -213,7 +219,7 @@ class Result:
             for pk in self.by_id
         ]
 
-    @strawberry.field
+    @strawberry.field(description="The numbers of the second round; no votes where there are no finalists.")
     def runoff(self) -> Runoff:
         content = self.content
         votes = [RunoffCount(choice=self._choice(pk), ballots=content.runoff_for[pk]) for pk in content.finalists]
@@ -232,7 +238,7 @@ class Result:
             for tie in self.content.tie_breaks
         ]
 
-    @strawberry.field
+    @strawberry.field(description="How many voters cast, inherited, abstained or have no ballot.")
     def participation(self) -> Participation:
         return Participation(**asdict(self.content.participation))
 
@@ -244,7 +250,7 @@ class Result:
 class CalculationStatus:
     state: strawberry.Private[reading_decisions.CalculationState]
 
-    @strawberry.field
+    @strawberry.field(description="Of the decision that this is about; `node` finds it.")
     def decision_id(self) -> strawberry.ID:
         return node_id("Decision", self.state.decision_id)
 
@@ -252,7 +258,7 @@ class CalculationStatus:
     async def decision(self, info: Info) -> ItsDecision | None:
         return await decision_of(info, self.state.decision_id)
 
-    @strawberry.field
+    @strawberry.field(description="Whether the result is that of the newest inputs.")
     def status(self) -> CalculationStatusKind:
         return CalculationStatusKind(self.state.status.value)
 
@@ -264,15 +270,15 @@ class CalculationStatus:
     def calculated_revision(self) -> BigInt | None:
         return _number(self.state.calculated_revision)
 
-    @strawberry.field
+    @strawberry.field(description="When a result was last calculated; null before that, and while ballots are hidden.")
     def last_calculated(self) -> datetime | None:
         return self.state.last_calculated
 
-    @strawberry.field
+    @strawberry.field(description="Whether the final result is there: then nothing is calculated any more.")
     def is_final(self) -> bool:
         return self.state.is_final
 
-    @strawberry.field
+    @strawberry.field(description="Shorthand: whether `status` is CALCULATING.")
     def is_calculating(self) -> bool:
         return self.state.is_calculating
 

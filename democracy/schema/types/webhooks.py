@@ -17,18 +17,18 @@ from democracy.schema.types.decisions import Decision
 class WebhookDelivery:
     row: strawberry.Private[models.WebhookDelivery]
     message_id: str = of_row("The header `webhook-id` of the message.")
-    created_at: datetime = of_row()
+    created_at: datetime = of_row("When it began to wait for being sent.")
     attempts: int = of_row("How often it was posted.")
     tried_at: datetime | None = of_row("When the last try ended.")
     due_at: datetime | None = of_row("When it is tried next; null where it has arrived or was given up.")
     answer: int | None = of_row("The status that the receiver answered last; null where it did not answer.")
     problem: str = of_row("Why the last try failed; else empty.")
 
-    @strawberry.field
+    @strawberry.field(description="What happened.")
     def event(self) -> WebhookEvent:
         return WebhookEvent(self.row.event)
 
-    @strawberry.field
+    @strawberry.field(description="What became of it.")
     def state(self) -> WebhookDeliveryState:
         return WebhookDeliveryState(self.row.state.value)
 
@@ -43,8 +43,8 @@ class WebhookDelivery:
 )
 class Webhook(Node):
     row: strawberry.Private[models.Webhook]
-    url: str = of_row()
-    created_at: datetime = of_row()
+    url: str = of_row("Where messages are posted.")
+    created_at: datetime = of_row("When a manager made it.")
     stopped_at: datetime | None = of_row(
         "Since then it is told of nothing new, because a message was given up; until one arrives, such as a test."
     )

@@ -22,28 +22,31 @@ from democracy.schema.types.ballots import Ballot, Source
 from democracy.schema.types.decisions import Decision
 from democracy.schema.types.results import Result
 
+UNRATED = "Choices that are left out are unrated, which counts as 0 stars."
+ABSTAIN = "Rate nothing, inherit nothing, hand nothing on to followers."
+
 
 @strawberry.input(description="Stars for one choice.")
 class StarsInput:
-    choice_id: strawberry.ID
-    stars: int = strawberry.field(description="0 to 5.")
+    choice_id: strawberry.ID = strawberry.field(description="One of the decision's; each is rated once.")
+    stars: int = strawberry.field(description="A whole number from 0 to 5.")
 
 
 @strawberry.input(description="Follow this member, or follow them on other tags.")
 class WhatIfFollowInput:
-    member_id: strawberry.ID
+    member_id: strawberry.ID = strawberry.field(description="Whom, of the same community.")
     tags: list[str] = strawberry.field(default_factory=list, description="Empty: on everything.")
 
 
 @strawberry.input(description="Follow this member no longer.")
 class WhatIfUnfollowInput:
-    member_id: strawberry.ID
+    member_id: strawberry.ID = strawberry.field(description="Whom, of those you follow.")
 
 
 @strawberry.input(description="Cast this ballot.")
 class WhatIfVoteInput:
-    stars: list[StarsInput] = strawberry.field(default_factory=list)
-    abstain: bool = False
+    stars: list[StarsInput] = strawberry.field(default_factory=list, description=UNRATED)
+    abstain: bool = strawberry.field(default=False, description=ABSTAIN)
     tags: list[str] | None = strawberry.field(
         default=None, description="Left out: those of your ballot; without one, the decision's topics."
     )
@@ -51,9 +54,15 @@ class WhatIfVoteInput:
 
 @strawberry.input(one_of=True, description="One change.")
 class ChangeInput:
-    follow: WhatIfFollowInput | None = strawberry.UNSET
-    unfollow: WhatIfUnfollowInput | None = strawberry.UNSET
-    vote: WhatIfVoteInput | None = strawberry.UNSET
+    follow: WhatIfFollowInput | None = strawberry.field(
+        default=strawberry.UNSET, description="Follow a member, or change on which tags."
+    )
+    unfollow: WhatIfUnfollowInput | None = strawberry.field(
+        default=strawberry.UNSET, description="Stop following a member."
+    )
+    vote: WhatIfVoteInput | None = strawberry.field(
+        default=strawberry.UNSET, description="Cast a ballot, in place of the one that you have."
+    )
     withdraw: bool | None = strawberry.field(
         default=strawberry.UNSET, description="Have no ballot of your own: give true."
     )
@@ -95,11 +104,11 @@ class WhatIf:
     def before(self) -> Result:
         return _result(self.answer, self.answer.before, self.choices)
 
-    @strawberry.field
+    @strawberry.field(description="The result as it would be.")
     def after(self) -> Result:
         return _result(self.answer, self.answer.after, self.choices)
 
-    @strawberry.field
+    @strawberry.field(description="Yours as it stands, cast or inherited; null where you have none.")
     def my_ballot_before(self) -> Ballot | None:
         return _ballot(self.answer.ballot_before)
 
