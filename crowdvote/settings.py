@@ -102,7 +102,7 @@ CSRF_TRUSTED_ORIGINS = names("CROWDVOTE_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS = origins("CROWDVOTE_CORS_ORIGINS")
 CORS_URLS_REGEX = r"^/graphql/?$"
 CORS_ALLOW_METHODS = ["GET", "OPTIONS", "POST"]
-CORS_EXPOSE_HEADERS = ["Retry-After"]
+CORS_EXPOSE_HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After"]
 # The number of proxies in front that are believed about the client's address (0: the peer is the client).
 TRUSTED_PROXIES = whole_number("CROWDVOTE_TRUSTED_PROXIES", 0)
 

@@ -36,7 +36,7 @@ import democracy.schema.webhooks
 from accounts.api import RequestContext, camel
 from accounts.errors import DomainError, TooManyRequests
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
-from crowdvote.api import concurrency, deadlines, documents
+from crowdvote.api import admission, concurrency, deadlines, documents
 from crowdvote.api.concurrency import DeadlineReached
 from crowdvote.api.documents import KnownDocuments
 from crowdvote.api.limits import Limits
@@ -200,7 +200,7 @@ async def _own_thread() -> AsyncIterator[None]:
 async def _refusal_at_admission(context: RequestContext) -> ExecutionResult | None:
     """Return the refusal of an operation before any of it is read, or None to admit it: there may be too many."""
     try:
-        await concurrency.admit(context)
+        await admission.admit(context)
     except TooManyRequests as error:
         return _refused(error, context)
     return None
@@ -209,7 +209,7 @@ async def _refusal_at_admission(context: RequestContext) -> ExecutionResult | No
 def _refused(error: TooManyRequests | DeadlineReached, context: RequestContext) -> ExecutionResult:
     if context.response is not None and isinstance(error, TooManyRequests):
         context.response.status_code = 429
-        context.response["Retry-After"] = "1"
+        context.response["Retry-After"] = str(error.wait)
     return PreExecutionError(
         data=None, errors=[GraphQLError(error.message, extensions={"code": error.code, "field": ""})]
     )

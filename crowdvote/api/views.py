@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from accounts.errors import AccountError
 from accounts.middleware import user_for_scope
 from accounts.outages import DATABASE_AWAY, SORRY
 from crowdvote.api import documents
+from crowdvote.api.admission import HEADERS
 from crowdvote.api.graphiql import graphiql_page
 from crowdvote.api.schema import schema
 
@@ -65,6 +66,8 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(subscription_protocols=(GRAPHQL_SSE_PROTOCOL,), **kwargs)
+        # Of the answer, as operations write them. Django makes a view for every request.
+        self._headers: Mapping[str, str] = {}
 
     async def dispatch(  # type: ignore[override]  # as Strawberry's own
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -82,6 +85,8 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
             response = failure(status, error.reason, media_type=_media_type(request))
             if status == 405:
                 response["Allow"] = "POST" if is_wrong_method else "GET, POST"
+            for name in HEADERS & self._headers.keys():
+                response[name] = self._headers[name]
             return response
 
     def should_render_graphql_ide(self, request: Any) -> bool:
@@ -115,6 +120,7 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
     async def get_sub_response(self, request: HttpRequest) -> TemporalHttpResponse:
         response = await super().get_sub_response(request)
         response["Content-Type"] = f"{_media_type(request)}; charset=utf-8"
+        self._headers = response.headers
         return response
 
     async def process_result(self, request: HttpRequest, result: ExecutionResult) -> GraphQLHTTPResponse:
