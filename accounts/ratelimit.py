@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.cache import BaseCache, caches
@@ -24,6 +24,8 @@ from accounts.errors import TooManyRequests
 from accounts.signals import limit_reached
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 UNKNOWN_CLIENT = "unknown"
 
@@ -82,12 +84,12 @@ def _counted(kind: str, key: str, window: int) -> tuple[int, int]:
             cache.set(name, none_yet + 1, timeout=window)
             return none_yet + 1
 
-    end, number = divmod(_in_cache(one_more), _SECOND)
+    end, number = divmod(in_cache(one_more), _SECOND)
     # Another machine's clock may have begun the window.
     return number, min(max(end - now, 1), window)
 
 
-def _in_cache(operation: Callable[[BaseCache], int]) -> int:
+def in_cache(operation: Callable[[BaseCache], T]) -> T:
     """Run the operation in the shared cache or, while that does not answer, in this process's own."""
     global _asked_again_at  # noqa: PLW0603
     if time.monotonic() >= _asked_again_at:

@@ -23,6 +23,8 @@ from strawberry.http.exceptions import NonJsonMessageReceived
 from strawberry.http.streaming import SSETransport
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import SubscribeMessage
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.unset import UNSET, UnsetType
@@ -32,9 +34,10 @@ from accounts.api_failures import JSON, RESPONSE_JSON, failure
 from accounts.errors import AccountError
 from accounts.middleware import user_for_scope
 from accounts.outages import DATABASE_AWAY, SORRY
-from crowdvote.api import documents
+from crowdvote.api import documents, persisted
 from crowdvote.api.admission import HEADERS
 from crowdvote.api.graphiql import graphiql_page
+from crowdvote.api.persisted import DocumentRefused
 from crowdvote.api.schema import schema
 
 logger = logging.getLogger(__name__)
@@ -109,7 +112,11 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
         if isinstance(data, GraphQLRequestData):
             if not isinstance(data.operation_name, str | None):
                 raise HTTPException(400, "The GraphQL operation's `operationName` must be a string or null.")
-            if data.protocol == "sse" and "json" in request.headers.get("accept", "") and not _is_subscription(data):
+            if (
+                data.protocol == "sse"
+                and "json" in request.headers.get("accept", "")
+                and not await _is_subscription(data)
+            ):
                 # The client takes JSON as well, and sends the same header with every operation.
                 data.protocol = "http"
         return data
@@ -146,11 +153,11 @@ def _media_type(request: HttpRequest) -> str:
     return request.get_preferred_type([JSON, RESPONSE_JSON]) or JSON
 
 
-def _is_subscription(data: GraphQLRequestData) -> bool:
+async def _is_subscription(data: GraphQLRequestData) -> bool:
     try:
-        document = documents.read(data.query or "")
+        document = documents.read(await persisted.document(data.query, data.extensions) or "")
         return documents.operation(document, data.operation_name).operation is OperationType.SUBSCRIPTION
-    except GraphQLError:
+    except (GraphQLError, DocumentRefused):
         return False
 
 
@@ -187,17 +194,32 @@ def _is_message(message: object) -> bool:
     payload = message.get("payload")
     return (
         isinstance(payload, dict)
-        and isinstance(payload.get("query"), str)
+        and (isinstance(payload.get("query"), str) or ("query" not in payload and _has_hash(payload.get("extensions"))))
         and isinstance(payload.get("operationName"), str | None)
         and isinstance(payload.get("variables"), dict | None)
         and isinstance(payload.get("extensions"), dict | None)
     )
 
 
+def _has_hash(extensions: object) -> bool:
+    return isinstance(extensions, dict) and "persistedQuery" in extensions
+
+
+class Operations(BaseGraphQLTransportWSHandler[RequestContext, None]):
+    """Begin the operations of a WebSocket, also those whose document comes by its hash alone."""
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        # The task that runs the operation inherits it.
+        persisted.extensions_of_message.set(message["payload"].get("extensions"))
+        message["payload"].setdefault("query", "")
+        await super().handle_subscribe(message)
+
+
 class GraphQLConsumer(GraphQLWSConsumer[RequestContext, None]):
     """Serve any operation over a WebSocket. A wrong token is refused, not treated as a visitor."""
 
     websocket_adapter_class = Messages
+    graphql_transport_ws_handler_class = Operations
 
     def __init__(self) -> None:
         super().__init__(
