@@ -2,6 +2,7 @@
 
 An operation brings `extensions.persistedQuery`, with version 1 and the document's SHA-256 in hexadecimal digits. With
 the document, that is kept; without it, the one that was kept is run. A client whose hash is not known sends both.
+Where the operator lists documents (API_DOCUMENTS), no other is run, and none is kept.
 
 # Note [What is kept is nobody's]
 Whoever knows a document sees by its hash whether it is kept, so whether somebody has sent it. Thus one that has strings
@@ -22,6 +23,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeAlias
 
+from django.conf import settings
 from django.core.cache import BaseCache
 from strawberry.extensions import SchemaExtension
 
@@ -42,10 +44,13 @@ extensions_of_message: ContextVar[Mapping[str, Any] | None] = ContextVar("extens
 
 
 class DocumentRefused(DomainError):
-    """An operation whose document is not known, or not the one that its hash says. `status` is that of the answer."""
+    """An operation whose document is not known, not listed, or not the one that its hash says.
+
+    `status` is that of the answer; None: as of any operation that is not run.
+    """
 
     code = "BAD_REQUEST"
-    status = 400
+    status: int | None = 400
 
 
 class UnknownDocument(DocumentRefused):
@@ -58,19 +63,30 @@ class UnknownDocument(DocumentRefused):
         super().__init__("PersistedQueryNotFound")
 
 
+class DocumentNotListed(DocumentRefused):
+    code = "DOCUMENT_NOT_ALLOWED"
+    status = None
+
+    def __init__(self) -> None:
+        super().__init__("This site runs only the documents that its operator has listed, and this is none of them.")
+
+
 async def document(query: str | None, extensions: Mapping[str, Any] | None) -> str | None:
     """Return the text of an operation's document: what it brings, or what its hash names. Raises DocumentRefused."""
     name = _hash_in(extensions)
     # A text that is too long to be read is too long to be hashed, and will be refused.
-    if name is None or len(query or "") > limits.MAX_CHARACTERS:
+    if len(query or "") > limits.MAX_CHARACTERS:
         return query
-    if not query:
-        query = await asyncio.to_thread(_kept, name)
-        if query is None:
-            raise UnknownDocument
-    elif sha256(query) != name:
+    if query and name is not None and sha256(query) != name:
         raise DocumentRefused("`extensions.persistedQuery.sha256Hash` is not the SHA-256 of this document.")
-    return query
+    if settings.API_DOCUMENTS is not None:
+        return _listed(sha256(query) if query else name, settings.API_DOCUMENTS)
+    if query or name is None:
+        return query
+    found = await asyncio.to_thread(_kept, name)
+    if found is None:
+        raise UnknownDocument
+    return found
 
 
 def sha256(text: str) -> str:
@@ -89,6 +105,15 @@ def _hash_in(extensions: Mapping[str, Any] | None) -> str | None:
             "`extensions.persistedQuery` has `version` 1 and a `sha256Hash` of 64 small hexadecimal digits."
         )
     return name
+
+
+def _listed(name: str | None, listed: Mapping[str, str]) -> str | None:
+    """Return the listed document of this hash; None without a hash. Raises DocumentNotListed."""
+    if name is None:
+        return None
+    if name not in listed:
+        raise DocumentNotListed
+    return listed[name]
 
 
 def _kept(name: str) -> str | None:
@@ -123,6 +148,7 @@ class KeptDocuments(SchemaExtension):
         text = context.query or ""
         if (
             not context.pre_execution_errors
+            and settings.API_DOCUMENTS is None
             and _hash_in(context.operation_extensions) is not None
             and len(text) <= _KEPT_CHARACTERS
             # See Note [What is kept is nobody's].

@@ -213,7 +213,7 @@ def _refused(error: TooManyRequests | DeadlineReached | DocumentRefused, context
     if context.response is not None and isinstance(error, TooManyRequests):
         context.response.status_code = 429
         context.response["Retry-After"] = str(error.wait)
-    elif context.response is not None and isinstance(error, DocumentRefused):
+    elif context.response is not None and isinstance(error, DocumentRefused) and error.status is not None:
         context.response.status_code = error.status
     return PreExecutionError(
         data=None, errors=[GraphQLError(error.message, extensions={"code": error.code, "field": ""})]
