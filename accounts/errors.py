@@ -78,7 +78,13 @@ class MailNotSent(AccountError):
 
 
 class TooManyRequests(AccountError):
+    """A request beyond a limit. It may be sent again after `wait` seconds."""
+
     code = "TOO_MANY_REQUESTS"
+
+    def __init__(self, message: str, *, wait: int = 1) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class NotADemoAccount(AccountError):

@@ -82,6 +82,8 @@ def _refusal(error: AccountError) -> JsonResponse:
     response = failure(status, error.message, error.code)
     if status == 401:
         response["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    if isinstance(error, TooManyRequests):
+        response["Retry-After"] = str(error.wait)
     response["Cache-Control"] = "no-store"
     return response
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.cache import BaseCache, caches
@@ -23,45 +25,71 @@ from accounts.signals import limit_reached
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 UNKNOWN_CLIENT = "unknown"
 
 # Seconds before a shared cache that did not answer is asked again, so that not every request waits for it.
 _PAUSE = 5.0
 _asked_again_at = 0.0
 
+# A counter tells when its window ends, too, so that one step reads both: the second (Unix time), times this, plus the
+# count.
+_SECOND = 10**8
 
-def hit(kind: str, key: str, *, limit: int, seconds: int | None = None) -> None:
-    """Count one more of `kind` by `key`. Raises TooManyRequests beyond `limit` in a window of `seconds`.
 
-    The window defaults to RATE_LIMIT_SECONDS. Count only failures of what can fail: somebody who guesses must not lock
-    out those who know.
+@dataclass(frozen=True)
+class Rate:
+    """What is left of a limit: `remaining` of `limit` in a window of `seconds`, which ends after `reset` seconds."""
+
+    limit: int
+    seconds: int
+    remaining: int
+    reset: int
+
+
+def hit(kind: str, key: str, *, limit: int, seconds: int | None = None) -> Rate:
+    """Count one more of `kind` by `key`, and return what is left.
+
+    Raises TooManyRequests beyond `limit` in a window of `seconds`, which defaults to RATE_LIMIT_SECONDS. Count only
+    failures of what can fail: somebody who guesses must not lock out those who know.
     """
     seconds = seconds or settings.RATE_LIMIT_SECONDS
-    number = count(kind, key, seconds=seconds)
+    number, reset = _counted(kind, key, seconds)
     if number == limit + 1:
         # Log once a window: repeated attempts must not fill the log.
         message = f"{kind.capitalize()}: {limit} in {_minutes(seconds)}"
         limit_reached.send_robust(sender=None, message=message)
     if number > limit:
-        raise TooManyRequests(f"Too many attempts. Try again in {_minutes(seconds)}.")
+        raise TooManyRequests(f"Too many attempts. Try again in {_minutes(seconds)}.", wait=reset)
+    return Rate(limit, seconds, limit - number, reset)
 
 
 def count(kind: str, key: str, *, seconds: int | None = None) -> int:
     """Count one more of `kind` by `key`, and return the count in the current window."""
-    name, window = _name(kind, key), seconds or settings.RATE_LIMIT_SECONDS
+    number, _ = _counted(kind, key, seconds or settings.RATE_LIMIT_SECONDS)
+    return number
+
+
+def _counted(kind: str, key: str, window: int) -> tuple[int, int]:
+    """Count one more, and return the count in the current window and the seconds until that ends."""
+    name, now = _name(kind, key), math.floor(time.time())
+    none_yet = (now + window) * _SECOND
 
     def one_more(cache: BaseCache) -> int:
-        cache.add(name, 0, timeout=window)
+        cache.add(name, none_yet, timeout=window)
         try:
             return int(cache.incr(name))
         except ValueError:  # the window ended between the two calls
-            cache.set(name, 1, timeout=window)
-            return 1
+            cache.set(name, none_yet + 1, timeout=window)
+            return none_yet + 1
 
-    return _in_cache(one_more)
+    end, number = divmod(in_cache(one_more), _SECOND)
+    # Another machine's clock may have begun the window.
+    return number, min(max(end - now, 1), window)
 
 
-def _in_cache(operation: Callable[[BaseCache], int]) -> int:
+def in_cache(operation: Callable[[BaseCache], T]) -> T:
     """Run the operation in the shared cache or, while that does not answer, in this process's own."""
     global _asked_again_at  # noqa: PLW0603
     if time.monotonic() >= _asked_again_at:
@@ -109,7 +137,7 @@ def _network(address: str) -> str:
 
 def _name(kind: str, key: str) -> str:
     # Hashed: cache keys have a limited alphabet, and people's addresses do not belong in a shared cache.
-    return f"ratelimit:{hashlib.sha256(f'{kind}:{key}'.encode('utf-8', 'replace')).hexdigest()}"
+    return f"rate:{hashlib.sha256(f'{kind}:{key}'.encode('utf-8', 'replace')).hexdigest()}"
 
 
 def _minutes(seconds: int) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import os
 import re
+from collections.abc import Mapping
+from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -58,3 +62,27 @@ def one_of(name: str, default: str, *others: str) -> str:
     if value not in {default, *others}:
         raise ImproperlyConfigured(f"{name} is {', '.join([default, *others[:-1]])} or {others[-1]}, not {value!r}.")
     return value
+
+
+def documents(name: str) -> Mapping[str, str] | None:
+    """Return the GraphQL documents in the file that the variable names, by their SHA-256; None if it names none.
+
+    Raises ImproperlyConfigured if the file cannot be read or is no such list.
+    """
+    path = os.environ.get(name, "").strip()
+    if not path:
+        return None
+    try:
+        found = json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ImproperlyConfigured(f"{name} names a file in JSON, which {path!r} is not: {error}") from error
+    if not found or not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise ImproperlyConfigured(f"{name} names a file with one JSON object, of hashes and documents: not {path!r}.")
+    for key, text in found.items():
+        # JSON may have halves of characters, which are no text.
+        if hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() != key:
+            raise ImproperlyConfigured(
+                f"{name}: in {path!r}, {key!r} is not the SHA-256 of its document, in small hexadecimal digits. "
+                'graphql-codegen writes it with hashAlgorithm: "sha256", Relay with "algorithm": "SHA256".'
+            )
+    return found

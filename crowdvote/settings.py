@@ -22,7 +22,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from crowdvote.environment import flag, names, number, one_of, origins, whole_number
+from crowdvote.environment import documents, flag, names, number, one_of, origins, whole_number
 from crowdvote.serving import private_files
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -102,7 +102,7 @@ CSRF_TRUSTED_ORIGINS = names("CROWDVOTE_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS = origins("CROWDVOTE_CORS_ORIGINS")
 CORS_URLS_REGEX = r"^/graphql/?$"
 CORS_ALLOW_METHODS = ["GET", "OPTIONS", "POST"]
-CORS_EXPOSE_HEADERS = ["Retry-After"]
+CORS_EXPOSE_HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After"]
 # The number of proxies in front that are believed about the client's address (0: the peer is the client).
 TRUSTED_PROXIES = whole_number("CROWDVOTE_TRUSTED_PROXIES", 0)
 
@@ -399,6 +399,8 @@ OPERATIONS_AT_ONCE = whole_number("CROWDVOTE_OPERATIONS_AT_ONCE", 8)
 OPERATIONS_AT_ONCE_PER_ADDRESS = whole_number("CROWDVOTE_OPERATIONS_AT_ONCE_PER_ADDRESS", 1_000)
 # Operations in a minute, of one viewer or of all visitors of one address (0: any number).
 OPERATIONS_PER_MINUTE = whole_number("CROWDVOTE_OPERATIONS_PER_MINUTE", 1_200)
+# The only documents that the API runs, by their SHA-256 (None: it runs any).
+API_DOCUMENTS = documents("CROWDVOTE_API_DOCUMENTS")
 
 STRAWBERRY_DJANGO = {"MAP_AUTO_ID_AS_GLOBAL_ID": True, "MUTATIONS_DEFAULT_HANDLE_ERRORS": False}
 

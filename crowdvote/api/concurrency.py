@@ -77,7 +77,7 @@ class _RunningOperations:
 running_operations = _RunningOperations()
 
 
-def _limits(context: RequestContext) -> list[tuple[str, int]]:
+def limits_of(context: RequestContext) -> list[tuple[str, int]]:
     """Return the keys that an operation counts under, with their limits.
 
     A viewer has a limit of their own wherever they ask from; the visitors of an address share one. Everybody at an
@@ -86,13 +86,6 @@ def _limits(context: RequestContext) -> list[tuple[str, int]]:
     address = ratelimit.client_of_scope(context.scope)
     who = f"viewer:{context.viewer.pk}" if context.viewer.pk else f"visitors:{address}"
     return [(who, settings.OPERATIONS_AT_ONCE), (f"address:{address}", settings.OPERATIONS_AT_ONCE_PER_ADDRESS)]
-
-
-async def admit(context: RequestContext) -> None:
-    """Count one more operation in this minute, before reading any of it. Raises TooManyRequests."""
-    if settings.OPERATIONS_PER_MINUTE:
-        who, _ = _limits(context)[0]
-        await asyncio.to_thread(ratelimit.hit, "operations", who, limit=settings.OPERATIONS_PER_MINUTE, seconds=60)
 
 
 @contextmanager
@@ -111,7 +104,7 @@ def watching(context: RequestContext) -> Iterator[None]:
 
 async def run(work: Callable[[], Awaitable[T]], context: RequestContext) -> T:
     """Run `work` in a thread and return its answer. Raises what it raises, TooManyRequests, DeadlineReached."""
-    limits = _limits(context)
+    limits = limits_of(context)
     await _begin(limits)
     deadline = Deadline(settings.OPERATION_SECONDS)
     loop, began = asyncio.get_running_loop(), asyncio.Event()

@@ -12,10 +12,11 @@ every list is declared.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from types import MappingProxyType
+from typing import Any, TypeAlias, TypeGuard
 
 from graphql import (
     DocumentNode,
@@ -39,6 +40,7 @@ from graphql import (
     VariableNode,
     get_named_type,
     get_nullable_type,
+    get_operation_ast,
     is_list_type,
 )
 from strawberry.extensions import SchemaExtension
@@ -222,22 +224,34 @@ def is_page(kind: GraphQLNamedType) -> bool:
     return kind.name.endswith("Connection") or kind.name == "DelegationGraph"
 
 
-def exceeded_limit(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any]) -> str | None:
-    """Return the limit that the document exceeds, in words, or None."""
+# Operations of one document, each with its measure.
+Measured: TypeAlias = Sequence[tuple[OperationDefinitionNode, Measure]]
+
+
+def measured(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any]) -> Measured:
+    """Return the operations of the document, each with its measure."""
     measuring = _Measuring(schema, document, variables)
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-    for operation in operations:
-        measure = measuring.operation(operation)
-        is_subscription = operation.operation is OperationType.SUBSCRIPTION
-        for what, found, most in (
+    return [(operation, measuring.operation(operation)) for operation in operations]
+
+
+def exceeded_limit(found: Measured) -> str | None:
+    """Return the limit that one of the operations exceeds, in words, or None."""
+    for operation, measure in found:
+        for what, size, most in (
             ("levels deep", measure.depth, MAX_DEPTH),
             ("aliases", measure.aliases, MAX_ALIASES),
             ("fields side by side", measure.widest, MAX_SELECTIONS),
-            ("objects, counting full pages", measure.cost, MAX_EVENT_COST if is_subscription else MAX_COST),
+            ("objects, counting full pages", measure.cost, most_cost(operation)),
         ):
-            if found > most:
-                return f"{found:,} {what}; the most is {most:,}"
+            if size > most:
+                return f"{size:,} {what}; the most is {most:,}"
     return None
+
+
+def most_cost(operation: OperationDefinitionNode) -> int:
+    """Return the most that an operation of this kind may cost."""
+    return MAX_EVENT_COST if operation.operation is OperationType.SUBSCRIPTION else MAX_COST
 
 
 def unreadable(query: str) -> str | None:
@@ -272,12 +286,24 @@ def too_large(what: str) -> GraphQLError:
 
 
 class Limits(SchemaExtension):
-    """Refuse operations beyond the limits before anything is read."""
+    """Refuse operations beyond the limits before anything is read, and tell what an operation costs."""
+
+    _told: Mapping[str, Any] = MappingProxyType({})
 
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
-        assert context.graphql_document is not None
-        found = exceeded_limit(context.schema._schema, context.graphql_document, context.variables or {})
-        if found is not None:
-            context.pre_execution_errors = [too_large(found)]
+        document = context.graphql_document
+        assert document is not None
+        found = measured(context.schema._schema, document, context.variables or {})
+        if problem := exceeded_limit(found):
+            context.pre_execution_errors = [too_large(problem)]
+        meant = get_operation_ast(document, context.operation_name)
+        for operation, measure in found:
+            if operation is meant:
+                self._told = {"cost": {"requested": measure.cost, "limit": most_cost(operation)}}
         yield
+
+    def get_results(self) -> dict[str, Any]:
+        """Return the cost for the `extensions` of the first answer. Later events of a subscription cost the same."""
+        told, self._told = self._told, {}
+        return dict(told)

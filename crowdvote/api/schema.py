@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -36,10 +36,11 @@ import democracy.schema.webhooks
 from accounts.api import RequestContext, camel
 from accounts.errors import DomainError, TooManyRequests
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY
-from crowdvote.api import concurrency, deadlines, documents
+from crowdvote.api import admission, concurrency, deadlines, documents, persisted
 from crowdvote.api.concurrency import DeadlineReached
 from crowdvote.api.documents import KnownDocuments
 from crowdvote.api.limits import Limits
+from crowdvote.api.persisted import DocumentRefused, KeptDocuments
 from democracy.schema.scalars import SCALARS
 
 logger = logging.getLogger(__name__)
@@ -137,8 +138,10 @@ class Schema(strawberry.Schema):
         """
         allowed = kwargs.pop("allowed_operation_types", None) or OperationType
         kwargs["allowed_operation_types"] = set(allowed) - {OperationType.SUBSCRIPTION}
-        if refusal := await _refusal_at_admission(kwargs["context_value"]):
-            return refusal
+        try:
+            query = await _admitted(query, kwargs)
+        except (TooManyRequests, DocumentRefused) as error:
+            return _refused(error, kwargs["context_value"])
         return await self._run(query, *args, **kwargs)
 
     async def _run(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
@@ -156,8 +159,11 @@ class Schema(strawberry.Schema):
     async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> StreamResult:
         """Run an operation whose answers come as they are made: over a WebSocket, or a subscription over HTTP."""
         context: RequestContext = kwargs["context_value"]
-        if refusal := await _refusal_at_admission(context):
-            return _only(refusal)
+        kwargs.setdefault("operation_extensions", persisted.extensions_of_message.get())
+        try:
+            query = await _admitted(query, kwargs)
+        except (TooManyRequests, DocumentRefused) as error:
+            return _only(_refused(error, context))
         kind = _kind(query or "", kwargs.get("operation_name"))
         is_over_socket = kwargs.get("allowed_operation_types") is None
         if kind is None or (is_over_socket and kind is not GraphQLOperationType.SUBSCRIPTION):
@@ -199,19 +205,18 @@ async def _own_thread() -> AsyncIterator[None]:
         await asyncio.wait({closing}, timeout=concurrency.NOTICE)
 
 
-async def _refusal_at_admission(context: RequestContext) -> ExecutionResult | None:
-    """Return the refusal of an operation before any of it is read, or None to admit it: there may be too many."""
-    try:
-        await concurrency.admit(context)
-    except TooManyRequests as error:
-        return _refused(error, context)
-    return None
+async def _admitted(query: str | None, arguments: Mapping[str, Any]) -> str | None:
+    """Count the operation, then return its document. Raises TooManyRequests, DocumentRefused."""
+    await admission.admit(arguments["context_value"])
+    return await persisted.document(query, arguments.get("operation_extensions"))
 
 
-def _refused(error: TooManyRequests | DeadlineReached, context: RequestContext) -> ExecutionResult:
+def _refused(error: TooManyRequests | DeadlineReached | DocumentRefused, context: RequestContext) -> ExecutionResult:
     if context.response is not None and isinstance(error, TooManyRequests):
         context.response.status_code = 429
-        context.response["Retry-After"] = "1"
+        context.response["Retry-After"] = str(error.wait)
+    elif context.response is not None and isinstance(error, DocumentRefused) and error.status is not None:
+        context.response.status_code = error.status
     return PreExecutionError(
         data=None, errors=[GraphQLError(error.message, extensions={"code": error.code, "field": ""})]
     )
@@ -232,7 +237,7 @@ async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None
     yield result
 
 
-_extensions: list[type[SchemaExtension]] = [Limits, KnownDocuments, Identity, Refusals]
+_extensions: list[type[SchemaExtension]] = [Limits, KnownDocuments, KeptDocuments, Identity, Refusals]
 if settings.METRICS:
     from crowdvote.operations.metrics import Operations
 

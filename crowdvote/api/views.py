@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,8 @@ from strawberry.http.exceptions import NonJsonMessageReceived
 from strawberry.http.streaming import SSETransport
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import SubscribeMessage
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.unset import UNSET, UnsetType
@@ -32,8 +34,10 @@ from accounts.api_failures import JSON, RESPONSE_JSON, failure
 from accounts.errors import AccountError
 from accounts.middleware import user_for_scope
 from accounts.outages import DATABASE_AWAY, SORRY
-from crowdvote.api import documents
+from crowdvote.api import documents, persisted
+from crowdvote.api.admission import HEADERS
 from crowdvote.api.graphiql import graphiql_page
+from crowdvote.api.persisted import DocumentRefused
 from crowdvote.api.schema import schema
 
 logger = logging.getLogger(__name__)
@@ -65,6 +69,8 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(subscription_protocols=(GRAPHQL_SSE_PROTOCOL,), **kwargs)
+        # Of the answer, as operations write them. Django makes a view for every request.
+        self._headers: Mapping[str, str] = {}
 
     async def dispatch(  # type: ignore[override]  # as Strawberry's own
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -82,6 +88,8 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
             response = failure(status, error.reason, media_type=_media_type(request))
             if status == 405:
                 response["Allow"] = "POST" if is_wrong_method else "GET, POST"
+            for name in HEADERS & self._headers.keys():
+                response[name] = self._headers[name]
             return response
 
     def should_render_graphql_ide(self, request: Any) -> bool:
@@ -104,7 +112,11 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
         if isinstance(data, GraphQLRequestData):
             if not isinstance(data.operation_name, str | None):
                 raise HTTPException(400, "The GraphQL operation's `operationName` must be a string or null.")
-            if data.protocol == "sse" and "json" in request.headers.get("accept", "") and not _is_subscription(data):
+            if (
+                data.protocol == "sse"
+                and "json" in request.headers.get("accept", "")
+                and not await _is_subscription(data)
+            ):
                 # The client takes JSON as well, and sends the same header with every operation.
                 data.protocol = "http"
         return data
@@ -115,6 +127,7 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
     async def get_sub_response(self, request: HttpRequest) -> TemporalHttpResponse:
         response = await super().get_sub_response(request)
         response["Content-Type"] = f"{_media_type(request)}; charset=utf-8"
+        self._headers = response.headers
         return response
 
     async def process_result(self, request: HttpRequest, result: ExecutionResult) -> GraphQLHTTPResponse:
@@ -140,11 +153,11 @@ def _media_type(request: HttpRequest) -> str:
     return request.get_preferred_type([JSON, RESPONSE_JSON]) or JSON
 
 
-def _is_subscription(data: GraphQLRequestData) -> bool:
+async def _is_subscription(data: GraphQLRequestData) -> bool:
     try:
-        document = documents.read(data.query or "")
+        document = documents.read(await persisted.document(data.query, data.extensions) or "")
         return documents.operation(document, data.operation_name).operation is OperationType.SUBSCRIPTION
-    except GraphQLError:
+    except (GraphQLError, DocumentRefused):
         return False
 
 
@@ -181,17 +194,32 @@ def _is_message(message: object) -> bool:
     payload = message.get("payload")
     return (
         isinstance(payload, dict)
-        and isinstance(payload.get("query"), str)
+        and (isinstance(payload.get("query"), str) or ("query" not in payload and _has_hash(payload.get("extensions"))))
         and isinstance(payload.get("operationName"), str | None)
         and isinstance(payload.get("variables"), dict | None)
         and isinstance(payload.get("extensions"), dict | None)
     )
 
 
+def _has_hash(extensions: object) -> bool:
+    return isinstance(extensions, dict) and "persistedQuery" in extensions
+
+
+class Operations(BaseGraphQLTransportWSHandler[RequestContext, None]):
+    """Begin the operations of a WebSocket, also those whose document comes by its hash alone."""
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        # The task that runs the operation inherits it.
+        persisted.extensions_of_message.set(message["payload"].get("extensions"))
+        message["payload"].setdefault("query", "")
+        await super().handle_subscribe(message)
+
+
 class GraphQLConsumer(GraphQLWSConsumer[RequestContext, None]):
     """Serve any operation over a WebSocket. A wrong token is refused, not treated as a visitor."""
 
     websocket_adapter_class = Messages
+    graphql_transport_ws_handler_class = Operations
 
     def __init__(self) -> None:
         super().__init__(

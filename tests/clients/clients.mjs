@@ -2,7 +2,9 @@
 // CHOICE is the position of the choice that gets five stars. Each is used as its documents begin: nothing is set that a
 // newcomer would not set. Prints what it got, as JSON.
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from "@apollo/client";
+import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
+import { createHash } from "node:crypto";
 import { OperationTypeNode } from "graphql";
 import { Client, cacheExchange, fetchExchange } from "@urql/core";
 import { createClient } from "graphql-ws";
@@ -17,14 +19,19 @@ const WATCH = "subscription($id: ID!) { decisionResult(decisionId: $id) { revisi
 const VOTE = `mutation($id: ID!, $stars: [StarsInput!]!) {
   castVote(input: {decisionId: $id, stars: $stars}) { receipt errors { code } } }`;
 
-const apollo = () => {
+const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+
+const apollo = (...links) => {
   const client = new ApolloClient({
     cache: new InMemoryCache(),
-    link: ApolloLink.split(
-      ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
-      new GraphQLWsLink(createClient({ url: socketUrl, connectionParams: authorization, webSocketImpl: WebSocket })),
-      new HttpLink({ uri: url, headers: authorization }),
-    ),
+    link: ApolloLink.from([
+      ...links,
+      ApolloLink.split(
+        ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
+        new GraphQLWsLink(createClient({ url: socketUrl, connectionParams: authorization, webSocketImpl: WebSocket })),
+        new HttpLink({ uri: url, headers: authorization }),
+      ),
+    ]),
   });
   return {
     query: async (variables) => (await client.query({ query: gql(QUERY), variables })).data,
@@ -51,7 +58,9 @@ const urql = () => {
   };
 };
 
-const client = { apollo, urql }[name]();
+const byHash = () => apollo(new PersistedQueryLink({ sha256, useGETForHashedQueries: true }));
+
+const client = { apollo, urql, byHash }[name]();
 const { decision, me } = await client.query({ id: decisionId });
 const events = [];
 let told = () => {};

@@ -48,7 +48,7 @@ def test_the_audit_of_graphql_over_http_finds_nothing(server: Server, tokens: li
         assert found["ok"] > 60
 
 
-@pytest.mark.parametrize(("client", "choice"), [("apollo", "1"), ("urql", "2")])
+@pytest.mark.parametrize(("client", "choice"), [("apollo", "1"), ("urql", "2"), ("byHash", "0")])
 def test_a_client_asks_votes_and_receives_the_next_event(
     server: Server, tokens: list[str], client: str, choice: str
 ) -> None:

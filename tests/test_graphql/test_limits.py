@@ -101,10 +101,10 @@ class TestCost:
     def test_an_event_of_a_subscription_costs_less_than_a_query_may(self) -> None:
         result = "result { scores { choice { title } } preferences { choice { title } } }"
         document = parse(f"subscription($d: ID!) {{ decisionResult(decisionId: $d) {{ {result[9:-2]} }} }}")
-        assert limits.exceeded_limit(SCHEMA, document, {}) is None
+        assert limits.exceeded_limit(limits.measured(SCHEMA, document, {})) is None
         many = " ".join(f"a{n}: preferences {{ counts {{ over {{ title }} }} }}" for n in range(10))
         document = parse(f"subscription($d: ID!) {{ decisionResult(decisionId: $d) {{ {many} }} }}")
-        assert "full pages" in limits.exceeded_limit(SCHEMA, document, {})
+        assert "full pages" in limits.exceeded_limit(limits.measured(SCHEMA, document, {}))
 
     @pytest.mark.django_db
     def test_fields_side_by_side(self) -> None:
