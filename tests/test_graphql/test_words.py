@@ -19,9 +19,7 @@ from crowdvote.api.schema import schema
 
 TYPES: GraphQLSchema = schema._schema
 # Words that say nothing of a thing whose name is known.
-_FILLER = set(
-    re.split(" ", "a an and are as at by for from has have in is it its of on or s that the this to with whether")
-)
+_FILLER = re.compile(r"(an?|and|are|as|at|by|for|from|has|have|in|is|its?|of|on|or|s|that|the|this|to|with|whether)")
 
 
 def described(types: GraphQLSchema) -> Iterator[tuple[str, str]]:
@@ -44,7 +42,7 @@ def described(types: GraphQLSchema) -> Iterator[tuple[str, str]]:
 def words(text: str) -> set[str]:
     """Split names and sentences into words, in the singular, without those that say nothing."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).replace("_", " ").lower()
-    return {word.removesuffix("s") for word in re.findall(r"[a-z0-9]+", apart) if word not in _FILLER}
+    return {word.removesuffix("s") for word in re.findall(r"[a-z0-9]+", apart) if not _FILLER.fullmatch(word)}
 
 
 def says_its_name(path: str, description: str) -> bool:
