@@ -95,9 +95,9 @@ faults-of-notices: .venv/dev ## mail NOTICES (10000) while senders and mail serv
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m tests.faults.notices --notices $(or $(NOTICES),10000) \
 		--kills $(or $(KILLS),50) --seed $(or $(SEED),1) $(if $(POSTGRES),--postgres)
 
-# Clients of others in JavaScript are tested where there is a Node for them.
-CLIENTS_IN_JAVASCRIPT = if command -v npm >/dev/null && node -e '$(NEW_ENOUGH)'; then cd tests/clients; \
-	cmp -s package-lock.json node_modules/.checked || { npm ci --silent && cp package-lock.json node_modules/.checked; }; \
+# Clients in JavaScript, of others and the one in TypeScript, are tested where there is a Node for them.
+CLIENTS_IN_JAVASCRIPT = if command -v npm >/dev/null && node -e '$(NEW_ENOUGH)'; then for place in tests/clients client/typescript; do ( cd $$place; \
+	cmp -s package-lock.json node_modules/.checked || { npm ci --silent && cp package-lock.json node_modules/.checked; } ); done; \
 	else echo 'SKIPPED: clients in JavaScript are not tested, they need Node 20.19 or newer and npm.' >&2; fi
 
 TEMPLATES := accounts/templates crowdvote/templates democracy/templates
@@ -135,10 +135,12 @@ format: .venv/dev ## format the code and mend what the linter can
 schema: .venv/base ## write schema.graphql
 	$(BIN)/python manage.py export_schema crowdvote.api.schema --path schema.graphql
 
-clients: client/python/.venv/made ## make and build the client of the API in Python, in client/python/dist
+clients: client/python/.venv/made ## make and build the clients of the API: in client/python/dist, and client/typescript with npm
 	rm -rf client/python/crowdvote_client client/python/build client/python/dist
 	cd client/python && .venv/bin/ariadne-codegen && .venv/bin/ariadne-codegen --config sync.toml
 	cd client/python && .venv/bin/python -m build --no-isolation
+	@$(CLIENTS_IN_JAVASCRIPT)
+	if [ -d client/typescript/node_modules ]; then cd client/typescript && npm run build && npm pack; fi
 
 bench: setup ## measure what docs/benchmarks.md claims
 	$(BIN)/python manage.py bench
