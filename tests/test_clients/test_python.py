@@ -21,10 +21,13 @@ from gql.transport.httpx import HTTPXAsyncTransport, HTTPXTransport
 from gql.transport.websockets import WebsocketsTransport
 
 from tests.servers import Server
+from tests.test_documents.reading import blocks
 
 PROJECT = Path(__file__).parents[2]
 CLIENTS = PROJECT / "tests/clients"
 ENVIRONMENT = PROJECT / "client/python/.venv/bin"
+# The pages that show programs.
+PAGES = (PROJECT / "docs/clients.md", PROJECT / "client/python/README.md")
 PATIENCE = 120
 needs_the_generator = pytest.mark.skipif(
     not (ENVIRONMENT / "ariadne-codegen").exists(),
@@ -100,11 +103,11 @@ def test_the_generated_clients_vote_receive_the_next_event_and_withdraw(
 
 @needs_the_generator
 def test_a_program_that_uses_the_generated_clients_is_checked_for_its_types(made: Path, tmp_path: Path) -> None:
-    def check(program: Path) -> str:
+    def check(*programs: Path) -> str:
         command = [sys.executable, "-m", "mypy", "--config-file=", "--strict", "--follow-imports=silent"]
         cache = ["--cache-dir", str(tmp_path / "cache"), "--python-executable", str(ENVIRONMENT / "python")]
         done = subprocess.run(
-            [*command, *cache, str(program)],
+            [*command, *cache, *map(str, programs)],
             cwd=tmp_path,
             env=os.environ | {"MYPYPATH": str(made)},
             capture_output=True,
@@ -115,6 +118,10 @@ def test_a_program_that_uses_the_generated_clients_is_checked_for_its_types(made
         return done.stdout
 
     assert check(CLIENTS / "generated.py").startswith("Success")
+    shown = [block for page in PAGES for block in blocks(page, "python")]
+    for number, block in enumerate(shown):
+        (tmp_path / f"shown_{number}.py").write_text(block)
+    assert check(*tmp_path.glob("shown_*.py")) == f"Success: no issues found in {len(shown)} source files\n"
     wrong = tmp_path / "wrong.py"
     wrong.write_text(
         "from crowdvote_client.sync import Client\n"

@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 
 from tests.servers import Server
+from tests.test_documents.reading import blocks
 
 PROJECT = Path(__file__).parents[2]
 CLIENT = PROJECT / "client/typescript"
 CLIENTS = PROJECT / "tests/clients"
+# The pages that show programs.
+PAGES = (PROJECT / "docs/clients.md", CLIENT / "README.md")
 PATIENCE = 120
 pytestmark = pytest.mark.skipif(
     shutil.which("node") is None or not all((place / "node_modules").is_dir() for place in (CLIENT, CLIENTS)),
@@ -77,10 +80,13 @@ def test_a_program_that_uses_the_generated_client_is_checked_for_its_types(made:
         export const found: {type} | undefined = decision?.title;
     """
 
-    def check(variables: str, type_: str) -> str:
-        (made / "src/program.ts").write_text(program.format(variables=variables, type=type_))
+    def check(text: str) -> str:
+        (made / "src/program.ts").write_text(text)
         return run("node_modules/.bin/tsc", "--noEmit", cwd=made).stdout
 
-    assert check('id: "1"', "string") == ""
-    assert "Type 'string' is not assignable to type 'number'" in check('id: "1"', "number")
-    assert "Property 'id' is missing" in check("", "string")
+    assert check(program.format(variables='id: "1"', type="string")) == ""
+    wrong = check(program.format(variables='id: "1"', type="number"))
+    assert "Type 'string' is not assignable to type 'number'" in wrong
+    assert "Property 'id' is missing" in check(program.format(variables="", type="string"))
+    shown = [block for page in PAGES for block in blocks(page, "ts")]
+    assert [check(block.replace('"crowdvote-client"', '"./index.js"')) for block in shown] == ["", ""]
