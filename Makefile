@@ -21,7 +21,7 @@ SERVICES_BROKER_URL := $(or $(BROKER_URL),amqp://guest:guest@127.0.0.1:5672//)
 # Where a shell forbids it, Python would compile every module anew in each of the processes that tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup run dev docs quick test walks lengths privacy test-services faults faults-of-notices check format schema bench lock
+.PHONY: help setup run dev docs quick test walks lengths privacy test-services faults faults-of-notices check format schema bench lock clients
 
 help: ## list what can be done
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -36,6 +36,12 @@ setup: .venv/base ## create .venv with what CrowdVote needs to run
 # One file per set of requirements, as old as its last installation: a changed lock file is installed again, and only then.
 .venv/%: requirements/%.txt | .venv/pyvenv.cfg
 	$(PIP) -r $<
+	@touch $@
+
+# What makes the client in Python asks for an older graphql-core than the site: it has an environment of its own.
+client/python/.venv/made: client/python/requirements.txt | .venv/pyvenv.cfg
+	$(BIN)/python -m venv client/python/.venv
+	client/python/.venv/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
 	@touch $@
 
 # Serves the demo. Its start page shows the community that load_demo names, unless the environment names another.
@@ -60,7 +66,7 @@ dev: .venv/dev ## serve it for work on the code: starts again after each change,
 quick: .venv/dev ## check what a change against BASE (main) touches, in half a minute: unit tests, lint, types
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m tests.quick $(if $(BASE),--base $(BASE))
 
-test: .venv/dev ## run the tests on the embedded default; what is skipped is listed with the reason
+test: .venv/dev client/python/.venv/made ## run the tests on the embedded default; what is skipped is listed with the reason
 	@$(CLIENTS_IN_JAVASCRIPT)
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m pytest $(PYTEST_ARGS)
 
@@ -89,9 +95,9 @@ faults-of-notices: .venv/dev ## mail NOTICES (10000) while senders and mail serv
 	env -u DATABASE_URL -u REDIS_URL -u BROKER_URL $(BIN)/python -m tests.faults.notices --notices $(or $(NOTICES),10000) \
 		--kills $(or $(KILLS),50) --seed $(or $(SEED),1) $(if $(POSTGRES),--postgres)
 
-# Clients of others in JavaScript are tested where there is a Node for them.
-CLIENTS_IN_JAVASCRIPT = if command -v npm >/dev/null && node -e '$(NEW_ENOUGH)'; then cd tests/clients; \
-	cmp -s package-lock.json node_modules/.checked || { npm ci --silent && cp package-lock.json node_modules/.checked; }; \
+# Clients in JavaScript, of others and the one in TypeScript, are tested where there is a Node for them.
+CLIENTS_IN_JAVASCRIPT = if command -v npm >/dev/null && node -e '$(NEW_ENOUGH)'; then for place in tests/clients client/typescript; do ( cd $$place; \
+	cmp -s package-lock.json node_modules/.checked || { npm ci --silent && cp package-lock.json node_modules/.checked; } ); done; \
 	else echo 'SKIPPED: clients in JavaScript are not tested, they need Node 20.19 or newer and npm.' >&2; fi
 
 TEMPLATES := accounts/templates crowdvote/templates democracy/templates
@@ -129,16 +135,24 @@ format: .venv/dev ## format the code and mend what the linter can
 schema: .venv/base ## write schema.graphql
 	$(BIN)/python manage.py export_schema crowdvote.api.schema --path schema.graphql
 
+clients: client/python/.venv/made ## make and build the clients of the API: in client/python/dist, and client/typescript with npm
+	rm -rf client/python/crowdvote_client client/python/build client/python/dist
+	cd client/python && .venv/bin/ariadne-codegen && .venv/bin/ariadne-codegen --config sync.toml
+	cd client/python && .venv/bin/python -m build --no-isolation
+	@$(CLIENTS_IN_JAVASCRIPT)
+	if [ -d client/typescript/node_modules ]; then cd client/typescript && npm run build && npm pack; fi
+
 bench: setup ## measure what docs/benchmarks.md claims
 	$(BIN)/python manage.py bench
 
 # Everything together first, then each part within it: Celery pins a package that the rest alone would resolve newer.
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade) pyproject.toml
+	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
 
 lock: .venv/dev ## pin the requirements again (UPGRADE=1: to the newest)
-	$(UV_COMPILE) --extra scaled --extra sign-in --extra dev --output-file requirements/all.txt
-	$(UV_COMPILE) --constraints requirements/all.txt --output-file requirements/base.txt
-	$(UV_COMPILE) --constraints requirements/all.txt --extra sign-in --extra dev --output-file requirements/dev.txt
-	$(UV_COMPILE) --constraints requirements/all.txt --extra scaled --extra sign-in --output-file requirements/scaled.txt
-	$(UV_COMPILE) --constraints requirements/all.txt --extra sign-in --output-file requirements/sign-in.txt
+	$(UV_COMPILE) pyproject.toml --extra scaled --extra sign-in --extra dev --output-file requirements/all.txt
+	$(UV_COMPILE) pyproject.toml --constraints requirements/all.txt --output-file requirements/base.txt
+	$(UV_COMPILE) pyproject.toml --constraints requirements/all.txt --extra sign-in --extra dev --output-file requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml --constraints requirements/all.txt --extra scaled --extra sign-in --output-file requirements/scaled.txt
+	$(UV_COMPILE) pyproject.toml --constraints requirements/all.txt --extra sign-in --output-file requirements/sign-in.txt
+	$(UV_COMPILE) client/python/pyproject.toml --extra make --output-file client/python/requirements.txt

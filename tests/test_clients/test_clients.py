@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.servers import Server, serving
+from tests.servers import Server
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 PATIENCE = 60
@@ -32,15 +31,6 @@ def node(script: str, *arguments: str) -> Any:
     return json.loads(ended.stdout)
 
 
-@pytest.fixture(scope="module")
-def server(prepared_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    directory = shutil.copytree(prepared_directory, tmp_path_factory.mktemp("clients") / "data")
-    with serving(directory) as running:
-        yield running
-        # Refusals are a line each; none is a failure.
-        assert not {"ERROR", "Traceback"} & {*running.output.split()}
-
-
 def test_the_audit_of_graphql_over_http_finds_nothing(server: Server, tokens: list[str]) -> None:
     for address, token in (("/graphql", []), ("/graphql/", [tokens[1]])):
         found = node("audit.mjs", server.url + address, *token)
@@ -50,11 +40,8 @@ def test_the_audit_of_graphql_over_http_finds_nothing(server: Server, tokens: li
 
 @pytest.mark.parametrize(("client", "choice"), [("apollo", "1"), ("urql", "2"), ("byHash", "0")])
 def test_a_client_asks_votes_and_receives_the_next_event(
-    server: Server, tokens: list[str], client: str, choice: str
+    server: Server, tokens: list[str], decision: str, client: str, choice: str
 ) -> None:
-    query = "{ communities(first: 1) { edges { node { decisions(first: 1) { edges { node { id } } } } } } }"
-    answer = server.http.post("/graphql", json={"query": query}).json()
-    decision = answer["data"]["communities"]["edges"][0]["node"]["decisions"]["edges"][0]["node"]["id"]
     visitor = node("clients.mjs", client, f"{server.url}/graphql/", "-", decision, choice)
     assert (visitor["me"], visitor["vote"]["receipt"]) == (None, None)
     assert [error["code"] for error in visitor["vote"]["errors"]] == ["SIGN_IN"]

@@ -13,6 +13,7 @@ DOCS = PROJECT / "docs"
 # Where paths of the repository begin.
 _FOLDERS = (
     "accounts",
+    "client",
     "crowdvote",
     "democracy",
     "deploy",
@@ -28,7 +29,7 @@ _FOLDERS = (
 @cache
 def documents() -> list[Path]:
     """Every Markdown file of ours."""
-    places = [PROJECT, PROJECT / ".github"]
+    places = [PROJECT, *(PROJECT / name for name in (".github", "client/python", "client/typescript"))]
     found = [path for place in places for path in place.glob("*.md")] + list(DOCS.rglob("*.md"))
     return sorted(found)
 

@@ -1,0 +1,186 @@
+"""Clients in Python against a served instance: the one that `make clients` makes, and gql.
+
+The generator needs packages of its own, which `make test` and `make clients` put into client/python/.venv.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gql import Client, GraphQLRequest
+from gql.transport.exceptions import TransportQueryError
+from gql.transport.httpx import HTTPXAsyncTransport, HTTPXTransport
+from gql.transport.websockets import WebsocketsTransport
+
+from tests.servers import Server
+from tests.test_documents.reading import blocks
+
+PROJECT = Path(__file__).parents[2]
+CLIENTS = PROJECT / "tests/clients"
+ENVIRONMENT = PROJECT / "client/python/.venv/bin"
+# The pages that show programs.
+PAGES = (PROJECT / "docs/clients.md", PROJECT / "client/python/README.md")
+PATIENCE = 120
+needs_the_generator = pytest.mark.skipif(
+    not (ENVIRONMENT / "ariadne-codegen").exists(),
+    reason="the generated client in Python needs ariadne-codegen, which `make clients` installs",
+)
+
+
+def ended(*command: str | Path, cwd: Path, **more: str) -> str:
+    """Run a program, and return its output."""
+    done = subprocess.run(
+        command, cwd=cwd, env=os.environ | more, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of client/python in which both clients are generated, by the settings that are shipped."""
+    top = tmp_path_factory.mktemp("generated")
+    shutil.copy(PROJECT / "schema.graphql", top)
+    unmade = shutil.ignore_patterns(".venv", "crowdvote_client", "build", "dist", "*.egg-info")
+    copy = shutil.copytree(PROJECT / "client/python", top / "client/python", ignore=unmade)
+    for settings in ("pyproject.toml", "sync.toml"):
+        ended(ENVIRONMENT / "ariadne-codegen", "--config", settings, cwd=copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def run_generated(made: Path) -> Any:
+    def run(*arguments: str) -> Any:
+        printed = ended(ENVIRONMENT / "python", "generated.py", *arguments, cwd=CLIENTS, PYTHONPATH=str(made))
+        return json.loads(printed)
+
+    return run
+
+
+@needs_the_generator
+def test_the_generated_clients_read_for_a_visitor_and_vote_for_nobody(
+    server: Server, decision: str, run_generated: Any
+) -> None:
+    visitor = run_generated(f"{server.url}/graphql/", "-", decision, "1")
+    for got in (visitor, visitor["sync"]):
+        assert got["title"]
+        assert got["me"] is None
+        assert [error["code"] for error in got["vote"]["errors"]] == ["SIGN_IN"]
+        assert got["vote"]["full_receipt"] is None
+    assert len(visitor["events"]) == 1
+    assert visitor["sync"]["ballot"] is None
+    assert [error["code"] for error in visitor["sync"]["withdrawn"]["errors"]] == ["SIGN_IN"]
+    refused = [member["followed"]["errors"] for member in visitor["sync"]["members"]]
+    assert [[error["code"] for error in errors] for errors in refused] == [["SIGN_IN"]] * 3
+
+
+@needs_the_generator
+def test_the_generated_clients_vote_receive_the_next_event_and_withdraw(
+    server: Server, tokens: list[str], decision: str, run_generated: Any
+) -> None:
+    voter = run_generated(f"{server.url}/graphql/", tokens[1], decision, "1")
+    assert (voter["me"], voter["vote"]["errors"]) == ("ada_1", [])
+    first, *_, last = voter["events"]
+    assert last["winner"]["title"] == voter["wanted"] != first["winner"]["title"]
+    assert last["revision"] >= voter["vote"]["full_receipt"]["revision"] > first["revision"]
+    after = voter["sync"]
+    assert (after["me"], after["vote"]["errors"], after["withdrawn"]["errors"]) == ("ada_1", [], [])
+    assert (after["ballot"]["kind"], after["withdrawn"]["decision"]["my_ballot"]) == ("CAST", None)
+    assert [(stars["choice"]["title"], float(stars["stars"])) for stars in after["ballot"]["stars"]].count(
+        (voter["wanted"], 5.0)
+    ) == 1
+    assert [member["followed"]["following"]["tags"] for member in after["members"]] == [["trees"]] * 2
+    assert [member["unfollowed"]["errors"] for member in after["members"]] == [[]] * 2
+
+
+@needs_the_generator
+def test_a_program_that_uses_the_generated_clients_is_checked_for_its_types(made: Path, tmp_path: Path) -> None:
+    def check(*programs: Path) -> str:
+        command = [sys.executable, "-m", "mypy", "--config-file=", "--strict", "--follow-imports=silent"]
+        cache = ["--cache-dir", str(tmp_path / "cache"), "--python-executable", str(ENVIRONMENT / "python")]
+        done = subprocess.run(
+            [*command, *cache, *map(str, programs)],
+            cwd=tmp_path,
+            env=os.environ | {"MYPYPATH": str(made)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        return done.stdout
+
+    assert check(CLIENTS / "generated.py").startswith("Success")
+    shown = [block for page in PAGES for block in blocks(page, "python")]
+    for number, block in enumerate(shown):
+        (tmp_path / f"shown_{number}.py").write_text(block)
+    assert check(*tmp_path.glob("shown_*.py")) == f"Success: no issues found in {len(shown)} source files\n"
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(
+        "from crowdvote_client.sync import Client\n"
+        "found = Client('').decision('1')\n"
+        "assert found\n"
+        "number: int = found.title\n"
+    )
+    assert 'expression has type "str", variable has type "int"' in check(wrong)
+
+
+@needs_the_generator
+def test_the_package_holds_both_clients_and_says_that_it_has_types(made: Path) -> None:
+    ended(ENVIRONMENT / "python", "-m", "build", "--wheel", "--no-isolation", cwd=made)
+    (wheel,) = (made / "dist").glob("crowdvote_client-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {
+        "crowdvote_client/client.py",
+        "crowdvote_client/decision_result.py",
+        "crowdvote_client/py.typed",
+        "crowdvote_client/sync/client.py",
+    } <= {*names}
+    assert "crowdvote_client/sync/decision_result.py" not in names
+
+
+QUERY = "query($id: ID!) { decision(id: $id) { title choices { id title } } me { handle } }"
+WATCH = "subscription($id: ID!) { decisionResult(decisionId: $id) { revision winner { title } } }"
+VOTE = """mutation($id: ID!, $choice: ID!) {
+    castVote(input: {decisionId: $id, stars: [{choiceId: $choice, stars: 5}]}) { receipt errors { code } } }"""
+
+
+def request(text: str, **variables: str) -> GraphQLRequest:
+    return GraphQLRequest(text, variable_values=variables)
+
+
+def test_gql_asks_for_a_visitor_and_is_told_what_is_refused(server: Server, decision: str) -> None:
+    client = Client(transport=HTTPXTransport(url=f"{server.url}/graphql/"))
+    got = client.execute(request(QUERY, id=decision))
+    assert (got["me"], len(got["decision"]["choices"])) == (None, 3)
+    with pytest.raises(TransportQueryError) as refused:
+        client.execute(request("query($id: ID!) { checkpoint(communityId: $id) { hash } }", id=decision))
+    assert [error["extensions"]["code"] for error in refused.value.errors] == ["INVALID_ID"]
+
+
+async def test_gql_votes_and_receives_the_next_event(server: Server, tokens: list[str], decision: str) -> None:
+    headers = {"Authorization": f"Bearer {tokens[1]}"}
+    address = f"{server.url}/graphql/"
+    async with (
+        Client(transport=HTTPXAsyncTransport(url=address, headers=headers)) as asking,
+        Client(transport=WebsocketsTransport(url=address.replace("http", "ws"), headers=headers)) as watching,
+    ):
+        got = await asking.execute(request(QUERY, id=decision))
+        assert got["me"] == {"handle": "ada_1"}
+        wanted = got["decision"]["choices"][2]
+        events = []
+        async for event in watching.subscribe(request(WATCH, id=decision)):
+            events.append(event["decisionResult"])
+            if len(events) == 1:
+                vote = await asking.execute(request(VOTE, id=decision, choice=wanted["id"]))
+                assert vote["castVote"]["errors"] == []
+            if events[-1]["winner"] == {"title": wanted["title"]}:
+                break
+    assert events[-1]["revision"] > events[0]["revision"]
