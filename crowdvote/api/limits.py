@@ -72,6 +72,7 @@ _COSTS = {
 }
 # See Note [Every list costs].
 LENGTHS = {
+    "ResultCause.kinds": 9,
     "Ballot.sources": 20,
     "Ballot.stars": 10,
     "Ballot.tags": 3,

@@ -1,4 +1,4 @@
-"""What was done for commands that may be sent again."""
+"""Outcomes of commands that may be sent again."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def newest_snapshots(decision_ids: Iterable[int]) -> list[DecisionSnapshot]:
 
 @dataclass(frozen=True)
 class Cause:
-    """What changed between a result and the one before it: the kinds of ledger entries, and the entries on ballots."""
+    """Changes between a result and the one before it: the kinds of ledger entries, and the entries on ballots."""
 
     kinds: tuple[str, ...]
     ballots: int

@@ -61,7 +61,9 @@ def members_of(site: crowdvote_client.sync.Client, community_id: str) -> Iterato
 
 def follow_for_a_moment(site: crowdvote_client.sync.Client) -> list[dict[str, Any]]:
     """Follow every other member on a tag, and stop; return what became of it."""
-    (community,) = (edge.node for edge in site.communities().edges)
+    found = site.communities()
+    assert found is not None
+    (community,) = (edge.node for edge in found.edges)
     done = []
     for member_id, is_me in members_of(site, community.id):
         if not is_me:

@@ -1,4 +1,4 @@
-"""What answers tell of an operation's cost, and of how many operations remain in a minute."""
+"""Answers tell of an operation's cost, and of how many operations remain in a minute."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests import factories
 from tests.test_graphql.api import id_of, post
 
 # Refusals of an operation as a whole, which has no payload: their code is in `extensions`.
-OF_OPERATIONS = {"DEADLINE_EXCEEDED"}
+OF_OPERATIONS = {"BAD_REQUEST", "DEADLINE_EXCEEDED", "DOCUMENT_NOT_ALLOWED", "PERSISTED_QUERY_NOT_FOUND"}
 
 
 def kinds_of(error: type[DomainError]) -> Iterator[type[DomainError]]:

@@ -279,7 +279,7 @@ class TestErrors:
         monkeypatch.setattr(communities, "readable_community", fail)
         with caplog.at_level(logging.ERROR, "crowdvote.api.schema"):
             answer = post(None, "query($i: ID!) { ledger(communityId: $i) { totalCount } }", i=id_of(community))
-        assert answer["data"] is None
+        assert answer["data"] == {"ledger": None}
         assert answer["errors"][0]["message"] == "Internal error"
         assert answer["errors"][0]["extensions"] == {"code": "INTERNAL"}
         assert "swordfish" not in json.dumps(answer)
