@@ -40,7 +40,7 @@ _SECOND = 10**8
 
 @dataclass(frozen=True)
 class Rate:
-    """What is left of a limit: `remaining` of `limit` in a window of `seconds`, which ends after `reset` seconds."""
+    """The rest of a limit: `remaining` of `limit` in a window of `seconds`, which ends after `reset` seconds."""
 
     limit: int
     seconds: int

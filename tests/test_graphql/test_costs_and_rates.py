@@ -1,4 +1,4 @@
-"""What answers tell of an operation's cost, and of how many operations remain in a minute."""
+"""The cost of an operation, and the number of those that remain in a minute, as answers tell them."""
 
 from __future__ import annotations
 
