@@ -47,6 +47,8 @@ class RequestContext:
         self.request = request
         # The source of the answer's status and headers; None over a WebSocket.
         self.response = response
+        # True once the one operation of an HTTP request is counted and its document found.
+        self.is_admitted = False
         self.connection_params: dict[str, Any] = {}
         self.scope = _scope_of(request) if request is not None else scope or {}
         # True for a connection that stays open, whose database thread serves other connections too.

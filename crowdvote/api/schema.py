@@ -139,9 +139,9 @@ class Schema(strawberry.Schema):
         allowed = kwargs.pop("allowed_operation_types", None) or OperationType
         kwargs["allowed_operation_types"] = set(allowed) - {OperationType.SUBSCRIPTION}
         try:
-            query = await _admitted(query, kwargs)
+            query = await admitted(query, kwargs["context_value"], kwargs.get("operation_extensions"))
         except (TooManyRequests, DocumentRefused) as error:
-            return _refused(error, kwargs["context_value"])
+            return refused(error, kwargs["context_value"])
         return await self._run(query, *args, **kwargs)
 
     async def _run(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
@@ -154,16 +154,16 @@ class Schema(strawberry.Schema):
             async with _own_thread():
                 return await concurrency.run(execute, context)
         except (TooManyRequests, DeadlineReached) as error:
-            return _refused(error, context)
+            return refused(error, context)
 
     async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> StreamResult:
         """Run an operation whose answers come as they are made: over a WebSocket, or a subscription over HTTP."""
         context: RequestContext = kwargs["context_value"]
-        kwargs.setdefault("operation_extensions", persisted.extensions_of_message.get())
+        extensions = kwargs.setdefault("operation_extensions", persisted.extensions_of_message.get())
         try:
-            query = await _admitted(query, kwargs)
+            query = await admitted(query, context, extensions)
         except (TooManyRequests, DocumentRefused) as error:
-            return _only(_refused(error, context))
+            return _only(refused(error, context))
         kind = _kind(query or "", kwargs.get("operation_name"))
         is_over_socket = kwargs.get("allowed_operation_types") is None
         if kind is None or (is_over_socket and kind is not GraphQLOperationType.SUBSCRIPTION):
@@ -205,13 +205,16 @@ async def _own_thread() -> AsyncIterator[None]:
         await asyncio.wait({closing}, timeout=concurrency.NOTICE)
 
 
-async def _admitted(query: str | None, arguments: Mapping[str, Any]) -> str | None:
+async def admitted(query: str | None, context: RequestContext, extensions: Mapping[str, Any] | None) -> str | None:
     """Count the operation, then return its document. Raises TooManyRequests, DocumentRefused."""
-    await admission.admit(arguments["context_value"])
-    return await persisted.document(query, arguments.get("operation_extensions"))
+    if context.is_admitted:
+        return query
+    await admission.admit(context)
+    return await persisted.document(query, extensions)
 
 
-def _refused(error: TooManyRequests | DeadlineReached | DocumentRefused, context: RequestContext) -> ExecutionResult:
+def refused(error: TooManyRequests | DeadlineReached | DocumentRefused, context: RequestContext) -> ExecutionResult:
+    """Return the answer of an operation that is not run, and set the status of the response."""
     if context.response is not None and isinstance(error, TooManyRequests):
         context.response.status_code = 429
         context.response["Retry-After"] = str(error.wait)
@@ -230,7 +233,7 @@ async def _watching(context: RequestContext, results: StreamResult) -> AsyncGene
                 async for result in results:
                     yield result
         except TooManyRequests as error:
-            yield _refused(error, context)
+            yield refused(error, context)
 
 
 async def _only(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:

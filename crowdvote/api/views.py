@@ -25,20 +25,20 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import SubscribeMessage
-from strawberry.types import ExecutionResult
+from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.unset import UNSET, UnsetType
 
 from accounts.api import RequestContext
 from accounts.api_failures import JSON, RESPONSE_JSON, failure
-from accounts.errors import AccountError
+from accounts.errors import AccountError, TooManyRequests
 from accounts.middleware import user_for_scope
 from accounts.outages import DATABASE_AWAY, SORRY
 from crowdvote.api import documents, persisted
 from crowdvote.api.admission import HEADERS
 from crowdvote.api.graphiql import graphiql_page
 from crowdvote.api.persisted import DocumentRefused
-from crowdvote.api.schema import schema
+from crowdvote.api.schema import admitted, refused, schema
 
 logger = logging.getLogger(__name__)
 
@@ -109,17 +109,30 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
         data = await super().parse_http_body(request)
-        if isinstance(data, GraphQLRequestData):
-            if not isinstance(data.operation_name, str | None):
-                raise HTTPException(400, "The GraphQL operation's `operationName` must be a string or null.")
-            if (
-                data.protocol == "sse"
-                and "json" in request.headers.get("accept", "")
-                and not await _is_subscription(data)
-            ):
-                # The client takes JSON as well, and sends the same header with every operation.
-                data.protocol = "http"
+        if isinstance(data, GraphQLRequestData) and not isinstance(data.operation_name, str | None):
+            raise HTTPException(400, "The GraphQL operation's `operationName` must be a string or null.")
         return data
+
+    async def execute_operation(  # type: ignore[override]  # all are given by name
+        self,
+        *,
+        request_adapter: AsyncHTTPRequestAdapter,
+        request_data: GraphQLRequestData,
+        context: RequestContext,
+        **others: Any,
+    ) -> ExecutionResult | list[ExecutionResult] | SubscriptionExecutionResult:
+        if request_data.protocol == "sse" and "json" in request_adapter.headers.get("accept", ""):
+            # The client takes JSON as well, and sends the same header with every operation.
+            try:
+                request_data.query = await admitted(request_data.query, context, request_data.extensions)
+            except (TooManyRequests, DocumentRefused) as error:
+                return refused(error, context)
+            context.is_admitted = True
+            if not _is_subscription(request_data):
+                request_data.protocol = "http"
+        return await super().execute_operation(
+            request_adapter=request_adapter, request_data=request_data, context=context, **others
+        )
 
     async def get_context(self, request: HttpRequest, response: HttpResponse) -> RequestContext:
         return RequestContext(await request.auser(), request=request, response=response)
@@ -153,11 +166,11 @@ def _media_type(request: HttpRequest) -> str:
     return request.get_preferred_type([JSON, RESPONSE_JSON]) or JSON
 
 
-async def _is_subscription(data: GraphQLRequestData) -> bool:
+def _is_subscription(data: GraphQLRequestData) -> bool:
     try:
-        document = documents.read(await persisted.document(data.query, data.extensions) or "")
+        document = documents.read(data.query or "")
         return documents.operation(document, data.operation_name).operation is OperationType.SUBSCRIPTION
-    except (GraphQLError, DocumentRefused):
+    except GraphQLError:
         return False
 
 

@@ -1,4 +1,4 @@
-"""Where the operator lists documents, no other is run, whoever asks and however."""
+"""Lists of documents, of an operator who lets nothing else run, whoever asks and however."""
 
 from __future__ import annotations
 

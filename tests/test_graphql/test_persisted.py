@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.test import AsyncClient, Client
 
-from crowdvote.api import limits, persisted
+from crowdvote.api import documents, limits, persisted
 from democracy.models import Community
 from tests import factories
 from tests.test_graphql.api import JSON, URL, client_of, codes, everything_written, id_of
@@ -131,7 +131,11 @@ class TestKeeping:
         teach(ME)
         looked_for: list[str] = []
         monkeypatch.setattr(persisted, "_kept", looked_for.append)
-        assert by_hash(ME).status_code == 429
+        monkeypatch.setattr(documents, "read", looked_for.append)
+        for accept in (JSON, f"{JSON}, text/event-stream"):
+            for body in ({"extensions": named(ME)}, {"query": ME}):
+                response = posted(body, accept=accept)
+                assert (response.status_code, codes(response.json())) == (429, ["TOO_MANY_REQUESTS"])
         assert looked_for == []
 
     def test_for_a_day(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,3 +204,15 @@ class TestSubscriptions:
                     assert b"communityActivity" in await anext(events)
                     await events.aclose()
             assert found == types
+
+    async def test_each_of_them_is_counted_once(self, settings: Any) -> None:
+        settings.OPERATIONS_PER_MINUTE = 2
+        user = await sync_to_async(factories.person)()
+        client = AsyncClient()
+        await client.aforce_login(user, backend="accounts.backends.SignInLinkBackend")
+        headers = {"accept": f"{STRICT}, text/event-stream"}
+        for text, rate in ((ME, '"operations";r=1;t='), ("subscription { notices { unread } }", '"operations";r=0;t=')):
+            response: Any = await client.post(URL, json.dumps({"query": text}), content_type=JSON, headers=headers)
+            assert (response.status_code, response.headers["RateLimit"][:19]) == (200, rate)
+            if response.streaming:
+                await aiter(response.streaming_content).aclose()
