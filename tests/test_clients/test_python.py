@@ -1,4 +1,4 @@
-"""Clients in Python against a served instance: the one that `make clients` makes, and gql.
+"""Clients in Python against a served instance: the one that `make clients` makes, gql and sgqlc.
 
 The generator needs packages of its own, which `make test` and `make clients` put into client/python/.venv.
 """
@@ -147,3 +147,21 @@ async def test_gql_votes_and_receives_the_next_event(server: Server, tokens: lis
             if events[-1]["winner"] == {"title": wanted["title"]}:
                 break
     assert events[-1]["revision"] > events[0]["revision"]
+
+
+@needs_the_generator
+def test_sgqlc_makes_a_module_of_a_sites_own_answer_and_votes_with_it(
+    server: Server, tokens: list[str], decision: str, tmp_path: Path
+) -> None:
+    url = f"{server.url}/graphql/"
+    output(ENVIRONMENT / "python", "-m", "sgqlc.introspection", url, "schema.json", cwd=tmp_path)
+    output(ENVIRONMENT / "sgqlc-codegen", "schema", "schema.json", "made_by_sgqlc.py", cwd=tmp_path)
+
+    def ask(token: str) -> Any:
+        command = (ENVIRONMENT / "python", "with_sgqlc.py", url, token, decision, "0")
+        return json.loads(output(*command, cwd=CLIENTS, PYTHONPATH=str(tmp_path)))
+
+    visitor, voter = ask("-"), ask(tokens[1])
+    assert (visitor["me"], visitor["receipt"], visitor["errors"]) == (None, None, ["PERMISSION_DENIED"])
+    assert (voter["me"], voter["title"], voter["errors"]) == ("ada_1", visitor["title"], [])
+    assert voter["receipt"]
