@@ -155,4 +155,4 @@ lock: .venv/dev ## pin the requirements again (UPGRADE=1: to the newest)
 	$(UV_COMPILE) pyproject.toml --constraints requirements/all.txt --extra sign-in --extra dev --output-file requirements/dev.txt
 	$(UV_COMPILE) pyproject.toml --constraints requirements/all.txt --extra scaled --extra sign-in --output-file requirements/scaled.txt
 	$(UV_COMPILE) pyproject.toml --constraints requirements/all.txt --extra sign-in --output-file requirements/sign-in.txt
-	$(UV_COMPILE) client/python/pyproject.toml --extra make --output-file client/python/requirements.txt
+	$(UV_COMPILE) client/python/pyproject.toml --extra make --extra test --output-file client/python/requirements.txt

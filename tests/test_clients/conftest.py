@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import Server, prepared_directory, serving, tokens
+from tests.test_clients.making import made_in_python, made_in_typescript
 
 __all__ = ["prepared_directory", "tokens"]
 
@@ -27,3 +28,13 @@ def decision(server: Server) -> str:
     answer = server.http.post("/graphql", json={"query": query}).json()
     found: str = answer["data"]["communities"]["edges"][0]["node"]["decisions"]["edges"][0]["node"]["id"]
     return found
+
+
+@pytest.fixture(scope="session")
+def python_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_in_python(tmp_path_factory.mktemp("python"))
+
+
+@pytest.fixture(scope="session")
+def typescript_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_in_typescript(tmp_path_factory.mktemp("typescript"))

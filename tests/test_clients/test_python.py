@@ -1,4 +1,4 @@
-"""Clients in Python against a served instance: the one that `make clients` makes, and gql.
+"""Clients in Python against a served instance: the one that `make clients` makes, gql and sgqlc.
 
 The generator needs packages of its own, which `make test` and `make clients` put into client/python/.venv.
 """
@@ -6,9 +6,6 @@ The generator needs packages of its own, which `make test` and `make clients` pu
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -21,48 +18,20 @@ from gql.transport.httpx import HTTPXAsyncTransport, HTTPXTransport
 from gql.transport.websockets import WebsocketsTransport
 
 from tests.servers import Server
+from tests.test_clients.making import CLIENTS, ENVIRONMENT, PROJECT, PYTHON, needs_the_generator, output, run
 from tests.test_documents.reading import blocks
 
-PROJECT = Path(__file__).parents[2]
-CLIENTS = PROJECT / "tests/clients"
-ENVIRONMENT = PROJECT / "client/python/.venv/bin"
 # The pages that show programs.
-PAGES = (PROJECT / "docs/clients.md", PROJECT / "client/python/README.md")
-PATIENCE = 120
-needs_the_generator = pytest.mark.skipif(
-    not (ENVIRONMENT / "ariadne-codegen").exists(),
-    reason="the generated client in Python needs ariadne-codegen, which `make clients` installs",
-)
+PAGES = (PROJECT / "docs/clients.md", PYTHON / "README.md")
 
 
-def ended(*command: str | Path, cwd: Path, **more: str) -> str:
-    """Run a program, and return its output."""
-    done = subprocess.run(
-        command, cwd=cwd, env=os.environ | more, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+@pytest.fixture
+def run_generated(python_client: Path) -> Any:
+    def run_it(*arguments: str) -> Any:
+        command = (ENVIRONMENT / "python", "generated.py", *arguments)
+        return json.loads(output(*command, cwd=CLIENTS, PYTHONPATH=str(python_client)))
 
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of client/python in which both clients are generated, by the settings that are shipped."""
-    top = tmp_path_factory.mktemp("generated")
-    shutil.copy(PROJECT / "schema.graphql", top)
-    unmade = shutil.ignore_patterns(".venv", "crowdvote_client", "build", "dist", "*.egg-info")
-    copy = shutil.copytree(PROJECT / "client/python", top / "client/python", ignore=unmade)
-    for settings in ("pyproject.toml", "sync.toml"):
-        ended(ENVIRONMENT / "ariadne-codegen", "--config", settings, cwd=copy)
-    return copy
-
-
-@pytest.fixture(scope="module")
-def run_generated(made: Path) -> Any:
-    def run(*arguments: str) -> Any:
-        printed = ended(ENVIRONMENT / "python", "generated.py", *arguments, cwd=CLIENTS, PYTHONPATH=str(made))
-        return json.loads(printed)
-
-    return run
+    return run_it
 
 
 @needs_the_generator
@@ -102,22 +71,16 @@ def test_the_generated_clients_vote_receive_the_next_event_and_withdraw(
 
 
 @needs_the_generator
-def test_a_program_that_uses_the_generated_clients_is_checked_for_its_types(made: Path, tmp_path: Path) -> None:
+def test_a_program_that_uses_the_generated_clients_is_checked_for_its_types(
+    python_client: Path, tmp_path: Path
+) -> None:
     def check(*programs: Path) -> str:
         command = [sys.executable, "-m", "mypy", "--config-file=", "--strict", "--follow-imports=silent"]
-        cache = ["--cache-dir", str(tmp_path / "cache"), "--python-executable", str(ENVIRONMENT / "python")]
-        done = subprocess.run(
-            [*command, *cache, *map(str, programs)],
-            cwd=tmp_path,
-            env=os.environ | {"MYPYPATH": str(made)},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        return done.stdout
+        cache = ["--cache-dir", tmp_path / "cache", "--python-executable", ENVIRONMENT / "python"]
+        return run(*command, *cache, *programs, cwd=tmp_path, MYPYPATH=str(python_client)).stdout
 
-    assert check(CLIENTS / "generated.py").startswith("Success")
+    programs = (CLIENTS / "generated.py", *(PROJECT / "examples").glob("*.py"))
+    assert check(*programs) == f"Success: no issues found in {len(programs)} source files\n"
     shown = [block for page in PAGES for block in blocks(page, "python")]
     for number, block in enumerate(shown):
         (tmp_path / f"shown_{number}.py").write_text(block)
@@ -133,9 +96,9 @@ def test_a_program_that_uses_the_generated_clients_is_checked_for_its_types(made
 
 
 @needs_the_generator
-def test_the_package_holds_both_clients_and_says_that_it_has_types(made: Path) -> None:
-    ended(ENVIRONMENT / "python", "-m", "build", "--wheel", "--no-isolation", cwd=made)
-    (wheel,) = (made / "dist").glob("crowdvote_client-*.whl")
+def test_the_package_holds_both_clients_and_says_that_it_has_types(python_client: Path) -> None:
+    output(ENVIRONMENT / "python", "-m", "build", "--wheel", "--no-isolation", cwd=python_client)
+    (wheel,) = (python_client / "dist").glob("crowdvote_client-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {
         "crowdvote_client/client.py",
@@ -184,3 +147,21 @@ async def test_gql_votes_and_receives_the_next_event(server: Server, tokens: lis
             if events[-1]["winner"] == {"title": wanted["title"]}:
                 break
     assert events[-1]["revision"] > events[0]["revision"]
+
+
+@needs_the_generator
+def test_sgqlc_makes_a_module_of_a_sites_own_answer_and_votes_with_it(
+    server: Server, tokens: list[str], decision: str, tmp_path: Path
+) -> None:
+    url = f"{server.url}/graphql/"
+    output(ENVIRONMENT / "python", "-m", "sgqlc.introspection", url, "schema.json", cwd=tmp_path)
+    output(ENVIRONMENT / "sgqlc-codegen", "schema", "schema.json", "made_by_sgqlc.py", cwd=tmp_path)
+
+    def ask(token: str) -> Any:
+        command = (ENVIRONMENT / "python", "with_sgqlc.py", url, token, decision, "0")
+        return json.loads(output(*command, cwd=CLIENTS, PYTHONPATH=str(tmp_path)))
+
+    visitor, voter = ask("-"), ask(tokens[1])
+    assert (visitor["me"], visitor["receipt"], visitor["errors"]) == (None, None, ["PERMISSION_DENIED"])
+    assert (voter["me"], voter["title"], voter["errors"]) == ("ada_1", visitor["title"], [])
+    assert voter["receipt"]

@@ -18,6 +18,7 @@ _FOLDERS = (
     "democracy",
     "deploy",
     "docs",
+    "examples",
     "graph",
     "requirements",
     "tests",
@@ -29,7 +30,7 @@ _FOLDERS = (
 @cache
 def documents() -> list[Path]:
     """Every Markdown file of ours."""
-    places = [PROJECT, *(PROJECT / name for name in (".github", "client/python", "client/typescript"))]
+    places = [PROJECT, *(PROJECT / name for name in (".github", "client/python", "client/typescript", "examples"))]
     found = [path for place in places for path in place.glob("*.md")] + list(DOCS.rglob("*.md"))
     return sorted(found)
 

@@ -1,0 +1,78 @@
+"""The clients of the repository, made in a temporary directory as `make clients` makes them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+# Programs that use clients.
+CLIENTS = PROJECT / "tests/clients"
+PYTHON = PROJECT / "client/python"
+TYPESCRIPT = PROJECT / "client/typescript"
+ENVIRONMENT = PYTHON / ".venv/bin"
+PATIENCE = 120
+
+needs_the_generator = pytest.mark.skipif(
+    not (ENVIRONMENT / "ariadne-codegen").exists(),
+    reason="the client in Python needs ariadne-codegen, which `make clients` installs",
+)
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None or not all((place / "node_modules").is_dir() for place in (TYPESCRIPT, CLIENTS)),
+    reason="the client in TypeScript needs Node 20.19 or newer, and npm to install what makes it",
+)
+
+
+def run(*command: str | Path, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a program, with more in its environment."""
+    return subprocess.run(
+        command, cwd=cwd, env=os.environ | more, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+def output(*command: str | Path, cwd: Path, **more: str) -> str:
+    """Run a program that has to succeed, and return its output."""
+    ended = run(*command, cwd=cwd, **more)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def copied(top: Path) -> Path:
+    """Copy what the clients are made from, as it stands in the repository."""
+    shutil.copy(PROJECT / "schema.graphql", top)
+    made = shutil.ignore_patterns(
+        *(
+            ".venv",
+            "crowdvote_client",
+            "build",
+            "dist",
+            "*.egg-info",
+            "node_modules",
+            "generated.ts",
+            "*.tgz",
+            "wall.js",
+        )
+    )
+    for place in ("client", "examples"):
+        shutil.copytree(PROJECT / place, top / place, ignore=made)
+    return top
+
+
+def made_in_python(top: Path) -> Path:
+    """Return the directory with the package of both clients, made by the settings that are shipped."""
+    made = copied(top) / "client/python"
+    for settings in ("pyproject.toml", "sync.toml"):
+        output(ENVIRONMENT / "ariadne-codegen", "--config", settings, cwd=made)
+    return made
+
+
+def made_in_typescript(top: Path) -> Path:
+    """Return the directory of the client, made and built by the settings that are shipped."""
+    made = copied(top) / "client/typescript"
+    (made / "node_modules").symlink_to(TYPESCRIPT / "node_modules")
+    output("npm", "run", "--silent", "build", cwd=made)
+    return made
