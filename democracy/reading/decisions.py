@@ -90,8 +90,11 @@ class Cause:
 
 
 def causes(snapshot_ids: Iterable[int]) -> dict[int, Cause]:
-    """The causes of these results: entries on their decision, or on none, since the result before."""
-    before = DecisionSnapshot.objects.filter(decision=OuterRef("decision"), pk__lt=OuterRef("pk")).order_by("-pk")
+    """The causes of these results: entries on their decision, or on none, since the result before whose revision is
+    told. The others' would tell whose ballots they count.
+    """
+    told = DecisionSnapshot.objects.filter(Q(is_final=True) | Q(decision__results_visibility=Decision.Visibility.LIVE))
+    before = told.filter(decision=OuterRef("decision"), pk__lt=OuterRef("pk")).order_by("-pk")
     rows = DecisionSnapshot.objects.filter(pk__in=snapshot_ids).select_related("decision")
     rows = rows.annotate(since=Coalesce(Subquery(before.values("revision")[:1]), 0))
     found: dict[int, dict[str, int]] = {row.pk: {} for row in rows}

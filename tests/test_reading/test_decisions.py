@@ -9,9 +9,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from democracy import access, services
-from democracy.models import CalculationClaim, Decision
+from democracy.models import CalculationClaim, Decision, DecisionSnapshot
 from democracy.reading.ballots import ballots_of
-from democracy.reading.decisions import calculation_states
+from democracy.reading.decisions import calculation_states, causes
 from democracy.recalculation import recalculate_community
 from democracy.recalculation.claims import Claim
 from tests import factories
@@ -87,3 +87,30 @@ def test_a_decision_is_being_calculated_while_a_run_holds_its_own_community() ->
     assert status() == "calculating"
     CalculationClaim.objects.filter(community=community).update(expires_at=timezone.now())
     assert status() == "stale"
+
+
+def test_a_cause_counts_what_came_since_the_last_result_whose_revision_is_told() -> None:
+    community, members = factories.community("ann", "ben", "cleo", "dan", "eve")
+    manager = members.pop("manager")
+    batched, live = [
+        factories.decision(community, manager.user, results_visibility=how)
+        for how in (Decision.Visibility.BATCHED, Decision.Visibility.LIVE)
+    ]
+    for one in (batched, live):
+        for member in members.values():
+            factories.vote(member, one, Ash=3)
+    recalculate_community(community.pk)
+    for one in (batched, live):
+        for stars in (4, 5):
+            factories.vote(members["ann"], one, Ash=stars)
+        factories.close(one)
+    recalculate_community(community.pk)
+    found: dict[tuple[int, bool], int] = {}
+    for snapshot in DecisionSnapshot.objects.order_by("pk"):
+        cause = causes([snapshot.pk])[snapshot.pk]
+        found[snapshot.decision_id, snapshot.is_final] = cause.ballots
+        assert ("ballot" in cause.kinds) == (cause.ballots > 0)
+    # Else two counts would tell which five ballots the interim result of the first has counted.
+    assert found == {(batched.pk, False): 5, (batched.pk, True): 7, (live.pk, False): 5, (live.pk, True): 2}
+    together = causes(DecisionSnapshot.objects.values_list("pk", flat=True))
+    assert [together[pk].ballots for pk in sorted(together)] == list(found.values())

@@ -160,7 +160,8 @@ class Result:
         return await decision_of(info, self.decision_pk)
 
     @strawberry.field(
-        description="What changed since the result before it, or since the beginning. Null where the revision is."
+        description="What changed since the result before it, or since the beginning: of a final result whose interim "
+        "results have no revision, since then. Null where the revision is."
     )
     async def cause(self, info: Info) -> ResultCause | None:
         if self.snapshot_pk is None or self.revision is None:
