@@ -1,0 +1,126 @@
+// Clients of others, each used as its documents begin: nothing is set that a newcomer would not set.
+// `connect(client, url, token, made)` has `query`, `mutate` and `watch`, which take a document of operations.js and its
+// variables. TOKEN is "-" for a visitor; MADE is the directory of what Relay's compiler made of the documents.
+import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from "@apollo/client";
+import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
+import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
+import { createHash } from "node:crypto";
+import { OperationTypeNode } from "graphql";
+import { Client, cacheExchange, fetchExchange } from "@urql/core";
+import { createClient } from "graphql-ws";
+import {
+  Environment, Network, Observable, RecordSource, Store, commitMutation, fetchQuery, requestSubscription,
+} from "relay-runtime";
+import WebSocket from "ws";
+
+const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+
+const socketClient = (url, headers) =>
+  createClient({ url: url.replace("http", "ws"), connectionParams: headers, webSocketImpl: WebSocket });
+
+const apollo = (url, headers, ...links) => {
+  const client = new ApolloClient({
+    cache: new InMemoryCache(),
+    link: ApolloLink.from([
+      ...links,
+      ApolloLink.split(
+        ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
+        new GraphQLWsLink(socketClient(url, headers)),
+        new HttpLink({ uri: url, headers }),
+      ),
+    ]),
+  });
+  return {
+    query: async (document, variables) => (await client.query({ query: gql(document), variables })).data,
+    mutate: async (document, variables) => (await client.mutate({ mutation: gql(document), variables })).data,
+    watch: (document, variables, seen) =>
+      client.subscribe({ query: gql(document), variables }).subscribe(({ data }) => seen(data)),
+  };
+};
+
+const urql = (url, headers) => {
+  const client = new Client({
+    url,
+    exchanges: [cacheExchange, fetchExchange],
+    fetchSubscriptions: true,
+    fetchOptions: { headers },
+  });
+  const data = (result) => {
+    if (result.error) throw result.error;
+    return result.data;
+  };
+  return {
+    query: async (document, variables) => data(await client.query(document, variables)),
+    mutate: async (document, variables) => data(await client.mutation(document, variables)),
+    watch: (document, variables, seen) =>
+      client.subscription(document, variables).subscribe((result) => seen(data(result))),
+  };
+};
+
+const relay = async (url, headers, made) => {
+  const socket = socketClient(url, headers);
+  const ask = async ({ text: query }, variables) => {
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { ...headers, "content-type": "application/json" },
+      body: JSON.stringify({ query, variables }),
+    });
+    return answer.json();
+  };
+  const listen = ({ name: operationName, text: query }, variables) =>
+    Observable.create((sink) => socket.subscribe({ operationName, query, variables }, sink));
+  const environment = new Environment({
+    network: Network.create(ask, listen),
+    store: new Store(new RecordSource()),
+  });
+  // Relay's plugin for Babel would put what the compiler made into the place of the text.
+  const compiled = async (document) => {
+    const [, name] = /\w+ (\w+)/.exec(document);
+    return (await import(`${made}/${name}.graphql.js`)).default;
+  };
+  return {
+    query: async (document, variables) =>
+      fetchQuery(environment, await compiled(document), variables, { fetchPolicy: "store-or-network" }).toPromise(),
+    mutate: async (document, variables) => {
+      const mutation = await compiled(document);
+      return new Promise((onCompleted, onError) => {
+        commitMutation(environment, { mutation, variables, onCompleted, onError });
+      });
+    },
+    watch: async (document, variables, onNext) => {
+      const onError = (error) => { throw error; };
+      requestSubscription(environment, { subscription: await compiled(document), variables, onNext, onError });
+    },
+  };
+};
+
+const makers = {
+  apollo: (url, headers) => apollo(url, headers),
+  byHash: (url, headers) => apollo(url, headers, new PersistedQueryLink({ sha256, useGETForHashedQueries: true })),
+  urql,
+  relay,
+};
+
+export const connect = (client, url, token, made) =>
+  makers[client](url, token === "-" ? {} : { authorization: `Bearer ${token}` }, made);
+
+// Returns events that can be waited for: `seen` takes one, `until` ends when what is asked of them holds.
+export const collected = () => {
+  const events = [];
+  let told = () => {};
+  const seen = (event) => {
+    events.push(event);
+    told();
+  };
+  const until = async (reached) => {
+    while (!reached()) await new Promise((resolve) => { told = resolve; });
+  };
+  return { events, seen, until };
+};
+
+// Returns a vote for a choice that does not win now, and its title.
+export const voteForAnother = ({ id, choices }, winner) => {
+  const wanted = choices.findLast(({ title }) => title !== winner?.title);
+  const stars = choices.map((choice) => ({ choiceId: choice.id, stars: choice === wanted ? 5 : 0 }));
+  return { wanted: wanted.title, vote: { id, stars } };
+};
