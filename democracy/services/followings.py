@@ -55,9 +55,9 @@ def follow(viewer: Viewer, followee_id: int, *, tags: Iterable[str] = (), order:
 
 @command
 def unfollow(viewer: Viewer, followee_id: int) -> Membership:
-    """Stop following a member, and return the follower. Whom one does not follow, one could: then nothing is done.
+    """Stop following a member, and return the follower. Nothing is done about whom one does not follow, but could.
 
-    Raises what `follow` raises of anybody else.
+    Raises PermissionDenied for everybody else.
     """
     following = (
         Following.objects.select_related("follower__user", "followee__user")
@@ -67,7 +67,10 @@ def unfollow(viewer: Viewer, followee_id: int) -> Membership:
     )
     if following is None:
         # Sent again. Anybody else is refused as by `follow`: it tells nobody that somebody is anonymous.
-        return followable(viewer, followee_id)[1]
+        try:
+            return followable(viewer, followee_id)[1]
+        except SelfFollowing as error:
+            raise PermissionDenied from error
     with ledger.recording(following.follower.community_id, actor=following.follower.user) as recording:
         if not Following.objects.filter(pk=following.pk).exists():
             return following.follower

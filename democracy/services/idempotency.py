@@ -58,7 +58,7 @@ def once(viewer: Viewer, sending: Sending, run: Callable[[], Any]) -> Any:
 def once_in_parts(viewer: Viewer, sending: Sending, run: Callable[[], Any]) -> Any:
     """Do as `once` for a command of several transactions, which does no harm when it is done twice.
 
-    Its key is written when all is done: two at once are both done.
+    Its key is written when all is done: two at once are both done. Raises what `once` raises.
     """
     user = _sender(viewer, sending)
     if not sending.key:

@@ -140,4 +140,5 @@ def _ours(request: HtmxRequest, address: str | None) -> str:
     is_ours = url_has_allowed_host_and_scheme(
         address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return address if address and is_ours else ""
+    # A word alone would be taken for the name of a view.
+    return address if address and is_ours and address.startswith(("/", "http")) else ""

@@ -83,7 +83,7 @@ def _follow_context(request: HtmxRequest, community_id: int, membership_id: int)
 @signed_in
 @answered
 def unfollow_user(request: HtmxRequest, community_id: int, membership_id: int) -> HttpResponse:
-    """Stop following a member. Raises Http404 where there is nothing to stop."""
+    """Stop following a member, once or again. Raises Http404 for anybody whom one could not follow."""
     access.require_member(request.user, community_id)
     services.unfollow(request.user, membership_id)
     messages.success(request, UPDATED)

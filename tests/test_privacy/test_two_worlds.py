@@ -165,6 +165,8 @@ def assert_same(kind: str, drawn: Drawn, *, is_final: bool) -> None:
     assert not failed, f"Alike in both worlds, but it failed: {failed}"
 
 
+# It lives through a town twice, which takes a busy machine minutes.
+@pytest.mark.timeout(900)
 def test_all_others_together_learn_nothing_of_anonymous_or_hidden_ballots() -> None:
     """Both laws at once, on one pair of worlds, because the suite has time for one."""
     assert_same("all of them", two_at_once(), is_final=True)

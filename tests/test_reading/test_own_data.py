@@ -144,5 +144,5 @@ def test_the_page_and_the_api_give_it_to_its_owner_alone():
     assert "no-store" in answer.headers["Cache-Control"]
     assert as_(bob).get("/profile/data/").json()["account"]["handle"] == "bob"
     assert as_(None).get("/profile/data/").status_code == 302
-    assert post(None, "{ myData }")["errors"][0]["extensions"]["code"] == "PERMISSION_DENIED"
+    assert post(None, "{ myData }")["errors"][0]["extensions"]["code"] == "SIGN_IN"
     assert 'href="/profile/data/"' in as_(ann).get("/profile/").text

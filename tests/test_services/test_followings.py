@@ -155,7 +155,7 @@ class TestUnfollowing:
         for viewer in (bystander.manager, AnonymousUser()):
             with rules.refused(PermissionDenied):
                 services.unfollow(viewer, town.ben.pk)
-        with rules.refused(SelfFollowing):
+        with rules.refused(PermissionDenied):
             services.unfollow(town.ben.user, town.ben.pk)
         before = rules.written()
         for viewer in (town.cleo.user, town.manager):
