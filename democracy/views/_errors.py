@@ -141,4 +141,4 @@ def _ours(request: HtmxRequest, address: str | None) -> str:
         address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     # A word alone would be taken for the name of a view.
-    return address if address and is_ours and address.startswith(("/", "http")) else ""
+    return address if address and is_ours and address.startswith(("/", "http://", "https://")) else ""
