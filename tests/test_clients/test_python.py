@@ -162,6 +162,6 @@ def test_sgqlc_makes_a_module_of_a_sites_own_answer_and_votes_with_it(
         return json.loads(output(*command, cwd=CLIENTS, PYTHONPATH=str(tmp_path)))
 
     visitor, voter = ask("-"), ask(tokens[1])
-    assert (visitor["me"], visitor["receipt"], visitor["errors"]) == (None, None, ["PERMISSION_DENIED"])
+    assert (visitor["me"], visitor["receipt"], visitor["errors"]) == (None, None, ["SIGN_IN"])
     assert (voter["me"], voter["title"], voter["errors"]) == ("ada_1", visitor["title"], [])
     assert voter["receipt"]
