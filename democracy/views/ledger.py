@@ -16,7 +16,8 @@ from accounts.returning import no_page
 from democracy.errors import PermissionDenied
 from democracy.forms.communities import LedgerForm
 from democracy.ledger import checkpoints
-from democracy.reading import ledger_feed, receipts, sentences
+from democracy.reading import ledger_feed, receipts
+from democracy.reading.differences import differences
 from democracy.views._errors import answered
 from democracy.views._frames import frame
 from democracy.views._pages import download, render_page
@@ -66,7 +67,7 @@ def ledger_entry(request: HtmxRequest, community_id: int, revision: int) -> Http
         raise PermissionDenied
     context |= {
         "item": item,
-        "differences": list(sentences.differences(item.before, item.after)),
+        "differences": list(differences(item.before, item.after)),
         "last": context["community"].revision,
     }
     return render_page(request, "democracy/ledger_entry.html", context)
