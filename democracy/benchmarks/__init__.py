@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from democracy.benchmarks import counting, drawn, incremental, invited, large, served, stored
+from democracy.benchmarks import counting, drawn, incremental, invited, large, served, statements, stored
 from democracy.benchmarks.figures import Figure
 
 Case: TypeAlias = Callable[[float], Iterator[Figure]]
@@ -20,6 +20,7 @@ CASES: dict[str, Case] = {
     "staging": counting.staging,
     "tally": counting.ballots,
     "incremental": incremental.one_vote,
+    "statements": statements.statements,
     "stored": stored.load_calculate_store,
     "network": drawn.followings,
     "latency": served.latency,
