@@ -8,12 +8,14 @@ import binascii
 import functools
 import typing
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
 
 import strawberry
+import strawberry_django
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from strawberry.dataloader import DataLoader
 from strawberry.types.info import Info as StrawberryInfo
@@ -146,33 +148,33 @@ def pk_of(kind: str, text: str, *, field: str = "id") -> int:
     return numbers[0]
 
 
+class RowType:
+    """A type whose objects are the rows of a model, which resolvers are given as `root`."""
+
+    @overload
+    @classmethod
+    def of(cls, row: Model) -> Self: ...
+
+    @overload
+    @classmethod
+    def of(cls, row: None) -> None: ...
+
+    @classmethod
+    def of(cls, row: Model | None) -> Self | None:
+        """Return a row, for type checkers: what the library takes as an object of this type."""
+        return cast(Self, row)
+
+
 @strawberry.interface(description="A thing that can be asked for again by its id, with `node`.")
-class Node:
-    row: strawberry.Private[Any]
-
+class Node(RowType):
     @strawberry.field(description="Opaque, and unique among all kinds of things.")
-    def id(self) -> strawberry.ID:
-        return node_id(type(self).__name__, self.row.pk)
+    def id(self, info: Info, root: Model) -> strawberry.ID:
+        return node_id(cast(str, info.path.typename), root.pk)
 
 
-def of_row(description: str | None = None, *, name: str | None = None, attribute: str | None = None) -> Any:
-    """Declare a field that reads a column of the row behind the type: `attribute`, or the field's own name."""
-    return _RowField(description, name, attribute)
-
-
-class _RowField:
-    """A placeholder that becomes a field once its class tells it its name."""
-
-    def __init__(self, description: str | None, name: str | None, attribute: str | None) -> None:
-        self.description, self.name, self.attribute = description, name, attribute
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        attribute = self.attribute or name
-
-        def resolver(root: Any) -> Any:
-            return getattr(root.row, attribute)
-
-        setattr(owner, name, strawberry.field(resolver=resolver, description=self.description, name=self.name))
+def column(description: str) -> Any:
+    """Declare a field that is a column of the type's model."""
+    return strawberry_django.field(description=description)
 
 
 # --- Mutations --------------------------------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Annotated, TypeAlias
 
 import strawberry
+import strawberry_django
 from django.contrib.auth import logout
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts import addresses, models, passkeys, services
-from accounts.api import DONE, Info, Input, Node, Payload, mutation, of_row, pk_of
+from accounts.api import DONE, Info, Input, Node, Payload, RowType, column, mutation, pk_of
 from accounts.errors import DomainError, SignInFirst
 from accounts.ratelimit import client_of
 
@@ -45,26 +47,38 @@ def _person(info: Info) -> models.User:
     return viewer
 
 
-@strawberry.type(description="An API token as its owner sees it. The token itself is shown once, when it is made.")
+@strawberry_django.type(
+    models.ApiToken, description="An API token as its owner sees it. The token itself is shown once, when it is made."
+)
 class ApiToken(Node):
-    name: str = of_row("What it is for.")
-    created_at: datetime = of_row("When it was made.")
-    last_used_at: datetime | None = of_row("To the minute; null where it was never used.")
+    name: str = column("What it is for.")
+    created_at: datetime = column("When it was made.")
+    last_used_at: datetime | None = column("To the minute; null where it was never used.")
+
+    @classmethod
+    def get_queryset(cls, queryset: QuerySet[models.ApiToken], info: Info) -> QuerySet[models.ApiToken]:
+        return queryset.filter(user=info.context.viewer.pk or 0, revoked_at=None)
 
 
-@strawberry.type(description="A key that one of your devices keeps, which signs you in. It is added in a browser.")
+@strawberry_django.type(
+    models.Passkey,
+    description="A key that one of your devices keeps, which signs you in. It is added in a browser.",
+)
 class Passkey(Node):
-    name: str = of_row("Where it is kept.")
-    created_at: datetime = of_row("When it was added.")
-    last_used_at: datetime | None = of_row("When it last signed you in; null where it never has.")
+    name: str = column("Where it is kept.")
+    created_at: datetime = column("When it was added.")
+    last_used_at: datetime | None = column("When it last signed you in; null where it never has.")
+
+    @classmethod
+    def get_queryset(cls, queryset: QuerySet[models.Passkey], info: Info) -> QuerySet[models.Passkey]:
+        return queryset.filter(user=info.context.viewer.pk or 0)
 
 
-@strawberry.type(description="Your own account. Nobody else sees your e-mail address.")
-class Account:
-    row: strawberry.Private[models.User]
-    name: str = of_row("What you are called.")
-    handle: str = of_row("Public and unique.")
-    email: str | None = of_row("The address that you sign in with. Only you see it; null where you have none.")
+@strawberry_django.type(models.User, description="Your own account. Nobody else sees your e-mail address.")
+class Account(RowType):
+    name: str = column("What you are called.")
+    handle: str = column("Public and unique.")
+    email: str | None = column("The address that you sign in with. Only you see it; null where you have none.")
 
 
 def tokens_of(viewer: object, users: list[int]) -> dict[int, list[models.ApiToken]]:
@@ -73,16 +87,6 @@ def tokens_of(viewer: object, users: list[int]) -> dict[int, list[models.ApiToke
     for token in models.ApiToken.objects.filter(user__in=users, revoked_at=None).order_by("-pk"):
         tokens[token.user_id].append(token)
     return tokens
-
-
-def tokens_by_id(viewer: object, ids: list[int]) -> dict[int, models.ApiToken]:
-    """Return those of these tokens that are the viewer's, and valid."""
-    return models.ApiToken.objects.filter(user=getattr(viewer, "pk", None) or 0, revoked_at=None).in_bulk(ids)
-
-
-def passkeys_by_id(viewer: object, ids: list[int]) -> dict[int, models.Passkey]:
-    """Return those of these passkeys that are the viewer's."""
-    return models.Passkey.objects.filter(user=getattr(viewer, "pk", None) or 0).in_bulk(ids)
 
 
 def passkeys_of(viewer: object, users: list[int]) -> dict[int, list[models.Passkey]]:
@@ -172,13 +176,13 @@ class Mutation:
     def sign_in(self, info: Info, token: Token) -> SignInPayload:
         """Use up the token of a sign-in link: the last part of its path. Sets the session cookie."""
         info.context.viewer = user = services.sign_in(token, _request(info))
-        return SignInPayload(account=Account(row=user))
+        return SignInPayload(account=Account.of(user))
 
     @mutation
     def sign_in_with_code(self, info: Info, code: Code) -> SignInPayload:
         """Use up the six-figure code of the mail that this session asked for last. Sets the session cookie."""
         info.context.viewer = user = services.sign_in_with_code(code, _request(info))
-        return SignInPayload(account=Account(row=user))
+        return SignInPayload(account=Account.of(user))
 
     @mutation
     def sign_out(self, info: Info) -> SignOutPayload:
@@ -191,7 +195,7 @@ class Mutation:
     def update_profile(self, info: Info, input: Input[UpdateProfileInput]) -> UpdateProfilePayload:
         """Change your name or handle; what is left out stays."""
         user = services.update_profile(_person(info), name=input.name, handle=input.handle)
-        return UpdateProfilePayload(account=Account(row=user))
+        return UpdateProfilePayload(account=Account.of(user))
 
     @mutation
     def request_address_change(self, info: Info, email: Email) -> RequestAddressChangePayload:
@@ -204,13 +208,13 @@ class Mutation:
     def confirm_address_change(self, info: Info, code: Code) -> ConfirmAddressChangePayload:
         """Change your address by the code that was mailed to the new one, with the session that asked for it."""
         user = addresses.confirm_change(_person(info), code, session=_request(info).session)
-        return ConfirmAddressChangePayload(account=Account(row=user))
+        return ConfirmAddressChangePayload(account=Account.of(user))
 
     @mutation
     def create_api_token(self, info: Info, name: TokenName) -> CreateApiTokenPayload:
         """Make a bearer token for programs, which may do all that you may. It is shown this once."""
         made, raw = services.create_api_token(_person(info), name)
-        return CreateApiTokenPayload(token=raw, api_token=ApiToken(row=made))
+        return CreateApiTokenPayload(token=raw, api_token=ApiToken.of(made))
 
     @mutation
     def revoke_api_token(self, info: Info, id: TokenId) -> RevokeApiTokenPayload:
@@ -221,7 +225,7 @@ class Mutation:
     @mutation
     def rename_passkey(self, info: Info, id: PasskeyId, name: PasskeyName) -> RenamePasskeyPayload:
         """Call one of your passkeys otherwise."""
-        return RenamePasskeyPayload(passkey=Passkey(row=passkeys.rename(_person(info), pk_of("Passkey", id), name)))
+        return RenamePasskeyPayload(passkey=Passkey.of(passkeys.rename(_person(info), pk_of("Passkey", id), name)))
 
     @mutation
     def remove_passkey(self, info: Info, id: PasskeyId) -> RemovePasskeyPayload:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from accounts.models import named
 from accounts.text import search_words
@@ -44,22 +45,35 @@ class Standing:
 # --- Communities ------------------------------------------------------------------------------------------------------
 
 
-def communities_listed(viewer: Viewer, *, search: str = "", mine: bool = False) -> QuerySet[Community]:
-    """The communities that the viewer may know of, by name, with `member_count`, `is_mine` and `has_applied`.
+def communities_found(viewer: Viewer, *, search: str = "", mine: bool = False) -> QuerySet[Community]:
+    """The communities that the viewer may know of.
 
     `search`: words that are all in the name or description; `mine`: only those in which the viewer is a member.
     """
-    members = Membership.objects.current().filter(community=OuterRef("pk"))
-    own = members.of(viewer)
-    waiting = Application.objects.of(viewer).pending().filter(community=OuterRef("pk"))
-    listed = access.communities_known_to(viewer).annotate(
-        member_count=counted(members, "community"), is_mine=Exists(own), has_applied=Exists(waiting)
-    )
+    found = access.communities_known_to(viewer)
     if mine:
-        listed = listed.filter(is_mine=True)
+        found = found.filter(_is_mine(viewer))
     for word in search_words(search):
-        listed = listed.filter(Q(name__icontains=word) | Q(description__icontains=word))
+        found = found.filter(Q(name__icontains=word) | Q(description__icontains=word))
+    return found
+
+
+def communities_listed(viewer: Viewer, *, search: str = "", mine: bool = False) -> QuerySet[Community]:
+    """The communities that `communities_found` finds, by name, with `member_count`, `is_mine` and `has_applied`."""
+    waiting = Application.objects.of(viewer).pending().filter(community=OuterRef("pk"))
+    listed = communities_found(viewer, search=search, mine=mine).annotate(
+        member_count=members_counted(), is_mine=_is_mine(viewer), has_applied=Exists(waiting)
+    )
     return listed.order_by("name", "pk")
+
+
+def members_counted() -> Coalesce:
+    """The number of current members beside a community."""
+    return counted(Membership.objects.current().filter(community=OuterRef("pk")), "community")
+
+
+def _is_mine(viewer: Viewer) -> Exists:
+    return Exists(Membership.objects.of(viewer).current().filter(community=OuterRef("pk")))
 
 
 def community_listed(viewer: Viewer, community_id: int) -> Community:

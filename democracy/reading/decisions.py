@@ -51,19 +51,32 @@ class CalculationState:
 
 def calculation_states(decision_ids: Iterable[int]) -> list[CalculationState]:
     """The states of these decisions, in one query."""
-    claims = CalculationClaim.objects.filter(community=OuterRef("community"), expires_at__gt=timezone.now())
-    final = DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True)
-    rows = Decision.objects.filter(pk__in=decision_ids).annotate(has_final=Exists(final), is_claimed=Exists(claims))
-    return [_state(row, is_final=row.has_final, is_claimed=row.is_claimed) for row in rows]  # type: ignore[attr-defined]
+    rows = Decision.objects.filter(pk__in=decision_ids).annotate(has_final=has_final(), is_claimed=is_claimed())
+    return [state_of(row) for row in rows]
 
 
-def _state(decision: Decision, *, is_final: bool, is_claimed: bool) -> CalculationState:
+def has_final() -> Exists:
+    """Whether a decision has its final result: a column beside it."""
+    return Exists(DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True))
+
+
+def is_claimed() -> Exists:
+    """Whether a run calculates the decisions of its community now: a column beside a decision."""
+    return Exists(CalculationClaim.objects.filter(community=OuterRef("community"), expires_at__gt=timezone.now()))
+
+
+def state_of(decision: Decision) -> CalculationState:
+    """The state of a decision that was read with the columns `has_final` and `is_claimed`."""
+    is_final: bool = decision.has_final  # type: ignore[attr-defined]
     if access.hides_ballots(decision):
         current = Decision.CalculationStatus.CURRENT
         return CalculationState(decision.pk, current, None, None, None, is_final=False, error="")
     return CalculationState(
         decision_id=decision.pk,
-        status=decision.derive_calculation_status(is_final=is_final, is_claimed=is_claimed),
+        status=decision.derive_calculation_status(
+            is_final=is_final,
+            is_claimed=decision.is_claimed,  # type: ignore[attr-defined]
+        ),
         input_revision=decision.input_revision,
         calculated_revision=decision.calculated_revision,
         last_calculated=decision.last_calculated,

@@ -56,11 +56,6 @@ def invitations_to(
     return found.select_related("membership__user").order_by("address", "pk")
 
 
-def invitations_by_key(viewer: Viewer, keys: Iterable[int]) -> QuerySet[Invitation]:
-    """Those of these invitations that the viewer may see."""
-    return access.invitations_visible_to(viewer).filter(pk__in=keys).with_refusals()
-
-
 def require_invitation(viewer: Viewer, community_id: int, invitation_id: int) -> Invitation:
     """Find an invitation to this community that the viewer may see. Raises PermissionDenied."""
     found = access.invitations_visible_to(viewer).filter(pk=invitation_id, community=community_id).first()
@@ -93,11 +88,6 @@ def invitation_links_to(viewer: Viewer, communities: Iterable[int]) -> QuerySet[
     """The links that the viewer may see and nobody has ended, the newest first."""
     found = access.invitation_links_visible_to(viewer).filter(community__in=communities, revoked_at=None)
     return found.select_related("decision").order_by("-pk")
-
-
-def invitation_links_by_key(viewer: Viewer, keys: Iterable[int]) -> QuerySet[InvitationLink]:
-    """Those of these links that the viewer may see."""
-    return access.invitation_links_visible_to(viewer).filter(pk__in=keys)
 
 
 def invitation_link(viewer: Viewer, community_id: int, link_id: int) -> InvitationLink:

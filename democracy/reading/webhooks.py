@@ -25,11 +25,6 @@ def webhooks_of(viewer: Viewer, community_ids: Collection[int]) -> Mapping[int, 
     return found
 
 
-def webhooks_by_key(viewer: Viewer, keys: Collection[int]) -> Mapping[int, Webhook]:
-    """Those of these webhooks that the viewer may see."""
-    return {row.pk: row for row in access.webhooks_visible_to(viewer).filter(pk__in=keys)}
-
-
 def require_webhook(viewer: Viewer, community_id: int, webhook_id: int) -> None:
     """Find a webhook of this community that the viewer may see. Raises PermissionDenied."""
     if not access.webhooks_visible_to(viewer).filter(pk=webhook_id, community=community_id).exists():

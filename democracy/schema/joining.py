@@ -130,7 +130,7 @@ class Mutation:
             lambda: asdict(services.invite(viewer, pk, people, decision_id=decision, send=input.send)),
         )
         return InvitePayload(
-            community=Community(row=models.Community.objects.get(pk=pk)),
+            community=Community.of(models.Community.objects.get(pk=pk)),
             invited=done["new"],
             already_invited=done["waiting"],
             already_members=done["members"],
@@ -140,7 +140,7 @@ class Mutation:
     def resend_invitation(self, info: Info, invitation_id: InvitationId) -> InvitationPayload:
         """Mail a new link; the old one ends. For managers."""
         pk = pk_of("Invitation", invitation_id, field="invitation_id")
-        return InvitationPayload(invitation=Invitation(row=services.resend_invitation(info.context.viewer, pk)))
+        return InvitationPayload(invitation=Invitation.of(services.resend_invitation(info.context.viewer, pk)))
 
     @mutation
     def resend_invitations(self, info: Info, community_id: CommunityId) -> ResendInvitationsPayload:
@@ -148,13 +148,13 @@ class Mutation:
         managers."""
         pk = pk_of("Community", community_id, field="community_id")
         sent = services.resend_invitations(info.context.viewer, pk)
-        return ResendInvitationsPayload(community=Community(row=models.Community.objects.get(pk=pk)), sent=sent)
+        return ResendInvitationsPayload(community=Community.of(models.Community.objects.get(pk=pk)), sent=sent)
 
     @mutation
     def revoke_invitation(self, info: Info, invitation_id: InvitationId) -> InvitationPayload:
         """Take an invitation back: its link ends. For managers."""
         pk = pk_of("Invitation", invitation_id, field="invitation_id")
-        return InvitationPayload(invitation=Invitation(row=services.revoke_invitation(info.context.viewer, pk)))
+        return InvitationPayload(invitation=Invitation.of(services.revoke_invitation(info.context.viewer, pk)))
 
     @mutation
     def create_invitation_link(self, info: Info, input: Input[CreateInvitationLinkInput]) -> InvitationLinkPayload:
@@ -178,13 +178,13 @@ class Mutation:
         link = access.invitation_links_visible_to(viewer).filter(pk=made).first()
         if link is None:
             raise PermissionDenied
-        return InvitationLinkPayload(link=InvitationLink(row=link))
+        return InvitationLinkPayload(link=InvitationLink.of(link))
 
     @mutation
     def revoke_invitation_link(self, info: Info, link_id: LinkId) -> InvitationLinkPayload:
         """End a link. For managers."""
         pk = pk_of("InvitationLink", link_id, field="link_id")
-        return InvitationLinkPayload(link=InvitationLink(row=services.revoke_invitation_link(info.context.viewer, pk)))
+        return InvitationLinkPayload(link=InvitationLink.of(services.revoke_invitation_link(info.context.viewer, pk)))
 
     @mutation
     def accept_invitation(self, info: Info, input: Input[AcceptInvitationInput]) -> JoinPayload:
@@ -237,10 +237,8 @@ def _joined(joined: services.Joined) -> JoinPayload:
     applications = models.Application.objects.select_related("user")
     member, application = joined.membership, joined.application
     return JoinPayload(
-        community=Community(row=joined.community),
-        member=Member(row=members.get(pk=member.pk)) if member else None,
-        application=Application(row=applications.select_related("user").get(pk=application.pk))
-        if application
-        else None,
-        decision=Decision(row=joined.decision) if joined.decision else None,
+        community=Community.of(joined.community),
+        member=Member.of(members.get(pk=member.pk)) if member else None,
+        application=Application.of(applications.select_related("user").get(pk=application.pk)) if application else None,
+        decision=Decision.of(joined.decision) if joined.decision else None,
     )

@@ -30,14 +30,14 @@ class Mutation:
         """Delete a draft for good. For managers."""
         pk = pk_of("Decision", decision_id, field="decision_id")
         community = services.delete_draft(info.context.viewer, pk)
-        return DeleteDraftPayload(community=Community(row=community), deleted_id=decision_id)
+        return DeleteDraftPayload(community=Community.of(community), deleted_id=decision_id)
 
     @mutation
     def call_off_decision(self, info: Info, input: Input[inputs.CallOffDecisionInput]) -> DecisionPayload:
         """Call a published decision off before it closes: it gets no result, its ballots are kept, and nothing is
         calculated any more. It can't be undone. For managers."""
         pk = pk_of("Decision", input.decision_id, field="decision_id")
-        return DecisionPayload(decision=Decision(row=services.call_off(info.context.viewer, pk, reason=input.reason)))
+        return DecisionPayload(decision=Decision.of(services.call_off(info.context.viewer, pk, reason=input.reason)))
 
     @mutation
     def copy_decision(
@@ -50,18 +50,18 @@ class Mutation:
         viewer, pk = info.context.viewer, pk_of("Decision", decision_id, field="decision_id")
         sending = services.Sending("copyDecision", idempotency_key, {"decision": pk})
         made = services.once(viewer, sending, lambda: services.copy_decision(viewer, pk).pk)
-        return DecisionPayload(decision=Decision(row=access.require_decision(viewer, made)))
+        return DecisionPayload(decision=Decision.of(access.require_decision(viewer, made)))
 
     @mutation
     def pin_decision(self, info: Info, input: Input[inputs.PinDecisionInput]) -> DecisionPayload:
         """Put a published decision at the top of its community's page, or take it from there. For managers."""
         pk = pk_of("Decision", input.decision_id, field="decision_id")
         changed = services.pin_decision(info.context.viewer, pk, pinned=input.pinned)
-        return DecisionPayload(decision=Decision(row=changed))
+        return DecisionPayload(decision=Decision.of(changed))
 
     @mutation
     def remind_members(self, info: Info, decision_id: DecisionId) -> DecisionPayload:
         """Have those reminded who have no ballot of their own in an open decision, at most once in 24 hours. Nobody
         learns who they are, or how many. For managers."""
         pk = pk_of("Decision", decision_id, field="decision_id")
-        return DecisionPayload(decision=Decision(row=services.remind(info.context.viewer, pk)))
+        return DecisionPayload(decision=Decision.of(services.remind(info.context.viewer, pk)))

@@ -119,20 +119,20 @@ def _status(decision: models.Decision) -> CalculationStatus:
 
 def _member(row: models.Membership) -> Member:
     """With its user, who is read here: resolvers run in the event loop, which must not wait for the database."""
-    return Member(row=models.Membership.objects.select_related("user").get(pk=row.pk))
+    return Member.of(models.Membership.objects.select_related("user").get(pk=row.pk))
 
 
 def _application(row: models.Application) -> Application:
-    return Application(row=models.Application.objects.select_related("user").get(pk=row.pk))
+    return Application.of(models.Application.objects.select_related("user").get(pk=row.pk))
 
 
 def _following(row: models.Following) -> Following:
-    return Following(row=models.Following.objects.select_related("follower__user", "followee__user").get(pk=row.pk))
+    return Following.of(models.Following.objects.select_related("follower__user", "followee__user").get(pk=row.pk))
 
 
 def _recorded(ballot: RecordedBallot, message: str = VOTE_RECORDED) -> BallotPayload:
     return BallotPayload(
-        decision=Decision(row=ballot.decision),
+        decision=Decision.of(ballot.decision),
         receipt=ballot.entry_hash,
         full_receipt=ledger.Receipt(receipt=receipts.Receipt(ballot.entry)),
         calculation=_status(ballot.decision),
@@ -183,7 +183,7 @@ class Mutation:
                 ).pk
             ),
         )
-        return CommunityPayload(community=Community(row=community_listed(viewer, made)))
+        return CommunityPayload(community=Community.of(community_listed(viewer, made)))
 
     @mutation
     def update_community(self, info: Info, input: Input[inputs.UpdateCommunityInput]) -> CommunityPayload:
@@ -197,7 +197,7 @@ class Mutation:
             joining=_joining(input),
             if_revision=input.if_revision,
         )
-        return CommunityPayload(community=Community(row=changed))
+        return CommunityPayload(community=Community.of(changed))
 
     @mutation
     def apply_to_community(self, info: Info, input: Input[inputs.ApplyToCommunityInput]) -> ApplicationPayload:
@@ -227,7 +227,7 @@ class Mutation:
         pk = pk_of("Community", community_id, field="community_id")
         member = services.leave_community(info.context.viewer, pk)
         return LeavePayload(
-            community=Community(row=member.community), deleted_id=node_id("Member", member.pk), message=LEFT
+            community=Community.of(member.community), deleted_id=node_id("Member", member.pk), message=LEFT
         )
 
     @mutation
@@ -237,7 +237,7 @@ class Mutation:
         For managers."""
         pk = pk_of("Member", member_id, field="member_id")
         member = services.remove_member(info.context.viewer, pk)
-        return LeavePayload(community=Community(row=member.community), deleted_id=member_id)
+        return LeavePayload(community=Community.of(member.community), deleted_id=member_id)
 
     @mutation
     def update_membership(self, info: Info, input: Input[inputs.UpdateMembershipInput]) -> MembershipPayload:
@@ -284,7 +284,7 @@ class Mutation:
             ),
         )
         decision = access.require_decision(viewer, made)
-        return DecisionPayload(decision=Decision(row=decision), warning=_warning(decision))
+        return DecisionPayload(decision=Decision.of(decision), warning=_warning(decision))
 
     @mutation
     def update_decision(self, info: Info, input: Input[inputs.UpdateDecisionInput]) -> DecisionPayload:
@@ -302,20 +302,20 @@ class Mutation:
             reminder_hours=input.reminder_hours,
             if_revision=input.if_revision,
         )
-        return DecisionPayload(decision=Decision(row=changed), warning=_warning(changed))
+        return DecisionPayload(decision=Decision.of(changed), warning=_warning(changed))
 
     @mutation
     def publish_decision(self, info: Info, decision_id: DecisionId) -> DecisionPayload:
         """Publish a draft: its choices are frozen and get their lots. For managers."""
         pk = pk_of("Decision", decision_id, field="decision_id")
-        return DecisionPayload(decision=Decision(row=services.publish_decision(info.context.viewer, pk)))
+        return DecisionPayload(decision=Decision.of(services.publish_decision(info.context.viewer, pk)))
 
     @mutation
     def clarify_decision(self, info: Info, input: Input[inputs.ClarifyDecisionInput]) -> DecisionPayload:
         """Add a dated clarification to the question of a published decision, until it closes. For managers."""
         pk = pk_of("Decision", input.decision_id, field="decision_id")
         return DecisionPayload(
-            decision=Decision(row=services.add_clarification(info.context.viewer, pk, text=input.text))
+            decision=Decision.of(services.add_clarification(info.context.viewer, pk, text=input.text))
         )
 
     @mutation
@@ -365,7 +365,7 @@ class Mutation:
             info.context.viewer, pk_of("Decision", decision_id, field="decision_id")
         )
         return RecalculatePayload(
-            decision=Decision(row=decision), calculation=_status(decision), message=RECALCULATION_STARTED
+            decision=Decision.of(decision), calculation=_status(decision), message=RECALCULATION_STARTED
         )
 
 

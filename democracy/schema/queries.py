@@ -6,7 +6,7 @@ Every root is nullable: one that is refused is null beside its error, and takes 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
 import strawberry
@@ -14,29 +14,25 @@ from asgiref.sync import sync_to_async
 
 from accounts.api import Info, Node, pk_of, read_id
 from accounts.models import User
-from accounts.schema import ApiToken, Passkey, passkeys_by_id, tokens_by_id
-from democracy import access, models
+from accounts.schema import ApiToken, Passkey
+from democracy import models
 from democracy.access import Viewer
 from democracy.errors import InvalidInput
 from democracy.explaining.what_if import MAX_CHANGES
 from democracy.reading.followings import followings_shown
 from democracy.reading.notices import shown_notices
-from democracy.reading.webhooks import webhooks_by_key
+from democracy.schema import orders
 from democracy.schema.arguments import After, CommunityId, DecisionId, First, OfStatus, Search
+from democracy.schema.orders import CommunityOrder, DecisionOrder, OfCommunities, OfDecisions
 from democracy.schema.paging import DEFAULT_PAGE, MAX_PAGE, Connection, Page
+from democracy.schema.rows import by_id
 from democracy.schema.scalars import LedgerKind
-from democracy.schema.types.belonging import communities_by_id
 from democracy.schema.types.communities import COMMUNITIES, Application, Community, Me
-from democracy.schema.types.decisions import ALL_DECISIONS, DECISIONS, Decision, decisions_by_id
-from democracy.schema.types.invitations import (
-    Invitation,
-    InvitationLink,
-    invitation_links_by_id,
-    invitations_by_id,
-)
+from democracy.schema.types.decisions import ALL_DECISIONS, DECISIONS, Decision
+from democracy.schema.types.invitations import Invitation, InvitationLink
 from democracy.schema.types.ledger import Checkpoint, LedgerEntry, checkpoint_of, ledger_page
 from democracy.schema.types.notices import Notice
-from democracy.schema.types.people import Following, Member, members_by_id
+from democracy.schema.types.people import Following, Member
 from democracy.schema.types.results import Choice
 from democracy.schema.types.webhooks import Webhook
 from democracy.schema.types.whatif import ChangeInput, WhatIf, what_if
@@ -65,16 +61,6 @@ NewestFirst: TypeAlias = Annotated[
 ]
 
 
-def _applications_by_id(viewer: Viewer, ids: list[int]) -> Mapping[int, models.Application]:
-    rows = access.applications_visible_to(viewer).select_related("user").filter(pk__in=ids)
-    return {row.pk: row for row in rows}
-
-
-def _choices_by_id(viewer: Viewer, ids: list[int]) -> Mapping[int, models.Choice]:
-    visible = access.decisions_visible_to(viewer)
-    return models.Choice.objects.filter(decision__in=visible).in_bulk(ids)
-
-
 def _notices_by_key(viewer: Viewer, keys: list[int]) -> Mapping[int, models.Notice]:
     return {row.key: row for row in shown_notices(viewer).filter(key__in=keys)}
 
@@ -85,36 +71,40 @@ def _followings_by_ends(viewer: Viewer, ends: list[tuple[int, ...]]) -> Mapping[
     return {(row.follower_id, row.followee_id): row for row in rows}
 
 
-_NODES: dict[str, tuple[Callable[[Viewer, list[int]], Mapping[int, Any]], Callable[..., Node]]] = {
-    "ApiToken": (tokens_by_id, ApiToken),
-    "Application": (_applications_by_id, Application),
-    "Choice": (_choices_by_id, Choice),
-    "Community": (communities_by_id, Community),
-    "Decision": (decisions_by_id, Decision),
-    "Invitation": (invitations_by_id, Invitation),
-    "InvitationLink": (invitation_links_by_id, InvitationLink),
-    "Member": (members_by_id, Member),
-    "Notice": (_notices_by_key, Notice),
-    "Passkey": (passkeys_by_id, Passkey),
-    "Webhook": (webhooks_by_key, Webhook),
+# Types whose ids have the number of their row.
+_BY_NUMBER: dict[str, type[Node]] = {
+    kind.__name__: kind
+    for kind in (
+        ApiToken,
+        Application,
+        Choice,
+        Community,
+        Decision,
+        Invitation,
+        InvitationLink,
+        Member,
+        Passkey,
+        Webhook,
+    )
 }
 
 
 async def _node(info: Info, id: strawberry.ID) -> Node | None:
     kind, numbers = read_id(id)
     if kind == "Following":
-        following = await info.context.load(_followings_by_ends, numbers)
-        return Following.of(following) if following is not None else None
-    read, of = _NODES.get(kind, (None, None))
-    row = await info.context.load(read, numbers[0]) if read and len(numbers) == 1 else None
-    return of(row=row) if of and row is not None else None
+        return Following.of(await info.context.load(_followings_by_ends, numbers))
+    if len(numbers) != 1:
+        return None
+    if kind == "Notice":
+        return Notice.of(await info.context.load(_notices_by_key, numbers[0]))
+    return await by_id(info, _BY_NUMBER[kind], numbers[0]) if kind in _BY_NUMBER else None
 
 
 @strawberry.type
 class Query:
     @strawberry.field(description="You; null for visitors.")
     def me(self, info: Info) -> Me | None:
-        return Me(row=info.context.viewer) if isinstance(info.context.viewer, User) else None
+        return Me.of(info.context.viewer) if isinstance(info.context.viewer, User) else None
 
     @strawberry.field(description="Anything that has an id: null where there is no such thing, or you may not see it.")
     async def node(self, info: Info, id: AnyId) -> Node | None:
@@ -131,25 +121,30 @@ class Query:
 
     @strawberry.field(description="One of the communities; null where there is no such one, or you may not see it.")
     async def community(self, info: Info, id: CommunityId) -> Community | None:
-        row = await info.context.load(communities_by_id, pk_of("Community", id))
-        return Community(row=row) if row is not None else None
+        return await by_id(info, Community, pk_of("Community", id))
 
     @strawberry.field(
-        description="All communities by name, or your own; those that have all words of `search`, of which ten count."
+        description="All communities, or your own; those that have all words of `search`, of which ten count."
     )
     async def communities(
-        self, info: Info, search: Search = "", mine: Mine = False, first: First = DEFAULT_PAGE, after: After = None
+        self,
+        info: Info,
+        search: Search = "",
+        mine: Mine = False,
+        order: OfCommunities = CommunityOrder.NAME,
+        first: First = DEFAULT_PAGE,
+        after: After = None,
     ) -> Connection[Community] | None:
-        return await COMMUNITIES.page(info, Page.of(first, after), Community.of, search=search, mine=mine)
+        page, columns = Page(first, after), orders.COMMUNITIES[order]
+        return await COMMUNITIES.page(info, page, Community.of, order=columns, search=search, mine=mine)
 
     @strawberry.field(description="One of the decisions; null where there is no such one, or you may not see it.")
     async def decision(self, info: Info, id: DecisionId) -> Decision | None:
-        row = await info.context.load(decisions_by_id, pk_of("Decision", id))
-        return Decision(row=row) if row is not None else None
+        return await by_id(info, Decision, pk_of("Decision", id))
 
     @strawberry.field(
-        description="The decisions that you may see, of a community or of all, those that close last first; those that "
-        "have all words of `search` in the question, its description or the title of a choice, of which ten count."
+        description="The decisions that you may see, of a community or of all; those that have all words of "
+        "`search` in the question, its description or the title of a choice, of which ten count."
     )
     async def decisions(
         self,
@@ -157,13 +152,18 @@ class Query:
         community_id: InCommunity = None,
         status: OfStatus = None,
         search: Search = "",
+        order: OfDecisions = DecisionOrder.CLOSING_LAST,
         first: First = DEFAULT_PAGE,
         after: After = None,
     ) -> Connection[Decision] | None:
-        page = Page.of(first, after)
-        given = {"status": status.value if status else None, "search": search}
+        page = Page(first, after)
+        given: dict[str, Any] = {
+            "order": orders.DECISIONS[order],
+            "status": status.value if status else None,
+            "search": search,
+        }
         if community_id is None:
-            return await ALL_DECISIONS.page(info, page, Decision.of, parent=None, **given)
+            return await ALL_DECISIONS.page(info, page, Decision.of, **given)
         parent = pk_of("Community", community_id, field="community_id")
         return await DECISIONS.page(info, page, Decision.of, parent=parent, **given)
 
@@ -185,7 +185,7 @@ class Query:
         first: First = DEFAULT_PAGE,
         after: After = None,
     ) -> Connection[LedgerEntry] | None:
-        pk, page = pk_of("Community", community_id, field="community_id"), Page.of(first, after)
+        pk, page = pk_of("Community", community_id, field="community_id"), Page(first, after)
         about = pk_of("Decision", decision_id, field="decision_id") if decision_id else None
         read = sync_to_async(ledger_page)
         kind_value = kind.value if kind else ""

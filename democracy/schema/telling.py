@@ -33,7 +33,7 @@ class TellingMutation:
         pk = pk_of("Decision", decision_id, field="decision_id")
         published = services.publish_result(info.context.viewer, pk)
         return PublishResultPayload(
-            decision=Decision(row=published.decision),
+            decision=Decision.of(published.decision),
             address=addresses.of_token("published-result", published.token),
         )
 
@@ -41,4 +41,4 @@ class TellingMutation:
     def withdraw_result(self, info: Info, decision_id: DecisionId) -> WithdrawResultPayload:
         """Withdraw a published result: its address leads nowhere from now on. For managers."""
         pk = pk_of("Decision", decision_id, field="decision_id")
-        return WithdrawResultPayload(decision=Decision(row=services.withdraw_result(info.context.viewer, pk)))
+        return WithdrawResultPayload(decision=Decision.of(services.withdraw_result(info.context.viewer, pk)))

@@ -53,24 +53,24 @@ class WebhookMutation:
         pk = pk_of("Community", input.community_id, field="community_id")
         events = [one.value for one in input.events]
         made = services.create_webhook(info.context.viewer, pk, url=input.url, events=events)
-        return WebhookSecretPayload(webhook=Webhook(row=made), secret=made.secret)
+        return WebhookSecretPayload(webhook=Webhook.of(made), secret=made.secret)
 
     @mutation
     def delete_webhook(self, info: Info, webhook_id: WebhookId) -> DeleteWebhookPayload:
         """Delete a webhook; what waits for it is not sent any more. For managers."""
         pk = pk_of("Webhook", webhook_id, field="webhook_id")
         community = services.delete_webhook(info.context.viewer, pk)
-        return DeleteWebhookPayload(community=Community(row=community), deleted_id=webhook_id)
+        return DeleteWebhookPayload(community=Community.of(community), deleted_id=webhook_id)
 
     @mutation
     def renew_webhook_secret(self, info: Info, webhook_id: WebhookId) -> WebhookSecretPayload:
         """Give a webhook a new secret; the old one ends at once. For managers."""
         pk = pk_of("Webhook", webhook_id, field="webhook_id")
         renewed = services.renew_webhook_secret(info.context.viewer, pk)
-        return WebhookSecretPayload(webhook=Webhook(row=renewed), secret=renewed.secret)
+        return WebhookSecretPayload(webhook=Webhook.of(renewed), secret=renewed.secret)
 
     @mutation
     def test_webhook(self, info: Info, webhook_id: WebhookId) -> WebhookPayload:
         """Send a test to a webhook; `deliveries` says moments later what came of it. For managers."""
         pk = pk_of("Webhook", webhook_id, field="webhook_id")
-        return WebhookPayload(webhook=Webhook(row=services.send_webhook_test(info.context.viewer, pk)))
+        return WebhookPayload(webhook=Webhook.of(services.send_webhook_test(info.context.viewer, pk)))

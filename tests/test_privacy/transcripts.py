@@ -30,6 +30,8 @@ _VOLATILE = (
     (re.compile(r"\b\d+\.\d seconds"), "(some) seconds"),
     # The place in a list, base64 of "place:7".
     (re.compile(r"cGxhY2U6[A-Za-z0-9_-]+=*"), "(place)"),
+    # The values at which a page ended, encrypted.
+    (re.compile(r"\brow\.[A-Za-z0-9_-]{64,}=*"), "(cursor)"),
     # The secret of an invitation's link.
     (re.compile(r"(?<=/join/)[0-9a-z]{16}\b"), "(link)"),
     # The number of a notice, base64 of "Notice:7".

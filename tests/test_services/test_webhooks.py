@@ -14,7 +14,7 @@ from democracy import services
 from democracy.errors import InvalidInput, PermissionDenied, SentLately
 from democracy.models import MAX_WEBHOOKS, Community, Membership, Webhook, WebhookDelivery
 from democracy.notices import webhooks
-from democracy.reading.webhooks import last_deliveries, webhooks_by_key, webhooks_of
+from democracy.reading.webhooks import last_deliveries, webhooks_of
 from tests import factories, rules
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +70,6 @@ def test_managers_alone_see_them_and_what_became_of_their_messages(town, webhook
     services.send_webhook_test(manager, webhook.pk)
     for viewer, number in ((manager, 1), (town[1]["ada"].user, 0), (AnonymousUser(), 0)):
         assert len(webhooks_of(viewer, [town[0].pk]).get(town[0].pk, [])) == number
-        assert len(webhooks_by_key(viewer, [webhook.pk])) == number
         assert len(last_deliveries(viewer, [webhook.pk]).get(webhook.pk, [])) == number
 
 

@@ -66,7 +66,7 @@ class Source:
 )
 class BallotMove:
     move: strawberry.Private[reading_start.Move]
-    decision_pk: strawberry.Private[int]
+    decision: strawberry.Private[models.Decision]
 
     @strawberry.field(description="When it moved.")
     def at(self) -> datetime:
@@ -74,8 +74,8 @@ class BallotMove:
 
     @strawberry.field(description="The ratings before it, in the order of the choices.")
     async def before(self, info: Info) -> list[Rating]:
-        choices = await info.context.load(choices_of, self.decision_pk) or []
-        return [Rating(choice=Choice(row=one), microstars=n) for one, n in zip(choices, self.move.before, strict=True)]
+        choices = await choices_of(info, self.decision)
+        return [Rating(choice=Choice.of(one), microstars=n) for one, n in zip(choices, self.move.before, strict=True)]
 
 
 @strawberry.type(description="A member's ballot as it stands in a decision.")
@@ -99,7 +99,7 @@ class Ballot:
 
     @strawberry.field(description="Its ratings of the choices, in their order; nothing for an abstention.")
     async def stars(self, info: Info) -> list[Rating]:
-        choices = await info.context.load(choices_of, self.shown.decision.pk) or []
+        choices = await choices_of(info, self.shown.decision)
         return _ratings(self.shown, choices)
 
     @strawberry.field(description="Empty for what an anonymous member inherits: they tell whom somebody follows.")
@@ -121,7 +121,7 @@ class Ballot:
     )
     async def last_move(self, info: Info) -> BallotMove | None:
         move = await info.context.load(_moves, self.shown)
-        return None if move is None else BallotMove(move=move, decision_pk=self.shown.decision.pk)
+        return None if move is None else BallotMove(move=move, decision=self.shown.decision)
 
     @strawberry.field(
         description="The cast ballots that it rests on, heaviest first. Null where it is under a pseudonym and not "
@@ -135,7 +135,7 @@ class Ballot:
 def _ratings(ballot: ShownBallot, choices: list[models.Choice]) -> list[Rating]:
     if ballot.kind == "abstained":
         return []
-    return [Rating(choice=Choice(row=one), microstars=n) for one, n in zip(choices, ballot.microstars, strict=True)]
+    return [Rating(choice=Choice.of(one), microstars=n) for one, n in zip(choices, ballot.microstars, strict=True)]
 
 
 def _comments(viewer: Viewer, keys: list[tuple[int, int]]) -> Mapping[tuple[int, int], str]:

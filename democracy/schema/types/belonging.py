@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
 import strawberry
 
 from accounts.api import Info
-from democracy import models
-from democracy.access import Viewer
-from democracy.reading import communities
+from democracy.schema.rows import by_id
 
 if TYPE_CHECKING:
     from democracy.schema.types.communities import Community
@@ -27,18 +25,13 @@ ItsDecision: TypeAlias = Annotated["Decision", strawberry.lazy("democracy.schema
 
 async def decision_of(info: Info, pk: int) -> Decision | None:
     """A decision by its number; None once the viewer may not see it any more."""
-    from democracy.schema.types.decisions import Decision, decisions_by_id
+    from democracy.schema.types.decisions import Decision
 
-    row = await info.context.load(decisions_by_id, pk)
-    return None if row is None else Decision(row=row)
+    return await by_id(info, Decision, pk)
 
 
 async def community_of(info: Info, pk: int) -> Community:
     """A community by its number; every community is listed for everybody."""
     from democracy.schema.types.communities import Community
 
-    return Community(row=cast(models.Community, await info.context.load(communities_by_id, pk)))
-
-
-def communities_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Community]:
-    return {row.pk: row for row in communities.communities_listed(viewer).filter(pk__in=ids)}
+    return cast(Community, await by_id(info, Community, pk))

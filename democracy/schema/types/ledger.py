@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 import strawberry
+import strawberry_django
 from asgiref.sync import sync_to_async
 from strawberry.scalars import JSON
 
-from accounts.api import node_id, of_row
+from accounts.api import RowType, column, node_id
 from democracy import models
 from democracy.access import Viewer
 from democracy.ledger import checkpoints, entry_content
 from democracy.ledger.canonical import written_time
 from democracy.reading import communities, ledger_feed, receipts
-from democracy.schema.paging import Connection, Page, connection
+from democracy.schema.paging import Connection, Page, Places, connection
 from democracy.schema.scalars import BigInt, LedgerKind
 
 
@@ -118,27 +119,29 @@ class Receipt:
         return JSON(await sync_to_async(lambda: self.receipt.file)())
 
 
-@strawberry.type(description="The site's word for what a community's ledger was at a revision, signed with its key.")
-class Checkpoint:
-    row: strawberry.Private[models.Checkpoint]
-    hash: str = of_row("Of the entry at `revision`: SHA-256, hexadecimal.")
-    time: datetime = of_row("When it was signed.")
-    key: str = of_row("The site's public key (Ed25519), hexadecimal; compare it with the one on its docs page.")
-    signature: str = of_row("Ed25519 by `key`, hexadecimal; docs/bundle.md says of which bytes.")
+@strawberry_django.type(
+    models.Checkpoint,
+    description="The site's word for what a community's ledger was at a revision, signed with its key.",
+)
+class Checkpoint(RowType):
+    hash: str = column("Of the entry at `revision`: SHA-256, hexadecimal.")
+    time: datetime = column("When it was signed.")
+    key: str = column("The site's public key (Ed25519), hexadecimal; compare it with the one on its docs page.")
+    signature: str = column("Ed25519 by `key`, hexadecimal; docs/bundle.md says of which bytes.")
 
     @strawberry.field(description="The number of the newest entry when it was signed.")
-    def revision(self) -> BigInt:
-        return BigInt(self.row.revision)
+    def revision(self, root: models.Checkpoint) -> BigInt:
+        return BigInt(root.revision)
 
     @strawberry.field(description="The checkpoint as the file that verify/crowdvote_verify.py takes.")
-    def file(self) -> JSON:
-        return JSON(checkpoints.content(self.row))
+    def file(self, root: models.Checkpoint) -> JSON:
+        return JSON(checkpoints.content(root))
 
 
 def checkpoint_of(viewer: Viewer, community_id: int) -> Checkpoint:
     """A checkpoint of now. Raises PermissionDenied."""
     community = communities.readable_community(viewer, community_id)
-    return Checkpoint(row=receipts.checkpoint_now(community))
+    return Checkpoint.of(receipts.checkpoint_now(community))
 
 
 def ledger_page(
@@ -146,14 +149,13 @@ def ledger_page(
 ) -> Connection[LedgerEntry]:
     """A page of the ledger, whose places are revisions. Raises PermissionDenied."""
     community = communities.readable_community(viewer, community_id)
+    revision = Places.of(page).after
     if newest_first:
         items = ledger_feed.feed(
-            viewer, community, before=page.after or None, kind=kind, decision=decision, first=page.first + 1
+            viewer, community, before=revision or None, kind=kind, decision=decision, first=page.first + 1
         )
     else:
-        items = ledger_feed.feed_after(
-            viewer, community, page.after, kind=kind, decision=decision, first=page.first + 1
-        )
+        items = ledger_feed.feed_after(viewer, community, revision, kind=kind, decision=decision, first=page.first + 1)
 
     async def count() -> int:
         return await sync_to_async(

@@ -5,18 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 
 import strawberry
+import strawberry_django
 from django.conf import settings
 from django.db.models import QuerySet
 
-from accounts.api import Info, Node, node_id, of_row
+from accounts.api import Info, Node, column, node_id
 from democracy import models
 from democracy.access import Viewer
 from democracy.notices.kinds import USUAL_WAYS
 from democracy.notices.wording import words
 from democracy.reading import notices as reading_notices
 from democracy.schema.paging import Listing
+from democracy.schema.rows import relation
 from democracy.schema.scalars import NoticeKind, NoticeWay
-from democracy.schema.types.belonging import ItsCommunity, community_of
+from democracy.schema.types.belonging import ItsCommunity
 from democracy.schema.types.decisions import Decision
 
 
@@ -27,44 +29,37 @@ def _own(viewer: Viewer) -> QuerySet[models.Notice]:
 OWN_NOTICES = Listing(_own, ("-pk",))
 
 
-@strawberry.type(description="Something that you are told. Nobody else can ask for it.")
+@strawberry_django.type(models.Notice, description="Something that you are told. Nobody else can ask for it.")
 class Notice(Node):
-    row: strawberry.Private[models.Notice]
-
-    @classmethod
-    def of(cls, row: models.Notice) -> Notice:
-        return cls(row=row)
-
     @strawberry.field(description="Opaque, and unique among all kinds of things.")
-    def id(self) -> strawberry.ID:
-        return node_id("Notice", self.row.key)
+    def id(self, root: models.Notice) -> strawberry.ID:
+        return node_id("Notice", root.key)
 
-    created_at: datetime = of_row("When you were told.")
-    read_at: datetime | None = of_row("Null while you have not read it.")
+    created_at: datetime = column("When you were told.")
+    read_at: datetime | None = column("Null while you have not read it.")
 
     @strawberry.field(description="What it tells of.")
-    def kind(self) -> NoticeKind:
-        return NoticeKind(self.row.kind)
+    def kind(self, root: models.Notice) -> NoticeKind:
+        return NoticeKind(root.kind)
 
     @strawberry.field(description="One line of text.")
-    def title(self) -> str:
-        return words(self.row).title
+    def title(self, root: models.Notice) -> str:
+        return words(root).title
 
     @strawberry.field(description="Some sentences, without markup.")
-    def text(self) -> str:
-        return words(self.row).text
+    def text(self, root: models.Notice) -> str:
+        return words(root).text
 
     @strawberry.field(description="The page that it leads to.")
-    def url(self) -> str:
-        return settings.SITE_URL + words(self.row).path
+    def url(self, root: models.Notice) -> str:
+        return settings.SITE_URL + words(root).path
 
-    @strawberry.field(description="Where it happened; null where it is about no single one.")
-    async def community(self, info: Info) -> ItsCommunity | None:
-        return await community_of(info, self.row.community_id) if self.row.community_id is not None else None
+    community: ItsCommunity | None = relation("Where it happened; null where it is about no single one.")
+    decision: Decision | None = relation("The one that it is about; null where it is about none.")
 
-    @strawberry.field(description="The one that it is about; null where it is about none.")
-    def decision(self) -> Decision | None:
-        return Decision(row=self.row.decision) if self.row.decision is not None else None
+    @classmethod
+    def get_queryset(cls, queryset: QuerySet[models.Notice], info: Info) -> QuerySet[models.Notice]:
+        return reading_notices.shown_notices(info.context.viewer) & queryset
 
 
 @strawberry.type(description="How you are told of one kind of thing in one community.")

@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 import strawberry
+import strawberry_django
+from django.db.models import QuerySet
 
-from accounts.api import Info, Node, node_id, of_row
+from accounts.api import Info, Node, column, node_id
 from democracy import access, models
-from democracy.access import Viewer
 from democracy.reading import followings as reading_followings
 from democracy.schema.arguments import After, First
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page
+from democracy.schema.rows import by_id, relation
 from democracy.schema.scalars import Role
-from democracy.schema.types.belonging import ItsCommunity, community_of
+from democracy.schema.types.belonging import ItsCommunity
 
 FOLLOWINGS = Listing(reading_followings.followings_by, ("order", "pk"), "follower_id")
 # By name, never by the row's number: that would tell when somebody came.
@@ -22,76 +24,76 @@ FOLLOWERS = Listing(
 )
 
 
-@strawberry.type(
+@strawberry_django.type(
+    models.Membership,
     description="A member of a community, as far as you may know them. Anonymous members are seen by themselves "
-    "and by managers."
+    "and by managers.",
 )
 class Member(Node):
-    row: strawberry.Private[models.Membership]
-
     @strawberry.field(description="What they are called, the same in all their communities.")
-    def name(self) -> str:
-        return self.row.user.name
+    def name(self, root: models.Membership) -> str:
+        return root.user.name
 
     @strawberry.field(description="Public and unique.")
-    def handle(self) -> str:
-        return self.row.user.handle
+    def handle(self, root: models.Membership) -> str:
+        return root.user.handle
 
     @strawberry.field(description="Whether their ballot is counted.")
-    def role(self) -> Role:
-        return Role(self.row.role)
-
-    is_manager: bool = of_row("Whether they keep the roll, and draft and publish decisions.")
-    is_anonymous: bool = of_row("Whether nobody but they themselves and managers may know who they are.")
-    joined_at: datetime = of_row("When they became a member, the last time.")
-
-    @strawberry.field(description="Whether this is you.")
-    def is_me(self, info: Info) -> bool:
-        return access.is_self(info.context.viewer, self.row)
-
-    @strawberry.field(description="Where they are a member. One person is another member in another community.")
-    async def community(self, info: Info) -> ItsCommunity:
-        return await community_of(info, self.row.community_id)
-
-    @strawberry.field(description="Whom this member follows, in their order. Of anonymous members only they know.")
-    async def followings(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Following]:
-        return await FOLLOWINGS.page(info, Page.of(first, after), Following.of, parent=self.row.pk)
-
-    @strawberry.field(description="The followers of this member, by name; followers who are anonymous are left out.")
-    async def followers(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Following]:
-        return await FOLLOWERS.page(info, Page.of(first, after), Following.of, parent=self.row.pk)
-
-
-def members_by_id(viewer: Viewer, ids: list[int]) -> dict[int, models.Membership]:
-    """Those whose identity the viewer may know."""
-    rows = access.memberships_visible_to(viewer).select_related("user").filter(pk__in=ids)
-    return {row.pk: row for row in rows}
-
-
-@strawberry.type(description="A follower inherits from a followee, on some tags or on everything.")
-class Following(Node):
-    row: strawberry.Private[models.Following]
-
-    @strawberry.field(description="Opaque, and unique among all kinds of things.")
-    def id(self) -> strawberry.ID:
-        # Not the row's own number: gaps would count the followings of anonymous members.
-        return node_id("Following", self.row.follower_id, self.row.followee_id)
+    def role(self, root: models.Membership) -> Role:
+        return Role(root.role)
 
     @classmethod
-    def of(cls, row: models.Following) -> Following:
-        return cls(row=row)
+    def get_queryset(cls, queryset: QuerySet[models.Membership], info: Info) -> QuerySet[models.Membership]:
+        return (access.memberships_visible_to(info.context.viewer) & queryset).select_related("user")
+
+    is_manager: bool = column("Whether they keep the roll, and draft and publish decisions.")
+    is_anonymous: bool = column("Whether nobody but they themselves and managers may know who they are.")
+    joined_at: datetime = column("When they became a member, the last time.")
+
+    @strawberry.field(description="Whether this is you.")
+    def is_me(self, info: Info, root: models.Membership) -> bool:
+        return access.is_self(info.context.viewer, root)
+
+    community: ItsCommunity = relation("Where they are a member. One person is another member in another community.")
+
+    @strawberry.field(description="Whom this member follows, in their order. Of anonymous members only they know.")
+    async def followings(
+        self, info: Info, root: models.Membership, first: First = DEFAULT_PAGE, after: After = None
+    ) -> Connection[Following]:
+        return await FOLLOWINGS.page(info, Page(first, after), Following.of, parent=root.pk)
+
+    @strawberry.field(description="The followers of this member, by name; followers who are anonymous are left out.")
+    async def followers(
+        self, info: Info, root: models.Membership, first: First = DEFAULT_PAGE, after: After = None
+    ) -> Connection[Following]:
+        return await FOLLOWERS.page(info, Page(first, after), Following.of, parent=root.pk)
+
+
+@strawberry_django.type(
+    models.Following, description="A follower inherits from a followee, on some tags or on everything."
+)
+class Following(Node):
+    @strawberry.field(description="Opaque, and unique among all kinds of things.")
+    def id(self, root: models.Following) -> strawberry.ID:
+        # Not the row's own number: gaps would count the followings of anonymous members.
+        return node_id("Following", root.follower_id, root.followee_id)
 
     @strawberry.field(description="Whoever inherits.")
-    def follower(self) -> Member:
-        return Member(row=self.row.follower)
+    def follower(self, root: models.Following) -> Member:
+        return Member.of(root.follower)
 
     @strawberry.field(description="Whoever is inherited from.")
-    def followee(self) -> Member:
-        return Member(row=self.row.followee)
+    def followee(self, root: models.Following) -> Member:
+        return Member.of(root.followee)
 
-    tags: list[str] = of_row("Empty: on everything.")
-    order: int = of_row("For display.")
-    created_at: datetime = of_row("When it began; another choice of tags leaves it.")
+    @classmethod
+    def get_queryset(cls, queryset: QuerySet[models.Following], info: Info) -> QuerySet[models.Following]:
+        shown = reading_followings.followings_shown(info.context.viewer) & queryset
+        return shown.select_related("follower__user", "followee__user")
+
+    tags: list[str] = column("Empty: on everything.")
+    order: int = column("For display.")
+    created_at: datetime = column("When it began; another choice of tags leaves it.")
 
 
 @strawberry.type(
@@ -122,5 +124,4 @@ class Voter:
     async def member(self, info: Info) -> Member | None:
         if self.is_anonymous and not access.is_self(info.context.viewer, self.row):
             return None
-        row = await info.context.load(members_by_id, self.row.pk)
-        return Member(row=row) if row is not None else None
+        return await by_id(info, Member, self.row.pk)

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from datetime import datetime
 
 import strawberry
+import strawberry_django
+from django.db.models import Prefetch, QuerySet
 
-from accounts.api import Info, Node, node_id, of_row
+from accounts.api import Info, Node, column, node_id
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.models.results import DecisionResult
@@ -27,18 +29,24 @@ from democracy.schema.types.belonging import ItsDecision, decision_of
 from graph import STAR
 
 
-@strawberry.type(description="One of the things a decision is between. Frozen once the decision is published.")
+@strawberry_django.type(
+    models.Choice, description="One of the things a decision is between. Frozen once the decision is published."
+)
 class Choice(Node):
-    title: str = of_row("Unique among the choices of its decision.")
-    description: str = of_row("It may be Markdown: links, lists, emphasis.")
-    lot: int | None = of_row(
+    title: str = column("Unique among the choices of its decision.")
+    description: str = column("It may be Markdown: links, lists, emphasis.")
+    lot: int | None = column(
         "The last tie-break: the lowest lot wins. Drawn when the decision is published; the decision's `lotSeed` says "
         "how."
     )
 
+    @classmethod
+    def get_queryset(cls, queryset: QuerySet[models.Choice], info: Info) -> QuerySet[models.Choice]:
+        return queryset.filter(decision__in=access.decisions_visible_to(info.context.viewer))
+
     @strawberry.field(description="The description, which may be Markdown, as HTML that is safe to show.")
-    def description_html(self) -> str:
-        return as_html(self.row.description)
+    def description_html(self, root: models.Choice) -> str:
+        return as_html(root.description)
 
 
 @strawberry.type(description="A choice in the score round.")
@@ -149,7 +157,7 @@ class Result:
         )
 
     def _choice(self, pk: int) -> Choice:
-        return Choice(row=self.by_id[pk])
+        return Choice.of(self.by_id[pk])
 
     @strawberry.field(description="Of the decision that this is about; `node` finds it.")
     def decision_id(self) -> strawberry.ID:
@@ -288,7 +296,19 @@ class CalculationStatus:
         return "The last calculation failed; it is tried again." if self.state.error else None
 
 
-def choices_of(viewer: Viewer, decisions: list[int]) -> dict[int, list[models.Choice]]:
+def with_choices(info: Info) -> Prefetch:
+    """Read the choices with a decision, where an operation selects what needs them."""
+    return Prefetch("choices", models.Choice.objects.all(), to_attr="choices_in_order")
+
+
+async def choices_of(info: Info, decision: models.Decision) -> list[models.Choice]:
+    """The choices of a decision, in order: those that were read with it, or else read with others'."""
+    if "choices_in_order" in vars(decision):
+        return decision.choices_in_order  # type: ignore[attr-defined]
+    return await info.context.load(_choices, decision.pk) or []
+
+
+def _choices(viewer: Viewer, decisions: list[int]) -> dict[int, list[models.Choice]]:
     return reading_decisions.choices_of(decisions)
 
 
@@ -296,13 +316,9 @@ def causes_of(viewer: Viewer, snapshots: list[int]) -> dict[int, reading_decisio
     return reading_decisions.causes(snapshots)
 
 
-def results_of(viewer: Viewer, decisions: list[int]) -> dict[int, Result]:
+def snapshots_of(viewer: Viewer, decisions: list[int]) -> dict[int, models.DecisionSnapshot]:
     """The present results of decisions that the viewer has been shown."""
-    choices = reading_decisions.choices_of(decisions)
-    return {
-        one.decision_id: Result.of(one, choices[one.decision_id])
-        for one in reading_decisions.newest_snapshots(decisions)
-    }
+    return {one.decision_id: one for one in reading_decisions.newest_snapshots(decisions)}
 
 
 def statuses_of(viewer: Viewer, decisions: list[int]) -> dict[int, CalculationStatus]:

@@ -1,0 +1,59 @@
+"""Cursors: opaque text that says where in a list a page ended, by the values that the list is ordered by.
+
+# Note [Sealed cursors]
+The values may be what nobody is told: numbers of rows count what others do, and a result's tell when somebody voted.
+So they are encrypted, bound to their list, and always come out as the same text, so that clients may compare them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+from democracy.errors import InvalidInput
+
+# Texts come in lengths of so many bytes: the length of a cursor does not tell that of its values.
+_BLOCK = 32
+# Tells a sealed cursor from one by place.
+_MARK = "row."
+
+
+class InvalidCursor(InvalidInput):
+    code = "INVALID_CURSOR"
+    field = "after"
+
+    def __init__(self) -> None:
+        super().__init__("This is not a cursor of this list.")
+
+
+def seal(listing: str, values: Sequence[Any]) -> str:
+    """The cursor behind the row with these values (numbers, texts, truth values, times or None) in a list."""
+    text = json.dumps([one.isoformat() if isinstance(one, datetime) else one for one in values]).encode()
+    padded = text.ljust(-(-len(text) // _BLOCK) * _BLOCK)
+    sealed = _cipher(settings.SECRET_KEY).encrypt(padded, [listing.encode()])
+    return _MARK + base64.urlsafe_b64encode(sealed).decode()
+
+
+def unseal(listing: str, cursor: str) -> list[Any]:
+    """The values in a cursor of this list, times as text. Raises InvalidCursor."""
+    try:
+        sealed = base64.b64decode(cursor.removeprefix(_MARK).encode("ascii"), altchars=b"-_", validate=True)
+        values: list[Any] = json.loads(_cipher(settings.SECRET_KEY).decrypt(sealed, [listing.encode()]))
+    except (UnicodeError, binascii.Error, ValueError, InvalidTag):
+        raise InvalidCursor from None
+    return values
+
+
+@lru_cache(maxsize=4)
+def _cipher(secret: str) -> AESSIV:
+    return AESSIV(salted_hmac("democracy.schema.cursors", "", secret=secret, algorithm="sha256").digest())
