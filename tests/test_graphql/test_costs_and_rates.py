@@ -106,7 +106,7 @@ class TestRate:
         assert refused.headers["Retry-After"] == "60"
         assert rate_of(asked(factories.person()))[2] == '"operations";r=1;t=60'
 
-    def test_refusals_tell_it_too_if_they_counted(self) -> None:
+    def test_refusals_tell_it_too_if_they_counted(self, clock: list[float]) -> None:
         client = client_of(factories.person())
         assert rate_of(asked(client, "{")) == (200, POLICY, '"operations";r=1;t=60')
         by_get = client.get(URL, {"query": "mutation { signOut { errors { code } } }"})
