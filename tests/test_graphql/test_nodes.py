@@ -9,6 +9,7 @@ from graphql import GraphQLInterfaceType
 
 from accounts import services as accounts
 from accounts.api import node_id, read_id
+from accounts.models import User
 from crowdvote.api.schema import schema
 from democracy import services
 from democracy.models import Community, Invitation, Notice
@@ -61,6 +62,23 @@ def test_to_whoever_may_see_it_alone_and_together(scene: tuple[dict[str, Any], l
     assert all(read_id(one["id"])[0] == one["__typename"] for one in found if one)
     alone = [ask(people[who], "query($i: ID!) { node(id: $i) { id __typename } }", i=one)["node"] for one in ids]
     assert alone == found
+
+
+def test_of_a_hidden_community_its_members_see_that_it_is_there_and_nobody_anything_below() -> None:
+    community, members = factories.community("ann", visibility=Community.Visibility.PUBLIC)
+    decision = factories.decision(community, members["manager"].user)
+    following = factories.follow(members["ann"], members["manager"])
+    others, _ = factories.community(visibility=Community.Visibility.PUBLIC)
+    root = User.objects.create_superuser("root@example.org", handle="root", name="Root")
+    services.hide_community(root, community.pk, reason="It insults people.")
+    ids = [id_of(others), *map(id_of, (community, decision, decision.choices.all()[0], members["manager"], following))]
+    seen = {
+        name: [one is not None for one in ask(viewer, NODES, i=ids)["nodes"]]
+        for name, viewer in {"ann": members["ann"].user, "visitor": None, "nobody": factories.person()}.items()
+    }
+    stranger = [True, False, False, False, False, False]
+    # A member still finds the community, and one's own followings.
+    assert seen == {"ann": [True, True, False, False, False, True], "visitor": stranger, "nobody": stranger}
 
 
 def test_a_token_that_was_revoked_is_gone() -> None:
