@@ -212,7 +212,7 @@ class Listing:
         for asked in _alike(keys):
             one = asked[0]
             parents = list({each.parent for each in asked})
-            rows = selected(self._rows(viewer, one.given, parents), [each.place for each in asked])
+            rows = selected(self._rows(viewer, one.given, parents), one.place)
             if one.after is not None:
                 rows = rows.filter(_beyond(rows.model, one.order, one.after))
             elif any(_selects(each.place.info.selected_fields, "totalCount") for each in _once_per_place(asked)):

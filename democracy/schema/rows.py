@@ -4,15 +4,15 @@
 A type that is the rows of one model says in `get_queryset` which of them the viewer may see. Loaders collect all that
 is wanted at one place of an operation, under every parent, and read it in one statement. The optimizer of
 strawberry_django adds to that statement what the operation selects below: relations, and columns that are calculated
-only when somebody asks for them. Where one statement serves several selections (under other names), it reads rows as
-they are, and what else is selected is read by further loaders, never row by row.
+only when somebody asks for them. Where one statement serves several selections (under other names), it has what
+the first one selects; what else the others select is read by further loaders, never row by row.
 
 Deferring columns that nobody selects is switched off: rules on rights read columns that were not asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -42,10 +42,9 @@ class Place:
         return cls(tuple(step for step in info.path.as_list() if isinstance(step, str)), info)
 
 
-def selected(rows: QuerySet[Row], places: Iterable[Place]) -> QuerySet[Row]:
-    """These rows, with what is selected below the place where they are wanted; as they are, if there are several."""
-    wanted = set(places)
-    return optimize(rows, wanted.pop().info, config=_CONFIG) if len(wanted) == 1 else rows
+def selected(rows: QuerySet[Row], place: Place) -> QuerySet[Row]:
+    """These rows, with what is selected below the place where they are wanted."""
+    return optimize(rows, place.info, config=_CONFIG)
 
 
 async def by_id(info: Info, kind: type[Node], pk: int) -> Any:
@@ -58,8 +57,8 @@ def _reader(kind: Any) -> Reader[tuple[int, Place], Model]:
     model = get_django_definition(kind, strict=True).model
 
     def read(viewer: Viewer, keys: list[tuple[int, Place]]) -> Mapping[tuple[int, Place], Model]:
-        places = [place for _, place in keys]
-        rows = selected(kind.get_queryset(model.objects.all(), places[0].info), places)
+        place = keys[0][1]
+        rows = selected(kind.get_queryset(model.objects.all(), place.info), place)
         found = {row.pk: row for row in rows.filter(pk__in={pk for pk, _ in keys})}
         return {(pk, place): found[pk] for pk, place in keys if pk in found}
 
