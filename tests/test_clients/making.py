@@ -23,7 +23,7 @@ needs_the_generator = pytest.mark.skipif(
 )
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None or not all((place / "node_modules").is_dir() for place in (TYPESCRIPT, CLIENTS)),
-    reason="the client in TypeScript needs Node 20.19 or newer, and npm to install what makes it",
+    reason="clients in JavaScript need Node 20.19 or newer, and npm to install them and what makes ours",
 )
 
 
@@ -75,4 +75,29 @@ def made_in_typescript(top: Path) -> Path:
     made = copied(top) / "client/typescript"
     (made / "node_modules").symlink_to(TYPESCRIPT / "node_modules")
     output("npm", "run", "--silent", "build", cwd=made)
+    return made
+
+
+def compiled(top: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run Relay's compiler on a copy of the operations of clients of others, and on more files."""
+    copy = top / "tests/clients"
+    copy.mkdir(parents=True)
+    shutil.copy(PROJECT / "schema.graphql", top)
+    for name in ("package.json", "operations.js"):
+        shutil.copy(CLIENTS / name, copy)
+    for name, text in more.items():
+        (copy / f"{name}.js").write_text(text)
+    return run(CLIENTS / "node_modules/.bin/relay-compiler", "--noWatchman", cwd=copy)
+
+
+def made_of_others(top: Path) -> Path:
+    """Return the directory of the programs that use clients of others, and of page.js, which gives those to a page."""
+    ended = compiled(top)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    made = top / "tests/clients"
+    (made / "node_modules").symlink_to(CLIENTS / "node_modules")
+    for program in CLIENTS.glob("*.mjs"):
+        shutil.copy(program, made)
+    esbuild = TYPESCRIPT / "node_modules/.bin/esbuild"
+    output(esbuild, "page.mjs", "--bundle", "--log-level=warning", "--outfile=page.js", cwd=made)
     return made
