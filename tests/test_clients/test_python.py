@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -90,17 +91,34 @@ def test_a_program_that_uses_the_generated_clients_is_checked_for_its_types(
 
 
 @needs_the_generator
-def test_the_package_holds_both_clients_and_says_that_it_has_types(python_client: Path) -> None:
-    output(ENVIRONMENT / "python", "-m", "build", "--wheel", "--no-isolation", cwd=python_client)
+def test_the_packages_are_complete_and_the_installed_one_has_both_clients_with_types(
+    python_client: Path, tmp_path: Path
+) -> None:
+    # The wheel is built from what the source package holds.
+    output(ENVIRONMENT / "python", "-m", "build", "--no-isolation", cwd=python_client)
+    (source,) = (python_client / "dist").glob("crowdvote_client-*.tar.gz")
     (wheel,) = (python_client / "dist").glob("crowdvote_client-*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    files = [path for path in (python_client / "crowdvote_client").rglob("*") if path.is_file()]
+    made = {path.relative_to(python_client).as_posix() for path in files if path.parent.name != "__pycache__"}
     assert {
-        "crowdvote_client/client.py",
         "crowdvote_client/decision_result.py",
         "crowdvote_client/py.typed",
         "crowdvote_client/sync/client.py",
-    } <= {*names}
-    assert "crowdvote_client/sync/decision_result.py" not in names
+    } < made
+    assert "crowdvote_client/sync/decision_result.py" not in made
+    with tarfile.open(source) as packed:
+        names = {name.partition("/")[2] for name in packed.getnames()}
+    assert made | {"LICENSE", "README.md", "pyproject.toml"} <= names
+    with zipfile.ZipFile(wheel) as packed_wheel:
+        names = {*packed_wheel.namelist()}
+        (licence,) = (name for name in names if name.endswith("/licenses/LICENSE"))
+        assert packed_wheel.read(licence).decode() == (PROJECT / "LICENSE").read_text()
+    assert {name for name in names if ".dist-info/" not in name} == made
+    install = [ENVIRONMENT / "python", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+    output(*install, "--target", tmp_path, wheel, cwd=tmp_path)
+    program = "import crowdvote_client.sync; print(crowdvote_client.__file__, crowdvote_client.sync.Client.decision)"
+    said = output(ENVIRONMENT / "python", "-c", program, cwd=tmp_path)
+    assert said.startswith(f"{tmp_path}/crowdvote_client/__init__.py <function Client.decision")
 
 
 QUERY = "query($id: ID!) { decision(id: $id) { title choices { id title } } me { handle } }"
