@@ -60,16 +60,22 @@ const urql = (url, headers) => {
 
 const relay = (url, headers) => {
   const socket = socketClient(url, headers);
-  const ask = async ({ text: query }, variables) => {
+  // The compiler may put hashes into the place of texts, which go into a list.
+  const document = ({ id, text }) => (text === null ? { documentId: `sha256:${id}` } : { query: text });
+  const ask = async (request, variables) => {
     const answer = await fetch(url, {
       method: "POST",
       headers: { ...headers, "content-type": "application/json" },
-      body: JSON.stringify({ query, variables }),
+      body: JSON.stringify({ ...document(request), variables }),
     });
     return answer.json();
   };
-  const listen = ({ name: operationName, text: query }, variables) =>
-    Observable.create((sink) => socket.subscribe({ operationName, query, variables }, sink));
+  const listen = (request, variables) =>
+    Observable.create((sink) => {
+      // graphql-ws sends nothing without a query, be it empty.
+      const sent = { operationName: request.name, query: "", ...document(request), variables };
+      return socket.subscribe(sent, sink);
+    });
   const environment = new Environment({
     network: Network.create(ask, listen),
     store: new Store(new RecordSource()),

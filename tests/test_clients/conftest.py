@@ -12,10 +12,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from tests.conftest import CHROMIUM
-from tests.servers import Server, prepared_directory, serving, tokens
-from tests.test_clients.making import made_in_python, made_in_typescript, made_of_others
+from tests.servers import Server, data_directory, prepared_directory, serving, tokens
+from tests.test_clients.making import made_in_python, made_in_typescript, made_of_others, operations_copied
 
-__all__ = ["prepared_directory", "tokens"]
+__all__ = ["data_directory", "prepared_directory", "tokens"]
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -65,7 +65,7 @@ def typescript_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_of_others(tmp_path_factory.mktemp("others"))
+    return made_of_others(operations_copied(tmp_path_factory.mktemp("others")))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

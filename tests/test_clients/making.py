@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -78,8 +79,8 @@ def made_in_typescript(top: Path) -> Path:
     return made
 
 
-def compiled(top: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run Relay's compiler on a copy of the operations of clients of others, and on more files."""
+def operations_copied(top: Path, **more: str) -> Path:
+    """Copy what Relay's compiler reads, the operations of clients of others and more files, and return where."""
     copy = top / "tests/clients"
     copy.mkdir(parents=True)
     shutil.copy(PROJECT / "schema.graphql", top)
@@ -87,17 +88,33 @@ def compiled(top: Path, **more: str) -> subprocess.CompletedProcess[str]:
         shutil.copy(CLIENTS / name, copy)
     for name, text in more.items():
         (copy / f"{name}.js").write_text(text)
+    return copy
+
+
+def compiled(copy: Path) -> subprocess.CompletedProcess[str]:
+    """Run Relay's compiler on copied operations."""
     return run(CLIENTS / "node_modules/.bin/relay-compiler", "--noWatchman", cwd=copy)
 
 
-def made_of_others(top: Path) -> Path:
-    """Return the directory of the programs that use clients of others, and of page.js, which gives those to a page."""
-    ended = compiled(top)
+def made_of_others(made: Path) -> Path:
+    """Return the directory of the programs that use clients of others, made beside copied operations.
+
+    Its page.js gives the clients to a page.
+    """
+    ended = compiled(made)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    made = top / "tests/clients"
     (made / "node_modules").symlink_to(CLIENTS / "node_modules")
     for program in CLIENTS.glob("*.mjs"):
         shutil.copy(program, made)
     esbuild = TYPESCRIPT / "node_modules/.bin/esbuild"
     output(esbuild, "page.mjs", "--bundle", "--log-level=warning", "--outfile=page.js", cwd=made)
     return made
+
+
+def made_with_list(made: Path) -> Path:
+    """Return the same directory, with the documents that Relay's compiler lists by their hashes, in documents.json."""
+    settings = json.loads((made / "package.json").read_text())
+    settings["relay"]["persistConfig"] = {"file": "documents.json", "algorithm": "SHA256"}
+    (made / "package.json").write_text(json.dumps(settings))
+    (made / "documents.json").write_text("{}")
+    return made_of_others(made)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.servers import Server
+from tests.servers import Server, serving
 from tests.test_clients.judging import assert_walked
-from tests.test_clients.making import compiled, needs_node, run
+from tests.test_clients.making import compiled, made_with_list, needs_node, operations_copied, run
 
 pytestmark = needs_node
 # Lists as Relay pages through them by itself: the schema has what its rules for connections and nodes ask for.
@@ -52,6 +52,21 @@ def test_a_client_asks_votes_and_receives_the_next_event(
     assert_walked(visitor=walk("-"), voter=walk(tokens[1]))
 
 
+def test_a_site_that_runs_what_relays_compiler_has_listed_runs_it_by_hash_and_nothing_else(
+    data_directory: Path, tokens: list[str], decision: str, tmp_path: Path
+) -> None:
+    programs = made_with_list(operations_copied(tmp_path / "listed"))
+    with serving(data_directory, CROWDVOTE_API_DOCUMENTS=str(programs / "documents.json")) as site:
+
+        def walk(client: str, token: str) -> Any:
+            return run("node", "clients.mjs", client, f"{site.url}/graphql/", token, tokens[1], decision, cwd=programs)
+
+        visitor, voter = (walk("relay", token) for token in ("-", tokens[1]))
+        assert (visitor.stderr, voter.stderr) == ("", "")
+        assert_walked(visitor=json.loads(visitor.stdout), voter=json.loads(voter.stdout))
+        assert "only the documents that its operator has listed" in walk("apollo", tokens[1]).stderr
+
+
 @pytest.mark.parametrize("client", ["apollo", "relay"])
 def test_what_a_client_has_read_is_brought_up_to_date_by_events(
     server: Server, tokens: list[str], decision: str, programs: Path, client: str
@@ -68,9 +83,9 @@ def test_what_a_client_has_read_is_brought_up_to_date_by_events(
 def test_the_compiler_of_relay_takes_lists_that_page_by_themselves_and_no_field_that_is_not_there(
     tmp_path: Path,
 ) -> None:
-    ended = compiled(tmp_path / "good", paged=PAGED)
+    ended = compiled(operations_copied(tmp_path / "good", paged=PAGED))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "node(" in (tmp_path / "good/tests/clients/__generated__/pagedQuery.graphql.js").read_text()
-    ended = compiled(tmp_path / "wrong", paged=PAGED.replace("{ name }", "{ surname }"))
+    ended = compiled(operations_copied(tmp_path / "wrong", paged=PAGED.replace("{ name }", "{ surname }")))
     assert ended.returncode != 0
     assert "surname" in ended.stdout + ended.stderr
