@@ -1,7 +1,7 @@
 """The server's entry point: Django serves HTTP, and WebSockets carry GraphQL subscriptions.
 
-Importing this module starts nothing. The recalculation scheduler starts and stops with the server, which must speak
-ASGI's lifespan protocol, as uvicorn and hypercorn do.
+Importing this module starts nothing, and fails if the API cannot run what its operator has listed. The recalculation
+scheduler starts and stops with the server, which must speak ASGI's lifespan protocol, as uvicorn and hypercorn do.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ django_application = get_asgi_application()
 
 # Models can be imported only after Django is set up.
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY  # noqa: E402
+from crowdvote.api import persisted  # noqa: E402
+from crowdvote.api.schema import schema  # noqa: E402
 from crowdvote.api.views import GraphQLConsumer  # noqa: E402
 from crowdvote.serving import bodies  # noqa: E402
 from crowdvote.serving.connections import TooManyConnections, places, shared_thread  # noqa: E402
@@ -35,6 +37,8 @@ from democracy.notices import sending  # noqa: E402
 from democracy.recalculation import interpreter  # noqa: E402
 
 logger = logging.getLogger(__name__)
+
+persisted.check_listed(schema._schema)
 
 # Marks a connection whose database thread serves others too.
 SHARES_THREAD = {"shares_thread": True}

@@ -64,12 +64,11 @@ def one_of(name: str, default: str, *others: str) -> str:
     return value
 
 
-def documents(name: str) -> Mapping[str, str] | None:
+def documents(name: str, path: str) -> Mapping[str, str] | None:
     """Return the GraphQL documents in the file that the variable names, by their SHA-256; None if it names none.
 
     Raises ImproperlyConfigured if the file cannot be read or is no such list.
     """
-    path = os.environ.get(name, "").strip()
     if not path:
         return None
     try:

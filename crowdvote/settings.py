@@ -399,8 +399,9 @@ OPERATIONS_AT_ONCE = whole_number("CROWDVOTE_OPERATIONS_AT_ONCE", 8)
 OPERATIONS_AT_ONCE_PER_ADDRESS = whole_number("CROWDVOTE_OPERATIONS_AT_ONCE_PER_ADDRESS", 1_000)
 # Operations in a minute, of one viewer or of all visitors of one address (0: any number).
 OPERATIONS_PER_MINUTE = whole_number("CROWDVOTE_OPERATIONS_PER_MINUTE", 1_200)
-# The only documents that the API runs, by their SHA-256 (None: it runs any).
-API_DOCUMENTS = documents("CROWDVOTE_API_DOCUMENTS")
+# The only documents that the API runs, by their SHA-256 (None: it runs any), and the file that has them.
+API_DOCUMENTS_FILE = os.environ.get("CROWDVOTE_API_DOCUMENTS", "").strip()
+API_DOCUMENTS = documents("CROWDVOTE_API_DOCUMENTS", API_DOCUMENTS_FILE)
 
 STRAWBERRY_DJANGO = {"MAP_AUTO_ID_AS_GLOBAL_ID": True, "MUTATIONS_DEFAULT_HANDLE_ERRORS": False}
 

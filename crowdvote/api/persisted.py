@@ -2,7 +2,8 @@
 
 An operation brings `extensions.persistedQuery`, with version 1 and the document's SHA-256 in hexadecimal digits. With
 the document, that is kept; without it, the one that was kept is run. A client whose hash is not known sends both.
-Where the operator lists documents (API_DOCUMENTS), no other is run, and none is kept.
+In place of a document, `documentId` is the same hash, as the appendix on persisted documents of GraphQL over HTTP has
+it. Where the operator lists documents (API_DOCUMENTS), no other is run, and none is kept.
 
 # Note [What is kept is nobody's]
 Whoever knows a document sees by its hash whether it is kept, so whether somebody has sent it. Thus one that has strings
@@ -25,11 +26,13 @@ from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.core.cache import BaseCache
+from django.core.exceptions import ImproperlyConfigured
+from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, validate
 from strawberry.extensions import SchemaExtension
 
 from accounts import ratelimit
 from accounts.errors import DomainError
-from crowdvote.api import limits
+from crowdvote.api import documents, limits
 
 # See Note [Room for documents].
 _SHELVES = 1_024
@@ -89,6 +92,14 @@ async def document(query: str | None, extensions: Mapping[str, Any] | None) -> s
     return found
 
 
+def with_name(extensions: dict[str, Any] | None, name: object) -> dict[str, Any] | None:
+    """Return the extensions of an operation without a document, its `documentId` among them as the hash that it is."""
+    if name is None:
+        return extensions
+    sha256_hash = name.removeprefix("sha256:") if isinstance(name, str) else name
+    return {**(extensions or {}), "persistedQuery": {"version": 1, "sha256Hash": sha256_hash}}
+
+
 def sha256(text: str) -> str:
     """Return the hash of a document, in hexadecimal digits. JSON may have halves of characters, which are none."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -102,9 +113,37 @@ def _hash_in(extensions: Mapping[str, Any] | None) -> str | None:
     name = sent.get("sha256Hash") if isinstance(sent, dict) and sent.get("version") == 1 else None
     if not isinstance(name, str) or not re.fullmatch("[0-9a-f]{64}", name):
         raise DocumentRefused(
-            "`extensions.persistedQuery` has `version` 1 and a `sha256Hash` of 64 small hexadecimal digits."
+            "`extensions.persistedQuery` has `version` 1 and a `sha256Hash` of 64 small hexadecimal digits; "
+            "`documentId` has these digits, behind `sha256:` or alone."
         )
     return name
+
+
+def check_listed(schema: GraphQLSchema) -> None:
+    """Raise ImproperlyConfigured if the schema cannot run one of the listed documents. All that are wrong are named."""
+    listed = settings.API_DOCUMENTS or {}
+    wrong = [f"  {name}{fault}" for name, text in listed.items() if (fault := _fault(schema, text))]
+    if wrong:
+        raise ImproperlyConfigured(
+            f"CROWDVOTE_API_DOCUMENTS: of the documents in {settings.API_DOCUMENTS_FILE!r}, the API cannot run\n"
+            + "\n".join(wrong)
+        )
+
+
+def _fault(schema: GraphQLSchema, text: str) -> str | None:
+    """Return the names of a document's operations and its first fault with the line; None if the schema can run it."""
+    operations = ""
+    try:
+        document = documents.read(text)
+        found = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+        operations = ", ".join(one.name.value for one in found if one.name)
+        faults = validate(schema, document) if found else [GraphQLError("It has no operation.")]
+    except GraphQLError as error:
+        faults = [error]
+    if not faults:
+        return None
+    line = f", line {faults[0].locations[0].line}" if faults[0].locations else ""
+    return f" ({operations}){line}: {faults[0].message}" if operations else f"{line}: {faults[0].message}"
 
 
 def _listed(name: str | None, listed: Mapping[str, str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from django.conf import settings
@@ -111,6 +111,9 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
         data = await super().parse_http_body(request)
         if isinstance(data, GraphQLRequestData) and not isinstance(data.operation_name, str | None):
             raise HTTPException(400, "The GraphQL operation's `operationName` must be a string or null.")
+        if isinstance(data, GraphQLRequestData) and not data.query:
+            sent = request.query_params if request.method == "GET" else self.parse_json(await request.get_body())
+            data.extensions = persisted.with_name(data.extensions, sent.get("documentId"))
         return data
 
     async def execute_operation(  # type: ignore[override]  # all are given by name
@@ -207,24 +210,28 @@ def _is_message(message: object) -> bool:
     payload = message.get("payload")
     return (
         isinstance(payload, dict)
-        and (isinstance(payload.get("query"), str) or ("query" not in payload and _has_hash(payload.get("extensions"))))
+        and (isinstance(payload.get("query"), str) or ("query" not in payload and _has_hash(payload)))
         and isinstance(payload.get("operationName"), str | None)
         and isinstance(payload.get("variables"), dict | None)
         and isinstance(payload.get("extensions"), dict | None)
     )
 
 
-def _has_hash(extensions: object) -> bool:
-    return isinstance(extensions, dict) and "persistedQuery" in extensions
+def _has_hash(payload: Mapping[str, object]) -> bool:
+    extensions = payload.get("extensions")
+    return "documentId" in payload or (isinstance(extensions, dict) and "persistedQuery" in extensions)
 
 
 class Operations(BaseGraphQLTransportWSHandler[RequestContext, None]):
     """Begin the operations of a WebSocket, also those whose document comes by its hash alone."""
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        payload = cast("dict[str, Any]", message["payload"])
+        extensions = payload.get("extensions")
+        if not payload.setdefault("query", ""):
+            extensions = persisted.with_name(extensions, payload.get("documentId"))
         # The task that runs the operation inherits it.
-        persisted.extensions_of_message.set(message["payload"].get("extensions"))
-        message["payload"].setdefault("query", "")
+        persisted.extensions_of_message.set(extensions)
         await super().handle_subscribe(message)
 
 

@@ -20,6 +20,34 @@ const opening = () => {
   return { query: example("example-query"), variables: example("example-variables") };
 };
 
+// The name of an editor's field, of which GraphiQL names only the part around it.
+const nameOf = (editor) => {
+  const tool = editor.closest(".graphiql-editor-tool");
+  if (tool !== null) return ["Variables", "Headers"][[...tool.children].indexOf(editor.parentElement)];
+  return editor.closest(".graphiql-response") === null ? "Query" : "Answer";
+};
+
+// Lines are wrapped, whatever the width. Keys reach all of an editor, and leave it.
+const mendEditor = (editor) => {
+  const field = editor.CodeMirror.getInputField();
+  field.setAttribute("aria-label", nameOf(editor));
+  // On phones it is no text area.
+  if (field.tagName !== "TEXTAREA") field.setAttribute("role", "textbox");
+  editor.CodeMirror.setOption("lineWrapping", true);
+  editor.CodeMirror.addKeyMap({ Tab: false, "Shift-Tab": false });
+  editor.CodeMirror.getScrollerElement().tabIndex = 0;
+};
+
+// GraphiQL makes its parts as they are needed.
+const mend = (place) => {
+  for (const editor of place.querySelectorAll("section .CodeMirror:not(.is-mended)")) {
+    editor.classList.add("is-mended");
+    mendEditor(editor);
+  }
+  for (const label of place.querySelectorAll(".graphiql-history-item-label[aria-label]")) label.removeAttribute("aria-label");
+  for (const select of place.querySelectorAll(".graphiql-plugin select:not([aria-label])")) select.setAttribute("aria-label", "Kind of operation");
+};
+
 const place = document.getElementById("graphiql");
 const { url } = place.dataset;
 const socket = new URL(url, location.href);
@@ -33,3 +61,8 @@ const page = React.createElement(GraphiQL, {
   ...opening(),
 });
 ReactDOM.createRoot(place).render(page);
+new MutationObserver(() => mend(place)).observe(place, { childList: true, subtree: true });
+// On a phone the answer is below the query.
+place.addEventListener("click", ({ target }) => {
+  if (target.closest(".graphiql-execute-button") !== null) place.querySelector(".graphiql-response").scrollIntoView({ block: "nearest" });
+});

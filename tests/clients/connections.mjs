@@ -1,22 +1,23 @@
-// Clients of others, each used as its documents begin: nothing is set that a newcomer would not set.
-// `connect(client, url, token, made)` has `query`, `mutate` and `watch`, which take a document of operations.js and its
-// variables. TOKEN is "-" for a visitor; MADE is the directory of what Relay's compiler made of the documents.
+// Clients of others, each used as its documents begin: nothing is set that a newcomer would not set. They run in Node and
+// on pages, beside what Relay's compiler has made of operations.js.
+// `connect(client, url, token)` has `query`, `mutate` and `watch`, which take a document of operations.js and its
+// variables. TOKEN is "-" for a visitor.
 import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from "@apollo/client";
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
-import { createHash } from "node:crypto";
 import { OperationTypeNode } from "graphql";
 import { Client, cacheExchange, fetchExchange } from "@urql/core";
 import { createClient } from "graphql-ws";
 import {
   Environment, Network, Observable, RecordSource, Store, commitMutation, fetchQuery, requestSubscription,
 } from "relay-runtime";
-import WebSocket from "ws";
 
-const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+const sha256 = async (text) => {
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+};
 
-const socketClient = (url, headers) =>
-  createClient({ url: url.replace("http", "ws"), connectionParams: headers, webSocketImpl: WebSocket });
+const socketClient = (url, headers) => createClient({ url: url.replace("http", "ws"), connectionParams: headers });
 
 const apollo = (url, headers, ...links) => {
   const client = new ApolloClient({
@@ -57,18 +58,24 @@ const urql = (url, headers) => {
   };
 };
 
-const relay = async (url, headers, made) => {
+const relay = (url, headers) => {
   const socket = socketClient(url, headers);
-  const ask = async ({ text: query }, variables) => {
+  // The compiler may put hashes into the place of texts, which go into a list.
+  const document = ({ id, text }) => (text === null ? { documentId: `sha256:${id}` } : { query: text });
+  const ask = async (request, variables) => {
     const answer = await fetch(url, {
       method: "POST",
       headers: { ...headers, "content-type": "application/json" },
-      body: JSON.stringify({ query, variables }),
+      body: JSON.stringify({ ...document(request), variables }),
     });
     return answer.json();
   };
-  const listen = ({ name: operationName, text: query }, variables) =>
-    Observable.create((sink) => socket.subscribe({ operationName, query, variables }, sink));
+  const listen = (request, variables) =>
+    Observable.create((sink) => {
+      // graphql-ws sends nothing without a query, be it empty.
+      const sent = { operationName: request.name, query: "", ...document(request), variables };
+      return socket.subscribe(sent, sink);
+    });
   const environment = new Environment({
     network: Network.create(ask, listen),
     store: new Store(new RecordSource()),
@@ -76,7 +83,7 @@ const relay = async (url, headers, made) => {
   // Relay's plugin for Babel would put what the compiler made into the place of the text.
   const compiled = async (document) => {
     const [, name] = /\w+ (\w+)/.exec(document);
-    return (await import(`${made}/${name}.graphql.js`)).default;
+    return (await import(`./__generated__/${name}.graphql.js`)).default;
   };
   return {
     query: async (document, variables) =>
@@ -101,8 +108,8 @@ const makers = {
   relay,
 };
 
-export const connect = (client, url, token, made) =>
-  makers[client](url, token === "-" ? {} : { authorization: `Bearer ${token}` }, made);
+export const connect = (client, url, token) =>
+  makers[client](url, token === "-" ? {} : { authorization: `Bearer ${token}` });
 
 // Returns events that can be waited for: `seen` takes one, `until` ends when what is asked of them holds.
 export const collected = () => {

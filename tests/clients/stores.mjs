@@ -1,10 +1,11 @@
 // Has a client that keeps what it has read query, watch and vote, and query again when it is told of a result:
-// `node stores.mjs CLIENT URL TOKEN DECISION MADE`. Prints, as JSON, which operations it sent over HTTP, and each
+// `node stores.mjs CLIENT URL TOKEN DECISION`. Prints, as JSON, which operations it sent over HTTP, and each
 // result that it was told of beside the one that it then read.
+import "./websocket.mjs";
 import { collected, connect, voteForAnother } from "./connections.mjs";
 import { QUERY, STORED_QUERY, STORED_WATCH, VOTE } from "./operations.js";
 
-const [name, url, token, id, made] = process.argv.slice(2);
+const [name, url, token, id] = process.argv.slice(2);
 const asked = [];
 const { fetch } = globalThis;
 globalThis.fetch = (address, request) => {
@@ -12,7 +13,7 @@ globalThis.fetch = (address, request) => {
   return fetch(address, request);
 };
 
-const client = await connect(name, url, token, made);
+const client = connect(name, url, token);
 const { decision } = await client.query(QUERY, { id });
 await client.query(STORED_QUERY, { id });
 const { events, seen, until } = collected();

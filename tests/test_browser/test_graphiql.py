@@ -6,7 +6,15 @@ from urllib.parse import urlencode
 
 from playwright.async_api import Page, expect
 
+from tests.test_browser.axe import ALL, COLOURS, findings_in_looks
 from tests.test_browser.crawling import enter
+
+PHONE = {"width": 360, "height": 740}
+# Its parts look alike on both, but for where they stand.
+LOOKS = {1280: {"light": ALL, "dark": COLOURS}, 360: {"light": ALL, "dark": COLOURS}}
+EXECUTE = "Execute query (Ctrl-Enter)"
+# Whether lines of an editor go on beyond its edge.
+IS_CUT_OFF = "(scroller) => scroller.scrollWidth > scroller.clientWidth"
 
 
 async def run(page: Page, operation: str) -> None:
@@ -22,13 +30,13 @@ async def run(page: Page, operation: str) -> None:
         }""",
         arg=operation,
     )
-    await page.get_by_role("button", name="Execute query (Ctrl-Enter)").click()
+    await page.get_by_role("button", name=EXECUTE).click()
 
 
 async def test_the_default_query_explains_itself_and_runs_as_a_typed_one_does(page: Page) -> None:
     await page.goto("/graphql/")
-    await expect(page.get_by_text("What the pages do, the API does, too.")).to_be_visible()
-    await page.get_by_role("button", name="Execute query (Ctrl-Enter)").click()
+    await expect(page.get_by_text("The API does what the pages do.")).to_be_visible()
+    await page.get_by_role("button", name=EXECUTE).click()
     await expect(page.get_by_label("Result Window")).to_contain_text('"winner"')
     await run(page, "{ kind: __typename }")
     await expect(page.get_by_label("Result Window")).to_contain_text('"kind": "Query"')
@@ -98,7 +106,7 @@ async def test_it_opens_with_the_query_of_its_address(page: Page) -> None:
     asked = {"query": "query Q($n: Int!) { communities(first: $n) { totalCount } }", "variables": '{"n": 1}'}
     await page.goto("/graphql/")
     await page.goto(f"/graphql/?{urlencode(asked)}")
-    await page.get_by_role("button", name="Execute query (Ctrl-Enter)").click()
+    await page.get_by_role("button", name=EXECUTE).click()
     await expect(page.get_by_label("Result Window")).to_contain_text('"totalCount"')
 
 
@@ -109,3 +117,52 @@ async def test_an_open_one_goes_on_when_somebody_signs_in_elsewhere(page: Page) 
     await enter(other, "Mei")
     await run(page, "{ me { name } }")
     await expect(page.get_by_label("Result Window")).to_contain_text('"name": "Mei')
+
+
+async def test_axe_finds_nothing_in_it_on_a_phone_and_on_a_desk(page: Page) -> None:
+    await page.goto("/graphql/")
+    await page.get_by_role("button", name=EXECUTE).click()
+    await expect(page.get_by_label("Result Window")).to_contain_text('"winner"')
+    found = await findings_in_looks(page, LOOKS)
+    for plugin in ("Documentation Explorer", "History", "GraphiQL Explorer"):
+        await page.get_by_role("button", name=f"Show {plugin}").click()
+        await expect(page.locator(".graphiql-plugin")).to_be_visible()
+        found += await findings_in_looks(page, {1280: {"light": ALL}, 360: {"dark": ALL}})
+    for dialog in ("Open short keys dialog", "Open settings dialog"):
+        await page.get_by_role("button", name=dialog).click()
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        found += await findings_in_looks(page, {360: {"light": ALL}})
+        await page.keyboard.press("Escape")
+    assert found == []
+
+
+async def test_on_a_phone_nothing_is_cut_off_or_covered_and_the_answer_comes_into_view(page: Page) -> None:
+    await page.set_viewport_size(PHONE)
+    await page.goto("/graphql/")
+    await expect(page.get_by_text("The API does what the pages do.")).to_be_visible()
+    query = page.get_by_role("region", name="Query Editor")
+    toolbar, editor = query.get_by_role("toolbar"), query.locator(".graphiql-editor")
+    above, below = await toolbar.bounding_box(), await editor.bounding_box()
+    assert above
+    assert below
+    assert above["y"] + above["height"] <= below["y"]
+    assert below["width"] > PHONE["width"] - 48
+    await run(page, f"# {'A comment of many words goes on in the next line. ' * 5}\n{{ me {{ name }} }}")
+    for scroller in await page.locator(".CodeMirror-scroll:visible").all():
+        assert not await scroller.evaluate(IS_CUT_OFF)
+    await expect(page.get_by_label("Result Window")).to_contain_text('"me": null')
+    await expect(page.get_by_text('"me": null')).to_be_in_viewport()
+
+
+async def test_keys_lead_into_an_editor_and_out_of_it(page: Page) -> None:
+    await page.goto("/graphql/")
+    field, editor = page.get_by_role("textbox", name="Query"), page.locator(".CodeMirror").first
+    await field.focus()
+    text = await editor.evaluate("(editor) => editor.CodeMirror.getValue()")
+    await page.keyboard.press("Tab")
+    await expect(field).not_to_be_focused()
+    await page.keyboard.press("Shift+Tab")
+    await expect(field).to_be_focused()
+    assert await editor.evaluate("(editor) => editor.CodeMirror.getValue()") == text
+    for name in ("Variables", "Answer"):
+        await expect(page.get_by_role("textbox", name=name)).to_have_count(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ needs_the_generator = pytest.mark.skipif(
 )
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None or not all((place / "node_modules").is_dir() for place in (TYPESCRIPT, CLIENTS)),
-    reason="the client in TypeScript needs Node 20.19 or newer, and npm to install what makes it",
+    reason="clients in JavaScript need Node 20.19 or newer, and npm to install them and what makes ours",
 )
 
 
@@ -76,3 +77,44 @@ def made_in_typescript(top: Path) -> Path:
     (made / "node_modules").symlink_to(TYPESCRIPT / "node_modules")
     output("npm", "run", "--silent", "build", cwd=made)
     return made
+
+
+def operations_copied(top: Path, **more: str) -> Path:
+    """Copy what Relay's compiler reads, the operations of clients of others and more files, and return where."""
+    copy = top / "tests/clients"
+    copy.mkdir(parents=True)
+    shutil.copy(PROJECT / "schema.graphql", top)
+    for name in ("package.json", "operations.js"):
+        shutil.copy(CLIENTS / name, copy)
+    for name, text in more.items():
+        (copy / f"{name}.js").write_text(text)
+    return copy
+
+
+def compiled(copy: Path) -> subprocess.CompletedProcess[str]:
+    """Run Relay's compiler on copied operations."""
+    return run(CLIENTS / "node_modules/.bin/relay-compiler", "--noWatchman", cwd=copy)
+
+
+def made_of_others(made: Path) -> Path:
+    """Return the directory of the programs that use clients of others, made beside copied operations.
+
+    Its page.js gives the clients to a page.
+    """
+    ended = compiled(made)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    (made / "node_modules").symlink_to(CLIENTS / "node_modules")
+    for program in CLIENTS.glob("*.mjs"):
+        shutil.copy(program, made)
+    esbuild = TYPESCRIPT / "node_modules/.bin/esbuild"
+    output(esbuild, "page.mjs", "--bundle", "--log-level=warning", "--outfile=page.js", cwd=made)
+    return made
+
+
+def made_with_list(made: Path) -> Path:
+    """Return the same directory, with the documents that Relay's compiler lists by their hashes, in documents.json."""
+    settings = json.loads((made / "package.json").read_text())
+    settings["relay"]["persistConfig"] = {"file": "documents.json", "algorithm": "SHA256"}
+    (made / "package.json").write_text(json.dumps(settings))
+    (made / "documents.json").write_text("{}")
+    return made_of_others(made)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import base64
 import shutil
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from tests import servers
-from tests.conftest import CHROMIUM
 from tests.servers import Server, serving
 from tests.test_clients.making import ENVIRONMENT, needs_node, needs_the_generator, output, run
 
@@ -34,37 +31,14 @@ VOTE = """mutation($id: ID!, $choice: ID!) {
     castVote(input: {decisionId: $id, stars: [{choiceId: $choice, stars: 5}]}) { errors { code } } }"""
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """Serve a directory for the wall display, and return it with its origin."""
-    directory = tmp_path_factory.mktemp("wall")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(directory))) as pages:
-        threading.Thread(target=pages.serve_forever, daemon=True).start()
-        yield directory, f"http://127.0.0.1:{pages.server_port}"
-        pages.shutdown()
-
-
 @pytest.fixture(scope="module")
 def server(
-    prepared_directory: Path, wall: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+    prepared_directory: Path, elsewhere: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     directory = shutil.copytree(prepared_directory, tmp_path_factory.mktemp("examples") / "data")
     servers.run(directory, INVITED)
-    with serving(directory, CROWDVOTE_CORS_ORIGINS=wall[1]) as running:
+    with serving(directory, CROWDVOTE_CORS_ORIGINS=elsewhere[1]) as running:
         yield running
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        await browser.close()
 
 
 def asked(server: Server, token: str, query: str, **variables: str) -> dict:
@@ -140,17 +114,18 @@ def test_the_roll_is_compared_and_whoever_is_new_is_invited_when_asked(
 
 
 @pytest.mark.browser
+@pytest.mark.asyncio(loop_scope="module")
 @needs_node
 async def test_the_wall_shows_a_result_of_another_origin_as_it_changes(
     server: Server,
     tokens: list[str],
     decision: str,
     typescript_client: Path,
-    wall: tuple[Path, str],
+    elsewhere: tuple[Path, str],
     chromium: Browser,
 ) -> None:
     output("npm", "run", "--silent", "wall", cwd=typescript_client)
-    directory, origin = wall
+    directory, origin = elsewhere
     shutil.copytree(typescript_client.parents[1] / "examples/wall", directory, dirs_exist_ok=True)
     page = await chromium.new_page()
     complaints: list[str] = []

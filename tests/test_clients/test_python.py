@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import json
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gql import Client, GraphQLRequest
-from gql.transport.exceptions import TransportQueryError
+from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport, HTTPXTransport
 from gql.transport.websockets import WebsocketsTransport
+from websockets.exceptions import InvalidStatus
 
 from tests.servers import Server
+from tests.test_clients.judging import assert_walked
 from tests.test_clients.making import CLIENTS, ENVIRONMENT, PROJECT, PYTHON, needs_the_generator, output, run
 from tests.test_documents.reading import blocks
 
@@ -34,40 +37,32 @@ def run_generated(python_client: Path) -> Any:
     return run_it
 
 
-@needs_the_generator
-def test_the_generated_clients_read_for_a_visitor_and_vote_for_nobody(
-    server: Server, decision: str, run_generated: Any
-) -> None:
-    visitor = run_generated(f"{server.url}/graphql/", "-", decision, "1")
-    for got in (visitor, visitor["sync"]):
-        assert got["title"]
-        assert got["me"] is None
-        assert [error["code"] for error in got["vote"]["errors"]] == ["SIGN_IN"]
-        assert got["vote"]["full_receipt"] is None
-    assert len(visitor["events"]) == 1
-    assert visitor["sync"]["ballot"] is None
-    assert [error["code"] for error in visitor["sync"]["withdrawn"]["errors"]] == ["SIGN_IN"]
-    refused = [member["followed"]["errors"] for member in visitor["sync"]["members"]]
-    assert [[error["code"] for error in errors] for errors in refused] == [["SIGN_IN"]] * 3
+@pytest.fixture(params=["same", "other"])
+def origin(request: pytest.FixtureRequest, elsewhere: tuple[Path, str]) -> str:
+    """Return the origin that a client names: none, as of a program, and that of a page elsewhere."""
+    return "-" if request.param == "same" else elsewhere[1]
 
 
 @needs_the_generator
-def test_the_generated_clients_vote_receive_the_next_event_and_withdraw(
-    server: Server, tokens: list[str], decision: str, run_generated: Any
+def test_the_generated_clients_ask_vote_receive_the_next_event_and_withdraw(
+    server: Server, tokens: list[str], decision: str, run_generated: Any, origin: str
 ) -> None:
-    voter = run_generated(f"{server.url}/graphql/", tokens[1], decision, "1")
-    assert (voter["me"], voter["vote"]["errors"]) == ("ada_1", [])
-    first, *_, last = voter["events"]
-    assert last["winner"]["title"] == voter["wanted"] != first["winner"]["title"]
-    assert last["revision"] >= voter["vote"]["full_receipt"]["revision"] > first["revision"]
-    after = voter["sync"]
-    assert (after["me"], after["vote"]["errors"], after["withdrawn"]["errors"]) == ("ada_1", [], [])
-    assert (after["ballot"]["kind"], after["withdrawn"]["decision"]["my_ballot"]) == ("CAST", None)
-    assert [(stars["choice"]["title"], float(stars["stars"])) for stars in after["ballot"]["stars"]].count(
-        (voter["wanted"], 5.0)
-    ) == 1
-    assert [member["followed"]["following"]["tags"] for member in after["members"]] == [["trees"]] * 2
-    assert [member["unfollowed"]["errors"] for member in after["members"]] == [[]] * 2
+    def walk(token: str) -> Any:
+        return run_generated(f"{server.url}/graphql/", token, tokens[1], decision, origin)
+
+    visitor, voter = walk("-"), walk(tokens[1])
+    assert_walked(visitor=visitor, voter=voter)
+    refused = visitor["sync"]
+    assert (refused["me"], refused["vote"]["receipt"], refused["ballot"]) == (None, None, None)
+    attempts = [refused["vote"], refused["withdrawn"], *(member["followed"] for member in refused["members"])]
+    assert [[error["code"] for error in one["errors"]] for one in attempts] == [["SIGN_IN"]] * 5
+    done = voter["sync"]
+    assert (done["me"]["handle"], done["vote"]["errors"], done["withdrawn"]["errors"]) == ("ada_1", [], [])
+    assert (done["ballot"]["kind"], done["withdrawn"]["decision"]["my_ballot"]) == ("CAST", None)
+    stars = [(each["choice"]["title"], float(each["stars"])) for each in done["ballot"]["stars"]]
+    assert stars.count((done["wanted"], 5.0)) == 1
+    assert [member["followed"]["following"]["tags"] for member in done["members"]] == [["trees"]] * 2
+    assert [member["unfollowed"]["errors"] for member in done["members"]] == [[]] * 2
 
 
 @needs_the_generator
@@ -96,17 +91,34 @@ def test_a_program_that_uses_the_generated_clients_is_checked_for_its_types(
 
 
 @needs_the_generator
-def test_the_package_holds_both_clients_and_says_that_it_has_types(python_client: Path) -> None:
-    output(ENVIRONMENT / "python", "-m", "build", "--wheel", "--no-isolation", cwd=python_client)
+def test_the_packages_are_complete_and_the_installed_one_has_both_clients_with_types(
+    python_client: Path, tmp_path: Path
+) -> None:
+    # The wheel is built from what the source package holds.
+    output(ENVIRONMENT / "python", "-m", "build", "--no-isolation", cwd=python_client)
+    (source,) = (python_client / "dist").glob("crowdvote_client-*.tar.gz")
     (wheel,) = (python_client / "dist").glob("crowdvote_client-*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    files = [path for path in (python_client / "crowdvote_client").rglob("*") if path.is_file()]
+    made = {path.relative_to(python_client).as_posix() for path in files if path.parent.name != "__pycache__"}
     assert {
-        "crowdvote_client/client.py",
         "crowdvote_client/decision_result.py",
         "crowdvote_client/py.typed",
         "crowdvote_client/sync/client.py",
-    } <= {*names}
-    assert "crowdvote_client/sync/decision_result.py" not in names
+    } < made
+    assert "crowdvote_client/sync/decision_result.py" not in made
+    with tarfile.open(source) as packed:
+        names = {name.partition("/")[2] for name in packed.getnames()}
+    assert made | {"LICENSE", "README.md", "pyproject.toml"} <= names
+    with zipfile.ZipFile(wheel) as packed_wheel:
+        names = {*packed_wheel.namelist()}
+        (licence,) = (name for name in names if name.endswith("/licenses/LICENSE"))
+        assert packed_wheel.read(licence).decode() == (PROJECT / "LICENSE").read_text()
+    assert {name for name in names if ".dist-info/" not in name} == made
+    install = [ENVIRONMENT / "python", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+    output(*install, "--target", tmp_path, wheel, cwd=tmp_path)
+    program = "import crowdvote_client.sync; print(crowdvote_client.__file__, crowdvote_client.sync.Client.decision)"
+    said = output(ENVIRONMENT / "python", "-c", program, cwd=tmp_path)
+    assert said.startswith(f"{tmp_path}/crowdvote_client/__init__.py <function Client.decision")
 
 
 QUERY = "query($id: ID!) { decision(id: $id) { title choices { id title } } me { handle } }"
@@ -119,49 +131,92 @@ def request(text: str, **variables: str) -> GraphQLRequest:
     return GraphQLRequest(text, variable_values=variables)
 
 
-def test_gql_asks_for_a_visitor_and_is_told_what_is_refused(server: Server, decision: str) -> None:
+def gql_clients(server: Server, token: str, origin: str) -> tuple[Client, Client]:
+    """Return a client for queries and mutations, and one for subscriptions."""
+    authorized = {} if token == "-" else {"Authorization": f"Bearer {token}"}
+    headers = authorized if origin == "-" else authorized | {"Origin": origin}
+    more = {} if origin == "-" else {"origin": origin}
+    url = f"{server.url}/graphql/"
+    socket = WebsocketsTransport(url=url.replace("http", "ws"), headers=authorized, connect_args=more)
+    return Client(transport=HTTPXAsyncTransport(url=url, headers=headers)), Client(transport=socket)
+
+
+async def walk_with_gql(server: Server, token: str, voter: str, decision: str, origin: str) -> dict[str, Any]:
+    (asks, watches), (asks_for_voter, _) = (gql_clients(server, each, origin) for each in (token, voter))
+    async with asks as asking, watches as watching, asks_for_voter as of_voter:
+        got = await asking.execute(request(QUERY, id=decision))
+        events: list[Any] = []
+        async for event in watching.subscribe(request(WATCH, id=decision)):
+            if (result := event["decisionResult"]) is None:
+                continue
+            events.append(result)
+            if len(events) == 1:
+                choices = got["decision"]["choices"]
+                winner = result["winner"] and result["winner"]["title"]
+                wanted = next(choice for choice in reversed(choices) if choice["title"] != winner)
+                ballot = request(VOTE, id=decision, choice=wanted["id"])
+                vote = (await asking.execute(ballot))["castVote"]
+                if vote["errors"]:
+                    await of_voter.execute(ballot)
+            elif result["winner"] == {"title": wanted["title"]}:
+                break
+    told = {"title": got["decision"]["title"], "me": got["me"], "wanted": wanted["title"]}
+    return told | {"vote": vote, "events": events}
+
+
+async def test_gql_asks_votes_and_receives_the_next_event(
+    server: Server, tokens: list[str], decision: str, origin: str
+) -> None:
+    visitor = await walk_with_gql(server, "-", tokens[1], decision, origin)
+    voter = await walk_with_gql(server, tokens[1], tokens[1], decision, origin)
+    assert_walked(visitor=visitor, voter=voter)
+
+
+def test_gql_is_told_what_is_refused(server: Server, decision: str) -> None:
     client = Client(transport=HTTPXTransport(url=f"{server.url}/graphql/"))
-    got = client.execute(request(QUERY, id=decision))
-    assert (got["me"], len(got["decision"]["choices"])) == (None, 3)
     with pytest.raises(TransportQueryError) as refused:
         client.execute(request("query($id: ID!) { checkpoint(communityId: $id) { hash } }", id=decision))
     assert [error["extensions"]["code"] for error in refused.value.errors] == ["INVALID_ID"]
 
 
-async def test_gql_votes_and_receives_the_next_event(server: Server, tokens: list[str], decision: str) -> None:
-    headers = {"Authorization": f"Bearer {tokens[1]}"}
-    address = f"{server.url}/graphql/"
-    async with (
-        Client(transport=HTTPXAsyncTransport(url=address, headers=headers)) as asking,
-        Client(transport=WebsocketsTransport(url=address.replace("http", "ws"), headers=headers)) as watching,
-    ):
-        got = await asking.execute(request(QUERY, id=decision))
-        assert got["me"] == {"handle": "ada_1"}
-        wanted = got["decision"]["choices"][2]
-        events = []
-        async for event in watching.subscribe(request(WATCH, id=decision)):
-            events.append(event["decisionResult"])
-            if len(events) == 1:
-                vote = await asking.execute(request(VOTE, id=decision, choice=wanted["id"]))
-                assert vote["castVote"]["errors"] == []
-            if events[-1]["winner"] == {"title": wanted["title"]}:
-                break
-    assert events[-1]["revision"] > events[0]["revision"]
+async def test_a_page_of_an_origin_that_is_not_allowed_gets_no_answer_and_no_websocket(
+    server: Server, tokens: list[str], elsewhere: tuple[Path, str]
+) -> None:
+    def names_allowed(origin: str) -> list[str | None]:
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        asked["Access-Control-Request-Headers"] = "authorization,content-type"
+        first = server.http.options("/graphql/", headers=asked)
+        answer = server.http.post("/graphql/", json={"query": "{ __typename }"}, headers={"Origin": origin})
+        return [each.headers.get("Access-Control-Allow-Origin") for each in (first, answer)]
+
+    allowed, other = elsewhere[1], "https://elsewhere.example"
+    assert names_allowed(allowed) == [allowed] * 2
+    assert names_allowed(other) == [None] * 2
+    for token in ("-", tokens[1]):
+        async with gql_clients(server, token, allowed)[1] as watching:
+            assert await watching.execute(request("{ __typename }")) == {"__typename": "Query"}
+        with pytest.raises(TransportConnectionFailed) as refused:
+            await gql_clients(server, token, other)[1].connect_async()
+        assert isinstance(refused.value.__cause__, InvalidStatus)
+        assert refused.value.__cause__.response.status_code == 403
+
+
+@pytest.fixture(scope="module")
+def made_by_sgqlc(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of the module that sgqlc makes of the site's own answer."""
+    top = tmp_path_factory.mktemp("sgqlc")
+    output(ENVIRONMENT / "python", "-m", "sgqlc.introspection", f"{server.url}/graphql/", "schema.json", cwd=top)
+    output(ENVIRONMENT / "sgqlc-codegen", "schema", "schema.json", "made_by_sgqlc.py", cwd=top)
+    return top
 
 
 @needs_the_generator
-def test_sgqlc_makes_a_module_of_a_sites_own_answer_and_votes_with_it(
-    server: Server, tokens: list[str], decision: str, tmp_path: Path
+def test_sgqlc_asks_votes_and_receives_the_next_event(
+    server: Server, tokens: list[str], decision: str, made_by_sgqlc: Path, origin: str
 ) -> None:
-    url = f"{server.url}/graphql/"
-    output(ENVIRONMENT / "python", "-m", "sgqlc.introspection", url, "schema.json", cwd=tmp_path)
-    output(ENVIRONMENT / "sgqlc-codegen", "schema", "schema.json", "made_by_sgqlc.py", cwd=tmp_path)
+    def walk(token: str) -> Any:
+        arguments = (f"{server.url}/graphql/", token, tokens[1], decision, origin)
+        command = (ENVIRONMENT / "python", "with_sgqlc.py", *arguments)
+        return json.loads(output(*command, cwd=CLIENTS, PYTHONPATH=str(made_by_sgqlc)))
 
-    def ask(token: str) -> Any:
-        command = (ENVIRONMENT / "python", "with_sgqlc.py", url, token, decision, "0")
-        return json.loads(output(*command, cwd=CLIENTS, PYTHONPATH=str(tmp_path)))
-
-    visitor, voter = ask("-"), ask(tokens[1])
-    assert (visitor["me"], visitor["receipt"], visitor["errors"]) == (None, None, ["SIGN_IN"])
-    assert (voter["me"], voter["title"], voter["errors"]) == ("ada_1", visitor["title"], [])
-    assert voter["receipt"]
+    assert_walked(visitor=walk("-"), voter=walk(tokens[1]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,17 @@ import pytest
 from django.test import Client
 from graphql import get_introspection_query
 
-from crowdvote.api import documents
-from tests import factories
+from crowdvote.api import documents, limits
+from tests import factories, processes
+from tests.processes import Ended
+from tests.servers import environment
 from tests.test_crowdvote.test_settings import settings_with
 from tests.test_graphql.api import URL, client_of, codes, everything_written
 from tests.test_graphql.test_http import STRICT
-from tests.test_graphql.test_persisted import ACTIVITY, CREATE, ME, by_hash, named, posted, teach
+from tests.test_graphql.test_persisted import ACTIVITY, CREATE, ME, by_hash, named, posted, sha256_of, teach
 from tests.test_graphql.test_subscriptions import opened
 
-LISTED = {sha256(text.encode()).hexdigest(): text for text in (ME, CREATE)}
+LISTED = {sha256_of(text): text for text in (ME, CREATE)}
 REFUSED = ["DOCUMENT_NOT_ALLOWED"]
 
 
@@ -36,6 +37,8 @@ class TestListed:
         for answer in (by_hash(ME, client), posted({"query": ME}, client), teach(ME, client)):
             assert answer.json()["data"] == {"me": {"handle": person.handle}}
         assert client.get(URL, {"extensions": json.dumps(named(ME))}).status_code == 200
+        assert posted({"documentId": sha256_of(ME)}, client).json()["data"] == {"me": {"handle": person.handle}}
+        assert codes(posted({"documentId": sha256_of("{ me { name } }")}, client).json()) == REFUSED
         given = json.dumps({"i": {"name": "Elm Street"}})
         before = everything_written()
         assert client.get(URL, {"extensions": json.dumps(named(CREATE)), "variables": given}).status_code == 405
@@ -75,7 +78,7 @@ class TestListed:
 
     def test_a_listed_one_meets_the_limits(self, settings: Any) -> None:
         large = "query($n: Int) { communities(first: $n) { edges { node { name } } } }"
-        settings.API_DOCUMENTS = {sha256(large.encode()).hexdigest(): large}
+        settings.API_DOCUMENTS = {sha256_of(large): large}
         assert codes(by_hash(large, variables={"n": 100_000}).json()) == ["TOO_LARGE"]
         assert "errors" not in by_hash(large, variables={"n": 1}).json()
 
@@ -124,3 +127,35 @@ class TestTheFile:
         assert (read.code, read.output) == (1, "")
         last = read.errors.splitlines()[-1]
         assert ("CROWDVOTE_API_DOCUMENTS" in last, words in last) == (True, True), last
+
+
+class TestTheStart:
+    def start(self, tmp_path: Path, *texts: str) -> Ended:
+        """Import what every server imports."""
+        file = tmp_path / "documents.json"
+        file.write_text(json.dumps({sha256_of(text): text for text in texts}))
+        more = {"CROWDVOTE_API_DOCUMENTS": str(file)} if texts else {}
+        return processes.run("import crowdvote.asgi", environment(tmp_path / "data", **more))
+
+    def test_what_the_schema_has_is_no_obstacle(self, tmp_path: Path) -> None:
+        assert self.start(tmp_path).code == 0
+        assert self.start(tmp_path, ME, CREATE, ACTIVITY).code == 0
+
+    def test_what_it_has_not_stops_it_and_file_and_documents_are_named(self, tmp_path: Path) -> None:
+        unknown = "query Titles {\n  communities { edges { node { title } } }\n}\nquery Mine { me { name } }"
+        wrong = {
+            unknown: " (Titles, Mine), line 2: Cannot query field 'title' on type 'Community'.",
+            "{ me { name }": ", line 1: Syntax Error: Expected Name, found <EOF>.",
+            "fragment Names on Me { name }": ": It has no operation.",
+            "mutation Cast($v: Int) { castVote(input: $v) { receipt } }": " (Cast), line 1: ",
+            "{ me { name } }" + " " * limits.MAX_CHARACTERS: ": ",
+        }
+        ended = self.start(tmp_path, ME, *wrong)
+        assert ended.code == 1
+        head, _, told = ended.errors.partition("CROWDVOTE_API_DOCUMENTS: ")
+        assert head.endswith("ImproperlyConfigured: ")
+        said, *lines = told.rstrip("\n").split("\n")
+        assert said == f"of the documents in '{tmp_path / 'documents.json'}', the API cannot run"
+        assert len(lines) == len(wrong)
+        for line, (text, fault) in zip(lines, wrong.items(), strict=True):
+            assert line.startswith(f"  {sha256_of(text)}{fault}"), line

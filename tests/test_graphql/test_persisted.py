@@ -24,8 +24,12 @@ ACTIVITY = "subscription($c: ID!) { communityActivity(communityId: $c) { communi
 CREATE = "mutation($i: CreateCommunityInput!) { createCommunity(input: $i) { errors { code } } }"
 
 
+def sha256_of(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
 def named(text: str) -> dict[str, Any]:
-    return {"persistedQuery": {"version": 1, "sha256Hash": sha256(text.encode()).hexdigest()}}
+    return {"persistedQuery": {"version": 1, "sha256Hash": sha256_of(text)}}
 
 
 def posted(body: dict[str, Any], client: Client | None = None, **headers: str) -> Any:
@@ -100,6 +104,43 @@ class TestByHash:
         assert posted({"query": ME, "extensions": {"trace": 7, "persistedQuery": None}}).json()["data"] == {"me": None}
         refused = posted({"extensions": {"trace": 7}})
         assert (refused.status_code, codes(refused.json())) == (400, ["BAD_REQUEST"])
+
+
+@pytest.mark.django_db
+class TestByDocumentId:
+    @pytest.mark.parametrize("prefix", ["sha256:", ""])
+    def test_a_kept_one_is_found_by_post_and_by_get(self, prefix: str) -> None:
+        person = factories.person()
+        client = client_of(person)
+        name = prefix + sha256_of(ME)
+        assert codes(posted({"documentId": name}).json()) == ["PERSISTED_QUERY_NOT_FOUND"]
+        teach(ME)
+        for answer in (posted({"documentId": name}, client), client.get(URL, {"documentId": name})):
+            assert (answer.status_code, answer.json()["data"]) == (200, {"me": {"handle": person.handle}})
+
+    def test_no_mutation_by_get(self) -> None:
+        client = client_of(factories.person())
+        teach(CREATE, client, variables={"i": {"name": "Elm Street"}})
+        before = everything_written()
+        sent = {"documentId": sha256_of(CREATE), "variables": json.dumps({"i": {"name": "Oak Street"}})}
+        assert client.get(URL, sent).status_code == 405
+        assert everything_written() == before
+        del sent["variables"]
+        done = posted(sent | {"variables": {"i": {"name": "Oak Street"}}}, client).json()
+        assert done["data"] == {"createCommunity": {"errors": []}}
+        assert everything_written() != before
+
+    @pytest.mark.parametrize("name", ["", "sha256:", "sha1:" + "a" * 40, "x-ours:" + "a" * 64, "A" * 64, 7, [], {}])
+    def test_what_is_no_hash_is_refused_and_the_field_is_named(self, name: object) -> None:
+        (error,) = posted({"documentId": name}).json()["errors"]
+        assert (error["extensions"]["code"], "`documentId`" in error["message"]) == ("BAD_REQUEST", True)
+
+    def test_a_variable_of_this_name_is_a_variable(self) -> None:
+        text = "query($documentId: Int) { communities(first: $documentId) { totalCount } }"
+        given = json.dumps({"documentId": 1})
+        assert Client().get(URL, {"query": text, "variables": given}).json()["data"] == {
+            "communities": {"totalCount": 0}
+        }
 
 
 @pytest.mark.django_db
@@ -182,7 +223,8 @@ class TestSubscriptions:
 
         unknown = await begin("a")
         assert (unknown["type"], unknown["payload"][0]["message"]) == ("error", "PersistedQueryNotFound")
-        for number, others in (("b", {"query": ACTIVITY}), ("c", {}), ("d", {"query": ""})):
+        by_name: dict[str, Any] = {"extensions": None, "documentId": f"sha256:{sha256_of(ACTIVITY)}"}
+        for number, others in (("b", {"query": ACTIVITY}), ("c", {}), ("d", {"query": ""}), ("n", by_name)):
             event = await begin(number, **others)
             assert event["payload"]["data"] == {"communityActivity": {"communityId": id_of(community)}}
         # The next one brings no hash.

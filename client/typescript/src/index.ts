@@ -46,17 +46,13 @@ function dataOf<Result>({ data, errors }: Answer<Result>): Result {
 export class CrowdVote {
   readonly #address: string;
   readonly #authorization: Record<string, string>;
-  readonly #socket: Client;
+  readonly #settings: Partial<ClientOptions>;
+  #socket: Client | undefined;
 
   constructor(address: string, { token, socket = {} }: Options = {}) {
     this.#address = address;
     this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    // It connects when there is something to watch, and again when the site has restarted.
-    this.#socket = createClient({
-      url: address.replace(/^http/, "ws"),
-      connectionParams: this.#authorization,
-      ...socket,
-    });
+    this.#settings = socket;
   }
 
   /** Carry out a query or a mutation; throws what the API refuses. A mutation's `errors` are part of its answer. */
@@ -76,7 +72,7 @@ export class CrowdVote {
     document: TypedDocumentString<Result, Variables>,
     variables: Variables,
   ): AsyncGenerator<Result, void, undefined> {
-    const events = this.#socket.iterate<Result>({ query: document.toString(), variables });
+    const events = this.#connected().iterate<Result>({ query: document.toString(), variables });
     try {
       for await (const event of events) yield dataOf(event as Answer<Result>);
     } catch (thrown) {
@@ -86,6 +82,17 @@ export class CrowdVote {
 
   /** End every subscription. */
   async close(): Promise<void> {
-    await this.#socket.dispose();
+    await this.#socket?.dispose();
+    this.#socket = undefined;
+  }
+
+  // Whoever only asks needs no WebSocket, which Node 20 has not. It connects again when the site has restarted.
+  #connected(): Client {
+    this.#socket ??= createClient({
+      url: this.#address.replace(/^http/, "ws"),
+      connectionParams: this.#authorization,
+      ...this.#settings,
+    });
+    return this.#socket;
   }
 }
