@@ -92,6 +92,7 @@ def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -
         row.update(
             calculated_revision=revision,
             last_calculated=now,
+            has_final_result=final,
             stale_since=stale_since,
             failed_revision=0,
             calculation_error="",
