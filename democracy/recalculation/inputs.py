@@ -87,6 +87,12 @@ class CommunityInputs:
     decisions: dict[int, DecisionInputs]
     anonymous: set[int] = field(default_factory=set)
 
+    @property
+    def size(self) -> int:
+        """About the number of rows."""
+        votes = sum(len(one.ballots) * len(one.choices) for one in self.decisions.values())
+        return len(self.members) + len(self.followings) + votes
+
     def graph(self) -> DelegationGraph:
         return DelegationGraph.build(
             revision=self.revision,

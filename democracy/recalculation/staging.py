@@ -11,24 +11,19 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
 
 from democracy import ledger
 from democracy.caches import BoundedCache
-from democracy.models import Decision, LedgerEntry
+from democracy.models import Community, Decision
 from democracy.models import StagedBallot as StoredBallot
 from democracy.recalculation import inputs
+from democracy.recalculation.catching_up import Ballots, CaughtUp
 from democracy.recalculation.inputs import DecisionInputs, Pair
 from democracy.recalculation.steps import result_in_steps
 from graph import (
     Calculation,
-    CastBallot,
     DelegationGraph,
-    FollowingRemoved,
-    FollowingSet,
     GraphChange,
-    MemberRemoved,
-    MemberSet,
     Result,
     StagedBallot,
     StagedColumns,
@@ -36,15 +31,12 @@ from graph import (
 
 # The most communities, and the most closed decisions, that a process keeps.
 _KEPT = 32
-# With more entries to catch up on, reading the rows again is cheaper.
-_TOO_FAR_BEHIND = 5_000
+# Catching up with an entry takes as long as reading so many rows again. So few entries are caught up with anyway.
+_ROWS_AN_ENTRY, _FEW_ENTRIES = 8, 50
 # Seconds that a reader waits for a loaded community: longer than catching up takes, much shorter than loading.
 _LOCK_TIMEOUT = 0.05
 # The most entries that a reader catches up on: each may be a new member, which touches the whole graph.
 _NEAR = 100
-
-# Changed ballots by decision and member; None: withdrawn.
-Ballots: TypeAlias = dict[int, dict[int, CastBallot | None]]
 
 
 @dataclass(frozen=True)
@@ -126,6 +118,8 @@ class LoadedCommunity:
         self.changed: dict[int, frozenset[int] | None] = {}
         # The revision at which a decision was last taken for storing.
         self.taken: dict[int, int] = {}
+        # About so many rows were read to load it.
+        self._rows = 0
 
     def forget(self) -> None:
         """Drop everything; the next call reads it afresh."""
@@ -155,79 +149,37 @@ class LoadedCommunity:
         now = inputs.current_inputs(self.community_id, wanted)
         self.forget()
         self.graph, self.dormant, self.inputs = now.graph(), now.dormant(), now.decisions
-        self.anonymous = now.anonymous
+        self.anonymous, self._rows = now.anonymous, now.size
+
+    def behind(self) -> int:
+        """Count the ledger's entries that this process has not caught up with. Revisions have no gaps."""
+        assert self.graph is not None
+        newest = Community.objects.values_list("revision", flat=True).get(pk=self.community_id)
+        return newest - self.graph.revision
 
     def _catch_up(self, wanted: set[int]) -> None:
+        """Apply the entries since (see Note [Caught up in one step] in `catching_up`)."""
         assert self.graph is not None
-        # Before the entries are read, so that they reach at least as far (Note [Revision first]).
-        self.inputs.update(inputs.decision_inputs(wanted - self.inputs.keys()))
-        entries = ledger.entries_after(self.community_id, self.graph.revision, most=_TOO_FAR_BEHIND + 1)
-        if len(entries) > _TOO_FAR_BEHIND:
+        if self.behind() > max(_FEW_ENTRIES, self._rows // _ROWS_AN_ENTRY):
             self._load(wanted)
             return
-        for entry in entries:
-            if entry.kind == LedgerEntry.Kind.RECALCULATION:
-                for decision_id in [entry.decision_id] if entry.decision_id else list(self.inputs):
-                    self.calculations.pop(decision_id, None)
-        changes: list[GraphChange] = []
-        ballots: Ballots = {}
-        for entry in entries:
-            if entry.kind == LedgerEntry.Kind.MEMBERSHIP:
-                # A member who comes or goes moves followings between the graph and the dormant ones: apply the earlier
-                # changes first.
-                self._apply(changes, ballots, entry.revision)
-                self._apply(*self._membership(entry), entry.revision)
-                changes, ballots = [], {}
-            elif entry.kind == LedgerEntry.Kind.FOLLOWING:
-                changes.extend(self._following(entry))
-            elif entry.kind == LedgerEntry.Kind.BALLOT and (one := self.inputs.get(entry.decision_id or 0)):
-                assert entry.decision_id is not None
-                assert entry.membership_id is not None
-                cast = one.apply(entry.membership_id, entry.after)
-                ballots.setdefault(entry.decision_id, {})[entry.membership_id] = cast
-        if entries:
-            self._apply(changes, ballots, entries[-1].revision)
-
-    def _membership(self, entry: LedgerEntry) -> tuple[list[GraphChange], Ballots]:
-        assert self.graph is not None
-        member = entry.membership_id
-        assert member is not None
-        self._rename(member, is_anonymous=inputs.is_anonymous(entry.after))
-        present = member in self.graph.digraph
-        if entry.after is None or not entry.after["active"]:
-            if present:
-                digraph = self.graph.digraph
-                edges = (*digraph.out_edges(member, data=True), *digraph.in_edges(member, data=True))
-                self.dormant.update({(follower, followee): data["tags"] for follower, followee, data in edges})
-            return [MemberRemoved(member)] if present else [], {}
-        changes: list[GraphChange] = [MemberSet(member, inputs.is_counted(entry.after))]
-        if present:
-            return changes, {}
-        digraph = self.graph.digraph
-        awake = [p for p in self.dormant if member in p and all(end == member or end in digraph for end in p)]
-        changes.extend(FollowingSet(*pair, self.dormant.pop(pair)) for pair in awake)
-        ballots: Ballots = {d: {member: one.ballots[member]} for d, one in self.inputs.items() if member in one.ballots}
-        return changes, ballots
+        # Before the entries are read, so that they reach at least as far (Note [Revision first]).
+        self.inputs.update(inputs.decision_inputs(wanted - self.inputs.keys()))
+        entries = ledger.contents_after(self.community_id, self.graph.revision)
+        if not entries:
+            return
+        found = CaughtUp.by(entries, self.inputs)
+        for decision_id in found.asked:
+            self.calculations.pop(decision_id, None)
+        for member, is_anonymous in found.renamed(self.anonymous).items():
+            self._rename(member, is_anonymous=is_anonymous)
+        changes = found.graph_changes(self.graph, self.dormant, self.inputs)
+        self._apply(changes, found.ballots, entries[-1].revision)
 
     def _rename(self, member: int, *, is_anonymous: bool) -> None:
         """Have a member's inherited ballots bear a name or a pseudonym from now on: they are stored again."""
-        if is_anonymous == (member in self.anonymous):
-            return
         (self.anonymous.add if is_anonymous else self.anonymous.discard)(member)
         self.changed = {pk: None if one is None else one | {member} for pk, one in self.changed.items()}
-
-    def _following(self, entry: LedgerEntry) -> list[GraphChange]:
-        assert self.graph is not None
-        _, follower, followee = entry.subject.split(":")
-        pair = (int(follower), int(followee))
-        if entry.after is None:
-            self.dormant.pop(pair, None)
-            return [FollowingRemoved(*pair)]
-        tags = frozenset(entry.after["tags"])
-        if pair[0] in self.graph.digraph and pair[1] in self.graph.digraph:
-            return [FollowingSet(*pair, tags)]
-        self.dormant[pair] = tags
-        return []
 
     def _apply(self, changes: list[GraphChange], ballots: Ballots, revision: int) -> None:
         assert self.graph is not None
@@ -377,7 +329,7 @@ def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
     try:
         if loaded.graph is None or decision.pk not in loaded.calculations:
             return None
-        if len(ledger.entries_after(decision.community_id, loaded.graph.revision, most=_NEAR + 1)) > _NEAR:
+        if loaded.behind() > _NEAR:
             return None
         loaded.bring_up_to_date([decision.pk])
         calculation = loaded.calculations[decision.pk].copy()

@@ -67,7 +67,7 @@ class TestCatchingUp:
         history = histories.History(seed)
         known: dict[int, Staged] = {}
         for _ in range(25):
-            history.steps(history.random.choice([0, 1, 1, 2, 5]))
+            history.steps(history.random.choice([0, 1, 1, 2, 5, 25]))
             live = [decision.pk for decision in history.decisions]
             # Not every decision is stale each time; those that are not are kept up to date all the same.
             wanted = history.random.sample(live, history.random.randint(1, len(live)))
@@ -136,11 +136,39 @@ class TestCatchingUp:
         self, town: Town, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stage(town.decision)
-        monkeypatch.setattr(staging, "_TOO_FAR_BEHIND", 2)
+        monkeypatch.setattr(staging, "_FEW_ENTRIES", 2)
         for member in (town.ada, town.ben, town.cleo):
             factories.vote(member, town.decision, Ash=5)
         staged = stage(town.decision)
         assert (staged.revision, staged.result, ballots(staged)) == afresh(town.decision)
+
+    def test_all_that_happened_meanwhile_is_one_change(self, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+        factories.follow(town.ben, town.ada)
+        factories.follow(town.cleo, town.ada, "parks")
+        factories.vote(town.ada, town.decision, ["parks"], Ash=5)
+        known = ballots(stage(town.decision))
+        services.leave_community(town.dan.user, town.community.pk)
+        services.leave_community(town.ada.user, town.community.pk)
+        services.unfollow(town.ben.user, town.ada.pk)
+        newcomer = factories.join(town.community, factories.person())
+        services.apply_to_community(town.ada.user, town.community.pk)
+        factories.follow(newcomer, town.cleo)
+        services.apply_to_community(town.dan.user, town.community.pk)
+        factories.follow(town.dan, newcomer)
+        made: list[int] = []
+        update = Calculation.update
+
+        def counted(self: Calculation, *args: Any, changes: Any, **kwargs: Any) -> frozenset[int]:
+            made.append(len(changes))
+            return update(self, *args, changes=changes, **kwargs)
+
+        monkeypatch.setattr(Calculation, "update", counted)
+        staged = stage(town.decision)
+        assert made == [4]
+        assert set(staged.ballots) == {town.ben.pk, newcomer.pk, town.dan.pk}
+        known |= staged.ballots
+        found = {member: ballot for member, ballot in known.items() if ballot}
+        assert (staged.revision, staged.result, found) == afresh(town.decision)
 
     def test_a_request_for_the_whole_community_calculates_every_decision_from_scratch(self, town: Town) -> None:
         other = factories.decision(town.community, town.manager)
