@@ -32,7 +32,7 @@ from graph import (
 # The most communities, and the most closed decisions, that a process keeps.
 _KEPT = 32
 # Catching up with an entry takes as long as reading so many rows again. So few entries are caught up with anyway.
-_ROWS_AN_ENTRY, _FEW_ENTRIES = 8, 50
+_ROWS_AN_ENTRY, _FEW_ENTRIES = 20, 50
 # Seconds that a reader waits for a loaded community: longer than catching up takes, much shorter than loading.
 _LOCK_TIMEOUT = 0.05
 # The most entries that a reader catches up on: each may be a new member, which touches the whole graph.
@@ -60,6 +60,11 @@ class StagedDecision:
     def size(self) -> int:
         """The number of staged ballots to compare with the stored ones."""
         return len(self.ballots) if self.columns is None else len(self.columns.members)
+
+    @property
+    def is_unmoved(self) -> bool:
+        """Whether it surely changes no stored staged ballot."""
+        return self.columns is None and not self.ballots
 
 
 @dataclass(frozen=True)
@@ -190,11 +195,14 @@ class LoadedCommunity:
             self.changed[decision_id] = None if before is None else before | now_changed
         self.graph = graph
 
-    def take(self, decision_id: int, *, in_steps: bool) -> StagedDecision:
-        """Take what is to be stored of a decision, its result `in_steps` or not, and collect its changes anew."""
+    def take(self, decision_id: int, stored: int | None, *, in_steps: bool) -> StagedDecision:
+        """Take what is to be stored of a decision, its result `in_steps` or not, and collect its changes anew.
+
+        `stored`: the revision of what is stored.
+        """
         assert self.graph is not None
         calculation, changed = self.calculations[decision_id], self.changed[decision_id]
-        if changed is not None:
+        if changed is not None and stored != self.taken[decision_id]:
             changed |= _stored_since(decision_id, self.taken[decision_id])
         self.changed[decision_id], self.taken[decision_id] = frozenset(), self.graph.revision
         one = self.inputs[decision_id]
@@ -269,7 +277,8 @@ class StageBallots:
             self._community.drop_except({*wanted, *live})
             self._community.bring_up_to_date(wanted)
             known = [pk for pk in wanted if pk in self._community.calculations]
-            return [(pk, self._community.take(pk, in_steps=pk in in_steps)) for pk in known]
+            stored = dict(Decision.objects.filter(pk__in=known).values_list("pk", "calculated_revision"))
+            return [(pk, self._community.take(pk, stored.get(pk), in_steps=pk in in_steps)) for pk in known]
 
     def not_stored(self, decision_ids: Iterable[int]) -> None:
         """Remember that these stagings did not reach the database: next time everything is compared with it."""
