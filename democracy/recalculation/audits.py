@@ -37,7 +37,7 @@ from democracy.models import (
 from democracy.models.packed import TAGS_TEXT, tag_set
 from democracy.models.results import DecisionResult
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
-from democracy.recalculation.staging import kinds_of, staged_under_pseudonyms
+from democracy.recalculation.pseudonyms import kinds_of, staged_under_pseudonyms
 from democracy.recalculation.steps import counts_in_steps, result_in_steps
 from democracy.recalculation.storing import NO_BALLOT, is_due, rows_of
 from graph import Calculation, DelegationGraph

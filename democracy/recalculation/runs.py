@@ -72,8 +72,8 @@ def _run(community_id: int) -> bool:
         while stale := _stale(community_id):
             hidden = [decision for decision in stale if access.hides_ballots(decision)]
             for some in ([decision for decision in stale if decision not in hidden], hidden):
-                if some:
-                    _round(community_id, some, claim, deadline)
+                for portion in StageBallots(community_id).portions(some):
+                    _round(community_id, portion, claim, deadline)
         outcome = "calculated"
     except ClaimLost as lost:
         outcome = "lost"
@@ -102,7 +102,7 @@ class _Staged(NamedTuple):
     final: bool
 
 
-def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: float) -> None:
+def _round(community_id: int, stale: Sequence[Decision], claim: Claim, deadline: float) -> None:
     """Stage and tally each of these stale decisions once. They all show their ballots, or all hide them.
 
     Of those that hide them nothing is logged: the number of staged ballots that a vote changed tells whose it was.
@@ -135,7 +135,7 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
     measuring.tallied.send_robust(None, seconds=seconds)
 
 
-def _stage(stage: StageBallots, community_id: int, stale: list[Decision]) -> list[_Staged]:
+def _stage(stage: StageBallots, community_id: int, stale: Sequence[Decision]) -> list[_Staged]:
     """Stage the live decisions at the newest revision, then the closed ones as of their closing."""
     by_id = {decision.pk: decision for decision in stale}
     now = clock.now()
