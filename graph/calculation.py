@@ -37,6 +37,8 @@ from graph.values import (
 
 # More affected members than this, and than a tenth of the community, cost more than staging everything in arrays.
 _MOST_AFFECTED = 1_000
+# Bytes of a dictionary's entry.
+_ENTRY = 40
 
 # A member's ballot as published, if there is one, and whether the member is a voter.
 _Standing = tuple[Published | None, bool]
@@ -143,6 +145,11 @@ class Calculation:
         other._ballots, other._staged, other._urn = self._ballots.copy(), self._staged.copy(), self._urn.copy()
         other._totals, other._groups, other._result = self._totals.copy(), self._groups.copy(), self._result
         return other
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that the calculation takes beside its graph and the ballots given, about."""
+        return self._staged.nbytes + _ENTRY * len(self._ballots)
 
     @property
     def result(self) -> Result:

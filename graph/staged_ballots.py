@@ -29,6 +29,9 @@ def written(ballot: CastBallot) -> Staged:
     return Staged(kind, tuple(star * STAR for star in ballot.stars), ballot.tags, units(ballot.stars), 0.0)
 
 
+# Bytes of a list's entry, and of a staged ballot of its own in a dictionary.
+_POINTER, _STAGED = 8, 500
+
 Published = tuple[Kind, tuple[int, ...], frozenset[str]]
 """Kind, microstars and tags of a staged ballot: all of it that is published."""
 
@@ -49,6 +52,13 @@ class StagedBallots:
         self.since: dict[Member, Staged | None] = {} if since is None else since
         self._index = base.graph.index
         self._kinds = base.kinds.tobytes()
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that they take beside the graph, about."""
+        base = self.base
+        columns = base.kinds.nbytes + base.microstars.nbytes + base.fixed.nbytes + base.errors.nbytes
+        return columns + (_POINTER + 1) * len(base.tags) + _STAGED * len(self.since)
 
     def copy(self) -> StagedBallots:
         return StagedBallots(self.base, self.since.copy())

@@ -34,7 +34,7 @@ from democracy.database import clock
 from democracy.ledger import staleness as ledger_staleness
 from democracy.live.hub import hub
 from democracy.live.relay import relay
-from democracy.recalculation import measuring
+from democracy.recalculation import measuring, staging
 
 _METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -63,6 +63,10 @@ STAGING_SECONDS = Histogram(
     "crowdvote_staging_seconds", "Duration of staging a round's decisions", buckets=_RUN_BUCKETS
 )
 TALLY_SECONDS = Histogram("crowdvote_tally_seconds", "Duration of tallying and storing them", buckets=_RUN_BUCKETS)
+INPUTS_READ = Counter(
+    "crowdvote_inputs_read", "Communities read for a calculation: loaded whole, caught up with, or current", ["outcome"]
+)
+LET_GO = Counter("crowdvote_calculations_let_go", "Calculations that were kept and let go for want of memory")
 FAILURES = Counter("crowdvote_failed_decisions", "Times that a decision could not be calculated")
 
 
@@ -77,6 +81,8 @@ def connect() -> None:
         (measuring.decision_failed, _decision_failed),
         (measuring.staged, _staged),
         (measuring.tallied, _tallied),
+        (measuring.inputs_read, _inputs_read),
+        (measuring.let_go, _let_go),
     ):
         signal.connect(receiver, dispatch_uid="metrics")
     logging.getLogger("crowdvote.events").addHandler(_CountEvents())
@@ -108,6 +114,14 @@ def _tallied(sender: object, seconds: float, **kwargs: object) -> None:
     TALLY_SECONDS.observe(seconds)
 
 
+def _inputs_read(sender: object, outcome: str, **kwargs: object) -> None:
+    INPUTS_READ.labels(outcome).inc()
+
+
+def _let_go(sender: object, **kwargs: object) -> None:
+    LET_GO.inc()
+
+
 class _CountEvents(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         EVENTS.labels(getattr(record, "event", "EVENT")).inc()
@@ -124,6 +138,10 @@ class Now(Collector):
         waiting, running = recalculation.scheduler.load()
         yield GaugeMetricFamily("crowdvote_communities_waiting", "Woken communities that are due or will be", waiting)
         yield GaugeMetricFamily("crowdvote_runs_under_way", "Calculations in this process's scheduler", running)
+        kept = staging.kept()
+        yield GaugeMetricFamily("crowdvote_kept_communities", "Communities kept for the next change", kept.communities)
+        yield GaugeMetricFamily("crowdvote_kept_calculations", "Calculations of decisions kept", kept.decisions)
+        yield GaugeMetricFamily("crowdvote_kept_bytes", "Memory that these take, about", kept.nbytes)
         yield GaugeMetricFamily("crowdvote_event_streams", "Open streams of server-sent events", serving.streams)
         yield GaugeMetricFamily("crowdvote_websockets", "Open WebSockets", serving.sockets)
         subscribers = GaugeMetricFamily("crowdvote_subscribers", "Subscriptions to what is published", labels=["kind"])

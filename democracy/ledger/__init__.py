@@ -3,7 +3,9 @@
 from democracy.ledger.chain import GENESIS, chain_hash, commitment, entry_content, faults
 from democracy.ledger.changes import Change, Content
 from democracy.ledger.entries import (
+    NewContent,
     ballots_withdrawn,
+    contents_after,
     contents_at,
     contents_of_kind_at,
     entries_after,
@@ -18,12 +20,14 @@ __all__ = [
     "GENESIS",
     "Change",
     "Content",
+    "NewContent",
     "Recording",
     "ballots_withdrawn",
     "chain_hash",
     "changed",
     "commitment",
     "committed",
+    "contents_after",
     "contents_at",
     "contents_of_kind_at",
     "entries_after",

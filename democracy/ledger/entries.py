@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Max
 
 from democracy.ledger.chain import GENESIS
 from democracy.ledger.changes import Content
 from democracy.models import Community, LedgerEntry
+
+_ROWS = 5_000
 
 
 def hash_at(community_id: int, revision: int) -> str:
@@ -35,9 +37,26 @@ def ballots_withdrawn(decision_ids: Iterable[int]) -> list[tuple[int, int, Any]]
     return list(taken_back.values_list("decision", "membership", "before"))
 
 
-def entries_after(community_id: int, revision: int, *, most: int | None = None) -> Sequence[LedgerEntry]:
-    """The entries after `revision`, oldest first; `most`: not more than so many of them."""
-    return list(LedgerEntry.objects.filter(community=community_id, revision__gt=revision).order_by("revision")[:most])
+def entries_after(community_id: int, revision: int) -> Sequence[LedgerEntry]:
+    """The entries after `revision`, oldest first."""
+    return list(LedgerEntry.objects.filter(community=community_id, revision__gt=revision).order_by("revision"))
+
+
+class NewContent(NamedTuple):
+    """What an entry leaves behind, without what only its commitment needs."""
+
+    revision: int
+    kind: str
+    subject: str
+    decision_id: int | None
+    membership_id: int | None
+    after: Content
+
+
+def contents_after(community_id: int, revision: int) -> list[NewContent]:
+    """The new contents of the entries after `revision`, oldest first."""
+    later = LedgerEntry.objects.filter(community=community_id, revision__gt=revision).order_by("revision")
+    return [NewContent(*row) for row in later.values_list(*NewContent._fields).iterator(_ROWS)]
 
 
 def subjects_after(community_id: int, revision: int) -> set[str]:

@@ -26,6 +26,8 @@ MAX_STARS = 5
 # So long before the end the closing is fixed where ballots are hidden, and nothing is called off. A change that began
 # before the closing and was committed after it would hide ballots again that readers had seen in between.
 LAST_MOMENT = timedelta(minutes=1)
+# Published and not called off.
+STANDING = Q(published_at__isnull=False, called_off_at=None)
 
 
 class DecisionQuerySet(models.QuerySet["Decision"]):
@@ -39,7 +41,7 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
 
     def standing(self) -> Self:
         """Keep decisions that are published and were not called off: they have a result, or will have one."""
-        return self.published().filter(called_off_at=None)
+        return self.filter(STANDING)
 
     def called_off(self) -> Self:
         return self.published().filter(called_off_at__isnull=False)
@@ -122,6 +124,9 @@ class Decision(KeepsCounters):
     # decide whether it is stale.
     stale_since = models.DateTimeField(null=True, blank=True, editable=False)
     last_calculated = models.DateTimeField(null=True, blank=True, editable=False)
+    # Written with its final result, so that the sweep need not look through all that ever closed. The result itself
+    # says whether it is there.
+    has_final_result = models.BooleanField(default=False, db_default=False, editable=False)
     # The input revision whose calculation failed, and why; cleared by the next calculation that succeeds.
     failed_revision = models.PositiveBigIntegerField(default=0, editable=False)
     failed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -130,7 +135,19 @@ class Decision(KeepsCounters):
     objects = DecisionQuerySet.as_manager()
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["community", "closes_at"]), models.Index(fields=["closes_at"])]
+        indexes: ClassVar = [
+            models.Index(fields=["community", "closes_at"]),
+            models.Index(fields=["closes_at"]),
+            # The sweep's: see `ledger.staleness.stale_decisions`.
+            models.Index(
+                fields=["closes_at"],
+                name="decision_stale",
+                condition=STANDING & Q(calculated_revision__lt=F("input_revision")),
+            ),
+            models.Index(
+                fields=["closes_at"], name="decision_without_final", condition=STANDING & Q(has_final_result=False)
+            ),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(published_at=None)

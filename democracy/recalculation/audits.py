@@ -37,7 +37,7 @@ from democracy.models import (
 from democracy.models.packed import TAGS_TEXT, tag_set
 from democracy.models.results import DecisionResult
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
-from democracy.recalculation.staging import kinds_of, staged_under_pseudonyms
+from democracy.recalculation.pseudonyms import kinds_of, staged_under_pseudonyms
 from democracy.recalculation.steps import counts_in_steps, result_in_steps
 from democracy.recalculation.storing import NO_BALLOT, is_due, rows_of
 from graph import Calculation, DelegationGraph
@@ -335,7 +335,7 @@ class _Walk:
         snapshots = self.snapshots[decision.pk]
         if not trace.published:
             marks = (decision.input_revision, decision.calculated_revision, decision.failed_revision, snapshots)
-            if any(marks) or decision.last_calculated or decision.stale_since:
+            if any(marks) or decision.last_calculated or decision.stale_since or decision.has_final_result:
                 yield f"{name} is a draft and has results"
             return
         if not trace.surely <= decision.input_revision <= trace.at_most:
@@ -372,9 +372,11 @@ class _Walk:
             earlier = at
         is_closed = decision.status == Decision.Status.CLOSED
         is_final = any(snapshot.is_final for snapshot in snapshots)
-        # Closed and not calculated for the last time yet, it may still have the mark or not.
+        # Closed and not calculated for the last time yet, it may have the mark or not.
         if (is_final or not is_closed) and (decision.stale_since is not None) != (decision.is_stale and not is_closed):
             yield f"{name} is at odds with itself about whether it is stale: stale_since"
+        if decision.has_final_result != is_final:
+            yield f"{name} is at odds with itself about whether its final result is there: has_final_result"
 
     def _finality(self, decision: Decision, snapshots: list[DecisionSnapshot]) -> Iterator[str]:
         closes_at = self.traces[decision.pk].closes_at
@@ -390,10 +392,9 @@ class _Walk:
 
 
 def _of(snapshot: DecisionSnapshot, key: str) -> Any:
-    result = snapshot.result
-    return result.get(key) if isinstance(result, Mapping) else None
+    return snapshot.result.get(key) if isinstance(snapshot.result, Mapping) else None
 
 
 def _result(snapshot: DecisionSnapshot) -> str:
-    what = "final result" if snapshot.is_final else "result"
-    return f"the {what} of decision {snapshot.decision_id} at revision {snapshot.revision}"
+    kind = "final " if snapshot.is_final else ""
+    return f"the {kind}result of decision {snapshot.decision_id} at revision {snapshot.revision}"

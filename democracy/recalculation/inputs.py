@@ -9,22 +9,55 @@ way, from the entries' `before`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Aggregate, Case, F, QuerySet, TextField, Value, When
+from django.db.models.functions import Concat
+from django.db.models.sql.compiler import SQLCompiler
 
 from democracy import ledger
 from democracy.ledger import Content
 from democracy.models import Ballot, Choice, Community, Decision, Following, Membership, Vote
 from democracy.models.communities import MembershipQuerySet
+from democracy.models.decisions import MAX_STARS
 from democracy.models.packed import TAGS_TEXT, tag_set
 from graph import CastBallot, DelegationGraph
 
 Pair = tuple[int, int]
 
 _ROWS = 10_000
+
+
+_OF_A_CHOICE = MAX_STARS + 1
+_ABSTAINS, _UNNAMED = "a", "u"
+
+
+class _Joined(Aggregate):
+    """The values of a group as text, with commas between them: a row for each ballot is read, not for each vote."""
+
+    function = "GROUP_CONCAT"
+    output_field = TextField()
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **context: Any) -> tuple[str, Any]:
+        template = "STRING_AGG((%(expressions)s)::text, ',')"
+        return super().as_sql(compiler, connection, template=template, **context)
+
+
+_VOTES = _Joined(F("choice_id") * _OF_A_CHOICE + F("stars"))
+# As text: on SQLite each truth value would be converted by itself.
+_MARKS = Concat(
+    Case(When(abstain=True, then=Value(_ABSTAINS)), default=Value("")),
+    Case(When(is_anonymous=True, then=Value(_UNNAMED)), default=Value("")),
+)
+
+
+@lru_cache(maxsize=100_000)
+def _cast_ballot(stars: tuple[int, ...], tags: frozenset[str], abstain: bool, anonymous: bool) -> CastBallot:
+    """Make a ballot, one for all that are equal: there are far fewer than members who cast one."""
+    return CastBallot(stars, tags, abstain, anonymous)
 
 
 @dataclass
@@ -42,26 +75,31 @@ class DecisionInputs:
     def cast_ballot(self, content: Mapping[str, Any]) -> CastBallot:
         """Read a ballot's content in the ledger."""
         stars = content["stars"]
-        return CastBallot(
-            stars=tuple(stars.get(str(choice), 0) for choice in self.choices),
-            tags=frozenset(content["tags"]),
-            abstain=content["abstain"],
-            anonymous=content["anonymous"],
-        )
+        rated = tuple(stars.get(str(choice), 0) for choice in self.choices)
+        return _cast_ballot(rated, frozenset(content["tags"]), content["abstain"], content["anonymous"])
 
     def read(self, ballots: QuerySet[Ballot], votes: QuerySet[Vote]) -> None:
         """Read these ballots of the decision, with their votes, as the rows show them now."""
-        column = {choice: index for index, choice in enumerate(self.choices)}
-        unrated = [0] * len(self.choices)
-        stars: dict[int, list[int]] = {}
-        votes_cast = votes.values_list("ballot__membership_id", "choice_id", "stars")
-        for membership, choice, count in votes_cast.iterator(_ROWS):
-            stars.setdefault(membership, unrated.copy())[column[choice]] = count
-        columns = ("membership_id", "tags_text", "abstain", "is_anonymous")
-        rows = ballots.annotate(tags_text=TAGS_TEXT).values_list(*columns)
-        for membership, text, abstain, anonymous in rows.iterator(_ROWS):
-            rated = tuple(stars.get(membership, unrated))
-            self.ballots[membership] = CastBallot(rated, tag_set(text), abstain, anonymous)
+        unrated = (0,) * len(self.choices)
+        stars = dict(self._stars(votes))
+        rows = ballots.annotate(tags_text=TAGS_TEXT, marks=_MARKS).values_list("membership_id", "tags_text", "marks")
+        for membership, text, marks in rows.iterator(_ROWS):
+            rated = stars.get(membership, unrated)
+            self.ballots[membership] = _cast_ballot(rated, tag_set(text), _ABSTAINS in marks, _UNNAMED in marks)
+
+    def _stars(self, votes: QuerySet[Vote]) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Yield each member with votes, and the stars in the order of the choices."""
+        places = {
+            str(choice * _OF_A_CHOICE + stars): (place, stars)
+            for place, choice in enumerate(self.choices)
+            for stars in range(_OF_A_CHOICE)
+        }
+        for membership, joined in votes.values_list("ballot__membership_id").annotate(joined=_VOTES).iterator(_ROWS):
+            rated = [0] * len(self.choices)
+            for vote in joined.split(","):
+                place, stars = places[vote]
+                rated[place] = stars
+            yield membership, tuple(rated)
 
     def apply(self, membership_id: int, content: Content) -> CastBallot | None:
         """Apply a ballot's new content; None withdraws it. Returns the ballot as the engine takes it."""
@@ -86,6 +124,12 @@ class CommunityInputs:
     followings: dict[Pair, frozenset[str]]
     decisions: dict[int, DecisionInputs]
     anonymous: set[int] = field(default_factory=set)
+
+    @property
+    def size(self) -> int:
+        """About the number of rows."""
+        votes = sum(len(one.ballots) * len(one.choices) for one in self.decisions.values())
+        return len(self.members) + len(self.followings) + votes
 
     def graph(self) -> DelegationGraph:
         return DelegationGraph.build(

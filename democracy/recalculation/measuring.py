@@ -18,3 +18,8 @@ decision_failed = Signal()
 staged = Signal()
 # They were tallied and stored, in `seconds`.
 tallied = Signal()
+# The inputs of a community were read for a calculation. `outcome`: loaded (all of them), caught_up (what the ledger had
+# new), or current (it had nothing new).
+inputs_read = Signal()
+# A calculation was let go for want of memory.
+let_go = Signal()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from democracy.ledger import staleness
 from democracy.live import publishing
 from democracy.models import Decision
 from democracy.recalculation import measuring
+from democracy.recalculation.advancing import BATCH, Counted, stored_together
 from democracy.recalculation.claims import Claim, ClaimLost
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import StageBallots, StagedDecision
@@ -70,8 +72,8 @@ def _run(community_id: int) -> bool:
         while stale := _stale(community_id):
             hidden = [decision for decision in stale if access.hides_ballots(decision)]
             for some in ([decision for decision in stale if decision not in hidden], hidden):
-                if some:
-                    _round(community_id, some, claim, deadline)
+                for portion in StageBallots(community_id).portions(some):
+                    _round(community_id, portion, claim, deadline)
         outcome = "calculated"
     except ClaimLost as lost:
         outcome = "lost"
@@ -100,7 +102,7 @@ class _Staged(NamedTuple):
     final: bool
 
 
-def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: float) -> None:
+def _round(community_id: int, stale: Sequence[Decision], claim: Claim, deadline: float) -> None:
     """Stage and tally each of these stale decisions once. They all show their ballots, or all hide them.
 
     Of those that hide them nothing is logged: the number of staged ballots that a vote changed tells whose it was.
@@ -133,7 +135,7 @@ def _round(community_id: int, stale: list[Decision], claim: Claim, deadline: flo
     measuring.tallied.send_robust(None, seconds=seconds)
 
 
-def _stage(stage: StageBallots, community_id: int, stale: list[Decision]) -> list[_Staged]:
+def _stage(stage: StageBallots, community_id: int, stale: Sequence[Decision]) -> list[_Staged]:
     """Stage the live decisions at the newest revision, then the closed ones as of their closing."""
     by_id = {decision.pk: decision for decision in stale}
     now = clock.now()
@@ -150,18 +152,62 @@ def _tally(stage: StageBallots, staged: list[_Staged], claim: Claim, deadline: f
 
     Raises ClaimLost, and the error of a database that is away. None of the others is stored then.
     """
-    for position, (decision, staging, final) in enumerate(staged):
+    unstored = {one.decision.pk for one in staged}
+    unmoved: list[Counted] = []
+    try:
+        for decision, staging, final in staged:
+            with _failing_alone(stage, decision):
+                _check_time(deadline)
+                counted = Counted(decision, staging, Tally().process(staging))
+                if staging.is_unmoved and not final:
+                    unmoved.append(counted)
+                    continue
+                store(*counted, claim, final=final)
+            unstored.discard(decision.pk)
+        for counted in _advance(unmoved, claim):
+            with _failing_alone(stage, counted.decision):
+                store(*counted, claim)
+            unstored.discard(counted.decision.pk)
+    except Exception:
+        stage.not_stored(unstored)
+        raise
+
+
+def _advance(unmoved: list[Counted], claim: Claim) -> Iterator[Counted]:
+    """Store them together; yield those that are to be stored one by one."""
+    for start in range(0, len(unmoved), BATCH):
+        some = unmoved[start : start + BATCH]
         try:
-            if time.monotonic() > deadline:
-                eventlog.limit_reached(f"Calculation stopped after {settings.RECALCULATION_TIMEOUT:g} seconds")
-                raise CalculationTimeout(f"took longer than {settings.RECALCULATION_TIMEOUT:g} seconds")
-            store(decision, staging, Tally().process(staging), claim, final=final)
+            if stored_together(some, claim):
+                continue
         except Exception as error:
-            if isinstance(error, ClaimLost) or _is_of_the_database(error):
-                stage.not_stored(one.decision.pk for one in staged[position:])
+            if _ends_the_run(error):
                 raise
-            stage.not_stored([decision.pk])
-            _record_failures([decision], error)
+            logger.warning("results are stored one by one after %s", type(error).__name__)
+        yield from some
+
+
+@contextmanager
+def _failing_alone(stage: StageBallots, decision: Decision) -> Iterator[None]:
+    """Record that a decision could not be calculated. Errors that end the run are raised."""
+    try:
+        yield
+    except Exception as error:
+        if _ends_the_run(error):
+            raise
+        stage.not_stored([decision.pk])
+        _record_failures([decision], error)
+
+
+def _check_time(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        eventlog.limit_reached(f"Calculation stopped after {settings.RECALCULATION_TIMEOUT:g} seconds")
+        raise CalculationTimeout(f"took longer than {settings.RECALCULATION_TIMEOUT:g} seconds")
+
+
+def _ends_the_run(error: Exception) -> bool:
+    """Tell whether nothing more can be stored after this error."""
+    return isinstance(error, ClaimLost) or _is_of_the_database(error)
 
 
 def _is_of_the_database(error: Exception) -> bool:

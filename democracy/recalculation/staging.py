@@ -7,44 +7,40 @@ and catches up from the ledger. Losing them costs time, never correctness. Input
 from __future__ import annotations
 
 import threading
-from collections.abc import Container, Iterable, Iterator, Mapping, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+
+from django.conf import settings
 
 from democracy import ledger
 from democracy.caches import BoundedCache
-from democracy.models import Decision, LedgerEntry
+from democracy.models import Community, Decision, Membership
 from democracy.models import StagedBallot as StoredBallot
-from democracy.recalculation import inputs
+from democracy.recalculation import inputs, measuring
+from democracy.recalculation.catching_up import Ballots, CaughtUp
+from democracy.recalculation.fitting import Kept, decision_weight, graph_weight, portions
 from democracy.recalculation.inputs import DecisionInputs, Pair
+from democracy.recalculation.pseudonyms import kinds_of, staged_under_pseudonyms
 from democracy.recalculation.steps import result_in_steps
 from graph import (
     Calculation,
-    CastBallot,
     DelegationGraph,
-    FollowingRemoved,
-    FollowingSet,
     GraphChange,
-    MemberRemoved,
-    MemberSet,
     Result,
     StagedBallot,
     StagedColumns,
 )
 
-# The most communities, and the most closed decisions, that a process keeps.
-_KEPT = 32
-# With more entries to catch up on, reading the rows again is cheaper.
-_TOO_FAR_BEHIND = 5_000
+# The most communities, and the most closed decisions, that a process keeps, however small they are.
+_KEPT, _KEPT_CLOSED = 10_000, 32
+# With more entries to catch up on, reading the rows again is cheaper, where an entry outweighs the rows that there are.
+_TOO_FAR_BEHIND, _ROWS_AN_ENTRY = 50, 20
 # Seconds that a reader waits for a loaded community: longer than catching up takes, much shorter than loading.
 _LOCK_TIMEOUT = 0.05
 # The most entries that a reader catches up on: each may be a new member, which touches the whole graph.
 _NEAR = 100
-
-# Changed ballots by decision and member; None: withdrawn.
-Ballots: TypeAlias = dict[int, dict[int, CastBallot | None]]
 
 
 @dataclass(frozen=True)
@@ -69,6 +65,11 @@ class StagedDecision:
         """The number of staged ballots to compare with the stored ones."""
         return len(self.ballots) if self.columns is None else len(self.columns.members)
 
+    @property
+    def is_unmoved(self) -> bool:
+        """Whether it surely changes no stored staged ballot."""
+        return self.columns is None and not self.ballots
+
 
 @dataclass(frozen=True)
 class LiveCalculation:
@@ -89,26 +90,7 @@ class _Closed:
 
     live: LiveCalculation
     anonymous: frozenset[int]
-
-
-def staged_under_pseudonyms(
-    decision: DecisionInputs, anonymous: Set[int], staged: Iterable[tuple[int, str]]
-) -> frozenset[int]:
-    """Find the members whose ballots are to be stored under pseudonyms: see Note [Whether a ballot bears a name] in
-    `access`.
-
-    `staged`: members with the kinds of their staged ballots.
-    """
-    unnamed = anonymous | decision.withdrawn
-    return frozenset(
-        member
-        for member, kind in staged
-        if (member in unnamed if kind == StoredBallot.Kind.INHERITED else decision.ballots[member].anonymous)
-    )
-
-
-def kinds_of(columns: StagedColumns) -> Iterable[tuple[int, str]]:
-    return zip(columns.members, columns.kinds, strict=True)
+    weight: int
 
 
 class LoadedCommunity:
@@ -126,6 +108,24 @@ class LoadedCommunity:
         self.changed: dict[int, frozenset[int] | None] = {}
         # The revision at which a decision was last taken for storing.
         self.taken: dict[int, int] = {}
+        # About so many rows were read to load it; the bytes of the graph, and of everything.
+        self._rows = self._graph_weight = self.weight = 0
+
+    @property
+    def decisions(self) -> int:
+        """The number of decisions whose calculations are kept."""
+        return len(self.calculations)
+
+    def trim(self) -> None:
+        """Let go the calculations used longest ago that do not fit; the one used last stays. Weighs what is kept."""
+        weights = {pk: decision_weight(one, self.inputs[pk]) for pk, one in self.calculations.items()}
+        self.weight = self._graph_weight + sum(weights.values())
+        for decision_id in list(self.calculations)[:-1]:
+            if self.weight <= settings.RECALCULATION_KEPT_BYTES:
+                break
+            self._drop(decision_id)
+            self.weight -= weights[decision_id]
+            measuring.let_go.send_robust(None)
 
     def forget(self) -> None:
         """Drop everything; the next call reads it afresh."""
@@ -140,94 +140,57 @@ class LoadedCommunity:
                 self._load(wanted)
             else:
                 self._catch_up(wanted)
-            for decision_id in wanted & self.inputs.keys() - self.calculations.keys():
-                one = self.inputs[decision_id]
-                assert self.graph is not None
-                self.calculations[decision_id] = Calculation.from_scratch(
-                    self.graph, lots=one.lots, ballots=one.ballots
-                )
-                self.changed[decision_id] = None
+            assert self.graph is not None
+            for decision_id in sorted(wanted & self.inputs.keys()):
+                known = self.calculations.pop(decision_id, None)
+                if known is None:
+                    one = self.inputs[decision_id]
+                    known = Calculation.from_scratch(self.graph, lots=one.lots, ballots=one.ballots)
+                    self.changed[decision_id] = None
+                # The one used last comes last.
+                self.calculations[decision_id] = known
         except BaseException:
             self.forget()
             raise
 
     def _load(self, wanted: set[int]) -> None:
         now = inputs.current_inputs(self.community_id, wanted)
+        measuring.inputs_read.send_robust(None, outcome="loaded")
         self.forget()
         self.graph, self.dormant, self.inputs = now.graph(), now.dormant(), now.decisions
-        self.anonymous = now.anonymous
+        self.anonymous, self._rows = now.anonymous, now.size
+        self._graph_weight = graph_weight(now)
+
+    def behind(self) -> int:
+        """Count the ledger's entries that this process has not caught up with. Revisions have no gaps."""
+        assert self.graph is not None
+        newest = Community.objects.values_list("revision", flat=True).get(pk=self.community_id)
+        return newest - self.graph.revision
 
     def _catch_up(self, wanted: set[int]) -> None:
+        """Apply the entries since (see Note [Caught up in one step] in `catching_up`)."""
         assert self.graph is not None
-        # Before the entries are read, so that they reach at least as far (Note [Revision first]).
-        self.inputs.update(inputs.decision_inputs(wanted - self.inputs.keys()))
-        entries = ledger.entries_after(self.community_id, self.graph.revision, most=_TOO_FAR_BEHIND + 1)
-        if len(entries) > _TOO_FAR_BEHIND:
+        if self.behind() > max(_TOO_FAR_BEHIND, self._rows // _ROWS_AN_ENTRY):
             self._load(wanted)
             return
-        for entry in entries:
-            if entry.kind == LedgerEntry.Kind.RECALCULATION:
-                for decision_id in [entry.decision_id] if entry.decision_id else list(self.inputs):
-                    self.calculations.pop(decision_id, None)
-        changes: list[GraphChange] = []
-        ballots: Ballots = {}
-        for entry in entries:
-            if entry.kind == LedgerEntry.Kind.MEMBERSHIP:
-                # A member who comes or goes moves followings between the graph and the dormant ones: apply the earlier
-                # changes first.
-                self._apply(changes, ballots, entry.revision)
-                self._apply(*self._membership(entry), entry.revision)
-                changes, ballots = [], {}
-            elif entry.kind == LedgerEntry.Kind.FOLLOWING:
-                changes.extend(self._following(entry))
-            elif entry.kind == LedgerEntry.Kind.BALLOT and (one := self.inputs.get(entry.decision_id or 0)):
-                assert entry.decision_id is not None
-                assert entry.membership_id is not None
-                cast = one.apply(entry.membership_id, entry.after)
-                ballots.setdefault(entry.decision_id, {})[entry.membership_id] = cast
-        if entries:
-            self._apply(changes, ballots, entries[-1].revision)
-
-    def _membership(self, entry: LedgerEntry) -> tuple[list[GraphChange], Ballots]:
-        assert self.graph is not None
-        member = entry.membership_id
-        assert member is not None
-        self._rename(member, is_anonymous=inputs.is_anonymous(entry.after))
-        present = member in self.graph.digraph
-        if entry.after is None or not entry.after["active"]:
-            if present:
-                digraph = self.graph.digraph
-                edges = (*digraph.out_edges(member, data=True), *digraph.in_edges(member, data=True))
-                self.dormant.update({(follower, followee): data["tags"] for follower, followee, data in edges})
-            return [MemberRemoved(member)] if present else [], {}
-        changes: list[GraphChange] = [MemberSet(member, inputs.is_counted(entry.after))]
-        if present:
-            return changes, {}
-        digraph = self.graph.digraph
-        awake = [p for p in self.dormant if member in p and all(end == member or end in digraph for end in p)]
-        changes.extend(FollowingSet(*pair, self.dormant.pop(pair)) for pair in awake)
-        ballots: Ballots = {d: {member: one.ballots[member]} for d, one in self.inputs.items() if member in one.ballots}
-        return changes, ballots
+        # Before the entries are read, so that they reach at least as far (Note [Revision first]).
+        self.inputs.update(inputs.decision_inputs(wanted - self.inputs.keys()))
+        entries = ledger.contents_after(self.community_id, self.graph.revision)
+        measuring.inputs_read.send_robust(None, outcome="caught_up" if entries else "current")
+        if not entries:
+            return
+        found = CaughtUp.by(entries, self.inputs)
+        for decision_id in found.asked:
+            self.calculations.pop(decision_id, None)
+        for member, is_anonymous in found.renamed(self.anonymous).items():
+            self._rename(member, is_anonymous=is_anonymous)
+        changes = found.graph_changes(self.graph, self.dormant, self.inputs)
+        self._apply(changes, found.ballots, entries[-1].revision)
 
     def _rename(self, member: int, *, is_anonymous: bool) -> None:
         """Have a member's inherited ballots bear a name or a pseudonym from now on: they are stored again."""
-        if is_anonymous == (member in self.anonymous):
-            return
         (self.anonymous.add if is_anonymous else self.anonymous.discard)(member)
         self.changed = {pk: None if one is None else one | {member} for pk, one in self.changed.items()}
-
-    def _following(self, entry: LedgerEntry) -> list[GraphChange]:
-        assert self.graph is not None
-        _, follower, followee = entry.subject.split(":")
-        pair = (int(follower), int(followee))
-        if entry.after is None:
-            self.dormant.pop(pair, None)
-            return [FollowingRemoved(*pair)]
-        tags = frozenset(entry.after["tags"])
-        if pair[0] in self.graph.digraph and pair[1] in self.graph.digraph:
-            return [FollowingSet(*pair, tags)]
-        self.dormant[pair] = tags
-        return []
 
     def _apply(self, changes: list[GraphChange], ballots: Ballots, revision: int) -> None:
         assert self.graph is not None
@@ -238,11 +201,14 @@ class LoadedCommunity:
             self.changed[decision_id] = None if before is None else before | now_changed
         self.graph = graph
 
-    def take(self, decision_id: int, *, in_steps: bool) -> StagedDecision:
-        """Take what is to be stored of a decision, its result `in_steps` or not, and collect its changes anew."""
+    def take(self, decision_id: int, stored: int | None, *, in_steps: bool) -> StagedDecision:
+        """Take what is to be stored of a decision, its result `in_steps` or not, and collect its changes anew.
+
+        `stored`: the revision of what is stored.
+        """
         assert self.graph is not None
         calculation, changed = self.calculations[decision_id], self.changed[decision_id]
-        if changed is not None:
+        if changed is not None and stored != self.taken[decision_id]:
             changed |= _stored_since(decision_id, self.taken[decision_id])
         self.changed[decision_id], self.taken[decision_id] = frozenset(), self.graph.revision
         one = self.inputs[decision_id]
@@ -268,10 +234,11 @@ class LoadedCommunity:
         """Drop the calculations of all other decisions."""
         keep = set(decision_ids)
         for decision_id in self.inputs.keys() - keep:
-            del self.inputs[decision_id]
-            self.calculations.pop(decision_id, None)
-            self.changed.pop(decision_id, None)
-            self.taken.pop(decision_id, None)
+            self._drop(decision_id)
+
+    def _drop(self, decision_id: int) -> None:
+        for kept in (self.inputs, self.calculations, self.changed, self.taken):
+            kept.pop(decision_id, None)
 
 
 def _stored_since(decision_id: int, revision: int) -> frozenset[int]:
@@ -283,13 +250,34 @@ def _stored_since(decision_id: int, revision: int) -> frozenset[int]:
     return frozenset(later.values_list("membership_id", flat=True))
 
 
-_kept: BoundedCache[int, LoadedCommunity] = BoundedCache(_KEPT)
+_kept: BoundedCache[int, LoadedCommunity] = BoundedCache(
+    _KEPT, weigh=lambda loaded: loaded.weight, most_weight=settings.RECALCULATION_KEPT_BYTES
+)
 # By decision and closing time: a manager may move the closing until it has passed.
-_final: BoundedCache[tuple[int, datetime | None], _Closed] = BoundedCache(_KEPT)
+_final: BoundedCache[tuple[int, datetime | None], _Closed] = BoundedCache(
+    _KEPT_CLOSED, weigh=lambda closed: closed.weight, most_weight=settings.RECALCULATION_KEPT_BYTES // 4
+)
 
 
 def _loaded(community_id: int) -> LoadedCommunity:
     return _kept.get_or_make(community_id, lambda: LoadedCommunity(community_id))
+
+
+@contextmanager
+def _in_use(community_id: int) -> Iterator[LoadedCommunity]:
+    """Hold a community; afterwards let go what does not fit."""
+    loaded = _loaded(community_id)
+    with loaded.lock:
+        yield loaded
+        loaded.trim()
+    _kept.weigh_again(community_id)
+
+
+def kept() -> Kept:
+    """Measure what this process keeps."""
+    loaded = _kept.values()
+    decisions = sum(one.decisions for one in loaded) + len(_final)
+    return Kept(len(loaded), decisions, _kept.weight + _final.weight)
 
 
 def forget_everything() -> None:
@@ -298,11 +286,22 @@ def forget_everything() -> None:
     _final.clear()
 
 
+def _count_members(community_id: int, decisions: Sequence[Decision]) -> int:
+    """Count the members where their number matters: one decision is a portion however large it is."""
+    return Membership.objects.filter(community=community_id).current().count() if len(decisions) > 1 else 0
+
+
 class StageBallots:
     """Stage the ballots of one community's decisions: exact inheritance along active followings, at one revision."""
 
     def __init__(self, community_id: int) -> None:
-        self._community = _loaded(community_id)
+        self._community_id = community_id
+
+    def portions(self, decisions: Sequence[Decision]) -> Iterator[Sequence[Decision]]:
+        """Divide decisions, in their order, into portions that can be staged and stored in the memory that there is."""
+        loaded = _loaded(self._community_id)
+        members = len(loaded.graph) if loaded.graph is not None else _count_members(self._community_id, decisions)
+        return portions(decisions, members=members, known=loaded.calculations)
 
     def process(
         self, decision_ids: Iterable[int], *, live: Iterable[int], in_steps: Container[int] = ()
@@ -313,17 +312,19 @@ class StageBallots:
         in steps (`recalculation.steps`).
         """
         wanted = sorted(decision_ids)
-        with self._community.lock:
-            self._community.drop_except({*wanted, *live})
-            self._community.bring_up_to_date(wanted)
-            known = [pk for pk in wanted if pk in self._community.calculations]
-            return [(pk, self._community.take(pk, in_steps=pk in in_steps)) for pk in known]
+        with _in_use(self._community_id) as loaded:
+            loaded.drop_except({*wanted, *live})
+            loaded.bring_up_to_date(wanted)
+            known = [pk for pk in wanted if pk in loaded.calculations]
+            stored = dict(Decision.objects.filter(pk__in=known).values_list("pk", "calculated_revision"))
+            return [(pk, loaded.take(pk, stored.get(pk), in_steps=pk in in_steps)) for pk in known]
 
     def not_stored(self, decision_ids: Iterable[int]) -> None:
         """Remember that these stagings did not reach the database: next time everything is compared with it."""
-        with self._community.lock:
-            for decision_id in self._community.changed.keys() & set(decision_ids):
-                self._community.changed[decision_id] = None
+        loaded = _loaded(self._community_id)
+        with loaded.lock:
+            for decision_id in loaded.changed.keys() & set(decision_ids):
+                loaded.changed[decision_id] = None
 
     @staticmethod
     def final(decision: Decision) -> StagedDecision:
@@ -344,7 +345,8 @@ def _closed_calculation(decision: Decision) -> _Closed:
         calculation = Calculation.from_scratch(then.graph(), lots=one.lots, ballots=one.ballots)
         kinds = kinds_of(calculation.staged_columns())
         live = LiveCalculation(revision, one.choices, calculation)
-        closed = _Closed(live, staged_under_pseudonyms(one, then.anonymous, kinds))
+        weight = graph_weight(then) + calculation.nbytes
+        closed = _Closed(live, staged_under_pseudonyms(one, then.anonymous, kinds), weight)
         _final.put(key, closed)
     return closed
 
@@ -358,8 +360,7 @@ def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
     if decision.status == Decision.Status.CLOSED:
         yield _closed_calculation(decision).live
         return
-    loaded = _loaded(decision.community_id)
-    with loaded.lock:
+    with _in_use(decision.community_id) as loaded:
         loaded.bring_up_to_date([decision.pk])
         assert loaded.graph is not None
         calculation = loaded.calculations[decision.pk]
@@ -377,7 +378,7 @@ def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
     try:
         if loaded.graph is None or decision.pk not in loaded.calculations:
             return None
-        if len(ledger.entries_after(decision.community_id, loaded.graph.revision, most=_NEAR + 1)) > _NEAR:
+        if loaded.behind() > _NEAR:
             return None
         loaded.bring_up_to_date([decision.pk])
         calculation = loaded.calculations[decision.pk].copy()
@@ -390,8 +391,7 @@ def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
 def open_calculations(community_id: int, decision_ids: Iterable[int]) -> Iterator[dict[int, LiveCalculation]]:
     """Hold the calculations of several open decisions of one community, by id, all at one revision."""
     wanted = list(decision_ids)
-    loaded = _loaded(community_id)
-    with loaded.lock:
+    with _in_use(community_id) as loaded:
         loaded.bring_up_to_date(wanted)
         assert loaded.graph is not None
         yield {

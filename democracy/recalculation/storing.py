@@ -86,17 +86,21 @@ def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -
         row = row.filter(closes_at=decision.closes_at).exclude(snapshots__is_final=True)
     else:
         row = row.filter(calculated_revision__lt=revision, closes_at__gt=now)
+    return bool(row.update(**calculated(revision, now, final=final)))
+
+
+def calculated(revision: int, now: datetime, *, final: bool) -> dict[str, Any]:
+    """The columns of a decision that say it was calculated from its inputs at `revision`."""
     # Changes since these inputs were read make it stale from now on.
     stale_since = None if final else Case(When(input_revision__gt=revision, then=Value(now)))
-    return bool(
-        row.update(
-            calculated_revision=revision,
-            last_calculated=now,
-            stale_since=stale_since,
-            failed_revision=0,
-            calculation_error="",
-        )
-    )
+    return {
+        "calculated_revision": revision,
+        "last_calculated": now,
+        "has_final_result": final,
+        "stale_since": stale_since,
+        "failed_revision": 0,
+        "calculation_error": "",
+    }
 
 
 def is_due(decision: Decision, shown: DecisionSnapshot | None, revision: int, result: DecisionResult) -> bool:

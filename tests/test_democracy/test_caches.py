@@ -36,6 +36,23 @@ def test_values_are_bounded_by_their_weight_and_the_newest_stays_however_heavy()
     assert cache.keys() == ["e"]
 
 
+def test_a_value_that_has_grown_is_weighed_again_and_counts_as_used() -> None:
+    cache: BoundedCache[str, list[int]] = BoundedCache(10, weigh=len, most_weight=5)
+    for key in ("a", "b", "c"):
+        cache.put(key, [1])
+    grown = cache.get("a")
+    assert grown is not None
+    grown += [2, 3, 4]
+    assert (cache.weight, cache.keys()) == (3, ["b", "c", "a"])
+    cache.weigh_again("a")
+    assert (cache.weight, cache.values()) == (5, [[1], grown])
+    cache.weigh_again("gone")
+    cache.put("a", [])
+    assert (cache.weight, cache.keys()) == (1, ["c", "a"])
+    cache.clear()
+    assert (cache.weight, cache.keys()) == (0, [])
+
+
 def test_a_value_is_made_once_and_found_again() -> None:
     cache: BoundedCache[int, object] = BoundedCache(1)
     first = cache.get_or_make(1, object)

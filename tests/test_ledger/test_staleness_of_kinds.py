@@ -275,6 +275,16 @@ class TestWhatIsStale:
         DecisionSnapshot.objects.update(is_final=True)
         assert self.stale(scene) == set()
 
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads such small tables whole")
+    def test_they_are_found_without_looking_at_those_that_are_done(self, scene: Scene) -> None:
+        plan = staleness.stale_decisions(timezone.now()).values_list("community", flat=True).explain()
+        read = (line.partition(" democracy_decision ")[2] for line in plan.splitlines())
+        looked_at = {index for index in read if index}
+        assert looked_at == {
+            "USING INDEX decision_stale (closes_at>?)",
+            "USING INDEX decision_without_final (closes_at<?)",
+        }
+
     def test_each_becomes_so_again_when_it_closes(self, scene: Scene) -> None:
         for decision in Decision.objects.all():
             Decision.objects.filter(pk=decision.pk).update(calculated_revision=decision.input_revision)

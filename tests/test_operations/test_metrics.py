@@ -87,6 +87,9 @@ def test_a_web_process_tells_what_it_did_to_whoever_bears_the_token(data_directo
         assert (told("websockets"), told("subscribers", "status"), told("event_streams")) == (1, 1, 0)
         assert (told("runs_under_way"), told("communities_waiting"), told("staleness_seconds")) == (0, 0, 0)
         assert [told(f"{what}_seconds_count") for what in ("run", "staging", "tally")] == [1, 1, 1]
+        assert [told(f"kept_{what}") for what in ("communities", "calculations")] == [1, 1]
+        assert told("kept_bytes") > 0
+        assert (told("inputs_read_total", "loaded"), told("calculations_let_go_total")) == (1, 0)
         assert (told("wake_ups_total", "false"), told("failed_decisions_total")) == (1, 0)
         assert (told("events_total", "TALLY_COMPLETE"), told("events_total", "VOTE_CAST")) == (1, 0)
         assert told("build_info", __version__) == 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
 from democracy import ledger, services
 from democracy.models import Decision, Following, Membership
@@ -62,12 +63,17 @@ def afresh(decision: Decision) -> tuple[int, Any, Staged]:
 
 
 class TestCatchingUp:
-    @pytest.mark.parametrize("seed", range(times(4, long=8)))
-    def test_what_a_process_keeps_equals_reading_everything_afresh(self, seed: int) -> None:
+    @pytest.mark.parametrize(
+        ("seed", "kept"), [*((seed, None) for seed in range(times(4, long=8))), (50, 1), (51, 20_000)]
+    )
+    def test_what_a_process_keeps_equals_reading_everything_afresh(
+        self, seed: int, kept: int | None, settings: Settings
+    ) -> None:
+        settings.RECALCULATION_KEPT_BYTES = kept or settings.RECALCULATION_KEPT_BYTES
         history = histories.History(seed)
         known: dict[int, Staged] = {}
         for _ in range(25):
-            history.steps(history.random.choice([0, 1, 1, 2, 5]))
+            history.steps(history.random.choice([0, 1, 1, 2, 5, 25]))
             live = [decision.pk for decision in history.decisions]
             # Not every decision is stale each time; those that are not are kept up to date all the same.
             wanted = history.random.sample(live, history.random.randint(1, len(live)))
@@ -142,6 +148,34 @@ class TestCatchingUp:
         staged = stage(town.decision)
         assert (staged.revision, staged.result, ballots(staged)) == afresh(town.decision)
 
+    def test_all_that_happened_meanwhile_is_one_change(self, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+        factories.follow(town.ben, town.ada)
+        factories.follow(town.cleo, town.ada, "parks")
+        factories.vote(town.ada, town.decision, ["parks"], Ash=5)
+        known = ballots(stage(town.decision))
+        services.leave_community(town.dan.user, town.community.pk)
+        services.leave_community(town.ada.user, town.community.pk)
+        services.unfollow(town.ben.user, town.ada.pk)
+        newcomer = factories.join(town.community, factories.person())
+        services.apply_to_community(town.ada.user, town.community.pk)
+        factories.follow(newcomer, town.cleo)
+        services.apply_to_community(town.dan.user, town.community.pk)
+        factories.follow(town.dan, newcomer)
+        made: list[int] = []
+        update = Calculation.update
+
+        def counted(self: Calculation, *args: Any, changes: Any, **kwargs: Any) -> frozenset[int]:
+            made.append(len(changes))
+            return update(self, *args, changes=changes, **kwargs)
+
+        monkeypatch.setattr(Calculation, "update", counted)
+        staged = stage(town.decision)
+        assert made == [4]
+        assert set(staged.ballots) == {town.ben.pk, newcomer.pk, town.dan.pk}
+        known |= staged.ballots
+        found = {member: ballot for member, ballot in known.items() if ballot}
+        assert (staged.revision, staged.result, found) == afresh(town.decision)
+
     def test_a_request_for_the_whole_community_calculates_every_decision_from_scratch(self, town: Town) -> None:
         other = factories.decision(town.community, town.manager)
         both = [town.decision.pk, other.pk]
@@ -164,6 +198,53 @@ class TestCatchingUp:
             StageBallots.final(closed[-1])
         assert staging._kept.keys() == [one.community_id for one in closed[1:]]
         assert staging._final.keys() == [(one.pk, one.closes_at) for one in closed[1:]]
+
+    def test_without_memory_for_more_only_the_calculation_used_last_is_kept(
+        self, town: Town, settings: Settings
+    ) -> None:
+        settings.RECALCULATION_KEPT_BYTES = 1
+        both = [town.decision.pk, factories.decision(town.community, town.manager).pk]
+        for decision_id in both:
+            factories.vote(town.ada, Decision.objects.get(pk=decision_id), Ash=5)
+        for first, last in (both, both[::-1]):
+            for decision_id in (first, last):
+                StageBallots(town.community.pk).process([decision_id], live=both)
+            kept = staging.kept()
+            assert (kept.communities, kept.decisions) == (1, 1)
+            staged = dict(StageBallots(town.community.pk).process(both, live=both))
+            assert {pk: one.columns is None for pk, one in staged.items()} == {first: False, last: True}
+            assert [one.result.participation.cast for one in staged.values()] == [1, 1]
+
+    def test_what_is_kept_is_weighed(self, town: Town) -> None:
+        before = staging.kept()
+        stage(town.decision)
+        one = staging.kept()
+        StageBallots(town.community.pk).process([factories.decision(town.community, town.manager).pk], live=[])
+        two = staging.kept()
+        stage(town.decision)
+        assert (before, one.decisions, two.decisions) == ((0, 0, 0), 1, 1)
+        assert 0 < one.nbytes == two.nbytes
+
+    def test_decisions_are_staged_in_portions_that_the_memory_has_room_for(
+        self, town: Town, settings: Settings
+    ) -> None:
+        made = [town.decision, *(factories.decision(town.community, town.manager) for _ in range(4))]
+        stage_ballots = StageBallots(town.community.pk)
+
+        def sizes() -> list[int]:
+            return [len(portion) for portion in stage_ballots.portions(made)]
+
+        assert sizes() == [5]
+        # Room for two of five members from scratch, or for ten to be brought up to date.
+        settings.RECALCULATION_KEPT_BYTES = 2 * 2 * 5 * 200
+        assert sizes() == [2, 2, 1]
+        settings.RECALCULATION_KEPT_BYTES = 1
+        assert sizes() == [1, 1, 1, 1, 1]
+        settings.RECALCULATION_KEPT_BYTES = 1 << 20
+        stage_ballots.process([one.pk for one in made], live=[])
+        settings.RECALCULATION_KEPT_BYTES = 2 * 2 * 5 * 200
+        assert sizes() == [5]
+        assert list(stage_ballots.portions([])) == []
 
     def test_after_an_error_everything_is_read_afresh(self, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
         factories.vote(town.ada, town.decision, Ash=5)

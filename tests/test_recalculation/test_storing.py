@@ -365,7 +365,8 @@ class TestFinal:
         assert scene.store(final, final=True) is None
         assert scene.derived() == before
         assert [is_final for _, is_final in scene.shown()].count(True) == 1
-        assert Decision.objects.get(pk=scene.decision.pk).is_final_calculation
+        stored = Decision.objects.get(pk=scene.decision.pk)
+        assert (stored.is_final_calculation, stored.has_final_result) == (True, True)
 
     def test_an_equal_interim_result_does_not_stand_in_for_the_final_one(self, scene: Scene) -> None:
         scene.vote("ada", Ash=5)
@@ -382,6 +383,7 @@ class TestFinal:
         services.update_decision(scene.manager, scene.decision.pk, closes_at=later)
         assert scene.store(final, final=True) is None
         assert scene.shown() == []
+        assert not Decision.objects.get(pk=scene.decision.pk).has_final_result
 
 
 def test_a_run_ends_even_for_a_decision_that_lost_its_choices(scene: Scene) -> None:
