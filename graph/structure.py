@@ -1,0 +1,257 @@
+"""Structure: who inherits, along which active followings, laid out so that changes can be handed on.
+
+It holds as long as only stars change.
+
+The inheriting members satisfy ``k[i] * x[i] == sum(x[j] for active followees j)`` with k the number of active followees
+(see `graph.loops`). What a change adds to one side of these equations is handed on, from follower to follower, in
+sweeps; the largest loop on its own, since all others need few sweeps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from graph.fixedpoint import Floats, Ints, check_followees
+from graph.loops import LinearSystem
+
+# What takes more sweeps than this goes another way.
+_SWEEPS = 320
+
+# After so many sweeps it pays to look how far they are.
+_LOOK = 8
+
+# A loop gets a block of its own from this size and share of all who inherit.
+_LARGE = 500
+_SHARE = 1 / 16
+
+# Below a unit in what five stars less a few are.
+_ENOUGH = 2.0**-50
+
+# How much of k a proof has to leave over.
+_LEFT_OVER = 0.5
+_MOST_STEPS = 2.0**30
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Members `low` to `high` in the structure's order: what they get of earlier ones and of each other."""
+
+    low: int
+    high: int
+    before: sparse.csr_array | None
+    within: sparse.csr_array
+
+    @classmethod
+    def of(cls, shares: sparse.csr_array, low: int, high: int) -> _Block:
+        if high - low == shares.shape[0]:
+            return cls(low, high, None, shares)
+        rows = shares[low:high]
+        return cls(low, high, rows[:, :low] if low else None, rows[:, low:high])
+
+
+class Structure:
+    """The equations of all who inherit in one decision.
+
+    Attributes
+    ----------
+    size : int
+        The number of rows of the graph's arrays.
+    rows : int64 array
+        Of these, the rows of those who inherit, in the structure's own order.
+    followees : int64 array
+        k, in this order.
+    steps : float64 array or None
+        s, in this order: ``K s >= drop`` proves that ``s * max(|b - K x| / drop)`` bounds all errors. None where
+        floating point can't prove it.
+    drop : float64 array
+    """
+
+    def __init__(self, followers: Ints, followees: Ints, size: int, *, steps: Floats | None = None) -> None:
+        """Lay the structure out.
+
+        Parameters
+        ----------
+        followers, followees : int64 arrays
+            The active followings as rows of the graph's arrays, follower by follower.
+        size : int
+            The number of these rows.
+        steps : float64 array, optional
+            The steps of a similar structure, by row of the graph's arrays; 0 where unknown.
+
+        Raises
+        ------
+        ValueError
+            If a member has more than 4,000 active followings.
+        """
+        counts = np.bincount(followers, minlength=size)
+        check_followees(counts.max(initial=0))
+        rows = np.flatnonzero(counts)
+        local = np.full(size, -1)
+        local[rows] = np.arange(len(rows))
+        asked = _ones(counts[rows], followees, size, np.int64)
+        inner = local[followees] >= 0
+        mine = np.bincount(local[followers[inner]], minlength=len(rows))
+        inside = _ones(mine, local[followees[inner]], len(rows), np.float64)
+        order, bounds = _in_blocks(inside)
+        if order is not None:
+            rows, asked, inside = rows[order], asked[order], inside[order][:, order]
+            local[rows] = np.arange(len(rows))
+        self.size = size
+        self.rows: Ints = rows
+        self.followees: Ints = counts[rows]
+        self._local = local
+        self._asked = asked
+        self._inside = inside
+        self._weights = 1 / self.followees
+        self._shares = inside.multiply(self._weights[:, None]).tocsr()
+        self._blocks = [_Block.of(self._shares, low, high) for low, high in pairwise(bounds) if low < high]
+        self._back: sparse.csr_array | None = None
+        self._system: LinearSystem | None = None
+        self._is_slow = False
+        self.steps, self.drop = self._prove(None if steps is None else np.maximum(steps[rows], 1.0))
+
+    def residual(self, fixed: Ints) -> Ints:
+        """Subtract b - K x exactly, in the structure's order; `fixed` is in that of the graph's arrays."""
+        left: Ints = self._asked @ fixed
+        left -= self.followees[:, None] * fixed[self.rows]
+        return left
+
+    def steps_by_row(self) -> Floats | None:
+        """Give the steps by row of the graph's arrays, 0 for those who don't inherit."""
+        if self.steps is None:
+            return None
+        steps = np.zeros(self.size)
+        steps[self.rows] = self.steps
+        return steps
+
+    def active(self, row: int) -> npt.NDArray[np.int32] | None:
+        """List the active followees of a row of the graph's arrays; None where it does not inherit."""
+        at = self._local[row]
+        if at < 0:
+            return None
+        asked = self._asked
+        followees: npt.NDArray[np.int32] = asked.indices[asked.indptr[at] : asked.indptr[at + 1]]
+        return followees
+
+    def reached(self, starts: Ints) -> Ints:
+        """Find whoever asks these rows of the graph's arrays, directly or through others, and those of them that
+        inherit themselves; in the structure's order.
+        """
+        if self._back is None:
+            back = self._asked.T.tocsr()
+            back.indices = self.rows[back.indices].astype(np.int32)
+            self._back = back
+        # One more node, from which all starts are reached.
+        indices = np.concatenate((self._back.indices, starts)).astype(np.int32, copy=False)
+        bounds = np.append(self._back.indptr, len(indices)).astype(np.int32, copy=False)
+        nodes = sparse.csr_array((np.ones(len(indices)), indices, bounds), shape=(self.size + 1,) * 2)
+        found = csgraph.breadth_first_order(nodes, self.size, return_predecessors=False)[1:]
+        local = self._local[found]
+        return np.sort(local[local >= 0])
+
+    def solve(self, right: Floats) -> Floats | None:
+        """Approximate K^-1 right, for one column; None where there is no quick way."""
+        if not self._is_slow:
+            found = self._hand_on(right * self._weights)
+            if found is not None:
+                return found
+            self._is_slow = True
+        found = self._linear_system().solve(right[:, None])[:, 0]
+        return found if np.isfinite(found).all() else None
+
+    def _hand_on(self, right: Floats) -> Floats | None:
+        found = np.zeros(len(right))
+        for block in self._blocks:
+            mine = right[block.low : block.high]
+            if block.before is not None:
+                mine = mine + block.before @ found[: block.low]
+            if mine.any():
+                swept = _sweep(block.within, mine)
+                if swept is None:
+                    return None
+                found[block.low : block.high] = swept
+        return found
+
+    def _prove(self, steps: Floats | None) -> tuple[Floats | None, Floats]:
+        """Find steps and drop: steps near the expected number of questions until somebody voted."""
+        if steps is None:
+            steps = np.ones(len(self.rows))
+        for _ in range(_SWEEPS):
+            asked = self._shares @ steps
+            if (steps - asked >= _LEFT_OVER).all():
+                break
+            steps = 1 + asked
+        else:
+            steps = self._linear_system().solve(self.followees[:, None].astype(np.float64), accuracy=1e-2)[:, 0]
+            self._is_slow = True
+        drop = self.followees * steps - self._inside @ steps
+        is_proof = np.isfinite(steps).all() and 0.5 <= steps.min(initial=1.0) <= steps.max(initial=1.0) < _MOST_STEPS
+        if not is_proof or (drop < self.followees * (_LEFT_OVER / 2)).any():
+            return None, drop
+        return steps, drop
+
+    def _linear_system(self) -> LinearSystem:
+        if self._system is None:
+            self._system = LinearSystem(self.followees, self._inside.astype(np.int64))
+        return self._system
+
+
+def _sweep(shares: sparse.csr_array, start: Floats) -> Floats | None:
+    """Sum what is handed on in all steps; None where that takes too many.
+
+    Soon each step hands on about the same share of the last: the rest is a geometric series [1]_.
+
+    References
+    ----------
+    .. [1] A. C. Aitken, "On Bernoulli's numerical solution of algebraic equations", Proc. R. Soc. Edinburgh 46 (1926).
+    """
+    total = start.copy()
+    step = start
+    for sweep in range(1, _SWEEPS + 1):
+        last, step = step, shares @ step
+        total += step
+        if sweep % _LOOK == 0:
+            enough = _ENOUGH * max(float(total.max()), -float(total.min()))
+            if max(float(step.max()), -float(step.min())) <= enough:
+                return total
+            share = float(np.einsum("i,i", step, last)) / float(np.einsum("i,i", last, last))
+            if 0 < share < 1:
+                off = np.abs(step - share * last).max() / (1 - share) ** 2
+                if off <= enough:
+                    return total + step * (share / (1 - share))
+    return None
+
+
+def _in_blocks(inside: sparse.csr_array) -> tuple[Ints | None, list[int]]:
+    """Order members so that the largest loop is a block, with all before it who don't ask it and all others behind.
+
+    Returns the order (None: as it is) and the bounds of the blocks.
+    """
+    size = inside.shape[0]
+    if size < _LARGE:
+        return None, [0, size]
+    _, loops = csgraph.connected_components(inside, directed=True, connection="strong")
+    sizes = np.bincount(loops)
+    largest = int(sizes.argmax())
+    if sizes[largest] < _SHARE * size:
+        return None, [0, size]
+    loop = loops == largest
+    behind = np.zeros(size, dtype=np.bool_)
+    first = int(loop.argmax())
+    behind[csgraph.breadth_first_order(inside.T.tocsr(), first, return_predecessors=False)] = True
+    parts = [np.flatnonzero(~behind), np.flatnonzero(loop), np.flatnonzero(behind & ~loop)]
+    return np.concatenate(parts), np.cumsum([0, *map(len, parts)]).tolist()
+
+
+def _ones(counts: Ints, columns: Ints, width: int, dtype: npt.DTypeLike) -> sparse.csr_array:
+    """Make a matrix of ones, row by row: `counts` of them in each, at `columns`."""
+    starts = np.zeros(len(counts) + 1, dtype=np.int32)
+    np.cumsum(counts, out=starts[1:])
+    data = np.ones(len(columns), dtype=dtype)
+    return sparse.csr_array((data, columns.astype(np.int32), starts), shape=(len(counts), width))
