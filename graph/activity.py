@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from graph.delegation import GraphArrays
+from graph.arrays import GraphArrays
 from graph.fixedpoint import Ints
 from graph.values import NO_TAGS
 

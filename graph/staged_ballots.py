@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graph.delegation import DelegationGraph, GraphArrays
+from graph.arrays import GraphArrays
+from graph.delegation import DelegationGraph
 from graph.fixedpoint import units
 from graph.staging import ABSTAINED, CAST, INHERITED, KIND_NAMES, NONE, Staging
 from graph.structure import Structure

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from graph.activity import NARROW, by_followee, find_activity, slices
-from graph.delegation import GraphArrays
+from graph.arrays import GraphArrays
 from graph.fixedpoint import STAR_UNITS, Floats, Ints, Value, check_followees, mean, means, rounded_all
 from graph.loops import LinearSystem
 from graph.rounding import settle_exactly
