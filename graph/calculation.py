@@ -120,7 +120,9 @@ class Calculation:
         touched = self._take(graph, changes, ballots, before)
         previous, self.graph = self.graph, graph
         limit = _MOST_AFFECTED + len(graph) // _SHARE_AFFECTED
-        affected = find_affected(graph, self._ballots, self._staged, touched, limit=limit)
+        affected = None
+        if not self._reaches_a_loop(touched):
+            affected = find_affected(graph, self._ballots, self._staged, touched, limit=limit)
         if affected is None:
             changed = self._restage_widely(touched, before)
             return self._restage_all(previous, before) if changed is None else changed
@@ -280,6 +282,14 @@ class Calculation:
         self._counts.replace([old for old, _ in moved.values()], [new for _, new in moved.values()])
         self._result = None
         return frozenset(member for member, (old, new) in moved.items() if _differ(old, new))
+
+    def _reaches_a_loop(self, touched: Touched) -> bool:
+        """Whether a change of stars reaches so large a loop that it is not worth collecting its members."""
+        structure, index = self._staged.structure, self._staged.base.graph.index
+        if structure is None or not (touched.only_stars and self._staged.is_laid_out):
+            return False
+        followers = (one for member in touched.sources for one in self.graph.followers[member])
+        return any(structure.is_in_loop(index[one]) for one in followers)
 
     def _restage_widely(self, touched: Touched, before: Mapping[Member, Standing]) -> frozenset[Member] | None:
         """Stage whom the change reaches in arrays; return the members that changed, None where that is no good."""

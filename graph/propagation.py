@@ -1,9 +1,9 @@
 """Propagation: bringing a staging up to date by what a change adds to the equations of those who inherit.
 
 What is added, the exact residual of the old values, is handed on in floating point, for one column where all that is
-added is in proportion: for a changed vote the change of its stars, for a changed following that of its follower's. One
-pass in integers takes up what floating point lost; the residual after that, exact again, bounds the error of each value
-(see `graph.structure`). Whoever is reached is rounded anew, where the bound leaves the rounding open exactly.
+added is in proportion: for a changed vote the change of its stars, for a changed following that of its follower's. A
+few passes in integers take up what floating point lost; the residual after that, exact again, bounds the error of each
+value (see `graph.structure`). Whoever is reached is rounded anew, where the bound leaves the rounding open exactly.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from graph.staging import Staging
 from graph.structure import Structure
 
 # Residuals up to this many times k are what rounding leaves behind.
-_NOISE = 4
+_NOISE = 32
 
-# After the pass in integers, residuals beyond this many times k mean that floating point has failed.
+# The most passes in integers.
+_PASSES = 3
+
+# After these, residuals beyond this many times k mean that floating point has failed.
 _FAILED = 1_000
 
 # Covers the rounding of `drop` and of the bounds, many times over.
@@ -47,26 +50,31 @@ def propagate(structure: Structure, staging: Staging, starts: Ints) -> Ints | No
     int64 array or None
         The rows that were reached. None where this is no good; the arrays are of no further use then.
     """
-    if structure.steps is None:
+    steps = structure.steps
+    if steps is None:
         return None
     fixed = staging.fixed
     reached = structure.reached(starts)
     rows = structure.rows[reached]
     k = structure.followees
     left = structure.residual(fixed)
-    for column, factor in _columns(left, k):
+    for column, factor in _columns(left, k, reached):
         found = structure.solve(column)
         if found is None:
             return None
         fixed[rows] += np.rint(found[reached, None] * factor).astype(np.int64)
-    left = structure.residual(fixed)[reached]
-    fixed[rows] = np.clip(fixed[rows] + np.rint(left / k[reached, None]).astype(np.int64), 0, MOST_UNITS)
-    left = structure.residual(fixed)
-    worst = np.abs(left).max(axis=1, initial=0)
+    for _ in range(_PASSES):
+        left = structure.residual(fixed)
+        worst = _largest(left)
+        if (worst[reached] <= k[reached]).all():
+            break
+        fixed[rows] = np.clip(fixed[rows] + np.rint(left[reached] / k[reached, None]).astype(np.int64), 0, MOST_UNITS)
+    else:
+        worst = _largest(structure.residual(fixed))
     if (worst > _FAILED * k).any():
         structure.steps = None
         return None
-    staging.errors[rows, 0] = structure.steps[reached] * ((worst / structure.drop).max(initial=0.0) * _SLACK)
+    staging.errors[rows, 0] = steps[reached] * ((worst / structure.drop).max(initial=0.0) * _SLACK)
     microstars, certain = rounded_all(fixed[rows], staging.errors[rows])
     staging.microstars[rows] = microstars
     open_ = rows[~certain.all(axis=1)]
@@ -78,9 +86,9 @@ def propagate(structure: Structure, staging: Staging, starts: Ints) -> Ints | No
     return rows
 
 
-def _columns(left: Ints, k: Ints) -> Iterator[tuple[Floats, Floats]]:
+def _columns(left: Ints, k: Ints, reached: Ints) -> Iterator[tuple[Floats, Floats]]:
     """Split what is left over into columns and what each has for each choice, noise left out."""
-    loud = np.flatnonzero((np.abs(left) > _NOISE * k[:, None]).any(axis=1))
+    loud = reached[_largest(left[reached]) > _NOISE * k[reached]]
     if not len(loud):
         return
     values = left[loud].astype(np.float64)
@@ -96,6 +104,14 @@ def _columns(left: Ints, k: Ints) -> Iterator[tuple[Floats, Floats]]:
         if values[:, at].any():
             column[loud] = values[:, at]
             yield column, unit
+
+
+def _largest(left: Ints) -> Ints:
+    """Find the largest of each row, choice by choice: numpy is slow along short rows."""
+    most = np.zeros(len(left), dtype=np.int64)
+    for column in left.T:
+        np.maximum(most, np.abs(column), out=most)
+    return most
 
 
 def _still_open(structure: Structure, staging: Staging, rows: Ints, inexact: Ints) -> Ints:

@@ -9,6 +9,7 @@ sweeps; the largest loop on its own, since all others need few sweeps.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse import csgraph
+from scipy.sparse.linalg import spilu
 
 from graph.fixedpoint import Floats, Ints, check_followees
 from graph.loops import LinearSystem
@@ -33,19 +35,32 @@ _SHARE = 1 / 16
 # Below a unit in what five stars less a few are.
 _ENOUGH = 2.0**-50
 
+# Blocks that took more sweeps are factored, up to a size. What is small is left out, and what would make the factors
+# larger than a multiple of the block.
+_TOUGH = 64
+_MOST_FACTORED = 20_000
+_DROP = 1e-3
+_FILL = 10
+_GAIN = 0.5
+
 # How much of k a proof has to leave over.
 _LEFT_OVER = 0.5
 _MOST_STEPS = 2.0**30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Block:
-    """Members `low` to `high` in the structure's order: what they get of earlier ones and of each other."""
+    """Members `low` to `high` in the structure's order: what they get of earlier ones and of each other.
+
+    Once they have taken many sweeps, `factors` are tried: incomplete ones, of bounded size.
+    """
 
     low: int
     high: int
     before: sparse.csr_array | None
     within: sparse.csr_array
+    factors: Callable[[Floats], Floats] | None = None
+    is_tough: bool = False
 
     @classmethod
     def of(cls, shares: sparse.csr_array, low: int, high: int) -> _Block:
@@ -53,6 +68,20 @@ class _Block:
             return cls(low, high, None, shares)
         rows = shares[low:high]
         return cls(low, high, rows[:, :low] if low else None, rows[:, low:high])
+
+    def solve(self, start: Floats) -> Floats | None:
+        """Sum what is handed on within the block; None where that takes too many sweeps."""
+        # Other threads may hold the structure: what is kept is read once.
+        factors = self.factors
+        if factors is None and self.is_tough:
+            factors = self.factors = _factors(self.within)
+        found = _refine(self.within, start, factors) if factors is not None else None
+        if found is None:
+            found, sweeps = _sweep(self.within, start)
+            # Once they have failed, factors are not tried again.
+            self.is_tough = factors is None and sweeps > _TOUGH and len(start) < _MOST_FACTORED
+            self.factors = None
+        return found
 
 
 class Structure:
@@ -111,6 +140,7 @@ class Structure:
         self._weights = 1 / self.followees
         self._shares = inside.multiply(self._weights[:, None]).tocsr()
         self._blocks = [_Block.of(self._shares, low, high) for low, high in pairwise(bounds) if low < high]
+        self._loop = (bounds[1], bounds[2]) if order is not None else (size, size)
         self._back: sparse.csr_array | None = None
         self._system: LinearSystem | None = None
         self._is_slow = False
@@ -129,6 +159,11 @@ class Structure:
         steps = np.zeros(self.size)
         steps[self.rows] = self.steps
         return steps
+
+    def is_in_loop(self, row: int) -> bool:
+        """Whether a row of the graph's arrays is in a loop so large that it has a block of its own."""
+        low, high = self._loop
+        return bool(low <= self._local[row] < high)
 
     def active(self, row: int) -> npt.NDArray[np.int32] | None:
         """List the active followees of a row of the graph's arrays; None where it does not inherit."""
@@ -172,10 +207,10 @@ class Structure:
             if block.before is not None:
                 mine = mine + block.before @ found[: block.low]
             if mine.any():
-                swept = _sweep(block.within, mine)
-                if swept is None:
+                handed = block.solve(mine)
+                if handed is None:
                     return None
-                found[block.low : block.high] = swept
+                found[block.low : block.high] = handed
         return found
 
     def _prove(self, steps: Floats | None) -> tuple[Floats | None, Floats]:
@@ -202,8 +237,8 @@ class Structure:
         return self._system
 
 
-def _sweep(shares: sparse.csr_array, start: Floats) -> Floats | None:
-    """Sum what is handed on in all steps; None where that takes too many.
+def _sweep(shares: sparse.csr_array, start: Floats) -> tuple[Floats | None, int]:
+    """Sum what is handed on in all steps, None where that takes too many; and say how many it took.
 
     Soon each step hands on about the same share of the last: the rest is a geometric series [1]_.
 
@@ -217,15 +252,47 @@ def _sweep(shares: sparse.csr_array, start: Floats) -> Floats | None:
         last, step = step, shares @ step
         total += step
         if sweep % _LOOK == 0:
-            enough = _ENOUGH * max(float(total.max()), -float(total.min()))
-            if max(float(step.max()), -float(step.min())) <= enough:
-                return total
+            enough = _ENOUGH * _most(total)
+            if _most(step) <= enough:
+                return total, sweep
+            # Not by BLAS, whose threads wait for each other.
             share = float(np.einsum("i,i", step, last)) / float(np.einsum("i,i", last, last))
-            if 0 < share < 1:
-                off = np.abs(step - share * last).max() / (1 - share) ** 2
-                if off <= enough:
-                    return total + step * (share / (1 - share))
-    return None
+            if 0 < share < 1 and _most(step - share * last) <= enough * (1 - share) ** 2:
+                return total + step * (share / (1 - share)), sweep
+    return None, _SWEEPS
+
+
+def _refine(shares: sparse.csr_array, start: Floats, factors: Callable[[Floats], Floats]) -> Floats | None:
+    """Do as `_sweep` by incomplete factors, again and again for what is left; None where that gains too little."""
+    total = factors(start)
+    last = _most(total)
+    while True:
+        step = factors(start - total + shares @ total)
+        total += step
+        size = _most(step)
+        if size <= _ENOUGH * _most(total):
+            return total
+        # Also false for what is not a number.
+        if not size < last * _GAIN:
+            return None
+        last = size
+
+
+def _factors(shares: sparse.csr_array) -> Callable[[Floats], Floats] | None:
+    """Factor a block incompletely, least connected members first; None where that can't be done."""
+    degrees = np.diff(shares.indptr) + np.bincount(shares.indices, minlength=shares.shape[0])
+    order = np.argsort(degrees, kind="stable")
+    back = np.argsort(order)
+    matrix = (sparse.eye_array(len(order)) - shares[order][:, order]).tocsc()
+    try:
+        factors = spilu(matrix, drop_tol=_DROP, fill_factor=_FILL, permc_spec="NATURAL", diag_pivot_thresh=0.0)
+    except RuntimeError:
+        return None
+    return lambda right: factors.solve(right[order])[back]
+
+
+def _most(values: Floats) -> float:
+    return max(float(values.max()), -float(values.min()))
 
 
 def _in_blocks(inside: sparse.csr_array) -> tuple[Ints | None, list[int]]:

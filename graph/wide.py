@@ -14,7 +14,7 @@ from graph.fixedpoint import Ints
 from graph.foundation import Tags, still_founded
 from graph.incremental import Touched
 from graph.propagation import propagate
-from graph.staged_ballots import StagedBallots
+from graph.staged_ballots import StagedBallots, find_differing
 from graph.staging import ABSTAINED, CAST, INHERITED, NONE, Staging
 from graph.structure import Structure
 from graph.values import NO_TAGS, CastBallot, Member
@@ -67,10 +67,12 @@ def restage_widely(
         return None
     arrays = graph.arrays
     staging = staged.on(arrays)
-    kinds, microstars, tags = staging.kinds.copy(), staging.microstars.copy(), staging.tags.copy()
+    kinds, microstars = staging.kinds.copy(), staging.microstars.copy()
+    tags: list[frozenset[str]] | None = None
     members = {*touched.sources, *touched.asking}
     starts = np.array([arrays.index[member] for member in members if member in graph], dtype=np.int64)
     if not touched.only_stars:
+        tags = staging.tags.copy()
         fresh = still_founded(graph, ballots, staged, touched.asking) if touched.same_sources else None
         if fresh is None:
             _find_all(staging, ballots)
@@ -83,14 +85,16 @@ def restage_widely(
     if structure is None:
         structure = staged.structure = _lay_out(staging, staged.structure)
         staged.is_laid_out = True
-    if propagate(structure, staging, starts) is None:
+    rows = propagate(structure, staging, starts)
+    if rows is None:
         return None
-    differs = (staging.microstars != microstars).any(axis=1) | (staging.kinds != kinds)
-    if not touched.only_stars:
-        pairs = zip(staging.tags, tags, strict=True)
-        differs |= np.fromiter((a is not b and a != b for a, b in pairs), dtype=np.bool_, count=len(tags))
-    differs[[arrays.index[member] for member in apart if member in graph]] = False
-    rows = np.flatnonzero(differs)
+    # Who asks anew may have lost the ballot, and if all is found anew anybody.
+    rows = np.union1d(rows, starts)
+    differs = find_differing(staging.microstars[rows], microstars[rows]) | (staging.kinds[rows] != kinds[rows])
+    if tags is not None:
+        differs |= [staging.tags[row] != tags[row] for row in rows.tolist()]
+    differs &= ~np.isin(rows, [arrays.index[member] for member in apart if member in graph])
+    rows = rows[differs]
     return WideChange(StagedBallots(staging, structure=structure), rows, kinds[rows], microstars[rows])
 
 
