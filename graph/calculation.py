@@ -237,8 +237,8 @@ class Calculation:
                 touched.asking.add(member)
             else:
                 tags = self._staged.tags(member)
-                hands_on_the_same = not to_stage.abstain and tags == to_stage.tags
-                touched.same_sources &= hands_on_the_same or not graph.followers[member]
+                hands_all_on = tags is None or (not to_stage.abstain and tags <= to_stage.tags)
+                touched.nothing_lost &= hands_all_on or not graph.followers[member]
                 self._write(member, to_stage)
                 touched.sources[member] = to_stage.tags if old is None else to_stage.tags | old[2]
         return touched
@@ -302,7 +302,7 @@ class Calculation:
         self._counts.add_rows(staging.kinds[wide.rows], counted, staging.microstars[wide.rows])
         self._staged = wide.staged
         members = staging.graph.members
-        return self._compare(before) | {members[row] for row in wide.rows.tolist()}
+        return self._compare(before).union(map(members.__getitem__, wide.rows.tolist()))
 
     def _restage_all(self, previous: DelegationGraph, before: Mapping[Member, Standing]) -> frozenset[Member]:
         """Calculate from scratch and compare; return the members that changed."""

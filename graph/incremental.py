@@ -34,14 +34,14 @@ class Touched:
         Members who have no written ballot now, and whose ballot or followings changed.
     only_stars : bool
         Whether only stars of cast ballots changed: everybody asks whom they asked.
-    same_sources : bool
-        Whether the written ballots hand on what their members' ballots handed on before, or to nobody.
+    nothing_lost : bool
+        Whether the written ballots hand on all that their members' ballots handed on before, or to nobody.
     """
 
     sources: dict[Member, frozenset[str]]
     asking: set[Member]
     only_stars: bool
-    same_sources: bool = True
+    nothing_lost: bool = True
 
 
 def find_affected(

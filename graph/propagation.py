@@ -8,7 +8,7 @@ value (see `graph.structure`). Whoever is reached is rounded anew, where the bou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -23,7 +23,7 @@ _NOISE = 32
 # The most passes in integers.
 _PASSES = 3
 
-# After these, residuals beyond this many times k mean that floating point has failed.
+# With errors of more units than this in a step, floating point has failed.
 _FAILED = 1_000
 
 # Covers the rounding of `drop` and of the bounds, many times over.
@@ -56,62 +56,58 @@ def propagate(structure: Structure, staging: Staging, starts: Ints) -> Ints | No
     fixed = staging.fixed
     reached = structure.reached(starts)
     rows = structure.rows[reached]
-    k = structure.followees
-    left = structure.residual(fixed)
-    for column, factor in _columns(left, k, reached):
-        found = structure.solve(column)
+    columns, factors = _columns(structure, fixed, starts)
+    if factors.any():
+        found = structure.solve(columns)
         if found is None:
             return None
-        fixed[rows] += np.rint(found[reached, None] * factor).astype(np.int64)
+        found = found[reached] if found.ndim > 1 else found[reached, None]
+        fixed[rows] += np.rint(found * factors).astype(np.int64)
+    left = structure.residual(fixed)
     for _ in range(_PASSES):
+        step = np.rint(np.take(left, reached, axis=0) * structure.weights[reached, None]).astype(np.int64)
+        fixed[rows] = np.clip(np.take(fixed, rows, axis=0) + step, 0, MOST_UNITS)
         left = structure.residual(fixed)
-        worst = _largest(left)
-        if (worst[reached] <= k[reached]).all():
+        share = float((np.abs(left) * structure.proof[:, None]).max(initial=0.0)) * _SLACK
+        if share > _FAILED:
+            structure.steps = None
+            return None
+        errors = steps[reached, None] * share
+        microstars, certain = rounded_all(np.take(fixed, rows, axis=0), errors)
+        if certain.all():
             break
-        fixed[rows] = np.clip(fixed[rows] + np.rint(left[reached] / k[reached, None]).astype(np.int64), 0, MOST_UNITS)
-    else:
-        worst = _largest(structure.residual(fixed))
-    if (worst > _FAILED * k).any():
-        structure.steps = None
-        return None
-    staging.errors[rows, 0] = steps[reached] * ((worst / structure.drop).max(initial=0.0) * _SLACK)
-    microstars, certain = rounded_all(fixed[rows], staging.errors[rows])
+    staging.errors[rows] = errors
     staging.microstars[rows] = microstars
-    open_ = rows[~certain.all(axis=1)]
-    if len(open_):
-        open_ = _still_open(structure, staging, open_, structure.rows[worst > 0])
+    if not certain.all():
+        open_ = _still_open(structure, staging, rows[~certain.all(axis=1)], structure.rows[left.any(axis=1)])
         if len(open_) > _MOST_OPEN:
             return None
         _settle(structure, staging, open_)
     return rows
 
 
-def _columns(left: Ints, k: Ints, reached: Ints) -> Iterator[tuple[Floats, Floats]]:
-    """Split what is left over into columns and what each has for each choice, noise left out."""
-    loud = reached[_largest(left[reached]) > _NOISE * k[reached]]
-    if not len(loud):
-        return
-    values = left[loud].astype(np.float64)
+def _columns(structure: Structure, fixed: Ints, starts: Ints) -> tuple[Floats, Floats]:
+    """Split what a change adds, noise left out, into columns of at most 1 and a factor for each choice.
+
+    There is one column, in one dimension, where all is in proportion; else one for each choice.
+    """
+    near = structure.near(starts)
+    k = structure.followees[near]
+    values = structure.residual(fixed, near).astype(np.float64)
+    values[(np.abs(values) <= _NOISE * k[:, None]).all(axis=1)] = 0
+    factors = np.abs(values).max(axis=0, initial=0.0)
+    if not factors.any():
+        return np.zeros(0), factors
     row, choice = np.unravel_index(np.abs(values).argmax(), values.shape)
     shares = values[:, choice] / values[row, choice]
-    column = np.zeros(len(k))
-    noise = _NOISE * (k[loud] + np.abs(shares) * k[loud[row]])
+    noise = _NOISE * (k + np.abs(shares) * k[row])
     if (np.abs(values - shares[:, None] * values[row]) <= noise[:, None]).all():
-        column[loud] = shares
-        yield column, values[row]
-        return
-    for at, unit in enumerate(np.eye(values.shape[1])):
-        if values[:, at].any():
-            column[loud] = values[:, at]
-            yield column, unit
-
-
-def _largest(left: Ints) -> Ints:
-    """Find the largest of each row, choice by choice: numpy is slow along short rows."""
-    most = np.zeros(len(left), dtype=np.int64)
-    for column in left.T:
-        np.maximum(most, np.abs(column), out=most)
-    return most
+        column = np.zeros(len(structure.rows))
+        column[near] = shares
+        return column, values[row]
+    columns = np.zeros((len(structure.rows), len(factors)))
+    columns[near] = values / np.maximum(factors, 1.0)
+    return columns, factors
 
 
 def _still_open(structure: Structure, staging: Staging, rows: Ints, inexact: Ints) -> Ints:

@@ -19,6 +19,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.sparse.linalg import spilu
 
+from graph.activity import slices
 from graph.fixedpoint import Floats, Ints, check_followees
 from graph.loops import LinearSystem
 
@@ -42,6 +43,9 @@ _MOST_FACTORED = 20_000
 _DROP = 1e-3
 _FILL = 10
 _GAIN = 0.5
+
+# In place of 0, to divide by.
+_TINY = 1e-300
 
 # How much of k a proof has to leave over.
 _LEFT_OVER = 0.5
@@ -98,7 +102,10 @@ class Structure:
     steps : float64 array or None
         s, in this order: ``K s >= drop`` proves that ``s * max(|b - K x| / drop)`` bounds all errors. None where
         floating point can't prove it.
-    drop : float64 array
+    proof : float64 array
+        1 / drop.
+    weights : float64 array
+        1 / k.
     """
 
     def __init__(self, followers: Ints, followees: Ints, size: int, *, steps: Floats | None = None) -> None:
@@ -137,20 +144,35 @@ class Structure:
         self._local = local
         self._asked = asked
         self._inside = inside
-        self._weights = 1 / self.followees
-        self._shares = inside.multiply(self._weights[:, None]).tocsr()
+        self.weights = 1 / self.followees
+        self._shares = inside.multiply(self.weights[:, None]).tocsr()
         self._blocks = [_Block.of(self._shares, low, high) for low, high in pairwise(bounds) if low < high]
         self._loop = (bounds[1], bounds[2]) if order is not None else (size, size)
         self._back: sparse.csr_array | None = None
         self._system: LinearSystem | None = None
         self._is_slow = False
-        self.steps, self.drop = self._prove(None if steps is None else np.maximum(steps[rows], 1.0))
+        self.steps, self.proof = self._prove(None if steps is None else np.maximum(steps[rows], 1.0))
 
-    def residual(self, fixed: Ints) -> Ints:
-        """Subtract b - K x exactly, in the structure's order; `fixed` is in that of the graph's arrays."""
-        left: Ints = self._asked @ fixed
-        left -= self.followees[:, None] * fixed[self.rows]
+    def residual(self, fixed: Ints, at: Ints | None = None) -> Ints:
+        """Subtract b - K x exactly, in the structure's order; `fixed` is in that of the graph's arrays.
+
+        `at`: for these members of the structure alone.
+        """
+        asked, followees, rows = self._asked, self.followees, self.rows
+        if at is not None:
+            asked, followees, rows = asked[at], followees[at], rows[at]
+        left: Ints = asked @ fixed
+        left -= followees[:, None] * np.take(fixed, rows, axis=0)
         return left
+
+    def near(self, starts: Ints) -> Ints:
+        """Find whoever of these rows of the graph's arrays inherits, and whoever asks them directly."""
+        back = self._asking()
+        at, _ = slices(back.indptr.astype(np.int64), starts)
+        found = np.zeros(len(self.rows) + 1, dtype=np.bool_)
+        found[self._local[starts]] = True
+        found[self._local[back.indices[at]]] = True
+        return np.flatnonzero(found[:-1])
 
     def steps_by_row(self) -> Floats | None:
         """Give the steps by row of the graph's arrays, 0 for those who don't inherit."""
@@ -178,30 +200,36 @@ class Structure:
         """Find whoever asks these rows of the graph's arrays, directly or through others, and those of them that
         inherit themselves; in the structure's order.
         """
+        back = self._asking()
+        # One more node, from which all starts are reached.
+        indices = np.concatenate((back.indices, starts)).astype(np.int32, copy=False)
+        bounds = np.append(back.indptr, len(indices)).astype(np.int32, copy=False)
+        nodes = sparse.csr_array((np.ones(len(indices)), indices, bounds), shape=(self.size + 1,) * 2)
+        found = csgraph.breadth_first_order(nodes, self.size, return_predecessors=False)[1:]
+        reached = np.zeros(len(self.rows) + 1, dtype=np.bool_)
+        reached[self._local[found]] = True
+        return np.flatnonzero(reached[:-1])
+
+    def _asking(self) -> sparse.csr_array:
+        """Give the active followings by followee, both ends as rows of the graph's arrays."""
         if self._back is None:
             back = self._asked.T.tocsr()
             back.indices = self.rows[back.indices].astype(np.int32)
             self._back = back
-        # One more node, from which all starts are reached.
-        indices = np.concatenate((self._back.indices, starts)).astype(np.int32, copy=False)
-        bounds = np.append(self._back.indptr, len(indices)).astype(np.int32, copy=False)
-        nodes = sparse.csr_array((np.ones(len(indices)), indices, bounds), shape=(self.size + 1,) * 2)
-        found = csgraph.breadth_first_order(nodes, self.size, return_predecessors=False)[1:]
-        local = self._local[found]
-        return np.sort(local[local >= 0])
+        return self._back
 
     def solve(self, right: Floats) -> Floats | None:
-        """Approximate K^-1 right, for one column; None where there is no quick way."""
+        """Approximate K^-1 right, for one column or several of about one size; None where there is no quick way."""
         if not self._is_slow:
-            found = self._hand_on(right * self._weights)
+            found = self._hand_on((right.T * self.weights).T)
             if found is not None:
                 return found
             self._is_slow = True
-        found = self._linear_system().solve(right[:, None])[:, 0]
+        found = self._linear_system().solve(right.reshape(len(right), -1)).reshape(right.shape)
         return found if np.isfinite(found).all() else None
 
     def _hand_on(self, right: Floats) -> Floats | None:
-        found = np.zeros(len(right))
+        found = np.zeros(right.shape)
         for block in self._blocks:
             mine = right[block.low : block.high]
             if block.before is not None:
@@ -214,7 +242,7 @@ class Structure:
         return found
 
     def _prove(self, steps: Floats | None) -> tuple[Floats | None, Floats]:
-        """Find steps and drop: steps near the expected number of questions until somebody voted."""
+        """Find steps and proof: steps near the expected number of questions until somebody voted."""
         if steps is None:
             steps = np.ones(len(self.rows))
         for _ in range(_SWEEPS):
@@ -229,7 +257,7 @@ class Structure:
         is_proof = np.isfinite(steps).all() and 0.5 <= steps.min(initial=1.0) <= steps.max(initial=1.0) < _MOST_STEPS
         if not is_proof or (drop < self.followees * (_LEFT_OVER / 2)).any():
             return None, drop
-        return steps, drop
+        return steps, 1 / drop
 
     def _linear_system(self) -> LinearSystem:
         if self._system is None:
@@ -256,8 +284,8 @@ def _sweep(shares: sparse.csr_array, start: Floats) -> tuple[Floats | None, int]
             if _most(step) <= enough:
                 return total, sweep
             # Not by BLAS, whose threads wait for each other.
-            share = float(np.einsum("i,i", step, last)) / float(np.einsum("i,i", last, last))
-            if 0 < share < 1 and _most(step - share * last) <= enough * (1 - share) ** 2:
+            share = np.einsum("i...,i...", step, last) / np.maximum(np.einsum("i...,i...", last, last), _TINY)
+            if ((share >= 0) & (share < 1)).all() and _most((step - share * last) / (1 - share) ** 2) <= enough:
                 return total + step * (share / (1 - share)), sweep
     return None, _SWEEPS
 

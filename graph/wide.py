@@ -11,7 +11,7 @@ import numpy.typing as npt
 from graph.activity import find_active, find_activity
 from graph.delegation import DelegationGraph
 from graph.fixedpoint import Ints
-from graph.foundation import Tags, still_founded
+from graph.foundation import Tags, find_grown
 from graph.incremental import Touched
 from graph.propagation import propagate
 from graph.staged_ballots import StagedBallots, find_differing
@@ -73,12 +73,13 @@ def restage_widely(
     starts = np.array([arrays.index[member] for member in members if member in graph], dtype=np.int64)
     if not touched.only_stars:
         tags = staging.tags.copy()
-        fresh = still_founded(graph, ballots, staged, touched.asking) if touched.same_sources else None
-        if fresh is None:
+        grown = find_grown(graph, ballots, staged, touched)
+        if grown is None:
             _find_all(staging, ballots)
             starts = np.arange(len(arrays.members))
         else:
-            _take_over(staging, fresh)
+            _take_over(staging, grown)
+            starts = np.union1d(starts, [arrays.index[member] for member in grown]).astype(np.int64)
         gone = np.flatnonzero((staging.kinds == NONE) & (kinds != NONE))
         for values in (staging.fixed, staging.microstars, staging.errors):
             values[gone] = 0
@@ -88,9 +89,12 @@ def restage_widely(
     rows = propagate(structure, staging, starts)
     if rows is None:
         return None
-    # Who asks anew may have lost the ballot, and if all is found anew anybody.
-    rows = np.union1d(rows, starts)
-    differs = find_differing(staging.microstars[rows], microstars[rows]) | (staging.kinds[rows] != kinds[rows])
+    if not touched.only_stars:
+        # Who asks anew may have lost the ballot, and if all is found anew anybody.
+        rows = np.union1d(rows, starts)
+    differs = find_differing(np.take(staging.microstars, rows, axis=0), np.take(microstars, rows, axis=0)) | (
+        staging.kinds[rows] != kinds[rows]
+    )
     if tags is not None:
         differs |= [staging.tags[row] != tags[row] for row in rows.tolist()]
     differs &= ~np.isin(rows, [arrays.index[member] for member in apart if member in graph])
@@ -114,8 +118,8 @@ def _find_all(staging: Staging, ballots: Mapping[Member, CastBallot]) -> None:
             staging.tags[index[member]] = ballot.tags
 
 
-def _take_over(staging: Staging, fresh: Mapping[Member, Tags]) -> None:
-    for member, tags in fresh.items():
+def _take_over(staging: Staging, found: Mapping[Member, Tags]) -> None:
+    for member, tags in found.items():
         row = staging.graph.index[member]
         staging.kinds[row] = NONE if tags is None else INHERITED
         staging.tags[row] = tags or NO_TAGS
