@@ -11,14 +11,14 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from graph.delegation import GraphArrays
+from graph.arrays import GraphArrays
 from graph.fixedpoint import Ints
 from graph.values import NO_TAGS
 
@@ -57,38 +57,96 @@ def find_activity(
     -------
     Activity
     """
-    size = len(graph.members)
-    followers = np.repeat(np.arange(size), np.diff(graph.starts))
-    open_ = ~own[followers]
-    followers, followees, tag_sets = followers[open_], graph.followees[open_], graph.tag_sets[open_]
-
     distinct = {tags: position for position, tags in enumerate(dict.fromkeys(cast_tags))}
-    alphabet = {tag: bit for bit, tag in enumerate(sorted(set().union(*distinct)))}
-    everything = (1 << (len(alphabet) + 1)) - 1
-    ballot_bit = 1 << len(alphabet)
-    words = len(alphabet) // 64 + 1
-    masks = _words([_encode(tags, alphabet) if tags else everything for tags in graph.tags], words)
-    ballots = _words([_encode(tags, alphabet) | ballot_bit for tags in distinct], words)
-
-    if len(graph.tags) > 1:
-        useful = np.any(masks, axis=1)[tag_sets]
-        followers, followees, tag_sets = followers[useful], followees[useful], tag_sets[useful]
-    bits: Bits = np.zeros((size, words), dtype=np.uint64)
+    alphabet = _Alphabet(distinct)
+    followings = _Followings(graph, own, alphabet)
+    bits: Bits = np.zeros((len(graph.members), alphabet.words), dtype=np.uint64)
+    ballots = alphabet.encode(distinct)
     bits[cast] = ballots[np.fromiter((distinct[tags] for tags in cast_tags), dtype=np.int64, count=len(cast))]
-    _spread(bits, cast, followers, followees, masks[tag_sets] if len(graph.tags) > 1 else None, ballot_bit)
+    _spread(bits, cast, followings.followers, followings.followees, followings.masks, alphabet.ballot)
 
-    handed = bits[followees]
-    if len(graph.tags) > 1:
-        handed &= masks[tag_sets]
-    active: npt.NDArray[np.bool_] = np.any(handed, axis=1)
+    followers, followees = followings.active(bits)
     holders: npt.NDArray[np.bool_] = np.any(bits, axis=1)
-    if alphabet:
-        tags = _decode(bits, alphabet)
+    if alphabet.bits:
+        tags = _decode(bits, alphabet.bits)
         for row, its_tags in zip(cast.tolist(), cast_tags, strict=True):
             tags[row] = its_tags
     else:
-        tags = [NO_TAGS] * size
-    return Activity(followers[active], followees[active], tags, holders)
+        tags = [NO_TAGS] * len(graph.members)
+    return Activity(followers, followees, tags, holders)
+
+
+def find_active(
+    graph: GraphArrays, *, own: npt.NDArray[np.bool_], holders: npt.NDArray[np.bool_], tags: Sequence[frozenset[str]]
+) -> tuple[Ints, Ints]:
+    """Find the active followings, follower by follower, where it is known who has a ballot with which tags.
+
+    Parameters
+    ----------
+    graph : GraphArrays
+    own : bool array
+        As `find_activity`.
+    holders : bool array
+        Whether the member has a ballot with stars.
+    tags : sequence of frozenset of str
+        Everybody's tags; those of members without such a ballot are ignored.
+
+    Returns
+    -------
+    followers, followees : int64 arrays
+    """
+    distinct: dict[frozenset[str], int] = {NO_TAGS: 0}
+    if len(graph.tags) > 1:
+        which = np.fromiter((distinct.setdefault(one, len(distinct)) for one in tags), dtype=np.int64, count=len(tags))
+    else:
+        # Untagged followings hand everything on.
+        which = np.zeros(len(tags), dtype=np.int64)
+    alphabet = _Alphabet(distinct)
+    bits = alphabet.encode(distinct)[which]
+    bits[~holders] = 0
+    return _Followings(graph, own, alphabet).active(bits)
+
+
+class _Alphabet:
+    """The tags of a decision as bits, and one more bit for having a ballot at all."""
+
+    def __init__(self, tag_sets: Iterable[frozenset[str]]) -> None:
+        self.bits = {tag: bit for bit, tag in enumerate(sorted(set().union(*tag_sets)))}
+        self.ballot = 1 << len(self.bits)
+        self.words = len(self.bits) // 64 + 1
+
+    def encode(self, tag_sets: Iterable[frozenset[str]]) -> Bits:
+        """Encode the tags of ballots."""
+        return _words([_encode(tags, self.bits) | self.ballot for tags in tag_sets], self.words)
+
+    def masks(self, tag_sets: Iterable[frozenset[str]]) -> Bits:
+        """Encode what followings on these tags hand on."""
+        everything = (self.ballot << 1) - 1
+        return _words([_encode(tags, self.bits) if tags else everything for tags in tag_sets], self.words)
+
+
+class _Followings:
+    """The followings that can be active: their followers wrote no ballot, and ballots bear such tags."""
+
+    def __init__(self, graph: GraphArrays, own: npt.NDArray[np.bool_], alphabet: _Alphabet) -> None:
+        followers = np.repeat(np.arange(len(graph.members)), np.diff(graph.starts))
+        open_ = ~own[followers]
+        self.followers, self.followees = followers[open_], graph.followees[open_]
+        self.masks: Bits | None = None
+        if len(graph.tags) > 1:
+            masks = alphabet.masks(graph.tags)
+            tag_sets = graph.tag_sets[open_]
+            useful = np.any(masks, axis=1)[tag_sets]
+            self.followers, self.followees = self.followers[useful], self.followees[useful]
+            self.masks = masks[tag_sets[useful]]
+
+    def active(self, bits: Bits) -> tuple[Ints, Ints]:
+        """Select those that hand something on, where the members' ballots have these bits."""
+        handed = bits[self.followees]
+        if self.masks is not None:
+            handed &= self.masks
+        active: npt.NDArray[np.bool_] = np.any(handed, axis=1)
+        return self.followers[active], self.followees[active]
 
 
 def by_followee(followers: Ints, followees: Ints, size: int) -> tuple[Ints, Ints]:

@@ -9,18 +9,17 @@ abstains.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-import numpy as np
-
+from graph.counts import Counts, Standing, is_counted
 from graph.delegation import DelegationGraph
-from graph.incremental import active_followees, find_affected, restage
+from graph.incremental import Touched, active_followees, find_affected, restage
 from graph.sources import find_influence, find_sources
 from graph.staged_ballots import Published, StagedBallots, changed_rows, with_ballots, written
-from graph.staging import CAST, INHERITED, KIND_NAMES, Staging, stage
-from graph.tally import Totals, star, tally
+from graph.staging import stage
+from graph.tally import star
 from graph.values import (
+    NO_TAGS,
     CastBallot,
     FollowingRemoved,
     FollowingSet,
@@ -28,20 +27,18 @@ from graph.values import (
     Member,
     MemberRemoved,
     MemberSet,
-    Participation,
     Result,
     Source,
     StagedBallot,
     StagedColumns,
 )
+from graph.wide import restage_widely
 
-# More affected members than this, and than a tenth of the community, cost more than staging everything in arrays.
-_MOST_AFFECTED = 1_000
+# More affected members than these and this share of the community together cost more one by one than in arrays.
+_MOST_AFFECTED = 100
+_SHARE_AFFECTED = 50
 # Bytes of a dictionary's entry.
 _ENTRY = 40
-
-# A member's ballot as published, if there is one, and whether the member is a voter.
-_Standing = tuple[Published | None, bool]
 
 
 class Calculation:
@@ -58,8 +55,7 @@ class Calculation:
 
     graph: DelegationGraph
     _staged: StagedBallots
-    _groups: Counter[tuple[str, bool]]
-    _totals: Totals
+    _counts: Counts
     _result: Result | None
 
     def __init__(self, graph: DelegationGraph, lots: tuple[int, ...], ballots: Mapping[Member, CastBallot]) -> None:
@@ -68,7 +64,7 @@ class Calculation:
         # See Note [The urn].
         self._urn = {member: _published(ballot) for member, ballot in ballots.items() if ballot.anonymous}
         self._ballots = {member: self._to_stage(ballot) for member, ballot in ballots.items() if member in graph}
-        self._start_from(stage(graph.arrays, self._ballots, len(lots)))
+        self._start_from(StagedBallots(stage(graph.arrays, self._ballots, len(lots))))
 
     @classmethod
     def from_scratch(
@@ -122,15 +118,17 @@ class Calculation:
         ValueError
             As `from_scratch`; the calculation is of no further use then.
         """
-        before: dict[Member, _Standing] = {}
-        sources, asking = self._take(graph, changes, ballots, before)
+        before: dict[Member, Standing] = {}
+        touched = self._take(graph, changes, ballots, before)
         previous, self.graph = self.graph, graph
-        limit = max(_MOST_AFFECTED, len(graph) // 10)
+        limit = _MOST_AFFECTED + len(graph) // _SHARE_AFFECTED
         affected = None
-        if len(asking) + len(self._staged.since) <= 2 * limit:
-            affected = find_affected(graph, self._ballots, self._staged, sources=sources, asking=asking, limit=limit)
+        if not self._reaches_a_loop(touched):
+            affected = find_affected(graph, self._ballots, self._staged, touched, limit=limit)
         if affected is None:
-            return self._restage_all(previous, before)
+            changed = self._restage_widely(touched, before)
+            return self._restage_all(previous, before) if changed is None else changed
+        self._staged.is_laid_out &= touched.only_stars
         for member in affected:
             if member not in before:
                 before[member] = self._standing(member)
@@ -143,7 +141,7 @@ class Calculation:
         other = Calculation.__new__(Calculation)
         other.graph, other._lots = self.graph, self._lots
         other._ballots, other._staged, other._urn = self._ballots.copy(), self._staged.copy(), self._urn.copy()
-        other._totals, other._groups, other._result = self._totals.copy(), self._groups.copy(), self._result
+        other._counts, other._result = self._counts.copy(), self._result
         return other
 
     @property
@@ -155,22 +153,8 @@ class Calculation:
     def result(self) -> Result:
         """Count the result as it stands."""
         if self._result is None:
-            groups = self._groups
-            cast, inherited, abstained = (groups[kind, True] for kind in ("cast", "inherited", "abstained"))
             eligible = self.graph.voters + sum(not self.graph.counts(member) for member in self._urn)
-            self._result = star(
-                self._totals,
-                self._lots,
-                Participation(
-                    eligible=eligible,
-                    cast=cast,
-                    inherited=inherited,
-                    abstained=abstained,
-                    none=eligible - cast - inherited - abstained,
-                    lobbyists=groups["cast", False],
-                    counted=cast + inherited,
-                ),
-            )
+            self._result = star(self._counts.totals, self._lots, self._counts.participation(eligible))
         return self._result
 
     def staged(self, member: Member) -> StagedBallot | None:
@@ -236,15 +220,12 @@ class Calculation:
         graph: DelegationGraph,
         changes: Sequence[GraphChange],
         ballots: Mapping[Member, CastBallot | None],
-        before: dict[Member, _Standing],
-    ) -> tuple[dict[Member, frozenset[str]], set[Member]]:
-        """Take the new inputs over, and into `before` the staged ballots of whoever is changed by that itself.
-
-        Returns whose written ballot changed, with all tags it had or has, and who has to ask anew.
-        """
+        before: dict[Member, Standing],
+    ) -> Touched:
+        """Take the new inputs over, and into `before` the staged ballots of whoever is changed by that itself."""
         asking = self._take_changes(changes, before)
         self._take_memberships(graph, before)
-        sources: dict[Member, frozenset[str]] = {}
+        touched = Touched({}, {member for member in asking if member in graph}, only_stars=not asking)
         for member, ballot in ballots.items():
             old, _ = before.setdefault(member, self._standing(member))
             if ballot is not None:
@@ -256,15 +237,20 @@ class Calculation:
             to_stage = None if ballot is None else self._to_stage(ballot)
             if member not in graph or self._ballots.get(member) == to_stage:
                 continue
+            was = self._ballots.get(member)
+            touched.only_stars &= _is_like(was, to_stage)
             if to_stage is None:
                 del self._ballots[member]
-                asking.add(member)
+                touched.asking.add(member)
             else:
+                tags = self._staged.tags(member)
+                hands_all_on = tags is None or (not to_stage.abstain and tags <= to_stage.tags)
+                touched.nothing_lost &= hands_all_on or not graph.followers[member]
                 self._write(member, to_stage)
-                sources[member] = to_stage.tags if old is None else to_stage.tags | old[2]
-        return sources, {member for member in asking if member in graph}
+                touched.sources[member] = to_stage.tags if old is None else to_stage.tags | old[2]
+        return touched
 
-    def _take_changes(self, changes: Iterable[GraphChange], before: dict[Member, _Standing]) -> set[Member]:
+    def _take_changes(self, changes: Iterable[GraphChange], before: dict[Member, Standing]) -> set[Member]:
         """Note in `before` whose membership changes; return who has to ask anew."""
         asking: set[Member] = set()
         for change in changes:
@@ -293,66 +279,66 @@ class Calculation:
         self._ballots[member] = ballot
         self._staged.since[member] = written(ballot)
 
-    def _compare(self, before: Mapping[Member, _Standing]) -> frozenset[Member]:
+    def _compare(self, before: Mapping[Member, Standing]) -> frozenset[Member]:
         """Take changed ballots over into totals and participation; return the members that changed."""
-        changed: list[Member] = []
-        leaving: list[tuple[int, ...]] = []
-        coming: list[tuple[int, ...]] = []
-        for member, standing in before.items():
-            (old, voted), (new, votes) = standing, self._standing(member)
-            if old is not None:
-                self._groups[old[0], voted] -= 1
-            if new is not None:
-                self._groups[new[0], votes] += 1
-            was, is_ = _is_counted(standing), _is_counted((new, votes))
-            if was == is_ and old == new:
-                continue
-            changed.append(member)
-            if was and old is not None:
-                leaving.append(old[1])
-            if is_ and new is not None:
-                coming.append(new[1])
-        self._totals.replace(leaving, coming)
+        moved = {
+            member: (old, new)
+            for member, old in before.items()
+            if (new := self._standing(member)) != old and not (old[0] is None is new[0])
+        }
+        self._counts.replace([old for old, _ in moved.values()], [new for _, new in moved.values()])
         self._result = None
-        return frozenset(changed)
+        return frozenset(member for member, (old, new) in moved.items() if _differ(old, new))
 
-    def _restage_all(self, previous: DelegationGraph, before: Mapping[Member, _Standing]) -> frozenset[Member]:
+    def _reaches_a_loop(self, touched: Touched) -> bool:
+        """Whether a change of stars reaches so large a loop that it is not worth collecting its members."""
+        structure, index = self._staged.structure, self._staged.base.graph.index
+        if structure is None or not (touched.only_stars and self._staged.is_laid_out):
+            return False
+        followers = (one for member in touched.sources for one in self.graph.followers[member])
+        return any(structure.is_in_loop(index[one]) for one in followers)
+
+    def _restage_widely(self, touched: Touched, before: Mapping[Member, Standing]) -> frozenset[Member] | None:
+        """Stage whom the change reaches in arrays; return the members that changed, None where that is no good."""
+        wide = restage_widely(self.graph, self._ballots, self._staged, touched, apart=before)
+        if wide is None:
+            return None
+        staging = wide.staged.base
+        counted = staging.graph.counted[wide.rows]
+        self._counts.add_rows(wide.kinds, counted, wide.microstars, -1)
+        self._counts.add_rows(staging.kinds[wide.rows], counted, staging.microstars[wide.rows])
+        self._staged = wide.staged
+        members = staging.graph.members
+        return self._compare(before).union(map(members.__getitem__, wide.rows.tolist()))
+
+    def _restage_all(self, previous: DelegationGraph, before: Mapping[Member, Standing]) -> frozenset[Member]:
         """Calculate from scratch and compare; return the members that changed."""
         old = self._staged
         # Of the urn only what is named in `before` has changed.
         earlier = {
             member: (old.published(member), previous.counts(member)) for member in old.since if member not in self._urn
         }
-        self._start_from(stage(self.graph.arrays, self._ballots, len(self._lots)))
+        staging = stage(self.graph.arrays, self._ballots, len(self._lots))
+        self._start_from(StagedBallots(staging, structure=old.structure, is_laid_out=old.is_laid_out))
         changed = changed_rows(old.base, self._staged.base) - self._urn.keys()
         for member, standing in {**earlier, **before}.items():
             now = self._standing(member)
-            if _is_counted(standing) == _is_counted(now) and standing[0] == now[0]:
-                changed.discard(member)
-            else:
-                changed.add(member)
+            (changed.add if _differ(standing, now) else changed.discard)(member)
         return frozenset(changed)
 
-    def _start_from(self, staging: Staging) -> None:
+    def _start_from(self, staged: StagedBallots) -> None:
         """Take a full staging for the state, and count it."""
-        self._staged = StagedBallots(staging)
-        self._groups = Counter()
-        for code, kind in enumerate(KIND_NAMES):
-            if kind is not None:
-                voters = staging.graph.counted[staging.kinds == code]
-                self._groups[kind, True] = int(np.count_nonzero(voters))
-                self._groups[kind, False] = len(voters) - self._groups[kind, True]
-        holding = (staging.kinds == CAST) | (staging.kinds == INHERITED)
-        self._totals = tally(staging.microstars[holding & staging.graph.counted])
+        self._staged = staged
+        staging = staged.base
+        self._counts = Counts(len(self._lots))
+        self._counts.add_rows(staging.kinds, staging.graph.counted, staging.microstars)
         # In the staging they abstain.
-        for member, (kind, _, _) in self._urn.items():
-            if member in self.graph:
-                self._groups["abstained", self.graph.counts(member)] -= 1
-            self._groups[kind, True] += 1
-        self._totals.replace([], [ballot[1] for ballot in self._urn.values() if ballot[0] == "cast"])
+        abstained: Published = ("abstained", self._abstention.stars, NO_TAGS)
+        abstaining = [(abstained, self.graph.counts(member)) for member in self._urn if member in self.graph]
+        self._counts.replace(abstaining, [(ballot, True) for ballot in self._urn.values()])
         self._result = None
 
-    def _standing(self, member: Member) -> _Standing:
+    def _standing(self, member: Member) -> Standing:
         sealed = self._urn.get(member)
         if sealed is not None:
             return sealed, True
@@ -381,9 +367,16 @@ def _published(ballot: CastBallot) -> Published:
     return kind, microstars, tags
 
 
-def _is_counted(standing: _Standing) -> bool:
-    published, voter = standing
-    return voter and published is not None and published[0] != "abstained"
+def _is_like(one: CastBallot | None, other: CastBallot | None) -> bool:
+    """Whether two ballots differ in nothing but stars."""
+    if one is None or other is None:
+        return False
+    return (one.tags, one.abstain, one.anonymous) == (other.tags, other.abstain, other.anonymous)
+
+
+def _differ(one: Standing, other: Standing) -> bool:
+    """Whether ballots, or their being counted, differ."""
+    return one[0] != other[0] or is_counted(one) != is_counted(other)
 
 
 def _with_urn(columns: StagedColumns, urn: Mapping[Member, Published]) -> StagedColumns:

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, count
-from operator import itemgetter
 from typing import Any
 
 import networkx as nx
-import numpy as np
-import numpy.typing as npt
 
-from graph.digraph import Adjacency, Edges, Roles, SharingDiGraph
+from graph.arrays import GraphArrays, laid_out, spliced
+from graph.blocks import Blocks, Draft
+from graph.digraph import Edges, Role, SharingDiGraph
 from graph.values import FollowingRemoved, FollowingSet, GraphChange, Member, MemberRemoved, MemberSet
 
-
-@dataclass(frozen=True, slots=True)
-class GraphArrays:
-    """A delegation graph in arrays; row i is `members[i]`, and members ascend.
-
-    The followings of row i are `starts[i]:starts[i + 1]` of `followees` (rows) and `tag_sets` (positions in
-    `tags`, 0 for an untagged following).
-    """
-
-    members: list[Member]
-    index: dict[Member, int]
-    counted: npt.NDArray[np.bool_]
-    starts: npt.NDArray[np.int64]
-    followees: npt.NDArray[np.int64]
-    tag_sets: npt.NDArray[np.int64]
-    tags: list[frozenset[str]]
+# With so many changed members since arrays were made, one in these, new ones are made of the whole graph.
+_MOST_CHANGED = 10
 
 
 class DelegationGraph:
@@ -45,22 +28,28 @@ class DelegationGraph:
     digraph : networkx.DiGraph
         Edges go from follower to followee and have the attribute ``tags`` (a frozenset, empty for everything);
         nodes have the attribute ``counted``. Frozen; attribute dictionaries are shared and must not be written.
-    followees, followers, roles : dict
-        The dictionaries that the DiGraph rests on, for reading in loops: its views of them (``succ``, ``pred``,
-        ``nodes``) take several times as long.
+    followees, followers, roles : mapping
+        What the DiGraph rests on, for reading in loops: its views of them (``succ``, ``pred``, ``nodes``) take several
+        times as long.
+    voters : int
+        The number of counted members.
 
     Notes
     -----
-    `updated` shares with the older value whatever it does not change: the outer dictionaries are copied, inner
-    ones only for the members that are touched. Nothing is ever changed in place.
+    `updated` shares with the older value whatever it does not change (see `graph.blocks`), dictionaries of neighbours
+    for all members that are not touched. Nothing is ever changed in place.
     """
 
-    def __init__(self, roles: Roles, followees: Adjacency, followers: Adjacency, *, revision: int) -> None:
+    def __init__(
+        self, roles: Blocks[Role], followees: Blocks[Edges], followers: Blocks[Edges], *, revision: int, voters: int
+    ) -> None:
         self.roles = roles
         self.followees = followees
         self.followers = followers
         self.digraph: nx.DiGraph[Member] = nx.freeze(SharingDiGraph(on=(roles, followees, followers)))
         self.revision = revision
+        self.voters = voters
+        self._before: _Earlier | None = None
 
     @classmethod
     def build(
@@ -85,12 +74,14 @@ class DelegationGraph:
         """
         attributes = _Attributes()
         roles = {member: attributes.role(counted) for member, counted in members}
-        followees: Adjacency = {member: {} for member in roles}
-        followers: Adjacency = {member: {} for member in roles}
+        followees: dict[Member, Edges] = {member: {} for member in roles}
+        followers: dict[Member, Edges] = {member: {} for member in roles}
         for follower, followee, tags in followings:
             if follower != followee and follower in roles and followee in roles:
                 followees[follower][followee] = followers[followee][follower] = attributes.following(tags)
-        return cls(roles, followees, followers, revision=revision)
+        voters = sum(role["counted"] for role in roles.values())
+        blocks = Blocks(roles.items()), Blocks(followees.items()), Blocks(followers.items())
+        return cls(*blocks, revision=revision, voters=voters)
 
     def updated(self, changes: Iterable[GraphChange], *, revision: int) -> DelegationGraph:
         """Make the graph after changes; this value stays as it is.
@@ -114,7 +105,11 @@ class DelegationGraph:
         draft = _Draft(self)
         for change in changes:
             draft.apply(change)
-        return DelegationGraph(draft.roles, draft.followees, draft.followers, revision=revision)
+        later = draft.done(revision)
+        before = _Earlier(self.arrays, None) if "arrays" in vars(self) else self._before
+        if before is not None:
+            later._before = before.and_(draft.touched, most=len(later) // _MOST_CHANGED + 1)
+        return later
 
     def __contains__(self, member: object) -> bool:
         return member in self.roles
@@ -128,28 +123,37 @@ class DelegationGraph:
         return role is not None and bool(role["counted"])
 
     @cached_property
-    def voters(self) -> int:
-        """The number of counted members."""
-        return sum(role["counted"] for role in self.roles.values())
-
-    @cached_property
     def arrays(self) -> GraphArrays:
-        """The graph in arrays; made once, O(members + followings)."""
-        members = sorted(self.roles)
-        index = dict(zip(members, range(len(members)), strict=True))
-        rows = list(map(self.followees.__getitem__, members))
-        starts = np.zeros(len(members) + 1, dtype=np.int64)
-        np.cumsum(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)), out=starts[1:])
-        total = int(starts[-1])
-        # Chained iterators rather than comprehensions: this runs once per following.
-        followees = _positions(members, np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=total))
-        positions: defaultdict[frozenset[str], int] = defaultdict(count().__next__)
-        positions[frozenset()]  # the untagged come first, as 0
-        tags = map(itemgetter("tags"), chain.from_iterable(map(dict.values, rows)))
-        tag_sets = np.fromiter(map(positions.__getitem__, tags), dtype=np.int64, count=total)
-        roles = map(itemgetter("counted"), map(self.roles.__getitem__, members))
-        counted = np.fromiter(roles, dtype=np.bool_, count=len(members))
-        return GraphArrays(members, index, counted, starts, followees, tag_sets, list(positions))
+        """The graph in arrays; made once, from those of an earlier revision where there are some."""
+        before = self._before
+        if before is None:
+            return laid_out(self.roles, self.followees)
+        arrays = spliced(before.arrays, self.roles, self.followees, before.touched())
+        self._before = None
+        return arrays
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """Arrays of an earlier revision, and whom the changes since then touched, the last ones first."""
+
+    arrays: GraphArrays
+    last: frozenset[Member] | None
+    before: _Earlier | None = None
+    number: int = 0
+
+    def and_(self, touched: Collection[Member], *, most: int) -> _Earlier | None:
+        """Add members; None if that makes more than `most`."""
+        number = self.number + len(touched)
+        return _Earlier(self.arrays, frozenset(touched), self, number) if number <= most else None
+
+    def touched(self) -> set[Member]:
+        found: set[Member] = set()
+        one: _Earlier | None = self
+        while one is not None:
+            found.update(one.last or ())
+            one = one.before
+        return found
 
 
 class _Attributes:
@@ -159,7 +163,7 @@ class _Attributes:
         self._roles = {counted: {"counted": counted} for counted in (False, True)}
         self._followings: dict[frozenset[str], dict[str, Any]] = {}
 
-    def role(self, counted: bool) -> dict[str, Any]:
+    def role(self, counted: bool) -> Role:
         return self._roles[bool(counted)]
 
     def following(self, tags: frozenset[str]) -> dict[str, Any]:
@@ -171,12 +175,14 @@ class _Attributes:
 
 
 class _Draft:
-    """The dictionaries of a graph in the making; inner ones are copied when first written."""
+    """A graph in the making; dictionaries of neighbours are copied when first written."""
 
     def __init__(self, graph: DelegationGraph) -> None:
-        self.roles = graph.roles.copy()
-        self.followees = graph.followees.copy()
-        self.followers = graph.followers.copy()
+        self.touched: set[Member] = set()
+        self._roles = Draft(graph.roles)
+        self._followees = Draft(graph.followees)
+        self._followers = Draft(graph.followers)
+        self._voters = graph.voters
         self._attributes = _Attributes()
         self._own_followees: set[Member] = set()
         self._own_followers: set[Member] = set()
@@ -184,46 +190,57 @@ class _Draft:
     def apply(self, change: GraphChange) -> None:
         match change:
             case MemberSet(member, counted):
-                self.roles[member] = self._attributes.role(counted)
-                self.followees.setdefault(member, {})
-                self.followers.setdefault(member, {})
+                self._set(member, counted=counted)
             case MemberRemoved(member):
                 self._remove(member)
             case FollowingSet(follower, followee, tags):
-                if follower != followee and follower in self.followees and followee in self.followees:
+                if follower != followee and self._roles.get(follower) and self._roles.get(followee):
                     attributes = self._attributes.following(tags)
-                    self._writable(self.followees, self._own_followees, follower)[followee] = attributes
-                    self._writable(self.followers, self._own_followers, followee)[follower] = attributes
+                    self._writable(self._followees, self._own_followees, follower)[followee] = attributes
+                    self._writable(self._followers, self._own_followers, followee)[follower] = attributes
+                    self.touched.add(follower)
             case FollowingRemoved(follower, followee):
-                if followee in self.followees.get(follower, ()):
-                    del self._writable(self.followees, self._own_followees, follower)[followee]
-                    del self._writable(self.followers, self._own_followers, followee)[follower]
+                if followee in (self._followees.get(follower) or ()):
+                    del self._writable(self._followees, self._own_followees, follower)[followee]
+                    del self._writable(self._followers, self._own_followers, followee)[follower]
+                    self.touched.add(follower)
+
+    def done(self, revision: int) -> DelegationGraph:
+        """Make the graph. The draft is of no further use."""
+        blocks = self._roles.done(), self._followees.done(), self._followers.done()
+        return DelegationGraph(*blocks, revision=revision, voters=self._voters)
+
+    def _set(self, member: Member, *, counted: bool) -> None:
+        before = self._roles.get(member)
+        if before is None:
+            self._followees.set(member, {})
+            self._followers.set(member, {})
+        else:
+            self._voters -= before["counted"]
+        self._roles.set(member, self._attributes.role(counted))
+        self._voters += bool(counted)
+        self.touched.add(member)
 
     def _remove(self, member: Member) -> None:
-        if self.roles.pop(member, None) is None:
+        role = self._roles.pop(member)
+        if role is None:
             return
-        for followee in self.followees[member]:
-            del self._writable(self.followers, self._own_followers, followee)[member]
-        for follower in self.followers[member]:
-            del self._writable(self.followees, self._own_followees, follower)[member]
-        del self.followees[member], self.followers[member]
+        followees, followers = self._followees.pop(member), self._followers.pop(member)
+        self._voters -= role["counted"]
+        for followee in followees or ():
+            del self._writable(self._followers, self._own_followers, followee)[member]
+        for follower in followers or ():
+            del self._writable(self._followees, self._own_followees, follower)[member]
         self._own_followees.discard(member)
         self._own_followers.discard(member)
+        self.touched.update((member, *(followers or ())))
 
     @staticmethod
-    def _writable(edges: Adjacency, own: set[Member], member: Member) -> Edges:
+    def _writable(edges: Draft[Edges], own: set[Member], member: Member) -> Edges:
+        found = edges.get(member)
+        assert found is not None
         if member not in own:
             own.add(member)
-            edges[member] = edges[member].copy()
-        return edges[member]
-
-
-def _positions(members: list[Member], wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Find the positions of the wanted members among all, who ascend."""
-    numbers = np.array(members, dtype=np.int64)
-    if len(members) and numbers[-1] - numbers[0] < 4 * len(members):
-        table = np.zeros(int(numbers[-1] - numbers[0]) + 1, dtype=np.int64)
-        table[numbers - numbers[0]] = np.arange(len(members))
-        positions: npt.NDArray[np.int64] = table[wanted - numbers[0]]
-        return positions
-    return np.searchsorted(numbers, wanted)
+            found = found.copy()
+            edges.set(member, found)
+        return found

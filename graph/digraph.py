@@ -1,6 +1,6 @@
-"""A `networkx.DiGraph` over dictionaries that exist already.
+"""A `networkx.DiGraph` over mappings that exist already.
 
-networkx makes a graph's dictionaries by factories that subclasses may replace [1]_. Here they give dictionaries that
+networkx makes a graph's dictionaries by factories that subclasses may replace [1]_. Here they give mappings that
 two revisions of a community share, so that a change need not copy, edge by edge, what it does not touch.
 
 References
@@ -10,19 +10,18 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import networkx as nx
 
 from graph.values import Member
 
-Roles: TypeAlias = dict[Member, dict[str, Any]]
-"""Members, each with the attributes of its node."""
+Role: TypeAlias = dict[str, Any]
+"""The attributes of a member's node."""
 
 Edges: TypeAlias = dict[Member, dict[str, Any]]
 """Neighbours of one member, each with the attributes of the following."""
-
-Adjacency: TypeAlias = dict[Member, Edges]
 
 
 if TYPE_CHECKING:
@@ -32,13 +31,13 @@ else:
 
 
 class SharingDiGraph(_MembersDiGraph):
-    """A DiGraph on given dictionaries. Its copies and subgraphs have dictionaries of their own.
+    """A DiGraph on given mappings. Its copies and subgraphs have dictionaries of their own.
 
     Parameters
     ----------
     incoming_graph_data : optional
         As for `networkx.DiGraph`.
-    on : tuple of dict, optional
+    on : tuple of mapping, optional
         The attributes of each node, the successors of each and the predecessors of each, these two with one attribute
         dictionary for both ends of an edge.
     """
@@ -47,7 +46,7 @@ class SharingDiGraph(_MembersDiGraph):
         self,
         incoming_graph_data: Any = None,
         *,
-        on: tuple[Roles, Adjacency, Adjacency] | None = None,
+        on: tuple[Mapping[Member, Role], Mapping[Member, Edges], Mapping[Member, Edges]] | None = None,
         **attributes: Any,
     ) -> None:
         if on is None:

@@ -32,6 +32,12 @@ Value = tuple[tuple[int, ...], float]
 """One member's fixed-point values by choice, and an error bound for all of them."""
 
 
+def check_followees(most: int) -> None:
+    """Refuse so many active followings of one member that a sum may not fit. Raises ValueError."""
+    if most > MOST_FOLLOWEES:
+        raise ValueError(f"a member has more than {MOST_FOLLOWEES} active followings")
+
+
 def means(totals: Ints, errors: Floats, followees: Ints) -> tuple[Ints, Floats]:
     """Take rounded means, row by row, of `followees` values with these sums and summed error bounds, and bound them."""
     k = followees[:, None]

@@ -7,11 +7,12 @@ or through others. It never goes past a cast ballot, nor along a following whose
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from graph.delegation import DelegationGraph
-from graph.fixedpoint import MOST_FOLLOWEES, Value, mean, rounded
+from graph.fixedpoint import Value, check_followees, mean, rounded
 from graph.loops import LinearSystem
 from graph.rounding import settle
 from graph.staged_ballots import Staged, StagedBallots
@@ -21,14 +22,30 @@ _Tags = dict[Member, frozenset[str]]
 _Following = tuple[Member, Member, frozenset[str]]
 
 
+@dataclass
+class Touched:
+    """The members whose own inputs a change touches.
+
+    Attributes
+    ----------
+    sources : dict from member to frozenset of str
+        Members whose written ballot changed, with all tags that it had or has.
+    asking : set of Member
+        Members who have no written ballot now, and whose ballot or followings changed.
+    only_stars : bool
+        Whether only stars of cast ballots changed: everybody asks whom they asked.
+    nothing_lost : bool
+        Whether the written ballots hand on all that their members' ballots handed on before, or to nobody.
+    """
+
+    sources: dict[Member, frozenset[str]]
+    asking: set[Member]
+    only_stars: bool
+    nothing_lost: bool = True
+
+
 def find_affected(
-    graph: DelegationGraph,
-    ballots: Container[Member],
-    staged: StagedBallots,
-    *,
-    sources: Mapping[Member, frozenset[str]],
-    asking: Iterable[Member],
-    limit: int,
+    graph: DelegationGraph, ballots: Container[Member], staged: StagedBallots, touched: Touched, *, limit: int
 ) -> set[Member] | None:
     """Collect the members whose inherited ballots may change.
 
@@ -39,11 +56,8 @@ def find_affected(
     ballots : container of members
         Those with a written ballot now.
     staged : StagedBallots
-        As it was before the change, except for `sources`.
-    sources : mapping from member to frozenset of str
-        Members whose written ballot changed, with all tags that it had or has.
-    asking : iterable of members
-        Members who have no written ballot now, and whose ballot or followings changed.
+        As it was before the change, except for the sources.
+    touched : Touched
     limit : int
         The most members to collect.
 
@@ -53,8 +67,8 @@ def find_affected(
         None if they are more than `limit`.
     """
     # All tags that each affected member's ballot can have before or after.
-    reach = {member: _reach(graph, staged, member) for member in asking if member not in ballots}
-    queue = [*sources.items(), *reach.items()]
+    reach = {member: _reach(graph, staged, member) for member in touched.asking if member not in ballots}
+    queue = [*touched.sources.items(), *reach.items()]
     while queue:
         member, tags = queue.pop()
         for follower, edge in graph.followers[member].items():
@@ -152,8 +166,7 @@ def _find_activity(
     for follower, followee, topics in inner:
         if hands_on(topics, tags.get(followee)) is not None:
             active[follower].append(followee)
-    if any(len(followees) > MOST_FOLLOWEES for followees in active.values()):
-        raise ValueError(f"a member has more than {MOST_FOLLOWEES} active followings")
+    check_followees(max(map(len, active.values()), default=0))
     return tags, {member: followees for member, followees in active.items() if followees}
 
 

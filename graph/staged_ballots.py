@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from graph.arrays import GraphArrays
 from graph.delegation import DelegationGraph
 from graph.fixedpoint import units
 from graph.staging import ABSTAINED, CAST, INHERITED, KIND_NAMES, NONE, Staging
-from graph.values import STAR, CastBallot, Kind, Member, StagedColumns
+from graph.structure import Structure
+from graph.values import NO_TAGS, STAR, CastBallot, Kind, Member, StagedColumns
 
 
 class Staged(NamedTuple):
@@ -45,11 +48,24 @@ class StagedBallots:
         The last full staging; never written, so that a copy is cheap.
     since : dict from member to Staged or None
         Ballots that were staged later, None where a member has none any more.
+    structure : Structure or None
+        The last that was laid out.
+    is_laid_out : bool
+        Whether everybody asks now whom they ask in the structure.
     """
 
-    def __init__(self, base: Staging, since: dict[Member, Staged | None] | None = None) -> None:
+    def __init__(
+        self,
+        base: Staging,
+        since: dict[Member, Staged | None] | None = None,
+        *,
+        structure: Structure | None = None,
+        is_laid_out: bool = True,
+    ) -> None:
         self.base = base
         self.since: dict[Member, Staged | None] = {} if since is None else since
+        self.structure = structure
+        self.is_laid_out = is_laid_out
         self._index = base.graph.index
         self._kinds = base.kinds.tobytes()
 
@@ -61,7 +77,7 @@ class StagedBallots:
         return columns + (_POINTER + 1) * len(base.tags) + _STAGED * len(self.since)
 
     def copy(self) -> StagedBallots:
-        return StagedBallots(self.base, self.since.copy())
+        return StagedBallots(self.base, self.since.copy(), structure=self.structure, is_laid_out=self.is_laid_out)
 
     def look_up(self, member: Member) -> Staged | None:
         """Look up the member's staged ballot; None if there is none."""
@@ -100,6 +116,38 @@ class StagedBallots:
         """Look up the fixed-point values of a staged ballot, and their error bound."""
         staged = self.since.get(member)
         return (staged.fixed, staged.error) if staged is not None else self._value(self._index[member])
+
+    def on(self, graph: GraphArrays) -> Staging:
+        """Make a staging on these arrays of the present graph, with arrays of its own and one error bound a row."""
+        base = self.base
+        errors = base.errors.max(axis=1, keepdims=True, initial=0.0)
+        if graph.members is base.graph.members:
+            staging = Staging(graph, base.kinds.copy(), base.microstars.copy(), base.fixed.copy(), errors, base.tags[:])
+        else:
+            index = self._index
+            at = np.fromiter((index.get(member, -1) for member in graph.members), np.int64, len(graph.members))
+            new = at < 0
+            tags = [base.tags[row] if row >= 0 else NO_TAGS for row in at.tolist()]
+            staging = Staging(graph, base.kinds[at], base.microstars[at], base.fixed[at], errors[at], tags)
+            for values in (staging.kinds, staging.microstars, staging.fixed, staging.errors):
+                values[new] = 0
+        self._put_into(staging)
+        return staging
+
+    def _put_into(self, staging: Staging) -> None:
+        """Write the ballots that were staged later."""
+        index = staging.graph.index
+        later = [(index[member], ballot) for member, ballot in self.since.items() if member in index]
+        rows = [row for row, _ in later]
+        if not rows:
+            return
+        none = (0,) * staging.fixed.shape[1]
+        staging.kinds[rows] = [NONE if ballot is None else KIND_NAMES.index(ballot.kind) for _, ballot in later]
+        staging.microstars[rows] = [none if ballot is None else ballot.microstars for _, ballot in later]
+        staging.fixed[rows] = [none if ballot is None else ballot.fixed for _, ballot in later]
+        staging.errors[rows, 0] = [0.0 if ballot is None else ballot.error for _, ballot in later]
+        for row, ballot in later:
+            staging.tags[row] = NO_TAGS if ballot is None else ballot.tags
 
     def columns(self, graph: DelegationGraph) -> StagedColumns:
         """Collect all staged ballots in columns, in member order; `graph` is the present one."""
@@ -157,6 +205,14 @@ def with_ballots(columns: StagedColumns, ballots: Mapping[Member, Published], co
     )
 
 
+def find_differing(one: npt.NDArray[np.int32], other: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Find the rows that differ, choice by choice: numpy is slow along short rows."""
+    differs = np.zeros(len(one), dtype=np.bool_)
+    for mine, theirs in zip(one.T, other.T, strict=True):
+        differs |= mine != theirs
+    return differs
+
+
 def changed_rows(old: Staging, new: Staging) -> set[Member]:
     """Find the members whose ballot, or its being counted, differs between two full stagings."""
     before, after = old.graph, new.graph
@@ -166,7 +222,7 @@ def changed_rows(old: Staging, new: Staging) -> set[Member]:
     were = where[rows]
     kinds = new.kinds[rows]
     differs = kinds != old.kinds[were]
-    differs |= (new.microstars[rows] != old.microstars[were]).any(axis=1)
+    differs |= find_differing(new.microstars[rows], old.microstars[were])
     differs |= (after.counted[rows] != before.counted[were]) & ((kinds == CAST) | (kinds == INHERITED))
     pairs = zip(map(new.tags.__getitem__, rows.tolist()), map(old.tags.__getitem__, were.tolist()), strict=True)
     retagged = np.fromiter((a is not b and a != b for a, b in pairs), dtype=np.bool_, count=len(rows))

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from graph.activity import NARROW, by_followee, find_activity, slices
-from graph.delegation import GraphArrays
-from graph.fixedpoint import MOST_FOLLOWEES, STAR_UNITS, Floats, Ints, Value, mean, means, rounded_all
+from graph.arrays import GraphArrays
+from graph.fixedpoint import STAR_UNITS, Floats, Ints, Value, check_followees, mean, means, rounded_all
 from graph.loops import LinearSystem
 from graph.rounding import settle_exactly
 from graph.values import CastBallot, Kind, Member
@@ -25,7 +25,8 @@ KIND_NAMES: tuple[Kind | None, ...] = (None, "cast", "inherited", "abstained")
 class Staging:
     """All staged ballots of one decision; row i belongs to `graph.members[i]`.
 
-    `kinds` are codes (see `KIND_NAMES`). `fixed` and `errors` are fixed-point values and their bounds.
+    `kinds` are codes (see `KIND_NAMES`). `fixed` are fixed-point values and `errors` their bounds, one for each
+    value or one for each row.
     """
 
     graph: GraphArrays
@@ -108,8 +109,7 @@ class _Means:
         self.fixed = fixed
         self.errors = errors
         self.count = np.bincount(followers, minlength=size)
-        if size and self.count.max() > MOST_FOLLOWEES:
-            raise ValueError(f"a member has more than {MOST_FOLLOWEES} active followings")
+        check_followees(self.count.max(initial=0))
         self.starts = np.concatenate(([0], np.cumsum(self.count)))
         self.back_starts, order = by_followee(followers, followees, size)
         self.back = followers[order]

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import networkx as nx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from graph import DelegationGraph, FollowingRemoved, FollowingSet, MemberRemoved, MemberSet
+from graph.arrays import GraphArrays
+from tests.test_graph.reference import Community
+from tests.test_graph.strategies import build, communities, events
 
 ROADS = frozenset({"roads"})
 EVERYTHING = frozenset[str]()
@@ -55,6 +62,38 @@ def test_changes_make_a_new_value_in_their_order() -> None:
     assert sorted(later.digraph.pred[1]) == [4]
     assert (later.revision, later.voters) == (8, 2)
     assert (content(graph), graph.revision, graph.voters) == (before, 7, 2)
+
+
+@given(communities(), st.lists(events(), max_size=6), st.lists(st.booleans(), min_size=6, max_size=6))
+@settings(deadline=None)
+def test_arrays_of_a_later_graph_hold_the_same_as_if_laid_out_anew(
+    setting: tuple[Community, Any], history: list[list[Any]], asked: list[bool]
+) -> None:
+    community, _ = setting
+    graph = build(community)
+    assert laid(graph.arrays) == followings_of(graph)
+    for (changes, _), is_asked in zip(history, asked, strict=False):
+        before, members = laid(graph.arrays) if is_asked else None, list(graph.digraph)
+        later = graph.updated(changes, revision=graph.revision + 1)
+        assert later.voters == sum(map(later.counts, later.digraph))
+        if is_asked:
+            assert laid(later.arrays) == followings_of(later)
+            assert (laid(graph.arrays), list(graph.digraph)) == (before, members)
+        graph = later
+    assert laid(graph.arrays) == followings_of(graph)
+
+
+def laid(arrays: GraphArrays) -> tuple[object, ...]:
+    owners = [member for at, member in enumerate(arrays.members) for _ in range(*arrays.starts[at : at + 2])]
+    ends = [arrays.members[row] for row in arrays.followees]
+    rows = zip(owners, ends, (arrays.tags[at] for at in arrays.tag_sets), strict=True)
+    assert arrays.index == {member: row for row, member in enumerate(arrays.members)}
+    return list(zip(arrays.members, arrays.counted.tolist(), strict=True)), sorted(rows, key=lambda row: row[:2])
+
+
+def followings_of(graph: DelegationGraph) -> tuple[object, ...]:
+    edges = sorted(graph.digraph.edges(data="tags"), key=lambda row: row[:2])
+    return sorted(graph.digraph.nodes(data="counted")), edges
 
 
 def test_without_changes_only_the_revision_differs_and_the_rest_is_shared() -> None:

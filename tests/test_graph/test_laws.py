@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +22,21 @@ from tests.test_graph.strategies import CHOICES, LOTS, build, communities, event
 
 Setting = tuple[Community, dict[Member, CastBallot]]
 laws = settings(deadline=None, max_examples=times(60, long=150), suppress_health_check=[HealthCheck.too_slow])
+
+
+@contextmanager
+def with_settings(**values: Any) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setattr(calculation_module, name, value)
+        yield
+
+
+WAYS = {
+    "one by one": partial(with_settings, _MOST_AFFECTED=1_000),
+    "in arrays": partial(with_settings, _MOST_AFFECTED=0),
+    "from scratch": partial(with_settings, _MOST_AFFECTED=0, restage_widely=lambda *_, **__: None),
+}
 
 
 def staged(calculation: Calculation) -> dict[Member, StagedBallot]:
@@ -75,18 +93,14 @@ def test_the_count_of_cast_ballots_is_that_of_a_community_where_nobody_follows(s
     assert found == replace(alone, participation=participation)
 
 
-@pytest.mark.parametrize("most_affected", [1_000, 0], ids=["incremental", "from scratch"])
+@pytest.mark.parametrize("way", WAYS)
 @laws
 @given(setting=communities(), history=st.lists(events(), min_size=1, max_size=5))
-def test_an_update_leads_where_a_new_calculation_leads(
-    setting: Setting, history: list[list[Any]], most_affected: int
-) -> None:
+def test_an_update_leads_where_a_new_calculation_leads(setting: Setting, history: list[list[Any]], way: str) -> None:
     community, ballots = setting
     calculation = from_scratch(community, ballots)
     ballots = dict(ballots)
-    kept = calculation_module._MOST_AFFECTED
-    calculation_module._MOST_AFFECTED = most_affected
-    try:
+    with WAYS[way]():
         for changes, new_ballots in history:
             before = staged(calculation)
             for change in changes:
@@ -103,8 +117,6 @@ def test_an_update_leads_where_a_new_calculation_leads(
             assert_result_follows(calculation.result, community, reference)
             for member in range(14):
                 assert calculation.staged(member) == reference.staged.get(member)
-    finally:
-        calculation_module._MOST_AFFECTED = kept
 
 
 @laws
