@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from democracy import ledger
 from democracy.caches import BoundedCache
-from democracy.models import Decision, LedgerEntry
+from democracy.models import Decision, LedgerEntry, StagedBlock
 from democracy.models import StagedBallot as StoredBallot
 from democracy.recalculation import inputs
 from democracy.recalculation.inputs import DecisionInputs, Pair
@@ -42,6 +42,8 @@ _TOO_FAR_BEHIND = 5_000
 _LOCK_TIMEOUT = 0.05
 # The most entries that a reader catches up on: each may be a new member, which touches the whole graph.
 _NEAR = 100
+# So many ballots that changed are looked up one by one; with more of them, all are put into columns.
+_FEW = 1_000
 
 # Changed ballots by decision and member; None: withdrawn.
 Ballots: TypeAlias = dict[int, dict[int, CastBallot | None]]
@@ -52,9 +54,9 @@ class StagedDecision:
     """One staging of a decision at `revision`, to count and to store.
 
     `ballots`: the staged ballots that may differ from the stored ones; None for a member who has none any more. Since
-    this process last took the decision for storing, they have changed, or another process has stored them. After a
-    calculation from scratch `columns` holds all ballots instead. `anonymous`: the members among these whose ballots
-    bear pseudonyms.
+    this process last took the decision for storing, they have changed. Where those are many, or another process has
+    stored some, or after a calculation from scratch, `columns` holds all ballots instead. `anonymous`: the members
+    among these whose ballots bear pseudonyms.
     """
 
     revision: int
@@ -100,6 +102,8 @@ def staged_under_pseudonyms(
     `staged`: members with the kinds of their staged ballots.
     """
     unnamed = anonymous | decision.withdrawn
+    if not unnamed and not any(ballot.anonymous for ballot in decision.ballots.values()):
+        return frozenset()
     return frozenset(
         member
         for member, kind in staged
@@ -242,8 +246,8 @@ class LoadedCommunity:
         """Take what is to be stored of a decision, its result `in_steps` or not, and collect its changes anew."""
         assert self.graph is not None
         calculation, changed = self.calculations[decision_id], self.changed[decision_id]
-        if changed is not None:
-            changed |= _stored_since(decision_id, self.taken[decision_id])
+        if changed is not None and (len(changed) > _FEW or _is_stored_since(decision_id, self.taken[decision_id])):
+            changed = None
         self.changed[decision_id], self.taken[decision_id] = frozenset(), self.graph.revision
         one = self.inputs[decision_id]
         ballots = {} if changed is None else {member: calculation.staged(member) for member in changed}
@@ -274,13 +278,12 @@ class LoadedCommunity:
             self.taken.pop(decision_id, None)
 
 
-def _stored_since(decision_id: int, revision: int) -> frozenset[int]:
-    """Find the members whose staged ballots another process stored after `revision`.
+def _is_stored_since(decision_id: int, revision: int) -> bool:
+    """Whether another process stored staged ballots after `revision`.
 
     A ballot that changed and changed back meanwhile has not changed for this process, but differs from the stored one.
     """
-    later = StoredBallot.objects.filter(decision=decision_id, changed_revision__gt=revision)
-    return frozenset(later.values_list("membership_id", flat=True))
+    return StagedBlock.objects.filter(decision=decision_id, revision__gt=revision).exists()
 
 
 _kept: BoundedCache[int, LoadedCommunity] = BoundedCache(_KEPT)

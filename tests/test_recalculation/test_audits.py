@@ -28,7 +28,7 @@ from democracy.models import (
     InvitationLink,
     LedgerEntry,
     Membership,
-    StagedBallot,
+    StagedBlock,
     Vote,
 )
 from democracy.recalculation import audits
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.django_db
 _INVITATIONS = {Invitation, InvitationLink}
 AUDITED: tuple[type[models.Model], ...] = (
     *(model for model in rules.WRITTEN if model not in _INVITATIONS),
-    *(StagedBallot, DecisionSnapshot, Checkpoint),
+    *(StagedBlock, DecisionSnapshot, Checkpoint),
 )
 # What an audit takes as it finds it, with the reason.
 TAKEN_AS_FOUND = {
@@ -174,7 +174,7 @@ def different(value: Any, column: models.Field[Any, Any]) -> Any:
 
 
 def rows_of(model: type[models.Model], community: Community) -> Iterator[models.Model]:
-    path = {StagedBallot: "decision__community", DecisionSnapshot: "decision__community"} | rules.WRITTEN
+    path = {StagedBlock: "decision__community", DecisionSnapshot: "decision__community"} | rules.WRITTEN
     path |= {Checkpoint: "community"}
     yield from model._default_manager.filter(**{path[model]: community.pk}).order_by("pk")
 
