@@ -173,7 +173,7 @@ def block_faults(decision: Decision, expected: BallotColumns) -> Iterator[str]:
     blocks = list(StagedBlock.objects.filter(decision=decision).order_by("first"))
     ends = [block.first for block in blocks[1:]] + [None]
     stored = []
-    for block, stop in zip(blocks, ends, strict=True):
+    for block, stop in zip(blocks, ends, strict=False):
         name = f"the block of staged ballots of decision {decision.pk} from membership {block.first} on"
         try:
             columns = block.columns(choices=expected.microstars.shape[1])

@@ -262,7 +262,7 @@ def test_invariant_7_incremental_equals_from_scratch_and_an_unchanged_result_is_
         assert incremental == {
             ballot.member: (
                 ballot.kind,
-                b"".join(stars.to_bytes(4, "little") for stars in ballot.microstars),
+                ballot.microstars,
                 tuple(sorted(ballot.tags)),
                 ballot.counted,
             )

@@ -151,9 +151,8 @@ class TestFaults:
         monkeypatch.setattr(blocks, "BLOCK", 2)
         community, members = factories.community()
         decision = factories.decision(community, members["manager"].user)
-        ballots = {
-            member: StagedBallot(member, "cast", (member, 0, 0), frozenset(), True, False) for member in range(1, 5)
-        }
+        made = self.expected(1, 2, 3, 4)
+        ballots = {ballot.member: ballot for ballot in map(made.ballot, range(4))}
         blocks.write(decision, blocks.compare(decision, staging(ballots, {})), 3)
         decision.calculated_revision = 3
         assert layout(decision) == [(0, 3, 2), (3, 3, 2)]
