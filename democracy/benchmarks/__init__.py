@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from democracy.benchmarks import counting, drawn, incremental, invited, large, served, stored
+from democracy.benchmarks import counting, drawn, incremental, invited, large, served, staged_blocks, stored
 from democracy.benchmarks.figures import Figure
 
 Case: TypeAlias = Callable[[float], Iterator[Figure]]
@@ -21,6 +21,7 @@ CASES: dict[str, Case] = {
     "tally": counting.ballots,
     "incremental": incremental.one_vote,
     "stored": stored.load_calculate_store,
+    "blocks": staged_blocks.store_many_changed_ballots,
     "network": drawn.followings,
     "latency": served.latency,
     "subscribers": served.subscribers,
