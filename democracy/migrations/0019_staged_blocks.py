@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name="staged_blocks",
+                        related_name="+",
                         to="democracy.decision",
                     ),
                 ),

@@ -21,7 +21,7 @@ from democracy.models.decisions import (
     Decision,
     Vote,
 )
-from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBlock
+from democracy.models.derived import CalculationClaim, DecisionSnapshot, PastBlock, StagedBlock
 from democracy.models.idempotency import LONGEST_KEY, IdempotencyKey
 from democracy.models.invitations import MAX_INVITED, Invitation, InvitationLink
 from democracy.models.ledger import Checkpoint, LedgerEntry
@@ -69,6 +69,7 @@ __all__ = [
     "NoticeCursor",
     "NoticeMark",
     "NoticePreference",
+    "PastBlock",
     "PublishedResult",
     "StagedBallot",
     "StagedBlock",

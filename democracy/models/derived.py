@@ -14,14 +14,14 @@ from democracy.models.results import DecisionResult
 from democracy.models.staged_ballots import BallotColumns, PackedColumns
 
 
-class StagedBlock(models.Model):
-    """Derived: the staged ballots of a decision's members from `first` on, up to the next block's first, in columns.
+class Block(models.Model):
+    """Staged ballots of a decision's members from `first` on, up to the next block's first, in columns.
 
     A decision's first block begins with member 0. See Note [Staged ballots in blocks] in `recalculation.blocks`.
     """
 
-    # Indexed by the constraint below.
-    decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="staged_blocks", db_index=False)
+    # Indexed by the constraints of the tables.
+    decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="+", db_index=False)
     first = models.PositiveBigIntegerField()
     # That of the calculation that last changed a ballot of the block.
     revision = models.PositiveBigIntegerField()
@@ -34,6 +34,18 @@ class StagedBlock(models.Model):
     microstars = models.BinaryField()
 
     class Meta:
+        abstract = True
+
+    def columns(self, *, choices: int | None = None) -> BallotColumns:
+        """Read the ballots. Raises ValueError where the block is damaged, or of another number of choices."""
+        packed = PackedColumns(self.size, self.members, self.marks, self.tag_sets, self.tags, self.microstars)
+        return BallotColumns.unpacked(packed, choices=choices)
+
+
+class StagedBlock(Block):
+    """Derived: staged ballots as last calculated."""
+
+    class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["decision", "first"], name="staged_block_unique"),
         ]
@@ -41,10 +53,22 @@ class StagedBlock(models.Model):
     def __str__(self) -> str:
         return f"staged block {self.pk}"
 
-    def columns(self, *, choices: int | None = None) -> BallotColumns:
-        """Read the ballots. Raises ValueError where the block is damaged, or of another number of choices."""
-        packed = PackedColumns(self.size, self.members, self.marks, self.tag_sets, self.tags, self.microstars)
-        return BallotColumns.unpacked(packed, choices=choices)
+
+class PastBlock(Block):
+    """Derived: staged ballots as they were, from its revision on and before `until`, for results that keep theirs.
+
+    See Note [Ballots of past results] in `recalculation.keeping`.
+    """
+
+    until = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["decision", "first", "revision"], name="past_block_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"past block {self.pk}"
 
 
 class DecisionSnapshot(models.Model):
@@ -54,6 +78,8 @@ class DecisionSnapshot(models.Model):
     revision = models.PositiveBigIntegerField()
     calculated_at = models.DateTimeField()
     is_final = models.BooleanField(default=False)
+    # The staged ballots that it rests on can be read again, in blocks that stand or past ones.
+    keeps_ballots = models.BooleanField(default=False, db_default=False)
     # As `DecisionResult.to_json` writes it.
     result = models.JSONField()
 

@@ -272,7 +272,7 @@ def _members_at(decisions: Sequence[Decision], start: int, stop: int) -> default
             (access.pseudonym(one.pk, member, kind=kind), member)
             for member, kind in zip(rest.members.tolist(), rest.kinds, strict=True)
         ]
-    pages = _named_at(named, start, stop)
+    pages = members_at(named, start, stop)
     for one, names in named.items():
         before = len(names)
         page = sorted(hidden[one.pk])[max(0, start - before) : max(0, stop - before)]
@@ -280,7 +280,7 @@ def _members_at(decisions: Sequence[Decision], start: int, stop: int) -> default
     return pages
 
 
-def _named_at(named: Mapping[Decision, Integers], start: int, stop: int) -> defaultdict[int, list[int]]:
+def members_at(named: Mapping[Decision, Integers], start: int, stop: int) -> defaultdict[int, list[int]]:
     """Those of these members, by decision, who have these places in order of their handles.
 
     The database orders the handles, and no more are read than it takes to come to the last place.

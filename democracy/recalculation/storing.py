@@ -23,7 +23,7 @@ from democracy.live import publishing
 from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership
 from democracy.models.results import DecisionResult
 from democracy.notices import inheritance
-from democracy.recalculation import blocks
+from democracy.recalculation import blocks, keeping
 from democracy.recalculation.claims import Claim
 from democracy.recalculation.staging import StagedDecision
 
@@ -50,12 +50,19 @@ def store(
         now = clock.now()
         if not _advance(decision, staged.revision, now, final=final):
             return None
+        last = keeping.last_kept(decision)
+        keeping.keep(decision, last, [first for first, _ in changes.blocks], staged.revision)
         blocks.write(decision, changes, staged.revision)
         if moved:
             inheritance.tell(decision, moved, changes.move)
         if shows:
             snapshot = DecisionSnapshot.objects.create(
-                decision=decision, revision=staged.revision, calculated_at=now, is_final=final, result=result.to_json()
+                decision=decision,
+                revision=staged.revision,
+                calculated_at=now,
+                is_final=final,
+                keeps_ballots=keeping.keeps_ballots(decision, last, now, final=final),
+                result=result.to_json(),
             )
             transaction.on_commit(lambda: publishing.result_stored(snapshot), robust=True)
         if final and staged.revision:

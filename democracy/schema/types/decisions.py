@@ -19,7 +19,7 @@ from democracy.presenting.markdown import as_html
 from democracy.presenting.sharing import embeds
 from democracy.reading import ballots as reading_ballots
 from democracy.reading import decisions as reading_decisions
-from democracy.schema.arguments import After, First
+from democracy.schema.arguments import After, First, PastRevision
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, connection
 from democracy.schema.scalars import DecisionStatus, ResultsVisibility
 from democracy.schema.types.ballots import (
@@ -31,6 +31,7 @@ from democracy.schema.types.ballots import (
     own_ballots,
 )
 from democracy.schema.types.belonging import ItsCommunity, community_of
+from democracy.schema.types.past import PastDecision, as_of
 from democracy.schema.types.results import CalculationStatus, Choice, Result, choices_of, results_of, statuses_of
 
 MOST_NODES = 1_000
@@ -187,6 +188,13 @@ class Decision(Node):
     async def history(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[Result]:
         choices = await info.context.load(choices_of, self.row.pk) or []
         return await HISTORY.page(info, Page.of(first, after), lambda row: Result.of(row, choices), parent=self.row.pk)
+
+    @strawberry.field(
+        description="The decision as of the result of a revision that `history` lists; null where that result does not "
+        "keep the ballots it rests on (`keepsBallots`), and while ballots are hidden."
+    )
+    async def as_of(self, info: Info, revision: PastRevision) -> PastDecision | None:
+        return await as_of(info, self.row, revision)
 
     @strawberry.field(
         description="The influence of each cast ballot that bears a name, most first. Null while ballots are hidden."
