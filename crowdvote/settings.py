@@ -382,6 +382,8 @@ RECALCULATION_LEASE = number("CROWDVOTE_LEASE", 5.0)
 RECALCULATION_KEPT_BYTES = whole_number("CROWDVOTE_KEPT_MEGABYTES", 192) << 20
 # Days after which interim results are thinned out to the last of each day (0: all are kept).
 HISTORY_DAYS = whole_number("CROWDVOTE_HISTORY_DAYS", 0)
+# Seconds after which another interim result keeps the ballots that it rests on (0: none does).
+HISTORY_BALLOTS = whole_number("CROWDVOTE_HISTORY_BALLOTS", 3_600)
 
 # --- Connections that stay open ---------------------------------------------------------------------------------------
 

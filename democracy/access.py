@@ -224,16 +224,11 @@ def knows(viewer: Viewer, membership: Membership) -> bool:
 
 
 def bears_pseudonym(membership: Membership, *, kind: str, is_anonymous: bool) -> bool:
-    """Whether a ballot is shown under a pseudonym. `is_anonymous`: the mark in its row.
+    """Whether a ballot is shown under a pseudonym. `is_anonymous`: as it is stored.
 
     See Note [Whether a ballot bears a name].
     """
     return is_anonymous or (kind == StagedBallot.Kind.INHERITED and membership.is_anonymous)
-
-
-def named_ballots() -> Q:
-    """A condition that keeps the staged ballots that bear names."""
-    return Q(is_anonymous=False) & ~Q(kind=StagedBallot.Kind.INHERITED, membership__is_anonymous=True)
 
 
 def display_name(membership: Membership) -> str:

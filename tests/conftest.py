@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker, Settings
 
 from accounts import ratelimit
-from democracy.reading import ballots, followings
+from democracy.reading import followings, staged_ballots
 from democracy.recalculation import staging
 from tests import preparing, services
 from tests.preparing import migrated_file
@@ -115,7 +115,7 @@ def _forget_what_is_kept() -> None:
     """Forget what this process has calculated and read: rows of the test before had the same numbers, and times too."""
     staging.forget_everything()
     followings.forget_pictures()
-    ballots.forget_columns()
+    staged_ballots.forget_columns()
 
 
 @pytest.fixture(scope="module")

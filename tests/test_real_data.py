@@ -25,7 +25,7 @@ from crowdvote.asgi import application
 from democracy import ledger
 from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Membership
 from democracy.presenting.margins import exact_margin
-from democracy.reading.ballots import columns_of
+from democracy.reading.staged_ballots import columns_of
 from democracy.recalculation.inputs import current_inputs
 from tests.recalculation import live_recalculation
 from tests.test_commands.running import run

@@ -88,6 +88,8 @@ LENGTHS = {
     "Me.apiTokens": 20,
     "Me.noticePreferences": 12,
     "Me.passkeys": 20,
+    "PastBallot.stars": 10,
+    "PastBallot.tags": 3,
     "Preference.counts": 20,
     "Query.nodes": 20,
     "Result.finalists": 2,

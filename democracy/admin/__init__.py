@@ -25,7 +25,8 @@ from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 
 from accounts.errors import DomainError
 from democracy import access, services
@@ -43,10 +44,12 @@ from democracy.models import (
     LedgerEntry,
     Membership,
     Moderation,
-    StagedBallot,
 )
-from democracy.models.packed import unpack_one
 from democracy.presenting.wording import RECALCULATION_STARTED
+from democracy.reading.ballots import ballots_of
+
+# The staged ballots on a decision's page; the site's own list has them all.
+_STAGED = 100
 
 admin.site.site_header = admin.site.site_title = "CrowdVote administration"
 admin.site.index_template = "admin/index_with_log.html"
@@ -151,6 +154,7 @@ class DecisionAdmin(ModeratedAdmin, ReadOnlyAdmin):
         *("closes_at", "called_off_at", "called_off_reason", "topics_in_words", "is_pinned", "reminder_hours"),
         *("counters", "calculated", "failure", "file_id"),
     )
+    readonly_fields = ("staged",)
     inlines = (ChoiceInline,)
     actions = ("calculate_from_scratch",)
 
@@ -176,6 +180,26 @@ class DecisionAdmin(ModeratedAdmin, ReadOnlyAdmin):
         if access.hides_ballots(decision) or not decision.calculation_error:
             return "-"
         return decision.calculation_error
+
+    def get_fields(self, request: HttpRequest, obj: Decision | None = None) -> list[Any]:
+        """Staged ballots are for those who may see them: they have no list of their own."""
+        sees_ballots = request.user.has_perm("democracy.view_stagedblock")
+        return [*super().get_fields(request, obj), *(["staged"] if sees_ballots else [])]
+
+    @admin.display(description=f"Staged ballots by name, in microstars choice by choice: the first {_STAGED}")
+    def staged(self, decision: Decision) -> str:
+        ballots = [one for one in ballots_of([decision], start=0, stop=_STAGED)[decision.pk] if not one.is_anonymous]
+        rows = (
+            (
+                one.membership.user.handle,
+                one.kind,
+                ", ".join(f"{number:,}" for number in one.microstars),
+                ", ".join(one.tags) or "-",
+                "counted" if one.is_counted else "not counted",
+            )
+            for one in ballots
+        )
+        return format_html_join(mark_safe("<br>"), "{}: {}; {}; {}; {}", rows) or "-"
 
     def has_calculate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)
@@ -273,28 +297,6 @@ class BallotAdmin(ListOnlyAdmin):
     @admin.display
     def member(self, ballot: Ballot) -> str:
         return ballot.membership.user.handle
-
-
-@admin.register(StagedBallot)
-class StagedBallotAdmin(ListOnlyAdmin):
-    """Derived."""
-
-    list_display = ("member", "decision", "kind", "stars", "tags_in_words", "is_counted", "changed_revision")
-    list_select_related = ("membership__user", "decision")
-    list_filter = ("kind", "is_counted")
-    sortable_by = ()
-    ordering = ("-pk",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[StagedBallot]:
-        return _open_ballots(super().get_queryset(request)).filter(access.named_ballots())
-
-    @admin.display
-    def member(self, staged: StagedBallot) -> str:
-        return staged.membership.user.handle
-
-    @admin.display(description="Microstars, choice by choice")
-    def stars(self, staged: StagedBallot) -> str:
-        return ", ".join(f"{number:,}" for number in unpack_one(staged.microstars))
 
 
 @admin.register(DecisionSnapshot)

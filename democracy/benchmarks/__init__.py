@@ -10,7 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from democracy.benchmarks import counting, drawn, incremental, invited, large, served, statements, stored
+from democracy.benchmarks import (
+    counting,
+    drawn,
+    incremental,
+    invited,
+    large,
+    served,
+    staged_blocks,
+    statements,
+    stored,
+)
 from democracy.benchmarks.figures import Figure
 
 Case: TypeAlias = Callable[[float], Iterator[Figure]]
@@ -22,6 +32,7 @@ CASES: dict[str, Case] = {
     "incremental": incremental.one_vote,
     "statements": statements.statements,
     "stored": stored.load_calculate_store,
+    "blocks": staged_blocks.store_many_changed_ballots,
     "network": drawn.followings,
     "latency": served.latency,
     "subscribers": served.subscribers,

@@ -16,7 +16,7 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.explaining.closures import ballots_known
 from democracy.models import Ballot, Decision, Membership
-from democracy.models import StagedBallot as StoredBallot
+from democracy.reading import staged_ballots
 from democracy.reading.ballots import ShownBallot
 from democracy.recalculation.staging import LiveCalculation, calculation_of
 from graph import Source
@@ -42,7 +42,6 @@ class NamedSource:
 
 def members_under_pseudonyms(decisions: Sequence[Decision]) -> dict[int, frozenset[int]]:
     """Name the members whose ballots others see under pseudonyms, or will once they are stored, by decision."""
-    staged = StoredBallot.objects.filter(decision__in=decisions)
     members = Membership.objects.filter(community__in={one.community_id for one in decisions}, is_anonymous=True)
     anonymous: defaultdict[int, set[int]] = defaultdict(set)
     for pk, community in members.values_list("pk", "community"):
@@ -55,8 +54,8 @@ def members_under_pseudonyms(decisions: Sequence[Decision]) -> dict[int, frozens
     unnamed = Ballot.objects.filter(decision__in=decisions, is_anonymous=True)
     for decision, member in unnamed.values_list("decision", "membership"):
         found[decision].add(member)
-    for decision, member in staged.exclude(access.named_ballots()).values_list("decision", "membership"):
-        found[decision].add(member)
+    for decision, staged in staged_ballots.members_under_pseudonyms(decisions).items():
+        found[decision].update(staged)
     return {decision: frozenset(hidden) for decision, hidden in found.items()}
 
 

@@ -11,7 +11,6 @@ and not to be calculated again. The verifier says how many it took so.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple, TypeAlias
@@ -28,12 +27,12 @@ from democracy.ledger import checkpoints, contents, signing
 from democracy.ledger.canonical import canonical
 from democracy.ledger.pseudonyms import pseudonym_id
 from democracy.models import Decision, DecisionSnapshot, Following, LedgerEntry, Membership, StagedBallot
-from democracy.models.packed import TAGS_TEXT, tag_set, unpack
 from democracy.models.results import DecisionResult
+from democracy.reading import staged_ballots
 from democracy.recalculation.inputs import CommunityInputs, inputs_at
 
-# Kind, packed microstars and tags.
-StagedRow: TypeAlias = tuple[str, bytes, frozenset[str]]
+# Kind, microstars and tags.
+StagedRow: TypeAlias = tuple[str, list[int], frozenset[str]]
 Staged: TypeAlias = Mapping[int, StagedRow]
 
 _ATTEMPTS = 3
@@ -135,8 +134,7 @@ def _snapshot(decision: Decision) -> DecisionSnapshot | None:
 def _exported(decision: Decision, inputs: CommunityInputs, staged: Staged) -> dict[int, ExportedMember]:
     """The members at that revision, and whoever left since with a ballot that stays in the urn."""
     ballots = inputs.decisions[decision.pk].ballots
-    nameless = StagedBallot.objects.filter(decision=decision).exclude(access.named_ballots())
-    pseudonymous = set(nameless.values_list("membership_id", flat=True))
+    pseudonymous = staged_ballots.members_under_pseudonyms([decision])[decision.pk]
     rows = Membership.objects.filter(community=decision.community_id)
     columns = rows.values_list("pk", "is_anonymous", "is_manager", "file_id", "user__name")
     members = {}
@@ -239,12 +237,10 @@ def _given(inputs: CommunityInputs, members: Members, staged: Staged) -> set[int
 
 def _staged(decision: Decision) -> dict[int, StagedRow]:
     """Kind, microstars and tags of each stored staged ballot."""
-    rows = StagedBallot.objects.filter(decision=decision).exclude(kind=StagedBallot.Kind.NONE)
-    columns = rows.annotate(tags_text=TAGS_TEXT).values_list("membership_id", "kind", "microstars", "tags_text")
-    return {
-        member: (sys.intern(kind), bytes(packed), tag_set(text))
-        for member, kind, packed, text in columns.iterator(_ROWS)
-    }
+    columns = staged_ballots.read_columns(decision, decision.choices.count())
+    tags = map(columns.tag_sets.__getitem__, columns.tags.tolist())
+    rows = zip(columns.kinds, columns.microstars.tolist(), tags, strict=True)
+    return dict(zip(columns.members.tolist(), rows, strict=True))
 
 
 def _decision(
@@ -301,8 +297,7 @@ def _staged_rows(
     staged: Staged, members: Members, given: set[int], columns: list[str], names: Mapping[int, str]
 ) -> Iterator[dict[str, Any]]:
     for member in sorted(staged, key=names.__getitem__):
-        kind, packed, tags = staged[member]
-        microstars = unpack(packed, choices=len(columns))[0].tolist()
+        kind, microstars, tags = staged[member]
         row: dict[str, Any] = {
             "member": names[member],
             "kind": kind,

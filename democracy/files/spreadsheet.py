@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from democracy.access import Viewer
 from democracy.files.ballot_columns import OWN
 from democracy.files.csv_tables import safe_cell
-from democracy.models import Choice, Decision
-from democracy.reading.ballots import Columns, ballot_rows, read_rows
+from democracy.models import BallotColumns, Choice, Decision
+from democracy.reading.ballots import ballot_rows, read_rows
 from graph import STAR
 
 # Without it, spreadsheets take UTF-8 for something else.
 BYTE_ORDER_MARK = "\ufeff"
 
 
-def ballots_as_csv(viewer: Viewer, decision: Decision, choices: Sequence[Choice], columns: Columns) -> str:
+def ballots_as_csv(viewer: Viewer, decision: Decision, choices: Sequence[Choice], columns: BallotColumns) -> str:
     """Write a line for each ballot, in the order of the ballots page; stars to the last microstar."""
     file = io.StringIO()
     file.write(BYTE_ORDER_MARK)

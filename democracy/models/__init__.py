@@ -1,7 +1,7 @@
 """The tables: inputs that people write, the ledger of their changes, and what the calculation derives from them.
 
 Inputs (Community ... Vote) are written by the commands in `democracy.services` and nowhere else; every change of one
-appends a `LedgerEntry`. Derived rows (`StagedBallot`, `DecisionSnapshot`) and the bookkeeping beside them are written
+appends a `LedgerEntry`. Derived rows (`StagedBlock`, `DecisionSnapshot`) and the bookkeeping beside them are written
 by the calculation, in bulk. Notices are neither: they tell people of changes, and no result rests on them.
 """
 
@@ -21,13 +21,14 @@ from democracy.models.decisions import (
     Decision,
     Vote,
 )
-from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
+from democracy.models.derived import CalculationClaim, DecisionSnapshot, PastBlock, StagedBlock
 from democracy.models.idempotency import LONGEST_KEY, IdempotencyKey
 from democracy.models.invitations import MAX_INVITED, Invitation, InvitationLink
 from democracy.models.ledger import Checkpoint, LedgerEntry
 from democracy.models.moderations import LONGEST_MODERATION_REASON, Moderation
 from democracy.models.notices import ExtraReminder, MailPace, Notice, NoticeCursor, NoticeMark, NoticePreference
 from democracy.models.published_results import PublishedResult
+from democracy.models.staged_ballots import BallotColumns, StagedBallot
 from democracy.models.webhooks import MAX_WEBHOOKS, Webhook, WebhookDelivery
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "REMINDER_HOURS",
     "Application",
     "Ballot",
+    "BallotColumns",
     "CalculationClaim",
     "Checkpoint",
     "Choice",
@@ -67,8 +69,10 @@ __all__ = [
     "NoticeCursor",
     "NoticeMark",
     "NoticePreference",
+    "PastBlock",
     "PublishedResult",
     "StagedBallot",
+    "StagedBlock",
     "Vote",
     "Webhook",
     "WebhookDelivery",

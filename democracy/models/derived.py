@@ -8,44 +8,67 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from democracy.models.communities import Community, Membership
+from democracy.models.communities import Community
 from democracy.models.decisions import Decision
 from democracy.models.results import DecisionResult
+from democracy.models.staged_ballots import BallotColumns, PackedColumns
 
 
-class StagedBallot(models.Model):
-    """Derived: a member's ballot in a calculation, cast or inherited.
+class Block(models.Model):
+    """Staged ballots of a decision's members from `first` on, up to the next block's first, in columns.
 
-    A member who loses their staged ballot keeps a row of kind NONE, so that `changed_revision` tells every change.
+    A decision's first block begins with member 0. See Note [Staged ballots in blocks] in `recalculation.blocks`.
     """
 
-    class Kind(models.TextChoices):
-        CAST = "cast", "Cast"
-        INHERITED = "inherited", "Inherited"
-        ABSTAINED = "abstained", "Abstained"
-        NONE = "none", "None"
-
-    # Indexed by the constraint below.
-    decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="staged_ballots", db_index=False)
-    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="staged_ballots")
-    kind = models.CharField(max_length=10, choices=Kind)
-    # Microstars per choice in the order of the choices, 4 bytes each, little-endian.
+    # Indexed by the constraints of the tables.
+    decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="+", db_index=False)
+    first = models.PositiveBigIntegerField()
+    # That of the calculation that last changed a ballot of the block.
+    revision = models.PositiveBigIntegerField()
+    # The number of ballots, and their columns, as in PackedColumns.
+    size = models.PositiveIntegerField()
+    members = models.BinaryField()
+    marks = models.BinaryField()
+    tag_sets = models.TextField()
+    tags = models.BinaryField()
     microstars = models.BinaryField()
-    tags = models.JSONField(default=list)
-    is_counted = models.BooleanField(default=False)
-    # It is shown under a pseudonym: a cast ballot if it was cast under one, an inherited one if its member was
-    # anonymous. A member who became anonymous later is not named beside an inherited one either (`democracy.access`).
-    is_anonymous = models.BooleanField(default=False, db_default=False)
-    changed_revision = models.PositiveBigIntegerField()
+
+    class Meta:
+        abstract = True
+
+    def columns(self, *, choices: int | None = None) -> BallotColumns:
+        """Read the ballots. Raises ValueError where the block is damaged, or of another number of choices."""
+        packed = PackedColumns(self.size, self.members, self.marks, self.tag_sets, self.tags, self.microstars)
+        return BallotColumns.unpacked(packed, choices=choices)
+
+
+class StagedBlock(Block):
+    """Derived: staged ballots as last calculated."""
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["decision", "membership"], name="staged_ballot_unique"),
+            models.UniqueConstraint(fields=["decision", "first"], name="staged_block_unique"),
         ]
-        indexes: ClassVar = [models.Index(fields=["decision", "changed_revision"])]
 
     def __str__(self) -> str:
-        return f"staged ballot {self.pk}"
+        return f"staged block {self.pk}"
+
+
+class PastBlock(Block):
+    """Derived: staged ballots as they were, from its revision on and before `until`, for results that keep theirs.
+
+    See Note [Ballots of past results] in `recalculation.keeping`.
+    """
+
+    until = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["decision", "first", "revision"], name="past_block_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"past block {self.pk}"
 
 
 class DecisionSnapshot(models.Model):
@@ -55,6 +78,8 @@ class DecisionSnapshot(models.Model):
     revision = models.PositiveBigIntegerField()
     calculated_at = models.DateTimeField()
     is_final = models.BooleanField(default=False)
+    # The staged ballots that it rests on can be read again, in blocks that stand or past ones.
+    keeps_ballots = models.BooleanField(default=False, db_default=False)
     # As `DecisionResult.to_json` writes it.
     result = models.JSONField()
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from democracy.database import clock
 from democracy.models import Choice, Decision, Following, Membership, Notice
-from democracy.models.packed import unpack_one
 from democracy.notices import outbox
 from democracy.notices.kinds import Kind
 from democracy.notices.outbox import Draft
@@ -17,35 +19,42 @@ from democracy.notices.outbox import Draft
 _A_STAR = 1_000_000
 _ROWS = 500
 
+# Of ballots x choices.
+Microstars: TypeAlias = npt.NDArray[np.int32]
+
 
 @dataclass(frozen=True)
 class Move:
-    """A staged ballot before and after a calculation, packed, and the tags of both. `is_anonymous`: one of them is."""
+    """The microstars of a staged ballot before and after a calculation, and the tags of both. `is_anonymous`: one of
+    them is.
+    """
 
-    before: bytes
-    after: bytes
+    before: tuple[int, ...]
+    after: tuple[int, ...]
     tags: frozenset[str]
     is_anonymous: bool
 
 
-def has_moved(before: bytes, after: bytes) -> bool:
-    """Whether an inherited ballot moved by a star or more, or another choice leads in it. Both are packed."""
-    old, new = unpack_one(before), unpack_one(after)
-    return any(abs(one - other) >= _A_STAR for one, other in zip(old, new, strict=True)) or _best(old) != _best(new)
+# A member's move; None for somebody whose ballot has not changed.
+Moves: TypeAlias = Callable[[int], Move | None]
 
 
-def _best(microstars: Sequence[int]) -> list[int]:
-    most = max(microstars, default=0)
-    return [place for place, number in enumerate(microstars) if number == most]
+def moved_rows(before: Microstars, after: Microstars) -> npt.NDArray[np.bool_]:
+    """Whether each inherited ballot moved by a star or more, or another choice leads in it."""
+    far = (np.abs(after - before) >= _A_STAR).any(axis=1)
+    return np.asarray(far | (_leading(before) != _leading(after)).any(axis=1))
 
 
-def tell(decision: Decision, members: Collection[int], moves: Mapping[int, Move]) -> None:
+def _leading(microstars: Microstars) -> npt.NDArray[np.bool_]:
+    return np.asarray(microstars == microstars.max(axis=1, keepdims=True))
+
+
+def tell(decision: Decision, members: Sequence[int], moves: Moves) -> None:
     """Tell these members, once a day, that what they inherit has moved. Call it in the calculation's transaction.
 
-    `moves`: the ballots that changed, by member: theirs, and those of members whom they follow.
+    `moves`: how the ballots of members changed: theirs, and those of members whom they follow.
     """
     subject = f"decision:{decision.pk}:{clock.now():%Y-%m-%d}"
-    members = list(members)
     for start in range(0, len(members), _ROWS):
         theirs = Membership.objects.filter(pk__in=members[start : start + _ROWS])
         # Nobody else can sign in, and in an import that is everybody.
@@ -66,17 +75,16 @@ def tell(decision: Decision, members: Collection[int], moves: Mapping[int, Move]
         )
 
 
-def _said(
-    decision: Decision, members: Iterable[int], moves: Mapping[int, Move]
-) -> Iterator[tuple[int, dict[str, Any]]]:
+def _said(decision: Decision, members: Iterable[int], moves: Moves) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield for each of these members the whole ballot before, so that they can see how it moved; the choice that moved
     most, from where to where; and through whom, if that is one person.
     """
     choices = list(Choice.objects.filter(decision=decision).values_list("pk", flat=True))
     through = _through(members, moves)
     for member in members:
-        move = moves[member]
-        old, new = unpack_one(move.before), unpack_one(move.after)
+        move = moves(member)
+        assert move is not None
+        old, new = move.before, move.after
         most = max(range(len(choices)), key=lambda place: abs(new[place] - old[place]))
         data: dict[str, Any] = {"before": list(old), "choice": choices[most], "from": old[most], "to": new[most]}
         if len(followees := through.get(member, [])) == 1:
@@ -84,12 +92,12 @@ def _said(
         yield member, data
 
 
-def _through(members: Iterable[int], moves: Mapping[int, Move]) -> dict[int, list[tuple[int, str]]]:
+def _through(members: Iterable[int], moves: Moves) -> dict[int, list[tuple[int, str]]]:
     """The membership and name of each member whom these follow on what moved, by follower."""
     rows = Following.objects.current().filter(follower__in=members)
     found: dict[int, list[tuple[int, str]]] = {}
     for follower, followee, name, tags in rows.values_list("follower", "followee", "followee__user__name", "tags"):
-        move = moves.get(followee)
+        move = moves(followee)
         # Nobody inherits an anonymous ballot, and that it changed must not be told beside a name.
         if move is not None and not move.is_anonymous and (not tags or move.tags.intersection(tags)):
             found.setdefault(follower, []).append((followee, name))

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from democracy.models import Choice, StagedBallot
+from democracy.models import BallotColumns, Choice, StagedBallot
 from democracy.models.results import DecisionResult
-from democracy.reading.ballots import Columns
 from graph import STAR, Participation, star, tally
-
-Kind = StagedBallot.Kind
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class Distribution:
 
 
 def distributions(
-    columns: Columns, choices: Sequence[Choice], *, order: Sequence[Choice] | None = None
+    columns: BallotColumns, choices: Sequence[Choice], *, order: Sequence[Choice] | None = None
 ) -> list[Distribution]:
     """Count the stars of each choice, in `order`. The columns of ballots are in the order of `choices`."""
     whole = np.floor(columns.microstars[columns.counted] / STAR + 0.5).astype(np.int64)
@@ -38,10 +35,9 @@ def distributions(
     return [found[choice] for choice in order or choices]
 
 
-def cast_only(columns: Columns, choices: Sequence[Choice]) -> DecisionResult:
+def cast_only(columns: BallotColumns, choices: Sequence[Choice]) -> DecisionResult:
     """Count the ballots that voters cast, without inheritance."""
-    cast = np.fromiter((kind == Kind.CAST for kind in columns.kinds), dtype=np.bool_, count=len(columns.kinds))
-    ballots = columns.microstars[cast & columns.counted]
+    ballots = columns.microstars[columns.of_kind(StagedBallot.Kind.CAST) & columns.counted]
     count = len(ballots)
     participation = Participation(count, count, 0, 0, 0, 0, count)
     result = star(tally(ballots), [choice.lot or 0 for choice in choices], participation)

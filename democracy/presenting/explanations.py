@@ -95,15 +95,14 @@ def explain_ballot(viewer: Viewer, decision: Decision, key: str) -> Explanation:
     """
     if not access.shows_ballots(decision):
         raise PermissionDenied
-    staged = ballot_behind(decision, key)
-    if staged is None:
+    shown = ballot_behind(decision, key)
+    if shown is None:
         raise PermissionDenied
-    is_unnamed = access.bears_pseudonym(staged.membership, kind=staged.kind, is_anonymous=staged.is_anonymous)
     # A ballot by name that was just withdrawn may still be stored. What its owner inherits now is not told.
-    is_unnamed = is_unnamed or staged.membership_id in members_under_pseudonyms([decision])[decision.pk]
-    if is_unnamed and not access.is_self(viewer, staged.membership):
+    is_unnamed = shown.is_anonymous or shown.membership.pk in members_under_pseudonyms([decision])[decision.pk]
+    if is_unnamed and not access.is_self(viewer, shown.membership):
         raise PermissionDenied
-    explanation = _explain(viewer, decision, staged.membership_id)
+    explanation = _explain(viewer, decision, shown.membership.pk)
     if explanation is None:
         raise PermissionDenied
     return explanation

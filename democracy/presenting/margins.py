@@ -6,10 +6,9 @@ import threading
 from collections.abc import Sequence
 from functools import lru_cache
 
-from democracy.models import Choice
+from democracy.models import BallotColumns, Choice
 from democracy.models.results import DecisionResult
 from democracy.presenting import wording
-from democracy.reading.ballots import Columns
 from graph import Margin, Totals, margin_bounds, margin_of_victory
 
 _lock = threading.Lock()
@@ -30,7 +29,7 @@ def rough_margin(result: DecisionResult, choices: Sequence[Choice]) -> str:
     return _sentence(bounds, choices, totals.counted)
 
 
-def exact_margin(columns: Columns, choices: Sequence[Choice]) -> str:
+def exact_margin(columns: BallotColumns, choices: Sequence[Choice]) -> str:
     """Say how close a result is by its ballots; "" without a winner. Thousands of ballots take up to a second."""
     lots = tuple(choice.lot or 0 for choice in choices)
     # One at a time: of the readers of a new result the first works it out, and the others wait for that.
@@ -40,7 +39,7 @@ def exact_margin(columns: Columns, choices: Sequence[Choice]) -> str:
 
 
 @lru_cache(maxsize=8)
-def _margin(columns: Columns, lots: tuple[int, ...]) -> Margin | None:
+def _margin(columns: BallotColumns, lots: tuple[int, ...]) -> Margin | None:
     return margin_of_victory(columns.microstars[columns.counted], lots)
 
 

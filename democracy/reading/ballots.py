@@ -8,79 +8,24 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import cached_property
+from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
-from django.db.models import Count, F, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Count
 
 from accounts.models import named
 from accounts.text import search_words, whole_number
 from democracy import access
 from democracy.access import Viewer
-from democracy.caches import BoundedCache
-from democracy.models import Ballot, Decision, Membership, StagedBallot
-from democracy.models.packed import TAGS_TEXT, tag_set, unpack, unpack_one
+from democracy.models import Ballot, BallotColumns, Decision, Membership, StagedBallot
+from democracy.models.staged_ballots import Integers
 from democracy.models.viewers import user_id
+from democracy.reading import staged_ballots
 
 Kind = StagedBallot.Kind
 _ROWS = 10_000
 # A member's tags are taken from their newest ballots; topics of long ago suggest little.
 _BALLOTS_FOR_TAGS = 100
-
-
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """The staged ballots of one decision; row i of each column is the ballot of `members[i]`. Microstars: ballots x
-    choices, the choices in their order. `anonymous`: as the rows say (`access.bears_pseudonym`).
-    """
-
-    members: tuple[int, ...]
-    kinds: tuple[str, ...]
-    microstars: npt.NDArray[np.int32]
-    tags: tuple[frozenset[str], ...]
-    counted: npt.NDArray[np.bool_]
-    anonymous: tuple[bool, ...]
-
-    @cached_property
-    def row_of(self) -> dict[int, int]:
-        """The row of each member."""
-        return {member: row for row, member in enumerate(self.members)}
-
-
-_kept: BoundedCache[tuple[int, int, datetime | None], Columns] = BoundedCache(8)
-
-
-def columns_of(decision: Decision, choices: int) -> Columns:
-    """The staged ballots of a decision as stored, kept until it is calculated again. `choices`: how many it has."""
-    key = (decision.pk, decision.calculated_revision, decision.last_calculated)
-    columns = _kept.get(key)
-    if columns is None:
-        columns = _read(decision, choices)
-        _kept.put(key, columns)
-    return columns
-
-
-def forget_columns() -> None:
-    """Read the columns from the database again."""
-    _kept.clear()
-
-
-def _read(decision: Decision, choices: int) -> Columns:
-    rows = StagedBallot.objects.filter(decision=decision).exclude(kind=Kind.NONE).annotate(tags_text=TAGS_TEXT)
-    columns = rows.values_list("membership_id", "kind", "microstars", "tags_text", "is_counted", "is_anonymous")
-    found = list(columns.iterator(_ROWS))
-    packed = b"".join(bytes(row[2]) for row in found)
-    return Columns(
-        members=tuple(row[0] for row in found),
-        kinds=tuple(row[1] for row in found),
-        microstars=unpack(packed, choices=choices),
-        tags=tuple(tag_set(row[3]) for row in found),
-        counted=np.fromiter((row[4] for row in found), dtype=np.bool_, count=len(found)),
-        anonymous=tuple(row[5] for row in found),
-    )
 
 
 # --- All ballots of one decision --------------------------------------------------------------------------------------
@@ -114,17 +59,10 @@ ANONYMOUS_KEY = "a-"
 MEMBER_KEY = "m-"
 
 
-def rows_under_pseudonyms(decision: Decision, columns: Columns) -> frozenset[int]:
-    """The rows that are shown under pseudonyms: those stored so, and inherited ballots of members anonymous now."""
-    members = Membership.objects.filter(community=decision.community_id, is_anonymous=True)
-    now = set(members.values_list("pk", flat=True))
-    return frozenset(
-        row
-        for row, (member, kind, anonymous) in enumerate(
-            zip(columns.members, columns.kinds, columns.anonymous, strict=True)
-        )
-        if anonymous or (kind == Kind.INHERITED and member in now)
-    )
+def rows_under_pseudonyms(decision: Decision, columns: BallotColumns) -> frozenset[int]:
+    """The rows that are shown under pseudonyms."""
+    now = staged_ballots.anonymous_members([decision.community_id])
+    return frozenset(np.flatnonzero(staged_ballots.under_pseudonyms(columns, now)).tolist())
 
 
 def owners(
@@ -149,19 +87,17 @@ def owners(
     return found
 
 
-def ballot_behind(decision: Decision, key: str) -> StagedBallot | None:
-    """The staged ballot that a key names in this decision, with its membership."""
-    staged = StagedBallot.objects.filter(decision=decision).exclude(kind=Kind.NONE).select_related("membership")
-    number = whole_number(key.removeprefix(MEMBER_KEY))
-    if key.startswith(MEMBER_KEY) and number is not None:
-        return staged.filter(access.named_ballots(), membership=number).first()
-    rest = staged.exclude(access.named_ballots())
-    found = (
-        pk
-        for pk, member, kind in rest.values_list("pk", "membership", "kind")
-        if key == _anonymous_key(access.pseudonym(decision.pk, member, kind=kind))
-    )
-    return staged.filter(pk=next(found, 0)).first()
+def ballot_behind(decision: Decision, key: str) -> ShownBallot | None:
+    """The staged ballot that a key names in this decision, as its own member sees it."""
+    hidden = staged_ballots.members_under_pseudonyms([decision])[decision.pk]
+    member = whole_number(key.removeprefix(MEMBER_KEY)) if key.startswith(MEMBER_KEY) else None
+    if member is None or member in hidden:
+        pseudonyms = ((pk, access.pseudonym(decision.pk, pk, kind=kind)) for pk, kind in hidden.items())
+        member = next((pk for pk, pseudonym in pseudonyms if key == _anonymous_key(pseudonym)), 0)
+    staged = staged_ballots.staged_ballot(decision.pk, member)
+    if staged is None:
+        return None
+    return shown_ballot(staged, Membership.objects.get(pk=member), decision)
 
 
 def _anonymous_key(pseudonym: str) -> str:
@@ -169,7 +105,7 @@ def _anonymous_key(pseudonym: str) -> str:
 
 
 def ballot_rows(
-    decision: Decision, columns: Columns, *, search: str = "", kind: str = "", tag: str = "", sort: str = ""
+    decision: Decision, columns: BallotColumns, *, search: str = "", kind: str = "", tag: str = "", sort: str = ""
 ) -> list[int]:
     """The rows of the columns to list, in order.
 
@@ -177,15 +113,15 @@ def ballot_rows(
     ballots. `sort`: "" by name, with those under pseudonyms after all others; "-name" the other way round; the place of
     a choice ("2") by its stars, the fewest first ("-2": the most first).
     """
-    row_of = columns.row_of
     hidden = rows_under_pseudonyms(decision, columns)
     rows = _found(decision, columns, hidden, search)
     if kind:
-        lobbyists = {row_of[member] for member in _lobbyists(decision) if member in row_of} - hidden
+        lobbyists = set(_rows_of(columns, _lobbyists(decision))) - hidden
         if kind == "lobbyist":
             rows = [row for row in rows if row in lobbyists]
         else:
-            rows = [row for row in rows if columns.kinds[row] == kind and row not in lobbyists]
+            is_wanted = columns.of_kind(kind).tolist()
+            rows = [row for row in rows if is_wanted[row] and row not in lobbyists]
     if tag:
         rows = [row for row in rows if tag in _tags_shown(columns, hidden, row)]
     if sort == "-name":
@@ -198,27 +134,36 @@ def ballot_rows(
     return rows
 
 
-def _found(decision: Decision, columns: Columns, hidden: Set[int], search: str) -> list[int]:
+def _found(decision: Decision, columns: BallotColumns, hidden: Set[int], search: str) -> list[int]:
     """The rows with these words in the name or handle, in the order of the list.
 
     The database orders the names: reading 100,000 of them takes several times as long as sorting them there.
     """
     members = Membership.objects.filter(community=decision.community_id)
     in_order = members.filter(*map(named, search_words(search))).order_by("user__sort_name", "user__handle")
-    found = (columns.row_of.get(pk) for pk in in_order.values_list("pk", flat=True))
+    found = _rows_of(columns, in_order.values_list("pk", flat=True))
     words = search_words(search.casefold())
     pseudonyms = sorted(
-        (access.pseudonym(decision.pk, columns.members[row], kind=columns.kinds[row]).casefold(), row) for row in hidden
+        (access.pseudonym(decision.pk, one.member, kind=one.kind).casefold(), row)
+        for row, one in ((row, columns.ballot(row)) for row in hidden)
     )
     return [
-        *(row for row in found if row is not None and row not in hidden),
+        *(row for row in found if row not in hidden),
         *(row for pseudonym, row in pseudonyms if all(word in pseudonym for word in words)),
     ]
 
 
-def _tags_shown(columns: Columns, hidden: Set[int], row: int) -> frozenset[str]:
+def _rows_of(columns: BallotColumns, members: Iterable[int]) -> list[int]:
+    """The rows of those of the members who have a ballot, in the order of the members."""
+    rows, is_there = columns.find(np.array(list(members), dtype=np.int64))
+    found: list[int] = rows[is_there].tolist()
+    return found
+
+
+def _tags_shown(columns: BallotColumns, hidden: Set[int], row: int) -> frozenset[str]:
     """The tags of a row; none of a ballot inherited under a pseudonym, since they tell whom somebody follows."""
-    return frozenset() if row in hidden and columns.kinds[row] == Kind.INHERITED else columns.tags[row]
+    is_untold = row in hidden and columns.ballot(row).kind == Kind.INHERITED
+    return frozenset() if is_untold else columns.tag_sets[columns.tags[row]]
 
 
 def _lobbyists(decision: Decision) -> set[int]:
@@ -226,26 +171,27 @@ def _lobbyists(decision: Decision) -> set[int]:
     return set(members.values_list("pk", flat=True))
 
 
-def read_rows(viewer: Viewer, decision: Decision, columns: Columns, rows: Sequence[int]) -> Iterator[BallotRow]:
+def read_rows(viewer: Viewer, decision: Decision, columns: BallotColumns, rows: Sequence[int]) -> Iterator[BallotRow]:
     """These rows with names, tags and comments."""
-    members = [columns.members[row] for row in rows]
+    ballots = {row: columns.ballot(row) for row in rows}
+    members = [ballot.member for ballot in ballots.values()]
     hidden = rows_under_pseudonyms(decision, columns)
-    people = owners(viewer, decision, members, hidden={columns.members[row]: columns.kinds[row] for row in hidden})
+    unnamed = {ballot.member: ballot.kind for row, ballot in ballots.items() if row in hidden}
+    people = owners(viewer, decision, members, hidden=unnamed)
     comments = dict(
         Ballot.objects.filter(decision=decision, membership__in=members)
         .exclude(comment="")
         .values_list("membership_id", "comment")
     )
-    for row in rows:
-        member = columns.members[row]
+    for row, ballot in ballots.items():
         yield BallotRow(
-            owner=people[member],
-            kind=columns.kinds[row],
-            microstars=tuple(columns.microstars[row].tolist()),
+            owner=people[ballot.member],
+            kind=ballot.kind,
+            microstars=ballot.microstars,
             tags=tuple(sorted(_tags_shown(columns, hidden, row))),
-            is_counted=bool(columns.counted[row]),
+            is_counted=ballot.is_counted,
             # Until it is calculated, a ballot just cast still stands as inherited, perhaps under another name.
-            comment="" if columns.kinds[row] == Kind.INHERITED else comments.get(member, ""),
+            comment="" if ballot.kind == Kind.INHERITED else comments.get(ballot.member, ""),
         )
 
 
@@ -268,14 +214,14 @@ class ShownBallot:
     is_anonymous: bool
 
 
-def shown_ballot(staged: StagedBallot, decision: Decision) -> ShownBallot:
-    """A stored staged ballot with its membership, as its own member sees it."""
-    is_anonymous = access.bears_pseudonym(staged.membership, kind=staged.kind, is_anonymous=staged.is_anonymous)
+def shown_ballot(staged: StagedBallot, membership: Membership, decision: Decision) -> ShownBallot:
+    """The stored staged ballot of a member, as that member sees it."""
+    is_anonymous = access.bears_pseudonym(membership, kind=staged.kind, is_anonymous=staged.is_anonymous)
     return ShownBallot(
         decision,
-        staged.membership,
+        membership,
         staged.kind,
-        unpack_one(staged.microstars),
+        staged.microstars,
         tuple(sorted(staged.tags)),
         staged.is_counted,
         is_anonymous,
@@ -288,53 +234,71 @@ def as_others_see(ballot: ShownBallot) -> ShownBallot:
     return replace(ballot, tags=()) if is_inherited and ballot.is_anonymous else ballot
 
 
-def _staged(decisions: Iterable[Decision]) -> QuerySet[StagedBallot]:
-    shown = [decision for decision in decisions if access.shows_ballots(decision)]
-    return StagedBallot.objects.filter(decision__in=shown).exclude(kind=StagedBallot.Kind.NONE)
-
-
 def ballot_counts(decisions: Iterable[Decision]) -> dict[int, int]:
     """The number of ballots in each of these decisions that shows its ballots."""
-    counts = _staged(decisions).values("decision").annotate(number=Count("pk"))
-    return dict(counts.values_list("decision", "number"))
+    return staged_ballots.numbers_of_ballots([one.pk for one in decisions if access.shows_ballots(one)])
 
 
 def ballots_of(decisions: Sequence[Decision], *, start: int, stop: int) -> dict[int, list[ShownBallot]]:
     """The ballots with these places in each decision: those that bear names by handle, then the others by pseudonym.
 
-    Nothing where ballots are hidden. Always four queries.
+    Nothing where ballots are hidden. Always the same number of queries.
     """
-    by_id = {decision.pk: decision for decision in decisions}
-    staged = _staged(decisions)
-    known = staged.filter(access.named_ballots())
-    numbers = dict(known.order_by().values("decision").annotate(number=Count("pk")).values_list("decision", "number"))
-    hidden: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
-    rest = staged.exclude(access.named_ballots()).values_list("decision", "membership", "kind", "pk")
-    for decision, membership, kind, pk in rest:
-        hidden[decision].append((access.pseudonym(decision, membership, kind=kind), pk))
-    wanted = (_page_of_one if len(by_id) == 1 else _page_of_each)(known, start, stop)
-    for decision, names in hidden.items():
-        before = numbers.get(decision, 0)
-        wanted += [pk for _, pk in sorted(names)[max(0, start - before) : max(0, stop - before)]]
-    rows = {row.pk: row for row in staged.select_related("membership__user").filter(pk__in=wanted)}
-    pages: dict[int, list[ShownBallot]] = {pk: [] for pk in by_id}
-    for row in (rows[pk] for pk in wanted if pk in rows):
-        pages[row.decision_id].append(as_others_see(shown_ballot(row, by_id[row.decision_id])))
+    wanted = _members_at([one for one in decisions if access.shows_ballots(one)], start, stop)
+    staged = staged_ballots.staged_ballots(wanted)
+    rows = Membership.objects.select_related("user").filter(pk__in={pk for pks in wanted.values() for pk in pks})
+    members = {row.pk: row for row in rows}
+    pages: dict[int, list[ShownBallot]] = {}
+    for one in decisions:
+        ballots = ((member, staged.get((one.pk, member))) for member in wanted[one.pk])
+        pages[one.pk] = [
+            as_others_see(shown_ballot(ballot, members[member], one)) for member, ballot in ballots if ballot
+        ]
     return pages
 
 
-# Both return keys alone, since there may be a million rows to sort. For one decision a slice is enough: the database
-# finds the first few without sorting the others. For several decisions it has to number every row.
+def _members_at(decisions: Sequence[Decision], start: int, stop: int) -> defaultdict[int, list[int]]:
+    """The members whose ballots have these places in each decision."""
+    named: dict[Decision, Integers] = {}
+    hidden: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
+    anonymous = staged_ballots.anonymous_members({one.community_id for one in decisions})
+    marks = staged_ballots.marks_of(decisions)
+    for one in decisions:
+        ballots = marks[one.pk]
+        unnamed = staged_ballots.under_pseudonyms(ballots, anonymous)
+        named[one] = ballots.members[~unnamed]
+        rest = ballots.rows(unnamed)
+        hidden[one.pk] = [
+            (access.pseudonym(one.pk, member, kind=kind), member)
+            for member, kind in zip(rest.members.tolist(), rest.kinds, strict=True)
+        ]
+    pages = members_at(named, start, stop)
+    for one, names in named.items():
+        before = len(names)
+        page = sorted(hidden[one.pk])[max(0, start - before) : max(0, stop - before)]
+        pages[one.pk] += [member for _, member in page]
+    return pages
 
 
-def _page_of_one(known: QuerySet[StagedBallot], start: int, stop: int) -> list[int]:
-    return list(known.order_by("membership__user__handle").values_list("pk", flat=True)[start:stop])
+def members_at(named: Mapping[Decision, Integers], start: int, stop: int) -> defaultdict[int, list[int]]:
+    """Those of these members, by decision, who have these places in order of their handles.
 
-
-def _page_of_each(known: QuerySet[StagedBallot], start: int, stop: int) -> list[int]:
-    place = Window(RowNumber(), partition_by=F("decision"), order_by="membership__user__handle")
-    numbered = known.annotate(place=place).filter(place__gt=start, place__lte=stop)
-    return list(numbered.order_by("decision", "place").values_list("pk", flat=True))
+    The database orders the handles, and no more are read than it takes to come to the last place.
+    """
+    pages: defaultdict[int, list[int]] = defaultdict(list)
+    waiting = [one for one, members in named.items() if len(members) > start]
+    passed = dict.fromkeys(waiting, 0)
+    rows = Membership.objects.filter(community__in={one.community_id for one in waiting}).order_by("user__handle")
+    handles = rows.values_list("community_id", "pk").iterator(_ROWS)
+    while waiting and (some := list(islice(handles, _ROWS))):
+        communities, members = np.array(some, dtype=np.int64).T
+        for one in waiting:
+            of_community = members[communities == one.community_id]
+            found = of_community[np.isin(of_community, named[one])]
+            pages[one.pk] += found[max(0, start - passed[one]) : max(0, stop - passed[one])].tolist()
+            passed[one] += len(found)
+        waiting = [one for one in waiting if passed[one] < min(stop, len(named[one]))]
+    return pages
 
 
 def comments_of(ballots: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
@@ -366,11 +330,8 @@ def turnouts(decisions: Iterable[Decision]) -> dict[int, int]:
 def tags_on_ballots(decisions: Iterable[Decision]) -> dict[int, list[str]]:
     """The tags on the cast ballots of these decisions, in order; decisions that hide their ballots are left out."""
     shown = [decision.pk for decision in decisions if access.shows_ballots(decision)]
-    cast = StagedBallot.objects.filter(decision__in=shown, kind=StagedBallot.Kind.CAST)
-    tags: dict[int, set[str]] = {decision: set() for decision in shown}
-    for decision, on_ballot in cast.values_list("decision", "tags").order_by().distinct():
-        tags[decision].update(on_ballot)
-    return {decision: sorted(found) for decision, found in tags.items()}
+    tags = staged_ballots.tags_on_cast_ballots(shown)
+    return {decision: sorted(tags[decision]) for decision in shown}
 
 
 # --- Ballots of one member --------------------------------------------------------------------------------------------

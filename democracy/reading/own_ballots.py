@@ -9,10 +9,11 @@ from democracy import access, ledger
 from democracy.access import Viewer
 from democracy.ledger import contents
 from democracy.models import Ballot, Choice, Decision, LedgerEntry, Membership, StagedBallot, Vote
-from democracy.models.packed import TAGS_TEXT, tag_set, unpack
+from democracy.models.packed import TAGS_TEXT, tag_set
 from democracy.reading.ballots import ShownBallot, shown_ballot, tags_by_use
 from democracy.reading.communities import own_memberships
 from democracy.reading.decisions import choices_of
+from democracy.reading.staged_ballots import staged_ballot, staged_ballots
 from graph import STAR
 
 Kind = StagedBallot.Kind
@@ -52,13 +53,12 @@ def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Cho
         )
     if not access.shows_ballots(decision):
         return OwnBallot(Kind.NONE, None)
-    row = StagedBallot.objects.filter(decision=decision, membership=membership, kind=Kind.INHERITED).first()
-    if row is None:
+    staged = staged_ballot(decision.pk, membership.pk)
+    if staged is None or staged.kind != Kind.INHERITED:
         return OwnBallot(Kind.NONE, None)
-    microstars = unpack(row.microstars, choices=len(choices))[0].tolist()
-    stars = tuple(zip(choices, microstars, strict=True))
-    is_anonymous = access.bears_pseudonym(membership, kind=row.kind, is_anonymous=row.is_anonymous)
-    return OwnBallot(Kind.INHERITED, None, stars, tuple(row.tags), is_anonymous=is_anonymous)
+    shown = shown_ballot(staged, membership, decision)
+    stars = tuple(zip(choices, shown.microstars, strict=True))
+    return OwnBallot(Kind.INHERITED, None, stars, shown.tags, is_anonymous=shown.is_anonymous)
 
 
 def _receipt(decision: Decision, membership: Membership) -> LedgerEntry | None:
@@ -99,10 +99,13 @@ def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, Show
     members = {one.community_id: one for one in own_memberships(viewer, [one.community_id for one in decisions])}
     by_id = {one.pk: one for one in decisions if one.community_id in members}
     mine = {"decision__in": by_id, "membership__in": list(members.values())}
-    shown = [pk for pk, one in by_id.items() if access.shows_ballots(one)]
-    inherited = StagedBallot.objects.filter(kind=StagedBallot.Kind.INHERITED, **mine | {"decision__in": shown})
-    staged = inherited.select_related("membership__user")
-    found = {row.decision_id: shown_ballot(row, by_id[row.decision_id]) for row in staged}
+    shown = {pk: members[one.community_id] for pk, one in by_id.items() if access.shows_ballots(one)}
+    staged = staged_ballots({pk: [member.pk] for pk, member in shown.items()})
+    found = {
+        pk: shown_ballot(ballot, shown[pk], by_id[pk])
+        for (pk, _), ballot in staged.items()
+        if ballot.kind == Kind.INHERITED
+    }
     cast = {row.decision_id: row for row in Ballot.objects.filter(**mine)}
     votes = Vote.objects.filter(ballot__in=cast.values()).values_list("ballot", "choice", "stars")
     stars = {(ballot, choice): count for ballot, choice, count in votes}

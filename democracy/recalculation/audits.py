@@ -23,6 +23,7 @@ from democracy.ledger import Content, checkpoints, contents, signing, staleness
 from democracy.models import (
     Application,
     Ballot,
+    BallotColumns,
     Checkpoint,
     Community,
     Decision,
@@ -32,14 +33,13 @@ from democracy.models import (
     Membership,
     Moderation,
     PublishedResult,
-    StagedBallot,
 )
-from democracy.models.packed import TAGS_TEXT, tag_set
 from democracy.models.results import DecisionResult
+from democracy.recalculation.blocks import block_faults
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
 from democracy.recalculation.pseudonyms import kinds_of, staged_under_pseudonyms
 from democracy.recalculation.steps import counts_in_steps, result_in_steps
-from democracy.recalculation.storing import NO_BALLOT, is_due, rows_of
+from democracy.recalculation.storing import is_due
 from graph import Calculation, DelegationGraph
 
 Kind = LedgerEntry.Kind
@@ -315,17 +315,10 @@ class _Walk:
         anonymous = staged_under_pseudonyms(
             self.inputs.decisions[decision.pk], self.inputs.anonymous, kinds_of(columns)
         )
-        expected = dict(rows_of(columns, anonymous))
-        stored = StagedBallot.objects.filter(decision=decision).annotate(tags_text=TAGS_TEXT)
-        written = ("membership_id", "kind", "microstars", "tags_text", "is_counted", "is_anonymous", "changed_revision")
-        for member, kind, stars, tags, counted, is_anonymous, changed in stored.values_list(*written).iterator(_ROWS):
-            name = f"the staged ballot of membership {member} in decision {decision.pk}"
-            if (kind, bytes(stars), tag_set(tags), counted, is_anonymous) != expected.pop(member, NO_BALLOT):
-                yield f"{name} is not what the ledger gives"
-            if not 0 < changed <= decision.calculated_revision:
-                yield f"{name} says that it changed at revision {changed}, when nothing was calculated"
-        for member in expected:
-            yield f"the staged ballot of membership {member} in decision {decision.pk} is missing"
+        expected = BallotColumns.of(
+            columns.members, columns.kinds, columns.tags, columns.counted, columns.microstars, anonymous=anonymous
+        )
+        yield from block_faults(decision, expected)
 
     # --- Counters and times ---
 

@@ -1,6 +1,7 @@
 """Pruning of the history: of days past a settable time, only the last interim result of each day stays.
 
-The newest interim result is the last of its day, so it stays. Final results and the ledger are never pruned.
+The newest interim result is the last of its day, so it stays. Final results and the ledger are never
+pruned. The ballots that a result keeps go with it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from django.db.models.functions import TruncDay
 from django.utils import timezone
 
 from democracy.models import DecisionSnapshot
+from democracy.recalculation import keeping
 
 # Results deleted at a time: nobody waits long for the database.
 _BATCH = 1_000
@@ -39,6 +41,8 @@ def prune_history(*, days: int, now: datetime, most: int | None = None) -> int:
     deleted = 0
     while (most is None or deleted < most) and (some := list(superseded[:_BATCH])):
         deleted += DecisionSnapshot.objects.filter(pk__in=some).delete()[0]
+    if deleted:
+        keeping.forget_past_blocks()
     return deleted
 
 

@@ -18,6 +18,8 @@ def staged_under_pseudonyms(
     `staged`: members with the kinds of their staged ballots.
     """
     unnamed = anonymous | decision.withdrawn
+    if not unnamed and not any(ballot.anonymous for ballot in decision.ballots.values()):
+        return frozenset()
     return frozenset(
         member
         for member, kind in staged

@@ -16,8 +16,7 @@ from django.conf import settings
 
 from democracy import ledger
 from democracy.caches import BoundedCache
-from democracy.models import Community, Decision, Membership
-from democracy.models import StagedBallot as StoredBallot
+from democracy.models import Community, Decision, Membership, StagedBlock
 from democracy.recalculation import inputs, measuring
 from democracy.recalculation.catching_up import Ballots, CaughtUp
 from democracy.recalculation.fitting import Kept, decision_weight, graph_weight, portions
@@ -41,6 +40,8 @@ _TOO_FAR_BEHIND, _ROWS_AN_ENTRY = 50, 20
 _LOCK_TIMEOUT = 0.05
 # The most entries that a reader catches up on: each may be a new member, which touches the whole graph.
 _NEAR = 100
+# So many ballots that changed are looked up one by one; with more of them, all are put into columns.
+_FEW = 1_000
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class StagedDecision:
     """One staging of a decision at `revision`, to count and to store.
 
     `ballots`: the staged ballots that may differ from the stored ones; None for a member who has none any more. Since
-    this process last took the decision for storing, they have changed, or another process has stored them. After a
-    calculation from scratch `columns` holds all ballots instead. `anonymous`: the members among these whose ballots
-    bear pseudonyms.
+    this process last took the decision for storing, they have changed. Where those are many, or another process has
+    stored some, or after a calculation from scratch, `columns` holds all ballots instead. `anonymous`: the members
+    among these whose ballots bear pseudonyms.
     """
 
     revision: int
@@ -208,8 +209,11 @@ class LoadedCommunity:
         """
         assert self.graph is not None
         calculation, changed = self.calculations[decision_id], self.changed[decision_id]
-        if changed is not None and stored != self.taken[decision_id]:
-            changed |= _stored_since(decision_id, self.taken[decision_id])
+        if changed is not None and (
+            len(changed) > _FEW
+            or (stored != self.taken[decision_id] and _is_stored_since(decision_id, self.taken[decision_id]))
+        ):
+            changed = None
         self.changed[decision_id], self.taken[decision_id] = frozenset(), self.graph.revision
         one = self.inputs[decision_id]
         ballots = {} if changed is None else {member: calculation.staged(member) for member in changed}
@@ -241,13 +245,12 @@ class LoadedCommunity:
             kept.pop(decision_id, None)
 
 
-def _stored_since(decision_id: int, revision: int) -> frozenset[int]:
-    """Find the members whose staged ballots another process stored after `revision`.
+def _is_stored_since(decision_id: int, revision: int) -> bool:
+    """Whether another process stored staged ballots after `revision`.
 
     A ballot that changed and changed back meanwhile has not changed for this process, but differs from the stored one.
     """
-    later = StoredBallot.objects.filter(decision=decision_id, changed_revision__gt=revision)
-    return frozenset(later.values_list("membership_id", flat=True))
+    return StagedBlock.objects.filter(decision=decision_id, revision__gt=revision).exists()
 
 
 _kept: BoundedCache[int, LoadedCommunity] = BoundedCache(

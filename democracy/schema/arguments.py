@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from democracy.schema.paging import MAX_PAGE
-from democracy.schema.scalars import DecisionStatus
+from democracy.schema.scalars import BigInt, DecisionStatus
 
 _WORDS = "Words that all have to occur, of which ten count. Empty: no search."
 _REFUSED = "another thing's is refused with INVALID_ID."
@@ -15,6 +15,9 @@ _REFUSED = "another thing's is refused with INVALID_ID."
 First: TypeAlias = Annotated[int, strawberry.argument(description=f"How many nodes at most: 1 to {MAX_PAGE}.")]
 After: TypeAlias = Annotated[
     str | None, strawberry.argument(description="A cursor: the page begins behind it. Null: the list's first page.")
+]
+PastRevision: TypeAlias = Annotated[
+    BigInt, strawberry.argument(description="The `revision` of a result in the decision's `history`.")
 ]
 Search: TypeAlias = Annotated[str, strawberry.argument(description=_WORDS)]
 OfStatus: TypeAlias = Annotated[

@@ -23,7 +23,8 @@ from democracy.presenting import wording
 from democracy.presenting.explanations import explain_ballot, explain_own
 from democracy.presenting.results import outcome
 from democracy.reading import followings, receipts
-from democracy.reading.ballots import ballot_rows, columns_of, read_rows
+from democracy.reading.ballots import ballot_rows, read_rows
+from democracy.reading.staged_ballots import columns_of
 from democracy.tags import normalise_tags
 from democracy.views._decisions import decision_frame, result_panel
 from democracy.views._errors import answered, submitted
@@ -251,7 +252,7 @@ def ballots(request: HtmxRequest, community_id: int, decision_id: int) -> HttpRe
             "page": page,
             "rows": list(read_rows(request.user, decision, columns, list(page))),
             "kinds": BallotSearch.KINDS,
-            "all_tags": sorted({tag for tags in set(columns.tags) for tag in tags}),
+            "all_tags": sorted({tag for tags in columns.tag_sets for tag in tags}),
         }
     fragments = {"ballots": "democracy/_ballots.html"}
     return render_page(request, "democracy/decision_ballots.html", context, fragments=fragments)

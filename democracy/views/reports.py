@@ -17,7 +17,8 @@ from democracy.errors import PermissionDenied
 from democracy.models import Decision, DecisionSnapshot
 from democracy.presenting import addresses
 from democracy.presenting.sharing import shared_at
-from democracy.reading.ballots import ballot_rows, columns_of, read_rows
+from democracy.reading.ballots import ballot_rows, read_rows
+from democracy.reading.staged_ballots import columns_of
 from democracy.views._decisions import checkpoint_of, decision_frame, result_panel
 from democracy.views._errors import answered
 

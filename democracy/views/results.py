@@ -21,7 +21,8 @@ from democracy.presenting.history import calculations, history_chart, in_short
 from democracy.presenting.margins import exact_margin, rough_margin
 from democracy.presenting.results import outcome
 from democracy.presenting.wording import RECALCULATION_STARTED
-from democracy.reading.ballots import columns_of, tags_on_ballots
+from democracy.reading.ballots import tags_on_ballots
+from democracy.reading.staged_ballots import columns_of
 from democracy.views._decisions import checkpoint_of, decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered, managers_only
 from democracy.views._pages import download, page_of, render_page

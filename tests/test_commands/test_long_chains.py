@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from democracy import recalculation
-from democracy.models import Decision, StagedBallot
+from democracy.models import Decision
 from graph.activity import NARROW
+from tests.staged import stored
 from tests.test_commands.running import exported, made_decisions, run, write
 from tests.test_verify.bundles import bundle, differences
 
@@ -24,8 +25,8 @@ def test_a_chain_is_calculated_exported_and_calculated_again(length: int, tmp_pa
         run("recalculate", "--decision", decision.pk, *arguments)
         decision.refresh_from_db()
         assert decision.calculation_status == Decision.CalculationStatus.CURRENT
-        staged = StagedBallot.objects.filter(decision=decision).values_list("kind", "microstars")
-        assert sorted(kind for kind, _ in staged) == ["cast"] + ["inherited"] * length
-        assert len({bytes(microstars) for _, microstars in staged}) == 1
+        ballots = stored(decision).values()
+        assert sorted(ballot.kind for ballot in ballots) == ["cast"] + ["inherited"] * length
+        assert len({ballot.microstars for ballot in ballots}) == 1
         assert differences(exported(decision)) == []
     assert recalculation.recalculate_community(decision.community_id)

@@ -11,13 +11,13 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from democracy.database import bulk
-from democracy.models import Decision, DecisionSnapshot, Membership, StagedBallot
+from democracy.models import Decision, DecisionSnapshot, Membership, StagedBlock
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 
 ODD = {"text": 'tab\t, line\n, \\N, back\\slash, "quotes", ü'}
-STAGED = ("decision_id", "membership_id", "kind", "microstars", "tags", "is_counted", "changed_revision")
+BLOCK = ("decision_id", "first", "revision", "size", "members", "marks", "tag_sets", "tags", "microstars")
 
 
 @pytest.fixture(params=[1, 500], ids=["copied where that is possible", "one statement each"])
@@ -64,19 +64,19 @@ def test_with_a_key_rows_replace_those_that_bear_it_and_no_others(
 
     def write(names: str, revision: int) -> None:
         rows = [
-            (decision.pk, pks[name], "cast", bytes([0, 92, revision, 255]), '["é"]', True, revision)
+            (decision.pk, pks[name], revision, 1, b"", b"\t", '[["é"]]', b"", bytes([0, 92, revision, 255]))
             for name in names.split()
         ]
-        bulk.insert(StagedBallot._meta.db_table, STAGED, rows, key=STAGED[:2])
+        bulk.insert(StagedBlock._meta.db_table, BLOCK, rows, key=BLOCK[:2])
 
     # Twice in one transaction: what the first left behind does not stand in the way.
     write("ann bob cat", 1)
     write("bob cat dan", 2)
-    found = StagedBallot.objects.filter(decision=decision)
-    assert {(row.membership_id, row.changed_revision, bytes(row.microstars)[2]) for row in found} == {
+    found = StagedBlock.objects.filter(decision=decision)
+    assert {(row.first, row.revision, bytes(row.microstars)[2]) for row in found} == {
         (pks[name], revision, revision) for name, revision in (("ann", 1), ("bob", 2), ("cat", 2), ("dan", 2))
     }
-    assert all((row.kind, row.tags, row.is_counted) == ("cast", ["é"], True) for row in found)
+    assert all((row.size, row.tag_sets, bytes(row.marks)) == (1, '[["é"]]', b"\t") for row in found)
 
 
 @pytest.mark.parametrize("number", [0, 1, 4])

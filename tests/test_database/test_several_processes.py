@@ -9,12 +9,12 @@ import pytest
 
 from democracy.caches import BoundedCache
 from democracy.models import Community, Decision, DecisionSnapshot, StagedBallot
-from democracy.models.packed import pack
 from democracy.recalculation import inputs, recalculate_community, staging
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import forget_everything
 from graph import Calculation
 from tests import factories, histories
+from tests.staged import stored
 
 pytestmark = pytest.mark.django_db
 
@@ -34,35 +34,25 @@ def run_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     forget_everything()
 
 
-def stored(decision: Decision) -> dict[int, tuple[str, bytes, frozenset[str], bool, bool]]:
-    rows = StagedBallot.objects.filter(decision=decision).exclude(kind=StagedBallot.Kind.NONE)
-    return {
-        row.membership_id: (
-            row.kind,
-            bytes(row.microstars),
-            frozenset(row.tags),
-            row.is_counted,
-            row.is_anonymous,
-        )
-        for row in rows
-    }
-
-
-def afresh(decision: Decision) -> tuple[Any, dict[int, tuple[str, bytes, frozenset[str], bool, bool]]]:
+def afresh(decision: Decision) -> tuple[Any, dict[int, StagedBallot]]:
     """(result, staged ballots) of a decision as they should be stored, from nothing but the inputs."""
     now = inputs.current_inputs(decision.community_id, [decision.pk])
     one = now.decisions[decision.pk]
     made = Calculation.from_scratch(now.graph(), lots=one.lots, ballots=one.ballots)
     columns = made.staged_columns()
-    packed = map(pack, columns.microstars)
-    names = [
-        member in now.anonymous if kind == "inherited" else one.ballots[member].anonymous
-        for member, kind in zip(columns.members, columns.kinds, strict=True)
-    ]
-    rows = zip(columns.kinds, packed, columns.tags, columns.counted.tolist(), names, strict=True)
+    ballots = {
+        ballot.member: StagedBallot(
+            ballot.member,
+            ballot.kind,
+            ballot.microstars,
+            ballot.tags,
+            ballot.counted,
+            ballot.member in now.anonymous if ballot.kind == "inherited" else one.ballots[ballot.member].anonymous,
+        )
+        for ballot in columns
+    }
     staged = staging.StagedDecision(now.revision, one.choices, made.result, {}, None, frozenset())
-    result = Tally().process(staged).to_json()
-    return result, dict(zip(columns.members, rows, strict=True))
+    return Tally().process(staged).to_json(), ballots
 
 
 class TestTakingTurns:

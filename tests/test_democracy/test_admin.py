@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,15 +35,15 @@ from democracy.models import (
     LedgerEntry,
     Membership,
     Moderation,
-    StagedBallot,
 )
 from democracy.recalculation import recalculate_community
 from tests import factories, rules
+from tests.staged import forge, stored
 
 pytestmark = pytest.mark.django_db
 
 # Ballots and claims have no pages of their own.
-LISTS_ALONE = [Ballot, Following, StagedBallot, CalculationClaim]
+LISTS_ALONE = [Ballot, Following, CalculationClaim]
 REGISTERED = [
     Community,
     Membership,
@@ -51,7 +52,6 @@ REGISTERED = [
     Decision,
     Ballot,
     LedgerEntry,
-    StagedBallot,
     DecisionSnapshot,
     CalculationClaim,
     Moderation,
@@ -112,10 +112,9 @@ class TestReading:
             if model not in LISTS_ALONE:
                 assert client.get(address(model, "change", rows[0].pk)).status_code == 200, model
 
-    @pytest.mark.parametrize("model", [Ballot, StagedBallot])
-    def test_no_row_of_a_ballot_has_an_address_whose_number_counts_those_that_are_hidden(self, root, town, model):
-        listed = address(model, "changelist")
-        page, row = entering(root).get(listed).text, model.objects.order_by("pk")[0]
+    def test_no_row_of_a_ballot_has_an_address_whose_number_counts_those_that_are_hidden(self, root, town):
+        listed = address(Ballot, "changelist")
+        page, row = entering(root).get(listed).text, Ballot.objects.order_by("pk")[0]
         assert re.findall(rf'{listed}[^"?]', page) == []
         assert entering(root).get(f"{listed}{row.pk}/change/").status_code == 404
 
@@ -125,8 +124,31 @@ class TestReading:
         assert "Ash: 5" in client.get(address(Ballot, "changelist")).text
         assert "Cedar" in client.get(address(Decision, "change", decision.pk)).text
 
-    def test_a_staged_ballot_is_told_in_microstars(self, root, town):
-        assert "5,000,000, 0, 0" in entering(root).get(address(StagedBallot, "changelist")).text
+    def test_staged_ballots_are_told_in_microstars_on_the_page_of_their_decision(self, root, town):
+        _, members, decision = town
+        page = entering(root).get(address(Decision, "change", decision.pk)).text
+        assert re.findall(r"\w+: (?:cast|inherited)[^<]*", page) == [
+            f"{members['ann'].user.handle}: cast; 5,000,000, 0, 0; budget; counted",
+            f"{members['bea'].user.handle}: inherited; 5,000,000, 0, 0; budget; counted",
+            f"{members['cid'].user.handle}: cast; 0, 3,000,000, 0; -; counted",
+        ]
+
+    def test_staged_ballots_are_told_to_operators_with_the_right_to_see_them_and_no_others(self, town):
+        _, _, decision = town
+        clerk = factories.person(is_staff=True)
+        clerk.user_permissions.add(Permission.objects.get(codename="view_decision"))
+        page = address(Decision, "change", decision.pk)
+        assert "5,000,000" not in entering(clerk).get(page).text
+        clerk.user_permissions.add(Permission.objects.get(codename="view_stagedblock"))
+        assert "5,000,000" in entering(clerk).get(page).text
+
+    def test_staged_ballots_that_are_hidden_are_not_told(self, root, town):
+        community, members, _ = town
+        hidden = factories.decision(community, members["manager"].user, results_visibility="after_close")
+        factories.vote(members["ann"], hidden, Ash=5)
+        recalculate_community(community.pk)
+        assert stored(hidden).keys() == {members["ann"].pk, members["bea"].pk}
+        assert "5,000,000" not in entering(root).get(address(Decision, "change", hidden.pk)).text
 
     def test_tags_are_told_as_words_and_times_as_on_the_pages(self, root, town):
         _, members, _ = town
@@ -169,14 +191,16 @@ class TestReading:
         assert found(Decision) == sorted([decision.pk, other.pk])
         assert "ValueError: the reason" in client.get(address(Decision, "change", decision.pk)).text
 
-    @pytest.mark.parametrize("model", [Membership, Ballot, LedgerEntry, StagedBallot, Following])
+    @pytest.mark.parametrize("model", [Membership, Ballot, LedgerEntry, Decision, Following])
     def test_a_longer_list_takes_no_more_queries(self, root, town, model):
         community, members, decision = town
         client = entering(root)
+        # Of a decision, the list of its staged ballots.
+        page = address(model, "changelist") if model is not Decision else address(model, "change", decision.pk)
 
         def queries() -> int:
             with CaptureQueriesContext(connection) as captured:
-                client.get(address(model, "changelist"))
+                client.get(page)
             return len(captured)
 
         queries()
@@ -206,11 +230,11 @@ class TestReading:
 
 class TestAnonymousMembers:
     def test_no_row_names_them_or_ties_their_ballots_together(self, root, town):
-        community, members, _ = town
+        community, members, decision = town
         services.set_anonymity(members["cid"].user, community.pk, anonymous=True)
         # As if they had been anonymous when they voted: what was cast by name keeps it.
-        for rows in (Ballot.objects.all(), StagedBallot.objects.all()):
-            rows.filter(membership=members["cid"]).update(is_anonymous=True)
+        Ballot.objects.filter(membership=members["cid"]).update(is_anonymous=True)
+        forge(decision, members["cid"], lambda ballot: replace(ballot, is_anonymous=True))
         factories.follow(members["cid"], members["ann"])
         client = entering(root)
         cid = members["cid"]
@@ -219,7 +243,6 @@ class TestAnonymousMembers:
             Application: Application.objects.get(user=cid.user).pk,
             Following: Following.objects.get(follower=cid).pk,
             Ballot: Ballot.objects.get(membership=cid).pk,
-            StagedBallot: StagedBallot.objects.get(membership=cid).pk,
         }
         for model, pk in hidden.items():
             assert pk not in [row.pk for row in told(client, model)], model
@@ -228,6 +251,8 @@ class TestAnonymousMembers:
         for model in REGISTERED:
             assert cid.user.handle not in client.get(address(model, "changelist")).text, model
         assert [row.membership for row in told(client, Ballot)] == [members["ann"]]
+        page = client.get(address(Decision, "change", decision.pk)).text
+        assert (page.count("5,000,000"), "3,000,000" in page, cid.user.handle in page) == (2, False, False)
 
     def test_the_ledger_is_a_chain_without_contents(self, root, town):
         community, members, _ = town

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import struct
 import threading
 from datetime import timedelta
 from typing import Any
@@ -17,12 +16,13 @@ from democracy import recalculation, services
 from democracy.errors import DecisionClosed
 from democracy.ledger import staleness
 from democracy.live.hub import hub, result_topic, status_topic
-from democracy.models import Community, Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
+from democracy.models import Community, Decision, DecisionSnapshot, LedgerEntry, Membership
 from democracy.models.results import DecisionResult
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import calculation_of, forget_everything
 from tests import factories
 from tests.recalculation import until, until_current
+from tests.staged import stored, stored_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("live_recalculation")]
 
@@ -40,11 +40,8 @@ def winner(decision: Decision) -> str | None:
 
 
 def stars(decision: Decision, member: Membership) -> tuple[float, ...] | None:
-    staged = StagedBallot.objects.filter(decision=decision, membership=member).exclude(kind="none").first()
-    if staged is None:
-        return None
-    count = len(staged.microstars) // 4
-    return tuple(microstars / 1_000_000 for microstars in struct.unpack(f"<{count}i", staged.microstars))
+    ballot = stored_of(decision, member)
+    return None if ballot is None else tuple(microstars / 1_000_000 for microstars in ballot.microstars)
 
 
 class TestAutomaticCalculation:
@@ -78,7 +75,7 @@ class TestAutomaticCalculation:
         factories.follow(members["dan"], members["cleo"], "budget")
         factories.vote(members["ada"], decision, ["budget", "roads"], Ash=3)
         until_current(decision)
-        tags = dict(StagedBallot.objects.values_list("membership", "tags"))
+        tags = {member: sorted(ballot.tags) for member, ballot in stored(decision).items()}
         assert tags == {
             members["ada"].pk: ["budget", "roads"],
             members["ben"].pk: ["roads"],
@@ -132,7 +129,7 @@ class TestAutomaticCalculation:
         )
         until_current(decision, theirs)
         assert (winner(decision), winner(theirs)) == ("Ash", "Birch")
-        assert StagedBallot.objects.filter(decision=decision).count() == 2
+        assert len(stored(decision)) == 2
 
 
 def with_threads(*actions: Any) -> None:

@@ -19,7 +19,7 @@ from democracy.models import (
     Following,
     LedgerEntry,
     Membership,
-    StagedBallot,
+    StagedBlock,
     Vote,
 )
 from tests import factories, rules
@@ -179,15 +179,16 @@ def test_one_final_result_per_decision_and_one_result_per_revision(scene: Scene)
     assert DecisionSnapshot.objects.count() == 4
 
 
-def test_one_staged_ballot_per_member_and_decision(scene: Scene) -> None:
+def test_one_block_of_staged_ballots_begins_with_a_member(scene: Scene) -> None:
     _, members, decision = scene
 
-    def staged(member: Membership) -> StagedBallot:
-        return StagedBallot(decision=decision, membership=member, kind="cast", microstars=b"", changed_revision=1)
+    def block(member: Membership) -> StagedBlock:
+        return StagedBlock(decision=decision, first=member.pk, revision=1, size=0, tag_sets="[]", **columns)
 
-    impossible(staged(members["ada"]), staged(members["ada"]))
-    write(staged(members["ben"]))
-    assert StagedBallot.objects.count() == 2
+    columns = dict.fromkeys(("members", "marks", "tags", "microstars"), b"")
+    impossible(block(members["ada"]), block(members["ada"]))
+    write(block(members["ben"]))
+    assert StagedBlock.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -30,7 +30,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api import node_id
 from crowdvote.operations.logfile import EventFormatter, JsonFormatter
-from democracy.models import Ballot, Decision, LedgerEntry, PublishedResult, StagedBallot, Webhook, WebhookDelivery
+from democracy.models import Ballot, Decision, LedgerEntry, PublishedResult, Webhook, WebhookDelivery
 from democracy.notices import payloads
 from tests.test_privacy import operations
 from tests.test_privacy.transcripts import Part, of_csv, of_html, of_json, of_text, of_value
@@ -48,7 +48,7 @@ _TRIED = 60
 _PSEUDONYM = re.compile(r"Anonymous ([0-9a-f]{8,64})")
 # As contents write it. A search for digits alone would find them in hashes, which are drawn.
 _FIVE_STARS = '": 5'
-_ABOUT_BALLOTS = {Ballot, LedgerEntry, StagedBallot}
+_ABOUT_BALLOTS = {Ballot, LedgerEntry}
 
 
 # --- Answers ----------------------------------------------------------------------------------------------------------

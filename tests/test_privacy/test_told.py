@@ -16,7 +16,7 @@ from django.urls import reverse
 from accounts.api import node_id
 from accounts.models import User
 from democracy import services
-from democracy.models import Application, Ballot, Following, LedgerEntry, Membership, Notice, StagedBallot
+from democracy.models import Application, Ballot, Following, LedgerEntry, Membership, Notice
 from tests.test_privacy import operations, surfaces
 from tests.test_privacy.worlds import HIDDEN, Cast, Content, Town, World, world
 
@@ -93,7 +93,7 @@ def about(one: World, who: str, person: str) -> Iterator[tuple[str, str]]:
         yield address.partition("?")[0], traces.sub("(who)", shown)
 
 
-_LISTED = (User, Membership, Application, Following, Ballot, StagedBallot, LedgerEntry)
+_LISTED = (User, Membership, Application, Following, Ballot, LedgerEntry)
 
 
 @pytest.mark.parametrize("who", ["root", pytest.param("eve", marks=in_long_form)])

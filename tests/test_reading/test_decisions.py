@@ -64,12 +64,12 @@ def test_known_members_come_by_handle_and_the_anonymous_after_them_by_pseudonym(
     assert names(decisions, start, stop) == names([first], start, stop) | names([second], start, stop)
 
 
-def test_a_page_costs_four_queries_of_one_decision_and_of_two(
+def test_a_page_costs_six_queries_of_one_decision_and_of_two(
     scene: tuple[list[Decision], list[str]], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     decisions, _ = scene
     for asked in (decisions[:1], decisions):
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(6):
             names(asked, 0, 4)
 
 

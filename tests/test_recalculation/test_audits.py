@@ -28,7 +28,7 @@ from democracy.models import (
     InvitationLink,
     LedgerEntry,
     Membership,
-    StagedBallot,
+    StagedBlock,
     Vote,
 )
 from democracy.recalculation import audits
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.django_db
 _INVITATIONS = {Invitation, InvitationLink}
 AUDITED: tuple[type[models.Model], ...] = (
     *(model for model in rules.WRITTEN if model not in _INVITATIONS),
-    *(StagedBallot, DecisionSnapshot, Checkpoint),
+    *(StagedBlock, DecisionSnapshot, Checkpoint),
 )
 # What an audit takes as it finds it, with the reason.
 TAKEN_AS_FOUND = {
@@ -48,6 +48,7 @@ TAKEN_AS_FOUND = {
     "Decision.failed_at": "when a calculation failed; it decides only when that is tried again",
     "Decision.calculation_error": "the words of that failure",
     "Moderation.hidden_by": "which operator it was; in the ledger the site acts",
+    "DecisionSnapshot.keeps_ballots": "whether the ballots of a past result can still be read",
     "PublishedResult.token": "a secret address, and the ledger is read by more people",
 }
 NOT_AUDITED = {
@@ -55,6 +56,7 @@ NOT_AUDITED = {
     "IdempotencyKey": "which commands programs have sent lately",
     "Greeting": "who was not greeted yet on a page",
     **dict.fromkeys((model.__name__ for model in _INVITATIONS), "see Note [Invitations are not in the ledger]"),
+    "PastBlock": "staged ballots as they were; no result rests on them any more",
     "Notice": "what people are told: nothing is calculated from it",
     "NoticePreference": "how somebody wants to be told, which is nobody else's business",
     "NoticeCursor": "how far the ledger was turned into notices",
@@ -174,7 +176,7 @@ def different(value: Any, column: models.Field[Any, Any]) -> Any:
 
 
 def rows_of(model: type[models.Model], community: Community) -> Iterator[models.Model]:
-    path = {StagedBallot: "decision__community", DecisionSnapshot: "decision__community"} | rules.WRITTEN
+    path = {StagedBlock: "decision__community", DecisionSnapshot: "decision__community"} | rules.WRITTEN
     path |= {Checkpoint: "community"}
     yield from model._default_manager.filter(**{path[model]: community.pk}).order_by("pk")
 

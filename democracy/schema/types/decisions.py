@@ -21,7 +21,7 @@ from democracy.presenting.sharing import embeds
 from democracy.reading import ballots as reading_ballots
 from democracy.reading import decisions as reading_decisions
 from democracy.schema import orders
-from democracy.schema.arguments import After, First
+from democracy.schema.arguments import After, First, PastRevision
 from democracy.schema.orders import DecisionOrder
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, Places, connection
 from democracy.schema.rows import relation
@@ -35,6 +35,7 @@ from democracy.schema.types.ballots import (
     own_ballots,
 )
 from democracy.schema.types.belonging import ItsCommunity
+from democracy.schema.types.past import PastDecision, as_of
 from democracy.schema.types.results import (
     CalculationStatus,
     Choice,
@@ -217,6 +218,13 @@ class Decision(Node):
     ) -> Connection[Result]:
         choices = await choices_of(info, root)
         return await HISTORY.page(info, Page(first, after), lambda row: Result.of(row, choices), parent=root.pk)
+
+    @strawberry.field(
+        description="The decision as of the result of a revision that `history` lists; null where that result does not "
+        "keep the ballots it rests on (`keepsBallots`), and while ballots are hidden."
+    )
+    async def as_of(self, info: Info, root: models.Decision, revision: PastRevision) -> PastDecision | None:
+        return await as_of(info, root, revision)
 
     @strawberry.field(
         description="The influence of each cast ballot that bears a name, most first. Null while ballots are hidden."

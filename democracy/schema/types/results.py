@@ -141,6 +141,9 @@ class Result:
     )
     calculated_at: datetime = strawberry.field(description="To the hour, where the revision is null.")
     is_final: bool = strawberry.field(description="The one of the inputs as they stood at closing; it never changes.")
+    keeps_ballots: bool = strawberry.field(
+        default=False, description="Whether the ballots it rests on can be read: see `asOf` of its decision."
+    )
     # None for one that is not stored.
     snapshot_pk: strawberry.Private[int | None] = None
 
@@ -153,6 +156,7 @@ class Result:
             revision=_number(access.shown_revision(snapshot)),
             calculated_at=access.shown_time(snapshot),
             is_final=snapshot.is_final,
+            keeps_ballots=snapshot.keeps_ballots,
             snapshot_pk=snapshot.pk,
         )
 

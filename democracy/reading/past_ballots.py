@@ -1,0 +1,66 @@
+"""Ballots as of a past result that keeps them (Note [Ballots of past results] in `recalculation.keeping`).
+
+# Note [What past ballots tell]
+They are shown where the decision shows its ballots now, and only those that bore names then, of current members who
+are not anonymous now. Ballots under pseudonyms are left out: from one result to the next they would tell which
+pseudonym belongs to which entry of the ledger, and, of somebody who was or became anonymous between two results, to
+whom.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from democracy import access
+from democracy.access import Viewer
+from democracy.models import BallotColumns, Decision, DecisionSnapshot, Membership, PastBlock, StagedBlock
+from democracy.models.derived import Block
+from democracy.models.staged_ballots import Integers
+from democracy.reading.ballots import ShownBallot, members_at, shown_ballot
+
+
+@dataclass(frozen=True, eq=False)
+class PastBallots:
+    """The ballots of a past result that may be shown, by member, with that result."""
+
+    snapshot: DecisionSnapshot
+    columns: BallotColumns
+
+    def page(self, start: int, stop: int) -> list[ShownBallot]:
+        """Those with these places, in order of their members' handles."""
+        decision = self.snapshot.decision
+        wanted = members_at({decision: self.columns.members}, start, stop)[decision.pk]
+        members = Membership.objects.select_related("user").in_bulk(wanted)
+        ballots = ((member, self.columns.ballot_of(member)) for member in wanted if member in members)
+        return [shown_ballot(ballot, members[member], decision) for member, ballot in ballots if ballot is not None]
+
+
+def past_ballots(viewer: Viewer, decision: Decision, revision: int) -> PastBallots | None:
+    """The ballots as of the result of this revision; None where there is none that keeps them, and while ballots are
+    hidden.
+    """
+    if not access.shows_ballots(decision):
+        return None
+    kept = access.snapshots_visible_to(viewer).filter(decision=decision, revision=revision, keeps_ballots=True)
+    snapshot = kept.order_by("-is_final").first()
+    if snapshot is None or access.shown_revision(snapshot) is None:
+        return None
+    columns = _columns_at(decision, revision, choices=decision.choices.count())
+    shown = ~columns.anonymous & np.isin(columns.members, _named_now(decision))
+    return PastBallots(snapshot, columns.rows(shown))
+
+
+def _named_now(decision: Decision) -> Integers:
+    members = Membership.objects.current().filter(community=decision.community_id, is_anonymous=False)
+    return np.array(list(members.values_list("pk", flat=True)), dtype=np.int64)
+
+
+def _columns_at(decision: Decision, revision: int, *, choices: int) -> BallotColumns:
+    # Those that stand first: one that a run replaces meanwhile is then found twice, and not missed.
+    stand: list[Block] = list(StagedBlock.objects.filter(decision=decision, revision__lte=revision))
+    past: list[Block] = list(PastBlock.objects.filter(decision=decision, revision__lte=revision, until__gt=revision))
+    blocks = {block.first: block for block in [*stand, *past]}
+    columns = [blocks[first].columns(choices=choices) for first in sorted(blocks)]
+    return BallotColumns.joined(columns, choices=choices)
