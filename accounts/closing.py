@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.contrib.contenttypes.models import ContentType
 
-from accounts.models import User
+from accounts.models import NameChanges, User
 
 NAME = "Closed account"
 _PREFIX = "closed_"
@@ -38,3 +38,4 @@ def close(user: User) -> None:
         is_staff=False,
         is_superuser=False,
     )
+    NameChanges.add()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -95,6 +95,41 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name
+
+    def save(self, **kwargs: Any) -> None:
+        """Save the row, and count a change of the name or handle: of these columns alone, or of all."""
+        written = kwargs.get("update_fields")
+        if self._state.adding or (written is not None and not {"name", "handle"}.intersection(written)):
+            super().save(**kwargs)
+            return
+        with transaction.atomic(using=kwargs.get("using")):
+            super().save(**kwargs)
+            NameChanges.add()
+
+
+class NameChanges(models.Model):
+    """The number of changes of names and handles on this site, in one row: what is kept in the order of names is right
+    as long as it is the same.
+    """
+
+    changes = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "name changes"
+
+    def __str__(self) -> str:
+        return f"{self.changes} changes of names"
+
+    @classmethod
+    def add(cls) -> None:
+        """Count one more, in the transaction that changes a name."""
+        cls._default_manager.bulk_create([cls(pk=1)], ignore_conflicts=True)
+        cls._default_manager.filter(pk=1).update(changes=models.F("changes") + 1)
+
+    @classmethod
+    def number(cls) -> int:
+        """Read how many there were."""
+        return cls._default_manager.filter(pk=1).values_list("changes", flat=True).first() or 0
 
 
 class ApiToken(models.Model):

@@ -35,7 +35,7 @@ from accounts.errors import (
     NotYourToken,
     TooManyTokens,
 )
-from accounts.models import ApiToken, User, UserManager
+from accounts.models import ApiToken, NameChanges, User, UserManager
 from accounts.signals import sign_in_failed
 from accounts.text import clean_name, handle_letters
 
@@ -342,6 +342,7 @@ def update_profile(user: User, *, name: str | None = None, handle: str | None = 
     try:
         with transaction.atomic():
             User.objects.filter(pk=user.pk).update(name=new_name, sort_name=new_name.casefold(), handle=new_handle)
+            NameChanges.add()
     except IntegrityError as error:
         raise HandleTaken(_TAKEN) from error
     user.name, user.handle = new_name, new_handle

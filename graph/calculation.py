@@ -9,7 +9,7 @@ abstains.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from graph.counts import Counts, Standing, is_counted
 from graph.delegation import DelegationGraph
@@ -57,11 +57,14 @@ class Calculation:
     _staged: StagedBallots
     _counts: Counts
     _result: Result | None
+    # What `influence` has found, shared by copies as long as nothing changes.
+    _carried: dict[frozenset[Member], dict[Member, float]]
 
     def __init__(self, graph: DelegationGraph, lots: tuple[int, ...], ballots: Mapping[Member, CastBallot]) -> None:
         self.graph = graph
         self._lots = lots
         # See Note [The urn].
+        self._carried = {}
         self._urn = {member: _published(ballot) for member, ballot in ballots.items() if ballot.anonymous}
         self._ballots = {member: self._to_stage(ballot) for member, ballot in ballots.items() if member in graph}
         self._start_from(StagedBallots(stage(graph.arrays, self._ballots, len(lots))))
@@ -119,6 +122,8 @@ class Calculation:
             As `from_scratch`; the calculation is of no further use then.
         """
         before: dict[Member, Standing] = {}
+        if changes or ballots:
+            self._carried = {}
         touched = self._take(graph, changes, ballots, before)
         previous, self.graph = self.graph, graph
         limit = _MOST_AFFECTED + len(graph) // _SHARE_AFFECTED
@@ -142,6 +147,7 @@ class Calculation:
         other.graph, other._lots = self.graph, self._lots
         other._ballots, other._staged, other._urn = self._ballots.copy(), self._staged.copy(), self._urn.copy()
         other._counts, other._result = self._counts.copy(), self._result
+        other._carried = self._carried
         return other
 
     @property
@@ -190,22 +196,16 @@ class Calculation:
             return ()
         return find_sources(member, self._active)
 
-    def influence(self, *, leaving_out: Container[Member] = ()) -> dict[Member, float]:
+    def influence(self, *, leaving_out: frozenset[Member] = frozenset()) -> dict[Member, float]:
         """Sum, for each cast ballot with stars, the weights that counted ballots give it: how many it carries.
 
         Those in the urn carry only themselves and are left out, as are inherited ballots of members in `leaving_out`.
         """
-        columns = self.staged_columns()
-        rows = zip(columns.members, columns.kinds, columns.counted.tolist(), strict=True)
-        inheriting = [member for member, kind, counted in rows if counted and kind == "inherited"]
-        influence = find_influence(
-            [member for member, ballot in self._ballots.items() if not ballot.abstain],
-            {member: 1.0 for member in inheriting if member not in leaving_out},
-            self._active,
-        )
-        for member in influence:
-            influence[member] += self.graph.counts(member)
-        return dict(sorted(influence.items()))
+        found = self._carried.get(leaving_out)
+        if found is None:
+            found = find_influence(self.graph.arrays, self._ballots, leaving_out)
+            self._carried[leaving_out] = found
+        return found.copy()
 
     def active_followings(self) -> Iterator[tuple[Member, Member]]:
         """Iterate over the active followings as (follower, followee), in order."""

@@ -7,10 +7,14 @@ from fractions import Fraction
 from heapq import heappop, heappush
 
 import numpy as np
+from scipy import sparse
 
+from graph.activity import find_activity
+from graph.arrays import GraphArrays
 from graph.elimination import FEW, Closure, closure, exact_sources
+from graph.fixedpoint import Floats
 from graph.loops import LinearSystem
-from graph.values import Member, Source
+from graph.values import CastBallot, Member, Source
 
 Active = Callable[[Member], Sequence[Member] | None]
 
@@ -51,46 +55,69 @@ def find_sources(member: Member, active: Active) -> tuple[Source, ...]:
     return tuple(sorted(sources, key=lambda source: (-source.weight, source.member)))
 
 
-def find_influence(cast: Collection[Member], counted: Mapping[Member, float], active: Active) -> dict[Member, float]:
-    """Count, for each cast ballot, the counted ballots that it carries.
+def find_influence(
+    graph: GraphArrays, ballots: Mapping[Member, CastBallot], leaving_out: Collection[Member]
+) -> dict[Member, float]:
+    """Count, for each cast ballot with stars, the counted ballots that it carries, itself included.
 
     Parameters
     ----------
-    cast : collection of members
-        Members with a cast ballot.
-    counted : mapping from member to float
-        Members who inherit and are counted, each with 1.
-    active : callable
-        A member's active followees; None for a member with a cast ballot.
+    graph : GraphArrays
+    ballots : mapping from member to CastBallot
+        Of members only.
+    leaving_out : collection of members
+        Whose inherited ballots don't count.
 
     Returns
     -------
     dict from member to float
+        In order of member.
     """
-    influence = dict.fromkeys(cast, 0.0)
-    whom = closure(counted, active) or {}
-    for source, weight in _float_weights(whom, counted).items():
-        influence[source] += weight
-    return influence
+    size = len(graph.members)
+    own = np.zeros(size, dtype=np.bool_)
+    own[[graph.index[member] for member in ballots]] = True
+    tags = {graph.index[member]: one.tags for member, one in sorted(ballots.items()) if not one.abstain}
+    cast = np.fromiter(tags, dtype=np.int64, count=len(tags))
+    activity = find_activity(graph, own=own, cast=cast, cast_tags=list(tags.values()))
+    inheriting = np.flatnonzero(activity.holders & ~own)
+    local = np.full(size, -1)
+    local[inheriting] = np.arange(len(inheriting))
+    followers, columns = local[activity.followers], local[activity.followees]
+    inner = columns >= 0
+    ones, shape = np.ones(int(inner.sum()), dtype=np.int64), (len(inheriting), len(inheriting))
+    inside = sparse.coo_array((ones, (followers[inner], columns[inner])), shape=shape).tocsr()
+    counts = graph.counted.astype(np.float64)
+    carried = counts.copy()
+    counts[[graph.index[member] for member in leaving_out if member in graph.index]] = 0.0
+    asked = _asked(LinearSystem(np.bincount(followers, minlength=len(inheriting)), inside), counts[inheriting])
+    carried += np.bincount(activity.followees[~inner], weights=asked[followers[~inner]], minlength=size)
+    return {graph.members[row]: number for row, number in zip(tags, carried[cast].tolist(), strict=True)}
 
 
 def _float_weights(whom: Closure, askers: Mapping[Member, float]) -> dict[Member, float]:
     """Weigh the cast ballots by the askers that reach them, each asking so often: the means transposed."""
     index = dict(zip(whom, range(len(whom)), strict=True))
-    system = LinearSystem.of(whom).transposed()
-    start = np.zeros((len(whom), 1))
+    start = np.zeros(len(whom))
     for member, weight in askers.items():
-        start[index[member], 0] = weight
-    # With y = K^-T start, a followee receives y[i] from each follower i.
-    asked = system.solve(start)
-    for _ in range(2):
-        asked += system.solve(start - system.times(asked))
+        start[index[member]] = weight
     weights: dict[Member, float] = {}
-    for share, active in zip(np.maximum(asked[:, 0], 0.0).tolist(), whom.values(), strict=True):
+    for share, active in zip(_asked(LinearSystem.of(whom), start).tolist(), whom.values(), strict=True):
         for one in active:
             if one not in index:
                 weights[one] = weights.get(one, 0.0) + share
     return weights
+
+
+def _asked(system: LinearSystem, start: Floats) -> Floats:
+    """How often each row of the system is asked, where the rows of `start` ask first: y = K^-T start. A followee then
+    receives y[i] from each follower i.
+    """
+    transposed, right = system.transposed(), start[:, None]
+    asked = transposed.solve(right)
+    for _ in range(2):
+        asked += transposed.solve(right - transposed.times(asked))
+    share: Floats = np.maximum(asked[:, 0], 0.0)
+    return share
 
 
 def _strongest_paths(member: Member, whom: Closure) -> dict[Member, tuple[Member, ...]]:

@@ -14,18 +14,18 @@ and a loop lies in a closure entirely or not at all, so weights and paths are th
 The revision is read first, the rows second and the changes after that revision third. If none of these changes is an
 input of a member asked about on the way, the rows show the inputs as they stood at that revision, though they were read
 one after the other. Otherwise they may be of several revisions, and are read again. Changes in other parts of the
-community do not matter.
+community do not matter. Of a closed decision, what the ledger says that the inputs of these members were at its closing
+is read after their rows, and laid over them: that costs the same, however much others have done since.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from democracy import ledger
-from democracy.ledger import Content
+from democracy.ledger import Content, contents
 from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Following, Membership, Vote
 from democracy.recalculation.inputs import (
     CommunityInputs,
@@ -43,13 +43,10 @@ from graph import Calculation, DelegationGraph, Source, StagedBallot
 # cheaper at some point.
 _MOST_MEMBERS = 20_000
 _MOST_LEVELS = 100
-# A closed decision is not explained from a closure when more than this has happened since.
-_MOST_ENTRIES = 5_000
 _TRIES = 3
 _ROWS = 5_000
 
-# By member, the earlier contents of that member's inputs, by subject.
-Earlier = Mapping[int, Mapping[str, Content]]
+Contents = Mapping[str, Content]
 
 
 class PartialCalculation(Protocol):
@@ -97,12 +94,7 @@ def _read(decision: Decision, members: set[int]) -> CommunityInputs | None:
     closed_at = _closed_at(decision) if decision.status == Decision.Status.CLOSED else None
     for _ in range(_TRIES):
         revision = Community.objects.values_list("revision", flat=True).get(pk=decision.community_id)
-        if closed_at is None:
-            walk = _Walk(decision, {}, revision)
-        elif revision - closed_at > _MOST_ENTRIES:
-            return None
-        else:
-            walk = _Walk(decision, _earlier(decision, closed_at), closed_at)
+        walk = _Walk(decision, revision, closed_at)
         if not walk.reach(members):
             return None
         touched = (_whose(decision, subject) for subject in ledger.subjects_after(decision.community_id, revision))
@@ -117,15 +109,6 @@ def _closed_at(decision: Decision) -> int:
     return closing_revision(decision) if final is None else final
 
 
-def _earlier(decision: Decision, revision: int) -> Earlier:
-    """The inputs that have changed after `revision`, as they were then."""
-    earlier: defaultdict[int, dict[str, Content]] = defaultdict(dict)
-    for subject, content in ledger.contents_at(decision.community_id, revision).items():
-        if (member := _whose(decision, subject)) is not None:
-            earlier[member][subject] = content
-    return earlier
-
-
 def _whose(decision: Decision, subject: str) -> int | None:
     """The member whose input this is, if the walk asks for it."""
     kind, *ids = subject.split(":")
@@ -138,13 +121,17 @@ def _whose(decision: Decision, subject: str) -> int | None:
 
 
 class _Walk:
-    """A walk from members along their followings, level by level; `asked`: the members met, `found`: their inputs."""
+    """A walk from members along their followings, level by level; `asked`: the members met, `found`: their inputs.
 
-    def __init__(self, decision: Decision, earlier: Earlier, revision: int) -> None:
+    `closed_at`: the revision at which the inputs are wanted; None for those of now, `revision` or later.
+    """
+
+    def __init__(self, decision: Decision, revision: int, closed_at: int | None) -> None:
         self.asked: set[int] = set()
-        self.found = CommunityInputs(revision, {}, {}, without_ballots([decision.pk]))
+        at = revision if closed_at is None else closed_at
+        self.found = CommunityInputs(at, {}, {}, without_ballots([decision.pk]))
         self._decision = decision
-        self._earlier = earlier
+        self._closed_at = closed_at
 
     def reach(self, members: set[int]) -> bool:
         """Walk from these members to the end. Returns False where that is too far."""
@@ -169,22 +156,34 @@ class _Walk:
                 Ballot.objects.filter(decision=pk, membership__in=some),
                 Vote.objects.filter(ballot__decision=pk, ballot__membership__in=some),
             )
-        self._lay_over(level, members)
+            self._lay_over(level, self._members_then, some)
         asking = current.keys() - cast.ballots.keys()
         for some in _batches(asking):
             level.followings |= following_rows(Following.objects.filter(follower__in=some))
-        self._lay_over(level, members)
+            self._lay_over(level, self._followings_then, some)
         self.found.members |= current
         known.ballots |= cast.ballots
-        followings = {pair: tags for pair, tags in level.followings.items() if pair[0] in asking}
-        self.found.followings |= followings
-        return followings
+        self.found.followings |= level.followings
+        return level.followings
 
-    def _lay_over(self, level: CommunityInputs, members: set[int]) -> None:
-        """Lay the earlier contents over the rows (see Note [Revision first] in `inputs`)."""
-        for member in self._earlier.keys() & members:
-            for subject, content in self._earlier[member].items():
+    def _lay_over(self, level: CommunityInputs, then: Callable[[int, list[int]], Contents], some: list[int]) -> None:
+        """Lay what the inputs of these members were at the closing over their rows."""
+        if self._closed_at is not None:
+            for subject, content in then(self._closed_at, some).items():
                 level.apply(subject, content)
+
+    def _members_then(self, revision: int, members: list[int]) -> Contents:
+        """The memberships and ballots that have changed since, as they were."""
+        subjects = [
+            subject
+            for member in members
+            for subject in (contents.membership_subject(member), contents.ballot_subject(self._decision.pk, member))
+        ]
+        return ledger.contents_at(self._decision.community_id, revision, subjects=subjects)
+
+    def _followings_then(self, revision: int, followers: list[int]) -> Contents:
+        """The followings that have changed since, as they were."""
+        return ledger.followings_at(self._decision.community_id, revision, followers)
 
 
 def _batches(ids: Iterable[int]) -> Iterator[list[int]]:

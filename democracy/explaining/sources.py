@@ -118,12 +118,24 @@ def influence(decision: Decision, *, start: int = 0, stop: int) -> tuple[list[In
     """
     if not access.shows_ballots(decision):
         return [], 0
-    influence = copy_of(decision).calculation.influence(leaving_out=members_under_pseudonyms([decision])[decision.pk])
+    unnamed = members_under_pseudonyms([decision])[decision.pk]
+    influence = copy_of(decision).calculation.influence(leaving_out=unnamed)
     carried = {member: round(ballots, 6) for member, ballots in influence.items()}
-    names = _names(decision, carried)
-    shown = sorted(carried, key=lambda member: (-carried[member], names[member]))[start:stop]
+    shown = _heaviest(decision, carried, start, stop)
     members = members_with(shown)
     return [Influence(members[member], carried[member]) for member in shown], len(carried)
+
+
+def _heaviest(decision: Decision, weights: Mapping[int, float], start: int, stop: int) -> list[int]:
+    """The members at these places: the heaviest first, equal ones by handle. Only handles that decide are read."""
+    page = sorted(weights.values(), reverse=True)[start:stop]
+    if not page:
+        return []
+    alike = [member for member, weight in weights.items() if page[-1] <= weight <= page[0]]
+    names = _names(decision, alike)
+    alike.sort(key=lambda member: (-weights[member], names[member]))
+    heavier = sum(weight > page[0] for weight in weights.values())
+    return alike[start - heavier : stop - heavier]
 
 
 def _names(decision: Decision, ids: Iterable[int]) -> dict[int, str]:

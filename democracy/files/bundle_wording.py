@@ -13,21 +13,20 @@ from democracy.ledger import Content, contents
 from democracy.ledger.places import text_at, write_at
 from democracy.models import Ballot, Community, Decision, LedgerEntry, Moderation
 
-Kind = LedgerEntry.Kind
-
 
 def community_at(community: Community, revision: int) -> dict[str, Any]:
     """The name, description and visibility of the community at that revision, as the ledger has them."""
-    then = ledger.contents_of_kind_at(community.pk, revision, Kind.COMMUNITY).get(contents.COMMUNITY_SUBJECT)
-    content = then or contents.community_content(community)
-    _put_stand_ins(community.pk, revision, {contents.COMMUNITY_SUBJECT: content})
+    subject = contents.COMMUNITY_SUBJECT
+    then = ledger.contents_at(community.pk, revision, subjects=[subject])
+    content = then.get(subject) or contents.community_content(community)
+    _put_stand_ins(community.pk, revision, {subject: content})
     return {key: content[key] for key in ("name", "description", "visibility")}
 
 
 def question_at(decision: Decision, revision: int) -> dict[str, Any]:
     """The question as it stood at that revision. A clarification makes no result stale, so one may be newer."""
     subject = contents.decision_subject(decision.pk)
-    then = ledger.contents_of_kind_at(decision.community_id, revision, Kind.DECISION, decision=decision.pk)
+    then = ledger.contents_at(decision.community_id, revision, subjects=[subject])
     content = then.get(subject) or contents.decision_content(decision)
     _put_stand_ins(decision.community_id, revision, {subject: content})
     return {key: content[key] for key in ("title", "description", "clarifications")}
@@ -37,7 +36,7 @@ def comments_at(decision: Decision, revision: int) -> dict[int, str]:
     """The comments on named ballots as they stood at that revision. A comment makes no result stale either."""
     named = Ballot.objects.filter(decision=decision, is_anonymous=False)
     comments = dict(named.exclude(comment="").values_list("membership_id", "comment"))
-    then = ledger.contents_of_kind_at(decision.community_id, revision, Kind.BALLOT, decision=decision.pk)
+    then = ledger.ballots_at(decision.community_id, revision, decision.pk)
     _put_stand_ins(decision.community_id, revision, then)
     for subject, content in then.items():
         comments[int(subject.rpartition(":")[2])] = content["comment"] if content else ""

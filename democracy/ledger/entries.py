@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Max
+from django.db.models import Max, Q, QuerySet
 
 from democracy.ledger.chain import GENESIS
 from democracy.ledger.changes import Content
 from democracy.models import Community, LedgerEntry
 
-_ROWS = 5_000
+_ROWS = 10_000
 
 
 def hash_at(community_id: int, revision: int) -> str:
@@ -71,23 +71,41 @@ def revision_before(community_id: int, time: datetime) -> int:
     return earlier.aggregate(newest=Max("revision"))["newest"] or 0
 
 
-def contents_at(community_id: int, revision: int) -> dict[str, Content]:
-    """The contents at `revision` of all subjects that changed after it. Other subjects are as they were."""
-    return _oldest((entry.subject, entry.before) for entry in entries_after(community_id, revision))
+def contents_at(community_id: int, revision: int, *, subjects: Collection[str] | None = None) -> dict[str, Content]:
+    """The contents at `revision` of those subjects that changed after it; of all or of these. The others are as they
+    were.
+    """
+    later = LedgerEntry.objects.filter(community=community_id, revision__gt=revision)
+    return dict(_oldest(later if subjects is None else later.filter(subject__in=subjects)))
 
 
-def contents_of_kind_at(
-    community_id: int, revision: int, kind: LedgerEntry.Kind, *, decision: int | None = None
-) -> dict[str, Content]:
-    """`contents_at`, for the subjects of one kind alone; `decision`: and of one decision."""
-    later = LedgerEntry.objects.filter(
-        community=community_id, revision__gt=revision, kind=kind, **{"decision": decision} if decision else {}
-    )
-    return _oldest(later.order_by("revision").values_list("subject", "before"))
+def ballots_at(community_id: int, revision: int, decision_id: int) -> dict[str, Content]:
+    """`contents_at`, for the ballots of one decision alone."""
+    ballots = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.BALLOT, decision=decision_id)
+    return dict(_oldest(ballots.filter(community=community_id, revision__gt=revision)))
 
 
-def _oldest(befores: Iterable[tuple[str, Content]]) -> dict[str, Content]:
-    contents: dict[str, Content] = {}
-    for subject, before in befores:
-        contents.setdefault(subject, before)
-    return contents
+def followings_at(community_id: int, revision: int, followers: Collection[int]) -> dict[str, Content]:
+    """`contents_at`, for the followings of these members alone."""
+    followings = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.FOLLOWING, membership__in=followers)
+    return dict(_oldest(followings.filter(community=community_id, revision__gt=revision)))
+
+
+def calculated_contents_at(
+    community_id: int, revision: int, decisions: Collection[int]
+) -> Iterator[tuple[str, Content]]:
+    """`contents_at`, one after the other, for what a calculation of these decisions reads alone: memberships,
+    followings, and the decisions' ballots.
+    """
+    graph = Q(kind__in=(LedgerEntry.Kind.MEMBERSHIP, LedgerEntry.Kind.FOLLOWING))
+    ballots = Q(kind=LedgerEntry.Kind.BALLOT, decision__in=decisions)
+    return _oldest(LedgerEntry.objects.filter(graph | ballots, community=community_id, revision__gt=revision))
+
+
+def _oldest(entries: QuerySet[LedgerEntry]) -> Iterator[tuple[str, Content]]:
+    """Each subject of these entries with what it was before the oldest of them."""
+    seen: set[str] = set()
+    for subject, before in entries.order_by("revision").values_list("subject", "before").iterator(_ROWS):
+        if subject not in seen:
+            seen.add(subject)
+            yield subject, before

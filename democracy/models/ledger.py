@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from democracy.models.communities import Community, Membership
 from democracy.models.decisions import Decision
@@ -20,7 +21,8 @@ class LedgerEntry(models.Model):
     revision and the commitment.
 
     Decision, membership and actor are plain numbers without a database constraint: the entry outlives the rows that it
-    names. They have no index, since entries are read by revision and by subject.
+    names. They have no index, since entries are read by revision and by subject; but for the followings of a follower,
+    whose subjects nobody knows beforehand.
     """
 
     class Kind(models.TextChoices):
@@ -66,7 +68,10 @@ class LedgerEntry(models.Model):
         verbose_name_plural = "ledger entries"
         ordering: ClassVar = ["community", "revision"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["community", "revision"], name="ledger_no_fork")]
-        indexes: ClassVar = [models.Index(fields=["community", "subject", "revision"])]
+        indexes: ClassVar = [
+            models.Index(fields=["community", "subject", "revision"]),
+            models.Index(fields=["membership", "revision"], condition=Q(kind="following"), name="ledger_followings"),
+        ]
 
     def __str__(self) -> str:
         return f"entry {self.revision} of community {self.community_id}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
@@ -14,9 +15,11 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
 from democracy.models import Application, Community, DecisionSnapshot, Following, Invitation, LedgerEntry, Membership
+from democracy.reading import name_order
 from democracy.reading.followings import counted, followings_shown
 from democracy.reading.invitations import own_invitation
 from democracy.reading.moderation import reason_hidden
+from democracy.reading.name_order import MembersInOrder
 
 _NOT_ON_THE_OVERVIEW = (LedgerEntry.Kind.BALLOT, LedgerEntry.Kind.FOLLOWING, LedgerEntry.Kind.RECALCULATION)
 
@@ -149,6 +152,25 @@ def members_of(
     return members.filter(*map(named, search_words(search))).order_by("user__sort_name", "user__handle")
 
 
+def members_in_order(viewer: Viewer, community: Community, *, role: str = "") -> name_order.Numbers:
+    """The ids of all that `members_of` gives for a role, in its order; of a community that the viewer may read."""
+    order, own = name_order.members_in_order(community), access.membership_of(viewer, community.pk)
+    shown = _known(order, own)
+    if role == "manager":
+        shown &= order.managers
+    elif role:
+        shown &= order.lobbyists == (role == Membership.Role.LOBBYIST)
+    return order.members[shown]
+
+
+def _known(order: MembersInOrder, own: Membership | None) -> name_order.Mask:
+    """The members whose identity somebody with this membership may know; as `access.memberships_visible_to` decides."""
+    known = ~order.anonymous
+    if own is not None:
+        known |= (order.members == own.pk) | own.is_manager
+    return known
+
+
 def member(viewer: Viewer, community_id: int, membership_id: int) -> Membership:
     """A member whose identity the viewer may know, with user and community. Raises PermissionDenied."""
     found = (
@@ -163,10 +185,9 @@ def member(viewer: Viewer, community_id: int, membership_id: int) -> Membership:
 
 
 def unnamed_member_count(viewer: Viewer, community: Community) -> int:
-    """The number of members whose identity the viewer may not know."""
-    current = Membership.objects.current().filter(community=community)
-    # A difference of counts: to look up each member among so many others takes PostgreSQL their product.
-    return current.count() - access.memberships_visible_to(viewer).filter(community=community).count()
+    """The number of members whose identity the viewer may not know, of a community that the viewer may read."""
+    order = name_order.members_in_order(community)
+    return int(np.count_nonzero(~_known(order, access.membership_of(viewer, community.pk))))
 
 
 def has_anonymous_voters(community_id: int) -> bool:

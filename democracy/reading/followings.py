@@ -14,6 +14,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
@@ -23,8 +24,9 @@ from democracy import access
 from democracy.access import Viewer
 from democracy.caches import BoundedCache
 from democracy.errors import PermissionDenied
-from democracy.models import Community, Decision, Following, LedgerEntry, Membership
+from democracy.models import Community, Decision, Following, Membership
 from democracy.models.viewers import user_id
+from democracy.reading import name_order
 
 # More than this can be neither drawn nor read.
 MOST_DRAWN = 7_000
@@ -73,10 +75,27 @@ def _tag_lists(followings: QuerySet[Following]) -> list[list[str]]:
     return list(followings.order_by().values_list("tags", flat=True).distinct())
 
 
-def following_tags(viewer: Viewer, community: Community) -> list[str]:
-    """The tags that followings of a community bear, in order."""
-    shown = followings_shown(viewer).filter(follower__community=community)
-    return sorted({tag for tags in _tag_lists(shown) for tag in tags})
+@dataclass(frozen=True)
+class ListedFollowings:
+    """The ids of the followings that `followings_of_community` gives without a search, in its order; `tags`: those on
+    the followings that it gives without a tag.
+    """
+
+    followings: name_order.Numbers
+    tags: list[str]
+
+
+def followings_listed(viewer: Viewer, community: Community, *, tag: str = "") -> ListedFollowings:
+    """List the followings of a community that the viewer may read. `tag`: a topic for which they count."""
+    order, own = name_order.followings_in_order(community), access.membership_of(viewer, community.pk)
+    shown = ~order.anonymous
+    if own is not None:
+        shown |= order.followers == own.pk
+    borne = [order.topics[number] for number in np.unique(order.of[shown]).tolist()]
+    if tag:
+        counting = np.array([not tags or tag in tags for tags in order.topics], dtype=np.bool_)
+        shown &= counting[order.of]
+    return ListedFollowings(order.followings[shown], sorted(set[str]().union(*borne)))
 
 
 def neighbours(viewer: Viewer, member: Membership) -> tuple[QuerySet[Following], QuerySet[Following]]:
@@ -164,8 +183,9 @@ def followings_to_draw(viewer: Viewer, community: Community, *, most: int = MOST
 
 
 def forget_pictures() -> None:
-    """Read the followings to draw from the database again."""
+    """Read the followings to draw, and the lists in order of names, from the database again."""
     _kept.clear()
+    name_order.forget_orders()
 
 
 def _people(viewer: Viewer, community: Community, drawn: _Drawn, own: Membership | None) -> list[tuple[Any, ...]]:
@@ -183,25 +203,18 @@ def _people(viewer: Viewer, community: Community, drawn: _Drawn, own: Membership
 
 
 def _drawn(community: Community, most: int) -> _Drawn:
-    """The followings to draw: the kept ones as long as nothing but ballots has changed, otherwise read again.
+    """The followings to draw: the kept ones as long as no member and no following has changed, otherwise read again.
 
     They are marked with the revision of `community`, which was read earlier. They may be newer, which does no harm.
     """
     key = (community.pk, community.created_at, most)
     drawn = _kept.get(key)
-    if drawn is None or _has_changed(community, drawn.revision):
+    if drawn is None or name_order.has_changed(community, drawn.revision, name_order.OF_THE_GRAPH):
         drawn = _read(community, most)
     elif drawn.revision < community.revision:
         drawn = replace(drawn, revision=community.revision)
     _kept.put(key, drawn)
     return drawn
-
-
-def _has_changed(community: Community, since: int) -> bool:
-    """Whether anything but ballots has changed since a revision."""
-    kinds = LedgerEntry.Kind
-    later = LedgerEntry.objects.filter(community=community, revision__gt=since, revision__lte=community.revision)
-    return later.exclude(kind__in=(kinds.BALLOT, kinds.RECALCULATION)).exists()
 
 
 def _read(community: Community, most: int) -> _Drawn:

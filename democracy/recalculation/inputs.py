@@ -185,7 +185,7 @@ def current_inputs(community_id: int, decision_ids: Iterable[int]) -> CommunityI
 def inputs_at(community_id: int, decision_ids: Iterable[int], revision: int) -> CommunityInputs:
     """Read the inputs of these decisions as they stood at an earlier revision."""
     inputs = _rows(community_id, decision_ids, revision)
-    for subject, content in ledger.contents_at(community_id, revision).items():
+    for subject, content in ledger.calculated_contents_at(community_id, revision, list(inputs.decisions)):
         inputs.apply(subject, content)
     return inputs
 

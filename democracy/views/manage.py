@@ -25,13 +25,15 @@ def community_manage(request: HtmxRequest, community_id: int) -> HttpResponse:
     such community; answers others than its managers with 403.
     """
     form, context = MemberSearchForm(request.GET), frame(request.user, community_id, tab="manage")
-    found = communities.members_of(request.user, context["community"], search=form.value("q"), role=form.value("role"))
-    waiting = communities.pending_applications(request.user, context["community"])
+    search, role, community = form.value("q"), form.value("role"), context["community"]
+    found = communities.members_of(request.user, community, search=search, role=role)
+    keys = None if search else communities.members_in_order(request.user, community, role=role)
+    waiting = communities.pending_applications(request.user, community)
     context |= {
-        "q": form.value("q"),
-        "role": form.value("role"),
+        "q": search,
+        "role": role,
         "member_roles": Membership.Role.choices,
-        "page": page_of(request, found),
+        "page": page_of(request, found, keys=keys),
         "applications": page_of(request, waiting, parameter="applications"),
     }
     fragments = {"roll": "democracy/_roll.html", "applications": "democracy/_applications.html"}

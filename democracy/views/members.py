@@ -30,14 +30,14 @@ def community_members(request: HtmxRequest, community_id: int) -> HttpResponse:
     """
     form, context = MemberSearchForm(request.GET), frame(request.user, community_id, tab="members")
     community, own = context["community"], context["standing"].membership
-    found = communities.members_of(
-        request.user, community, search=form.value("q"), role=form.value("role"), follower=own
-    )
+    search, role = form.value("q"), form.value("role")
+    found = communities.members_of(request.user, community, search=search, role=role, follower=own)
+    keys = None if search else communities.members_in_order(request.user, community, role=role)
     context |= {
-        "q": form.value("q"),
-        "role": form.value("role"),
+        "q": search,
+        "role": role,
         "roles": form.fields["role"].choices,  # type: ignore[attr-defined]
-        "page": page_of(request, found),
+        "page": page_of(request, found, keys=keys),
         "unnamed": communities.unnamed_member_count(request.user, community),
     }
     fragments = {"member-list": "democracy/_member_list.html"}

@@ -21,14 +21,14 @@ from democracy.views._pages import page_of, render_page
 def community_network(request: HtmxRequest, community_id: int) -> HttpResponse:
     """The followings as a list beside the picture. Raises Http404 where the viewer may not read the community."""
     form, context = NetworkSearchForm(request.GET), frame(request.user, community_id, tab="network")
-    found = followings.followings_of_community(
-        request.user, context["community"], search=form.value("q"), tag=form.value("tag")
-    )
+    search, tag, community = form.value("q"), form.value("tag"), context["community"]
+    found = followings.followings_of_community(request.user, community, search=search, tag=tag)
+    listed = followings.followings_listed(request.user, community, tag=tag)
     context |= {
-        "q": form.value("q"),
-        "tag": form.value("tag"),
-        "tags": followings.following_tags(request.user, context["community"]),
-        "page": page_of(request, found),
+        "q": search,
+        "tag": tag,
+        "tags": listed.tags,
+        "page": page_of(request, found, keys=None if search else listed.followings),
         "most_drawn": followings.MOST_DRAWN,
     }
     fragments = {"following-list": "democracy/_network_list.html"}

@@ -113,7 +113,9 @@ def test_an_update_leads_where_a_new_calculation_leads(setting: Setting, history
             assert staged(calculation) == reference.staged
             everybody = before.keys() | reference.staged.keys()
             assert changed == {m for m in everybody if before.get(m) != reference.staged.get(m)}
-            assert calculation.result == from_scratch(community, ballots).result
+            anew = from_scratch(community, ballots)
+            assert calculation.result == anew.result
+            assert calculation.influence() == pytest.approx(anew.influence())
             assert_result_follows(calculation.result, community, reference)
             for member in range(14):
                 assert calculation.staged(member) == reference.staged.get(member)
@@ -150,14 +152,19 @@ def test_influence_distributes_every_counted_ballot(setting: Setting) -> None:
     community, ballots = setting
     reference = calculate(community, ballots)
     named = {member: ballot for member, ballot in reference.staged.items() if member not in reference.urn}
-    expected = {m: 0.0 for m, b in named.items() if b.kind == "cast"}
-    for member, ballot in named.items():
-        if ballot.counted:
+    calculation = from_scratch(community, ballots)
+    for hidden in (frozenset[Member](), frozenset(range(0, 14, 3))):
+        expected = {m: 0.0 for m, b in sorted(named.items()) if b.kind == "cast"}
+        told = {m: b for m, b in named.items() if b.counted and (b.kind != "inherited" or m not in hidden)}
+        for member in told:
             for source, weight in reference.weights.get(member, {member: Fraction(1)}).items():
-                expected[source] += float(weight)
-    influence = from_scratch(community, ballots).influence()
-    assert influence == pytest.approx(expected)
-    assert sum(influence.values()) == pytest.approx(sum(b.counted for b in named.values()))
+                if source in expected:
+                    expected[source] += float(weight)
+        for _ in range(2):
+            influence = calculation.influence(leaving_out=hidden)
+            assert influence == pytest.approx(expected)
+            assert list(influence) == list(expected)
+            assert sum(influence.values()) == pytest.approx(len([b for b in told.values() if b.kind != "abstained"]))
 
 
 @laws
