@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Max
 
-from democracy.files.bulk_writing import add_followings
+from democracy.files.bulk_writing import add_followings, retag_followings
 from democracy.files.edge_lists import EdgeList
 from democracy.files.imported_members import (
     KnownMember,
@@ -43,19 +44,20 @@ def import_followings(edges: EdgeList, *, community: str) -> Followings:
         missing = sorted(edges.ids - pks.keys(), key=by_number)
         pks |= make_members(recording, [new_member(file_id) for file_id in missing], is_new=is_new)
         places = _places(recording.community)
-        rows = []
+        new: list[tuple[int, int, Sequence[str], int]] = []
+        retagged: dict[tuple[int, int], Sequence[str]] = {}
         for (follower, followee), edge in edges.edges.items():
-            pk = pks[follower]
-            if (pk, pks[followee]) not in places.present:
-                places.count[pk] += 1
-                places.last[pk] += 1
-                if places.count[pk] > MAX_FOLLOWINGS:
-                    raise Malformed(
-                        on_line(edge.line),
-                        f"{follower!r} would follow more than {MAX_FOLLOWINGS:,} members.",
-                    )
-            rows.append((pk, pks[followee], edge.tags, places.last[pk]))
-        changed = add_followings(recording, rows)
+            pair = pk, _ = pks[follower], pks[followee]
+            if pair in places.present:
+                retagged[pair] = edge.tags
+                continue
+            places.count[pk] += 1
+            places.last[pk] += 1
+            if places.count[pk] > MAX_FOLLOWINGS:
+                raise Malformed(on_line(edge.line), f"{follower!r} would follow more than {MAX_FOLLOWINGS:,} members.")
+            new.append((*pair, edge.tags, places.last[pk]))
+        add_followings(recording, new)
+        changed = len(new) + retag_followings(recording, retagged)
     return Followings(recording.community, len(missing), changed)
 
 

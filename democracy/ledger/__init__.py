@@ -1,7 +1,7 @@
 """The ledger of all changes of inputs: recordings, entries, contents, the chain, checkpoints and staleness."""
 
 from democracy.ledger.chain import GENESIS, chain_hash, commitment, entry_content, faults
-from democracy.ledger.changes import Change, Content
+from democracy.ledger.changes import Change, Content, NewSubject
 from democracy.ledger.entries import (
     ballots_withdrawn,
     contents_at,
@@ -18,6 +18,7 @@ __all__ = [
     "GENESIS",
     "Change",
     "Content",
+    "NewSubject",
     "Recording",
     "ballots_withdrawn",
     "chain_hash",
