@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -18,8 +19,9 @@ from django.utils import timezone
 
 from democracy import eventlog
 from democracy.database import bulk, statistics
-from democracy.files.imported_people import accounts_for
+from democracy.files.imported_people import Accounts
 from democracy.files.new_community import NewBallot, NewCallingOff, NewDecision, NewMember
+from democracy.files.progress import Progress
 from democracy.ledger import Change, Recording, contents
 from democracy.ledger.rows import BallotRow, FollowingRow, MembershipRow
 from democracy.models import (
@@ -69,12 +71,21 @@ def with_a_manager(members: Sequence[NewMember]) -> Sequence[NewMember]:
     return [replace(member, is_manager=True) if member is known else member for member in members]
 
 
-def add_members(recording: Recording, members: Sequence[NewMember]) -> dict[str, int]:
-    """Add new members, in this order. Returns their numbers by their ids in the file."""
+def add_members(
+    recording: Recording,
+    members: Sequence[NewMember],
+    accounts: Accounts | None = None,
+    progress: Progress | None = None,
+) -> dict[str, int]:
+    """Add new members, in this order. Returns their numbers by their ids in the file.
+
+    `accounts`: the maker of the accounts, where there are earlier or later members of the same file.
+    """
     numbers: dict[str, int] = {}
     community_id, time = recording.community.pk, recording.time
     at = _stored(time)
-    for batch in _batches(zip(members, accounts_for(members, time), strict=True)):
+    made = (accounts or Accounts()).made_for(members, time)
+    for batch in _batches(zip(members, made, strict=True), progress):
         pks = bulk.new_keys(Membership._meta.db_table, len(batch))
         rows = [
             MembershipRow(
@@ -96,11 +107,13 @@ def add_members(recording: Recording, members: Sequence[NewMember]) -> dict[str,
     return numbers
 
 
-def add_followings(recording: Recording, new: Iterable[tuple[int, int, Sequence[str], int]]) -> None:
+def add_followings(
+    recording: Recording, new: Iterable[tuple[int, int, Sequence[str], int]], progress: Progress | None = None
+) -> None:
     """Add followings that are not there yet, given as (follower, followee, tags, order), each pair once."""
     time = recording.time
     at = _stored(time)
-    for batch in _batches(new):
+    for batch in _batches(new, progress):
         rows = [FollowingRow(*one, time) for one in batch]
         bulk.insert(
             Following._meta.db_table,
@@ -172,27 +185,39 @@ def add_decision(recording: Recording, new: NewDecision) -> Decision:
         Clarification(decision=decision, text=one.text, at=one.at) for one in new.clarifications
     )
     recording.add(contents.decision_change(decision))
-    handle, title, community = eventlog.SYSTEM, new.title, recording.community.name
-    transaction.on_commit(lambda: eventlog.decision_created(handle, title, community), robust=True)
-    transaction.on_commit(lambda: eventlog.decision_published(handle, title), robust=True)
     transaction.on_commit(statistics.analyse, robust=True)
     return decision
+
+
+def tell_of_decisions(decisions: Iterable[Decision], community: str) -> None:
+    """Have the event log told, after the commit, of decisions that were added."""
+    for decision in decisions:
+        transaction.on_commit(
+            partial(eventlog.decision_created, eventlog.SYSTEM, decision.title, community), robust=True
+        )
+        transaction.on_commit(partial(eventlog.decision_published, eventlog.SYSTEM, decision.title), robust=True)
+        if decision.called_off_at is not None:
+            transaction.on_commit(partial(eventlog.decision_called_off, eventlog.SYSTEM, decision.title), robust=True)
 
 
 def add_calling_off(recording: Recording, decision: Decision, new: NewCallingOff) -> None:
     decision.called_off_at, decision.called_off_reason = recording.time, new.reason
     decision.save(update_fields=["called_off_at", "called_off_reason"])
-    title = decision.title
-    transaction.on_commit(lambda: eventlog.decision_called_off(eventlog.SYSTEM, title), robust=True)
 
 
-def add_ballots(recording: Recording, decision: Decision, members: Mapping[str, int], new: Sequence[NewBallot]) -> None:
+def add_ballots(
+    recording: Recording,
+    decision: Decision,
+    members: Mapping[str, int],
+    new: Sequence[NewBallot],
+    progress: Progress | None = None,
+) -> None:
     """Add the first ballots in this decision of these members, given as numbers by their ids in the file."""
     choices = {choice.file_id: choice.pk for choice in decision.choices.all()}
     anonymous = Membership.objects.filter(community=decision.community_id, is_anonymous=True)
     pseudonymous = set(anonymous.values_list("pk", flat=True))
     time, at = recording.time, _stored(recording.time)
-    for batch in _batches(new):
+    for batch in _batches(new, progress):
         pks = bulk.new_keys(Ballot._meta.db_table, len(batch))
         ballots = [
             BallotRow(
@@ -223,8 +248,10 @@ def _stored(time: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(time)
 
 
-def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Hand on the rows some at a time."""
+def _batches(rows: Iterable[Row], progress: Progress | None = None) -> Iterator[list[Row]]:
+    """Hand on the rows some at a time, and say so when they are written."""
     waiting = iter(rows)
     while batch := list(islice(waiting, _BATCH)):
         yield batch
+        if progress is not None:
+            progress.wrote(len(batch))

@@ -57,8 +57,11 @@ _KINDS: dict[type, str] = {
 }
 
 
-def read_bundle(text: str, *, name: str | None = None) -> NewCommunity:
-    """Read the community in a bundle, under another name if one is given. Raises Malformed naming the path at fault."""
+def read_bundle(text: str, *, name: str | None = None, now: datetime | None = None) -> NewCommunity:
+    """Read the community in a bundle, under another name if one is given. Raises Malformed naming the path at fault.
+
+    Decisions without times open `now`.
+    """
     bundle = _Place("", parse(text, deep=("decisions",)))
     if bundle.value.get("format") != FORMAT:
         raise Malformed("format", f"must be {FORMAT!r}.")
@@ -77,7 +80,7 @@ def read_bundle(text: str, *, name: str | None = None) -> NewCommunity:
         visibility=visibility,
         members=members,
         followings=followings,
-        decisions=list(_decisions(bundle, by_id)),
+        decisions=list(_decisions(bundle, by_id, now or timezone.now())),
     )
 
 
@@ -132,13 +135,13 @@ def _first_again(numbers: array[int]) -> int | None:
     return None if is_first.all() else int(np.argmin(is_first))
 
 
-def _decisions(bundle: _Place, members: Mapping[str, NewMember]) -> Iterator[NewDecision]:
+def _decisions(bundle: _Place, members: Mapping[str, NewMember], now: datetime) -> Iterator[NewDecision]:
     seen: set[str] = set()
     for row in bundle.rows("decisions", default=[]):
         file_id = row.new_id(seen)
         title = row.line("title", lengths.DECISION_TITLE)
         choices = list(_choices(row))
-        opens_at, closes_at = _times(row)
+        opens_at, closes_at = _times(row, now)
         choice_ids = {choice.id: choice.id for choice in choices}
         topics = row.tags("topics")
         yield NewDecision(
@@ -196,11 +199,10 @@ def _choices(decision: _Place) -> Iterator[NewChoice]:
         yield NewChoice(choice_id, title, row.text("description", lengths.CHOICE_DESCRIPTION), row.value.get("lot"))
 
 
-def _times(decision: _Place) -> tuple[datetime, datetime]:
+def _times(decision: _Place, now: datetime) -> tuple[datetime, datetime]:
     """Without times a decision is open for a week from now; with one of them, for the week after or before it."""
     opens_at, closes_at = decision.time("opens_at"), decision.time("closes_at")
     if opens_at is None:
-        now = timezone.now()
         opens_at = now if closes_at is None or closes_at > now else closes_at - OPEN_FOR
     if closes_at is None:
         closes_at = opens_at + OPEN_FOR

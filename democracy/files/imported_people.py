@@ -37,21 +37,31 @@ class Person(Protocol):
     def is_demo(self) -> bool: ...
 
 
-def accounts_for(members: Iterable[Person], joined: datetime) -> Iterator[int]:
-    """Make an account for each member, in order, and return its number; the demo's own is taken where it exists.
+class Accounts:
+    """Makes the accounts of a file's people, and remembers how far it has counted in their handles."""
 
-    They have no e-mail address, and are made some at a time, shortly before they are asked for.
-    """
-    handles = _Handles()
-    waiting = iter(members)
-    while batch := list(islice(waiting, _BATCH)):
-        wanted = [member.handle for member in batch if member.handle]
-        demo = User.objects.filter(handle__in=wanted, is_demo=True, email=None) if wanted else User.objects.none()
-        present = dict(demo.values_list("handle", "pk"))
-        new = [member for member in batch if member.handle not in present]
-        made = iter(_make(new, handles.free(new), joined))
-        for member in batch:
-            yield present[member.handle] if member.handle in present else next(made)
+    def __init__(self) -> None:
+        self._handles = _Handles()
+
+    def made_for(self, members: Iterable[Person], joined: datetime) -> Iterator[int]:
+        """Make an account for each member, in order, and return its number; the demo's own is taken where it exists.
+
+        They have no e-mail address, and are made some at a time, shortly before they are asked for.
+        """
+        waiting = iter(members)
+        while batch := list(islice(waiting, _BATCH)):
+            wanted = [member.handle for member in batch if member.handle]
+            demo = User.objects.filter(handle__in=wanted, is_demo=True, email=None) if wanted else User.objects.none()
+            present = dict(demo.values_list("handle", "pk"))
+            new = [member for member in batch if member.handle not in present]
+            made = iter(_make(new, self._handles.free(new), joined))
+            for member in batch:
+                yield present[member.handle] if member.handle in present else next(made)
+
+    def remember(self, members: Iterable[tuple[Person, str]]) -> None:
+        """Count on from these members of the file, who have their accounts and handles already."""
+        for member, handle in members:
+            self._handles.remember(member, handle)
 
 
 def _make(people: Sequence[Person], handles: Sequence[str], joined: datetime) -> Sequence[int]:
@@ -93,6 +103,12 @@ class _Handles:
             taken = set(User.objects.filter(handle__in=some).values_list("handle", flat=True))
             waiting = [index for index in waiting if handles[index] in taken]
         return handles
+
+    def remember(self, person: Person, handle: str) -> None:
+        base = _base_of_handle(person)
+        number = handle.removeprefix(base).removeprefix("_")
+        if number.isdecimal() or not number:
+            self._numbers[base] = max(self._numbers.get(base, 0), int(number or 1))
 
     def _next(self, base: str, used: set[str]) -> str:
         while True:

@@ -23,6 +23,7 @@ from democracy.models.decisions import (
 )
 from democracy.models.derived import CalculationClaim, DecisionSnapshot, StagedBallot
 from democracy.models.idempotency import LONGEST_KEY, IdempotencyKey
+from democracy.models.imports import UnfinishedImport
 from democracy.models.invitations import MAX_INVITED, Invitation, InvitationLink
 from democracy.models.ledger import Checkpoint, LedgerEntry
 from democracy.models.moderations import LONGEST_MODERATION_REASON, Moderation
@@ -69,6 +70,7 @@ __all__ = [
     "NoticePreference",
     "PublishedResult",
     "StagedBallot",
+    "UnfinishedImport",
     "Vote",
     "Webhook",
     "WebhookDelivery",

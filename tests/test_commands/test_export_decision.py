@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from democracy import access, ledger, services
-from democracy.files.imported_community import import_bundle
+from democracy.files.imported_bundle import import_bundle
 from democracy.models import Decision, Membership, StagedBallot
 from tests import factories
 from tests.factories import close, follow, vote
