@@ -61,7 +61,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Step:
-    """Some rows of a community, which come into being at `time`."""
+    """Rows of a community that come into being at `time`; of `rows` only the many are counted."""
 
     time: datetime
     rows: int
@@ -105,7 +105,7 @@ class Writing:
         """Go on with what is there of the community."""
         rows = Membership.objects.filter(community=community)
         members = dict(rows.values_list("file_id", "pk"))
-        decisions = {row.file_id: row for row in Decision.objects.filter(community=community)}
+        decisions = {row.file_id: row for row in Decision.objects.filter(community=community).order_by("pk")}
         writing = cls(new, now, Made(community, members, decisions), progress)
         handles = dict(rows.values_list("file_id", "user__handle"))
         there = (member for member in writing._members if member.id in handles)
@@ -127,7 +127,7 @@ class Writing:
     def steps(self) -> Iterator[Step]:
         """List the steps in the order of their times: founding, members, followings, then what happened."""
         founded, made = _founding(self._new, self._now), self.made
-        yield Step(founded, 1, lambda recording: recording.add(contents.community_change(made.community)))
+        yield Step(founded, 0, lambda recording: recording.add(contents.community_change(made.community)))
         for members in _parts(self._members):
             yield Step(founded, len(members), self._adding_members(members))
         for followings in _parts(self._new.followings):
@@ -152,7 +152,7 @@ class Writing:
         """List the events after the founding: each decision's publication before its ballots."""
         now = self._now
         for decision in self._new.decisions:
-            yield Step(min(now, decision.opens_at), 1, self._publishing(decision))
+            yield Step(min(now, decision.opens_at), 0, self._publishing(decision))
             by_time: dict[datetime, list[NewBallot]] = {}
             ends_at = decision.called_off.at if decision.called_off else decision.closes_at
             for ballot in decision.ballots:
@@ -163,7 +163,7 @@ class Writing:
                     yield Step(time, len(ballots), self._casting(decision, ballots))
             if decision.called_off is not None:
                 time = max(min(now, decision.called_off.at), min(now, decision.opens_at))
-                yield Step(time, 1, self._calling_off(decision, decision.called_off))
+                yield Step(time, 0, self._calling_off(decision, decision.called_off))
 
     def _publishing(self, decision: NewDecision) -> Callable[[Recording], None]:
         def write(recording: Recording) -> None:
