@@ -20,6 +20,8 @@ def single_line(text: str) -> str:
     Line breaks and control characters become spaces. Terminal sequences and invisible format characters, such as
     bidirectional overrides, are removed. Lone surrogates, which no file can hold, become U+FFFD.
     """
+    if text.isprintable():
+        return text.strip()
     return "".join(map(_safe, _TERMINAL_SEQUENCE.sub("", text))).strip()
 
 

@@ -51,7 +51,7 @@ def voters(of: Community, handles: Sequence[str]) -> list[Membership]:
     with ledger.recording(of.pk) as recording:
         rows = [Membership(community=of, user=user, joined_at=recording.time) for user in people]
         Membership.objects.bulk_create(rows)
-        recording.add_many(contents.membership_change(row, is_new=True) for row in rows)
+        recording.append_new([contents.new_membership(row) for row in rows])
     return rows
 
 

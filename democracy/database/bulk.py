@@ -6,6 +6,7 @@ No signal is sent, so whoever writes here says what changed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.db import connection
 # Up to so many rows, PostgreSQL is done before a table to copy into has been made.
 _FEW = 500
 _BATCH = 10_000
+_CACHE_KIB = 128 * 1024
 _STAGING = "crowdvote_rows"
 
 
@@ -37,6 +39,38 @@ def insert(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *,
     with connection.cursor() as cursor:
         while batch := list(islice(waiting, _BATCH)):
             cursor.executemany(statement, batch)
+
+
+def new_keys(table: str, number: int) -> Sequence[int]:
+    """Take primary keys for so many new rows, in rising order. In a transaction that writes: SQLite has one writer."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [table, number]
+            )
+            return [key for (key,) in cursor.fetchall()]
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
+        (last,) = cursor.fetchone() or (0,)
+    return range(last + 1, last + 1 + number)
+
+
+@contextmanager
+def large_cache() -> Iterator[None]:
+    """Have SQLite keep more of its indexes in memory: rows that come in no order would else read and write the file
+    anew.
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA cache_size")
+        (before,) = cursor.fetchone()
+        cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA cache_size = {before}")
 
 
 def delete(table: str, keys: Iterable[Any], *, column: str = "id") -> None:

@@ -10,18 +10,20 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connection, transaction
 from django.utils import timezone
-from tqdm import tqdm
 
 from democracy import eventlog
 from democracy.database import bulk, statistics
-from democracy.files.imported_people import accounts_for
+from democracy.files.imported_people import Accounts
 from democracy.files.new_community import NewBallot, NewCallingOff, NewDecision, NewMember
+from democracy.files.progress import Progress
 from democracy.ledger import Change, Recording, contents
+from democracy.ledger.rows import BallotRow, FollowingRow, MembershipRow
 from democracy.models import (
     Ballot,
     Choice,
@@ -69,63 +71,75 @@ def with_a_manager(members: Sequence[NewMember]) -> Sequence[NewMember]:
     return [replace(member, is_manager=True) if member is known else member for member in members]
 
 
-def add_members(recording: Recording, members: Sequence[NewMember]) -> dict[str, int]:
-    """Add new members, in this order. Returns their numbers by their ids in the file."""
+def add_members(
+    recording: Recording,
+    members: Sequence[NewMember],
+    accounts: Accounts | None = None,
+    progress: Progress | None = None,
+) -> dict[str, int]:
+    """Add new members, in this order. Returns their numbers by their ids in the file.
+
+    `accounts`: the maker of the accounts, where there are earlier or later members of the same file.
+    """
     numbers: dict[str, int] = {}
-    accounts = accounts_for(members, recording.time)
-    for batch in _batches(zip(members, accounts, strict=True), "members", total=len(members)):
+    community_id, time = recording.community.pk, recording.time
+    at = _stored(time)
+    made = (accounts or Accounts()).made_for(members, time)
+    for batch in _batches(zip(members, made, strict=True), progress):
+        pks = bulk.new_keys(Membership._meta.db_table, len(batch))
         rows = [
-            Membership(
-                community=recording.community,
-                user=user,
-                role=member.role,
-                is_manager=member.is_manager,
-                is_anonymous=member.is_anonymous,
-                joined_at=recording.time,
-                file_id=member.id,
+            MembershipRow(
+                pk, community_id, user, str(member.role), member.is_manager, member.is_anonymous, time, member.id
             )
-            for member, user in batch
+            for pk, (member, user) in zip(pks, batch, strict=True)
         ]
-        Membership.objects.bulk_create(rows)
+        bulk.insert(
+            Membership._meta.db_table,
+            (
+                *("id", "community_id", "user_id", "role", "is_manager", "is_anonymous", "joined_at", "file_id"),
+                *("left_at", "was_removed"),
+            ),
+            ((*row[:6], at, *row[7:]) for row in rows),
+        )
         numbers.update((row.file_id, row.pk) for row in rows)
-        recording.add_many(contents.membership_change(row, is_new=True) for row in rows)
+        recording.append_new([contents.new_membership(row) for row in rows])
     transaction.on_commit(statistics.analyse, robust=True)
     return numbers
 
 
-def add_followings(recording: Recording, rows: Iterable[tuple[int, int, Sequence[str], int]]) -> int:
-    """Add followings, given as (follower, followee, tags, order), each pair once.
-
-    One that exists takes the new tags and keeps its order. Returns how many were made or changed.
-    """
-    changed = 0
-    for batch in _batches(rows, "followings"):
-        stored = Following.objects.filter(follower__in={follower for follower, *_ in batch})
-        present = {(row.follower_id, row.followee_id): row for row in stored}
-        new = [
-            Following(
-                follower_id=follower, followee_id=followee, tags=list(tags), order=order, created_at=recording.time
-            )
-            for follower, followee, tags, order in batch
-            if (follower, followee) not in present
-        ]
-        retagged = []
-        for follower, followee, tags, _ in batch:
-            row = present.get((follower, followee))
-            if row is not None and row.tags != list(tags):
-                row.tags = list(tags)
-                retagged.append(row)
-        at = connection.ops.adapt_datetimefield_value(recording.time)
+def add_followings(
+    recording: Recording, new: Iterable[tuple[int, int, Sequence[str], int]], progress: Progress | None = None
+) -> None:
+    """Add followings that are not there yet, given as (follower, followee, tags, order), each pair once."""
+    time = recording.time
+    at = _stored(time)
+    for batch in _batches(new, progress):
+        rows = [FollowingRow(*one, time) for one in batch]
         bulk.insert(
             Following._meta.db_table,
             ("follower_id", "followee_id", "tags", "order", "created_at"),
-            [(row.follower_id, row.followee_id, json.dumps(row.tags), row.order, at) for row in new],
+            ((follower, followee, _tags(tags), order, at) for follower, followee, tags, order in batch),
         )
-        Following.objects.bulk_update(retagged, ["tags"])
-        recording.add_many(contents.following_change(row, is_new=True) for row in new)
-        recording.add_many(map(_retagged_change, retagged))
-        changed += len(new) + len(retagged)
+        recording.append_new([contents.new_following(row) for row in rows])
     transaction.on_commit(statistics.analyse, robust=True)
+
+
+def retag_followings(recording: Recording, tags: Mapping[tuple[int, int], Sequence[str]]) -> int:
+    """Give followings that are there these tags, by follower and followee. Returns how many had others."""
+    changed = 0
+    for batch in _batches(tags):
+        stored = Following.objects.filter(follower__in={follower for follower, _ in batch})
+        present = {(row.follower_id, row.followee_id): row for row in stored}
+        retagged = []
+        for pair in batch:
+            row = present[pair]
+            if row.tags != list(tags[pair]):
+                row.tags = list(tags[pair])
+                retagged.append(row)
+        Following.objects.bulk_update(retagged, ["tags"], batch_size=_BATCH)
+        for row in retagged:
+            recording.add(_retagged_change(row))
+        changed += len(retagged)
     return changed
 
 
@@ -171,50 +185,73 @@ def add_decision(recording: Recording, new: NewDecision) -> Decision:
         Clarification(decision=decision, text=one.text, at=one.at) for one in new.clarifications
     )
     recording.add(contents.decision_change(decision))
-    handle, title, community = eventlog.SYSTEM, new.title, recording.community.name
-    transaction.on_commit(lambda: eventlog.decision_created(handle, title, community), robust=True)
-    transaction.on_commit(lambda: eventlog.decision_published(handle, title), robust=True)
     transaction.on_commit(statistics.analyse, robust=True)
     return decision
+
+
+def tell_of_decisions(decisions: Iterable[Decision], community: str) -> None:
+    """Have the event log told, after the commit, of decisions that were added."""
+    for decision in decisions:
+        transaction.on_commit(
+            partial(eventlog.decision_created, eventlog.SYSTEM, decision.title, community), robust=True
+        )
+        transaction.on_commit(partial(eventlog.decision_published, eventlog.SYSTEM, decision.title), robust=True)
+        if decision.called_off_at is not None:
+            transaction.on_commit(partial(eventlog.decision_called_off, eventlog.SYSTEM, decision.title), robust=True)
 
 
 def add_calling_off(recording: Recording, decision: Decision, new: NewCallingOff) -> None:
     decision.called_off_at, decision.called_off_reason = recording.time, new.reason
     decision.save(update_fields=["called_off_at", "called_off_reason"])
-    title = decision.title
-    transaction.on_commit(lambda: eventlog.decision_called_off(eventlog.SYSTEM, title), robust=True)
 
 
-def add_ballots(recording: Recording, decision: Decision, members: Mapping[str, int], new: Sequence[NewBallot]) -> None:
+def add_ballots(
+    recording: Recording,
+    decision: Decision,
+    members: Mapping[str, int],
+    new: Sequence[NewBallot],
+    progress: Progress | None = None,
+) -> None:
     """Add the first ballots in this decision of these members, given as numbers by their ids in the file."""
     choices = {choice.file_id: choice.pk for choice in decision.choices.all()}
     anonymous = Membership.objects.filter(community=decision.community_id, is_anonymous=True)
-    anonymous_members = set(anonymous.values_list("pk", flat=True))
-    for batch in _batches(new, "ballots", total=len(new)):
+    pseudonymous = set(anonymous.values_list("pk", flat=True))
+    time, at = recording.time, _stored(recording.time)
+    for batch in _batches(new, progress):
+        pks = bulk.new_keys(Ballot._meta.db_table, len(batch))
         ballots = [
-            Ballot(
-                decision=decision,
-                membership_id=members[one.member],
-                tags=list(one.tags),
-                comment=one.comment,
-                abstain=one.abstain,
-                is_anonymous=members[one.member] in anonymous_members,
-                cast_at=recording.time,
+            BallotRow(
+                *(pk, decision.pk, members[one.member], one.tags, one.comment, one.abstain),
+                members[one.member] in pseudonymous,
+                time,
             )
-            for one in batch
+            for pk, one in zip(pks, batch, strict=True)
         ]
-        Ballot.objects.bulk_create(ballots)
+        bulk.insert(
+            Ballot._meta.db_table,
+            ("id", "decision_id", "membership_id", "tags", "comment", "abstain", "is_anonymous", "cast_at"),
+            ((*row[:3], _tags(row.tags), *row[4:7], at) for row in ballots),
+        )
         stars = [{choices[choice]: count for choice, count in one.stars.items()} for one in batch]
-        pairs = list(zip(ballots, stars, strict=True))
-        votes = ((ballot.pk, choice, count) for ballot, rated in pairs for choice, count in rated.items())
+        votes = ((pk, choice, count) for pk, rated in zip(pks, stars, strict=True) for choice, count in rated.items())
         bulk.insert(Vote._meta.db_table, ("ballot_id", "choice_id", "stars"), votes)
-        recording.add_many(contents.ballot_written(ballot, rated, is_new=True) for ballot, rated in pairs)
+        pairs = zip(ballots, stars, strict=True)
+        recording.append_new([contents.new_ballot(row, rated) for row, rated in pairs])
 
 
-def _batches(rows: Iterable[Row], what: str, *, total: int | None = None) -> Iterator[list[Row]]:
-    """Hand on the rows some at a time, with a progress bar on a terminal."""
+def _tags(tags: Sequence[str]) -> str:
+    return json.dumps(list(tags)) if tags else "[]"
+
+
+def _stored(time: datetime) -> Any:
+    """The time as the driver takes it."""
+    return connection.ops.adapt_datetimefield_value(time)
+
+
+def _batches(rows: Iterable[Row], progress: Progress | None = None) -> Iterator[list[Row]]:
+    """Hand on the rows some at a time, and say so when they are written."""
     waiting = iter(rows)
-    with tqdm(total=total, desc=what, unit="", disable=None, leave=False) as bar:
-        while batch := list(islice(waiting, _BATCH)):
-            yield batch
-            bar.update(len(batch))
+    while batch := list(islice(waiting, _BATCH)):
+        yield batch
+        if progress is not None:
+            progress.wrote(len(batch))

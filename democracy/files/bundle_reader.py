@@ -5,16 +5,18 @@ Keys that are not of the format are passed over, as are `result` and `staged`: a
 
 from __future__ import annotations
 
-import json
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar, overload
 
+import numpy as np
 from django.utils import timezone
 
 from democracy.errors import InvalidInput
 from democracy.files import lengths
+from democracy.files.json_lists import JsonList, parse
 from democracy.files.malformed import Malformed
 from democracy.files.new_community import (
     OPEN_FOR,
@@ -55,36 +57,12 @@ _KINDS: dict[type, str] = {
 }
 
 
-def parse(text: str) -> dict[str, Any]:
-    """Read the JSON object in a file. Raises Malformed with line and column."""
-    try:
-        found = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
-    except json.JSONDecodeError as error:
-        raise Malformed(f"line {error.lineno}, column {error.colno}", f"this is not JSON: {error.msg}.") from error
-    except ValueError as error:
-        raise Malformed("", "A number has more digits than any number in a bundle.") from error
-    except RecursionError as error:
-        raise Malformed("", "This is nested too deeply to be a bundle.") from error
-    if not isinstance(found, dict):
-        raise Malformed("", "A bundle is a JSON object.")
-    return found
+def read_bundle(text: str, *, name: str | None = None, now: datetime | None = None) -> NewCommunity:
+    """Read the community in a bundle, under another name if one is given. Raises Malformed naming the path at fault.
 
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
-        raise Malformed("", f"An object has the key {twice!r} twice.")
-    return found
-
-
-def _constant(name: str) -> NoReturn:
-    raise Malformed("", f"{name} is no number of JSON.")
-
-
-def read_bundle(text: str, *, name: str | None = None) -> NewCommunity:
-    """Read the community in a bundle, under another name if one is given. Raises Malformed naming the path at fault."""
-    bundle = _Place("", parse(text))
+    Decisions without times open `now`.
+    """
+    bundle = _Place("", parse(text, deep=("decisions",)))
     if bundle.value.get("format") != FORMAT:
         raise Malformed("format", f"must be {FORMAT!r}.")
     if bundle.take("version", int) not in _READABLE:
@@ -92,7 +70,7 @@ def read_bundle(text: str, *, name: str | None = None) -> NewCommunity:
     community = bundle.inside("community")
     members = list(_members(bundle))
     by_id = {member.id: member for member in members}
-    followings = list(_followings(bundle, by_id))
+    followings = _followings(bundle, by_id)
     if name is not None:
         community.value["name"] = name
     visibility = community.one_of("visibility", Community.Visibility.values, Community.Visibility.MEMBERS)
@@ -102,7 +80,7 @@ def read_bundle(text: str, *, name: str | None = None) -> NewCommunity:
         visibility=visibility,
         members=members,
         followings=followings,
-        decisions=list(_decisions(bundle, by_id)),
+        decisions=list(_decisions(bundle, by_id, now or timezone.now())),
     )
 
 
@@ -123,35 +101,48 @@ def _members(bundle: _Place) -> Iterator[NewMember]:
         raise Malformed("members", "a community has at least one member.")
 
 
-def _followings(bundle: _Place, members: Mapping[str, NewMember]) -> Iterator[NewFollowing]:
-    seen: set[tuple[str, str]] = set()
+def _followings(bundle: _Place, members: Mapping[str, NewMember]) -> list[NewFollowing]:
+    """Read the followings. Of the pairs that there were two numbers are kept, which is little beside a set of them."""
+    found: list[NewFollowing] = []
+    numbers = {member: number for number, member in enumerate(members)}
+    pairs = array("q")
     places: Counter[str] = Counter()
     for row in bundle.rows("followings", default=[]):
         follower, followee = row.known("follower", members), row.known("followee", members)
         if follower == followee:
             row.fail("followee", "nobody follows themselves.")
-        if (follower, followee) in seen:
-            row.fail("", f"{follower!r} follows {followee!r} twice.")
         if members[followee].is_anonymous:
             row.fail("followee", "an anonymous member cannot be followed.")
-        seen.add((follower, followee))
+        pairs.append(numbers[follower] * len(members) + numbers[followee])
         places[follower] += 1
         if places[follower] > MAX_FOLLOWINGS:
             row.fail("follower", f"nobody follows more than {MAX_FOLLOWINGS:,} members.")
         order = row.take("order", int, default=places[follower])
         if not 0 <= order <= MAX_FOLLOWINGS:
             row.fail("order", f"must be a number from 0 to {MAX_FOLLOWINGS}.")
-        yield NewFollowing(follower, followee, row.tags(), order)
+        found.append(NewFollowing(follower, followee, row.tags(), order))
+    again = _first_again(pairs)
+    if again is not None:
+        repeated = found[again]
+        bundle.fail(f"followings[{again}]", f"{repeated.follower!r} follows {repeated.followee!r} twice.")
+    return found
 
 
-def _decisions(bundle: _Place, members: Mapping[str, NewMember]) -> Iterator[NewDecision]:
+def _first_again(numbers: array[int]) -> int | None:
+    """The place of the first number that was there before; None if all are different."""
+    is_first = np.zeros(len(numbers), dtype=bool)
+    is_first[np.unique(np.asarray(numbers), return_index=True)[1]] = True
+    return None if is_first.all() else int(np.argmin(is_first))
+
+
+def _decisions(bundle: _Place, members: Mapping[str, NewMember], now: datetime) -> Iterator[NewDecision]:
     seen: set[str] = set()
     for row in bundle.rows("decisions", default=[]):
         file_id = row.new_id(seen)
         title = row.line("title", lengths.DECISION_TITLE)
         choices = list(_choices(row))
-        opens_at, closes_at = _times(row)
-        choice_ids = {choice.id for choice in choices}
+        opens_at, closes_at = _times(row, now)
+        choice_ids = {choice.id: choice.id for choice in choices}
         topics = row.tags("topics")
         yield NewDecision(
             id=file_id,
@@ -208,11 +199,10 @@ def _choices(decision: _Place) -> Iterator[NewChoice]:
         yield NewChoice(choice_id, title, row.text("description", lengths.CHOICE_DESCRIPTION), row.value.get("lot"))
 
 
-def _times(decision: _Place) -> tuple[datetime, datetime]:
+def _times(decision: _Place, now: datetime) -> tuple[datetime, datetime]:
     """Without times a decision is open for a week from now; with one of them, for the week after or before it."""
     opens_at, closes_at = decision.time("opens_at"), decision.time("closes_at")
     if opens_at is None:
-        now = timezone.now()
         opens_at = now if closes_at is None or closes_at > now else closes_at - OPEN_FOR
     if closes_at is None:
         closes_at = opens_at + OPEN_FOR
@@ -224,7 +214,7 @@ def _times(decision: _Place) -> tuple[datetime, datetime]:
 
 
 def _ballots(
-    decision: _Place, members: Mapping[str, NewMember], choices: set[str], topics: list[str]
+    decision: _Place, members: Mapping[str, NewMember], choices: Mapping[str, str], topics: Sequence[str]
 ) -> Iterator[NewBallot]:
     """A ballot that says nothing of tags bears the decision's topics."""
     seen: set[str] = set()
@@ -244,14 +234,21 @@ def _ballots(
             row.fail("stars", "rate at least one choice, or say abstain; not both.")
         comment = row.text("comment", lengths.COMMENT)
         tags = row.tags() if "tags" in row.value else topics
-        yield NewBallot(member, stars.value, tags, abstain, comment)
+        rated = {choices[choice]: count for choice, count in stars.value.items()}
+        yield NewBallot(member, rated, tags, abstain, comment)
 
 
 class _Place:
-    """An object of the file and the path that leads to it."""
+    """An object of the file and the path that leads to it. `number`: its place in the list at that path."""
 
-    def __init__(self, path: str, value: dict[str, Any]) -> None:
-        self.path, self.value = path, value
+    __slots__ = ("_number", "_path", "value")
+
+    def __init__(self, path: str, value: dict[str, Any], number: int | None = None) -> None:
+        self._path, self._number, self.value = path, number, value
+
+    @property
+    def path(self) -> str:
+        return self._path if self._number is None else f"{self._path}[{self._number}]"
 
     def at(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path and key else self.path or key
@@ -269,9 +266,10 @@ class _Place:
             return default
         if key not in self.value:
             self.fail(key, "is missing.")
-        if type(self.value[key]) is not kind:
+        found = self.value[key]
+        if type(found) is not kind and not (kind is list and type(found) is JsonList):
             self.fail(key, f"must be {_KINDS[kind]}.")
-        return self.value[key]
+        return found
 
     def inside(self, key: str, *, default: dict[str, Any] | None = None) -> _Place:
         found = self.take(key, dict) if default is None else self.take(key, dict, default=default)
@@ -280,11 +278,11 @@ class _Place:
     def rows(self, key: str, *, default: list[Any] | None = None) -> Iterator[_Place]:
         """The objects of a list."""
         found = self.take(key, list) if default is None else self.take(key, list, default=default)
-        for index, row in enumerate(found):
-            path = self.at(f"{key}[{index}]")
+        path = self.at(key)
+        for number, row in enumerate(found):
             if not isinstance(row, dict):
-                raise Malformed(path, "must be an object.")
-            yield _Place(path, row)
+                self.fail(f"{key}[{number}]", "must be an object.")
+            yield _Place(path, row, number)
 
     def line(self, key: str, longest: int) -> str:
         """Take a text of one line that must be there."""
@@ -313,10 +311,11 @@ class _Place:
         return found
 
     def known(self, key: str, members: Mapping[str, NewMember]) -> str:
+        """Take the id of a member: the member's own text, not one more of the same."""
         found = self.take(key, str)
         if found not in members:
             self.fail(key, f"no such member: {found!r}.")
-        return found
+        return members[found].id
 
     def one_of(self, key: str, values: Iterable[str], default: str) -> str:
         found, allowed = self.take(key, str, default=default), list(values)
@@ -324,8 +323,10 @@ class _Place:
             self.fail(key, f"must be one of {', '.join(allowed)}.")
         return found
 
-    def tags(self, key: str = "tags") -> list[str]:
-        found = self.take(key, list, default=[])
+    def tags(self, key: str = "tags") -> Sequence[str]:
+        found = list(self.take(key, list, default=[]))
+        if not found:
+            return ()
         for index, tag in enumerate(found):
             if not isinstance(tag, str):
                 self.fail(f"{key}[{index}]", "must be text.")

@@ -10,7 +10,7 @@ from democracy.errors import InvalidInput
 from democracy.files import lengths
 from democracy.files.ballot_columns import Race
 from democracy.files.ballot_files import BallotFile, FileBallot
-from democracy.files.bulk_writing import add_ballots, add_decision
+from democracy.files.bulk_writing import add_ballots, add_decision, tell_of_decisions
 from democracy.files.imported_members import (
     KnownMembers,
     adding_to,
@@ -23,6 +23,7 @@ from democracy.files.imported_members import (
 )
 from democracy.files.malformed import Malformed
 from democracy.files.new_community import OPEN_FOR, NewBallot, NewChoice, NewDecision, NewMember
+from democracy.files.progress import Progress
 from democracy.ledger import Recording
 from democracy.models import Community, Decision, Membership
 from democracy.services import validation
@@ -45,6 +46,7 @@ def import_ballots(
     tags: Iterable[str] = (),
     open_for: timedelta = OPEN_FOR,
     in_order: bool = False,
+    progress: Progress | None = None,
 ) -> list[Decision]:
     """Make a decision for each race, open from now on, with these ballots; all or nothing.
 
@@ -53,14 +55,18 @@ def import_ballots(
     """
     name = community_name(community)
     titles, wanted = _titles(file, title), normalise_tags(tags)
+    told = progress or Progress()
     with adding_to(name) as (recording, is_new):
         voters = _in_order(file, recording.community) if in_order else _by_id(file, recording.community)
-        made = iter(make_members(recording, voters.new, is_new=is_new).values())
+        told.expect(len(voters.new) + len(file.ballots) * len(file.races))
+        made = iter(make_members(recording, voters.new, is_new=is_new, progress=told).values())
         pks = {f"{at}": next(made) if pk is None else pk for at, pk in enumerate(voters.known)}
-        return [
-            _cast(recording, file, race, title, pks, wanted, open_for)
+        decisions = [
+            _cast(recording, file, race, title, pks, wanted, open_for, told)
             for race, title in zip(file.races, titles, strict=True)
         ]
+        tell_of_decisions(decisions, recording.community.name)
+    return decisions
 
 
 def voters_of(file: BallotFile, *, community: str, in_order: bool = False) -> Voters:
@@ -133,6 +139,7 @@ def _cast(
     pks: dict[str, int],
     tags: list[str],
     open_for: timedelta,
+    progress: Progress,
 ) -> Decision:
     ids = [f"c{number}" for number in range(1, len(race.choices) + 1)]
     decision = add_decision(
@@ -150,5 +157,5 @@ def _cast(
         stars = {choice_id: count for choice_id, count in zip(ids, given, strict=True) if count is not None}
         own = normalise_tags({*ballot.tags, *tags})
         ballots.append(NewBallot(f"{at}", stars, own, abstain=not stars, comment=ballot.comment))
-    add_ballots(recording, decision, pks, ballots)
+    add_ballots(recording, decision, pks, ballots, progress)
     return decision

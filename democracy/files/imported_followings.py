@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Max
 
-from democracy.files.bulk_writing import add_followings
+from democracy.files.bulk_writing import add_followings, retag_followings
 from democracy.files.edge_lists import EdgeList
 from democracy.files.imported_members import (
     KnownMember,
@@ -20,6 +21,7 @@ from democracy.files.imported_members import (
     new_member,
 )
 from democracy.files.malformed import Malformed, on_line
+from democracy.files.progress import Progress
 from democracy.models import MAX_FOLLOWINGS, Community, Following
 
 
@@ -32,30 +34,33 @@ class Followings:
     followings: int
 
 
-def import_followings(edges: EdgeList, *, community: str) -> Followings:
+def import_followings(edges: EdgeList, *, community: str, progress: Progress | None = None) -> Followings:
     """Add members and followings to the community of this name, or make it; all or nothing.
 
     Members are known by the ids of the files they came with, or by their handles. Raises Malformed naming the line,
     InvalidInput.
     """
+    told = progress or Progress()
     with adding_to(community_name(community)) as (recording, is_new):
         pks = _known(edges, KnownMembers(recording.community))
         missing = sorted(edges.ids - pks.keys(), key=by_number)
-        pks |= make_members(recording, [new_member(file_id) for file_id in missing], is_new=is_new)
+        told.expect(len(missing) + len(edges.edges))
+        pks |= make_members(recording, [new_member(file_id) for file_id in missing], is_new=is_new, progress=told)
         places = _places(recording.community)
-        rows = []
+        new: list[tuple[int, int, Sequence[str], int]] = []
+        retagged: dict[tuple[int, int], Sequence[str]] = {}
         for (follower, followee), edge in edges.edges.items():
-            pk = pks[follower]
-            if (pk, pks[followee]) not in places.present:
-                places.count[pk] += 1
-                places.last[pk] += 1
-                if places.count[pk] > MAX_FOLLOWINGS:
-                    raise Malformed(
-                        on_line(edge.line),
-                        f"{follower!r} would follow more than {MAX_FOLLOWINGS:,} members.",
-                    )
-            rows.append((pk, pks[followee], edge.tags, places.last[pk]))
-        changed = add_followings(recording, rows)
+            pair = pk, _ = pks[follower], pks[followee]
+            if pair in places.present:
+                retagged[pair] = edge.tags
+                continue
+            places.count[pk] += 1
+            places.last[pk] += 1
+            if places.count[pk] > MAX_FOLLOWINGS:
+                raise Malformed(on_line(edge.line), f"{follower!r} would follow more than {MAX_FOLLOWINGS:,} members.")
+            new.append((*pair, edge.tags, places.last[pk]))
+        add_followings(recording, new, told)
+        changed = len(new) + retag_followings(recording, retagged)
     return Followings(recording.community, len(missing), changed)
 
 

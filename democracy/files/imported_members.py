@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from democracy import eventlog, ledger
+from democracy.database import bulk
 from democracy.errors import InvalidInput
 from democracy.files import lengths
 from democracy.files.bulk_writing import add_community, add_members, with_a_manager
 from democracy.files.malformed import Malformed
 from democracy.files.new_community import NewMember
+from democracy.files.progress import Progress
+from democracy.files.unfinished_imports import refuse_unfinished
 from democracy.ledger import Recording, contents
 from democracy.models import Community, Membership
 from democracy.services import validation
@@ -87,10 +90,12 @@ def is_address(file_id: str) -> bool:
 @contextmanager
 def adding_to(name: str) -> Iterator[tuple[Recording, bool]]:
     """Open a recording of the community of this name, which is made if it is missing; say whether it was."""
-    with transaction.atomic():
+    with bulk.large_cache(), transaction.atomic():
         community = Community.objects.filter(name__iexact=name).first()
         is_new = community is None
-        if community is None:
+        if community is not None:
+            refuse_unfinished(community)
+        else:
             community = add_community(name)
             transaction.on_commit(lambda: eventlog.community_created(eventlog.SYSTEM, name), robust=True)
         with ledger.recording(community.pk) as recording:
@@ -103,9 +108,11 @@ def new_member(file_id: str) -> NewMember:
     return NewMember(file_id, f"Member {file_id}" if file_id.isdecimal() else file_id)
 
 
-def make_members(recording: Recording, members: Sequence[NewMember], *, is_new: bool) -> dict[str, int]:
+def make_members(
+    recording: Recording, members: Sequence[NewMember], *, is_new: bool, progress: Progress
+) -> dict[str, int]:
     """Add these members and return their numbers by their ids; in a new community the first of them manages it."""
-    return add_members(recording, with_a_manager(members) if is_new else members)
+    return add_members(recording, with_a_manager(members) if is_new else members, progress=progress)
 
 
 def free_ids(wanted: Iterable[str], taken: Iterable[str]) -> list[str]:

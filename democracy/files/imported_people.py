@@ -10,12 +10,20 @@ from typing import Protocol
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import connection
 
 from accounts.models import User
 from accounts.text import handle_letters
+from democracy.database import bulk
 from democracy.files import lengths
 
 _BATCH = 5_000
+_COLUMNS = (
+    *("id", "password", "is_superuser", "email", "name", "sort_name", "handle", "is_staff", "is_active", "is_demo"),
+    "date_joined",
+)
+_RULES = [rule for rule in User._meta.get_field("handle").validators if isinstance(rule, RegexValidator)]
 
 
 class Person(Protocol):
@@ -29,25 +37,45 @@ class Person(Protocol):
     def is_demo(self) -> bool: ...
 
 
-def accounts_for(members: Iterable[Person], joined: datetime) -> Iterator[User]:
-    """Make an account for each member, in order; the demo's own is taken where it exists.
+class Accounts:
+    """Makes the accounts of a file's people, and remembers how far it has counted in their handles."""
 
-    They have no e-mail address, and are made some at a time, shortly before they are asked for.
-    """
-    handles = _Handles()
-    waiting = iter(members)
-    while batch := list(islice(waiting, _BATCH)):
-        wanted = [member.handle for member in batch if member.handle]
-        present = {user.handle: user for user in User.objects.filter(handle__in=wanted, is_demo=True, email=None)}
-        new = [member for member in batch if member.handle not in present]
-        made = [
-            User(name=member.name, handle=handle, is_demo=member.is_demo, date_joined=joined, password=_no_password())
-            for member, handle in zip(new, handles.free(new), strict=True)
-        ]
-        User.objects.bulk_create(made)
-        accounts = iter(made)
-        for member in batch:
-            yield present[member.handle] if member.handle in present else next(accounts)
+    def __init__(self) -> None:
+        self._handles = _Handles()
+
+    def made_for(self, members: Iterable[Person], joined: datetime) -> Iterator[int]:
+        """Make an account for each member, in order, and return its number; the demo's own is taken where it exists.
+
+        They have no e-mail address, and are made some at a time, shortly before they are asked for.
+        """
+        waiting = iter(members)
+        while batch := list(islice(waiting, _BATCH)):
+            wanted = [member.handle for member in batch if member.handle]
+            demo = User.objects.filter(handle__in=wanted, is_demo=True, email=None) if wanted else User.objects.none()
+            present = dict(demo.values_list("handle", "pk"))
+            new = [member for member in batch if member.handle not in present]
+            made = iter(_make(new, self._handles.free(new), joined))
+            for member in batch:
+                yield present[member.handle] if member.handle in present else next(made)
+
+    def remember(self, members: Iterable[tuple[Person, str]]) -> None:
+        """Count on from these members of the file, who have their accounts and handles already."""
+        for member, handle in members:
+            self._handles.remember(member, handle)
+
+
+def _make(people: Sequence[Person], handles: Sequence[str], joined: datetime) -> Sequence[int]:
+    table = User._meta.db_table
+    pks, at = bulk.new_keys(table, len(people)), connection.ops.adapt_datetimefield_value(joined)
+    rows = (
+        (
+            *(pk, _no_password(), False, None, person.name, person.name.casefold(), handle),
+            *(False, True, person.is_demo, at),
+        )
+        for pk, person, handle in zip(pks, people, handles, strict=True)
+    )
+    bulk.insert(table, _COLUMNS, rows)
+    return pks
 
 
 def _no_password() -> str:
@@ -76,6 +104,12 @@ class _Handles:
             waiting = [index for index in waiting if handles[index] in taken]
         return handles
 
+    def remember(self, person: Person, handle: str) -> None:
+        base = _base_of_handle(person)
+        number = handle.removeprefix(base).removeprefix("_")
+        if number.isdecimal() or not number:
+            self._numbers[base] = max(self._numbers.get(base, 0), int(number or 1))
+
     def _next(self, base: str, used: set[str]) -> str:
         while True:
             number = self._numbers[base] = self._numbers.get(base, 0) + 1
@@ -89,7 +123,8 @@ def _base_of_handle(member: Person) -> str:
     # Room is left for a number.
     base = handle_letters(member.handle or member.name)[: lengths.HANDLE - 8]
     try:
-        User._meta.get_field("handle").run_validators(base)
+        for rule in _RULES:
+            rule(base)
     except ValidationError:
         base = f"member_{base}".rstrip("_")
     return base or "member"

@@ -1,7 +1,7 @@
 """The ledger of all changes of inputs: recordings, entries, contents, the chain, checkpoints and staleness."""
 
 from democracy.ledger.chain import GENESIS, chain_hash, commitment, entry_content, faults
-from democracy.ledger.changes import Change, Content
+from democracy.ledger.changes import Change, Content, NewSubject
 from democracy.ledger.entries import (
     NewContent,
     ballots_at,
@@ -23,6 +23,7 @@ __all__ = [
     "Change",
     "Content",
     "NewContent",
+    "NewSubject",
     "Recording",
     "ballots_at",
     "ballots_withdrawn",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from democracy.models import LedgerEntry
 
@@ -22,3 +22,13 @@ class Change:
     membership_id: int | None = None
     # The caller knows that the ledger has no entry about this subject, so nobody looks for one.
     is_new: bool = False
+
+
+class NewSubject(NamedTuple):
+    """A subject that the ledger has never heard of, and its content. `kind` is the value of a `LedgerEntry.Kind`."""
+
+    kind: str
+    subject: str
+    after: dict[str, Any]
+    decision_id: int | None
+    membership_id: int | None

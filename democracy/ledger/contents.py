@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
 
 from democracy.ledger.canonical import written_time
-from democracy.ledger.changes import Change, Content
+from democracy.ledger.changes import Change, Content, NewSubject
 from democracy.ledger.pseudonyms import pseudonym_id
+from democracy.ledger.rows import BallotRow, FollowingRow, MembershipRow
 from democracy.models import (
     REMINDER_HOURS,
     Application,
@@ -85,7 +85,7 @@ def membership_subject(membership_id: int) -> str:
     return f"membership:{membership_id}"
 
 
-def membership_content(membership: Membership) -> dict[str, Any]:
+def membership_content(membership: Membership | MembershipRow) -> dict[str, Any]:
     return {
         "user": membership.user_id,
         "active": membership.is_current,
@@ -99,14 +99,15 @@ def membership_content(membership: Membership) -> dict[str, Any]:
     }
 
 
-def membership_change(membership: Membership, *, is_new: bool = False) -> Change:
+def membership_change(membership: Membership) -> Change:
     pk = membership.pk
-    content: Callable[[], Content]
-    if is_new:
-        content = partial(membership_content, membership)
-    else:
-        content = _stored(Membership.objects.filter(pk=pk), membership_content)
-    return Change(Kind.MEMBERSHIP, membership_subject(pk), content, membership_id=pk, is_new=is_new)
+    content = _stored(Membership.objects.filter(pk=pk), membership_content)
+    return Change(Kind.MEMBERSHIP, membership_subject(pk), content, membership_id=pk)
+
+
+def new_membership(row: Membership | MembershipRow) -> NewSubject:
+    """A membership that was just written, and of which the ledger has never heard."""
+    return NewSubject(Kind.MEMBERSHIP.value, membership_subject(row.pk), membership_content(row), None, row.pk)
 
 
 def application_subject(application_id: int) -> str:
@@ -135,7 +136,7 @@ def following_subject(follower_id: int, followee_id: int) -> str:
     return f"following:{follower_id}:{followee_id}"
 
 
-def following_content(following: Following) -> dict[str, Any]:
+def following_content(following: Following | FollowingRow) -> dict[str, Any]:
     return {
         "follower": following.follower_id,
         "followee": following.followee_id,
@@ -157,6 +158,12 @@ def following_written(following: Following, *, is_new: bool = False) -> Change:
     """A following whose row was just written as it is here: it isn't read again."""
     content = following_content(following)
     return _following(following, lambda: content, is_new=is_new)
+
+
+def new_following(row: FollowingRow) -> NewSubject:
+    """A following that was just written, and of which the ledger has never heard."""
+    subject = following_subject(row.follower_id, row.followee_id)
+    return NewSubject(Kind.FOLLOWING.value, subject, following_content(row), None, row.follower_id)
 
 
 def following_ended(following: Following) -> Change:
@@ -273,7 +280,7 @@ def ballot_subject(decision_id: int, membership_id: int) -> str:
     return f"ballot:{decision_id}:{membership_id}"
 
 
-def ballot_content(ballot: Ballot, stars: Mapping[int, int]) -> dict[str, Any]:
+def ballot_content(ballot: Ballot | BallotRow, stars: Mapping[int, int]) -> dict[str, Any]:
     """A ballot's content. `stars`: by choice id, without unrated choices.
 
     An anonymous ballot's content names its pseudonym, so that the commitment, and with it the receipt, is bound to one
@@ -303,13 +310,17 @@ def ballot_change(ballot: Ballot) -> Change:
     return _ballot(ballot, _stored(rows, stored_ballot_content))
 
 
-def ballot_written(ballot: Ballot, stars: Mapping[int, int], *, is_new: bool = False) -> Change:
-    """A ballot whose row and votes were just written as they are here: they aren't read again.
-
-    `is_new`: the ledger has never heard of it.
-    """
+def ballot_written(ballot: Ballot, stars: Mapping[int, int]) -> Change:
+    """A ballot whose row and votes were just written as they are here: they aren't read again."""
     content = ballot_content(ballot, stars)
-    return _ballot(ballot, lambda: content, is_new=is_new)
+    return _ballot(ballot, lambda: content)
+
+
+def new_ballot(row: BallotRow, stars: Mapping[int, int]) -> NewSubject:
+    """A ballot that was just written, and of which the ledger has never heard."""
+    decision, membership = row.decision_id, row.membership_id
+    content = ballot_content(row, stars)
+    return NewSubject(Kind.BALLOT.value, ballot_subject(decision, membership), content, decision, membership)
 
 
 def ballot_withdrawn(ballot: Ballot) -> Change:
@@ -317,6 +328,6 @@ def ballot_withdrawn(ballot: Ballot) -> Change:
     return _ballot(ballot, _nothing)
 
 
-def _ballot(ballot: Ballot, content: Callable[[], Content], *, is_new: bool = False) -> Change:
+def _ballot(ballot: Ballot, content: Callable[[], Content]) -> Change:
     decision, membership = ballot.decision_id, ballot.membership_id
-    return Change(Kind.BALLOT, ballot_subject(decision, membership), content, decision, membership, is_new=is_new)
+    return Change(Kind.BALLOT, ballot_subject(decision, membership), content, decision, membership)

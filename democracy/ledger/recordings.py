@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Max
@@ -28,13 +30,15 @@ from accounts.models import User
 from democracy.database import bulk, clock, commits
 from democracy.database.turns import turn
 from democracy.ledger import checkpoints, staleness
-from democracy.ledger.chain import GENESIS, chain_hash, commitment
-from democracy.ledger.changes import Change, Content
+from democracy.ledger.canonical import canonical_text, written_time
+from democracy.ledger.chain import GENESIS, chain_hash, commitment, commitment_of_new
+from democracy.ledger.changes import Change, Content, NewSubject
 from democracy.ledger.entries import hash_at, newest_entry
 from democracy.models import Checkpoint, Community, LedgerEntry
 
 _BATCH = 1_000
-_ROWS = 10_000
+# Up to so many new subjects their followings are looked at one by one, for the decisions that they affect.
+_FEW = 100
 _COLUMNS = (
     *("community_id", "revision", "time", "kind", "subject", "actor_id", "decision_id", "membership_id"),
     *("before", "after", "salt", "commitment", "hash"),
@@ -67,15 +71,39 @@ class Recording:
         """Say that something changed. Of several changes of one subject the last says what it is now."""
         self._changes[change.subject] = change
 
-    def add_many(self, changes: Iterable[Change]) -> None:
-        """Add the changes of an import, each of a subject of its own.
+    def append_new(self, news: Sequence[NewSubject]) -> None:
+        """Append an entry for each of these new subjects of one kind, of ballots in one decision.
 
-        Their entries are appended as they come: together they would take gigabytes.
+        For imports: what changed before is appended first, and no row of the entries is kept.
         """
-        for change in changes:
-            self.add(change)
-            if len(self._changes) >= _ROWS:
-                self._append_changes()
+        self._append_changes()
+        if len(news) <= _FEW:
+            for new in news:
+                kind, content = LedgerEntry.Kind(new.kind), partial(_given, new.after)
+                self.add(Change(kind, new.subject, content, new.decision_id, new.membership_id, is_new=True))
+            self._append_changes()
+            return
+        rows = self._new_rows(news)
+        bulk.insert(LedgerEntry._meta.db_table, _COLUMNS, rows)
+        # Of many entries the last alone is remembered.
+        columns = {"time": self.time, "before": None, "after": news[-1].after}
+        self._appended([LedgerEntry(**dict(zip(_COLUMNS, rows[-1], strict=True)) | columns)])
+        staleness.raise_for_many(self.entries[-1])
+
+    def _new_rows(self, news: Sequence[NewSubject]) -> list[tuple[Any, ...]]:
+        community_id, actor_id = self.community.pk, self.actor.pk if self.actor else None
+        written, time = written_time(self.time), connection.ops.adapt_datetimefield_value(self.time)
+        revision, previous_hash = (self.head.revision, self.head.hash) if self.head else (0, GENESIS)
+        rows = []
+        for new in news:
+            kind, subject, content, decision_id, membership_id = new
+            revision += 1
+            after, salt = canonical_text(content), secrets.token_hex(16)
+            committed = commitment_of_new(community_id, actor_id, new, after, salt, written)
+            previous_hash = chain_hash(previous_hash, revision, committed)
+            about = (kind, subject, actor_id, decision_id, membership_id)
+            rows.append((community_id, revision, time, *about, None, after, salt, committed, previous_hash))
+        return rows
 
     def receipt(self, subject: str) -> LedgerEntry:
         """The newest entry about `subject`, from this recording or from before. Ask once the recording has ended."""
@@ -104,9 +132,12 @@ class Recording:
         if not entries:
             return
         _append(entries)
+        self._appended(entries)
+        staleness.raise_counters(entries)
+
+    def _appended(self, entries: list[LedgerEntry]) -> None:
         self.entries, self.head = entries, entries[-1]
         Community.objects.filter(pk=self.community.pk).update(revision=self.head.revision)
-        staleness.raise_counters(entries)
 
     def _new_entries(self) -> Iterator[LedgerEntry]:
         known = self._known_contents()
@@ -236,6 +267,10 @@ def _append(entries: Sequence[LedgerEntry]) -> None:
         for entry in entries
     )
     bulk.insert(LedgerEntry._meta.db_table, _COLUMNS, rows)
+
+
+def _given(content: Content) -> Content:
+    return content
 
 
 def _head(community_id: int) -> LedgerEntry | None:

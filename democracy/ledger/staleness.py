@@ -62,7 +62,7 @@ def raise_counters(entries: Sequence[LedgerEntry]) -> None:
     The entries are of one community.
     """
     if sum(entry.kind == LedgerEntry.Kind.FOLLOWING for entry in entries) > _MANY_FOLLOWINGS:
-        # An import: one statement for all live decisions instead of a query each. Marking too many is safe.
+        # One statement for all live decisions instead of a query each. Marking too many is safe.
         _raise_to(live_decisions(entries[-1].community_id, entries[-1].time), entries[-1])
         return
     # One statement for all entries that reach the same decisions, such as the ballots of an import.
@@ -72,6 +72,14 @@ def raise_counters(entries: Sequence[LedgerEntry]) -> None:
     for entry in entries:
         if entry.kind == LedgerEntry.Kind.FOLLOWING:
             _raise_to(_affected_by_following(entry), entry)
+
+
+def raise_for_many(last: LedgerEntry) -> None:
+    """Mark what many new memberships or followings, or ballots of one decision, affect. `last`: the last entry of them.
+
+    Marking too many is safe.
+    """
+    _raise_to(_reached(last), last)
 
 
 def _raise_to(affected: QuerySet[Decision], entry: LedgerEntry) -> None:

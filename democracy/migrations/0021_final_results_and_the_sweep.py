@@ -11,7 +11,7 @@ def mark_final_results(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('democracy', '0018_idempotency_keys'),
+        ('democracy', '0020_past_blocks'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('democracy', '0018_idempotency_keys'),
+        ('democracy', '0021_final_results_and_the_sweep'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

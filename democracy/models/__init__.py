@@ -23,6 +23,7 @@ from democracy.models.decisions import (
 )
 from democracy.models.derived import CalculationClaim, DecisionSnapshot, PastBlock, StagedBlock
 from democracy.models.idempotency import LONGEST_KEY, IdempotencyKey
+from democracy.models.imports import UnfinishedImport
 from democracy.models.invitations import MAX_INVITED, Invitation, InvitationLink
 from democracy.models.ledger import Checkpoint, LedgerEntry
 from democracy.models.moderations import LONGEST_MODERATION_REASON, Moderation
@@ -73,6 +74,7 @@ __all__ = [
     "PublishedResult",
     "StagedBallot",
     "StagedBlock",
+    "UnfinishedImport",
     "Vote",
     "Webhook",
     "WebhookDelivery",

@@ -18,7 +18,7 @@ def line(value: str, *, field: str) -> str:
 
     Raises InvalidInput where nothing visible is left or where it has control characters.
     """
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value if not character.isspace()):
+    if not value.isprintable() and _has_controls("".join(value.split())):
         raise InvalidInput("This must not have control characters.", field=field)
     cleaned = clean_name(value)
     if all(unicodedata.category(character) in {"Cf", "Zs"} for character in cleaned):
@@ -32,9 +32,13 @@ def text(value: str, *, field: str) -> str:
     Raises InvalidInput for control characters other than line breaks and tabs.
     """
     cleaned = value.replace("\r\n", "\n").strip()
-    if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t" for character in cleaned):
+    if not cleaned.isprintable() and _has_controls(cleaned.replace("\n", "").replace("\t", "")):
         raise InvalidInput("This must not have control characters.", field=field)
     return cleaned
+
+
+def _has_controls(value: str) -> bool:
+    return any(unicodedata.category(character) in {"Cc", "Cs"} for character in value)
 
 
 def check_unchanged(community_id: int, subject: str, if_revision: int | None) -> None:

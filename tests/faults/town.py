@@ -23,7 +23,7 @@ from pathlib import Path
 from accounts.api import node_id
 from accounts.services import create_api_token
 from democracy.models import Decision, Membership
-from democracy.files.imported_community import import_bundle
+from democracy.files.imported_bundle import import_bundle
 
 def settle(file):
     made = import_bundle(Path(file).read_text())

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from democracy import access, ledger, services
-from democracy.files.imported_community import import_bundle
+from democracy.files.imported_bundle import import_bundle
 from democracy.models import Decision, Membership
 from tests import factories
 from tests.factories import close, follow, vote

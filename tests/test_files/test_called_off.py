@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from democracy import access, services
 from democracy.files import bundle_writer
 from democracy.files.bundle_writer import NothingToExport
-from democracy.files.imported_community import import_bundle
+from democracy.files.imported_bundle import import_bundle
 from democracy.files.malformed import Malformed
 from democracy.models import Ballot, Decision
 from democracy.reading.receipts import ledger_file

@@ -18,7 +18,7 @@ from democracy import services
 from democracy.files.ballot_files import read_ballots
 from democracy.files.edge_lists import read_edge_list
 from democracy.files.imported_ballots import import_ballots
-from democracy.files.imported_community import import_bundle
+from democracy.files.imported_bundle import import_bundle
 from democracy.files.imported_followings import import_followings
 from democracy.models import Community, Decision
 from tests import factories

@@ -15,6 +15,7 @@ from democracy.files.ballot_files import BallotFile, names_in, read_ballots
 from democracy.files.csv_tables import SEPARATORS
 from democracy.files.decoding import decode_spreadsheet
 from democracy.files.imported_ballots import Voters, import_ballots, voters_of
+from democracy.files.progress import Progress
 from democracy.management.files import importing, read_bytes
 
 _MOST_DAYS = 3_650
@@ -79,7 +80,13 @@ class Command(BaseCommand):
             if dry_run:
                 return
             decisions = import_ballots(
-                read, community=community, title=title, tags=wanted, open_for=days, in_order=in_order
+                read,
+                community=community,
+                title=title,
+                tags=wanted,
+                open_for=days,
+                in_order=in_order,
+                progress=Progress(self.stderr.write),
             )
         for decision in decisions:
             self.stdout.write(f"decision {decision.pk}")

@@ -12,6 +12,7 @@ from democracy.files.decoding import decode_unicode
 from democracy.files.edge_columns import Wanted
 from democracy.files.edge_lists import read_edge_list
 from democracy.files.imported_followings import import_followings
+from democracy.files.progress import Progress
 from democracy.management.files import importing, read_bytes
 
 
@@ -46,7 +47,7 @@ class Command(BaseCommand):
         with importing(file):
             wanted = Wanted(from_column, to_column, weight_column)
             edges = read_edge_list(decode_unicode(data).text, wanted=wanted, tag_by_weight=tag_by_weight)
-            made = import_followings(edges, community=community)
+            made = import_followings(edges, community=community, progress=Progress(self.stderr.write))
         self.stdout.write(f"community {made.community.pk}")
         counts = {
             "members made": made.new_members,

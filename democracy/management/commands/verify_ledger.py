@@ -34,6 +34,9 @@ class Command(BaseCommand):
             chosen = chosen.filter(pk=community)
             if not chosen:
                 raise CommandError(f"There is no community {community}.")
+        for unfinished in chosen.filter(unfinished_import__isnull=False):
+            self.stderr.write(f"community {unfinished.pk} “{unfinished.name}”: being imported", self.style.NOTICE)
+        chosen = chosen.filter(unfinished_import=None)
         total = 0
         for fault in audits.missing_communities() if community is None else ():
             total += 1
