@@ -25,9 +25,11 @@ Found = TypeVar("Found")
 
 
 class Grant(Generic[Found]):
-    """The rights of a viewer in a community, or without one those of an account. `found`: what the check said; None
-    before it has been made.
+    """The rights of a viewer in a community, or without one those of an account. `found`: what the check said,
+    once it has been made.
     """
+
+    found: Found
 
     def __init__(self, credential: Credential, community_id: int | None) -> None:
         # Everything that rights rest on is noted before they are checked.
@@ -38,7 +40,6 @@ class Grant(Generic[Found]):
         # Of the community; 0 without one.
         self.revision = dict(_revisions({community_id})).get(community_id, 0)
         self.words: Words = words_of([credential]).get(credential)
-        self.found: Found | None = None
 
     @property
     def ends_at(self) -> float:
@@ -79,9 +80,9 @@ class Grants:
         hub.forget(grant.mark)
 
     def confirm_all(self) -> None:
-        """Confirm the grants of this process, several times before they end. Calls in between do nothing."""
+        """Confirm the grants of this process well before they end. Calls in between do nothing."""
         now = time.monotonic()
-        if now < self._looked_at + RECHECK / 3:
+        if now < self._looked_at + RECHECK / 2:
             return
         self._looked_at = now
         with self._lock:
