@@ -20,8 +20,9 @@ from django.http import HttpRequest, HttpResponse
 from strawberry.dataloader import DataLoader
 from strawberry.types.info import Info as StrawberryInfo
 
+from accounts.credentials import Credential, credential_of
 from accounts.errors import AccountError, DomainError
-from accounts.middleware import user_for_scope
+from accounts.middleware import token_of_socket, user_for_scope
 from accounts.models import User
 
 if TYPE_CHECKING:
@@ -70,6 +71,11 @@ class RequestContext:
         except AccountError:
             self.viewer = AnonymousUser()
         return self.viewer
+
+    def credential(self) -> Credential:
+        """Return what the viewer was identified by."""
+        token = token_of_socket(self.scope, self.connection_params)
+        return credential_of(self.viewer.pk, session=self.scope.get("session"), token=token)
 
     async def load(self, read: Reader[Key, Value], key: Key) -> Value | None:
         """Return what `read` finds for `key`, or None.

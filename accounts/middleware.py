@@ -107,7 +107,7 @@ async def user_for_scope(
     handshake or as `Authorization` in the connection parameters, and takes precedence over the session cookie. Raises
     InvalidToken, TooManyRequests.
     """
-    token = _token_of_socket(scope, connection_params or {})
+    token = token_of_socket(scope, connection_params or {})
     if token is not None:
         return await sync_to_async(_person)(token, client=ratelimit.client_of_scope(scope))
     session = scope.get("session")
@@ -119,7 +119,8 @@ async def user_for_scope(
     return user
 
 
-def _token_of_socket(scope: Mapping[str, Any], connection_params: Mapping[str, Any]) -> str | None:
+def token_of_socket(scope: Mapping[str, Any], connection_params: Mapping[str, Any]) -> str | None:
+    """Return the bearer token of a WebSocket's connection parameters or of its handshake, or None."""
     for name, value in connection_params.items():
         if name.lower() == "authorization" and (token := bearer_token(value)) is not None:
             return token

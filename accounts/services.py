@@ -366,7 +366,7 @@ def create_api_token(user: User, name: str) -> tuple[ApiToken, str]:
     if user.api_tokens.filter(revoked_at=None).count() >= MAX_TOKENS:
         raise TooManyTokens(f"You have {MAX_TOKENS} API tokens already. Revoke one that you no longer need.")
     raw = _TOKEN_PREFIX + secrets.token_urlsafe(32)
-    return ApiToken.objects.create(user=user, name=name, digest=_digest(raw)), raw
+    return ApiToken.objects.create(user=user, name=name, digest=token_digest(raw)), raw
 
 
 def revoke_api_token(user: User, token_id: int) -> None:
@@ -381,7 +381,7 @@ def user_for_token(raw: str) -> User | None:
 
     Records the use, at most once a minute.
     """
-    usable = ApiToken.objects.filter(digest=_digest(raw), revoked_at=None, user__is_active=True)
+    usable = ApiToken.objects.filter(digest=token_digest(raw), revoked_at=None, user__is_active=True)
     token = usable.select_related("user").first()
     if token is None:
         return None
@@ -392,6 +392,6 @@ def user_for_token(raw: str) -> User | None:
     return token.user
 
 
-def _digest(raw: str) -> str:
+def token_digest(raw: str) -> str:
     # The token has 256 random bits: a plain hash cannot be reversed by search, so it needs neither salt nor stretching.
     return hashlib.sha256(raw.encode("utf-8", "replace")).hexdigest()

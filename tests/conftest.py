@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker, Settings
 
 from accounts import ratelimit
+from democracy.live.shared import shared
 from democracy.reading import followings, staged_ballots
 from democracy.recalculation import staging
 from tests import preparing, services
@@ -116,6 +117,7 @@ def _forget_what_is_kept() -> None:
     staging.forget_everything()
     followings.forget_pictures()
     staged_ballots.forget_columns()
+    shared.forget_all()
 
 
 @pytest.fixture(scope="module")

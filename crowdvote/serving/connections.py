@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from accounts import ratelimit
+from crowdvote.serving.memory import leaving
 
 # Files reserved for everything else: requests, databases, logs.
 _FILES_KEPT = 256
@@ -57,6 +58,7 @@ class Places:
             self._taken[address] -= 1
             if not self._taken[address]:
                 del self._taken[address]
+            leaving.one_left()
 
 
 places = Places()

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 # Seconds within which the head of a request has to arrive, and its greatest size. `bodies` has those of bodies.
 HEAD_SECONDS = 10.0
 MAX_HEAD = 64 * 1024
+# Seconds between signs of life on a WebSocket: less than the minute after which proxies give up on a silent connection.
+PING_SECONDS = 45.0
 
 
 def longest_stop() -> float:

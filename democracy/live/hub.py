@@ -1,4 +1,8 @@
-"""The hub: it carries the newest value of a topic from any thread to its subscribers' event loops in this process."""
+"""The hub: it carries the newest value of a topic from any thread to its subscribers' event loops in this process.
+
+What was read from the database can be kept with a mark on the topics that tell of its changes, for as long as the mark
+is fresh.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 
 def result_topic(decision_id: int) -> str:
@@ -59,15 +63,31 @@ class Inbox:
         return unread
 
 
+class Mark:
+    """A sign that is fresh until something is told on one of its topics. Any thread may look at it."""
+
+    def __init__(self, topics: frozenset[str]) -> None:
+        self.topics = topics
+        self.is_fresh = True
+
+
+Kept = TypeVar("Kept", Inbox, Mark)
+
+
 class Hub:
     """Topics and their subscribers in this process. `publish` may be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inboxes: defaultdict[str, set[Inbox]] = defaultdict(set)
+        self._marks: defaultdict[str, set[Mark]] = defaultdict(set)
 
     def publish(self, topic: str, value: Any) -> None:
         with self._lock:
+            # Marks first: whoever is woken must not take for fresh what was read before.
+            for mark in list(self._marks.get(topic, ())):
+                mark.is_fresh = False
+                self._discard(self._marks, mark)
             inboxes = list(self._inboxes.get(topic, ()))
         for inbox in inboxes:
             try:
@@ -85,9 +105,23 @@ class Hub:
         return counts
 
     def topics(self, prefix: str) -> list[str]:
-        """List the topics that have subscribers and begin with `prefix`."""
+        """List the topics that somebody subscribes to, or marked, and that begin with `prefix`."""
         with self._lock:
-            return [topic for topic, inboxes in self._inboxes.items() if inboxes and topic.startswith(prefix)]
+            return [topic for topic in self._inboxes.keys() | self._marks.keys() if topic.startswith(prefix)]
+
+    def mark(self, *topics: str) -> Mark:
+        """Mark these topics. Mark before reading, so that nothing is missed."""
+        mark = Mark(frozenset(topics))
+        with self._lock:
+            for topic in topics:
+                self._marks[topic].add(mark)
+        return mark
+
+    def forget(self, mark: Mark) -> None:
+        """Stop keeping a mark, which is not fresh any more."""
+        with self._lock:
+            mark.is_fresh = False
+            self._discard(self._marks, mark)
 
     @asynccontextmanager
     async def subscribe(self, *topics: str) -> AsyncIterator[Inbox]:
@@ -103,10 +137,15 @@ class Hub:
 
     def _remove(self, inbox: Inbox) -> None:
         with self._lock:
-            for topic in inbox.topics:
-                self._inboxes[topic].discard(inbox)
-                if not self._inboxes[topic]:
-                    del self._inboxes[topic]
+            self._discard(self._inboxes, inbox)
+
+    @staticmethod
+    def _discard(kept: dict[str, set[Kept]], one: Kept) -> None:
+        for topic in one.topics:
+            others = kept.get(topic, set())
+            others.discard(one)
+            if not others:
+                kept.pop(topic, None)
 
 
 hub = Hub()

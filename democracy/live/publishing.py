@@ -14,6 +14,7 @@ from typing import Any, ParamSpec
 
 from django.db import close_old_connections, connection
 
+from democracy.live.grants import grants
 from democracy.live.hub import (
     access_topic,
     community_topic,
@@ -78,7 +79,10 @@ def notices_changed(user_ids: Iterable[int]) -> None:
 
 
 def catch_up() -> None:
-    """Read all that is watched from the database, and tell what nobody told: other processes' changes, lost hints."""
+    """Read all that is watched from the database, and tell what nobody told: other processes' changes, lost hints.
+
+    It confirms the grants of those who watch, too.
+    """
     _tell_statuses(_watched("status"))
     _tell_results(_watched("result"))
     _tell_revisions(_watched("community") | _watched("overview"))
@@ -86,6 +90,7 @@ def catch_up() -> None:
     # Forget topics that nobody watches any more.
     for topic in set(_told).difference(hub.topics("")):
         _told.pop(topic, None)
+    grants.confirm_all()
 
 
 def start_relay() -> None:

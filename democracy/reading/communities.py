@@ -228,6 +228,15 @@ def overview_changed(community_id: int, *, since: int) -> bool:
     return entries.exclude(kind__in=_NOT_ON_THE_OVERVIEW).exists()
 
 
+def overview_changed_at(community_id: int, *, since: int) -> int:
+    """The revision of the last change after `since` to something on a community's page, or to what rights there rest
+    on; 0 where there was none.
+    """
+    entries = LedgerEntry.objects.filter(community=community_id, revision__gt=since)
+    shown = entries.exclude(kind__in=_NOT_ON_THE_OVERVIEW)
+    return shown.aggregate(last=Max("revision"))["last"] or 0
+
+
 def last_final_result(community_id: int) -> int:
     """The key of the newest final result of a community, 0 where there is none."""
     final = DecisionSnapshot.objects.filter(decision__community=community_id, is_final=True)

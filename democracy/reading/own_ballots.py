@@ -66,6 +66,20 @@ def _receipt(decision: Decision, membership: Membership) -> LedgerEntry | None:
     return ledger.newest_entry(decision.community_id, subject)
 
 
+def moved_ballots(decision_id: int, members: Iterable[int], *, since: int) -> frozenset[int]:
+    """Those of these members whose own ballot in a decision may not be what it was when the decision was calculated for
+    the revision `since`: it was staged anew, or they changed the one that they cast.
+    """
+    people = set(members)
+    staged = StagedBallot.objects.filter(decision=decision_id, membership__in=people, changed_revision__gt=since)
+    subjects = {contents.ballot_subject(decision_id, member): member for member in people}
+    entries = LedgerEntry.objects.filter(
+        community__decisions=decision_id, subject__in=subjects, revision__gt=since
+    ).order_by()
+    changed = {subjects[subject] for subject in entries.values_list("subject", flat=True)}
+    return frozenset(changed.union(staged.values_list("membership", flat=True)))
+
+
 def anonymously_cast(casters: Iterable[tuple[Decision, Membership]]) -> dict[int, bool]:
     """Whether a ballot that the member casts now will bear a pseudonym, by decision.
 

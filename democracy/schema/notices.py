@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator
 from typing import Annotated, TypeAlias
 
@@ -10,11 +9,13 @@ import strawberry
 from asgiref.sync import sync_to_async
 
 from accounts.api import Info, Input, Payload, mutation, pk_of
+from accounts.models import User
 from democracy import access, services
-from democracy.errors import SignInFirst
+from democracy.access import Viewer
+from democracy.live.grants import Grant, grants
 from democracy.live.hub import access_topic, hub, notices_topic
 from democracy.reading.notices import unread_count
-from democracy.schema.subscriptions import RECHECK, next_news
+from democracy.schema.subscriptions import next_news, renewed
 from democracy.schema.types.notices import NoticeNews, NoticePreference, SetNoticePreferencesInput, preferences_of
 
 NoticeIds: TypeAlias = Annotated[
@@ -61,12 +62,19 @@ class NoticeSubscription:
     async def notices(self, info: Info) -> AsyncGenerator[NoticeNews, None]:
         context = info.context
         who = access.require_user(context.viewer)
+
+        def granted(viewer: Viewer) -> Grant[User]:
+            return grants.open(context.credential(), None, lambda: access.require_user(viewer))
+
         async with hub.subscribe(notices_topic(who.pk), access_topic(who.pk)) as inbox:
-            while True:
-                yield NoticeNews(unread=await sync_to_async(unread_count)(who))
-                news: dict[str, object] = {}
-                while notices_topic(who.pk) not in news:
-                    news = await next_news(inbox.next, time.monotonic() + RECHECK)
-                    # Read anew each time: a session may have ended without a word.
-                    if (await context.identify()).pk != who.pk:
-                        raise SignInFirst("You are signed out.")
+            grant = await sync_to_async(granted)(who)
+            try:
+                while True:
+                    yield NoticeNews(unread=await sync_to_async(unread_count)(who))
+                    news: dict[str, object] = {}
+                    while notices_topic(who.pk) not in news:
+                        news = await next_news(inbox.next, grant.ends_at)
+                        if not grant.is_good:
+                            grant = await renewed(context, grant, granted)
+            finally:
+                grants.close(grant)

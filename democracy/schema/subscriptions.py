@@ -1,9 +1,8 @@
 """Subscriptions: the present value first, then every newer one. A slow client gets the newest, not all.
 
 # Note [One value for all]
-All who watch share the values of the hub: the next result costs a subscriber no query. A subscription checks again
-whether its viewer may see it when a topic says that this may have changed, and at least every RECHECK seconds: an
-expired session and a revoked token tell nobody.
+All who watch share the values of the hub: the next result costs a subscriber no query. A subscription holds a grant
+(`democracy.live.grants`), and checks again whether its viewer may see it when that has ended.
 """
 
 from __future__ import annotations
@@ -17,10 +16,11 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 import strawberry
 from asgiref.sync import sync_to_async
 
-from accounts.api import Info, node_id, pk_of
+from accounts.api import Info, RequestContext, node_id, pk_of
 from democracy import access, models
 from democracy.access import Viewer
 from democracy.errors import SignInFirst
+from democracy.live.grants import Grant, grants
 from democracy.live.hub import access_topic, community_topic, hub, readers_topic, result_topic, status_topic
 from democracy.reading import communities, decisions
 from democracy.schema.arguments import CommunityId, DecisionId
@@ -29,9 +29,8 @@ from democracy.schema.types.belonging import community_of
 from democracy.schema.types.communities import Community
 from democracy.schema.types.results import CalculationStatus, Result
 
-RECHECK = 30.0
-
 T = TypeVar("T")
+Granted = TypeVar("Granted", bound=Grant[Any])
 
 After: TypeAlias = Annotated[
     BigInt | None,
@@ -72,23 +71,34 @@ async def _watch(
     context = info.context
     who = context.viewer.pk
     topics = [topic, readers_topic(community_id)] + ([access_topic(who)] if who is not None else [])
+
+    def granted(viewer: Viewer) -> Grant[object]:
+        return grants.open(context.credential(), community_id, lambda: may(viewer))
+
     async with hub.subscribe(*topics) as inbox:
-        await sync_to_async(may)(context.viewer)
-        last = await sync_to_async(read)()
-        if not is_known(last):
-            yield last
-        recheck_at = time.monotonic() + RECHECK
-        while True:
-            news = await next_news(inbox.next, recheck_at)
-            if news.keys() - {topic} or time.monotonic() >= recheck_at:
-                viewer = await context.identify()
-                if viewer.pk != who:
-                    raise SignInFirst("You are signed out.")
-                await sync_to_async(may)(viewer)
-                recheck_at = time.monotonic() + RECHECK
-            if topic in news and is_newer(news[topic], last):
-                last = news[topic]
+        grant = await sync_to_async(granted)(context.viewer)
+        try:
+            last = await sync_to_async(read)()
+            if not is_known(last):
                 yield last
+            while True:
+                news = await next_news(inbox.next, grant.ends_at)
+                if not grant.is_good:
+                    grant = await renewed(context, grant, granted)
+                if topic in news and is_newer(news[topic], last):
+                    last = news[topic]
+                    yield last
+        finally:
+            grants.close(grant)
+
+
+async def renewed(context: RequestContext, grant: Granted, granted: Callable[[Viewer], Granted]) -> Granted:
+    """Return a new grant in place of one that has ended. Raises SignInFirst once the viewer is somebody else."""
+    viewer = await context.identify()
+    if viewer.pk != grant.credential.viewer_id:
+        raise SignInFirst("You are signed out.")
+    grants.close(grant)
+    return await sync_to_async(granted)(viewer)
 
 
 async def next_news(wait: Callable[[], Any], until: float) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 from django.http import HttpResponse
 
@@ -46,14 +47,17 @@ def result_panel(context: dict[str, Any]) -> dict[str, Any]:
     """
     decision = context["decision"]
     state, snapshot = _present(decision.pk)
+    turnout = _turnout(decision) if snapshot is None or access.hides_ballots(decision) else ""
+    # Whatever else of the panel can change.
+    others = (turnout, state.error if context["is_manager"] else "", [choice.title for choice in context["choices"]])
     return {
         "state": state,
         "is_running": _is_running(decision, state),
         "has_failed": state.status == Status.FAILED,
         "snapshot": snapshot,
         "outcome": outcome_of(snapshot, context["choices"]) if snapshot is not None else None,
-        "turnout": _turnout(decision) if snapshot is None or access.hides_ballots(decision) else "",
-        "seen": _seen(decision, state, snapshot),
+        "turnout": turnout,
+        "seen": f"{_seen(decision, state, snapshot)}.{crc32(repr(others).encode()):x}",
     }
 
 
@@ -79,20 +83,25 @@ _COUNTED = {Decision.Status.OPEN, Decision.Status.CLOSED}
 
 
 def tell_what_is_new(request: HtmxRequest, response: HttpResponse, seen: str) -> HttpResponse:
-    """Tell the page by events what else to ask for again: `phase` (it opened or closed) and `calculated`."""
-    before, now = request.GET.get("seen", "").split(".")[:3], seen.split(".")[:3]
-    if before not in ([""], now):
-        response["HX-Trigger"] = "phase, calculated" if before[0] != now[0] else "calculated"
+    """Tell the page by events what else to ask for again (`to_ask_for`)."""
+    if events := to_ask_for(request.GET.get("seen", ""), seen):
+        response["HX-Trigger"] = ", ".join([*events, "own"])
     return response
 
 
-def news_of_decision(decision_id: int, seen: str) -> tuple[str | None, str]:
-    """The event that brings a page which shows `seen` up to date (None if it is), and what it shows then."""
-    decision = Decision.objects.get(pk=decision_id)
-    now = _seen(decision, *_present(decision_id))
-    if seen == now:
-        return None, now
-    return "status" if seen.split(".")[1:3] == now.split(".")[1:3] else "result", now
+def to_ask_for(before: str, now: str) -> list[str]:
+    """The events that tell a page which shows `before` what else to ask for again: `phase` where the decision opened or
+    closed, `calculated`. A viewer whose own ballot moved is told `own`, too.
+    """
+    shown, new = before.split(".")[:3], now.split(".")[:3]
+    if before == "" or shown == new:
+        return []
+    return ["calculated"] if shown[0] == new[0] else ["phase", "calculated"]
+
+
+def shows_this_result(before: str, now: str) -> bool:
+    """Whether a page that shows `before` has the result that is shown now."""
+    return before.split(".")[1:3] == now.split(".")[1:3]
 
 
 def _present(decision_id: int) -> tuple[CalculationState, DecisionSnapshot | None]:

@@ -1,22 +1,27 @@
 """Updates for open pages: the status that they poll, and the events that are pushed to them.
 
-Events only say that there is something to ask for. The view that is asked decides what its viewer gets.
+# Note [What is pushed]
+What all viewers of a kind are shown alike is rendered once and comes with its event: a decision's panel. What differs
+by viewer is not pushed. An event says that there is something to ask for, to those only who may have something new, and
+the view that is asked decides what its viewer gets.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Set
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import render
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
+from accounts.credentials import credential_of
 from accounts.errors import DomainError
 from accounts.middleware import bearer_token
 from accounts.outages import DATABASE_AWAY
@@ -25,6 +30,8 @@ from accounts.returning import no_page
 from accounts.services import user_for_token
 from democracy import access
 from democracy.access import Viewer
+from democracy.errors import PermissionDenied
+from democracy.live.grants import Grant, grants
 from democracy.live.hub import (
     access_topic,
     hub,
@@ -34,91 +41,145 @@ from democracy.live.hub import (
     result_topic,
     status_topic,
 )
+from democracy.live.polls import polls
+from democracy.models import Membership
 from democracy.reading import communities
-from democracy.views._decisions import decision_frame, news_of_decision, result_panel, tell_what_is_new
+from democracy.views._decisions import shows_this_result, tell_what_is_new, to_ask_for
 from democracy.views._errors import answered
 from democracy.views._frames import news_of_community
+from democracy.views._panels import PanelKey, awaited_panel, panel
+from democracy.views._watching import watching
 
 # Seconds between signs of life: less than the minute after which proxies give up on a silent connection. Pages
 # (live.js) give up after two that failed to come.
 HEARTBEAT = 20.0
+
+Found = TypeVar("Found")
 
 
 @no_page
 @require_safe
 @answered
 def decision_status(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponse:
-    """The calculation status of a decision and, on its own page, the result in short. Raises Http404 where the viewer
-    may not see the decision.
+    """The calculation status of a decision and, on its own page, the result in short; nothing (204) for a page that
+    shows it. Raises Http404 where the viewer may not see the decision.
     """
-    context = decision_frame(request.user, community_id, decision_id)
-    context |= result_panel(context) | {"place": request.GET.get("place", "")}
-    response = render(request, "democracy/_decision_panel.html", context)
+    place = request.GET.get("place", "")
+
+    def key(membership: Membership | None) -> PanelKey:
+        return PanelKey(decision_id, place, is_manager=membership is not None and membership.is_manager)
+
+    membership = polls.found(
+        request, community_id, check=lambda: _membership(request.user, community_id, decision_id), key=key
+    )
+    shown = panel(key(membership))
+    is_known = bool(request.htmx) and shown.is_on(request.GET.get("seen", ""))
+    response = HttpResponse(status=204) if is_known else HttpResponse(shown.html)
     patch_cache_control(response, private=True, no_store=True)
-    return tell_what_is_new(request, response, context["seen"])
+    return tell_what_is_new(request, response, shown.seen)
+
+
+def _membership(viewer: Viewer, community_id: int, decision_id: int) -> Membership | None:
+    """The membership of a viewer who may see this decision of this community. Raises PermissionDenied."""
+    if access.require_decision(viewer, decision_id).community_id != community_id:
+        raise PermissionDenied
+    return access.membership_of(viewer, community_id)
 
 
 @no_page
 async def decision_events(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponseBase:
-    """Server-sent events: `status` and `result` when there is a new one, `notices` when the viewer got or
-    read some, `alive` now and then, `end` when there is
-    nothing more for this viewer. Raises Http404 where the viewer may not see the decision.
+    """Server-sent events: `status` and `result`, with the panel for a page that says its `place`, when there is a new
+    one; then `phase`, `calculated` and `own` where more is to be asked for; `notices` when the viewer got or read some,
+    `alive` now and then, `end` when there is nothing more for this viewer. Raises Http404 where the viewer may not see
+    the decision.
     """
+    place = request.GET.get("place")
+
+    async def news(membership: Membership | None, seen: str) -> tuple[list[str], str]:
+        is_manager = membership is not None and membership.is_manager
+        shown = await awaited_panel(PanelKey(decision_id, place or "", is_manager))
+        if shown.is_on(seen):
+            return [], seen
+        name = "status" if shows_this_result(seen, shown.seen) else "result"
+        asked_for = to_ask_for(seen, shown.seen)
+        if asked_for and membership is not None and await watching.has_moved(decision_id, membership.pk, since=seen):
+            asked_for.append("own")
+        html = shown.html if place is not None else ""
+        return [_event(name, html), *map(_event, asked_for)], shown.seen
+
     return await _followed(
         request,
-        community_id,
-        topics={result_topic(decision_id), status_topic(decision_id)},
-        may_see=lambda viewer: access.require_decision(viewer, decision_id).community_id == community_id,
-        news=lambda seen: news_of_decision(decision_id, seen),
+        _Watched(
+            community_id,
+            frozenset({result_topic(decision_id), status_topic(decision_id)}),
+            check=lambda viewer: _membership(viewer, community_id, decision_id),
+            news=news,
+            counted=lambda membership: watching.of(decision_id, membership.pk if membership is not None else None),
+        ),
     )
 
 
 @no_page
 async def community_events(request: HtmxRequest, community_id: int) -> HttpResponseBase:
-    """Server-sent events: `community` when its page shows something new, `alive` now and then, `end` when there is
-    nothing more for this viewer. Raises Http404 where the viewer may not read the community.
+    """Server-sent events: `community` when its page shows something new, `notices`, `alive` and `end` as those of a
+    decision. Raises Http404 where the viewer may not read the community.
     """
+
+    async def news(_: object, seen: str) -> tuple[list[str], str]:
+        event, now = await sync_to_async(news_of_community)(community_id, seen)
+        return [] if event is None else [_event(event)], now
+
     return await _followed(
         request,
-        community_id,
-        topics={overview_topic(community_id)},
-        may_see=lambda viewer: communities.readable_community(viewer, community_id).pk == community_id,
-        news=lambda seen: news_of_community(community_id, seen),
+        _Watched(
+            community_id,
+            frozenset({overview_topic(community_id)}),
+            check=lambda viewer: communities.readable_community(viewer, community_id),
+            news=news,
+        ),
     )
 
 
-async def _followed(
-    request: HtmxRequest,
-    community_id: int,
-    *,
-    topics: Set[str],
-    may_see: Callable[[Viewer], bool],
-    news: Callable[[str], tuple[str | None, str]],
-) -> HttpResponseBase:
-    """Answer with the stream of events about these topics; with 404 unless `may_see`.
-
-    `seen` in the address names what the page shows. `news` takes that, and returns the event that brings the page up to
-    date (None if it is) and what the page shows after it.
+@dataclass(frozen=True)
+class _Watched(Generic[Found]):
+    """A thing that a page follows. `check` says what there is to know of a viewer who may see it, or raises a
+    DomainError. `news` takes that and what the page shows, and returns the events that bring the page up to date and
+    what the page shows after them. `counted` holds for as long as the page is open.
     """
 
-    def may_see_now() -> bool:
-        try:
-            return may_see(_viewer_now(request))
-        except DomainError:
-            return False
+    community_id: int
+    topics: Set[str]
+    check: Callable[[Viewer], Found]
+    news: Callable[[Found, str], Awaitable[tuple[list[str], str]]]
+    counted: Callable[[Found], AbstractContextManager[None]] = lambda found: nullcontext()
 
-    if not await sync_to_async(may_see_now)():
+
+async def _followed(request: HtmxRequest, watched: _Watched[Found]) -> HttpResponseBase:
+    """Answer with the stream of events about a thing; with 404 for whoever may not see it.
+
+    `seen` in the address names what the page shows, and `viewer` for whom it was made.
+    """
+    who = (await request.auser()).pk
+    if request.GET.get("viewer", str(who or "")) != str(who or ""):
+        # Somebody else is signed in now: nothing of theirs goes to that page.
+        return _stream(_ended())
+
+    def granted() -> Grant[Found]:
+        viewer = _viewer_now(request)
+        if viewer.pk != who:
+            raise PermissionDenied
+        token = bearer_token(request.headers.get("Authorization", ""))
+        credential = credential_of(who, session=request.session, token=token)
+        return grants.open(credential, watched.community_id, lambda: watched.check(viewer))
+
+    try:
+        await sync_to_async(lambda: watched.check(_viewer_now(request)))()
+    except DomainError:
         return HttpResponse(status=404)
-    viewer_id = (await request.auser()).pk or 0
-    rights = {readers_topic(community_id), access_topic(viewer_id)}
-    events = _events(
-        topics,
-        rights,
-        bell=notices_topic(viewer_id),
-        seen=request.GET.get("seen", ""),
-        may_see=sync_to_async(may_see_now),
-        news=sync_to_async(news),
-    )
+    return _stream(_events(watched, sync_to_async(granted), who or 0, seen=request.GET.get("seen", "")))
+
+
+def _stream(events: AsyncIterator[str]) -> StreamingHttpResponse:
     response = StreamingHttpResponse(events, content_type="text/event-stream")
     patch_cache_control(response, private=True, no_store=True)
     # Proxies that collect what they pass on would hold events back.
@@ -126,40 +187,50 @@ async def _followed(
     return response
 
 
+async def _ended() -> AsyncIterator[str]:
+    yield END
+
+
 async def _events(
-    topics: Set[str],
-    rights: Set[str],
-    *,
-    bell: str,
-    seen: str,
-    may_see: Callable[[], Awaitable[bool]],
-    news: Callable[[str], Awaitable[tuple[str | None, str]]],
+    watched: _Watched[Found], granted: Callable[[], Awaitable[Grant[Found]]], viewer_id: int, *, seen: str
 ) -> AsyncIterator[str]:
+    rights = {readers_topic(watched.community_id), access_topic(viewer_id)}
+    bell = notices_topic(viewer_id)
+    grant: Grant[Found] | None = None
     # If the database is away, the stream just ends: the page connects again by itself.
     with suppress(*DATABASE_AWAY):
-        async with hub.subscribe(*topics, *rights, bell) as inbox:
-            # Subscribe first and look second, so that changes since the page was made are told. News of a topic are a
-            # hint to look again; a page that is up to date hears nothing.
-            heard: Set[str] = topics
-            while True:
-                if rights & heard and not await may_see():
-                    yield END
-                    return
-                if topics & heard:
-                    event, seen = await news(seen)
-                    if event is not None:
-                        yield _event(event)
-                if bell in heard:
-                    yield BELL
-                try:
-                    heard = (await asyncio.wait_for(inbox.next(), HEARTBEAT)).keys()
-                except TimeoutError:
-                    heard = rights
-                    yield ALIVE
+        async with hub.subscribe(*watched.topics, *rights, bell) as inbox:
+            try:
+                grant = await granted()
+                with watched.counted(grant.found):
+                    # Subscribe first and look second, so that changes since the page was made are told. News of a topic
+                    # are a hint to look again; a page that is up to date hears nothing.
+                    heard: Set[str] = watched.topics
+                    while True:
+                        if not grant.is_good:
+                            grants.close(grant)
+                            grant = await granted()
+                        if watched.topics & heard:
+                            events, seen = await watched.news(grant.found, seen)
+                            if events:
+                                yield "".join(events)
+                        if bell in heard:
+                            yield BELL
+                        try:
+                            heard = (await asyncio.wait_for(inbox.next(), HEARTBEAT)).keys()
+                        except TimeoutError:
+                            heard = frozenset()
+                            yield ALIVE
+            except DomainError:
+                yield END
+            finally:
+                if grant is not None:
+                    grants.close(grant)
 
 
-def _event(name: str) -> str:
-    return f"event: {name}\ndata:\n\n"
+def _event(name: str, content: str = "") -> str:
+    lines = "".join(f"data: {line}\n" for line in content.splitlines()) or "data:\n"
+    return f"event: {name}\n{lines}\n"
 
 
 ALIVE, END, BELL = _event("alive"), _event("end"), _event("notices")

@@ -125,14 +125,21 @@ async def test_pages_hear_of_what_happened_after_the_server_was_killed_and_start
 
 
 async def test_a_page_learns_what_happened_while_the_browser_was_cut_off(town: Town, watching: Watching) -> None:
+    page = await watching("/communities/1/")
+    await page.context.set_offline(True)
+    town.describe("Who was cut off was told.")
+    # The event still comes over the open connection; its news cannot be fetched.
+    await until_lost(page)
+    await page.context.set_offline(False)
+    await expect(page.get_by_text("Who was cut off was told.")).to_be_visible(timeout=SOON)
+
+
+async def test_a_result_comes_with_its_event_and_is_not_asked_for(town: Town, watching: Watching) -> None:
     page = await watching(DECISION)
     winner = page.locator(".panel-winner")
     await expect(winner).to_have_text("Ahead right now: Ash", timeout=SOON)
     await page.context.set_offline(True)
     town.vote(2)
-    # The event still comes over the open connection; its news cannot be fetched.
-    await until_lost(page)
-    await page.context.set_offline(False)
     await expect(winner).to_have_text("Ahead right now: Birch", timeout=SOON)
 
 

@@ -18,13 +18,12 @@ from accounts import services as accounts
 from accounts.models import User
 from crowdvote.asgi import application
 from democracy import recalculation, services
-from democracy.live import publishing
+from democracy.live import grants, publishing
 from democracy.live.hub import hub, result_topic
 from democracy.models import Community, DecisionSnapshot, Membership
 from democracy.notices import outbox
 from democracy.notices.kinds import Kind
 from democracy.recalculation.staging import forget_everything
-from democracy.schema import subscriptions
 from tests import factories
 from tests.test_graphql.api import JSON, URL, id_of
 
@@ -391,7 +390,7 @@ class TestWhoMay:
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A revoked token, say."""
-        monkeypatch.setattr(subscriptions, "RECHECK", 0.05)
+        monkeypatch.setattr(grants, "RECHECK", 0.05)
         ann = scene.members["ann"].user
         token, raw = await sync_to_async(accounts.create_api_token)(ann, "script")
         socket = await opened(params={"authorization": f"Bearer {raw}"})

@@ -15,7 +15,7 @@ from accounts.mail import FILE_BACKEND
 from accounts.sent_mails import are_shown
 from crowdvote import __version__
 from crowdvote.serving.connections import raise_file_limit
-from crowdvote.serving.server import Protocol, Server, WebSocketProtocol
+from crowdvote.serving.server import PING_SECONDS, Protocol, Server, WebSocketProtocol
 
 # Operations are small; a larger message is a mistake or an attack.
 LARGEST_WEBSOCKET_MESSAGE = 1024 * 1024
@@ -43,6 +43,7 @@ class Command(BaseCommand):
             lifespan="on",
             http=Protocol,
             ws=WebSocketProtocol,
+            ws_ping_interval=PING_SECONDS,
             # TRUSTED_PROXIES decides about the client's address; uvicorn would believe any header.
             proxy_headers=False,
             server_header=False,

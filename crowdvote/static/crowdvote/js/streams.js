@@ -100,9 +100,9 @@ export class Stream {
     this.#heard = Date.now();
     this.#events = new EventSource(this.#address());
     for (const name of [...this.#names(), "alive"]) {
-      this.#events.addEventListener(name, () => {
+      this.#events.addEventListener(name, ({ data }) => {
         this.#heard = Date.now();
-        this.#onEvent(name);
+        this.#onEvent(name, data);
       });
     }
     this.#events.addEventListener("open", () => {
