@@ -174,6 +174,11 @@ urlpatterns: list[URLPattern] = [
         name="decision-history",
     ),
     path(
+        "communities/<int:community_id>/decisions/<int:decision_id>/history/<int:revision>/",
+        results.decision_past,
+        name="decision-past",
+    ),
+    path(
         "communities/<int:community_id>/decisions/<int:decision_id>/delegation/",
         results.decision_network,
         name="decision-network",

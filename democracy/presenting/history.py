@@ -27,6 +27,7 @@ class Calculated:
     is_final: bool
     winner: Choice | None
     counted: int
+    keeps_ballots: bool
 
 
 def calculations(viewer: Viewer, decision: Decision) -> QuerySet[DecisionSnapshot]:
@@ -48,6 +49,7 @@ def in_short(snapshots: Sequence[DecisionSnapshot], choices: Sequence[Choice]) -
             # SQLite takes an id for a number.
             winner=by_id.get(str(found[snapshot.pk][0])),
             counted=found[snapshot.pk][1],
+            keeps_ballots=snapshot.keeps_ballots,
         )
         for snapshot in snapshots
     ]

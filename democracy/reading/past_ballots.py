@@ -16,23 +16,27 @@ import numpy as np
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import BallotColumns, Decision, DecisionSnapshot, Membership, PastBlock, StagedBlock
+from democracy.models.communities import MembershipQuerySet
 from democracy.models.derived import Block
-from democracy.models.staged_ballots import Integers
 from democracy.reading.ballots import ShownBallot, members_at, shown_ballot
 
 
 @dataclass(frozen=True, eq=False)
 class PastBallots:
-    """The ballots of a past result that may be shown, by member, with that result."""
+    """The ballots of a past result that may be shown, with that result: a list in order of their members' handles, of
+    which slices are read.
+    """
 
     snapshot: DecisionSnapshot
     columns: BallotColumns
 
-    def page(self, start: int, stop: int) -> list[ShownBallot]:
-        """Those with these places, in order of their members' handles."""
-        decision = self.snapshot.decision
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def __getitem__(self, places: slice) -> list[ShownBallot]:
+        decision, (start, stop, _) = self.snapshot.decision, places.indices(len(self))
         wanted = members_at({decision: self.columns.members}, start, stop)[decision.pk]
-        members = Membership.objects.select_related("user").in_bulk(wanted)
+        members = _named(decision).select_related("user").in_bulk(wanted)
         ballots = ((member, self.columns.ballot_of(member)) for member in wanted if member in members)
         return [shown_ballot(ballot, members[member], decision) for member, ballot in ballots if ballot is not None]
 
@@ -48,13 +52,14 @@ def past_ballots(viewer: Viewer, decision: Decision, revision: int) -> PastBallo
     if snapshot is None or access.shown_revision(snapshot) is None:
         return None
     columns = _columns_at(decision, revision, choices=decision.choices.count())
-    shown = ~columns.anonymous & np.isin(columns.members, _named_now(decision))
+    named = np.array(list(_named(decision).values_list("pk", flat=True)), dtype=np.int64)
+    shown = ~columns.anonymous & np.isin(columns.members, named)
     return PastBallots(snapshot, columns.rows(shown))
 
 
-def _named_now(decision: Decision) -> Integers:
-    members = Membership.objects.current().filter(community=decision.community_id, is_anonymous=False)
-    return np.array(list(members.values_list("pk", flat=True)), dtype=np.int64)
+def _named(decision: Decision) -> MembershipQuerySet:
+    """The current members who are not anonymous."""
+    return Membership.objects.current().filter(community=decision.community_id, is_anonymous=False)
 
 
 def _columns_at(decision: Decision, revision: int, *, choices: int) -> BallotColumns:

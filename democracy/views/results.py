@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
@@ -22,10 +23,11 @@ from democracy.presenting.margins import exact_margin, rough_margin
 from democracy.presenting.results import outcome
 from democracy.presenting.wording import RECALCULATION_STARTED
 from democracy.reading.ballots import tags_on_ballots
+from democracy.reading.past_ballots import past_ballots
 from democracy.reading.staged_ballots import columns_of
 from democracy.views._decisions import checkpoint_of, decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered, managers_only
-from democracy.views._pages import download, page_of, render_page, streamed
+from democracy.views._pages import PER_PAGE, download, page_of, render_page, streamed
 from democracy.views._telling import checking, telling
 
 # A larger bundle is sent piece by piece.
@@ -69,6 +71,24 @@ def decision_history(request: HtmxRequest, community_id: int, decision_id: int) 
         context["chart"] = history_chart(request.user, context["decision"], context["outcome"])
     fragments = {"history": "democracy/_history.html"}
     return render_page(request, "democracy/decision_history.html", context, fragments=fragments)
+
+
+@require_safe
+@answered
+def decision_past(request: HtmxRequest, community_id: int, decision_id: int, revision: int) -> HttpResponse:
+    """The ballots as of a past result. Raises Http404 where the viewer may not see the decision, or that result does
+    not keep them.
+    """
+    context = decision_frame(request.user, community_id, decision_id, tab="history")
+    past = past_ballots(request.user, context["decision"], revision)
+    if past is None:
+        raise PermissionDenied
+    [context["past"]] = in_short([past.snapshot], context["choices"])
+    page = Paginator(range(len(past)), PER_PAGE).get_page(request.GET.get("page"))
+    places = list(page) or [0]
+    context |= {"page": page, "rows": past[places[0] : places[-1] + 1]}
+    fragments = {"past": "democracy/_past.html"}
+    return render_page(request, "democracy/decision_past.html", context, fragments=fragments)
 
 
 @require_safe

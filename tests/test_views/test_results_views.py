@@ -319,6 +319,32 @@ def test_results_without_a_counted_ballot_are_listed_and_not_drawn() -> None:
     assert ([row.counted for row in context["rows"]], context["chart"]) == ([0, 0], None)
 
 
+def test_a_result_that_keeps_its_ballots_leads_to_them(scene: Scene) -> None:
+    first = scene.decision.calculated_revision
+    factories.vote(scene.members["ada"], scene.decision, tags=["yard"], Cedar=1)
+    scene.calculate()
+    address = scene.address("decision-past", first)
+    rows = text(scene.page("decision-history")).partition("<tbody>")[2]
+    # The second followed at once, and keeps none.
+    assert re.findall(r'<a href="([^"]*history/[^"]*)"', rows) == [address]
+    page = text(as_(None).get(address))
+    assert "Winner or leader: Ash. Counted ballots: 3." in page
+    found = re.findall(r'<td>(Cast|Abstained|Inherited)</td>|data-choice="Ash">\s*(?:<span[^>]*>)?([^<\s]*)', page)
+    names = [scene.members[name].user.name for name in ("ada", "ben", "cleo", "dan", "lou")]
+    assert [name for name in names if name in page] == names
+    assert [kind or stars for kind, stars in found] == [
+        *("Cast", "5", "Cast", "0", "Inherited", "5", "Abstained", "–", "Cast", "0")
+    ]
+    assert as_(None).get(scene.address("decision-past", scene.decision.calculated_revision)).status_code == 404
+
+
+def test_past_ballots_are_not_for_whoever_may_not_see_the_decision(scene: Scene) -> None:
+    services.update_community(scene.manager, scene.community.pk, visibility="members")
+    address = scene.address("decision-past", scene.decision.calculated_revision)
+    assert as_(None).get(address).status_code != 200
+    assert as_(scene.members["eve"].user).get(address).status_code == 200
+
+
 def test_one_and_fifty_calculations_cost_the_same_queries(scene: Scene) -> None:
     client = as_(scene.members["ada"].user)
     names = ("decision", "decision-results", "decision-history", "decision-status")

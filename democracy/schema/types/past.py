@@ -59,7 +59,7 @@ class PastDecision:
         places = Places.of(page)
 
         async def count() -> int:
-            return len(self.past.columns)
+            return len(self.past)
 
         shown = await info.context.load(_pages, (self.past, places.after, places.stop)) or []
         return connection(page, [PastBallot.of(one, self.choices) for one in shown], count=count)
@@ -81,4 +81,4 @@ def _past(viewer: Viewer, keys: list[tuple[models.Decision, int]]) -> Mapping[tu
 def _pages(
     viewer: Viewer, keys: list[tuple[PastBallots, int, int]]
 ) -> Mapping[tuple[PastBallots, int, int], list[ShownBallot]]:
-    return {(past, start, stop): past.page(start, stop) for past, start, stop in keys}
+    return {(past, start, stop): past[start:stop] for past, start, stop in keys}
