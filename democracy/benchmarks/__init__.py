@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from democracy.benchmarks import counting, drawn, incremental, invited, large, served, stored
+from democracy.benchmarks import counting, drawn, incremental, invited, large, many, served, stored
 from democracy.benchmarks.figures import Figure
 
 Case: TypeAlias = Callable[[float], Iterator[Figure]]
@@ -21,6 +21,8 @@ CASES: dict[str, Case] = {
     "tally": counting.ballots,
     "incremental": incremental.one_vote,
     "stored": stored.load_calculate_store,
+    "many": many.decisions,
+    "sweep": many.communities,
     "network": drawn.followings,
     "latency": served.latency,
     "subscribers": served.subscribers,
