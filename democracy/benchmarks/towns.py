@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,7 +12,9 @@ from django.utils import timezone
 from accounts.models import User
 from democracy import ledger
 from democracy.benchmarks.networks import Town
+from democracy.database import bulk
 from democracy.models import Ballot, Choice, Community, Decision, Following, Membership, Vote
+from democracy.models.decisions import MAX_STARS
 from democracy.services.recalculations import recalculation_change
 
 _BATCH = 10_000
@@ -66,6 +69,32 @@ def store(name: str, town: Town) -> StoredTown:
         with ledger.recording(community.pk) as recording:
             recording.add(recalculation_change(decision.pk))
     return StoredTown(community, decision, choices, memberships)
+
+
+def add_decisions(town: StoredTown, number: int, *, cast: float = 0.2) -> None:
+    """Add open decisions, stale, each with ballots of other members."""
+    now, chance = timezone.now(), random.Random(number)
+    with transaction.atomic():
+        for n in range(number):
+            decision = Decision(
+                community=town.community,
+                title=f"Which of {n}?",
+                published_at=now,
+                opens_at=now,
+                closes_at=now + timedelta(days=7),
+            )
+            Decision.objects.bulk_create([decision])
+            choices = [
+                Choice(decision=decision, title=one.title, position=one.position, lot=one.lot) for one in town.choices
+            ]
+            Choice.objects.bulk_create(choices)
+            voters = chance.sample(town.memberships, int(len(town.memberships) * cast))
+            Ballot.objects.bulk_create((Ballot(decision=decision, membership=one) for one in voters), batch_size=_BATCH)
+            ballots = Ballot.objects.filter(decision=decision).order_by("pk").values_list("pk", flat=True)
+            votes = ((pk, one.pk, chance.randint(0, MAX_STARS)) for pk in list(ballots) for one in choices)
+            bulk.insert(Vote._meta.db_table, ("ballot_id", "choice_id", "stars"), votes)
+        with ledger.recording(town.community.pk) as recording:
+            recording.add(recalculation_change(None))
 
 
 def revision(town: StoredTown) -> int:

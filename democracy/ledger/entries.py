@@ -43,7 +43,7 @@ def entries_after(community_id: int, revision: int) -> Sequence[LedgerEntry]:
 
 
 class NewContent(NamedTuple):
-    """What an entry leaves behind, without what only its commitment needs."""
+    """An entry, without what only its commitment needs."""
 
     revision: int
     kind: str

@@ -18,7 +18,7 @@ _FROM_SCRATCH, _BROUGHT_UP_TO_DATE = 200, 40
 
 
 class Kept(NamedTuple):
-    """What a process keeps: communities, calculations of decisions, and the bytes of all of it, about."""
+    """The numbers of communities and of calculations that a process keeps, and about how many bytes they take."""
 
     communities: int
     decisions: int

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.management.base import CommandError
 
-from democracy.benchmarks import QUICK, bundle_files, counting, incremental, large, networks
+from democracy.benchmarks import QUICK, bundle_files, counting, incremental, large, many, networks
 from democracy.benchmarks.figures import Figure, percentile, table
 from democracy.models import Following
 from tests import servers
@@ -41,6 +41,14 @@ def test_it_measures_in_a_database_of_its_own_and_writes_table_and_json(tmp_path
 @pytest.mark.parametrize("case", [counting.scratch, counting.staging, counting.ballots, incremental.one_vote])
 def test_a_small_run_judges_no_target_that_needs_the_size(case):
     figures = list(case(QUICK / 10))
+    assert figures
+    assert {figure.reached for figure in figures} == {None}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("case", [many.decisions, many.communities])
+def test_a_small_run_with_a_database_judges_none_either(case):
+    figures = list(case(QUICK / 100))
     assert figures
     assert {figure.reached for figure in figures} == {None}
 
