@@ -40,6 +40,9 @@ _SHARE_AFFECTED = 50
 # Bytes of a dictionary's entry.
 _ENTRY = 40
 
+# With more ballots staged later than these and that share, all are put into arrays again.
+_MOST_LATER = 1_000
+
 
 class Calculation:
     """Staged ballots and totals of one decision.
@@ -139,6 +142,8 @@ class Calculation:
                 before[member] = self._standing(member)
         if affected:
             restage(graph, self._ballots, self._staged, affected)
+        if len(self._staged.since) > _MOST_LATER + len(graph) // _SHARE_AFFECTED:
+            self._staged = self._staged.gathered(graph.arrays)
         return self._compare(before)
 
     def copy(self) -> Calculation:

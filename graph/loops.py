@@ -23,8 +23,9 @@ from scipy.sparse.linalg import splu
 from graph.fixedpoint import MOST_UNITS, Floats, Ints, rounded_all
 from graph.values import Member
 
-# Up to this size a dense inverse is quicker than anything clever.
-_DENSE = 250
+# Up to this size a dense inverse is quicker than anything clever. Larger ones BLAS would share between threads, which
+# take longer to meet than the inverse takes.
+_DENSE = 100
 
 # Iteration comes first, because the factors of a large random loop fill up; a loop that mixes slower than these allow
 # is close to a chain or a trap, whose factors stay sparse.
@@ -181,11 +182,11 @@ class LinearSystem:
             following = self._shares @ x
             following += b
             if sweep % 8 == 7:
-                change = np.abs(following - x).max(axis=0)
-                if (change <= accuracy * np.abs(following).max(axis=0)).all():
+                change, size = _largest(following - x), _largest(following)
+                if (change <= accuracy * size).all():
                     return following
                 checks += 1
-                relative = float((change / np.maximum(np.abs(following).max(axis=0), 1e-300)).max())
+                relative = float((change / np.maximum(size, 1e-300)).max())
                 if checks > 2:
                     gain = np.log(max(last / max(relative, 1e-300), 1.0)) / 8
                     if gain * (_SWEEPS - sweep) < np.log(max(relative / accuracy, 1.0)):
@@ -242,6 +243,11 @@ class LinearSystem:
                 x += alpha * p + omega * s
                 r = s - omega * t
         return None
+
+
+def _largest(values: Floats) -> Floats:
+    """Find the largest of each column, one by one: numpy is slow along short rows."""
+    return np.array([max(column.max(), -column.min()) for column in values.T])
 
 
 def _grid(x: npt.NDArray[Any]) -> Ints:

@@ -117,6 +117,11 @@ class StagedBallots:
         staged = self.since.get(member)
         return (staged.fixed, staged.error) if staged is not None else self._value(self._index[member])
 
+    def gathered(self, graph: GraphArrays) -> StagedBallots:
+        """Take what was staged later into the base, on the arrays of the present graph."""
+        is_laid_out = self.is_laid_out and graph.members is self.base.graph.members
+        return StagedBallots(self.on(graph), structure=self.structure, is_laid_out=is_laid_out)
+
     def on(self, graph: GraphArrays) -> Staging:
         """Make a staging on these arrays of the present graph, with arrays of its own and one error bound a row."""
         base = self.base

@@ -251,7 +251,7 @@ class Structure:
                 break
             steps = 1 + asked
         else:
-            steps = self._linear_system().solve(self.followees[:, None].astype(np.float64), accuracy=1e-2)[:, 0]
+            steps = self._linear_system().solve(self.followees[:, None].astype(np.float64), accuracy=1e-6)[:, 0]
             self._is_slow = True
         drop = self.followees * steps - self._inside @ steps
         is_proof = np.isfinite(steps).all() and 0.5 <= steps.min(initial=1.0) <= steps.max(initial=1.0) < _MOST_STEPS

@@ -34,6 +34,7 @@ def with_settings(**values: Any) -> Iterator[None]:
 
 WAYS = {
     "one by one": partial(with_settings, _MOST_AFFECTED=1_000),
+    "one by one, gathered each time": partial(with_settings, _MOST_AFFECTED=1_000, _MOST_LATER=0),
     "in arrays": partial(with_settings, _MOST_AFFECTED=0),
     "from scratch": partial(with_settings, _MOST_AFFECTED=0, restage_widely=lambda *_, **__: None),
 }

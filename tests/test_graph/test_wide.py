@@ -1,0 +1,200 @@
+"""Changes that reach many: staged in arrays, whichever way the loops are solved, they lead where all others lead."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from graph import (
+    Calculation,
+    CastBallot,
+    DelegationGraph,
+    FollowingRemoved,
+    FollowingSet,
+    GraphChange,
+    Member,
+    MemberRemoved,
+    MemberSet,
+    StagedColumns,
+)
+from graph import calculation as calculation_module
+from graph.structure import Structure
+from tests.lengths import times
+from tests.test_graph.shapes import (
+    BALLOTS,
+    FIVE,
+    LOOPED,
+    LOOPLESS,
+    LOTS,
+    NONE,
+    Shape,
+    corridor,
+    expected,
+    graph_of,
+    ring,
+)
+from tests.test_graph.test_loops import tangle
+from tests.test_graph.test_shapes import inherited
+
+EVERYTHING = frozenset[str]()
+ROADS = frozenset({"roads"})
+
+
+@pytest.fixture(autouse=True)
+def all_in_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calculation_module, "_MOST_AFFECTED", 0)
+    monkeypatch.setattr(calculation_module, "_SHARE_AFFECTED", 10**9)
+
+
+def mixed(share: Fraction, five: int, none: int) -> tuple[int, int]:
+    """The microstars of somebody who has this share of a ballot (five, 5 - five), and for the rest (none, 5 - none)."""
+    stars = share * five + (1 - share) * none
+    return round(stars * 1_000_000), round((5 - stars) * 1_000_000)
+
+
+@pytest.mark.parametrize("length", [2, 7, 63, 130, 600])
+@pytest.mark.parametrize("form", [*LOOPLESS, *LOOPED])
+def test_single_votes_lead_to_the_closed_forms(form: Callable[[int], Shape], length: int) -> None:
+    shape = form(length if form.__name__ != "trap" else min(length, 130))
+    calculation = Calculation.from_scratch(graph_of(shape), lots=LOTS, ballots=BALLOTS)
+    five, none = 5, 0
+    for voter, stars in [(FIVE, 3), (NONE, 4), (FIVE, 2), (NONE, 1), (FIVE, 5), (NONE, 0)]:
+        five, none = (stars, none) if voter == FIVE else (five, stars)
+        calculation.update(calculation.graph, changes=[], ballots={voter: CastBallot((stars, 5 - stars))})
+        assert inherited(calculation) == [mixed(share, five, none) for share in shape.shares]
+    assert inherited(calculation) == expected(shape.shares)
+
+
+@pytest.mark.parametrize("form", [ring, corridor])
+def test_a_long_loop_that_floating_point_can_hardly_leave(form: Callable[[int], Shape]) -> None:
+    shape = form(2_000)
+    calculation = Calculation.from_scratch(graph_of(shape), lots=LOTS, ballots=BALLOTS)
+    calculation.update(calculation.graph, changes=[], ballots={FIVE: CastBallot((3, 2))})
+    assert inherited(calculation) == [mixed(share, 3, 0) for share in shape.shares]
+
+
+def town(members: int, followings: int, *, seed: int, tagged: bool) -> DelegationGraph:
+    chance = random.Random(seed)
+    pairs = {(chance.randrange(members), chance.randrange(members)) for _ in range(followings)}
+    tags = [EVERYTHING, EVERYTHING, ROADS, frozenset({"parks", "roads"})] if tagged else [EVERYTHING]
+    return DelegationGraph.build(
+        revision=1,
+        members=((member, chance.random() < 0.9) for member in range(members)),
+        followings=((*pair, chance.choice(tags)) for pair in sorted(pairs)),
+    )
+
+
+def history(
+    graph: DelegationGraph, chance: random.Random, *, tagged: bool
+) -> Iterator[tuple[list[GraphChange], dict[Member, CastBallot | None]]]:
+    """Endlessly: votes, votes withdrawn, followings that come, change and go, members who join and leave."""
+    members = len(graph)
+    tags = [EVERYTHING, ROADS, frozenset({"parks"})] if tagged else [EVERYTHING]
+    while True:
+        one, other, newcomer = (chance.randrange(size) for size in (members, members, 2 * members))
+        stars = CastBallot((chance.randint(0, 5), chance.randint(0, 5)), chance.choice(tags))
+        following = FollowingSet(one, other, chance.choice(tags))
+        batches: list[tuple[list[GraphChange], dict[Member, CastBallot | None]]] = [
+            ([], {one: stars}),
+            ([], {one: stars}),
+            ([], {one: stars, other: stars}),
+            ([], {one: None}),
+            ([], {one: CastBallot((0, 0), abstain=True)}),
+            ([following], {}),
+            ([FollowingRemoved(one, other), FollowingSet(other, one)], {}),
+            ([MemberRemoved(one)], {}),
+            ([MemberSet(newcomer, True), FollowingSet(newcomer, one), FollowingSet(other, newcomer)], {}),
+        ]
+        yield chance.choice(batches)
+
+
+def columns_of(columns: StagedColumns) -> tuple[object, ...]:
+    return columns.members, columns.kinds, columns.microstars.tolist(), columns.tags, columns.counted.tolist()
+
+
+@pytest.mark.parametrize("tagged", [False, True], ids=["untagged", "tagged"])
+@pytest.mark.parametrize(("members", "followings"), [(60, 150), (900, 2_000), (1_500, 12_000)])
+def test_a_history_leads_where_a_new_calculation_leads(members: int, followings: int, tagged: bool) -> None:
+    for seed in range(times(1, long=20)):
+        graph = town(members, followings, seed=seed, tagged=tagged)
+        chance = random.Random(seed)
+        ballots = {
+            member: CastBallot((chance.randint(0, 5), chance.randint(0, 5)), ROADS if tagged else EVERYTHING)
+            for member in chance.sample(range(members), members // 8)
+        }
+        calculation = Calculation.from_scratch(graph, lots=LOTS, ballots=ballots)
+        batches = history(graph, chance, tagged=tagged)
+        for _ in range(30):
+            changes, votes = next(batches)
+            before = {ballot.member: ballot for ballot in calculation.staged_ballots()}
+            votes = {member: vote for member, vote in votes.items() if member in calculation.graph}
+            later = calculation.graph.updated(changes, revision=calculation.graph.revision + 1)
+            changed = calculation.update(later, changes=changes, ballots=votes)
+            ballots = {m: b for m, b in (ballots | votes).items() if b is not None and m in later}
+            afresh = Calculation.from_scratch(later.updated([], revision=1), lots=LOTS, ballots=ballots)
+            assert columns_of(calculation.staged_columns()) == columns_of(afresh.staged_columns())
+            assert calculation.result == afresh.result
+            after = {ballot.member: ballot for ballot in calculation.staged_ballots()}
+            assert changed == {m for m in before.keys() | after.keys() if before.get(m) != after.get(m)}
+
+
+def test_what_is_laid_out_is_kept_as_long_as_only_stars_change() -> None:
+    graph = town(900, 4_000, seed=1, tagged=False)
+    ballots = {member: CastBallot((member % 6, 1)) for member in range(100)}
+    calculation = Calculation.from_scratch(graph, lots=LOTS, ballots=ballots)
+
+    def vote(member: Member) -> Structure | None:
+        calculation.update(calculation.graph, changes=[], ballots={member: CastBallot((5, 4))})
+        return calculation._staged.structure
+
+    first = vote(1)
+    assert first is not None
+    assert [vote(member) for member in range(2, 6)] == [first] * 4
+    copy = calculation.copy()
+    assert vote(900 - 1) is not first
+    assert copy._staged.structure is first
+
+
+def structure_of(followees: list[set[int]]) -> Structure:
+    """A structure of a loop whose exits (-1) lead to one cast ballot, the last row."""
+    size = len(followees)
+    owners = np.array([member for member, others in enumerate(followees) for _ in others])
+    ends = np.array([size if other < 0 else other for others in followees for other in sorted(others)])
+    return Structure(owners, ends, size + 1)
+
+
+@pytest.mark.parametrize("exits", [3, 40, 400])
+def test_steps_prove_what_they_say_in_exact_arithmetic(exits: int) -> None:
+    followees = tangle(700, exits)
+    structure = structure_of(followees)
+    assert structure.steps is not None
+    steps = dict(zip(structure.rows.tolist(), structure.steps.tolist(), strict=True))
+    for row, proof in zip(structure.rows.tolist(), structure.proof.tolist(), strict=True):
+        others = followees[row]
+        drop = len(others) * Fraction(steps[row]) - sum(Fraction(steps[one]) for one in others if one >= 0)
+        assert drop * Fraction(proof) * Fraction(101, 100) >= 1
+
+
+def test_where_it_is_next_to_impossible_to_leave_nothing_is_proven() -> None:
+    size = 50
+    ladder = [{0, (rung + 1) % size} - {rung} for rung in range(size - 1)] + [{0, -1}]
+    assert structure_of(ladder).steps is None
+    assert structure_of(ladder).steps_by_row() is None
+
+
+def test_more_than_4000_active_followings_are_refused() -> None:
+    members = 4_002
+    graph = DelegationGraph.build(
+        revision=1,
+        members=((member, True) for member in range(members)),
+        followings=((0, followee, EVERYTHING) for followee in range(2, members)),
+    )
+    ballots = {member: CastBallot((1, 2)) for member in range(2, members)}
+    calculation = Calculation.from_scratch(graph, lots=LOTS, ballots=ballots)
+    later = graph.updated([FollowingSet(0, 1), FollowingSet(1, 2)], revision=2)
+    with pytest.raises(ValueError, match="more than 4000 active followings"):
+        calculation.update(later, changes=[FollowingSet(0, 1), FollowingSet(1, 2)], ballots={})
