@@ -140,9 +140,10 @@ def _catching_up(members: int, entries: int, *, is_whole: bool) -> Iterator[Figu
         User.objects.bulk_create(one.user for one in joined)
         Membership.objects.bulk_create(joined)
         follows = [Following(follower=one, followee=chance.choice(town.memberships)) for one in joined]
-        recording.add_many(contents.membership_change(one) for one in joined)
-        for one in Following.objects.bulk_create(follows):
-            recording.add(contents.following_change(one, is_new=True))
+        for one in joined:
+            recording.add(contents.membership_change(one, is_new=True))
+        for following in Following.objects.bulk_create(follows):
+            recording.add(contents.following_change(following, is_new=True))
     took, _ = seconds(lambda: _calculate(town))
     yield Figure(
         "many",

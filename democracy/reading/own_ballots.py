@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from democracy import access, ledger
 from democracy.access import Viewer
+from democracy.caches import BoundedCache
 from democracy.ledger import contents
 from democracy.models import Ballot, Choice, Decision, LedgerEntry, Membership, StagedBallot, Vote
 from democracy.models.packed import TAGS_TEXT, tag_set
@@ -66,18 +67,30 @@ def _receipt(decision: Decision, membership: Membership) -> LedgerEntry | None:
     return ledger.newest_entry(decision.community_id, subject)
 
 
+# Staged ballots of members who were asked about, by decision and the revision that it was calculated for.
+_seen: BoundedCache[tuple[int, int], dict[int, StagedBallot | None]] = BoundedCache(64)
+
+
 def moved_ballots(decision_id: int, members: Iterable[int], *, since: int) -> frozenset[int]:
     """Those of these members whose own ballot in a decision may not be what it was when the decision was calculated for
-    the revision `since`: it was staged anew, or they changed the one that they cast.
+    the revision `since`: it was staged anew, they changed the one that they cast, or nobody here remembers.
     """
-    people = set(members)
-    staged = StagedBallot.objects.filter(decision=decision_id, membership__in=people, changed_revision__gt=since)
+    people, calculated = set(members), _calculated_revision(decision_id)
+    found = staged_ballots({decision_id: people})
+    standing = {member: found.get((decision_id, member)) for member in people}
+    if calculated == _calculated_revision(decision_id):
+        _seen.put((decision_id, calculated), (_seen.get((decision_id, calculated)) or {}) | standing)
+    before = _seen.get((decision_id, since)) or {}
+    staged = {member for member in people if member not in before or before[member] != standing[member]}
     subjects = {contents.ballot_subject(decision_id, member): member for member in people}
     entries = LedgerEntry.objects.filter(
         community__decisions=decision_id, subject__in=subjects, revision__gt=since
     ).order_by()
-    changed = {subjects[subject] for subject in entries.values_list("subject", flat=True)}
-    return frozenset(changed.union(staged.values_list("membership", flat=True)))
+    return frozenset(staged.union(subjects[subject] for subject in entries.values_list("subject", flat=True)))
+
+
+def _calculated_revision(decision_id: int) -> int:
+    return Decision.objects.values_list("calculated_revision", flat=True).get(pk=decision_id)
 
 
 def anonymously_cast(casters: Iterable[tuple[Decision, Membership]]) -> dict[int, bool]:
