@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar, overload
 
@@ -86,15 +86,17 @@ def read_bundle(text: str, *, name: str | None = None, now: datetime | None = No
 
 def _members(bundle: _Place) -> Iterator[NewMember]:
     seen: set[str] = set()
+    # Asked once: an enumeration makes its values anew each time.
+    roles, usual = Membership.Role.values, Membership.Role.VOTER.value
     for row in bundle.rows("members"):
         member = NewMember(
             id=row.new_id(seen),
             name=row.line("name", lengths.MEMBER_NAME),
-            role=row.one_of("role", Membership.Role.values, Membership.Role.VOTER),
+            role=row.one_of("role", roles, usual),
             is_manager=row.take("manager", bool, default=False),
             is_anonymous=row.take("anonymous", bool, default=False),
         )
-        if member.is_anonymous and member.role != Membership.Role.VOTER:
+        if member.is_anonymous and member.role != usual:
             row.fail("anonymous", "only voters can be anonymous.")
         yield member
     if not seen:
@@ -317,10 +319,10 @@ class _Place:
             self.fail(key, f"no such member: {found!r}.")
         return members[found].id
 
-    def one_of(self, key: str, values: Iterable[str], default: str) -> str:
-        found, allowed = self.take(key, str, default=default), list(values)
-        if found not in allowed:
-            self.fail(key, f"must be one of {', '.join(allowed)}.")
+    def one_of(self, key: str, values: Sequence[str], default: str) -> str:
+        found = self.take(key, str, default=default)
+        if found not in values:
+            self.fail(key, f"must be one of {', '.join(values)}.")
         return found
 
     def tags(self, key: str = "tags") -> Sequence[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, cast
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
-from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import connection
 
@@ -23,7 +23,12 @@ _COLUMNS = (
     *("id", "password", "is_superuser", "email", "name", "sort_name", "handle", "is_staff", "is_active", "is_demo"),
     "date_joined",
 )
-_RULES = [rule for rule in User._meta.get_field("handle").validators if isinstance(rule, RegexValidator)]
+# Each pattern that a handle has to match, or must not.
+_RULES = [
+    (cast("re.Pattern[str]", rule.regex).search, rule.inverse_match)
+    for rule in User._meta.get_field("handle").validators
+    if isinstance(rule, RegexValidator)
+]
 
 
 class Person(Protocol):
@@ -122,9 +127,6 @@ class _Handles:
 def _base_of_handle(member: Person) -> str:
     # Room is left for a number.
     base = handle_letters(member.handle or member.name)[: lengths.HANDLE - 8]
-    try:
-        for rule in _RULES:
-            rule(base)
-    except ValidationError:
+    if any(bool(search(base)) == is_forbidden for search, is_forbidden in _RULES):
         base = f"member_{base}".rstrip("_")
     return base or "member"

@@ -39,6 +39,8 @@ from democracy.models import Checkpoint, Community, LedgerEntry
 _BATCH = 1_000
 # Up to so many new subjects their followings are looked at one by one, for the decisions that they affect.
 _FEW = 100
+# Bytes.
+_SALT = 16
 _COLUMNS = (
     *("community_id", "revision", "time", "kind", "subject", "actor_id", "decision_id", "membership_id"),
     *("before", "after", "salt", "commitment", "hash"),
@@ -95,10 +97,11 @@ class Recording:
         written, time = written_time(self.time), connection.ops.adapt_datetimefield_value(self.time)
         revision, previous_hash = (self.head.revision, self.head.hash) if self.head else (0, GENESIS)
         rows = []
-        for new in news:
+        salts = secrets.token_hex(_SALT * len(news))
+        for number, new in enumerate(news):
             kind, subject, content, decision_id, membership_id = new
             revision += 1
-            after, salt = canonical_text(content), secrets.token_hex(16)
+            after, salt = canonical_text(content), salts[2 * _SALT * number : 2 * _SALT * (number + 1)]
             committed = commitment_of_new(community_id, actor_id, new, after, salt, written)
             previous_hash = chain_hash(previous_hash, revision, committed)
             about = (kind, subject, actor_id, decision_id, membership_id)
@@ -158,7 +161,7 @@ class Recording:
                 membership_id=change.membership_id,
                 before=before,
                 after=after,
-                salt=secrets.token_hex(16),
+                salt=secrets.token_hex(_SALT),
             )
             entry.commitment = commitment(entry)
             previous_hash = entry.hash = chain_hash(previous_hash, entry.revision, entry.commitment)

@@ -33,7 +33,7 @@ class Stopped(BaseException):
 
 def town(**changes: Any) -> dict[str, Any]:
     """A community with names that repeat, an anonymous member, and decisions that closed, are open, were called off."""
-    members: list[dict[str, Any]] = [{"id": f"m{number}", "name": f"Ann {number % 3}"} for number in range(12)]
+    members: list[dict[str, Any]] = [{"id": f"m{n}", "name": f"Ann {n % 3}"} for n in range(12)]
     members[5]["anonymous"] = True
     ballots = [{"member": f"m{number}", "stars": {"c1": number % 6}, "tags": ["a"]} for number in range(7)]
     choices = [{"id": "c1", "title": "Ash"}, {"id": "c2", "title": "Birch"}]

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from democracy import ledger, services
 from democracy.ledger import contents
+from democracy.ledger.rows import BallotRow
 from democracy.models import Ballot, Choice, Community, Decision, Following, LedgerEntry, Membership, Vote
 from tests import factories, histories, rules
 from tests.lengths import times
@@ -490,3 +491,46 @@ def test_of_one_subject_the_last_change_says_what_it_is_now(town: Town) -> None:
     (entry,) = rules.entries(community, after=before)
     assert (entry.before, entry.after["tags"], entry.after["order"]) == (None, ["parks"], 7)
     assert histories.replayed(community) == histories.contents(community)
+
+
+class TestManyNewSubjects:
+    """Above a hundred they are written in a stream."""
+
+    @pytest.mark.parametrize("number", [1, 100, 101])
+    def test_each_has_an_entry_that_is_chained_and_replays(self, town: Town, number: int) -> None:
+        community, _, _ = town
+        before = rules.revision(community)
+        joined = factories.voters(community, [f"joined_{count}" for count in range(number)])
+        news = rules.entries(community, after=before)
+        assert [(entry.kind, entry.subject) for entry in news] == [
+            ("membership", f"membership:{row.pk}") for row in joined
+        ]
+        assert [entry.revision for entry in news] == list(range(before + 1, before + 1 + number))
+        assert {entry.membership_id for entry in news} == {row.pk for row in joined}
+        assert len({entry.salt for entry in news}) == number
+        assert histories.replayed(community) == histories.contents(community)
+        assert faults(community) == []
+
+    def test_their_decisions_are_stale_and_what_follows_them_is_chained_to_them(self, town: Town) -> None:
+        community, members, decision = town
+        factories.voters(community, [f"joined_{count}" for count in range(101)])
+        last = rules.revision(community)
+        decision.refresh_from_db()
+        assert decision.input_revision == last
+        factories.vote(members["ada"], decision, Ash=5)
+        assert rules.revision(community) == last + 1
+        assert faults(community) == []
+
+    @pytest.mark.parametrize("text", ["plain", 'quo"te \\ back', "é 😀 \u2028", "tab\tline\n"])
+    def test_their_commitments_are_those_of_their_contents(self, town: Town, text: str) -> None:
+        community, members, _ = town
+        pk, time = members["ada"].pk, timezone.now()
+        rows = [
+            BallotRow(pk, number, pk, [text], text, abstain=False, is_anonymous=False, cast_at=time)
+            for number in range(101)
+        ]
+        with ledger.recording(community.pk, actor=members["ada"].user) as recording:
+            recording.append_new([contents.new_ballot(row, {7: 5}) for row in rows])
+        assert faults(community) == []
+        newest = rules.entries(community)[-1]
+        assert (newest.after["comment"], newest.actor, newest.decision_id) == (text, members["ada"].user, 100)
