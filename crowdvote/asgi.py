@@ -30,6 +30,7 @@ from crowdvote.api.views import GraphQLConsumer  # noqa: E402
 from crowdvote.serving import bodies  # noqa: E402
 from crowdvote.serving.connections import TooManyConnections, places, shared_thread  # noqa: E402
 from crowdvote.serving.polling import answering_polls  # noqa: E402
+from crowdvote.serving.refreshes import refreshes_last  # noqa: E402
 from crowdvote.serving.streams import Application, ending_streams, serving  # noqa: E402
 from democracy import recalculation  # noqa: E402
 from democracy.live import publishing  # noqa: E402
@@ -160,7 +161,9 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": answering_polls(bodies.limited_bodies(ending_streams(with_limited_streams(django_application)))),
+        "http": answering_polls(
+            bodies.limited_bodies(ending_streams(refreshes_last(with_limited_streams(django_application))))
+        ),
         "websocket": websocket,
         "lifespan": lifespan,
     }

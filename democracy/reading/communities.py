@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from accounts.models import named
@@ -14,7 +15,16 @@ from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
 from democracy.errors import PermissionDenied
-from democracy.models import Application, Community, DecisionSnapshot, Following, Invitation, LedgerEntry, Membership
+from democracy.models import (
+    Application,
+    Community,
+    Decision,
+    DecisionSnapshot,
+    Following,
+    Invitation,
+    LedgerEntry,
+    Membership,
+)
 from democracy.reading import name_order
 from democracy.reading.followings import counted, followings_shown
 from democracy.reading.invitations import own_invitation
@@ -235,6 +245,19 @@ def overview_changed_at(community_id: int, *, since: int) -> int:
     entries = LedgerEntry.objects.filter(community=community_id, revision__gt=since)
     shown = entries.exclude(kind__in=_NOT_ON_THE_OVERVIEW)
     return shown.aggregate(last=Max("revision"))["last"] or 0
+
+
+def moments(community_id: int, at: datetime) -> tuple[int, datetime | None]:
+    """How many openings and closings of decisions there have been in a community, and when the next one is."""
+    found = Decision.objects.standing().filter(community=community_id)
+    numbers = found.aggregate(
+        opened=Count("pk", filter=Q(opens_at__lte=at)),
+        closed=Count("pk", filter=Q(closes_at__lte=at)),
+        opens=Min("opens_at", filter=Q(opens_at__gt=at)),
+        closes=Min("closes_at", filter=Q(closes_at__gt=at)),
+    )
+    coming = [moment for moment in (numbers["opens"], numbers["closes"]) if moment is not None]
+    return numbers["opened"] + numbers["closed"], min(coming, default=None)
 
 
 def last_final_result(community_id: int) -> int:

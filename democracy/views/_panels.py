@@ -75,7 +75,9 @@ def _made(key: PanelKey, *, shows_turnout: bool = False) -> Made[Panel]:
         if context["turnout"] and not shows_turnout:
             hub.forget(mark)
             return _made(key, shows_turnout=True)
-        made = Panel(context["seen"], render_to_string(TEMPLATE, context))
+        lines = render_to_string(TEMPLATE, context).splitlines()
+        # Most lines are empty where the template has tags.
+        made = Panel(context["seen"], "\n".join(line for line in lines if line.strip()))
     except BaseException:
         hub.forget(mark)
         raise

@@ -23,7 +23,7 @@ from democracy.reading import decisions as reading_decisions
 from democracy.reading.followings import own_followings
 from democracy.reading.invitations import tags_to_follow
 from democracy.views._errors import answered, submitted, wanted
-from democracy.views._frames import open_frame, overview_seen
+from democracy.views._frames import is_up_to_date, open_frame, overview_seen
 from democracy.views._pages import page_of, render_page
 
 _CLOSED_SHOWN = 10
@@ -54,6 +54,8 @@ def community(request: HtmxRequest, community_id: int) -> HttpResponse:
     """One community: its decisions and, in short, its members. A viewer who may not read these sees how to join. Raises
     Http404 where there is none.
     """
+    if request.htmx.target == "community-now" and is_up_to_date(request, community_id):
+        return HttpResponse(status=204)
     context = open_frame(request.user, community_id, tab="overview")
     context |= {"form": ApplicationForm(), "next": wanted(request)}
     may_read = context["standing"].may_read

@@ -135,6 +135,10 @@ function look() {
 }
 document.addEventListener("visibilitychange", look);
 addEventListener("focus", look);
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  // The server answers these after what somebody does.
+  if (detail.elt.matches("[data-quiet]")) detail.headers["X-Refresh"] = "1";
+});
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (isOver && !isAsking && event.detail.elt.matches("[data-quiet]")) event.preventDefault();
 });
