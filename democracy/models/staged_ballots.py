@@ -64,7 +64,7 @@ class PackedColumns:
 
 @dataclass(frozen=True, eq=False)
 class BallotMarks:
-    """Which members have staged ballots in one decision, of what kinds, counted or not, under pseudonyms or not, in
+    """The members with staged ballots in one decision, of what kinds, counted or not, under pseudonyms or not, in
     order of the members, each once.
     """
 
@@ -79,7 +79,7 @@ class BallotMarks:
         return [_KINDS[code] for code in (self.marks & _KIND).tolist()]
 
     def of_kind(self, kind: str) -> Mask:
-        """Which ballots are of a kind; none if it is no kind of a stored ballot."""
+        """Mark the ballots of a kind; none if it is no kind of a stored ballot."""
         return is_of_kind(self.marks, kind)
 
     @property
@@ -244,5 +244,5 @@ def expand_tags(squeezed: Bytes, size: int) -> npt.NDArray[np.int32]:
 
 
 def is_of_kind(marks: npt.NDArray[np.uint8], kind: str) -> Mask:
-    """Which ballots are of a kind, by their marks."""
+    """Mark the ballots of a kind, by their marks."""
     return np.asarray((marks & _KIND) == _CODE_OF.get(kind, _KIND))

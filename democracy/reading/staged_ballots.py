@@ -80,7 +80,7 @@ def staged_ballots(wanted: Mapping[int, Collection[int]]) -> dict[tuple[int, int
 
 
 def marks_of(decisions: Iterable[Decision]) -> dict[int, BallotMarks]:
-    """Who has a staged ballot in each of these decisions, and of what kind."""
+    """The members with a staged ballot in each of these decisions, and its kind."""
     parts: dict[int, list[BallotMarks]] = {one.pk: [] for one in decisions}
     blocks = StagedBlock.objects.filter(decision__in=parts).order_by("decision", "first")
     for decision, size, members, marks in blocks.values_list("decision", "size", "members", "marks").iterator(_BLOCKS):
@@ -95,7 +95,7 @@ def marks_of(decisions: Iterable[Decision]) -> dict[int, BallotMarks]:
 
 
 def under_pseudonyms(ballots: BallotMarks, anonymous: Integers) -> Mask:
-    """Which ballots are shown under pseudonyms: those stored so, and inherited ones of members who are anonymous now.
+    """Mark the ballots that are shown under pseudonyms: those stored so, and inherited ones of members anonymous now.
 
     See Note [Whether a ballot bears a name] in `access`. `anonymous`: those members.
     """

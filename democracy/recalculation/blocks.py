@@ -57,7 +57,7 @@ class Changes:
         return found
 
     def move(self, member: int) -> Move | None:
-        """How a member's ballot changed; None if it did not."""
+        """The change of a member's ballot; None if it did not change."""
         old, new = self.before.ballot_of(member), self.after.ballot_of(member)
         if old == new:
             return None

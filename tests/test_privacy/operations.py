@@ -85,6 +85,15 @@ def glances(decisions: Sequence[str]) -> str:
     return f"query {{ {asked} }} fragment said on Decision {{ {inner} }}"
 
 
+def pasts(decision: str, revisions: Sequence[int]) -> str:
+    """Return a query for a decision as of these revisions."""
+    kind = the_schema().type_map["PastDecision"]
+    ballots = _plain(the_schema().type_map["PastBallot"], ("PastDecision",), 1)
+    inner = f"{_plain(kind, (), 3)} ballots(first: {PAGE}) {{ totalCount edges {{ node {{ {ballots} }} }} }}"
+    asked = " ".join(f"r{one}: asOf(revision: {one}) {{ ...past }}" for one in revisions)
+    return f'query {{ decision(id: "{decision}") {{ {asked} }} }} fragment past on PastDecision {{ {inner} }}'
+
+
 def what_ifs(decision: str, member: str) -> Iterator[str]:
     """Return queries for what if one followed somebody, unfollowed them, or withdrew."""
     kind = get_named_type(the_schema().query_type.fields["whatIf"].type)

@@ -30,7 +30,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api import node_id
 from crowdvote.operations.logfile import EventFormatter, JsonFormatter
-from democracy.models import Ballot, Decision, LedgerEntry, PublishedResult, Webhook, WebhookDelivery
+from democracy.models import Ballot, Community, Decision, LedgerEntry, PublishedResult, Webhook, WebhookDelivery
 from democracy.notices import payloads
 from tests.test_privacy import operations
 from tests.test_privacy.transcripts import Part, of_csv, of_html, of_json, of_text, of_value
@@ -48,6 +48,8 @@ _TRIED = 60
 _PSEUDONYM = re.compile(r"Anonymous ([0-9a-f]{8,64})")
 # As contents write it. A search for digits alone would find them in hashes, which are drawn.
 _FIVE_STARS = '": 5'
+# Revisions asked for at a time: as many as one query's cost allows.
+_PASTS = 5
 _ABOUT_BALLOTS = {Ballot, LedgerEntry}
 
 
@@ -122,6 +124,11 @@ class Looking:
             # Other words for it, if there is time.
             if self.is_thorough or not name.startswith(("communities", "decisions", "node", "me", "whatIf")):
                 yield f"query {name}", ask(client, text)
+        newest = Community.objects.get(pk=self.world.community.pk).revision
+        for one in self.ids("live", "over", "hidden")["Decision"]:
+            for start in range(1, newest + 1, _PASTS):
+                name = f"query pasts({one}, {start})"
+                yield name, ask(client, operations.pasts(one, range(start, start + _PASTS)))
 
     def changes_undone(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
         """Return every mutation's answer, and undo its effects."""
