@@ -141,7 +141,7 @@ def _catching_up(members: int, entries: int, *, is_whole: bool) -> Iterator[Figu
         Membership.objects.bulk_create(joined)
         follows = [Following(follower=one, followee=chance.choice(town.memberships)) for one in joined]
         for one in joined:
-            recording.add(contents.membership_change(one, is_new=True))
+            recording.add(contents.membership_change(one))
         for following in Following.objects.bulk_create(follows):
             recording.add(contents.following_change(following, is_new=True))
     took, _ = seconds(lambda: _calculate(town))
