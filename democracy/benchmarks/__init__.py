@@ -20,6 +20,7 @@ CASES: dict[str, Case] = {
     "staging": counting.staging,
     "tally": counting.ballots,
     "incremental": incremental.one_vote,
+    "changes": incremental.other_changes,
     "stored": stored.load_calculate_store,
     "network": drawn.followings,
     "latency": served.latency,
