@@ -38,9 +38,10 @@ _ENOUGH = 2.0**-50
 
 # Blocks that took more sweeps are factored, up to a size. What is small is left out, and what would make the factors
 # larger than a multiple of the block.
-_TOUGH = 64
-_MOST_FACTORED = 20_000
-_DROP = 1e-3
+_TOUGH = 100
+_MOST_FACTORED = 200_000
+_DROP, _LARGE_DROP = 1e-3, 1e-2
+_LARGE_FACTORED = 20_000
 _FILL = 10
 _GAIN = 0.5
 
@@ -143,7 +144,6 @@ class Structure:
         self.followees: Ints = counts[rows]
         self._local = local
         self._asked = asked
-        self._inside = inside
         self.weights = 1 / self.followees
         self._shares = inside.multiply(self.weights[:, None]).tocsr()
         self._blocks = [_Block.of(self._shares, low, high) for low, high in pairwise(bounds) if low < high]
@@ -253,7 +253,7 @@ class Structure:
         else:
             steps = self._linear_system().solve(self.followees[:, None].astype(np.float64), accuracy=1e-6)[:, 0]
             self._is_slow = True
-        drop = self.followees * steps - self._inside @ steps
+        drop = self.followees * (steps - self._shares @ steps)
         is_proof = np.isfinite(steps).all() and 0.5 <= steps.min(initial=1.0) <= steps.max(initial=1.0) < _MOST_STEPS
         if not is_proof or (drop < self.followees * (_LEFT_OVER / 2)).any():
             return None, drop
@@ -261,7 +261,10 @@ class Structure:
 
     def _linear_system(self) -> LinearSystem:
         if self._system is None:
-            self._system = LinearSystem(self.followees, self._inside.astype(np.int64))
+            shares = self._shares
+            ones = np.ones(shares.nnz, dtype=np.int64)
+            inside = sparse.csr_array((ones, shares.indices, shares.indptr), shape=shares.shape)
+            self._system = LinearSystem(self.followees, inside)
         return self._system
 
 
@@ -313,7 +316,13 @@ def _factors(shares: sparse.csr_array) -> Callable[[Floats], Floats] | None:
     back = np.argsort(order)
     matrix = (sparse.eye_array(len(order)) - shares[order][:, order]).tocsc()
     try:
-        factors = spilu(matrix, drop_tol=_DROP, fill_factor=_FILL, permc_spec="NATURAL", diag_pivot_thresh=0.0)
+        factors = spilu(
+            matrix,
+            drop_tol=_DROP if len(order) <= _LARGE_FACTORED else _LARGE_DROP,
+            fill_factor=_FILL,
+            permc_spec="NATURAL",
+            diag_pivot_thresh=0.0,
+        )
     except RuntimeError:
         return None
     return lambda right: factors.solve(right[order])[back]

@@ -32,6 +32,7 @@ CASES: dict[str, Case] = {
     "tally": counting.ballots,
     "incremental": incremental.one_vote,
     "statements": statements.statements,
+    "changes": incremental.other_changes,
     "stored": stored.load_calculate_store,
     "blocks": staged_blocks.store_many_changed_ballots,
     "many": many.decisions,

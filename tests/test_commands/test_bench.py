@@ -16,6 +16,8 @@ from democracy.models import Following
 from tests import servers
 from tests.test_commands.running import made_community, made_decisions, run
 
+CASES = [counting.scratch, counting.staging, counting.ballots, incremental.one_vote, incremental.other_changes]
+
 
 def test_it_measures_in_a_database_of_its_own_and_writes_table_and_json(tmp_path):
     file, data = tmp_path / "figures.json", tmp_path / "data"
@@ -38,7 +40,7 @@ def test_it_measures_in_a_database_of_its_own_and_writes_table_and_json(tmp_path
     assert not (data / "crowdvote.sqlite3").exists()
 
 
-@pytest.mark.parametrize("case", [counting.scratch, counting.staging, counting.ballots, incremental.one_vote])
+@pytest.mark.parametrize("case", CASES)
 def test_a_small_run_judges_no_target_that_needs_the_size(case):
     figures = list(case(QUICK / 10))
     assert figures
@@ -118,3 +120,13 @@ def test_the_table_says_what_was_missed():
         ["b", "slow", "200", "ms", "100", "ms", "MISSED"],
     ]
     assert lines[-1] == "b, slow: why"
+
+
+def test_a_real_network_is_read_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("CROWDVOTE_SHARED_DATA", str(tmp_path))
+    assert networks.real("few.txt", cast=1) is None
+    (tmp_path / "trust").mkdir()
+    (tmp_path / "trust" / "few.txt").write_text("# made up\n10 7 0.8\n10,9\n7 9 0\n9 9\n7 9 1\n")
+    town = networks.real("few.txt", cast=1)
+    assert town is not None
+    assert (town.members, town.followings, sorted(town.ballots)) == (3, [(1, 2), (3, 1), (3, 2)], [1, 2, 3])
