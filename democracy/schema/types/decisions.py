@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, TypeAlias, cast
+from typing import cast
 
 import strawberry
 from django.db.models import F
@@ -12,14 +12,13 @@ from django.db.models import F
 from accounts.api import Info, Node, of_row
 from democracy import access, models
 from democracy.access import Viewer
-from democracy.errors import InvalidInput
 from democracy.presenting import addresses
 from democracy.presenting.audiences import audiences
 from democracy.presenting.markdown import as_html
 from democracy.presenting.sharing import embeds
 from democracy.reading import ballots as reading_ballots
 from democracy.reading import decisions as reading_decisions
-from democracy.schema.arguments import After, First, PastRevision
+from democracy.schema.arguments import MOST_NODES, After, First, Members, PastRevision, require_nodes
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, connection
 from democracy.schema.scalars import DecisionStatus, ResultsVisibility
 from democracy.schema.types.ballots import (
@@ -33,12 +32,6 @@ from democracy.schema.types.ballots import (
 from democracy.schema.types.belonging import ItsCommunity, community_of
 from democracy.schema.types.past import PastDecision, as_of
 from democracy.schema.types.results import CalculationStatus, Choice, Result, choices_of, results_of, statuses_of
-
-MOST_NODES = 1_000
-
-Members: TypeAlias = Annotated[
-    int, strawberry.argument(description=f"How many members at most, those with most followings: 1 to {MOST_NODES:,}.")
-]
 
 # Those that close last first; drafts without a closing before them.
 _LAST_FIRST = (F("closes_at").desc(nulls_first=True), F("pk").desc())
@@ -215,8 +208,7 @@ class Decision(Node):
 
     @strawberry.field(description=f"At most {MOST_NODES:,} members. Null while ballots are hidden.")
     async def delegation_graph(self, info: Info, first: Members = 200) -> DelegationGraph | None:
-        if not 1 <= first <= MOST_NODES:
-            raise InvalidInput(f"The graph has 1 to {MOST_NODES:,} members.", field="first")
+        require_nodes(first)
         return await info.context.load(delegation_of, (self.row, first))
 
 
