@@ -42,7 +42,7 @@ _TOO_FAR_BEHIND = 5_000
 _LOCK_TIMEOUT = 0.05
 # The most entries that a reader catches up on: each may be a new member, which touches the whole graph.
 _NEAR = 100
-# So many ballots that changed are looked up one by one; with more of them, all are put into columns.
+# The most changed ballots that are looked up one by one; with more of them, all are put into columns.
 _FEW = 1_000
 
 # Changed ballots by decision and member; None: withdrawn.
@@ -53,10 +53,9 @@ Ballots: TypeAlias = dict[int, dict[int, CastBallot | None]]
 class StagedDecision:
     """One staging of a decision at `revision`, to count and to store.
 
-    `ballots`: the staged ballots that may differ from the stored ones; None for a member who has none any more. Since
-    this process last took the decision for storing, they have changed. Where those are many, or another process has
-    stored some, or after a calculation from scratch, `columns` holds all ballots instead. `anonymous`: the members
-    among these whose ballots bear pseudonyms.
+    `ballots`: the staged ballots that changed since this process last took the decision for storing; None for a member
+    who has none any more. Where those are many, or another process has stored some, or after a calculation from
+    scratch, `columns` holds all ballots instead. `anonymous`: the members among these whose ballots bear pseudonyms.
     """
 
     revision: int
@@ -97,12 +96,10 @@ def staged_under_pseudonyms(
     decision: DecisionInputs, anonymous: Set[int], staged: Iterable[tuple[int, str]]
 ) -> frozenset[int]:
     """Find the members whose ballots are to be stored under pseudonyms: see Note [Whether a ballot bears a name] in
-    `access`.
-
-    `staged`: members with the kinds of their staged ballots.
+    `access`. `staged`: members with the kinds of their staged ballots.
     """
     unnamed = anonymous | decision.withdrawn
-    if not unnamed and not any(ballot.anonymous for ballot in decision.ballots.values()):
+    if not (unnamed or any(ballot.anonymous for ballot in decision.ballots.values())):
         return frozenset()
     return frozenset(
         member
@@ -279,9 +276,8 @@ class LoadedCommunity:
 
 
 def _is_stored_since(decision_id: int, revision: int) -> bool:
-    """Whether another process stored staged ballots after `revision`.
-
-    A ballot that changed and changed back meanwhile has not changed for this process, but differs from the stored one.
+    """Whether another process stored staged ballots after `revision`: one that changed and changed back meanwhile has
+    not changed for this process, but differs from the stored one.
     """
     return StagedBlock.objects.filter(decision=decision_id, revision__gt=revision).exists()
 
