@@ -25,13 +25,13 @@ from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import mark_safe
+from django.utils.html import format_html
 
 from accounts.errors import DomainError
 from democracy import access, services
 from democracy.admin.moderating import ModeratedAdmin
 from democracy.admin.read_only import ListOnlyAdmin, ReadOnlyAdmin, ReadOnlyInline
+from democracy.admin.staged_ballots import MOST_STAGED, staged_by_name
 from democracy.models import (
     Application,
     Ballot,
@@ -46,10 +46,6 @@ from democracy.models import (
     Moderation,
 )
 from democracy.presenting.wording import RECALCULATION_STARTED
-from democracy.reading.ballots import ballots_of
-
-# The staged ballots on a decision's page; the site's own list has them all.
-_STAGED = 100
 
 admin.site.site_header = admin.site.site_title = "CrowdVote administration"
 admin.site.index_template = "admin/index_with_log.html"
@@ -186,20 +182,9 @@ class DecisionAdmin(ModeratedAdmin, ReadOnlyAdmin):
         sees_ballots = request.user.has_perm("democracy.view_stagedblock")
         return [*super().get_fields(request, obj), *(["staged"] if sees_ballots else [])]
 
-    @admin.display(description=f"Staged ballots by name, in microstars choice by choice: the first {_STAGED}")
+    @admin.display(description=f"Staged ballots by name, in microstars choice by choice: the first {MOST_STAGED}")
     def staged(self, decision: Decision) -> str:
-        ballots = [one for one in ballots_of([decision], start=0, stop=_STAGED)[decision.pk] if not one.is_anonymous]
-        rows = (
-            (
-                one.membership.user.handle,
-                one.kind,
-                ", ".join(f"{number:,}" for number in one.microstars),
-                ", ".join(one.tags) or "-",
-                "counted" if one.is_counted else "not counted",
-            )
-            for one in ballots
-        )
-        return format_html_join(mark_safe("<br>"), "{}: {}; {}; {}; {}", rows) or "-"
+        return staged_by_name(decision)
 
     def has_calculate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_superuser)

@@ -8,7 +8,7 @@ would be the same in every decision, and give the member away.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -166,16 +166,31 @@ def active_followings(decision: Decision, *, most: int) -> ActiveFollowings:
     calculation = copy_of(decision).calculation
     hidden = members_under_pseudonyms([decision])[decision.pk]
     pairs = [pair for pair in calculation.active_followings() if hidden.isdisjoint(pair)]
+    followees = calculation.graph.followees
+
+    def kind_of(member: int) -> str:
+        ballot = calculation.staged(member)
+        return ballot.kind if ballot else "none"
+
+    return most_followed(decision, {(a, b): followees[a][b]["tags"] for a, b in pairs}, kind_of, most=most)
+
+
+def most_followed(
+    decision: Decision, pairs: Mapping[tuple[int, int], frozenset[str]], kind_of: Callable[[int], str], *, most: int
+) -> ActiveFollowings:
+    """Choose the `most` members with most of these followings at them, and name them.
+
+    `pairs`: active followings with their tags; `kind_of`: the kind of a member's ballot.
+    """
     ends = Counter(member for pair in pairs for member in pair)
     names = _names(decision, ends)
     chosen = sorted(sorted(ends, key=lambda one: (-ends[one], names[one]))[:most], key=lambda one: names[one])
     place = {member: index for index, member in enumerate(chosen)}
     members = members_with(chosen)
-    followees = calculation.graph.followees
     return ActiveFollowings(
-        [(members[one], ballot.kind if (ballot := calculation.staged(one)) else "none") for one in chosen],
+        [(members[one], kind_of(one)) for one in chosen],
         sorted(
-            (place[a], place[b], tuple(sorted(followees[a][b]["tags"]))) for a, b in pairs if a in place and b in place
+            (place[a], place[b], tuple(sorted(tags))) for (a, b), tags in pairs.items() if a in place and b in place
         ),
         is_complete=len(chosen) == len(ends),
     )

@@ -40,7 +40,7 @@ _TOO_FAR_BEHIND, _ROWS_AN_ENTRY = 50, 20
 _LOCK_TIMEOUT = 0.05
 # The most entries that a reader catches up on: each may be a new member, which touches the whole graph.
 _NEAR = 100
-# So many ballots that changed are looked up one by one; with more of them, all are put into columns.
+# The most changed ballots that are looked up one by one; with more of them, all are put into columns.
 _FEW = 1_000
 
 
@@ -48,10 +48,9 @@ _FEW = 1_000
 class StagedDecision:
     """One staging of a decision at `revision`, to count and to store.
 
-    `ballots`: the staged ballots that may differ from the stored ones; None for a member who has none any more. Since
-    this process last took the decision for storing, they have changed. Where those are many, or another process has
-    stored some, or after a calculation from scratch, `columns` holds all ballots instead. `anonymous`: the members
-    among these whose ballots bear pseudonyms.
+    `ballots`: the staged ballots that changed since this process last took the decision for storing; None for a member
+    who has none any more. Where those are many, or another process has stored some, or after a calculation from
+    scratch, `columns` holds all ballots instead. `anonymous`: the members among these whose ballots bear pseudonyms.
     """
 
     revision: int
@@ -246,9 +245,8 @@ class LoadedCommunity:
 
 
 def _is_stored_since(decision_id: int, revision: int) -> bool:
-    """Whether another process stored staged ballots after `revision`.
-
-    A ballot that changed and changed back meanwhile has not changed for this process, but differs from the stored one.
+    """Whether another process stored staged ballots after `revision`: one that changed and changed back meanwhile has
+    not changed for this process, but differs from the stored one.
     """
     return StagedBlock.objects.filter(decision=decision_id, revision__gt=revision).exists()
 

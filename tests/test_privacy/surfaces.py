@@ -49,7 +49,7 @@ _PSEUDONYM = re.compile(r"Anonymous ([0-9a-f]{8,64})")
 # As contents write it. A search for digits alone would find them in hashes, which are drawn.
 _FIVE_STARS = '": 5'
 # Revisions asked for at a time: as many as one query's cost allows.
-_PASTS = 5
+PASTS = 5
 _ABOUT_BALLOTS = {Ballot, LedgerEntry}
 
 
@@ -126,9 +126,9 @@ class Looking:
                 yield f"query {name}", ask(client, text)
         newest = Community.objects.get(pk=self.world.community.pk).revision
         for one in self.ids("live", "over", "hidden")["Decision"]:
-            for start in range(1, newest + 1, _PASTS):
+            for start in range(1, newest + 1, PASTS):
                 name = f"query pasts({one}, {start})"
-                yield name, ask(client, operations.pasts(one, range(start, start + _PASTS)))
+                yield name, ask(client, operations.pasts(one, range(start, start + PASTS)))
 
     def changes_undone(self, client: Client) -> Iterator[tuple[str, dict[str, Any]]]:
         """Return every mutation's answer, and undo its effects."""

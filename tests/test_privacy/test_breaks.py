@@ -107,6 +107,25 @@ def test_no_pseudonym_has_followings_anywhere(town: World) -> None:
 
 
 # 4
+def test_no_past_ballot_bears_a_pseudonym(town: World) -> None:
+    for who in ("ann", "xena"):
+        town.cast(Cast(who, "live", BALLOT))
+    town.calculate()
+    decision = town.decisions["live"]
+    revision = DecisionSnapshot.objects.filter(decision=decision).latest("revision").revision
+    asked = operations.pasts(node_id("Decision", decision.pk), range(revision - surfaces.PASTS + 1, revision + 1))
+    for who in ("visitor", "eve", "mia", "xena"):
+        answer = surfaces.ask(town.client(who), asked)
+        assert "errors" not in answer
+        past = answer["data"]["decision"][f"r{revision}"]
+        names = [edge["node"]["member"]["name"] for edge in past["ballots"]["edges"]]
+        assert (past["result"]["participation"]["cast"], past["ballots"]["totalCount"]) == (2, len(names))
+        assert "ann" in names
+        assert not {"xena", "yuri"}.intersection(names)
+        assert "nonymous" not in "".join(names)
+
+
+# 4
 def test_no_entry_of_the_ledger_bears_a_pseudonym_or_what_an_anonymous_ballot_says(town: World) -> None:
     town.cast(Cast("xena", "live", Content((5, 0, 3), ("roads",), "A comment of Xena's")))
     community = node_id("Community", town.community.pk)

@@ -12,9 +12,12 @@ from pytest_django import Settings
 
 from accounts.models import User
 from democracy import services
+from democracy.explaining.past_followings import past_followings
 from democracy.models import Decision, DecisionSnapshot, Membership, PastBlock
 from democracy.reading.past_ballots import past_ballots
 from democracy.recalculation import blocks, pruning, recalculate_community
+from democracy.recalculation.inputs import inputs_at
+from graph import Calculation
 from tests import factories, rules
 from tests.rules import Clock
 from tests.staged import stored
@@ -28,6 +31,7 @@ ASKED = """query Past($id: ID!, $revision: BigInt!) {
     asOf(revision: $revision) {
       revision
       result { revision winner { title } }
+      delegationGraph { nodes { voter { name } kind } edges { follower followee tags } isComplete }
       ballots(first: 2) {
         totalCount
         edges { node { kind isCounted tags member { name } stars { choice { title } microstars } } }
@@ -75,6 +79,21 @@ class Town:
         assert [one for place in range(len(past)) for one in past[place : place + 1]] == shown
         return {handles[one.membership.user.handle]: (one.kind, one.microstars) for one in shown}
 
+    def followings(self, revision: int) -> set[tuple[int, int]]:
+        """The active followings as of a revision."""
+        past = past_ballots(VISITOR, self.decision, revision)
+        assert past is not None
+        found = past_followings(past, most=100)
+        pks = [member.pk for member, _ in found.members]
+        return {(pks[follower], pks[followee]) for follower, followee, _ in found.followings}
+
+
+def calculation_at(decision: Decision, revision: int) -> Calculation:
+    """Calculate a decision from its inputs as they stood."""
+    then = inputs_at(decision.community_id, [decision.pk], revision)
+    one = then.decisions[decision.pk]
+    return Calculation.from_scratch(then.graph(), lots=one.lots, ballots=one.ballots)
+
 
 @pytest.fixture
 def keeping(settings: Settings) -> None:
@@ -118,11 +137,16 @@ class TestKeeping:
         chance = random.Random(seed)
         then: dict[int, dict[int, tuple[str, tuple[int, ...]]]] = {}
         for _ in range(12):
-            handle = chance.choice(sorted(town.members))
-            if chance.random() < 0.3 and town.decision.ballots.filter(membership=town[handle]).exists():
-                services.withdraw_ballot(town[handle].user, town.decision.pk)
-            else:
-                town.vote(handle, Ash=chance.randrange(6), Birch=chance.randrange(6))
+            one, another = (town[handle] for handle in chance.sample(sorted(town.members), 2))
+            match chance.randrange(4):
+                case 0 if town.decision.ballots.filter(membership=one).exists():
+                    services.withdraw_ballot(one.user, town.decision.pk)
+                case 1 if one.followings.filter(followee=another).exists():
+                    services.unfollow(one.user, another.pk)
+                case 2 | 3:
+                    factories.follow(one, another, *chance.choice([[], ["parks"]]))
+            tags = chance.choice([[], ["parks"], ["roads"]])
+            factories.vote(another, town.decision, tags, Ash=chance.randrange(6), Birch=chance.randrange(6))
             revision = town.calculate(seconds=chance.choice([5, 70]))
             if DecisionSnapshot.objects.filter(revision=revision, keeps_ballots=True).exists():
                 then[revision] = {m: (one.kind, one.microstars) for m, one in stored(town.decision).items()}
@@ -132,6 +156,7 @@ class TestKeeping:
         assert len(then) > 2
         for revision, ballots in then.items():
             assert town.told(revision) == {pks[member]: ballot for member, ballot in ballots.items()}
+            assert town.followings(revision) == set(calculation_at(town.decision, revision).active_followings())
 
     def test_a_result_keeps_its_ballots_once_the_time_since_the_last_has_passed(self, town: Town) -> None:
         revisions = []
@@ -244,6 +269,8 @@ def test_the_api_tells_a_decision_as_of_a_result(town: Town) -> None:
     first = town.calculate()
     town.vote("cleo", Birch=4)
     town.vote("ada", Birch=1)
+    factories.follow(town["dan"], town["cleo"])
+    services.unfollow(town["ben"].user, town["ada"].pk)
     second = town.calculate()
 
     def asked(revision: int) -> Any:
@@ -264,10 +291,22 @@ def test_the_api_tells_a_decision_as_of_a_result(town: Town) -> None:
     assert told["asOf"] == {
         "revision": first,
         "result": {"revision": first, "winner": {"title": "Ash"}},
+        "delegationGraph": {
+            "nodes": [
+                {"voter": {"name": town["ada"].user.handle}, "kind": "CAST"},
+                {"voter": {"name": town["ben"].user.handle}, "kind": "INHERITED"},
+            ],
+            "edges": [{"follower": 1, "followee": 0, "tags": ["parks"]}],
+            "isComplete": True,
+        },
         "ballots": {
             "totalCount": 2,
             "edges": [ballot("ada", "CAST", 5_000_000, 0, 0), ballot("ben", "INHERITED", 5_000_000, 0, 0)],
         },
     }
     assert asked(second)["asOf"]["ballots"]["totalCount"] == 3
+    names = [node["voter"]["name"] for node in asked(second)["asOf"]["delegationGraph"]["nodes"]]
+    assert names == [town["cleo"].user.handle, town["dan"].user.handle]
+    services.set_anonymity(town["ada"].user, town.community.pk, anonymous=True)
+    assert asked(first)["asOf"]["delegationGraph"]["nodes"] == []
     assert asked(second + 1)["asOf"] is None

@@ -206,11 +206,13 @@ def delegation_of(
     viewer: Viewer, keys: list[tuple[models.Decision, int]]
 ) -> dict[tuple[models.Decision, int], DelegationGraph]:
     shown = [(decision, most) for decision, most in keys if access.shows_ballots(decision)]
-    return {(decision, most): _delegation(decision, most) for decision, most in shown}
+    return {
+        (decision, most): delegation_graph(decision, explaining_sources.active_followings(decision, most=most))
+        for decision, most in shown
+    }
 
 
-def _delegation(decision: models.Decision, most: int) -> DelegationGraph:
-    found = explaining_sources.active_followings(decision, most=most)
+def delegation_graph(decision: models.Decision, found: explaining_sources.ActiveFollowings) -> DelegationGraph:
     return DelegationGraph(
         nodes=[DelegationNode(voter=_named(member, decision), kind=BallotKind(kind)) for member, kind in found.members],
         edges=[DelegationEdge(follower=a, followee=b, tags=list(tags)) for a, b, tags in found.followings],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, TypeAlias, cast
+from typing import cast
 
 import strawberry
 import strawberry_django
@@ -13,7 +13,6 @@ from django.db.models import QuerySet
 from accounts.api import Info, Node, RowType, column
 from democracy import access, models
 from democracy.access import Viewer
-from democracy.errors import InvalidInput
 from democracy.presenting import addresses
 from democracy.presenting.audiences import audiences
 from democracy.presenting.markdown import as_html
@@ -21,7 +20,7 @@ from democracy.presenting.sharing import embeds
 from democracy.reading import ballots as reading_ballots
 from democracy.reading import decisions as reading_decisions
 from democracy.schema import orders
-from democracy.schema.arguments import After, First, PastRevision
+from democracy.schema.arguments import MOST_NODES, After, First, Members, PastRevision, require_nodes
 from democracy.schema.orders import DecisionOrder
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, Places, connection
 from democracy.schema.rows import relation
@@ -45,12 +44,6 @@ from democracy.schema.types.results import (
     statuses_of,
     with_choices,
 )
-
-MOST_NODES = 1_000
-
-Members: TypeAlias = Annotated[
-    int, strawberry.argument(description=f"How many members at most, those with most followings: 1 to {MOST_NODES:,}.")
-]
 
 _CLOSING_LAST = orders.DECISIONS[DecisionOrder.CLOSING_LAST]
 DECISIONS = Listing(reading_decisions.decisions_of_communities, _CLOSING_LAST, "community_id")
@@ -246,8 +239,7 @@ class Decision(Node):
 
     @strawberry.field(description=f"At most {MOST_NODES:,} members. Null while ballots are hidden.")
     async def delegation_graph(self, info: Info, root: models.Decision, first: Members = 200) -> DelegationGraph | None:
-        if not 1 <= first <= MOST_NODES:
-            raise InvalidInput(f"The graph has 1 to {MOST_NODES:,} members.", field="first")
+        require_nodes(first)
         return await info.context.load(delegation_of, (root, first))
 
 

@@ -9,12 +9,13 @@ import strawberry
 from accounts.api import Info
 from democracy import models
 from democracy.access import Viewer
+from democracy.explaining.past_followings import past_followings
 from democracy.reading.ballots import ShownBallot
 from democracy.reading.past_ballots import PastBallots, past_ballots
-from democracy.schema.arguments import After, First
+from democracy.schema.arguments import MOST_NODES, After, First, Members, require_nodes
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Page, Places, connection
 from democracy.schema.scalars import BallotKind, BigInt
-from democracy.schema.types.ballots import Rating
+from democracy.schema.types.ballots import DelegationGraph, Rating, delegation_graph
 from democracy.schema.types.people import Voter
 from democracy.schema.types.results import Choice, Result, choices_of
 
@@ -64,6 +65,13 @@ class PastDecision:
         shown = await info.context.load(_pages, (self.past, places.after, places.stop)) or []
         return connection(page, [PastBallot.of(one, self.choices) for one in shown], count=count)
 
+    @strawberry.field(
+        description=f"The followings that were active, between members of `ballots`: at most {MOST_NODES:,}."
+    )
+    async def delegation_graph(self, info: Info, first: Members = 200) -> DelegationGraph | None:
+        require_nodes(first)
+        return await info.context.load(_graphs, (self.past, first))
+
 
 async def as_of(info: Info, decision: models.Decision, revision: int) -> PastDecision | None:
     """The decision as of the result of this revision."""
@@ -76,6 +84,12 @@ async def as_of(info: Info, decision: models.Decision, revision: int) -> PastDec
 def _past(viewer: Viewer, keys: list[tuple[models.Decision, int]]) -> Mapping[tuple[models.Decision, int], PastBallots]:
     found = {key: past_ballots(viewer, *key) for key in keys}
     return {key: past for key, past in found.items() if past is not None}
+
+
+def _graphs(viewer: Viewer, keys: list[tuple[PastBallots, int]]) -> Mapping[tuple[PastBallots, int], DelegationGraph]:
+    return {
+        (past, most): delegation_graph(past.snapshot.decision, past_followings(past, most=most)) for past, most in keys
+    }
 
 
 def _pages(
