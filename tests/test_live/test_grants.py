@@ -65,9 +65,8 @@ def scene() -> Scene:
 
 
 def test_what_the_check_found_is_in_the_grant(scene: Scene) -> None:
-    assert {who: (grant.found, grant.is_good) for who, grant in scene.held.items()} == dict.fromkeys(
-        ("ada", "ben", "visitor"), ("may see", True)
-    )
+    found = {who: (grant.found, grant.is_good) for who, grant in scene.held.items()}
+    assert found == dict.fromkeys(("ada", "ben", "visitor"), ("may see", True))
 
 
 def test_whoever_may_not_see_gets_no_grant(scene: Scene) -> None:
