@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from democracy import services
 from democracy.live import grants
 from democracy.models import Membership
 from democracy.recalculation import recalculate_community
+from democracy.views import _frames
 from tests import factories
 from tests.test_views.browsing import as_
 
@@ -128,9 +130,7 @@ async def test_a_communitys_page_hears_of_a_decision_and_not_at_once_of_a_vote(s
 
 
 async def test_numbers_of_voters_come_after_a_while(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    from democracy.views import _frames
-
-    monkeypatch.setattr(_frames, "_TURNOUT", _frames.timedelta(0))
+    monkeypatch.setattr(_frames, "_TURNOUT", timedelta(0))
     page = await sync_to_async(scene.overview)("ben")
     await page.polls(2)
     await sync_to_async(scene.vote)()

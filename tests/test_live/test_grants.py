@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -56,7 +57,7 @@ class Scene:
 
 
 def grant_ends_soon() -> float:
-    return module.time.monotonic() + 10
+    return time.monotonic() + 10
 
 
 @pytest.fixture
