@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from democracy.benchmarks import counting, drawn, incremental, invited, large, served, stored
+from democracy.benchmarks import counting, drawn, incremental, invited, large, open_pages, served, stored
 from democracy.benchmarks.figures import Figure
 
 Case: TypeAlias = Callable[[float], Iterator[Figure]]
@@ -24,6 +24,7 @@ CASES: dict[str, Case] = {
     "network": drawn.followings,
     "latency": served.latency,
     "subscribers": served.subscribers,
+    "pages": open_pages.one_vote,
     "mutation": served.mutation,
     "voters": served.voters,
     "invitations": invited.invitations,
