@@ -62,11 +62,11 @@ class Shared:
             self._made.move_to_end(key)
         return made.value
 
-    def knew(self, key: Hashable) -> bool:
-        """Whether something is kept under a key that is not true any more."""
+    def is_over(self, key: Hashable) -> bool:
+        """Whether the time is over for which something is kept under a key."""
         with self._lock:
             made = self._made.get(key)
-        return made is not None and not made.is_true
+        return made is not None and made.until is not None and made.until <= timezone.now()
 
     def get(self, key: Hashable, make: Callable[[], Made[Value]]) -> Value:
         """Return what is kept under a key, made anew by one thread where it is not true any more."""

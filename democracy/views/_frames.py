@@ -85,7 +85,7 @@ def is_up_to_date(request: HtmxRequest, community_id: int) -> bool:
         polls.found(request, community_id, check=check, key=lambda _: key)
     except PermissionDenied:
         return False
-    is_for_long = shared.knew(key)
+    is_for_long = shared.is_over(key)
     return shared.get(key, partial(_made, community_id, seen, is_for_long=is_for_long)).is_on(seen)
 
 

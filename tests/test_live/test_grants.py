@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -56,7 +57,7 @@ class Scene:
 
 
 def grant_ends_soon() -> float:
-    return module.time.monotonic() + 10
+    return time.monotonic() + 10
 
 
 @pytest.fixture
@@ -65,9 +66,8 @@ def scene() -> Scene:
 
 
 def test_what_the_check_found_is_in_the_grant(scene: Scene) -> None:
-    assert {who: (grant.found, grant.is_good) for who, grant in scene.held.items()} == dict.fromkeys(
-        ("ada", "ben", "visitor"), ("may see", True)
-    )
+    found = {who: (grant.found, grant.is_good) for who, grant in scene.held.items()}
+    assert found == dict.fromkeys(("ada", "ben", "visitor"), ("may see", True))
 
 
 def test_whoever_may_not_see_gets_no_grant(scene: Scene) -> None:

@@ -44,11 +44,11 @@ def test_a_thing_is_made_once_until_a_change_of_it_is_told(panels: Panels) -> No
     hub.publish("result:2", None)
     assert panels.get() == 1
     hub.publish("result:1", None)
-    assert (panels.shared.known("a"), panels.shared.knew("a"), panels.get()) == (None, True, 2)
+    assert (panels.shared.known("a"), panels.shared.is_over("a"), panels.get()) == (None, False, 2)
 
 
 def test_a_thing_is_made_anew_when_its_time_is_over(panels: Panels) -> None:
-    assert [panels.get(seconds=0), panels.get(seconds=0)] == [1, 2]
+    assert [panels.get(seconds=0), panels.shared.is_over("a"), panels.get(seconds=0)] == [1, True, 2]
 
 
 def test_a_change_that_is_told_while_a_thing_is_made_makes_it_untrue(panels: Panels) -> None:
