@@ -22,6 +22,7 @@ from democracy.benchmarks.towns import StoredTown
 
 _HOST = "127.0.0.1"
 _PATIENCE = 60.0
+_OWN = "HX-Request: true\r\nHX-Target: own-ballot\r\nX-Refresh: 1\r\nConnection: close"
 _SEEN = re.compile(r'name="seen" value="([^"]*)"')
 
 
@@ -71,6 +72,7 @@ class Pages:
         self._shown = [""] * len(people)
         self._failure: BaseException | None = None
         self.asked = 0
+        self._asking: set[asyncio.Task[None]] = set()
         self._cookies = [_session_of(user) for user in people]
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -109,8 +111,13 @@ class Pages:
                 self._changed.notify_all()
         if "event: own" in part:
             self.asked += 1
-            answer, _ = await self._request(page, "", "HX-Request: true\r\nHX-Target: own-ballot\r\nConnection: close")
-            await answer.read()
+            self._asking.add(asking := asyncio.create_task(self._ask(page)))
+            asking.add_done_callback(self._asking.discard)
+
+    async def _ask(self, page: int) -> None:
+        """Ask for the viewer's own ballot, beside the stream."""
+        answer, _ = await self._request(page, "", _OWN)
+        await answer.read()
 
     async def _request(self, page: int, path: str, headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection(_HOST, self._port, limit=2**20)

@@ -75,15 +75,24 @@ def decision(request: HtmxRequest, community_id: int, decision_id: int) -> HttpR
     context = decision_frame(request.user, community_id, decision_id, tab="vote")
     if context["decision"].status == Decision.Status.DRAFT:
         return redirect("decision-preview", community_id, decision_id)
+    if request.htmx.target == "own-ballot" and not request.htmx.history_restore_request:
+        return _own_ballot(request, context)
     welcome_new_member(request, context["community"])
     undo, typed = (None, None) if request.htmx else undone(request, decision_id)
     form = BallotForm(context["choices"], initial=typed) if typed else None
     context |= result_panel(context) | voting(request.user, context, form) | {"undo": undo}
     context |= telling(request.user, context)
     context["place"] = "results" if request.GET.get("place") == "results" else ""
-    if request.htmx.target == "own-ballot" and context["own"] and context["own"].kind == "inherited":
-        # The page itself asks for them once it is shown: it takes a calculation.
-        context |= {"explanation": explain_own(request.user, context["decision"])}
+    return render_page(request, "democracy/decision_detail.html", context, fragments=DETAIL_FRAGMENTS)
+
+
+def _own_ballot(request: HtmxRequest, context: Mapping[str, Any]) -> HttpResponse:
+    """The viewer's own ballot alone, with its sources: hundreds of pages may ask for theirs at once."""
+    decision, membership = context["decision"], context["membership"]
+    own = own_ballot(membership, decision, context["choices"]) if membership is not None else None
+    # The page itself asks for the sources once it is shown: it takes a calculation.
+    explanation = explain_own(request.user, decision) if own is not None and own.kind == "inherited" else None
+    context = {**context, "own": own, "explanation": explanation}
     return render_page(request, "democracy/decision_detail.html", context, fragments=DETAIL_FRAGMENTS)
 
 
