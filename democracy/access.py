@@ -18,10 +18,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeAlias
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.prepared import prepared
 from democracy import eventlog
 from democracy.errors import CommunityHidden, PermissionDenied, SignInFirst
 from democracy.ledger import pseudonyms
@@ -133,7 +135,12 @@ def published_results_visible_to(viewer: Viewer) -> QuerySet[PublishedResult]:
 
 def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
     """The viewer's own current membership."""
-    return Membership.objects.of(viewer).current().filter(community=community_id).first()
+    return next(iter(_memberships_in(viewer.pk, community_id)), None) if viewer.is_authenticated else None
+
+
+@prepared
+def _memberships_in(user: int, community: int) -> QuerySet[Membership]:
+    return Membership.objects.current().filter(user=user, community=community)
 
 
 def shows_ballots(decision: Decision) -> bool:
@@ -255,11 +262,15 @@ def require_own_membership(viewer: Viewer, community_id: int) -> Membership:
     """The viewer's current membership, with user and community, also in a hidden community. Raises PermissionDenied
     where there is none.
     """
-    memberships = Membership.objects.of(require_user(viewer)).current().filter(community=community_id)
-    membership = memberships.select_related("user", "community").first()
-    if membership is None:
+    found = _own_memberships(require_user(viewer).pk, community_id)
+    if not found:
         raise PermissionDenied
-    return membership
+    return found[0]
+
+
+@prepared
+def _own_memberships(user: int, community: int) -> QuerySet[Membership]:
+    return Membership.objects.current().filter(user=user, community=community).select_related("user", "community")
 
 
 def require_member(viewer: Viewer, community_id: int) -> Membership:
@@ -295,10 +306,21 @@ def require_operator(viewer: Viewer) -> User:
 
 def require_decision(viewer: Viewer, decision_id: int) -> Decision:
     """A decision that the viewer may see. Raises PermissionDenied, also where there is none."""
-    decision = decisions_visible_to(viewer).select_related("community").filter(pk=decision_id).first()
-    if decision is None:
+    is_known = viewer.is_authenticated
+    found = _visible_to_user(viewer.pk, decision_id) if is_known else _visible_to_visitors(decision_id)
+    if not found:
         raise PermissionDenied
-    return decision
+    return found[0]
+
+
+@prepared
+def _visible_to_user(user: int, decision: int) -> QuerySet[Decision]:
+    return decisions_visible_to(User(pk=user)).select_related("community").filter(pk=decision)
+
+
+@prepared
+def _visible_to_visitors(decision: int) -> QuerySet[Decision]:
+    return decisions_visible_to(AnonymousUser()).select_related("community").filter(pk=decision)
 
 
 def decision_published_at(token: str) -> Decision:

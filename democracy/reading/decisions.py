@@ -11,6 +11,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, 
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from accounts.prepared import prepared
 from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
@@ -51,10 +52,16 @@ class CalculationState:
 
 def calculation_states(decision_ids: Iterable[int]) -> list[CalculationState]:
     """The states of these decisions, in one query."""
-    claims = CalculationClaim.objects.filter(community=OuterRef("community"), expires_at__gt=timezone.now())
-    final = DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True)
-    rows = Decision.objects.filter(pk__in=decision_ids).annotate(has_final=Exists(final), is_claimed=Exists(claims))
+    rows = _with_marks(list(decision_ids), timezone.now())
     return [_state(row, is_final=row.has_final, is_claimed=row.is_claimed) for row in rows]  # type: ignore[attr-defined]
+
+
+@prepared
+def _with_marks(decision_ids: list[int], now: datetime) -> QuerySet[Decision]:
+    """These decisions with `has_final`, the final result is stored, and `is_claimed`, a run holds the community."""
+    claims = CalculationClaim.objects.filter(community=OuterRef("community"), expires_at__gt=now)
+    final = DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True)
+    return Decision.objects.filter(pk__in=decision_ids).annotate(has_final=Exists(final), is_claimed=Exists(claims))
 
 
 def _state(decision: Decision, *, is_final: bool, is_claimed: bool) -> CalculationState:
@@ -76,9 +83,14 @@ def newest_snapshots(decision_ids: Iterable[int]) -> list[DecisionSnapshot]:
     """The present result of each of these decisions that has one: the final one, otherwise the one of the highest
     revision. A decision that was called off has none.
     """
+    return _newest_snapshots(list(decision_ids))
+
+
+@prepared
+def _newest_snapshots(decision_ids: list[int]) -> QuerySet[DecisionSnapshot]:
     newest = DecisionSnapshot.objects.filter(decision=OuterRef("decision")).order_by("-is_final", "-revision")
-    standing = DecisionSnapshot.objects.filter(decision__in=decision_ids, decision__called_off_at=None)
-    return list(standing.filter(pk=Subquery(newest.values("pk")[:1])).select_related("decision"))
+    standing = DecisionSnapshot.objects.filter(decision__pk__in=decision_ids, decision__called_off_at=None)
+    return standing.filter(pk=Subquery(newest.values("pk")[:1])).select_related("decision")
 
 
 @dataclass(frozen=True)
@@ -162,9 +174,14 @@ def snapshots_of(viewer: Viewer, decisions: Sequence[int]) -> QuerySet[DecisionS
 def choices_of(decisions: Iterable[int]) -> dict[int, list[Choice]]:
     """The choices of these decisions, in order."""
     choices: defaultdict[int, list[Choice]] = defaultdict(list)
-    for choice in Choice.objects.filter(decision__in=decisions):
+    for choice in _choices(list(decisions)):
         choices[choice.decision_id].append(choice)
     return choices
+
+
+@prepared
+def _choices(decision_ids: list[int]) -> QuerySet[Choice]:
+    return Choice.objects.filter(decision__pk__in=decision_ids)
 
 
 # --- The page of a community ------------------------------------------------------------------------------------------

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from django.db.models import QuerySet
+
+from accounts.prepared import prepared
 from democracy import access, ledger
 from democracy.access import Viewer
 from democracy.ledger import contents
@@ -39,9 +43,9 @@ def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Cho
     """The ballot as cast; otherwise as inherited when the decision was last calculated, which is not told while ballots
     are hidden.
     """
-    of_member = Ballot.objects.filter(decision=decision, membership=membership).prefetch_related("votes").first()
+    of_member = next(iter(_ballots_of(decision.pk, membership.pk)), None)
     if of_member is not None:
-        cast = {vote.choice_id: vote.stars * STAR for vote in of_member.votes.all()}
+        cast = {choice: count * STAR for choice, count in _stars_of(of_member.pk)}
         return OwnBallot(
             kind=Kind.ABSTAINED if of_member.abstain else Kind.CAST,
             ballot=of_member,
@@ -52,13 +56,28 @@ def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Cho
         )
     if not access.shows_ballots(decision):
         return OwnBallot(Kind.NONE, None)
-    row = StagedBallot.objects.filter(decision=decision, membership=membership, kind=Kind.INHERITED).first()
+    row = next(iter(_inherited(decision.pk, membership.pk)), None)
     if row is None:
         return OwnBallot(Kind.NONE, None)
     microstars = unpack(row.microstars, choices=len(choices))[0].tolist()
     stars = tuple(zip(choices, microstars, strict=True))
     is_anonymous = access.bears_pseudonym(membership, kind=row.kind, is_anonymous=row.is_anonymous)
     return OwnBallot(Kind.INHERITED, None, stars, tuple(row.tags), is_anonymous=is_anonymous)
+
+
+@prepared
+def _ballots_of(decision: int, membership: int) -> QuerySet[Ballot]:
+    return Ballot.objects.filter(decision=decision, membership=membership)
+
+
+@prepared
+def _stars_of(ballot: int) -> QuerySet[Vote, tuple[int, int]]:
+    return Vote.objects.filter(ballot=ballot).values_list("choice", "stars")
+
+
+@prepared
+def _inherited(decision: int, membership: int) -> QuerySet[StagedBallot]:
+    return StagedBallot.objects.filter(decision=decision, membership=membership, kind=Kind.INHERITED)
 
 
 def _receipt(decision: Decision, membership: Membership) -> LedgerEntry | None:
@@ -73,22 +92,31 @@ def anonymously_cast(casters: Iterable[tuple[Decision, Membership]]) -> dict[int
     while one vanishes would tell whose both are.
     """
     subjects = {contents.ballot_subject(one.pk, member.pk): (one, member) for one, member in casters}
-    entries = LedgerEntry.objects.filter(
-        community__in={member.community_id for _, member in subjects.values()}, subject__in=subjects
-    )
+    communities = {member.community_id for _, member in subjects.values()}
     earlier = {
         subject: bool((after or before or {}).get("anonymous"))
-        for subject, before, after in entries.order_by("revision").values_list("subject", "before", "after")
+        for subject, before, after in _contents_of(list(communities), list(subjects))
     }
     return {one.pk: earlier.get(subject, member.is_anonymous) for subject, (one, member) in subjects.items()}
+
+
+@prepared
+def _contents_of(communities: list[int], subjects: list[str]) -> QuerySet[LedgerEntry, tuple[str, Any, Any]]:
+    entries = LedgerEntry.objects.filter(community__pk__in=communities, subject__in=subjects)
+    return entries.order_by("revision").values_list("subject", "before", "after")
 
 
 def suggested_tags(viewer: Viewer, decision: Decision) -> list[str]:
     """Tags on ballots of this community that the viewer may see, the most widely used first."""
     decisions = list(access.decisions_visible_to(viewer).filter(community=decision.community_id))
     shown = [one.pk for one in decisions if access.shows_ballots(one)]
-    lists = Ballot.objects.filter(decision__in=shown).annotate(text=TAGS_TEXT).values_list("text", flat=True).distinct()
-    return tags_by_use(map(tag_set, lists.order_by("text")[:_LISTS_OF_TAGS]))[:_SUGGESTIONS]
+    return tags_by_use(map(tag_set, _lists_of_tags(shown)))[:_SUGGESTIONS]
+
+
+@prepared
+def _lists_of_tags(decisions: list[int]) -> QuerySet[Ballot, str]:
+    lists = Ballot.objects.filter(decision__pk__in=decisions).annotate(text=TAGS_TEXT).values_list("text", flat=True)
+    return lists.distinct().order_by("text")[:_LISTS_OF_TAGS]
 
 
 def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, ShownBallot]:
