@@ -4,7 +4,7 @@
 To write the SQL of a query takes Django several times as long as the database needs to answer it. A function marked
 with `prepared` is called with placeholders in place of its arguments, once for each shape that these may have (a list
 of one id, of two, ...), and the SQL of its queryset is kept. So it must not decide anything by the values themselves,
-and asks for related rows by `decision__pk__in`, because `decision__in` wants to see numbers.
+looks at no clock, and asks for related rows by `decision__pk__in`, because `decision__in` wants to see numbers.
 """
 
 from __future__ import annotations

@@ -57,6 +57,8 @@ pseudonym = pseudonyms.pseudonym
 
 def communities_known_to(viewer: Viewer) -> QuerySet[Community]:
     """Communities that the viewer may know of: all but those that an operator has hidden from whoever is no member."""
+    if not viewer.is_authenticated:
+        return Community.objects.filter(is_hidden=False)
     return Community.objects.filter(Q(is_hidden=False) | Q(pk__in=_joined(viewer)))
 
 
@@ -321,6 +323,18 @@ def _visible_to_user(user: int, decision: int) -> QuerySet[Decision]:
 @prepared
 def _visible_to_visitors(decision: int) -> QuerySet[Decision]:
     return decisions_visible_to(AnonymousUser()).select_related("community").filter(pk=decision)
+
+
+def decisions_of_community(viewer: Viewer, community_id: int) -> list[Decision]:
+    """The decisions of a community that the viewer may see."""
+    if viewer.is_authenticated:
+        return _of_community_for_user(viewer.pk, community_id)
+    return list(decisions_visible_to(viewer).filter(community=community_id))
+
+
+@prepared
+def _of_community_for_user(user: int, community: int) -> QuerySet[Decision]:
+    return decisions_visible_to(User(pk=user)).filter(community=community)
 
 
 def decision_published_at(token: str) -> Decision:

@@ -19,6 +19,7 @@ from democracy.models import (
     Ballot,
     CalculationClaim,
     Choice,
+    Clarification,
     Community,
     Decision,
     DecisionSnapshot,
@@ -182,6 +183,16 @@ def choices_of(decisions: Iterable[int]) -> dict[int, list[Choice]]:
 @prepared
 def _choices(decision_ids: list[int]) -> QuerySet[Choice]:
     return Choice.objects.filter(decision__pk__in=decision_ids)
+
+
+def clarifications_of(decision: Decision) -> list[Clarification]:
+    """The clarifications of a decision, oldest first."""
+    return _clarifications(decision.pk)
+
+
+@prepared
+def _clarifications(decision_id: int) -> QuerySet[Clarification]:
+    return Clarification.objects.filter(decision=decision_id)
 
 
 # --- The page of a community ------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.prepared import prepared
 from democracy import access, ledger
@@ -15,7 +15,7 @@ from democracy.ledger import contents
 from democracy.models import Ballot, Choice, Decision, LedgerEntry, Membership, StagedBallot, Vote
 from democracy.models.packed import TAGS_TEXT, tag_set, unpack
 from democracy.reading.ballots import ShownBallot, shown_ballot, tags_by_use
-from democracy.reading.communities import own_memberships
+from democracy.reading.communities import memberships_in
 from democracy.reading.decisions import choices_of
 from graph import STAR
 
@@ -95,20 +95,23 @@ def anonymously_cast(casters: Iterable[tuple[Decision, Membership]]) -> dict[int
     communities = {member.community_id for _, member in subjects.values()}
     earlier = {
         subject: bool((after or before or {}).get("anonymous"))
-        for subject, before, after in _contents_of(list(communities), list(subjects))
+        for subject, before, after in _newest_contents(list(communities), list(subjects))
     }
     return {one.pk: earlier.get(subject, member.is_anonymous) for subject, (one, member) in subjects.items()}
 
 
 @prepared
-def _contents_of(communities: list[int], subjects: list[str]) -> QuerySet[LedgerEntry, tuple[str, Any, Any]]:
-    entries = LedgerEntry.objects.filter(community__pk__in=communities, subject__in=subjects)
-    return entries.order_by("revision").values_list("subject", "before", "after")
+def _newest_contents(communities: list[int], subjects: list[str]) -> QuerySet[LedgerEntry, tuple[str, Any, Any]]:
+    later = LedgerEntry.objects.filter(
+        community=OuterRef("community"), subject=OuterRef("subject"), revision__gt=OuterRef("revision")
+    )
+    entries = LedgerEntry.objects.filter(~Exists(later), community__pk__in=communities, subject__in=subjects)
+    return entries.order_by().values_list("subject", "before", "after")
 
 
 def suggested_tags(viewer: Viewer, decision: Decision) -> list[str]:
     """Tags on ballots of this community that the viewer may see, the most widely used first."""
-    decisions = list(access.decisions_visible_to(viewer).filter(community=decision.community_id))
+    decisions = access.decisions_of_community(viewer, decision.community_id)
     shown = [one.pk for one in decisions if access.shows_ballots(one)]
     return tags_by_use(map(tag_set, _lists_of_tags(shown)))[:_SUGGESTIONS]
 
@@ -124,15 +127,13 @@ def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, Show
 
     An inherited ballot is not told while ballots are hidden: from it, the viewer could read those of their followees.
     """
-    members = {one.community_id: one for one in own_memberships(viewer, [one.community_id for one in decisions])}
+    own = memberships_in(viewer, [one.community_id for one in decisions])
+    members, keys = {one.community_id: one for one in own}, [one.pk for one in own]
     by_id = {one.pk: one for one in decisions if one.community_id in members}
-    mine = {"decision__in": by_id, "membership__in": list(members.values())}
     shown = [pk for pk, one in by_id.items() if access.shows_ballots(one)]
-    inherited = StagedBallot.objects.filter(kind=StagedBallot.Kind.INHERITED, **mine | {"decision__in": shown})
-    staged = inherited.select_related("membership__user")
-    found = {row.decision_id: shown_ballot(row, by_id[row.decision_id]) for row in staged}
-    cast = {row.decision_id: row for row in Ballot.objects.filter(**mine)}
-    votes = Vote.objects.filter(ballot__in=cast.values()).values_list("ballot", "choice", "stars")
+    found = {row.decision_id: shown_ballot(row, by_id[row.decision_id]) for row in _all_inherited(shown, keys)}
+    cast = {row.decision_id: row for row in _all_cast(list(by_id), keys)}
+    votes = _all_stars([ballot.pk for ballot in cast.values()])
     stars = {(ballot, choice): count for ballot, choice, count in votes}
     choices = choices_of(cast)
     for decision_id, ballot in cast.items():
@@ -144,3 +145,19 @@ def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, Show
             by_id[decision_id], member, kind, microstars, tuple(sorted(ballot.tags)), counts, ballot.is_anonymous
         )
     return found
+
+
+@prepared
+def _all_inherited(decisions: list[int], memberships: list[int]) -> QuerySet[StagedBallot]:
+    rows = StagedBallot.objects.filter(decision__pk__in=decisions, membership__pk__in=memberships)
+    return rows.filter(kind=Kind.INHERITED).select_related("membership__user")
+
+
+@prepared
+def _all_cast(decisions: list[int], memberships: list[int]) -> QuerySet[Ballot]:
+    return Ballot.objects.filter(decision__pk__in=decisions, membership__pk__in=memberships)
+
+
+@prepared
+def _all_stars(ballots: list[int]) -> QuerySet[Vote, tuple[int, int, int]]:
+    return Vote.objects.filter(ballot__pk__in=ballots).values_list("ballot", "choice", "stars")
