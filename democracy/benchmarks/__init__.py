@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from democracy.benchmarks import counting, drawn, incremental, invited, large, served, stored
+from democracy.benchmarks import counting, drawn, incremental, invited, large, requests, served, stored
 from democracy.benchmarks.figures import Figure
 
 Case: TypeAlias = Callable[[float], Iterator[Figure]]
@@ -22,6 +22,7 @@ CASES: dict[str, Case] = {
     "incremental": incremental.one_vote,
     "stored": stored.load_calculate_store,
     "network": drawn.followings,
+    "requests": requests.requests,
     "latency": served.latency,
     "subscribers": served.subscribers,
     "mutation": served.mutation,
