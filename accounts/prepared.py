@@ -39,8 +39,8 @@ class _Placeholder(Expression):
         super().__init__(output_field=_FIELDS[kind]())
         self.place = place
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
-        return "%s", [self]
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return "%s", (self,)
 
     def value(self, arguments: Sequence[Any], connection: Any) -> Any:
         index, element = self.place
@@ -73,8 +73,9 @@ class _Written:
         params = tuple(
             one.value(arguments, connection) if isinstance(one, _Placeholder) else one for one in self._params
         )
+        bound = _Bound(self._compiler, connection, self._sql, params)
         rows = self._rows.all()
-        rows.query.get_compiler = lambda *args, **kwargs: _Bound(self._compiler, connection, self._sql, params)
+        rows.query.get_compiler = lambda *args, **kwargs: bound  # type: ignore[method-assign]
         return rows
 
 
@@ -91,7 +92,7 @@ class _Prepared(Generic[P, Row]):
             # Nothing is in an empty list.
             return []
         if lengths and max(lengths) > _LONGEST:
-            return list(self._write(*args))
+            return list(self._write(*args, **kwargs))
         return list(self._written(*map(_shape, args))(args))
 
     def _written_for(self, *shapes: tuple[type, int | None]) -> _Written:
@@ -101,7 +102,7 @@ class _Prepared(Generic[P, Row]):
             else [_Placeholder(kind, (index, element)) for element in range(length)]
             for index, (kind, length) in enumerate(shapes)
         ]
-        return _Written(self._write(*places))
+        return _Written(self._write(*places))  # type: ignore[call-arg]  # in place of the arguments
 
 
 def _shape(argument: Any) -> tuple[type, int | None]:

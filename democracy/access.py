@@ -308,8 +308,8 @@ def require_operator(viewer: Viewer) -> User:
 
 def require_decision(viewer: Viewer, decision_id: int) -> Decision:
     """A decision that the viewer may see. Raises PermissionDenied, also where there is none."""
-    is_known = viewer.is_authenticated
-    found = _visible_to_user(viewer.pk, decision_id) if is_known else _visible_to_visitors(decision_id)
+    user = user_id(viewer)
+    found = _visible_to_visitors(decision_id) if user is None else _visible_to_user(user, decision_id)
     if not found:
         raise PermissionDenied
     return found[0]

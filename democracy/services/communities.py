@@ -198,7 +198,7 @@ def _require_pending(application: Application) -> None:
 def take_greeting(viewer: Viewer, community_id: int) -> bool:
     """Tell, once, that a manager let the viewer in and they are to be welcomed now. Raises PermissionDenied."""
     # Read first: there is hardly ever one, and pages don't wait for writers.
-    waiting = _greetings(viewer.pk, community_id)
+    waiting = _greetings(access.require_user(viewer).pk, community_id)
     return bool(waiting) and Greeting.objects.filter(pk__in=[one.pk for one in waiting]).delete()[0] > 0
 
 

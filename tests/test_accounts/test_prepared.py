@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,13 +26,9 @@ def people() -> list[User]:
 
 
 @pytest.fixture
-def written() -> Iterator[list[str]]:
-    """The names of the prepared queries below whose SQL was written, each as often as it was."""
-    _WRITTEN.clear()
-    yield _WRITTEN
-
-
-_WRITTEN: list[str] = []
+def written() -> list[str]:
+    """The names of the prepared queries whose SQL was written, each as often as it was."""
+    return []
 
 
 def test_each_call_gets_the_rows_of_its_own_values(people: list[User], written: list[str]) -> None:

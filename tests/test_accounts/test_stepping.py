@@ -62,7 +62,7 @@ def test_an_error_of_blocking_work_reaches_whoever_wanted_it_and_nobody_else(rea
     def fail() -> None:
         raise LookupError("nothing there")
 
-    async def work() -> list[Any]:
+    async def work() -> tuple[Any, Any]:
         return await asyncio.gather(blocking(fail), blocking(reading, "other"), return_exceptions=True)
 
     error, other = SteppingLoop().run(work())
@@ -81,7 +81,7 @@ def test_what_was_given_up_is_not_begun(reading: Reading) -> None:
 
 
 def test_what_the_work_leaves_behind_ends_with_it(reading: Reading) -> None:
-    ended = []
+    ended: list[Any] = []
 
     async def left_behind() -> None:
         try:

@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 
 from crowdvote.serving import requests
 from crowdvote.serving.requests import own_thread
+from tests.recalculation import until
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +26,7 @@ async def thread_of_request() -> int:
 
 
 async def until_idle(number: int) -> None:
-    async with asyncio.timeout(10):
-        while len(requests._idle) < number:
-            await asyncio.sleep(0.001)
+    await asyncio.to_thread(until, lambda: len(requests._idle) >= number)
 
 
 async def test_a_thread_is_used_again_by_the_next_request() -> None:
