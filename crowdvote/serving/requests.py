@@ -10,6 +10,7 @@ import django
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.base import BaseHandler
+from django.db import close_old_connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -52,6 +53,8 @@ async def own_thread() -> AsyncIterator[None]:
 
 
 def _give_back(thread: ThreadPoolExecutor) -> None:
+    # A request that was given up has not closed its own.
+    close_old_connections()
     if len(_idle) < _KEPT:
         _idle.append(thread)
     else:
