@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 # Threads that are kept for the next requests. Each has an open connection to the database, if that is SQLite.
-_KEPT = 32
+_KEPT = 64
 
 
 class Handler(ASGIHandler):

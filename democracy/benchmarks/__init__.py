@@ -23,6 +23,7 @@ CASES: dict[str, Case] = {
     "stored": stored.load_calculate_store,
     "network": drawn.followings,
     "requests": requests.requests,
+    "rate": requests.rate,
     "latency": served.latency,
     "subscribers": served.subscribers,
     "mutation": served.mutation,

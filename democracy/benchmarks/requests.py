@@ -1,5 +1,5 @@
 """Single requests as the server answers them, without a network: their time on the processor, beside that of the
-smallest request.
+smallest request; and votes over HTTP in a second.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -25,11 +26,14 @@ from strawberry.relay import to_base64
 from accounts.models import User
 from accounts.services import create_api_token
 from democracy import recalculation
-from democracy.benchmarks import networks, towns
-from democracy.benchmarks.figures import Figure
+from democracy.benchmarks import installation, networks, towns
+from democracy.benchmarks.figures import Figure, seconds
+from democracy.benchmarks.installation import Client
 from democracy.benchmarks.towns import StoredTown
 
 _HOST = "localhost"
+_PEOPLE = 50
+_RATE = 80
 _TOKEN = "a" * 32
 _FLOOR = "{ __typename }"
 # The README's first query, but for the name of the community.
@@ -136,6 +140,32 @@ def requests(scale: float) -> Iterator[Figure]:
             baseline_is=_FLOOR,
             note=f"{ratio:.1f} times the smallest request, median of {rounds} turns",
         )
+
+
+def rate(scale: float) -> Iterator[Figure]:
+    """Count the votes that a server takes in a second from fifty people, each voting again once they are answered."""
+    votes = max(2, int(10 * min(1.0, scale * 4)))
+    town = towns.store("rate", networks.preferential(1_000, 2_000, cast=0.0))
+    with installation.running() as running:
+        ports = running.ports
+        clients = [Client(ports[n % len(ports)], town.memberships[n].user) for n in range(_PEOPLE)]
+
+        def vote(client: Client, chance: random.Random) -> None:
+            for _ in range(votes):
+                client.vote_at_random(town, chance)
+
+        with ThreadPoolExecutor(_PEOPLE) as people:
+            took, _ = seconds(lambda: list(people.map(vote, clients, map(random.Random, range(_PEOPLE)))))
+    value = _PEOPLE * votes / took
+    yield Figure(
+        "rate",
+        f"votes over HTTP in a second, {_PEOPLE} people",
+        value,
+        "votes",
+        target=f"{_RATE} votes",
+        reached=value >= _RATE if scale == 1 else None,
+        note=f"{running}; the people share the machine",
+    )
 
 
 async def _in_turns(
