@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 
 import strawberry
 import strawberry_django
-from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
@@ -24,6 +23,7 @@ from accounts.credentials import Credential, credential_of
 from accounts.errors import AccountError, DomainError
 from accounts.middleware import token_of_socket, user_for_scope
 from accounts.models import User
+from accounts.stepping import blocking
 
 if TYPE_CHECKING:
     from crowdvote.api.error_codes import ErrorCode
@@ -54,8 +54,8 @@ class RequestContext:
         self.is_admitted = False
         self.connection_params: dict[str, Any] = {}
         self.scope = _scope_of(request) if request is not None else scope or {}
-        # True for a connection that stays open, whose database thread serves other connections too.
-        self.shares_thread: bool = self.scope.get("shares_thread", False)
+        # True where a server runs it; else the thread that asks has the connection to the database.
+        self.is_served: bool = self.scope.get("served", False)
         # By event loop: the operations of one WebSocket run at the same time, each in a loop of its own.
         self._loaders: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, DataLoader[Any, Any]]] = (
             WeakKeyDictionary()
@@ -87,7 +87,7 @@ class RequestContext:
         if loader is None:
 
             async def load(keys: list[Key]) -> Sequence[Value | None]:
-                found = await sync_to_async(read)(self.viewer, list(dict.fromkeys(keys)))
+                found = await blocking(read, self.viewer, list(dict.fromkeys(keys)))
                 return [found.get(key) for key in keys]
 
             # Without a cache: the context of a WebSocket lasts, and its next event must not be shown the last one's
@@ -105,7 +105,7 @@ def _scope_of(request: HttpRequest) -> Mapping[str, Any]:
         "headers": present,
         "client": (request.META.get("REMOTE_ADDR", ""),),
         "session": request.session,
-        "shares_thread": getattr(request, "scope", {}).get("shares_thread", False),
+        "served": getattr(request, "scope", {}).get("served", False),
     }
 
 
@@ -230,7 +230,7 @@ def mutation(run: Callable[..., Any]) -> Any:
     @functools.wraps(run)
     async def resolver(*args: Any, **kwargs: Any) -> Any:
         try:
-            return await sync_to_async(run)(*args, **kwargs)
+            return await blocking(run, *args, **kwargs)
         except DomainError as error:
             payload = typing.get_type_hints(run)["return"]
             return payload(errors=[InputError.of(one) for one in error.parts])

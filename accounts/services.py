@@ -15,7 +15,7 @@ from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -36,6 +36,7 @@ from accounts.errors import (
     TooManyTokens,
 )
 from accounts.models import ApiToken, NameChanges, User, UserManager
+from accounts.prepared import prepared
 from accounts.signals import sign_in_failed
 from accounts.text import clean_name, handle_letters
 
@@ -381,8 +382,7 @@ def user_for_token(raw: str) -> User | None:
 
     Records the use, at most once a minute.
     """
-    usable = ApiToken.objects.filter(digest=token_digest(raw), revoked_at=None, user__is_active=True)
-    token = usable.select_related("user").first()
+    token = next(iter(_usable_tokens(token_digest(raw))), None)
     if token is None:
         return None
     now = timezone.now()
@@ -390,6 +390,13 @@ def user_for_token(raw: str) -> User | None:
         unused = Q(last_used_at=None) | Q(last_used_at__lte=now - _LAST_USE_EVERY)
         ApiToken.objects.filter(unused, pk=token.pk).update(last_used_at=now)
     return token.user
+
+
+@prepared
+def _usable_tokens(digest: str) -> QuerySet[ApiToken]:
+    """The token of this digest, unless it is revoked or of a closed account, with its owner."""
+    usable = ApiToken.objects.filter(digest=digest, revoked_at=None, user__is_active=True)
+    return usable.select_related("user")
 
 
 def token_digest(raw: str) -> str:

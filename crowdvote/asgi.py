@@ -16,11 +16,12 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import OriginValidator
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
+from crowdvote.serving.requests import django_application, own_thread
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crowdvote.settings")
-django_application = get_asgi_application()
+_django = django_application()
 
 # Models can be imported only after Django is set up.
 from accounts.outages import DATABASE_AWAY, RETRY_AFTER, SORRY  # noqa: E402
@@ -42,8 +43,8 @@ logger = logging.getLogger(__name__)
 
 persisted.check_listed(schema._schema)
 
-# Marks a connection whose database thread serves others too.
-SHARES_THREAD = {"shares_thread": True}
+# Marks a connection to the server, whose work with the database may be in any thread.
+SERVED = {"served": True}
 
 if settings.CROWDVOTE_EXECUTOR == "celery":
     # Registers the queue that jobs are sent to.
@@ -103,9 +104,9 @@ async def websocket(scope: Any, receive: Any, send: Any) -> None:
             with places.take(scope):
                 async with shared_thread():
                     if _origin(scope) in settings.CORS_ALLOWED_ORIGINS:
-                        await _with_session(_without_cookies(scope) | SHARES_THREAD, receive, send)
+                        await _with_session(_without_cookies(scope) | SERVED, receive, send)
                     else:
-                        await _from_this_site(scope | SHARES_THREAD, receive, send)
+                        await _from_this_site(scope | SERVED, receive, send)
         except TooManyConnections as error:
             await _refuse_for_now(scope, send, error.status, error.message)
         except DATABASE_AWAY:
@@ -119,12 +120,13 @@ def with_limited_streams(django: Application) -> Application:
 
     async def http(scope: Any, receive: Any, send: Any) -> None:
         if not _wants_events(scope):
-            await django(scope, receive, send)
+            async with own_thread():
+                await django(scope | SERVED, receive, send)
             return
         try:
             with places.take(scope):
                 async with shared_thread():
-                    await django(scope | SHARES_THREAD, receive, send)
+                    await django(scope | SERVED, receive, send)
         except TooManyConnections as error:
             await bodies.refuse(scope, send, error.status, error.message)
 
@@ -161,9 +163,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": answering_polls(
-            bodies.limited_bodies(ending_streams(refreshes_last(with_limited_streams(django_application))))
-        ),
+        "http": answering_polls(bodies.limited_bodies(ending_streams(refreshes_last(with_limited_streams(_django))))),
         "websocket": websocket,
         "lifespan": lifespan,
     }

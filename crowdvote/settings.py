@@ -220,6 +220,8 @@ if EMBEDDED:
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
+    # Seconds for which a thread keeps its connection: opening one takes as long as many a request.
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
 else:
     # The driver pools connections; Django then requires CONN_MAX_AGE 0.

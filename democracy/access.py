@@ -18,10 +18,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeAlias
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.prepared import prepared
 from democracy import eventlog
 from democracy.errors import CommunityHidden, PermissionDenied, SignInFirst
 from democracy.ledger import pseudonyms
@@ -55,6 +57,8 @@ pseudonym = pseudonyms.pseudonym
 
 def communities_known_to(viewer: Viewer) -> QuerySet[Community]:
     """Communities that the viewer may know of: all but those that an operator has hidden from whoever is no member."""
+    if not viewer.is_authenticated:
+        return Community.objects.filter(is_hidden=False)
     return Community.objects.filter(Q(is_hidden=False) | Q(pk__in=_joined(viewer)))
 
 
@@ -133,7 +137,12 @@ def published_results_visible_to(viewer: Viewer) -> QuerySet[PublishedResult]:
 
 def membership_of(viewer: Viewer, community_id: int) -> Membership | None:
     """The viewer's own current membership."""
-    return Membership.objects.of(viewer).current().filter(community=community_id).first()
+    return next(iter(_memberships_in(viewer.pk, community_id)), None) if viewer.is_authenticated else None
+
+
+@prepared
+def _memberships_in(user: int, community: int) -> QuerySet[Membership]:
+    return Membership.objects.current().filter(user=user, community=community)
 
 
 def shows_ballots(decision: Decision) -> bool:
@@ -250,11 +259,15 @@ def require_own_membership(viewer: Viewer, community_id: int) -> Membership:
     """The viewer's current membership, with user and community, also in a hidden community. Raises PermissionDenied
     where there is none.
     """
-    memberships = Membership.objects.of(require_user(viewer)).current().filter(community=community_id)
-    membership = memberships.select_related("user", "community").first()
-    if membership is None:
+    found = _own_memberships(require_user(viewer).pk, community_id)
+    if not found:
         raise PermissionDenied
-    return membership
+    return found[0]
+
+
+@prepared
+def _own_memberships(user: int, community: int) -> QuerySet[Membership]:
+    return Membership.objects.current().filter(user=user, community=community).select_related("user", "community")
 
 
 def require_member(viewer: Viewer, community_id: int) -> Membership:
@@ -290,10 +303,33 @@ def require_operator(viewer: Viewer) -> User:
 
 def require_decision(viewer: Viewer, decision_id: int) -> Decision:
     """A decision that the viewer may see. Raises PermissionDenied, also where there is none."""
-    decision = decisions_visible_to(viewer).select_related("community").filter(pk=decision_id).first()
-    if decision is None:
+    user = user_id(viewer)
+    found = _visible_to_visitors(decision_id) if user is None else _visible_to_user(user, decision_id)
+    if not found:
         raise PermissionDenied
-    return decision
+    return found[0]
+
+
+@prepared
+def _visible_to_user(user: int, decision: int) -> QuerySet[Decision]:
+    return decisions_visible_to(User(pk=user)).select_related("community").filter(pk=decision)
+
+
+@prepared
+def _visible_to_visitors(decision: int) -> QuerySet[Decision]:
+    return decisions_visible_to(AnonymousUser()).select_related("community").filter(pk=decision)
+
+
+def decisions_of_community(viewer: Viewer, community_id: int) -> list[Decision]:
+    """The decisions of a community that the viewer may see."""
+    if viewer.is_authenticated:
+        return _of_community_for_user(viewer.pk, community_id)
+    return list(decisions_visible_to(viewer).filter(community=community_id))
+
+
+@prepared
+def _of_community_for_user(user: int, community: int) -> QuerySet[Decision]:
+    return decisions_visible_to(User(pk=user)).filter(community=community)
 
 
 def decision_published_at(token: str) -> Decision:

@@ -12,20 +12,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import close_old_connections, connections
 
 from accounts import ratelimit
 from accounts.api import RequestContext
 from accounts.errors import DomainError, TooManyRequests
+from accounts.stepping import SteppingLoop
 from crowdvote.api.deadlines import Deadline
 
 logger = logging.getLogger(__name__)
@@ -106,27 +109,38 @@ async def run(work: Callable[[], Awaitable[T]], context: RequestContext) -> T:
     """Run `work` in a thread and return its answer. Raises what it raises, TooManyRequests, DeadlineReached."""
     limits = limits_of(context)
     await _begin(limits)
-    deadline = Deadline(settings.OPERATION_SECONDS)
-    loop, began = asyncio.get_running_loop(), asyncio.Event()
+    # The time spent waiting for a thread does not count.
+    deadline = Deadline(math.inf)
 
     def in_thread() -> T:
-        # The time spent waiting for a thread does not count.
         deadline.begin(settings.OPERATION_SECONDS)
-        loop.call_soon_threadsafe(began.set)
         with deadline():
-            return asyncio.run(_until(deadline, work))
+            found = _until(deadline, work)
+            return _run_served(found, context) if context.is_served else asyncio.run(found)
 
     running = asyncio.ensure_future(sync_to_async(in_thread, thread_sensitive=False, executor=_threads)())
     # It counts until it has really ended, even if nobody waits for it any more.
     running.add_done_callback(lambda done: running_operations.end(key for key, _ in limits))
     running.add_done_callback(_retrieve_error)
-    await _wait_for_either(running, asyncio.ensure_future(began.wait()))
-    await asyncio.wait({running}, timeout=settings.OPERATION_SECONDS + NOTICE)
+    await _wait(running, deadline)
     if not running.done() or isinstance(running.exception(), DeadlineReached):
         logger.warning("an operation was given up after %g seconds", settings.OPERATION_SECONDS)
         await asyncio.to_thread(deadline.stop)
         raise DeadlineReached
     return running.result()
+
+
+def _run_served(work: Coroutine[Any, Any, T], context: RequestContext) -> T:
+    """Run the work in this thread, which has a connection to the database of its own."""
+    close_old_connections()
+    try:
+        return SteppingLoop().run(work)
+    finally:
+        if context.request is None:
+            # Whoever has an open socket holds no connection to the database.
+            connections.close_all()
+        else:
+            close_old_connections()
 
 
 async def _begin(limits: list[tuple[str, int]]) -> None:
@@ -156,12 +170,11 @@ async def _until(deadline: Deadline, work: Callable[[], Awaitable[T]]) -> T:
     return found
 
 
-async def _wait_for_either(running: asyncio.Future[Any], other: asyncio.Future[Any]) -> None:
-    """Wait until one of the two is done. Cancelling this wait does not cancel `running`."""
-    try:
-        await asyncio.wait({running, other}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        other.cancel()
+async def _wait(running: asyncio.Future[Any], deadline: Deadline) -> None:
+    """Wait until it is done, or a moment past its deadline. Cancelling this wait does not cancel `running`."""
+    while not running.done() and (left := deadline.at + NOTICE - time.monotonic()) > 0:
+        # The deadline moves when the work begins.
+        await asyncio.wait({running}, timeout=min(left, settings.OPERATION_SECONDS + NOTICE))
 
 
 def _retrieve_error(done: asyncio.Future[Any]) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from typing import Any
 
 import strawberry
-from asgiref.sync import ThreadSensitiveContext
 from django.conf import settings
-from django.db import close_old_connections
 from graphql import GraphQLError
 from graphql import OperationType as GraphQLOperationType
 from strawberry.extensions import MaskErrors, SchemaExtension
@@ -149,10 +145,7 @@ class Schema(strawberry.Schema):
         context: RequestContext = kwargs["context_value"]
         execute = functools.partial(super().execute, query, *args, **kwargs)
         try:
-            if not context.shares_thread:
-                return await concurrency.run(execute, context)
-            async with _own_thread():
-                return await concurrency.run(execute, context)
+            return await concurrency.run(execute, context)
         except (TooManyRequests, DeadlineReached) as error:
             return refused(error, context)
 
@@ -189,20 +182,6 @@ def _kind(query: str, operation_name: str | None) -> GraphQLOperationType | None
         return documents.operation(documents.read(query), operation_name).operation
     except GraphQLError:
         return None
-
-
-@asynccontextmanager
-async def _own_thread() -> AsyncIterator[None]:
-    """Reserve a database thread for this operation, however long it takes."""
-    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="operation-database")
-    try:
-        async with ThreadSensitiveContext(executor=thread):
-            yield
-    finally:
-        # Close connections before answering, unless the thread still runs something that was given up.
-        closing = asyncio.wrap_future(thread.submit(close_old_connections))
-        thread.shutdown(wait=False)
-        await asyncio.wait({closing}, timeout=concurrency.NOTICE)
 
 
 async def admitted(query: str | None, context: RequestContext, extensions: Mapping[str, Any] | None) -> str | None:

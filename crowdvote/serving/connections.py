@@ -16,7 +16,7 @@ from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import connections
 
 from accounts import ratelimit
 from crowdvote.serving.memory import leaving
@@ -89,7 +89,7 @@ class _DatabaseThread(ThreadPoolExecutor):
             try:
                 return function(*args, **kwargs)
             finally:
-                close_old_connections()
+                connections.close_all()
 
         return super().submit(giving_back)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -67,13 +69,55 @@ def table(figures: Sequence[Figure]) -> str:
         )
         for one in figures
     ]
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
-    ]
-    lines.insert(1, "-" * len(lines[0]))
     notes = [f"{one.case}, {one.what}: {one.note}" for one in figures if one.note]
-    return "\n".join([*lines, *([""] if notes else []), *notes])
+    return "\n".join([_in_columns([head, *rows]), *([""] if notes else []), *notes])
+
+
+def _in_columns(rows: Sequence[tuple[str, ...]]) -> str:
+    """Set rows in columns below the first, their head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.insert(1, "-" * len(lines[0]))
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """The figures of an earlier run, by case and what they are of: value and unit."""
+
+    scale: float
+    values: Mapping[tuple[str, str], tuple[float, str]]
+
+
+def read_run(file: Path) -> EarlierRun:
+    """Read what `bench --json` wrote. Raises ValueError that says what is wrong with it."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        values = {(one["case"], one["what"]): (float(one["value"]), str(one["unit"])) for one in content["figures"]}
+        return EarlierRun(float(content["scale"]), values)
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file}: this was not written by `bench --json`") from error
+
+
+def compared(figures: Sequence[Figure], earlier: EarlierRun) -> str:
+    """Set the figures beside those of an earlier run, with the ratio of now to then, for reading."""
+    rows = []
+    for one in figures:
+        then, unit = earlier.values.get((one.case, one.what), (None, one.unit))
+        is_same = then is not None and unit == one.unit
+        ratio = f"{_number(one.value / then)}x" if is_same and then else ""
+        rows.append(
+            (
+                one.case,
+                one.what,
+                f"{_number(one.value)} {one.unit}",
+                f"{_number(then)} {unit}" if is_same and then is not None else "not measured",
+                ratio,
+            )
+        )
+    return _in_columns([("case", "figure", "now", "then", "ratio"), *rows])
 
 
 def _number(value: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Max, Q, QuerySet
 
+from accounts.prepared import prepared
 from democracy.ledger.chain import GENESIS
 from democracy.ledger.changes import Content
 from democracy.models import Community, LedgerEntry
@@ -25,7 +26,12 @@ def hash_at(community_id: int, revision: int) -> str:
 
 def newest_entry(community_id: int, subject: str) -> LedgerEntry | None:
     """The newest entry about a subject, or None."""
-    return LedgerEntry.objects.filter(community=community_id, subject=subject).order_by("-revision").first()
+    return next(iter(_newest(community_id, subject)), None)
+
+
+@prepared
+def _newest(community_id: int, subject: str) -> QuerySet[LedgerEntry]:
+    return LedgerEntry.objects.filter(community=community_id, subject=subject).order_by("-revision")[:1]
 
 
 def ballots_withdrawn(decision_ids: Iterable[int]) -> list[tuple[int, int, Any]]:

@@ -23,10 +23,11 @@ from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.dispatch import Signal
 
 from accounts.models import User
+from accounts.prepared import prepared
 from democracy.database import bulk, clock, commits
 from democracy.database.turns import turn
 from democracy.ledger import checkpoints, staleness
@@ -45,6 +46,8 @@ _COLUMNS = (
     *("community_id", "revision", "time", "kind", "subject", "actor_id", "decision_id", "membership_id"),
     *("before", "after", "salt", "commitment", "hash"),
 )
+
+_RAISE = f"UPDATE {Community._meta.db_table} SET revision = %s WHERE id = %s"
 
 # Sent after each commit that appended entries, with community_id and revision. A hint: whoever misses it sees the
 # counters.
@@ -140,7 +143,8 @@ class Recording:
 
     def _appended(self, entries: list[LedgerEntry]) -> None:
         self.entries, self.head = entries, entries[-1]
-        Community.objects.filter(pk=self.community.pk).update(revision=self.head.revision)
+        with connection.cursor() as cursor:
+            cursor.execute(_RAISE, [self.head.revision, self.community.pk])
 
     def _new_entries(self) -> Iterator[LedgerEntry]:
         known = self._known_contents()
@@ -170,8 +174,7 @@ class Recording:
     def _known_contents(self) -> dict[str, Content]:
         subjects = [change.subject for change in self._changes.values() if not change.is_new]
         if len(subjects) == 1:
-            about = LedgerEntry.objects.filter(community=self.community, subject=subjects[0])
-            return {subjects[0]: about.order_by("-revision").values_list("after", flat=True).first()}
+            return {subjects[0]: next(iter(_newest_content(self.community.pk, subjects[0])), None)}
         known: dict[str, Content] = {}
         for start in range(0, len(subjects), _BATCH):
             about = LedgerEntry.objects.filter(community=self.community, subject__in=subjects[start : start + _BATCH])
@@ -230,7 +233,7 @@ def recording(community_id: int, *, actor: User | None = None, fold: bool = Fals
         return
     with turn(), transaction.atomic():
         # The weaker lock: rows that refer to the community, such as claims, can be written meanwhile.
-        community = Community.objects.select_for_update(no_key=True).get(pk=community_id)
+        community = _held(community_id)
         head = _head(community_id)
         now = clock.now()
         current = Recording(community, actor, max(now, head.time) if head else now, head)
@@ -274,8 +277,30 @@ def _append(entries: Sequence[LedgerEntry]) -> None:
 
 def _given(content: Content) -> Content:
     return content
+def _held(community_id: int) -> Community:
+    """The community, its row locked until the end of the transaction. Raises Community.DoesNotExist."""
+    found = _locked(community_id)
+    if not found:
+        raise Community.DoesNotExist
+    return found[0]
+
+
+@prepared
+def _locked(community_id: int) -> QuerySet[Community]:
+    return Community.objects.select_for_update(no_key=True).filter(pk=community_id)
 
 
 def _head(community_id: int) -> LedgerEntry | None:
     """The community's last entry; what it says is loaded where it is needed."""
-    return LedgerEntry.objects.defer("before", "after").filter(community=community_id).order_by("-revision").first()
+    return next(iter(_last(community_id)), None)
+
+
+@prepared
+def _last(community_id: int) -> QuerySet[LedgerEntry]:
+    return LedgerEntry.objects.defer("before", "after").filter(community=community_id).order_by("-revision")[:1]
+
+
+@prepared
+def _newest_content(community_id: int, subject: str) -> QuerySet[LedgerEntry, Content]:
+    about = LedgerEntry.objects.filter(community=community_id, subject=subject)
+    return about.order_by("-revision").values_list("after", flat=True)[:1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from democracy.access import Viewer
 from democracy.models import Community, Decision
 from democracy.presenting import wording
-from democracy.reading.communities import own_memberships
+from democracy.reading.communities import memberships_in
 from democracy.reading.own_ballots import anonymously_cast
 
 
@@ -23,7 +23,7 @@ class Audience:
 def audiences(viewer: Viewer, decisions: Iterable[Decision]) -> dict[int, Audience]:
     """Name the audience of the viewer's ballot in each of these decisions in which they can vote now or later."""
     votable = [one for one in decisions if one.status in {Decision.Status.OPEN, Decision.Status.SCHEDULED}]
-    own = own_memberships(viewer, [one.community_id for one in votable])
+    own = memberships_in(viewer, [one.community_id for one in votable])
     members = {member.community_id: member for member in own}
     asked = {one.pk: (one, members[one.community_id]) for one in votable if one.community_id in members}
     return {

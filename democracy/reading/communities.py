@@ -11,6 +11,7 @@ from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from accounts.models import named
+from accounts.prepared import prepared
 from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
@@ -272,8 +273,13 @@ def last_final_result(community_id: int) -> int:
 
 def member_counts(communities: Iterable[int]) -> dict[int, int]:
     """The number of current members of each of these communities, anonymous ones included."""
-    current = Membership.objects.current().filter(community__in=communities).order_by().values("community")
-    return dict(current.annotate(number=Count("pk")).values_list("community", "number"))
+    return dict(_member_counts(list(communities)))
+
+
+@prepared
+def _member_counts(communities: list[int]) -> QuerySet[Membership, tuple[int, int]]:
+    current = Membership.objects.current().filter(community__pk__in=communities).order_by().values("community")
+    return current.annotate(number=Count("pk")).values_list("community", "number")
 
 
 def members_of_communities(
@@ -296,6 +302,17 @@ def own_memberships(viewer: Viewer, communities: Sequence[int] | None = None) ->
     """The viewer's current memberships, with community and user; of all communities or of these."""
     mine = Membership.objects.of(viewer).current().select_related("community", "user")
     return mine if communities is None else mine.filter(community__in=communities)
+
+
+def memberships_in(viewer: Viewer, communities: Sequence[int]) -> list[Membership]:
+    """The viewer's current memberships in these communities, with community and user."""
+    return _memberships_in(viewer.pk, list(dict.fromkeys(communities))) if viewer.is_authenticated else []
+
+
+@prepared
+def _memberships_in(user: int, communities: list[int]) -> QuerySet[Membership]:
+    rows = Membership.objects.current().filter(user=user, community__pk__in=communities)
+    return rows.select_related("community", "user")
 
 
 def own_applications(viewer: Viewer, communities: Sequence[int] | None = None) -> QuerySet[Application]:

@@ -11,6 +11,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, 
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from accounts.prepared import prepared
 from accounts.text import search_words
 from democracy import access
 from democracy.access import Viewer
@@ -18,6 +19,7 @@ from democracy.models import (
     Ballot,
     CalculationClaim,
     Choice,
+    Clarification,
     Community,
     Decision,
     DecisionSnapshot,
@@ -51,8 +53,12 @@ class CalculationState:
 
 def calculation_states(decision_ids: Iterable[int]) -> list[CalculationState]:
     """The states of these decisions, in one query."""
-    rows = Decision.objects.filter(pk__in=decision_ids).annotate(has_final=has_final(), is_claimed=is_claimed())
-    return [state_of(row) for row in rows]
+    return [state_of(row) for row in _with_marks(list(decision_ids), timezone.now())]
+
+
+@prepared
+def _with_marks(decision_ids: list[int], now: datetime) -> QuerySet[Decision]:
+    return Decision.objects.filter(pk__in=decision_ids).annotate(has_final=has_final(), is_claimed=is_claimed(now))
 
 
 def has_final() -> Exists:
@@ -60,9 +66,9 @@ def has_final() -> Exists:
     return Exists(DecisionSnapshot.objects.filter(decision=OuterRef("pk"), is_final=True))
 
 
-def is_claimed() -> Exists:
+def is_claimed(now: datetime) -> Exists:
     """Whether a run calculates the decisions of its community now: a column beside a decision."""
-    return Exists(CalculationClaim.objects.filter(community=OuterRef("community"), expires_at__gt=timezone.now()))
+    return Exists(CalculationClaim.objects.filter(community=OuterRef("community"), expires_at__gt=now))
 
 
 def state_of(decision: Decision) -> CalculationState:
@@ -89,9 +95,14 @@ def newest_snapshots(decision_ids: Iterable[int]) -> list[DecisionSnapshot]:
     """The present result of each of these decisions that has one: the final one, otherwise the one of the highest
     revision. A decision that was called off has none.
     """
+    return _newest_snapshots(list(decision_ids))
+
+
+@prepared
+def _newest_snapshots(decision_ids: list[int]) -> QuerySet[DecisionSnapshot]:
     newest = DecisionSnapshot.objects.filter(decision=OuterRef("decision")).order_by("-is_final", "-revision")
-    standing = DecisionSnapshot.objects.filter(decision__in=decision_ids, decision__called_off_at=None)
-    return list(standing.filter(pk=Subquery(newest.values("pk")[:1])).select_related("decision"))
+    standing = DecisionSnapshot.objects.filter(decision__pk__in=decision_ids, decision__called_off_at=None)
+    return standing.filter(pk=Subquery(newest.values("pk")[:1])).select_related("decision")
 
 
 @dataclass(frozen=True)
@@ -175,9 +186,24 @@ def snapshots_of(viewer: Viewer, decisions: Sequence[int]) -> QuerySet[DecisionS
 def choices_of(decisions: Iterable[int]) -> dict[int, list[Choice]]:
     """The choices of these decisions, in order."""
     choices: defaultdict[int, list[Choice]] = defaultdict(list)
-    for choice in Choice.objects.filter(decision__in=decisions):
+    for choice in _choices(list(decisions)):
         choices[choice.decision_id].append(choice)
     return choices
+
+
+@prepared
+def _choices(decision_ids: list[int]) -> QuerySet[Choice]:
+    return Choice.objects.filter(decision__pk__in=decision_ids)
+
+
+def clarifications_of(decision: Decision) -> list[Clarification]:
+    """The clarifications of a decision, oldest first."""
+    return _clarifications(decision.pk)
+
+
+@prepared
+def _clarifications(decision_id: int) -> QuerySet[Clarification]:
+    return Clarification.objects.filter(decision=decision_id)
 
 
 # --- The page of a community ------------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db.models import Count, Max, Prefetch, Q
+from django.db.models import Count, Max, Prefetch, Q, QuerySet
 
+from accounts.prepared import prepared
 from democracy import access
 from democracy.access import Viewer
 from democracy.models import DecisionSnapshot, Notice, NoticePreference
@@ -43,8 +44,13 @@ def chosen_ways(viewer: Viewer, community_ids: Collection[int]) -> dict[tuple[in
 def unread_count(viewer: Viewer) -> int:
     """The number of notices that the viewer has not read."""
     # Every page asks, and mostly there is none: whether they may still be seen is asked of those that are there.
-    unread = Notice.objects.filter(person=user_id(viewer) or 0, read_at=None)
-    return notices_visible_to(viewer).filter(read_at=None).count() if unread.exists() else 0
+    is_any_unread = viewer.is_authenticated and _an_unread_one(viewer.pk)
+    return notices_visible_to(viewer).filter(read_at=None).count() if is_any_unread else 0
+
+
+@prepared
+def _an_unread_one(person: int) -> QuerySet[Notice, int]:
+    return Notice.objects.filter(person=person, read_at=None).order_by().values_list("pk", flat=True)[:1]
 
 
 def notice_states(user_ids: Collection[int]) -> list[tuple[int, tuple[int, int]]]:

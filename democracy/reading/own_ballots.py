@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
+
+from accounts.prepared import prepared
 from democracy import access, ledger
 from democracy.access import Viewer
 from democracy.caches import BoundedCache
@@ -12,7 +16,7 @@ from democracy.ledger import contents
 from democracy.models import Ballot, Choice, Decision, LedgerEntry, Membership, StagedBallot, Vote
 from democracy.models.packed import TAGS_TEXT, tag_set
 from democracy.reading.ballots import ShownBallot, shown_ballot, tags_by_use
-from democracy.reading.communities import own_memberships
+from democracy.reading.communities import memberships_in
 from democracy.reading.decisions import choices_of
 from democracy.reading.staged_ballots import staged_ballot, staged_ballots
 from graph import STAR
@@ -41,9 +45,9 @@ def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Cho
     """The ballot as cast; otherwise as inherited when the decision was last calculated, which is not told while ballots
     are hidden.
     """
-    of_member = Ballot.objects.filter(decision=decision, membership=membership).prefetch_related("votes").first()
+    of_member = next(iter(_ballots_of(decision.pk, membership.pk)), None)
     if of_member is not None:
-        cast = {vote.choice_id: vote.stars * STAR for vote in of_member.votes.all()}
+        cast = {choice: count * STAR for choice, count in _stars_of(of_member.pk)}
         return OwnBallot(
             kind=Kind.ABSTAINED if of_member.abstain else Kind.CAST,
             ballot=of_member,
@@ -60,6 +64,16 @@ def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Cho
     shown = shown_ballot(staged, membership, decision)
     stars = tuple(zip(choices, shown.microstars, strict=True))
     return OwnBallot(Kind.INHERITED, None, stars, shown.tags, is_anonymous=shown.is_anonymous)
+
+
+@prepared
+def _ballots_of(decision: int, membership: int) -> QuerySet[Ballot]:
+    return Ballot.objects.filter(decision=decision, membership=membership)
+
+
+@prepared
+def _stars_of(ballot: int) -> QuerySet[Vote, tuple[int, int]]:
+    return Vote.objects.filter(ballot=ballot).values_list("choice", "stars")
 
 
 def _receipt(decision: Decision, membership: Membership) -> LedgerEntry | None:
@@ -100,22 +114,34 @@ def anonymously_cast(casters: Iterable[tuple[Decision, Membership]]) -> dict[int
     while one vanishes would tell whose both are.
     """
     subjects = {contents.ballot_subject(one.pk, member.pk): (one, member) for one, member in casters}
-    entries = LedgerEntry.objects.filter(
-        community__in={member.community_id for _, member in subjects.values()}, subject__in=subjects
-    )
+    communities = {member.community_id for _, member in subjects.values()}
     earlier = {
         subject: bool((after or before or {}).get("anonymous"))
-        for subject, before, after in entries.order_by("revision").values_list("subject", "before", "after")
+        for subject, before, after in _newest_contents(list(communities), list(subjects))
     }
     return {one.pk: earlier.get(subject, member.is_anonymous) for subject, (one, member) in subjects.items()}
 
 
+@prepared
+def _newest_contents(communities: list[int], subjects: list[str]) -> QuerySet[LedgerEntry, tuple[str, Any, Any]]:
+    later = LedgerEntry.objects.filter(
+        community=OuterRef("community"), subject=OuterRef("subject"), revision__gt=OuterRef("revision")
+    )
+    entries = LedgerEntry.objects.filter(~Exists(later), community__pk__in=communities, subject__in=subjects)
+    return entries.order_by().values_list("subject", "before", "after")
+
+
 def suggested_tags(viewer: Viewer, decision: Decision) -> list[str]:
     """Tags on ballots of this community that the viewer may see, the most widely used first."""
-    decisions = list(access.decisions_visible_to(viewer).filter(community=decision.community_id))
+    decisions = access.decisions_of_community(viewer, decision.community_id)
     shown = [one.pk for one in decisions if access.shows_ballots(one)]
-    lists = Ballot.objects.filter(decision__in=shown).annotate(text=TAGS_TEXT).values_list("text", flat=True).distinct()
-    return tags_by_use(map(tag_set, lists.order_by("text")[:_LISTS_OF_TAGS]))[:_SUGGESTIONS]
+    return tags_by_use(map(tag_set, _lists_of_tags(shown)))[:_SUGGESTIONS]
+
+
+@prepared
+def _lists_of_tags(decisions: list[int]) -> QuerySet[Ballot, str]:
+    lists = Ballot.objects.filter(decision__pk__in=decisions).annotate(text=TAGS_TEXT).values_list("text", flat=True)
+    return lists.distinct().order_by("text")[:_LISTS_OF_TAGS]
 
 
 def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, ShownBallot]:
@@ -123,9 +149,9 @@ def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, Show
 
     An inherited ballot is not told while ballots are hidden: from it, the viewer could read those of their followees.
     """
-    members = {one.community_id: one for one in own_memberships(viewer, [one.community_id for one in decisions])}
+    own = memberships_in(viewer, [one.community_id for one in decisions])
+    members, keys = {one.community_id: one for one in own}, [one.pk for one in own]
     by_id = {one.pk: one for one in decisions if one.community_id in members}
-    mine = {"decision__in": by_id, "membership__in": list(members.values())}
     shown = {pk: members[one.community_id] for pk, one in by_id.items() if access.shows_ballots(one)}
     staged = staged_ballots({pk: [member.pk] for pk, member in shown.items()})
     found = {
@@ -133,8 +159,8 @@ def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, Show
         for (pk, _), ballot in staged.items()
         if ballot.kind == Kind.INHERITED
     }
-    cast = {row.decision_id: row for row in Ballot.objects.filter(**mine)}
-    votes = Vote.objects.filter(ballot__in=cast.values()).values_list("ballot", "choice", "stars")
+    cast = {row.decision_id: row for row in _all_cast(list(by_id), keys)}
+    votes = _all_stars([ballot.pk for ballot in cast.values()])
     stars = {(ballot, choice): count for ballot, choice, count in votes}
     choices = choices_of(cast)
     for decision_id, ballot in cast.items():
@@ -146,3 +172,13 @@ def own_ballots(viewer: Viewer, decisions: Sequence[Decision]) -> dict[int, Show
             by_id[decision_id], member, kind, microstars, tuple(sorted(ballot.tags)), counts, ballot.is_anonymous
         )
     return found
+
+
+@prepared
+def _all_cast(decisions: list[int], memberships: list[int]) -> QuerySet[Ballot]:
+    return Ballot.objects.filter(decision__pk__in=decisions, membership__pk__in=memberships)
+
+
+@prepared
+def _all_stars(ballots: list[int]) -> QuerySet[Vote, tuple[int, int, int]]:
+    return Vote.objects.filter(ballot__pk__in=ballots).values_list("ballot", "choice", "stars")

@@ -28,7 +28,7 @@ from democracy.schema.types import ledger
 from democracy.schema.types.communities import Application, Community
 from democracy.schema.types.decisions import Decision
 from democracy.schema.types.people import Following, Member
-from democracy.schema.types.results import CalculationStatus
+from democracy.schema.types.results import CalculationStatus, statuses_of
 from democracy.schema.types.whatif import read_stars
 from democracy.services import RecordedBallot
 from democracy.services.decisions import KEPT
@@ -89,10 +89,13 @@ class BallotPayload(Payload):
     full_receipt: ledger.Receipt | None = strawberry.field(
         default=None, description="The receipt with what opens the entry. Keep it: it proves what was recorded."
     )
-    calculation: CalculationStatus | None = strawberry.field(
-        default=None, description="As it stands now; subscribe to calculationStatus or decisionResult for what follows."
-    )
     message: str | None = strawberry.field(default=None, description=f"{DONE} It says when the next result is shown.")
+
+    @strawberry.field(
+        description="As it stands now; subscribe to calculationStatus or decisionResult for what follows."
+    )
+    async def calculation(self, info: Info) -> CalculationStatus | None:
+        return None if self.decision is None else await info.context.load(statuses_of, self.decision.row.pk)
 
 
 @strawberry.type(description="The answer to `follow` and `unfollow`.")
@@ -135,7 +138,6 @@ def _recorded(ballot: RecordedBallot, message: str = VOTE_RECORDED) -> BallotPay
         decision=Decision.of(ballot.decision),
         receipt=ballot.entry_hash,
         full_receipt=ledger.Receipt(receipt=receipts.Receipt(ballot.entry)),
-        calculation=_status(ballot.decision),
         message=f"{message} {next_result_sentence(ballot.decision.results_visibility)}",
     )
 

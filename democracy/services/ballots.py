@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from accounts.prepared import prepared
 from democracy import access, eventlog, ledger
 from democracy.access import Viewer
 from democracy.database import bulk
@@ -23,7 +26,7 @@ from democracy.errors import (
     PermissionDenied,
 )
 from democracy.ledger import contents
-from democracy.models import MAX_STARS, Ballot, Decision, LedgerEntry, Membership, Vote
+from democracy.models import MAX_STARS, Ballot, Choice, Decision, LedgerEntry, Membership, Vote
 from democracy.reading.own_ballots import anonymously_cast
 from democracy.services import validation
 from democracy.services.commands import command
@@ -107,7 +110,7 @@ def _log(write: Callable[[str, str], None], decision: Decision, member: Membersh
 
 def _write_votes(ballot: Ballot, stars: Mapping[int, int]) -> None:
     """Make the ballot's votes these, touching only those that differ. In bulk: the command says what changed."""
-    present = {choice_id: (pk, count) for pk, choice_id, count in ballot.votes.values_list("pk", "choice_id", "stars")}
+    present = {choice_id: (pk, count) for pk, choice_id, count in _votes_of(ballot.pk)}
     gone = [pk for choice_id, (pk, _) in present.items() if choice_id not in stars]
     rows = [
         (ballot.pk, choice_id, count)
@@ -160,10 +163,15 @@ def withdraw_ballot(viewer: Viewer, decision_id: int) -> RecordedBallot:
 def _voter(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:
     """Find a published decision and the viewer's membership in its community. Raises PermissionDenied."""
     user = access.require_user(viewer)
-    decision = Decision.objects.published().filter(pk=decision_id).first()
-    if decision is None:
+    found = _published(decision_id)
+    if not found:
         raise PermissionDenied
-    return decision, access.require_member(user, decision.community_id)
+    return found[0], access.require_member(user, found[0].community_id)
+
+
+@prepared
+def _published(decision_id: int) -> QuerySet[Decision]:
+    return Decision.objects.published().filter(pk=decision_id)
 
 
 def _require_open(decision: Decision, member: Membership, recording: ledger.Recording) -> None:
@@ -173,8 +181,7 @@ def _require_open(decision: Decision, member: Membership, recording: ledger.Reco
     """
     if recording.community.is_hidden:
         raise CommunityHidden
-    decision.refresh_from_db(fields=["opens_at", "closes_at", "called_off_at", "topics"])
-    member.refresh_from_db(fields=["left_at", "is_anonymous"])
+    _refresh(decision, member)
     if not member.is_current:
         raise PermissionDenied
     if decision.called_off_at is not None:
@@ -187,12 +194,31 @@ def _require_open(decision: Decision, member: Membership, recording: ledger.Reco
         raise DecisionNotOpen(f"Voting opens at {decision.opens_at:%Y-%m-%d %H:%M} UTC.")
 
 
+def _refresh(decision: Decision, member: Membership) -> None:
+    """Read again what may have changed of both."""
+    (now,) = _as_they_are(member.pk, decision.pk)
+    member.left_at, member.is_anonymous, *others = now
+    decision.opens_at, decision.closes_at, decision.called_off_at, decision.topics = others
+
+
+@prepared
+def _as_they_are(membership_id: int, decision_id: int) -> QuerySet[Membership, Any]:
+    rows = Membership.objects.filter(pk=membership_id, community__decisions=decision_id)
+    columns = ("opens_at", "closes_at", "called_off_at", "topics")
+    return rows.values_list("left_at", "is_anonymous", *(f"community__decisions__{column}" for column in columns))
+
+
 def _ballot_of(decision: Decision, member: Membership) -> Ballot | None:
-    ballot = Ballot.objects.filter(decision=decision, membership=member).first()
+    ballot = next(iter(_ballots_of(decision.pk, member.pk)), None)
     if ballot is not None:
         # Both are at hand; whoever asks the ballot for them needs no query.
         ballot.decision, ballot.membership = decision, member
     return ballot
+
+
+@prepared
+def _ballots_of(decision_id: int, membership_id: int) -> QuerySet[Ballot]:
+    return Ballot.objects.filter(decision=decision_id, membership=membership_id)
 
 
 def _own_ballot(decision: Decision, member: Membership) -> Ballot:
@@ -203,9 +229,19 @@ def _own_ballot(decision: Decision, member: Membership) -> Ballot:
     return ballot
 
 
+@prepared
+def _choice_ids(decision_id: int) -> QuerySet[Choice, int]:
+    return Choice.objects.filter(decision=decision_id).order_by().values_list("pk", flat=True)
+
+
+@prepared
+def _votes_of(ballot_id: int) -> QuerySet[Vote, tuple[int, int, int]]:
+    return Vote.objects.filter(ballot=ballot_id).values_list("pk", "choice_id", "stars")
+
+
 def check_stars(decision: Decision, stars: Mapping[int, int], *, abstain: bool) -> None:
     """Check stars by choice id against the decision. Raises InvalidStars, EmptyBallot."""
-    choices = set(decision.choices.values_list("pk", flat=True))
+    choices = set(_choice_ids(decision.pk))
     for choice_id, count in stars.items():
         if choice_id not in choices:
             raise InvalidStars("A rated choice is not one of this decision.")

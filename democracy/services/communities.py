@@ -7,8 +7,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import User
+from accounts.prepared import prepared
 from democracy import access, eventlog, ledger
 from democracy.access import Viewer
 from democracy.database import bulk, clock
@@ -195,11 +197,14 @@ def _require_pending(application: Application) -> None:
 @command
 def take_greeting(viewer: Viewer, community_id: int) -> bool:
     """Tell, once, that a manager let the viewer in and they are to be welcomed now. Raises PermissionDenied."""
-    waiting = Greeting.objects.filter(
-        membership__community=community_id, membership__user=viewer.pk, membership__left_at=None
-    )
     # Read first: there is hardly ever one, and pages don't wait for writers.
-    return waiting.exists() and waiting.delete()[0] > 0
+    waiting = _greetings(access.require_user(viewer).pk, community_id)
+    return bool(waiting) and Greeting.objects.filter(pk__in=[one.pk for one in waiting]).delete()[0] > 0
+
+
+@prepared
+def _greetings(user: int, community: int) -> QuerySet[Greeting]:
+    return Greeting.objects.filter(membership__user=user, membership__community=community, membership__left_at=None)
 
 
 @command

@@ -31,8 +31,8 @@ def decision_frame(viewer: Viewer, community_id: int, decision_id: int, *, tab: 
     return {
         "community": decision.community,
         "decision": decision,
-        "choices": list(decision.choices.all()),
-        "clarifications": list(decision.clarifications.all()),
+        "choices": decisions.choices_of([decision.pk])[decision.pk],
+        "clarifications": decisions.clarifications_of(decision),
         "membership": membership,
         "is_manager": membership is not None and membership.is_manager,
         "shows_ballots": access.shows_ballots(decision),

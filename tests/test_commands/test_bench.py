@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,13 @@ from pathlib import Path
 import pytest
 from django.core.management.base import CommandError
 
+<<<<<<< HEAD
 from democracy.benchmarks import QUICK, bundle_files, counting, incremental, large, many, networks
 from democracy.benchmarks.figures import Figure, percentile, table
+=======
+from democracy.benchmarks import QUICK, bundle_files, counting, incremental, large, networks
+from democracy.benchmarks.figures import Figure, compared, percentile, read_run, table
+>>>>>>> requests
 from democracy.models import Following
 from tests import servers
 from tests.test_commands.running import made_community, made_decisions, run
@@ -21,7 +27,7 @@ CASES = [counting.scratch, counting.staging, counting.ballots, incremental.one_v
 
 def test_it_measures_in_a_database_of_its_own_and_writes_table_and_json(tmp_path):
     file, data = tmp_path / "figures.json", tmp_path / "data"
-    only = [part for case in ("stored", "voters") for part in ("--only", case)]
+    only = [part for case in ("stored", "requests", "voters") for part in ("--only", case)]
     environment = servers.environment(data, DATABASE_URL="sqlite:////nowhere/at/all")
     done = subprocess.run(
         [sys.executable, "manage.py", "bench", "--members", "1000", *only, "--json", str(file)],
@@ -34,8 +40,9 @@ def test_it_measures_in_a_database_of_its_own_and_writes_table_and_json(tmp_path
     )
     assert done.returncode == 0, done.stderr
     written = json.loads(file.read_text())
-    assert [figure["case"] for figure in written["figures"]] == ["stored", "stored", "voters"]
-    assert [figure["value"] for figure in written["figures"][2:]] == [0]
+    assert [figure["case"] for figure in written["figures"]] == ["stored"] * 2 + ["requests"] * 5 + ["voters"]
+    assert all(0 < figure["baseline"] < figure["value"] for figure in written["figures"][2:7])
+    assert [figure["value"] for figure in written["figures"][7:]] == [0]
     assert "voters at once over HTTP: errors and lost votes" in done.stdout
     assert not (data / "crowdvote.sqlite3").exists()
 
@@ -122,6 +129,7 @@ def test_the_table_says_what_was_missed():
     assert lines[-1] == "b, slow: why"
 
 
+<<<<<<< HEAD
 def test_a_real_network_is_read_where_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("CROWDVOTE_SHARED_DATA", str(tmp_path))
     assert networks.real("few.txt", cast=1) is None
@@ -130,3 +138,41 @@ def test_a_real_network_is_read_where_it_is(tmp_path, monkeypatch):
     town = networks.real("few.txt", cast=1)
     assert town is not None
     assert (town.members, town.followings, sorted(town.ballots)) == (3, [(1, 2), (3, 1), (3, 2)], [1, 2, 3])
+=======
+NOW = [
+    Figure("requests", "castVote", 6.0, "ms"),
+    Figure("requests", "a page", 3.0, "ms"),
+    Figure("tally", "1,000 ballots", 2.0, "s"),
+]
+
+
+def test_a_run_is_set_beside_an_earlier_one_figure_by_figure(tmp_path):
+    then = [{"case": "requests", "what": "castVote", "value": 12, "unit": "ms"}]
+    then += [{"case": "requests", "what": "gone", "value": 1, "unit": "ms"}]
+    then += [{"case": "tally", "what": "1,000 ballots", "value": 2_000, "unit": "ms"}]
+    (tmp_path / "then.json").write_text(json.dumps({"scale": 1, "figures": then}))
+    head, _, *lines = compared(NOW, read_run(tmp_path / "then.json")).splitlines()
+    assert [re.split(" {2,}", line) for line in (head, *lines)] == [
+        ["case", "figure", "now", "then", "ratio"],
+        ["requests", "castVote", "6 ms", "12 ms", "0.5x"],
+        ["requests", "a page", "3 ms", "not measured"],
+        ["tally", "1,000 ballots", "2 s", "not measured"],
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "7", "[]", '{"figures": []}', '{"scale": 1, "figures": [{"case": "a"}]}'])
+def test_what_no_run_has_written_is_refused_before_anything_is_measured(tmp_path, text):
+    file = tmp_path / "then.json"
+    with pytest.raises(CommandError, match=r"then\.json: No such file"):
+        run("bench", "--compare", file)
+    file.write_text(text)
+    with pytest.raises(CommandError, match=r"then\.json: this was not written by `bench --json`"):
+        run("bench", "--compare", file)
+
+
+def test_a_run_of_another_size_is_not_compared(tmp_path):
+    file = tmp_path / "then.json"
+    file.write_text(json.dumps({"scale": QUICK, "figures": []}))
+    with pytest.raises(CommandError, match="measured with 5,000 members, not 100,000"):
+        run("bench", "--compare", file)
+>>>>>>> requests

@@ -24,7 +24,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from democracy.benchmarks import CASES, MEMBERS, QUICK
-from democracy.benchmarks.figures import Figure, table
+from democracy.benchmarks.figures import EarlierRun, Figure, compared, read_run, table
 from democracy.recalculation import interpreter
 
 # Marks the process that has a database of its own.
@@ -36,6 +36,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")
+        parser.add_argument(
+            "--compare", type=Path, metavar="FILE", help="print ratios to the run that wrote this file with --json"
+        )
         size = parser.add_mutually_exclusive_group()
         size.add_argument(
             "--quick",
@@ -63,6 +66,7 @@ class Command(BaseCommand):
         self,
         *args: Any,
         json: Path | None,
+        compare: Path | None,
         quick: bool,
         members: int,
         database: str | None,
@@ -74,11 +78,14 @@ class Command(BaseCommand):
             raise CommandError("--members: at least 1,000.")
         if redis and not database:
             raise CommandError("--redis goes with --database: several processes need a PostgreSQL.")
+        scale = QUICK if quick else members / MEMBERS
+        earlier = self._earlier(compare, scale) if compare else None
         if os.environ.get(_INSIDE):
-            self._measure(json, scale=QUICK if quick else members / MEMBERS, only=only)
+            self._measure(json, earlier, scale=scale, only=only)
             return
         arguments = [
             *(["--json", str(json.resolve())] if json else []),
+            *(["--compare", str(compare.resolve())] if compare else []),
             *(["--quick"] if quick else ["--members", str(members)]),
             *(part for name in only or () for part in ("--only", name)),
         ]
@@ -96,7 +103,18 @@ class Command(BaseCommand):
         if done.returncode:
             raise CommandError("Some targets were missed.", returncode=done.returncode)
 
-    def _measure(self, file: Path | None, *, scale: float, only: list[str] | None) -> None:
+    def _earlier(self, file: Path, scale: float) -> EarlierRun:
+        """Read the run to compare with, before anything is measured. Raises CommandError."""
+        try:
+            earlier = read_run(file)
+        except ValueError as error:
+            raise CommandError(f"--compare: {error}") from error
+        if earlier.scale != scale:
+            measured = f"{earlier.scale * MEMBERS:,.0f} members, not {scale * MEMBERS:,.0f}"
+            raise CommandError(f"--compare: {file} was measured with {measured}; ratios would tell nothing.")
+        return earlier
+
+    def _measure(self, file: Path | None, earlier: EarlierRun | None, *, scale: float, only: list[str] | None) -> None:
         interpreter.prepare()
         # Without the folder, WhiteNoise would warn at the first request.
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
@@ -107,6 +125,8 @@ class Command(BaseCommand):
             figures += CASES[name](scale)
             self.stderr.write(f"{name}: {time.monotonic() - started:.0f} s", self.style.NOTICE)
         self.stdout.write(table(figures))
+        if earlier is not None:
+            self.stdout.write("\n" + compared(figures, earlier))
         if file is not None:
             machine = {
                 "python": platform.python_version(),
