@@ -277,6 +277,8 @@ def _append(entries: Sequence[LedgerEntry]) -> None:
 
 def _given(content: Content) -> Content:
     return content
+
+
 def _held(community_id: int) -> Community:
     """The community, its row locked until the end of the transaction. Raises Community.DoesNotExist."""
     found = _locked(community_id)

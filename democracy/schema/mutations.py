@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import strawberry
 
@@ -95,7 +95,11 @@ class BallotPayload(Payload):
         description="As it stands now; subscribe to calculationStatus or decisionResult for what follows."
     )
     async def calculation(self, info: Info) -> CalculationStatus | None:
-        return None if self.decision is None else await info.context.load(statuses_of, self.decision.row.pk)
+        return (
+            None
+            if self.decision is None
+            else await info.context.load(statuses_of, cast(models.Decision, self.decision).pk)
+        )
 
 
 @strawberry.type(description="The answer to `follow` and `unfollow`.")

@@ -11,13 +11,8 @@ from pathlib import Path
 import pytest
 from django.core.management.base import CommandError
 
-<<<<<<< HEAD
 from democracy.benchmarks import QUICK, bundle_files, counting, incremental, large, many, networks
-from democracy.benchmarks.figures import Figure, percentile, table
-=======
-from democracy.benchmarks import QUICK, bundle_files, counting, incremental, large, networks
 from democracy.benchmarks.figures import Figure, compared, percentile, read_run, table
->>>>>>> requests
 from democracy.models import Following
 from tests import servers
 from tests.test_commands.running import made_community, made_decisions, run
@@ -129,7 +124,6 @@ def test_the_table_says_what_was_missed():
     assert lines[-1] == "b, slow: why"
 
 
-<<<<<<< HEAD
 def test_a_real_network_is_read_where_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("CROWDVOTE_SHARED_DATA", str(tmp_path))
     assert networks.real("few.txt", cast=1) is None
@@ -138,7 +132,8 @@ def test_a_real_network_is_read_where_it_is(tmp_path, monkeypatch):
     town = networks.real("few.txt", cast=1)
     assert town is not None
     assert (town.members, town.followings, sorted(town.ballots)) == (3, [(1, 2), (3, 1), (3, 2)], [1, 2, 3])
-=======
+
+
 NOW = [
     Figure("requests", "castVote", 6.0, "ms"),
     Figure("requests", "a page", 3.0, "ms"),
@@ -175,4 +170,3 @@ def test_a_run_of_another_size_is_not_compared(tmp_path):
     file.write_text(json.dumps({"scale": QUICK, "figures": []}))
     with pytest.raises(CommandError, match="measured with 5,000 members, not 100,000"):
         run("bench", "--compare", file)
->>>>>>> requests

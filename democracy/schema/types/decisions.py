@@ -9,6 +9,7 @@ from typing import cast
 import strawberry
 import strawberry_django
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from accounts.api import Info, Node, RowType, column
 from democracy import access, models
@@ -156,7 +157,7 @@ class Decision(Node):
     @strawberry_django.field(
         annotate={
             "has_final": lambda info: reading_decisions.has_final(),
-            "is_claimed": lambda info: reading_decisions.is_claimed(),
+            "is_claimed": lambda info: reading_decisions.is_claimed(timezone.now()),
         },
         description="Whether `result` is that of the newest inputs.",
     )
