@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 from django.db import transaction
@@ -38,6 +39,7 @@ Staged: TypeAlias = Mapping[int, StagedRow]
 
 _ATTEMPTS = 3
 _ROWS = 10_000
+_ROWS_A_PIECE = 1_000
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -102,7 +104,7 @@ def _export(decision_id: int) -> tuple[dict[str, Any], int]:
         "members": _members(decision, members, names),
         "ledger_members": _ledger_members(members, names),
         "followings": _following_rows(decision.community_id, inputs, members, names),
-        "decisions": iter([_decision(decision, snapshot, inputs, members, staged, names)]),
+        "decisions": (_decision(decision, snapshot, inputs, members, staged, names),),
     }
     return bundle, decision.calculated_revision
 
@@ -202,19 +204,33 @@ def _following_rows(
 
     Whom somebody anonymous follows is not told, though a ballot of theirs may bear their name.
     """
-    named = {pk for pk, member in members.items() if not member.is_hidden}
-    told = [pair for pair in inputs.followings if named.issuperset(pair) and not members[pair[0]].is_anonymous]
-    told.sort(key=lambda pair: (names[pair[0]], names[pair[1]]))
+    named = sorted((pk for pk, member in members.items() if not member.is_hidden), key=names.__getitem__)
+    place = {pk: number for number, pk in enumerate(named)}
+    size = len(named)
+    # A following is a number here, by which they are sorted: pairs take several times as long.
+    told = sorted(
+        place[follower] * size + place[followee]
+        for follower, followee in inputs.followings
+        if follower in place and followee in place and not members[follower].is_anonymous
+    )
     rows = Following.objects.filter(follower__community=community_id)
     columns = rows.values_list("follower_id", "followee_id", "order")
-    orders = {(follower, followee): order for follower, followee, order in columns.iterator(_ROWS)}
-    for pair in told:
-        follower, followee = pair
-        tags = sorted(inputs.followings[pair])
-        row: dict[str, Any] = {"follower": names[follower], "followee": names[followee], "tags": tags}
-        if pair in orders:
-            row["order"] = orders[pair]
-        yield row
+    orders = {
+        place[follower] * size + place[followee]: order
+        for follower, followee, order in columns.iterator(_ROWS)
+        if follower in place and followee in place
+    }
+    in_order: dict[frozenset[str], list[str]] = {}
+
+    def row(number: int) -> dict[str, Any]:
+        follower, followee = named[number // size], named[number % size]
+        tags = inputs.followings[follower, followee]
+        if tags not in in_order:
+            in_order[tags] = sorted(tags)
+        following = {"follower": names[follower], "followee": names[followee], "tags": in_order[tags]}
+        return following | {"order": orders[number]} if number in orders else following
+
+    return map(row, told)
 
 
 def _given(inputs: CommunityInputs, members: Members, staged: Staged) -> set[int]:
@@ -371,12 +387,20 @@ def _result(stored: DecisionResult, ids: Mapping[int, str]) -> dict[str, Any]:
 
 
 def _object(content: Mapping[str, Any], *, end: str = "}") -> Iterator[str]:
-    """An object as text, a key a line; an iterator is a list with a row a line, so that two files can be compared."""
+    """An object as text, a key a line; an iterator is a list with a row a line, so that two files can be compared.
+
+    A tuple is a list of objects with iterators of their own.
+    """
     start = "{"
     for key, value in content.items():
         yield f"{start}{json.dumps(key)}: "
         if isinstance(value, Iterator):
             yield from _list(value)
+        elif isinstance(value, tuple):
+            for number, one in enumerate(value):
+                yield ",\n" if number else "[\n"
+                yield from _object(one)
+            yield "]"
         else:
             yield _encode(value)
         start = ",\n"
@@ -384,13 +408,12 @@ def _object(content: Mapping[str, Any], *, end: str = "}") -> Iterator[str]:
 
 
 def _list(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+    """Rows that begin with the same key and hold no lists of objects, a row a line."""
     start = "[\n"
-    for row in rows:
-        yield start
-        # A decision has long lists of its own.
-        if any(isinstance(value, Iterator) for value in row.values()):
-            yield from _object(row)
-        else:
-            yield _encode(row)
+    while some := list(islice(rows, _ROWS_A_PIECE)):
+        # All at once, which takes a third of the time. A row begins where this stands, and nowhere else: in a string a
+        # quotation mark follows a backslash, and after one that ends a string comes no letter.
+        begin = f"{{{_encode(next(iter(some[0])))}: "
+        yield start + _encode(some)[1:-1].replace(f"}}, {begin}", f"}},\n{begin}")
         start = ",\n"
     yield "[]" if start == "[\n" else "]"

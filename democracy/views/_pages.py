@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
 from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control, patch_vary_headers
@@ -65,6 +67,17 @@ def render_page(
     response = render(request, fragment or template, dict(context), status=status)
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response
+
+
+def streamed(request: HtmxRequest, pieces: Iterator[str] | Iterator[bytes], content_type: str) -> HttpResponse:
+    """Answer with these pieces, each read in a thread when the one before it is sent: others are answered meanwhile."""
+    content = _by_and_by(pieces) if isinstance(request, ASGIRequest) else pieces
+    return cast(HttpResponse, StreamingHttpResponse(content, content_type=content_type))
+
+
+async def _by_and_by(pieces: Iterator[Any]) -> AsyncIterator[Any]:
+    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
+        yield piece
 
 
 Answer = TypeVar("Answer", bound=HttpResponseBase)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from typing import cast
-
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
@@ -20,7 +15,7 @@ from democracy.reading import ledger_feed, receipts
 from democracy.reading.differences import differences
 from democracy.views._errors import answered
 from democracy.views._frames import frame
-from democracy.views._pages import download, render_page
+from democracy.views._pages import download, render_page, streamed
 
 _PER_PAGE = 50
 
@@ -82,14 +77,7 @@ def ledger_download(request: HtmxRequest, community_id: int) -> HttpResponse:
     """
     community = frame(request.user, community_id, tab="ledger")["community"]
     pieces = receipts.ledger_file(request.user, community)
-    content = _read_by_and_by(pieces) if isinstance(request, ASGIRequest) else pieces
-    response = StreamingHttpResponse(content, content_type="application/jsonl")
-    return cast(HttpResponse, download(response, f"ledger-{community_id}.jsonl"))
-
-
-async def _read_by_and_by(pieces: Iterator[str]) -> AsyncIterator[str]:
-    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
-        yield piece
+    return download(streamed(request, pieces, "application/jsonl"), f"ledger-{community_id}.jsonl")
 
 
 @no_page

@@ -13,7 +13,7 @@ from accounts.requests import HtmxRequest
 from accounts.returning import meant_for, no_page
 from democracy import services
 from democracy.errors import PermissionDenied
-from democracy.files import bundle_writer
+from democracy.files import kept_bundles
 from democracy.files.spreadsheet import ballots_as_csv
 from democracy.presenting.counting import cast_only, distributions
 from democracy.presenting.explanations import drawn_followings, most_influential
@@ -24,8 +24,11 @@ from democracy.presenting.wording import RECALCULATION_STARTED
 from democracy.reading.ballots import columns_of, tags_on_ballots
 from democracy.views._decisions import checkpoint_of, decision_frame, result_panel, tell_what_is_new
 from democracy.views._errors import answered, managers_only
-from democracy.views._pages import download, page_of, render_page
+from democracy.views._pages import download, page_of, render_page, streamed
 from democracy.views._telling import checking, telling
+
+# A larger bundle is sent piece by piece.
+_SENT_AT_ONCE = 1 << 20
 
 
 @meant_for("to read a result")
@@ -154,9 +157,13 @@ def decision_export(request: HtmxRequest, community_id: int, decision_id: int) -
     """The bundle: everything that the result rests on, for the verifier. Raises Http404 where the viewer may not see
     the decision.
     """
-    context = decision_frame(request.user, community_id, decision_id)
-    text = bundle_writer.export(context["decision"])
-    return download(HttpResponse(text, content_type="application/json"), f"decision-{decision_id}.json")
+    bundle = kept_bundles.bundle_of(decision_frame(request.user, community_id, decision_id)["decision"])
+    if bundle.size <= _SENT_AT_ONCE:
+        response = HttpResponse(bundle.pieces(), content_type="application/json")
+    else:
+        response = streamed(request, bundle.pieces(), "application/json")
+        response["Content-Length"] = str(bundle.size)
+    return download(response, f"decision-{decision_id}.json")
 
 
 @no_page
