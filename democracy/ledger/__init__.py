@@ -1,6 +1,6 @@
 """The ledger of all changes of inputs: recordings, entries, contents, the chain, checkpoints and staleness."""
 
-from democracy.ledger.chain import GENESIS, chain_hash, commitment, entry_content, faults
+from democracy.ledger.chain import GENESIS, Chain, chain_hash, commitment, entries_in_order, entry_content, faults
 from democracy.ledger.changes import Change, Content
 from democracy.ledger.entries import (
     ballots_at,
@@ -18,6 +18,7 @@ from democracy.ledger.recordings import Recording, changed, committed, recording
 
 __all__ = [
     "GENESIS",
+    "Chain",
     "Change",
     "Content",
     "Recording",
@@ -30,6 +31,7 @@ __all__ = [
     "committed",
     "contents_at",
     "entries_after",
+    "entries_in_order",
     "entry_content",
     "faults",
     "followings_at",

@@ -7,10 +7,22 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+# Made once: to make one takes as long as to write an entry.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
+def canonical_text(value: Any) -> str:
+    """Write JSON as RFC 8785 does (keys in order, no spaces). The values have no fractions."""
+    return _encode(value)
+
 
 def canonical(value: Mapping[str, Any]) -> bytes:
-    """Write JSON as RFC 8785 does (keys in order, no spaces). The values have no fractions."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """The bytes of `canonical_text`, which are hashed or signed."""
+    return in_bytes(canonical_text(value))
+
+
+def in_bytes(text: str) -> bytes:
+    """A canonical text in UTF-8. What people typed may have half characters, which stay what they are."""
     return text.encode("utf-8", "surrogatepass")
 
 

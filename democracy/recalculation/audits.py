@@ -19,23 +19,18 @@ from typing import Any
 from django.db.models import Max
 
 from democracy import ledger
-from democracy.ledger import Content, checkpoints, contents, signing, staleness
+from democracy.ledger import Content, checkpoints, signing, staleness
 from democracy.models import (
-    Application,
-    Ballot,
     Checkpoint,
     Community,
     Decision,
     DecisionSnapshot,
-    Following,
     LedgerEntry,
-    Membership,
-    Moderation,
-    PublishedResult,
     StagedBallot,
 )
 from democracy.models.packed import TAGS_TEXT, tag_set
 from democracy.models.results import DecisionResult
+from democracy.recalculation import table_audits
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
 from democracy.recalculation.staging import kinds_of, staged_under_pseudonyms
 from democracy.recalculation.steps import counts_in_steps, result_in_steps
@@ -44,8 +39,8 @@ from graph import Calculation, DelegationGraph
 
 Kind = LedgerEntry.Kind
 _ROWS = 2_000
-# No table has it, and an auditor need not have the key: with another one, the site makes other pseudonyms.
-_FROM_THE_SECRET_KEY = {"pseudonym"}
+# What comes of contents that no command ever writes.
+_NEVER_WRITTEN = (KeyError, TypeError, ValueError, AttributeError)
 
 
 def faults(community: Community, *, keys: Iterable[str] = ()) -> Iterator[str]:
@@ -53,14 +48,19 @@ def faults(community: Community, *, keys: Iterable[str] = ()) -> Iterator[str]:
 
     `keys`: public keys by which the site signed before its present one.
     """
-    yield from ledger.faults(community)
-    yield from _checkpoint_faults(community, {signing.public_key(), *keys})
+    chain, summary, walk = ledger.Chain(), _Summary(), _Walk(community)
+    for entry in ledger.entries_in_order(community):
+        yield from chain.faults(entry)
+        summary.add(entry)
+        walk.add(entry)
+    yield from chain.end_faults(community)
+    for subject in summary.asked:
+        del chain.left[subject]
+    yield from _checkpoint_faults(community, {signing.public_key(), *keys}, summary)
     try:
-        yield from _replay_faults(community)
-        yield from _moderation_faults(community)
-        yield from _Walk(community).faults()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # Contents that no command ever writes.
+        yield from table_audits.faults(community, chain.left)
+        yield from walk.faults()
+    except _NEVER_WRITTEN as error:
         yield f"the ledger can't be replayed: {type(error).__name__}: {error}"
 
 
@@ -75,7 +75,24 @@ def missing_communities() -> Iterator[str]:
         yield f"community {pk} is missing, of which the ledger speaks"
 
 
-def _checkpoint_faults(community: Community, keys: set[str]) -> Iterator[str]:
+class _Summary:
+    """The periods in which the ledger grew, each with its first revision; `asked`: subjects that no table has, since
+    somebody asked for a calculation.
+    """
+
+    def __init__(self) -> None:
+        self.periods: list[tuple[float, int]] = []
+        self.asked: set[str] = set()
+
+    def add(self, entry: LedgerEntry) -> None:
+        period = checkpoints.period(entry.time)
+        if not self.periods or self.periods[-1][0] != period:
+            self.periods.append((period, entry.revision))
+        if entry.kind == Kind.RECALCULATION:
+            self.asked.add(entry.subject)
+
+
+def _checkpoint_faults(community: Community, keys: set[str], summary: _Summary) -> Iterator[str]:
     """Compare the kept checkpoints with the chain; the newest shows whether its end is missing."""
     kept = list(Checkpoint.objects.filter(community=community).order_by("revision"))
     wanted = [checkpoint.revision for checkpoint in kept]
@@ -93,101 +110,12 @@ def _checkpoint_faults(community: Community, keys: set[str]) -> Iterator[str]:
         elif checkpoint.hash != hashes[checkpoint.revision]:
             yield f"{name} contradicts the ledger: the entries up to there are not those that the site vouched for"
     vouched_for = {checkpoints.period(time) for time in times.values()}
-    for period, first in _first_of_each_period(community):
+    for period, first in summary.periods:
         if period not in vouched_for:
             yield f"the checkpoint of the hour of entry {first} is missing"
     finals = DecisionSnapshot.objects.filter(decision__community=community, is_final=True, revision__gt=0)
     for decision, revision in finals.exclude(revision__in=wanted).values_list("decision", "revision"):
         yield f"the checkpoint of the final result of decision {decision}, at revision {revision}, is missing"
-
-
-def _first_of_each_period(community: Community) -> Iterator[tuple[float, int]]:
-    """Yield the periods in which the ledger grew, each with its first revision."""
-    last: float | None = None
-    entries = LedgerEntry.objects.filter(community=community).order_by("revision")
-    for revision, time in entries.values_list("revision", "time").iterator(_ROWS):
-        if (period := checkpoints.period(time)) != last:
-            yield period, revision
-            last = period
-
-
-# --- The tables -------------------------------------------------------------------------------------------------------
-
-
-def _replay_faults(community: Community) -> Iterator[str]:
-    """Compare the tables with the ledger's last contents."""
-    entries = LedgerEntry.objects.filter(community=community).exclude(kind=Kind.RECALCULATION).order_by("revision")
-    recorded: dict[str, Content] = dict(entries.values_list("subject", "after").iterator(_ROWS))
-    pseudonyms: dict[tuple[str, str], str] = {}
-    for subject, present in _present(community):
-        said = recorded.pop(subject, None)
-        if said is None:
-            yield f"{_named(subject)} stands in the tables and not in the ledger"
-            continue
-        # Keys that came with a later version are not in older entries; some are there only where they say something.
-        keys = [key for key in dict.fromkeys((*said, *contents.SAID_WHERE_SO)) if key not in _FROM_THE_SECRET_KEY]
-        if differing := [key for key in keys if present.get(key) != said.get(key)]:
-            yield f"{_named(subject)} is not as the ledger says: {', '.join(differing)}"
-        if pseudonym := said.get("pseudonym"):
-            first = pseudonyms.setdefault((subject.rpartition(":")[0], pseudonym), subject)
-            if first != subject:
-                yield f"{_named(subject)} was recorded under the pseudonym of {_named(first)}"
-    for subject, content in recorded.items():
-        if content is not None:
-            yield f"{_named(subject)} stands in the ledger and not in the tables"
-
-
-def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the content of every subject of the ledger, as the tables have it."""
-    yield contents.COMMUNITY_SUBJECT, contents.community_content(community)
-    for member in Membership.objects.filter(community=community).iterator(_ROWS):
-        yield contents.membership_subject(member.pk), contents.membership_content(member)
-    for application in Application.objects.filter(community=community).iterator(_ROWS):
-        yield contents.application_subject(application.pk), contents.application_content(application)
-    for following in Following.objects.filter(follower__community=community).iterator(_ROWS):
-        subject = contents.following_subject(following.follower_id, following.followee_id)
-        yield subject, contents.following_content(following)
-    decisions = Decision.objects.filter(community=community).prefetch_related("choices", "clarifications")
-    for decision in decisions.iterator(_ROWS):
-        yield contents.decision_subject(decision.pk), contents.decision_content(decision)
-    for published in PublishedResult.objects.filter(decision__community=community).iterator(_ROWS):
-        yield contents.publication_subject(published.decision_id), contents.publication_content(published)
-    for moderation in Moderation.objects.filter(community=community).iterator(_ROWS):
-        yield contents.moderation_subject(moderation.pk), contents.moderation_content(moderation)
-    ballots = Ballot.objects.filter(decision__community=community).prefetch_related("votes")
-    for ballot in ballots.iterator(_ROWS):
-        subject = contents.ballot_subject(ballot.decision_id, ballot.membership_id)
-        yield subject, contents.stored_ballot_content(ballot)
-
-
-def _moderation_faults(community: Community) -> Iterator[str]:
-    """Check that each moderation is about what the entry before its first one changed, which the ledger names only
-    where everybody may know it.
-    """
-    for row in Moderation.objects.filter(community=community).iterator(_ROWS):
-        entries = LedgerEntry.objects.filter(community=community)
-        first = entries.filter(subject=contents.moderation_subject(row.pk)).order_by("revision").first()
-        if first is None:
-            continue
-        hiding = entries.filter(revision=first.revision - 1, subject=row.subject)
-        if first.decision_id != row.decision_id or not hiding.exists():
-            yield f"moderation {row.pk} is about something else than the ledger says"
-
-
-def _named(subject: str) -> str:
-    """Name a row so that somebody can look it up: its kind and its ids."""
-    kind, *ids = subject.split(":")
-    match kind:
-        case "community":
-            return "the community"
-        case "following":
-            return f"the following from membership {ids[0]} to {ids[1]}"
-        case "publication":
-            return f"the published result of decision {ids[0]}"
-        case "ballot":
-            return f"the ballot of membership {ids[1]} in decision {ids[0]}"
-        case _:
-            return f"{kind} {':'.join(ids)}"
 
 
 # --- What is derived --------------------------------------------------------------------------------------------------
@@ -217,7 +145,7 @@ class _Due:
 
 
 class _Walk:
-    """A walk through the ledger from its first entry, with the inputs as they stood; it stops at stored revisions."""
+    """A walk through the ledger from its first entry, with the inputs as they stood; it looks at stored revisions."""
 
     def __init__(self, community: Community) -> None:
         self.community = community
@@ -227,6 +155,8 @@ class _Walk:
         self.times: dict[int, datetime] = {}
         self.due: defaultdict[int, _Due] = defaultdict(_Due)
         self.snapshots: defaultdict[int, list[DecisionSnapshot]] = defaultdict(list)
+        self._found: list[str] = []
+        self._stopped_by: Exception | None = None
         rows = DecisionSnapshot.objects.filter(decision__in=self.decisions).order_by("revision", "is_final")
         for snapshot in rows:
             self.snapshots[snapshot.decision_id].append(snapshot)
@@ -242,29 +172,40 @@ class _Walk:
     def _is_current(self, decision: Decision) -> bool:
         return decision.status in {Decision.Status.SCHEDULED, Decision.Status.OPEN} and not decision.is_stale
 
-    def faults(self) -> Iterator[str]:
-        newest = 0
-        for entry in LedgerEntry.objects.filter(community=self.community).order_by("revision").iterator(_ROWS):
+    def add(self, entry: LedgerEntry) -> None:
+        """Take the next entry; nothing more after one with contents that no command ever writes."""
+        if self._stopped_by is not None:
+            return
+        try:
             self._apply(entry)
-            newest = entry.revision
             if due := self.due.pop(entry.revision, None):
-                yield from self._compare(due)
+                self._found.extend(self._compare(due))
+        except _NEVER_WRITTEN as error:
+            self._stopped_by = error
+
+    def faults(self) -> Iterator[str]:
+        """Say what was found on the way, and what only the end shows. Raises what stopped the walk."""
+        yield from self._found
+        if self._stopped_by is not None:
+            raise self._stopped_by
         for revision, due in sorted(self.due.items()):
             for pk in {one.decision_id for one in due.snapshots} | {one.pk for one in due.staged}:
                 yield f"decision {pk} has results of revision {revision}, which is missing"
         for decision in self.decisions.values():
-            yield from self._bookkeeping(decision, newest)
+            yield from self._bookkeeping(decision, self.inputs.revision)
 
     def _apply(self, entry: LedgerEntry) -> None:
         if entry.kind == Kind.DECISION and entry.decision_id is not None:
             self._apply_decision(entry.decision_id, entry.after)
         self.inputs.apply(entry.subject, entry.after)
         self.inputs.revision = entry.revision
-        self.times[entry.revision] = entry.time
+        if entry.revision in self.due:
+            self.times[entry.revision] = entry.time
+        surely = staleness.surely_affects(entry)
         for pk, trace in self.traces.items():
             if trace.is_live(entry.time):
                 trace.at_most = entry.revision
-                if staleness.surely_affects(entry) and entry.decision_id in {None, pk}:
+                if surely and entry.decision_id in {None, pk}:
                     trace.surely = entry.revision
 
     def _apply_decision(self, pk: int, content: Content) -> None:
