@@ -109,8 +109,8 @@ def _float_weights(whom: Closure, askers: Mapping[Member, float]) -> dict[Member
 
 
 def _asked(system: LinearSystem, start: Floats) -> Floats:
-    """How often each row of the system is asked, where the rows of `start` ask first: y = K^-T start. A followee then
-    receives y[i] from each follower i.
+    """Find how often each row of the system is asked, where the rows of `start` ask first: y = K^-T start. A followee
+    then receives y[i] from each follower i.
     """
     transposed, right = system.transposed(), start[:, None]
     asked = transposed.solve(right)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from democracy.ledger import Content, contents
 from democracy.models import (
@@ -67,7 +67,10 @@ def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
         yield contents.membership_subject(member.pk), contents.membership_content(member)
     for application in Application.objects.filter(community=community).iterator(_ROWS):
         yield contents.application_subject(application.pk), contents.application_content(application)
-    for following in Following.objects.filter(follower__community=community).iterator(_ROWS):
+    # The most rows by far, and without models in a third of the time.
+    columns = ("follower_id", "followee_id", "tags", "order", "created_at")
+    rows = Following.objects.filter(follower__community=community).values_list(*columns, named=True)
+    for following in cast("Iterator[Following]", rows.iterator(_ROWS)):
         subject = contents.following_subject(following.follower_id, following.followee_id)
         yield subject, contents.following_content(following)
     decisions = Decision.objects.filter(community=community).prefetch_related("choices", "clarifications")
