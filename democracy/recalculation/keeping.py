@@ -55,8 +55,8 @@ def keep(decision: Decision, last: DecisionSnapshot | None, firsts: Collection[i
         )
 
 
-def forget_past_blocks() -> int:
-    """Delete the past blocks that no result needs any more. Returns their number."""
+def forget_past_blocks(decision_ids: Collection[int]) -> int:
+    """Delete the past blocks of these decisions that no result needs any more. Returns their number."""
     kept = DecisionSnapshot.objects.filter(decision=OuterRef("decision"), keeps_ballots=True)
     needed = kept.filter(revision__gte=OuterRef("revision"), revision__lt=OuterRef("until"))
-    return PastBlock.objects.filter(~Exists(needed)).delete()[0]
+    return PastBlock.objects.filter(~Exists(needed), decision__in=decision_ids).delete()[0]

@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import TruncDay
 from django.utils import timezone
@@ -40,9 +41,11 @@ def prune_history(*, days: int, now: datetime, most: int | None = None) -> int:
     superseded = interim.annotate(day=day).filter(Exists(later)).order_by("pk").values_list("pk", flat=True)
     deleted = 0
     while (most is None or deleted < most) and (some := list(superseded[:_BATCH])):
-        deleted += DecisionSnapshot.objects.filter(pk__in=some).delete()[0]
-    if deleted:
-        keeping.forget_past_blocks()
+        pruned = DecisionSnapshot.objects.filter(pk__in=some)
+        decisions = set(pruned.filter(keeps_ballots=True).values_list("decision_id", flat=True))
+        with transaction.atomic():
+            deleted += pruned.delete()[0]
+            keeping.forget_past_blocks(decisions)
     return deleted
 
 
