@@ -55,7 +55,7 @@ def find_grown(
         found[member] = now
         if not graph.followers[member] or now == before is None:
             continue
-        if not _has_all(now, before) or not _leads_to_ballots(graph, ballots, staged, member, before):
+        if not _leads_to_ballots(graph, ballots, staged, member, before):
             return None
         queue.append(member)
     return found if _hand_on(graph, ballots, staged, found, queue) else None

@@ -22,10 +22,12 @@ from graph import (
     StagedColumns,
 )
 from graph import calculation as calculation_module
+from graph.fixedpoint import STAR_UNITS
 from graph.structure import Structure
 from tests.lengths import times
 from tests.test_graph.shapes import (
     BALLOTS,
+    FIRST,
     FIVE,
     LOOPED,
     LOOPLESS,
@@ -35,6 +37,7 @@ from tests.test_graph.shapes import (
     corridor,
     expected,
     graph_of,
+    ladder,
     ring,
 )
 from tests.test_graph.test_loops import tangle
@@ -75,6 +78,48 @@ def test_a_long_loop_that_floating_point_can_hardly_leave(form: Callable[[int], 
     calculation = Calculation.from_scratch(graph_of(shape), lots=LOTS, ballots=BALLOTS)
     calculation.update(calculation.graph, changes=[], ballots={FIVE: CastBallot((3, 2))})
     assert inherited(calculation) == [mixed(share, 3, 0) for share in shape.shares]
+
+
+@pytest.mark.parametrize("form", [corridor, ladder])
+def test_bounds_hold_after_single_votes(form: Callable[[int], Shape]) -> None:
+    shape = form(150)
+    calculation = Calculation.from_scratch(graph_of(shape), lots=LOTS, ballots=BALLOTS)
+    for stars in (3, 1):
+        calculation.update(calculation.graph, changes=[], ballots={FIVE: CastBallot((stars, 5))})
+        base = calculation._staged.base
+        exact = [share * stars * STAR_UNITS for share in shape.shares]
+        off = [abs(one - found) for one, found in zip(exact, base.fixed[FIRST:, 0].tolist(), strict=True)]
+        assert any(off)
+        assert all(one <= bound for one, bound in zip(off, base.errors[FIRST:, 0].tolist(), strict=True))
+
+
+def test_a_loop_does_not_keep_tags_alive_that_nobody_hands_it_any_more() -> None:
+    """1 and 2 follow each other, and 3; 1 followed 4, too, until now, whose ballot bears another tag."""
+    pairs = [(1, 2), (2, 1), (1, 3), (2, 3), (1, 4)]
+    graph = DelegationGraph.build(
+        revision=1,
+        members=((member, True) for member in range(1, 6)),
+        followings=((*pair, EVERYTHING) for pair in pairs),
+    )
+    ballots = {3: CastBallot((5, 0), ROADS), 4: CastBallot((0, 5), frozenset({"parks"})), 5: CastBallot((1, 1))}
+    calculation = Calculation.from_scratch(graph, lots=LOTS, ballots=ballots)
+    assert {ballot.member: ballot.tags for ballot in calculation.staged_ballots([1, 2])} == dict.fromkeys(
+        (1, 2), frozenset({"parks", "roads"})
+    )
+    changes = [FollowingRemoved(1, 4)]
+    assert calculation.update(graph.updated(changes, revision=2), changes=changes, ballots={}) == {1, 2}
+    assert {ballot.member: ballot.tags for ballot in calculation.staged_ballots([1, 2])} == dict.fromkeys((1, 2), ROADS)
+
+
+def test_whoever_lost_the_ballot_has_not_changed_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = DelegationGraph.build(
+        revision=1, members=((member, True) for member in range(4)), followings=[(1, 0, EVERYTHING)]
+    )
+    ballots = {0: CastBallot((5, 0)), 2: CastBallot((4, 1)), 3: CastBallot((1, 1))}
+    calculation = Calculation.from_scratch(graph, lots=LOTS, ballots=ballots)
+    assert calculation.update(graph, changes=[], ballots={2: None}) == {2}
+    monkeypatch.setattr(calculation_module, "restage_widely", lambda *_, **__: None)
+    assert calculation.update(graph, changes=[], ballots={0: CastBallot((4, 0))}) == {0, 1}
 
 
 def town(members: int, followings: int, *, seed: int, tagged: bool) -> DelegationGraph:
