@@ -86,3 +86,32 @@ def test_rows_with_these_keys_are_deleted_and_no_others(few: None, scene: tuple[
     bulk.delete(DecisionSnapshot._meta.db_table, iter(range(1, number + 1)), column="revision")
     left = DecisionSnapshot.objects.order_by("revision").values_list("revision", flat=True)
     assert list(left) == list(range(number + 1, 6))
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_new_keys_are_free_and_whoever_comes_next_gets_later_ones(scene: tuple[Decision, Any], number: int) -> None:
+    decision, _ = scene
+    with transaction.atomic():
+        keys = list(bulk.new_keys(DecisionSnapshot._meta.db_table, number))
+        assert (len(keys), keys) == (number, sorted(set(keys)))
+        time = connection.ops.adapt_datetimefield_value(timezone.now())
+        columns = ("id", "decision_id", "revision", "calculated_at", "is_final", "result")
+        rows = [(key, decision.pk, key, time, False, "{}") for key in keys]
+        bulk.insert(DecisionSnapshot._meta.db_table, columns, rows)
+    later = DecisionSnapshot.objects.create(decision=decision, revision=10_000, calculated_at=timezone.now(), result={})
+    assert list(DecisionSnapshot.objects.order_by("pk").values_list("pk", flat=True)) == [*keys, later.pk]
+
+
+def test_a_large_cache_is_given_back() -> None:
+    def size() -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA cache_size")
+            return cursor.fetchone()
+
+    if connection.vendor != "sqlite":
+        with bulk.large_cache():
+            return
+    before = size()
+    with bulk.large_cache():
+        assert size() == (-bulk._CACHE_KIB,)
+    assert size() == before

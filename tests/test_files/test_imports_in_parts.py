@@ -28,7 +28,7 @@ STEP = 5
 
 
 class Stopped(BaseException):
-    """What a killed process leaves behind is what its last transaction left."""
+    """A killed process: it leaves what its last transaction left."""
 
 
 def town(**changes: Any) -> dict[str, Any]:
