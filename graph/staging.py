@@ -25,7 +25,7 @@ KIND_NAMES: tuple[Kind | None, ...] = (None, "cast", "inherited", "abstained")
 class Staging:
     """All staged ballots of one decision; row i belongs to `graph.members[i]`.
 
-    `kinds` are codes (see `KIND_NAMES`). `fixed` and `errors` are fixed-point values and their bounds.
+    `kinds` are codes (see `KIND_NAMES`). `fixed` are fixed-point values, `errors` the largest of each row's bounds.
     """
 
     graph: GraphArrays
@@ -92,7 +92,7 @@ def stage(graph: GraphArrays, ballots: Mapping[Member, CastBallot], choices: int
     uncertain = np.flatnonzero(~certain.all(axis=1))
     if len(uncertain):
         settle_exactly(uncertain, means_.starts, activity.followees, kinds == CAST, fixed, errors, microstars)
-    return Staging(graph, kinds, microstars, fixed, errors, tags)
+    return Staging(graph, kinds, microstars, fixed, errors.max(axis=1, initial=0.0), tags)
 
 
 class _Means:

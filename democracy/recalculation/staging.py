@@ -106,21 +106,21 @@ class LoadedCommunity:
         self.calculations: dict[int, Calculation] = {}
         # Members whose staged ballot changed since they were last taken for storing; None: all may have.
         self.changed: dict[int, frozenset[int] | None] = {}
-        # The revision at which a decision was last taken for storing.
+        # The revision at which a decision was last taken for storing, and the one at which it was last needed.
         self.taken: dict[int, int] = {}
+        self.used: dict[int, int] = {}
         # About so many rows were read to load it; the bytes of the graph, and of everything.
         self._rows = self._graph_weight = self.weight = 0
 
-    @property
-    def decisions(self) -> int:
-        """The number of decisions whose calculations are kept."""
-        return len(self.calculations)
-
     def trim(self) -> None:
-        """Let go the calculations used longest ago that do not fit; the one used last stays. Weighs what is kept."""
+        """Let go the calculations used longest ago that do not fit, and weigh what is kept. One always stays.
+
+        Of those used at the same revision the newest go: a run that needs all of them finds the others again.
+        """
         weights = {pk: decision_weight(one, self.inputs[pk]) for pk, one in self.calculations.items()}
         self.weight = self._graph_weight + sum(weights.values())
-        for decision_id in list(self.calculations)[:-1]:
+        newest_first = list(self.calculations)[::-1]
+        for decision_id in sorted(newest_first, key=self.used.__getitem__)[:-1]:
             if self.weight <= settings.RECALCULATION_KEPT_BYTES:
                 break
             self._drop(decision_id)
@@ -142,13 +142,11 @@ class LoadedCommunity:
                 self._catch_up(wanted)
             assert self.graph is not None
             for decision_id in sorted(wanted & self.inputs.keys()):
-                known = self.calculations.pop(decision_id, None)
-                if known is None:
+                if decision_id not in self.calculations:
                     one = self.inputs[decision_id]
-                    known = Calculation.from_scratch(self.graph, lots=one.lots, ballots=one.ballots)
-                    self.changed[decision_id] = None
-                # The one used last comes last.
-                self.calculations[decision_id] = known
+                    made = Calculation.from_scratch(self.graph, lots=one.lots, ballots=one.ballots)
+                    self.calculations[decision_id], self.changed[decision_id] = made, None
+                self.used[decision_id] = self.graph.revision
         except BaseException:
             self.forget()
             raise
@@ -237,7 +235,7 @@ class LoadedCommunity:
             self._drop(decision_id)
 
     def _drop(self, decision_id: int) -> None:
-        for kept in (self.inputs, self.calculations, self.changed, self.taken):
+        for kept in (self.inputs, self.calculations, self.changed, self.taken, self.used):
             kept.pop(decision_id, None)
 
 
@@ -276,7 +274,7 @@ def _in_use(community_id: int) -> Iterator[LoadedCommunity]:
 def kept() -> Kept:
     """Measure what this process keeps."""
     loaded = _kept.values()
-    decisions = sum(one.decisions for one in loaded) + len(_final)
+    decisions = sum(len(one.calculations) for one in loaded) + len(_final)
     return Kept(len(loaded), decisions, _kept.weight + _final.weight)
 
 
