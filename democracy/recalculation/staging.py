@@ -262,13 +262,12 @@ def _loaded(community_id: int) -> LoadedCommunity:
 
 
 @contextmanager
-def _in_use(community_id: int) -> Iterator[LoadedCommunity]:
+def _in_use(loaded: LoadedCommunity) -> Iterator[LoadedCommunity]:
     """Hold a community; afterwards let go what does not fit."""
-    loaded = _loaded(community_id)
     with loaded.lock:
         yield loaded
         loaded.trim()
-    _kept.weigh_again(community_id)
+    _kept.weigh_again(loaded.community_id)
 
 
 def kept() -> Kept:
@@ -293,13 +292,14 @@ class StageBallots:
     """Stage the ballots of one community's decisions: exact inheritance along active followings, at one revision."""
 
     def __init__(self, community_id: int) -> None:
-        self._community_id = community_id
+        self._community = _loaded(community_id)
 
     def portions(self, decisions: Sequence[Decision]) -> Iterator[Sequence[Decision]]:
         """Divide decisions, in their order, into portions that can be staged and stored in the memory that there is."""
-        loaded = _loaded(self._community_id)
-        members = len(loaded.graph) if loaded.graph is not None else _count_members(self._community_id, decisions)
-        return portions(decisions, members=members, known=loaded.calculations)
+        community = self._community
+        known = community.graph
+        members = len(known) if known is not None else _count_members(community.community_id, decisions)
+        return portions(decisions, members=members, known=community.calculations)
 
     def process(
         self, decision_ids: Iterable[int], *, live: Iterable[int], in_steps: Container[int] = ()
@@ -310,7 +310,7 @@ class StageBallots:
         in steps (`recalculation.steps`).
         """
         wanted = sorted(decision_ids)
-        with _in_use(self._community_id) as loaded:
+        with _in_use(self._community) as loaded:
             loaded.drop_except({*wanted, *live})
             loaded.bring_up_to_date(wanted)
             known = [pk for pk in wanted if pk in loaded.calculations]
@@ -319,10 +319,9 @@ class StageBallots:
 
     def not_stored(self, decision_ids: Iterable[int]) -> None:
         """Remember that these stagings did not reach the database: next time everything is compared with it."""
-        loaded = _loaded(self._community_id)
-        with loaded.lock:
-            for decision_id in loaded.changed.keys() & set(decision_ids):
-                loaded.changed[decision_id] = None
+        with self._community.lock:
+            for decision_id in self._community.changed.keys() & set(decision_ids):
+                self._community.changed[decision_id] = None
 
     @staticmethod
     def final(decision: Decision) -> StagedDecision:
@@ -358,7 +357,7 @@ def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
     if decision.status == Decision.Status.CLOSED:
         yield _closed_calculation(decision).live
         return
-    with _in_use(decision.community_id) as loaded:
+    with _in_use(_loaded(decision.community_id)) as loaded:
         loaded.bring_up_to_date([decision.pk])
         assert loaded.graph is not None
         calculation = loaded.calculations[decision.pk]
@@ -389,7 +388,7 @@ def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
 def open_calculations(community_id: int, decision_ids: Iterable[int]) -> Iterator[dict[int, LiveCalculation]]:
     """Hold the calculations of several open decisions of one community, by id, all at one revision."""
     wanted = list(decision_ids)
-    with _in_use(community_id) as loaded:
+    with _in_use(_loaded(community_id)) as loaded:
         loaded.bring_up_to_date(wanted)
         assert loaded.graph is not None
         yield {
