@@ -178,7 +178,7 @@ class StagedBallots:
 
     def _value(self, row: int) -> tuple[tuple[int, ...], float]:
         base = self.base
-        return tuple(base.fixed[row].tolist()), max(base.errors[row].tolist(), default=0.0)
+        return tuple(base.fixed[row].tolist()), float(base.errors[row, 0])
 
 
 def with_ballots(columns: StagedColumns, ballots: Mapping[Member, Published], counted: Sequence[bool]) -> StagedColumns:

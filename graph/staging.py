@@ -25,8 +25,8 @@ KIND_NAMES: tuple[Kind | None, ...] = (None, "cast", "inherited", "abstained")
 class Staging:
     """All staged ballots of one decision; row i belongs to `graph.members[i]`.
 
-    `kinds` are codes (see `KIND_NAMES`). `fixed` are fixed-point values and `errors` their bounds, one for each
-    value or one for each row.
+    `kinds` are codes (see `KIND_NAMES`). `fixed` are fixed-point values, `errors` (rows x 1) the largest bound of each
+    row's.
     """
 
     graph: GraphArrays
@@ -93,7 +93,7 @@ def stage(graph: GraphArrays, ballots: Mapping[Member, CastBallot], choices: int
     uncertain = np.flatnonzero(~certain.all(axis=1))
     if len(uncertain):
         settle_exactly(uncertain, means_.starts, activity.followees, kinds == CAST, fixed, errors, microstars)
-    return Staging(graph, kinds, microstars, fixed, errors, tags)
+    return Staging(graph, kinds, microstars, fixed, errors.max(axis=1, keepdims=True, initial=0.0), tags)
 
 
 class _Means:

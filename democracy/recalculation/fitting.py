@@ -14,7 +14,7 @@ from graph import Calculation
 # Bytes that a member, a following and a cast ballot take where a community is kept.
 _A_MEMBER, _A_FOLLOWING, _A_BALLOT = 620, 40, 60
 # Bytes that a decision takes for each member while it is staged and stored: from scratch, and brought up to date.
-_FROM_SCRATCH, _BROUGHT_UP_TO_DATE = 200, 40
+_FROM_SCRATCH, _BROUGHT_UP_TO_DATE = 200, 30
 
 
 class Kept(NamedTuple):
@@ -34,7 +34,7 @@ def decision_weight(calculation: Calculation, decision: DecisionInputs) -> int:
 
 
 def portions(decisions: Iterable[Decision], *, members: int, known: Container[int]) -> Iterator[Sequence[Decision]]:
-    """Divide decisions, in their order, into portions that half of the memory for what is kept has room for.
+    """Divide decisions, in their order, into portions that a third of the memory for what is kept has room for.
 
     `known`: those that are only to be brought up to date.
     """
@@ -42,7 +42,7 @@ def portions(decisions: Iterable[Decision], *, members: int, known: Container[in
     weight = 0
     for decision in decisions:
         more = members * (_BROUGHT_UP_TO_DATE if decision.pk in known else _FROM_SCRATCH)
-        if portion and weight + more > settings.RECALCULATION_KEPT_BYTES // 2:
+        if portion and weight + more > settings.RECALCULATION_KEPT_BYTES // 3:
             yield portion
             portion, weight = [], 0
         portion.append(decision)

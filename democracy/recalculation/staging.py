@@ -106,21 +106,21 @@ class LoadedCommunity:
         self.calculations: dict[int, Calculation] = {}
         # Members whose staged ballot changed since they were last taken for storing; None: all may have.
         self.changed: dict[int, frozenset[int] | None] = {}
-        # The revision at which a decision was last taken for storing.
+        # The revision at which a decision was last taken for storing, and the one at which it was last needed.
         self.taken: dict[int, int] = {}
+        self.used: dict[int, int] = {}
         # About so many rows were read to load it; the bytes of the graph, and of everything.
         self._rows = self._graph_weight = self.weight = 0
 
-    @property
-    def decisions(self) -> int:
-        """The number of decisions whose calculations are kept."""
-        return len(self.calculations)
-
     def trim(self) -> None:
-        """Let go the calculations used longest ago that do not fit; the one used last stays. Weighs what is kept."""
+        """Let go the calculations used longest ago that do not fit, and weigh what is kept. One always stays.
+
+        Of those used at the same revision the newest go: a run that needs all of them finds the others again.
+        """
         weights = {pk: decision_weight(one, self.inputs[pk]) for pk, one in self.calculations.items()}
         self.weight = self._graph_weight + sum(weights.values())
-        for decision_id in list(self.calculations)[:-1]:
+        newest_first = list(self.calculations)[::-1]
+        for decision_id in sorted(newest_first, key=self.used.__getitem__)[:-1]:
             if self.weight <= settings.RECALCULATION_KEPT_BYTES:
                 break
             self._drop(decision_id)
@@ -142,13 +142,11 @@ class LoadedCommunity:
                 self._catch_up(wanted)
             assert self.graph is not None
             for decision_id in sorted(wanted & self.inputs.keys()):
-                known = self.calculations.pop(decision_id, None)
-                if known is None:
+                if decision_id not in self.calculations:
                     one = self.inputs[decision_id]
-                    known = Calculation.from_scratch(self.graph, lots=one.lots, ballots=one.ballots)
-                    self.changed[decision_id] = None
-                # The one used last comes last.
-                self.calculations[decision_id] = known
+                    made = Calculation.from_scratch(self.graph, lots=one.lots, ballots=one.ballots)
+                    self.calculations[decision_id], self.changed[decision_id] = made, None
+                self.used[decision_id] = self.graph.revision
         except BaseException:
             self.forget()
             raise
@@ -240,7 +238,7 @@ class LoadedCommunity:
             self._drop(decision_id)
 
     def _drop(self, decision_id: int) -> None:
-        for kept in (self.inputs, self.calculations, self.changed, self.taken):
+        for kept in (self.inputs, self.calculations, self.changed, self.taken, self.used):
             kept.pop(decision_id, None)
 
 
@@ -265,19 +263,18 @@ def _loaded(community_id: int) -> LoadedCommunity:
 
 
 @contextmanager
-def _in_use(community_id: int) -> Iterator[LoadedCommunity]:
+def _in_use(loaded: LoadedCommunity) -> Iterator[LoadedCommunity]:
     """Hold a community; afterwards let go what does not fit."""
-    loaded = _loaded(community_id)
     with loaded.lock:
         yield loaded
         loaded.trim()
-    _kept.weigh_again(community_id)
+    _kept.weigh_again(loaded.community_id)
 
 
 def kept() -> Kept:
     """Measure what this process keeps."""
     loaded = _kept.values()
-    decisions = sum(one.decisions for one in loaded) + len(_final)
+    decisions = sum(len(one.calculations) for one in loaded) + len(_final)
     return Kept(len(loaded), decisions, _kept.weight + _final.weight)
 
 
@@ -296,13 +293,14 @@ class StageBallots:
     """Stage the ballots of one community's decisions: exact inheritance along active followings, at one revision."""
 
     def __init__(self, community_id: int) -> None:
-        self._community_id = community_id
+        self._community = _loaded(community_id)
 
     def portions(self, decisions: Sequence[Decision]) -> Iterator[Sequence[Decision]]:
         """Divide decisions, in their order, into portions that can be staged and stored in the memory that there is."""
-        loaded = _loaded(self._community_id)
-        members = len(loaded.graph) if loaded.graph is not None else _count_members(self._community_id, decisions)
-        return portions(decisions, members=members, known=loaded.calculations)
+        community = self._community
+        known = community.graph
+        members = len(known) if known is not None else _count_members(community.community_id, decisions)
+        return portions(decisions, members=members, known=community.calculations)
 
     def process(
         self, decision_ids: Iterable[int], *, live: Iterable[int], in_steps: Container[int] = ()
@@ -313,7 +311,7 @@ class StageBallots:
         in steps (`recalculation.steps`).
         """
         wanted = sorted(decision_ids)
-        with _in_use(self._community_id) as loaded:
+        with _in_use(self._community) as loaded:
             loaded.drop_except({*wanted, *live})
             loaded.bring_up_to_date(wanted)
             known = [pk for pk in wanted if pk in loaded.calculations]
@@ -322,10 +320,9 @@ class StageBallots:
 
     def not_stored(self, decision_ids: Iterable[int]) -> None:
         """Remember that these stagings did not reach the database: next time everything is compared with it."""
-        loaded = _loaded(self._community_id)
-        with loaded.lock:
-            for decision_id in loaded.changed.keys() & set(decision_ids):
-                loaded.changed[decision_id] = None
+        with self._community.lock:
+            for decision_id in self._community.changed.keys() & set(decision_ids):
+                self._community.changed[decision_id] = None
 
     @staticmethod
     def final(decision: Decision) -> StagedDecision:
@@ -361,7 +358,7 @@ def calculation_of(decision: Decision) -> Iterator[LiveCalculation]:
     if decision.status == Decision.Status.CLOSED:
         yield _closed_calculation(decision).live
         return
-    with _in_use(decision.community_id) as loaded:
+    with _in_use(_loaded(decision.community_id)) as loaded:
         loaded.bring_up_to_date([decision.pk])
         assert loaded.graph is not None
         calculation = loaded.calculations[decision.pk]
@@ -392,7 +389,7 @@ def calculation_at_hand(decision: Decision) -> LiveCalculation | None:
 def open_calculations(community_id: int, decision_ids: Iterable[int]) -> Iterator[dict[int, LiveCalculation]]:
     """Hold the calculations of several open decisions of one community, by id, all at one revision."""
     wanted = list(decision_ids)
-    with _in_use(community_id) as loaded:
+    with _in_use(_loaded(community_id)) as loaded:
         loaded.bring_up_to_date(wanted)
         assert loaded.graph is not None
         yield {

@@ -208,12 +208,25 @@ class TestCatchingUp:
             factories.vote(town.ada, Decision.objects.get(pk=decision_id), Ash=5)
         for first, last in (both, both[::-1]):
             for decision_id in (first, last):
+                factories.vote(town.ben, Decision.objects.get(pk=decision_id), Ash=first % 5, Birch=last % 5)
                 StageBallots(town.community.pk).process([decision_id], live=both)
             kept = staging.kept()
             assert (kept.communities, kept.decisions) == (1, 1)
             staged = dict(StageBallots(town.community.pk).process(both, live=both))
             assert {pk: one.columns is None for pk, one in staged.items()} == {first: False, last: True}
-            assert [one.result.participation.cast for one in staged.values()] == [1, 1]
+            assert [one.result.participation.cast for one in staged.values()] == [2, 2]
+
+    def test_of_those_that_one_change_needs_as_many_as_fit_stay(self, town: Town, settings: Settings) -> None:
+        made = [town.decision.pk, *(factories.decision(town.community, town.manager).pk for _ in range(3))]
+        stage_ballots = StageBallots(town.community.pk)
+        stage_ballots.process(made, live=made)
+        settings.RECALCULATION_KEPT_BYTES = staging.kept().nbytes - 1
+        for _ in range(2):
+            factories.join(town.community, factories.person())
+            staged = dict(stage_ballots.process(made, live=made))
+        were_kept = [staged[pk].columns is None for pk in made]
+        assert were_kept == sorted(were_kept, reverse=True)
+        assert (were_kept[0], were_kept[-1]) == (True, False)
 
     def test_what_is_kept_is_weighed(self, town: Town) -> None:
         before = staging.kept()
@@ -236,13 +249,13 @@ class TestCatchingUp:
 
         assert sizes() == [5]
         # Room for two of five members from scratch, or for ten to be brought up to date.
-        settings.RECALCULATION_KEPT_BYTES = 2 * 2 * 5 * 200
+        settings.RECALCULATION_KEPT_BYTES = 3 * 2 * 5 * 200
         assert sizes() == [2, 2, 1]
         settings.RECALCULATION_KEPT_BYTES = 1
         assert sizes() == [1, 1, 1, 1, 1]
         settings.RECALCULATION_KEPT_BYTES = 1 << 20
         stage_ballots.process([one.pk for one in made], live=[])
-        settings.RECALCULATION_KEPT_BYTES = 2 * 2 * 5 * 200
+        settings.RECALCULATION_KEPT_BYTES = 3 * 2 * 5 * 200
         assert sizes() == [5]
         assert list(stage_ballots.portions([])) == []
 
