@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import Any
 
 import django
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
@@ -30,6 +32,16 @@ class Handler(ASGIHandler):
         self.load_middleware()
         in_thread: Callable[[HttpRequest], HttpResponseBase] = self._middleware_chain  # type: ignore[has-type]
         self._middleware_chain = sync_to_async(in_thread, thread_sensitive=True)
+
+    async def listen_for_disconnect(self, receive: Callable[[], Awaitable[Any]]) -> None:
+        """Listen until the client has left. Raises RequestAborted then.
+
+        A request that is cancelled leaves this task, and asyncio would log that nobody asked how it ended.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await super().listen_for_disconnect(receive)
 
 
 def django_application() -> Handler:
