@@ -84,9 +84,10 @@ class Pages:
         opening = asyncio.Semaphore(8)
         following = [asyncio.create_task(self._follow(page, opening)) for page in range(len(self._shown))]
         await self._stop.wait()
-        for task in following:
+        unfinished = [*following, *self._asking]
+        for task in unfinished:
             task.cancel()
-        await asyncio.gather(*following, return_exceptions=True)
+        await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _follow(self, page: int, opening: asyncio.Semaphore) -> None:
         try:

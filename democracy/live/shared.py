@@ -1,4 +1,4 @@
-"""What many viewers are shown alike: made once, and kept until something is told that changes it.
+"""Things that many viewers are shown alike: made once, and kept until something is told that changes it.
 
 Nothing of a single viewer may be kept here. Whoever hands it on has made sure that its viewer may see it.
 """

@@ -249,7 +249,7 @@ def overview_changed_at(community_id: int, *, since: int) -> int:
 
 
 def moments(community_id: int, at: datetime) -> tuple[int, datetime | None]:
-    """How many openings and closings of decisions there have been in a community, and when the next one is."""
+    """The number of openings and closings of decisions there have been in a community, and when the next one is."""
     found = Decision.objects.standing().filter(community=community_id)
     numbers = found.aggregate(
         opened=Count("pk", filter=Q(opens_at__lte=at)),

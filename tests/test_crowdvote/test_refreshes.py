@@ -1,4 +1,4 @@
-"""What open pages ask for by themselves comes after what people do."""
+"""Requests that open pages make by themselves come after what people do."""
 
 from __future__ import annotations
 

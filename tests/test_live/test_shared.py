@@ -1,4 +1,4 @@
-"""What is kept for many viewers: as long as it is true, and made once."""
+"""Things kept for many viewers: as long as it is true, and made once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What many viewers are pushed alike: nothing in it is of one of them."""
+"""Panels that many viewers are pushed alike: nothing in it is of one of them."""
 
 from __future__ import annotations
 
