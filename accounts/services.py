@@ -359,9 +359,8 @@ def checked_name(text: str, otherwise: str) -> str:
 
 
 def create_api_token(user: User, name: str) -> tuple[ApiToken, str]:
-    """Create a bearer token. Returns its row and the token itself, which cannot be read again.
-
-    Raises InvalidName, TooManyTokens.
+    """Create a bearer token. Returns its row and the token itself, which cannot be read again. Raises InvalidName,
+    TooManyTokens.
     """
     name = checked_name(name, "Give the token a name that says what it is for, in at most 80 characters.")
     if user.api_tokens.filter(revoked_at=None).count() >= MAX_TOKENS:
@@ -378,9 +377,8 @@ def revoke_api_token(user: User, token_id: int) -> None:
 
 
 def user_for_token(raw: str) -> User | None:
-    """Return the owner of a bearer token, or None if it is unknown, revoked or of a closed account.
-
-    Records the use, at most once a minute.
+    """Return the owner of a bearer token, or None if it is unknown, revoked or of a closed account. Records the use, at
+    most once a minute.
     """
     token = next(iter(_usable_tokens(token_digest(raw))), None)
     if token is None:
@@ -394,9 +392,7 @@ def user_for_token(raw: str) -> User | None:
 
 @prepared
 def _usable_tokens(digest: str) -> QuerySet[ApiToken]:
-    """The token of this digest, unless it is revoked or of a closed account, with its owner."""
-    usable = ApiToken.objects.filter(digest=digest, revoked_at=None, user__is_active=True)
-    return usable.select_related("user")
+    return ApiToken.objects.filter(digest=digest, revoked_at=None, user__is_active=True).select_related("user")
 
 
 def token_digest(raw: str) -> str:

@@ -123,9 +123,9 @@ class StagedBallots:
         return StagedBallots(self.on(graph), structure=self.structure, is_laid_out=is_laid_out)
 
     def on(self, graph: GraphArrays) -> Staging:
-        """Make a staging on these arrays of the present graph, with arrays of its own and one error bound a row."""
+        """Make a staging on these arrays of the present graph, with arrays of its own."""
         base = self.base
-        errors = base.errors.max(axis=1, keepdims=True, initial=0.0)
+        errors = base.errors.copy()
         if graph.members is base.graph.members:
             staging = Staging(graph, base.kinds.copy(), base.microstars.copy(), base.fixed.copy(), errors, base.tags[:])
         else:

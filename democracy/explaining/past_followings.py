@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from democracy import ledger
 from democracy.explaining.sources import ActiveFollowings, most_followed
-from democracy.models import Decision, Following, LedgerEntry, StagedBallot
+from democracy.models import Decision, Following, StagedBallot
 from democracy.reading.past_ballots import PastBallots
 from democracy.recalculation.inputs import Pair, following_rows
 
@@ -30,7 +30,7 @@ def _followings_at(decision: Decision, revision: int) -> dict[Pair, frozenset[st
     and undone.
     """
     followings = following_rows(Following.objects.filter(follower__community=decision.community_id))
-    earlier = ledger.contents_of_kind_at(decision.community_id, revision, LedgerEntry.Kind.FOLLOWING)
+    earlier = ledger.followings_at(decision.community_id, revision)
     for subject, content in earlier.items():
         _, follower, followee = subject.split(":")
         pair = (int(follower), int(followee))

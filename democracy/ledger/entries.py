@@ -91,9 +91,11 @@ def ballots_at(community_id: int, revision: int, decision_id: int) -> dict[str, 
     return dict(_oldest(ballots.filter(community=community_id, revision__gt=revision)))
 
 
-def followings_at(community_id: int, revision: int, followers: Collection[int]) -> dict[str, Content]:
-    """`contents_at`, for the followings of these members alone."""
-    followings = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.FOLLOWING, membership__in=followers)
+def followings_at(community_id: int, revision: int, followers: Collection[int] | None = None) -> dict[str, Content]:
+    """`contents_at`, for followings alone; of all members or of these."""
+    followings = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.FOLLOWING)
+    if followers is not None:
+        followings = followings.filter(membership__in=followers)
     return dict(_oldest(followings.filter(community=community_id, revision__gt=revision)))
 
 

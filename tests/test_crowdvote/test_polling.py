@@ -11,10 +11,10 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.contrib.sessions.models import Session
+from django.core.asgi import get_asgi_application
 from django.urls import reverse
 
 from accounts.models import User
-from crowdvote.asgi import django_application
 from crowdvote.serving.polling import answering_polls
 from democracy import services
 from democracy.live import grants
@@ -64,7 +64,7 @@ class Page:
 
     async def _django(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked += 1
-        await django_application(scope, receive, send)
+        await get_asgi_application()(scope, receive, send)
 
     async def polls(self, number: int) -> tuple[list[int], int]:
         """Poll several times: the statuses, and how many of the polls came to Django."""
