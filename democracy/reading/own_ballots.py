@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,11 +89,8 @@ def moved_ballots(decision_id: int, members: Iterable[int], *, since: int) -> fr
     """Those of these members whose own ballot in a decision may not be what it was when the decision was calculated for
     the revision `since`: it was staged anew, they changed the one that they cast, or nobody here remembers.
     """
-    people, calculated = set(members), _calculated_revision(decision_id)
-    found = staged_ballots({decision_id: people})
-    standing = {member: found.get((decision_id, member)) for member in people}
-    if calculated == _calculated_revision(decision_id):
-        _seen.put((decision_id, calculated), (_seen.get((decision_id, calculated)) or {}) | standing)
+    people = set(members)
+    standing = remember_ballots(decision_id, people)
     before = _seen.get((decision_id, since)) or {}
     staged = {member for member in people if member not in before or before[member] != standing[member]}
     subjects = {contents.ballot_subject(decision_id, member): member for member in people}
@@ -101,6 +98,16 @@ def moved_ballots(decision_id: int, members: Iterable[int], *, since: int) -> fr
         community__decisions=decision_id, subject__in=subjects, revision__gt=since
     ).order_by()
     return frozenset(staged.union(subjects[subject] for subject in entries.values_list("subject", flat=True)))
+
+
+def remember_ballots(decision_id: int, members: Set[int]) -> Mapping[int, StagedBallot | None]:
+    """Read the staged ballots of these members, and remember them for `moved_ballots`."""
+    calculated = _calculated_revision(decision_id)
+    found = staged_ballots({decision_id: members})
+    standing = {member: found.get((decision_id, member)) for member in members}
+    if calculated == _calculated_revision(decision_id):
+        _seen.put((decision_id, calculated), (_seen.get((decision_id, calculated)) or {}) | standing)
+    return standing
 
 
 def _calculated_revision(decision_id: int) -> int:

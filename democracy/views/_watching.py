@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from asgiref.sync import sync_to_async
+
 from accounts.text import whole_number
 from democracy.live.hub import hub, result_topic
 from democracy.live.shared import Made, shared
-from democracy.reading.own_ballots import moved_ballots
+from democracy.reading.own_ballots import moved_ballots, remember_ballots
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Watching:
 
     def __init__(self) -> None:
         self._members: defaultdict[int, Counter[int]] = defaultdict(Counter)
+        self._remembered: defaultdict[int, set[int]] = defaultdict(set)
 
     @contextmanager
     def of(self, decision_id: int, member: int | None) -> Iterator[None]:
@@ -38,6 +41,13 @@ class Watching:
             self._members[decision_id] -= Counter([member])
             if not self._members[decision_id]:
                 del self._members[decision_id]
+                self._remembered.pop(decision_id, None)
+
+    async def remember(self, decision_id: int, member: int) -> None:
+        """Remember the ballot of a member whose page shows what there is, once."""
+        if member not in self._remembered[decision_id]:
+            self._remembered[decision_id].add(member)
+            await sync_to_async(remember_ballots)(decision_id, {member})
 
     async def has_moved(self, decision_id: int, member: int, *, since: str) -> bool:
         """Whether a member's own ballot may be another than on a page that shows `since`."""

@@ -99,6 +99,8 @@ async def decision_events(request: HtmxRequest, community_id: int, decision_id: 
         is_manager = membership is not None and membership.is_manager
         shown = await awaited_panel(PanelKey(decision_id, place or "", is_manager))
         if shown.is_on(seen):
+            if membership is not None:
+                await watching.remember(decision_id, membership.pk)
             return [], seen
         name = "status" if shows_this_result(seen, shown.seen) else "result"
         asked_for = to_ask_for(seen, shown.seen)

@@ -118,7 +118,7 @@ def test_a_load_that_was_cut_off_is_made_up_for(loaded):
     community = Community.objects.get(name="Maple Court")
     # Django's own cascade would write ledger entries for what it deletes.
     DecisionSnapshot.objects.filter(decision__community=community).delete()
-    Decision.objects.filter(community=community).update(calculated_revision=0)
+    Decision.objects.filter(community=community).update(calculated_revision=0, has_final_result=False)
     run("load_demo")
     for decision in Decision.objects.filter(community=community):
         assert decision.calculation_status == "current"

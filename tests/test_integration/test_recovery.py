@@ -126,12 +126,12 @@ def test_killed_in_the_middle_of_a_calculation_that_holds_the_claim(machine):
 
 def test_killed_inside_the_storing_transaction(machine):
     die_before_commit = """
-        from democracy.recalculation import storing
-        write = storing._write
+        from democracy.recalculation import blocks
+        write = blocks.write
         def write_and_die(*arguments):
             write(*arguments)
             die()
-        storing._write = write_and_die
+        blocks.write = write_and_die
     """
     code, _ = machine.run(die_before_commit, VOTE, "recalculation.recalculate_community(decision.community_id)")
     assert code == -signal.SIGKILL

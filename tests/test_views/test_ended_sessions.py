@@ -84,6 +84,7 @@ class Town:
         self.decision = factories.decision(self.community, self.manager)
         factories.vote(members["manager"], self.decision, Ash=5)
         recalculate_community(self.community.pk)
+        self.calculated_at = self.decision.snapshots.get().revision
         services.update_community(self.manager, self.community.pk, joining="request")
         self.signed_in = as_(self.manager)
         numbers = {"community_id": self.community.pk, "decision_id": self.decision.pk}
@@ -110,7 +111,8 @@ class Town:
 
     def address(self, name: str) -> str:
         wanted = NAMES[name].pattern.converters
-        numbers = self.numbers | ({"decision_id": self.draft.pk} if name == "decision-delete" else {})
+        others = {"decision-delete": {"decision_id": self.draft.pk}, "decision-past": {"revision": self.calculated_at}}
+        numbers = self.numbers | others.get(name, {})
         return reverse(name, kwargs={key: numbers[key] for key in wanted})
 
     def after_signing_in(self, sign_in: str) -> tuple[str, bool]:

@@ -256,7 +256,8 @@ def close(scene: Scene) -> None:
     ("changes", "events"),
     [
         ([Scene.vote], ["status"]),
-        ([Scene.vote, Scene.calculate], ["result", "calculated"]),
+        # Who had which ballot before the stream began is not remembered.
+        ([Scene.vote, Scene.calculate], ["result", "calculated", "own"]),
         ([Scene.vote, fail], ["status"]),
         ([close], ["status", "phase", "calculated"]),
     ],
