@@ -74,6 +74,7 @@ class StagedBallots:
         """The memory that they take beside the graph, about."""
         base = self.base
         columns = base.kinds.nbytes + base.microstars.nbytes + base.fixed.nbytes + base.errors.nbytes
+        columns += self.structure.nbytes if self.structure is not None else 0
         return columns + (_POINTER + 1) * len(base.tags) + _STAGED * len(self.since)
 
     def copy(self) -> StagedBallots:

@@ -48,6 +48,9 @@ _GAIN = 0.5
 # In place of 0, to divide by.
 _TINY = 1e-300
 
+# Of an active following: in the equations, twice in shares, and back; of a row: in six arrays and the matrices.
+_BYTES_A_FOLLOWING, _BYTES_A_ROW = 48, 64
+
 # How much of k a proof has to leave over.
 _LEFT_OVER = 0.5
 _MOST_STEPS = 2.0**30
@@ -152,6 +155,11 @@ class Structure:
         self._system: LinearSystem | None = None
         self._is_slow = False
         self.steps, self.proof = self._prove(None if steps is None else np.maximum(steps[rows], 1.0))
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes, about."""
+        return _BYTES_A_FOLLOWING * self._asked.nnz + _BYTES_A_ROW * len(self.rows)
 
     def residual(self, fixed: Ints, at: Ints | None = None) -> Ints:
         """Subtract b - K x exactly, in the structure's order; `fixed` is in that of the graph's arrays.

@@ -243,3 +243,11 @@ def test_more_than_4000_active_followings_are_refused() -> None:
     later = graph.updated([FollowingSet(0, 1), FollowingSet(1, 2)], revision=2)
     with pytest.raises(ValueError, match="more than 4000 active followings"):
         calculation.update(later, changes=[FollowingSet(0, 1), FollowingSet(1, 2)], ballots={})
+
+
+def test_the_kept_equations_are_part_of_the_memory_that_a_calculation_takes() -> None:
+    calculation = Calculation.from_scratch(graph_of(ladder(200)), lots=LOTS, ballots=BALLOTS)
+    before = calculation.nbytes
+    calculation.update(calculation.graph, changes=[], ballots={FIVE: CastBallot((3, 2))})
+    # A ladder has nearly two followings a member.
+    assert calculation.nbytes > before + 350 * 48
