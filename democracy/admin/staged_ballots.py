@@ -22,7 +22,7 @@ def staged_by_name(decision: Decision) -> str:
             ", ".join(one.tags) or "-",
             "counted" if one.is_counted else "not counted",
         )
-        for one in ballots_of([decision], start=0, stop=MOST_STAGED)[decision.pk]
+        for one in ballots_of([decision], most=MOST_STAGED)[decision.pk]
         if not one.is_anonymous
     )
     return format_html_join(mark_safe("<br>"), "{}: {}; {}; {}; {}", rows) or "-"

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TypeAlias
 
 import numpy as np
 from django.db.models import Count
@@ -239,12 +240,24 @@ def ballot_counts(decisions: Iterable[Decision]) -> dict[int, int]:
     return staged_ballots.numbers_of_ballots([one.pk for one in decisions if access.shows_ballots(one)])
 
 
-def ballots_of(decisions: Sequence[Decision], *, start: int, stop: int) -> dict[int, list[ShownBallot]]:
-    """The ballots with these places in each decision: those that bear names by handle, then the others by pseudonym.
+# Whether a ballot is under a pseudonym, and its name: handle or pseudonym.
+Name: TypeAlias = tuple[bool, str]
+
+
+def name_of(ballot: ShownBallot) -> Name:
+    """The name by which a ballot stands in the list of its decision's."""
+    if not ballot.is_anonymous:
+        return False, ballot.membership.user.handle
+    return True, access.pseudonym(ballot.decision.pk, ballot.membership.pk, kind=ballot.kind)
+
+
+def ballots_of(decisions: Sequence[Decision], *, most: int, behind: Name | None = None) -> dict[int, list[ShownBallot]]:
+    """The first `most` ballots of each decision, or those behind a name: ballots that bear names by handle, then the
+    others by pseudonym.
 
     Nothing where ballots are hidden. Always the same number of queries.
     """
-    wanted = _members_at([one for one in decisions if access.shows_ballots(one)], start, stop)
+    wanted = _members_behind([one for one in decisions if access.shows_ballots(one)], behind, most)
     staged = staged_ballots.staged_ballots(wanted)
     rows = Membership.objects.select_related("user").filter(pk__in={pk for pks in wanted.values() for pk in pks})
     members = {row.pk: row for row in rows}
@@ -257,8 +270,8 @@ def ballots_of(decisions: Sequence[Decision], *, start: int, stop: int) -> dict[
     return pages
 
 
-def _members_at(decisions: Sequence[Decision], start: int, stop: int) -> defaultdict[int, list[int]]:
-    """The members whose ballots have these places in each decision."""
+def _members_behind(decisions: Sequence[Decision], behind: Name | None, most: int) -> defaultdict[int, list[int]]:
+    """The members whose ballots come next in each decision."""
     named: dict[Decision, Integers] = {}
     hidden: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
     anonymous = staged_ballots.anonymous_members({one.community_id for one in decisions})
@@ -272,28 +285,31 @@ def _members_at(decisions: Sequence[Decision], start: int, stop: int) -> default
             (access.pseudonym(one.pk, member, kind=kind), member)
             for member, kind in zip(rest.members.tolist(), rest.kinds, strict=True)
         ]
-    pages = members_at(named, start, stop)
-    for one, names in named.items():
-        before = len(names)
-        page = sorted(hidden[one.pk])[max(0, start - before) : max(0, stop - before)]
-        pages[one.pk] += [member for _, member in page]
+    is_unnamed, name = behind or (False, "")
+    pages = members_at({} if is_unnamed else named, 0, most, behind=name)
+    for one in named:
+        unnamed_ones = sorted(pair for pair in hidden[one.pk] if not is_unnamed or pair[0] > name)
+        pages[one.pk] += [member for _, member in unnamed_ones[: most - len(pages[one.pk])]]
     return pages
 
 
-def members_at(named: Mapping[Decision, Integers], start: int, stop: int) -> defaultdict[int, list[int]]:
-    """Those of these members, by decision, who have these places in order of their handles.
+def members_at(
+    named: Mapping[Decision, Integers], start: int, stop: int, *, behind: str = ""
+) -> defaultdict[int, list[int]]:
+    """Those of these members, by decision, who have these places in order of their handles; of those behind a handle.
 
     The database orders the handles, and no more are read than it takes to come to the last place.
     """
     pages: defaultdict[int, list[int]] = defaultdict(list)
     waiting = [one for one, members in named.items() if len(members) > start]
     passed = dict.fromkeys(waiting, 0)
-    rows = Membership.objects.filter(community__in={one.community_id for one in waiting}).order_by("user__handle")
+    communities = {one.community_id for one in waiting}
+    rows = Membership.objects.filter(community__in=communities, user__handle__gt=behind).order_by("user__handle")
     handles = rows.values_list("community_id", "pk").iterator(_ROWS)
     while waiting and (some := list(islice(handles, _ROWS))):
-        communities, members = np.array(some, dtype=np.int64).T
+        homes, members = np.array(some, dtype=np.int64).T
         for one in waiting:
-            of_community = members[communities == one.community_id]
+            of_community = members[homes == one.community_id]
             found = of_community[np.isin(of_community, named[one])]
             pages[one.pk] += found[max(0, start - passed[one]) : max(0, stop - passed[one])].tolist()
             passed[one] += len(found)

@@ -2,8 +2,8 @@
 
 # Note [Pages go on where the last one ended]
 A page of rows begins behind the row at which the one before ended, by the values that order the list: what is added or
-taken away meanwhile moves nobody past a row, and shows none twice. Lists that are calculated as a whole (ballots by
-name, influence) go on by place.
+taken away meanwhile moves nobody past a row, and shows none twice. What is worked out as a whole (influence), or does
+not change any more, goes on by place.
 """
 
 from __future__ import annotations

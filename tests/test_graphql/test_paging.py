@@ -11,8 +11,9 @@ from django.test import override_settings
 from django.utils import timezone
 
 from accounts.models import User
-from democracy import services
+from democracy import access, services
 from democracy.models import Community, Decision, Membership
+from democracy.recalculation import recalculate_community
 from democracy.schema.cursors import InvalidCursor, seal, unseal
 from tests import factories
 from tests.test_graphql.api import ask, id_of, post
@@ -175,3 +176,37 @@ def test_pages_of_many_parents_go_on_together_behind_one_cursor() -> None:
     # Both begin behind the same title, each in its own list; of that title the row with the higher number is left.
     after = pages(found[1]["pageInfo"]["endCursor"])
     assert [(one["totalCount"], one["edges"][0]["node"]["title"]) for one in after] == [(3, "2")] * 2
+
+
+def test_ballots_go_on_behind_a_name_and_then_behind_a_pseudonym() -> None:
+    """Somebody who votes, or goes, before the page that comes next moves nobody past a ballot."""
+    community, members = factories.community("ann", "cat", "eve", "pat", "zoe", visibility=Community.Visibility.PUBLIC)
+    decision = factories.decision(community, members["manager"].user)
+    for name in ("pat", "zoe"):
+        services.set_anonymity(members[name].user, community.pk, anonymous=True)
+    for name in ("ann", "cat", "eve", "pat", "zoe"):
+        factories.vote(members[name], decision, Ash=4)
+    recalculate_community(community.pk)
+    query = """query($d: ID!, $after: String) { decision(id: $d) { ballots(first: 2, after: $after) {
+      totalCount pageInfo { endCursor hasNextPage } edges { cursor node { voter { name isAnonymous } } } } } }"""
+
+    def shown(after: str | None) -> tuple[list[str], bool, str]:
+        found = ask(None, query, d=id_of(decision), after=after)["decision"]["ballots"]
+        names = [edge["node"]["voter"]["name"] for edge in found["edges"]]
+        return names, found["pageInfo"]["hasNextPage"], found["pageInfo"]["endCursor"]
+
+    handles = [members[name].user.handle for name in ("ann", "cat", "eve")]
+    pseudonyms = sorted(access.pseudonym(decision.pk, members[name].pk, kind="cast") for name in ("pat", "zoe"))
+    first, more, end = shown(None)
+    assert (first, more) == (handles[:2], True)
+    early = factories.join(community, factories.person("aaron"))
+    factories.vote(early, decision, Ash=1)
+    services.leave_community(members["ann"].user, community.pk)
+    recalculate_community(community.pk)
+    second, more, end = shown(end)
+    assert (second, more) == ([handles[2], pseudonyms[0]], True)
+    last, more, end = shown(end)
+    assert (last, more) == (pseudonyms[1:], False)
+    assert shown(end) == ([], False, None)
+    answer = post(None, query, d=id_of(decision), after="cGxhY2U6MQ==")
+    assert [error["extensions"] for error in answer["errors"]] == [{"code": "INVALID_CURSOR", "field": "after"}]

@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from democracy import access, services
 from democracy.models import CalculationClaim, Decision, DecisionSnapshot
-from democracy.reading.ballots import ballots_of
+from democracy.reading.ballots import Name, ballots_of, name_of
 from democracy.reading.decisions import calculation_states, causes
 from democracy.recalculation import recalculate_community
 from democracy.recalculation.claims import Claim
@@ -18,7 +18,8 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-PAGES = [(0, 2), (2, 4), (3, 100), (0, 100), (100, 200)]
+# The number of ballots before a page, and how many it has at most: two of the five are under pseudonyms.
+PAGES = [(0, 2), (2, 2), (3, 97), (0, 100), (4, 1), (5, 100)]
 
 
 @pytest.fixture
@@ -42,26 +43,21 @@ def scene() -> tuple[list[Decision], list[str]]:
     return [Decision.objects.get(pk=one.pk) for one in decisions], known + hidden
 
 
-def names(decisions: list[Decision], start: int, stop: int) -> dict[int, list[str]]:
-    return {
-        pk: [
-            access.pseudonym(pk, one.membership.pk, kind=one.kind)
-            if one.membership.is_anonymous
-            else one.membership.user.handle
-            for one in page
-        ]
-        for pk, page in ballots_of(decisions, start=start, stop=stop).items()
-    }
+def names(decisions: list[Decision], behind: Name | None, most: int) -> dict[int, list[Name]]:
+    pages = ballots_of(decisions, behind=behind, most=most)
+    return {pk: [name_of(one) for one in page] for pk, page in pages.items()}
 
 
-@pytest.mark.parametrize(("start", "stop"), PAGES)
+@pytest.mark.parametrize(("start", "most"), PAGES)
 def test_known_members_come_by_handle_and_the_anonymous_after_them_by_pseudonym(
-    scene: tuple[list[Decision], list[str]], start: int, stop: int
+    scene: tuple[list[Decision], list[str]], start: int, most: int
 ) -> None:
     decisions, listed = scene
     first, second = decisions
-    assert names([first], start, stop) == {first.pk: listed[start:stop]}
-    assert names(decisions, start, stop) == names([first], start, stop) | names([second], start, stop)
+    ordered = [(place >= len(listed) - 2, name) for place, name in enumerate(listed)]
+    behind = ordered[start - 1] if start else None
+    assert names([first], behind, most) == {first.pk: ordered[start : start + most]}
+    assert names(decisions, behind, most) == names([first], behind, most) | names([second], behind, most)
 
 
 def test_a_page_costs_six_queries_of_one_decision_and_of_two(
@@ -70,7 +66,7 @@ def test_a_page_costs_six_queries_of_one_decision_and_of_two(
     decisions, _ = scene
     for asked in (decisions[:1], decisions):
         with django_assert_num_queries(6):
-            names(asked, 0, 4)
+            names(asked, None, 4)
 
 
 def test_a_decision_is_being_calculated_while_a_run_holds_its_own_community() -> None:

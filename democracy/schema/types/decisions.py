@@ -22,6 +22,7 @@ from democracy.reading import ballots as reading_ballots
 from democracy.reading import decisions as reading_decisions
 from democracy.schema import orders
 from democracy.schema.arguments import MOST_NODES, After, First, Members, PastRevision, require_nodes
+from democracy.schema.cursors import seal, unseal
 from democracy.schema.orders import DecisionOrder
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, Places, connection
 from democracy.schema.rows import relation
@@ -51,7 +52,9 @@ DECISIONS = Listing(reading_decisions.decisions_of_communities, _CLOSING_LAST, "
 ALL_DECISIONS = Listing(reading_decisions.decisions_listed, _CLOSING_LAST)
 HISTORY = Listing(reading_decisions.snapshots_of, ("pk",), "decision_id")
 
-_BallotPage = tuple[models.Decision, int, int]
+_BallotPage = tuple[models.Decision, reading_ballots.Name | None, int]
+# The list that the cursors of ballots belong to.
+_BALLOTS = "ballots"
 
 
 @strawberry_django.type(
@@ -248,17 +251,23 @@ async def _ballots(info: Info, decision: models.Decision, page: Page) -> Connect
     async def count() -> int:
         return await info.context.load(_ballot_counts, decision) or 0
 
-    places = Places.of(page)
-    ballots = await info.context.load(_ballot_pages, (decision, places.after, places.stop))
-    return None if ballots is None else connection(page, [Ballot(shown=one) for one in ballots], count=count)
+    behind = None if page.after is None else tuple(unseal(_BALLOTS, page.after))
+    ballots = await info.context.load(_ballot_pages, (decision, behind, page.first + 1))
+    if ballots is None:
+        return None
+
+    def cursor(index: int) -> str:
+        return seal(_BALLOTS, reading_ballots.name_of(ballots[index]))
+
+    return connection(page, [Ballot(shown=one) for one in ballots], count=count, cursor=cursor)
 
 
 def _ballot_pages(viewer: Viewer, keys: list[_BallotPage]) -> Mapping[_BallotPage, list[reading_ballots.ShownBallot]]:
     pages: dict[_BallotPage, list[reading_ballots.ShownBallot]] = {}
-    for start, stop in {(start, stop) for _, start, stop in keys}:
-        decisions = [one for one, *place in keys if place == [start, stop] and access.shows_ballots(one)]
-        found = reading_ballots.ballots_of(decisions, start=start, stop=stop)
-        pages |= {(one, start, stop): found[one.pk] for one in decisions}
+    for behind, most in {(behind, most) for _, behind, most in keys}:
+        decisions = [one for one, *place in keys if place == [behind, most] and access.shows_ballots(one)]
+        found = reading_ballots.ballots_of(decisions, behind=behind, most=most)
+        pages |= {(one, behind, most): found[one.pk] for one in decisions}
     return pages
 
 
