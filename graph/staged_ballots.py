@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -132,11 +132,16 @@ class StagedBallots:
         else:
             index = self._index
             at = np.fromiter((index.get(member, -1) for member in graph.members), np.int64, len(graph.members))
-            new = at < 0
+            known = np.flatnonzero(at >= 0)
             tags = [base.tags[row] if row >= 0 else NO_TAGS for row in at.tolist()]
-            staging = Staging(graph, base.kinds[at], base.microstars[at], base.fixed[at], errors[at], tags)
-            for values in (staging.kinds, staging.microstars, staging.fixed, staging.errors):
-                values[new] = 0
+
+            def moved(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+                column = np.zeros((len(at), *values.shape[1:]), values.dtype)
+                column[known] = values[at[known]]
+                return column
+
+            kinds, microstars, fixed = moved(base.kinds), moved(base.microstars), moved(base.fixed)
+            staging = Staging(graph, kinds, microstars, fixed, moved(errors), tags)
         self._put_into(staging)
         return staging
 

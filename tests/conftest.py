@@ -18,8 +18,9 @@ from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker, Settings
 
 from accounts import ratelimit
+from democracy.live.polls import polls
 from democracy.live.shared import shared
-from democracy.reading import followings, staged_ballots
+from democracy.reading import followings, own_ballots, staged_ballots
 from democracy.recalculation import staging
 from tests import preparing, services
 from tests.preparing import migrated_file
@@ -117,7 +118,9 @@ def _forget_what_is_kept() -> None:
     staging.forget_everything()
     followings.forget_pictures()
     staged_ballots.forget_columns()
+    own_ballots.forget_ballots()
     shared.forget_all()
+    polls.forget_all()
 
 
 @pytest.fixture(scope="module")

@@ -83,6 +83,14 @@ class Polls:
         self._put(poll, grant, key(grant.found))
         return grant.found
 
+    def forget_all(self) -> None:
+        """Close all pages."""
+        with self._lock:
+            closed = [page.grant for page in self._pages.values()]
+            self._pages.clear()
+        for one in closed:
+            grants.close(one)
+
     def _put(self, poll: bytes, grant: AnyGrant, key: Hashable) -> None:
         now = time.monotonic()
         with self._lock:

@@ -110,6 +110,11 @@ def remember_ballots(decision_id: int, members: Set[int]) -> Mapping[int, Staged
     return standing
 
 
+def forget_ballots() -> None:
+    """Remember nobody's ballot any more."""
+    _seen.clear()
+
+
 def _calculated_revision(decision_id: int) -> int:
     return Decision.objects.values_list("calculated_revision", flat=True).get(pk=decision_id)
 

@@ -23,6 +23,8 @@ from graph import (
 )
 from graph import calculation as calculation_module
 from graph.fixedpoint import STAR_UNITS
+from graph.staged_ballots import StagedBallots
+from graph.staging import stage
 from graph.structure import Structure
 from tests.lengths import times
 from tests.test_graph.shapes import (
@@ -251,3 +253,10 @@ def test_the_kept_equations_are_part_of_the_memory_that_a_calculation_takes() ->
     calculation.update(calculation.graph, changes=[], ballots={FIVE: CastBallot((3, 2))})
     # A ladder has nearly two followings a member.
     assert calculation.nbytes > before + 350 * 48
+
+
+def test_ballots_are_gathered_for_somebody_who_joins_where_nobody_was() -> None:
+    nobody = DelegationGraph.build(revision=1, members=[], followings=[])
+    staged = StagedBallots(stage(nobody.arrays, {}, 2))
+    graph = nobody.updated([MemberSet(2, True)], revision=2)
+    assert staged.gathered(graph.arrays).look_up(2) is None

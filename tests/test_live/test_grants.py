@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -61,8 +61,12 @@ def grant_ends_soon() -> float:
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def scene() -> Iterator[Scene]:
+    made = Scene()
+    held = made.held
+    yield made
+    for grant in [*held.values(), *made.held.values()]:
+        made.grants.close(grant)
 
 
 def test_what_the_check_found_is_in_the_grant(scene: Scene) -> None:
