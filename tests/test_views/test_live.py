@@ -402,6 +402,9 @@ async def test_what_was_missed_before_the_stream_opened_is_told_where_the_page_s
     for change in changes:
         await sync_to_async(change)(open_scene)
     stream, first = await followed(open_scene, "ben", seen)
+    if events != ["end"]:
+        # Whoever signs out before the stream has looked is told nothing more.
+        await first
     await sign_out(open_scene, "ben")
     assert await stream.rest(await first) == events
 
