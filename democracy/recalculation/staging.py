@@ -23,14 +23,7 @@ from democracy.recalculation.fitting import Kept, decision_weight, graph_weight,
 from democracy.recalculation.inputs import DecisionInputs, Pair
 from democracy.recalculation.pseudonyms import kinds_of, staged_under_pseudonyms
 from democracy.recalculation.steps import result_in_steps
-from graph import (
-    Calculation,
-    DelegationGraph,
-    GraphChange,
-    Result,
-    StagedBallot,
-    StagedColumns,
-)
+from graph import Calculation, DelegationGraph, GraphChange, Result, StagedBallot, StagedColumns
 
 # The most communities, and the most closed decisions, that a process keeps, however small they are.
 _KEPT, _KEPT_CLOSED = 10_000, 32
@@ -207,8 +200,7 @@ class LoadedCommunity:
         assert self.graph is not None
         calculation, changed = self.calculations[decision_id], self.changed[decision_id]
         if changed is not None and (
-            len(changed) > _FEW
-            or (stored != self.taken[decision_id] and _is_stored_since(decision_id, self.taken[decision_id]))
+            len(changed) > _FEW or _may_differ(decision_id, stored or 0, taken=self.taken[decision_id])
         ):
             changed = None
         self.changed[decision_id], self.taken[decision_id] = frozenset(), self.graph.revision
@@ -242,11 +234,15 @@ class LoadedCommunity:
             kept.pop(decision_id, None)
 
 
-def _is_stored_since(decision_id: int, revision: int) -> bool:
-    """Whether another process stored staged ballots after `revision`: one that changed and changed back meanwhile has
-    not changed for this process, but differs from the stored one.
+def _may_differ(decision_id: int, stored: int, *, taken: int) -> bool:
+    """Whether stored staged ballots may be others than those that this process took for storing at revision `taken`.
+
+    They are of an earlier revision where that never came to the database. Where another process stored some later, one
+    that changed and changed back meanwhile has not changed for this process, but differs from the stored one.
     """
-    return StagedBlock.objects.filter(decision=decision_id, revision__gt=revision).exists()
+    if stored <= taken:
+        return stored < taken
+    return StagedBlock.objects.filter(decision=decision_id, revision__gt=taken).exists()
 
 
 _kept: BoundedCache[int, LoadedCommunity] = BoundedCache(

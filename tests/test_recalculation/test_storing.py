@@ -14,7 +14,7 @@ from democracy import services
 from democracy.live import publishing
 from democracy.live.hub import result_topic
 from democracy.models import CalculationClaim, Community, Decision, DecisionSnapshot, Membership, StagedBlock
-from democracy.recalculation import blocks, recalculate_community
+from democracy.recalculation import audits, blocks, recalculate_community
 from democracy.recalculation.claims import Claim, ClaimLost
 from democracy.recalculation.results import Tally
 from democracy.recalculation.staging import StageBallots, StagedDecision, forget_everything
@@ -418,3 +418,16 @@ def test_other_communities_are_left_alone(scene: Scene) -> None:
     assert Decision.objects.filter(pk=decision.pk).values().get() == before
     assert not StagedBlock.objects.filter(decision=decision).exists()
     assert Community.objects.get(pk=other.pk).revision == rules.revision(other)
+
+
+def test_ballots_that_were_taken_and_never_stored_are_stored_the_next_time() -> None:
+    """The database went away between the two, and nobody could say so."""
+    community, members = factories.community("ada", "ben")
+    decision = factories.decision(community, members["manager"].user)
+    recalculate_community(community.pk)
+    factories.vote(members["ada"], decision, Ash=5)
+    StageBallots(community.pk).process([decision.pk], live=[decision.pk])
+    factories.vote(members["ben"], decision, Birch=5)
+    recalculate_community(community.pk)
+    community.refresh_from_db()
+    assert list(audits.faults(community)) == []
