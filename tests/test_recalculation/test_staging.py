@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -49,8 +50,16 @@ def ballots(staged: StagedDecision) -> Staged:
     }
 
 
+def taken(of: int | StageBallots, wanted: Iterable[int], *, live: Iterable[int]) -> list[tuple[int, StagedDecision]]:
+    """Take decisions of a community for storing, as if they were stored then."""
+    staged = (of if isinstance(of, StageBallots) else StageBallots(of)).process(wanted, live=live)
+    for pk, one in staged:
+        Decision.objects.filter(pk=pk).update(calculated_revision=one.revision)
+    return staged
+
+
 def stage(decision: Decision) -> StagedDecision:
-    ((_, staged),) = StageBallots(decision.community_id).process([decision.pk], live=[decision.pk])
+    ((_, staged),) = taken(decision.community_id, [decision.pk], live=[decision.pk])
     return staged
 
 
@@ -77,7 +86,7 @@ class TestCatchingUp:
             live = [decision.pk for decision in history.decisions]
             # Not every decision is stale each time; those that are not are kept up to date all the same.
             wanted = history.random.sample(live, history.random.randint(1, len(live)))
-            for pk, staged in StageBallots(history.community.pk).process(wanted, live=live):
+            for pk, staged in taken(history.community.pk, wanted, live=live):
                 if staged.columns is not None:
                     known[pk] = ballots(staged)
                 for member, ballot in staged.ballots.items():
@@ -130,9 +139,9 @@ class TestCatchingUp:
     def test_a_request_for_recalculation_calculates_that_decision_from_scratch(self, town: Town) -> None:
         sibling = factories.decision(town.community, town.manager)
         both = [town.decision.pk, sibling.pk]
-        StageBallots(town.community.pk).process(both, live=both)
+        taken(town.community.pk, both, live=both)
         services.request_recalculation(town.manager, town.decision.pk)
-        staged = dict(StageBallots(town.community.pk).process(both, live=both))
+        staged = dict(taken(town.community.pk, both, live=both))
         assert {pk: one.columns is not None for pk, one in staged.items()} == {
             town.decision.pk: True,
             sibling.pk: False,
@@ -179,10 +188,10 @@ class TestCatchingUp:
     def test_a_request_for_the_whole_community_calculates_every_decision_from_scratch(self, town: Town) -> None:
         other = factories.decision(town.community, town.manager)
         both = [town.decision.pk, other.pk]
-        StageBallots(town.community.pk).process(both, live=both)
+        taken(town.community.pk, both, live=both)
         with ledger.recording(town.community.pk) as recording:
             recording.add(recalculation_change(None))
-        assert all(one.columns is not None for _, one in StageBallots(town.community.pk).process(both, live=both))
+        assert all(one.columns is not None for _, one in taken(town.community.pk, both, live=both))
 
     def test_the_communities_and_closed_decisions_of_long_ago_are_let_go(
         self, town: Town, monkeypatch: pytest.MonkeyPatch
@@ -193,7 +202,7 @@ class TestCatchingUp:
         for _ in range(3):
             community, members = rules.new_community()
             decision = factories.decision(community, members["manager"].user)
-            StageBallots(community.pk).process([decision.pk], live=[decision.pk])
+            taken(community.pk, [decision.pk], live=[decision.pk])
             closed.append(factories.close(decision))
             StageBallots.final(closed[-1])
         assert staging._kept.keys() == [one.community_id for one in closed[1:]]
@@ -209,21 +218,21 @@ class TestCatchingUp:
         for first, last in (both, both[::-1]):
             for decision_id in (first, last):
                 factories.vote(town.ben, Decision.objects.get(pk=decision_id), Ash=first % 5, Birch=last % 5)
-                StageBallots(town.community.pk).process([decision_id], live=both)
+                taken(town.community.pk, [decision_id], live=both)
             kept = staging.kept()
             assert (kept.communities, kept.decisions) == (1, 1)
-            staged = dict(StageBallots(town.community.pk).process(both, live=both))
+            staged = dict(taken(town.community.pk, both, live=both))
             assert {pk: one.columns is None for pk, one in staged.items()} == {first: False, last: True}
             assert [one.result.participation.cast for one in staged.values()] == [2, 2]
 
     def test_of_those_that_one_change_needs_as_many_as_fit_stay(self, town: Town, settings: Settings) -> None:
         made = [town.decision.pk, *(factories.decision(town.community, town.manager).pk for _ in range(3))]
         stage_ballots = StageBallots(town.community.pk)
-        stage_ballots.process(made, live=made)
+        taken(stage_ballots, made, live=made)
         settings.RECALCULATION_KEPT_BYTES = staging.kept().nbytes - 1
         for _ in range(2):
             factories.join(town.community, factories.person())
-            staged = dict(stage_ballots.process(made, live=made))
+            staged = dict(taken(stage_ballots, made, live=made))
         were_kept = [staged[pk].columns is None for pk in made]
         assert were_kept == sorted(were_kept, reverse=True)
         assert (were_kept[0], were_kept[-1]) == (True, False)
@@ -232,7 +241,7 @@ class TestCatchingUp:
         before = staging.kept()
         stage(town.decision)
         one = staging.kept()
-        StageBallots(town.community.pk).process([factories.decision(town.community, town.manager).pk], live=[])
+        taken(town.community.pk, [factories.decision(town.community, town.manager).pk], live=[])
         two = staging.kept()
         stage(town.decision)
         assert (before, one.decisions, two.decisions) == ((0, 0, 0), 1, 1)
@@ -254,7 +263,7 @@ class TestCatchingUp:
         settings.RECALCULATION_KEPT_BYTES = 1
         assert sizes() == [1, 1, 1, 1, 1]
         settings.RECALCULATION_KEPT_BYTES = 1 << 20
-        stage_ballots.process([one.pk for one in made], live=[])
+        taken(stage_ballots, [one.pk for one in made], live=[])
         settings.RECALCULATION_KEPT_BYTES = 3 * 2 * 5 * 200
         assert sizes() == [5]
         assert list(stage_ballots.portions([])) == []
@@ -273,8 +282,8 @@ class TestCatchingUp:
     def test_a_decision_that_is_no_longer_live_is_let_go(self, town: Town) -> None:
         sibling = factories.decision(town.community, town.manager)
         both = [town.decision.pk, sibling.pk]
-        StageBallots(town.community.pk).process(both, live=both)
-        StageBallots(town.community.pk).process([sibling.pk], live=[sibling.pk])
+        taken(town.community.pk, both, live=both)
+        taken(town.community.pk, [sibling.pk], live=[sibling.pk])
         assert stage(town.decision).columns is not None
 
 
