@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
@@ -147,6 +146,5 @@ def empty_caches(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
     Nor does it notice that the shared cache did not answer in that test.
     """
-    prefix = f"test-{uuid.uuid4().hex}"
-    settings.CACHES = {name: {**cache, "KEY_PREFIX": prefix} for name, cache in settings.CACHES.items()}
+    settings.CACHES = services.own_caches()
     monkeypatch.setattr(ratelimit, "_asked_again_at", 0.0)

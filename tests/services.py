@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
+import uuid
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 from urllib.parse import urlsplit
+
+from django.conf import settings
 
 
 def _postgres() -> str | None:
@@ -80,6 +84,12 @@ SERVICES: dict[str, Callable[[], str | None]] = {
 def missing(name: str) -> str | None:
     """Return why the service cannot be used in this run, or None if it can."""
     return SERVICES[name]()
+
+
+def own_caches() -> dict[str, dict[str, Any]]:
+    """Return CACHES that share nothing with other tests, which may be counting in the same Redis at this moment."""
+    prefix = f"test-{uuid.uuid4().hex}"
+    return {name: {**cache, "KEY_PREFIX": prefix} for name, cache in settings.CACHES.items()}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from typing import Any
 from unittest.mock import patch
 
 from django.apps import apps
-from django.core.cache import caches
 from django.core.management.color import no_style
 from django.db import connection
 from django.test import override_settings
@@ -22,13 +21,14 @@ from django.urls import get_resolver
 
 from democracy.caches import BoundedCache
 from democracy.database import clock
+from tests import services
 
 _OURS = ("accounts", "crowdvote", "democracy", "graph")
 
 
 @contextmanager
 def nothing_kept() -> Iterator[None]:
-    """Restore the contents of our modules' containers, objects and caches at the end.
+    """Restore the contents of our modules' containers and objects at the end.
 
     Both worlds have the same ids, revisions and times: what a process keeps by them would be mistaken for the other's.
     """
@@ -56,8 +56,6 @@ def nothing_kept() -> Iterator[None]:
             vars(one).update(states[key])
         for cached in _cached_functions():
             cached.cache_clear()
-        for cache in caches.all():
-            cache.clear()
 
 
 def _values() -> Iterator[Any]:
@@ -131,11 +129,11 @@ def seeds() -> Iterator[None]:
 
 @contextmanager
 def settings(secret: str) -> Iterator[None]:
-    """Give the world a secret of its own, and no rates: whoever looks at everything within a minute would be refused
-    the rest, at a moment that depends on the machine. As many results as may keep their ballots.
+    """Give the world a secret and caches of its own, and no rates: whoever looks at everything within a minute would
+    be refused the rest, at a moment that depends on the machine. As many results as may keep their ballots.
     """
     rates = {"OPERATIONS_PER_MINUTE": 0, "MAILS_PER_MINUTE": 0}
-    with override_settings(SECRET_KEY=secret, HISTORY_BALLOTS=1, **rates):
+    with override_settings(SECRET_KEY=secret, CACHES=services.own_caches(), HISTORY_BALLOTS=1, **rates):
         yield
 
 
