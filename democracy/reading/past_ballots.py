@@ -51,7 +51,10 @@ def past_ballots(viewer: Viewer, decision: Decision, revision: int) -> PastBallo
     snapshot = kept.order_by("-is_final").first()
     if snapshot is None or access.shown_revision(snapshot) is None:
         return None
-    columns = _columns_at(decision, revision, choices=decision.choices.count())
+    choices = decision.choices.count()
+    columns = BallotColumns.joined(
+        [block.columns(choices=choices) for block in blocks_at(decision, revision)], choices=choices
+    )
     named = np.array(list(_named(decision).values_list("pk", flat=True)), dtype=np.int64)
     shown = ~columns.anonymous & np.isin(columns.members, named)
     return PastBallots(snapshot, columns.rows(shown))
@@ -62,10 +65,10 @@ def _named(decision: Decision) -> MembershipQuerySet:
     return Membership.objects.current().filter(community=decision.community_id, is_anonymous=False)
 
 
-def _columns_at(decision: Decision, revision: int, *, choices: int) -> BallotColumns:
+def blocks_at(decision: Decision, revision: int) -> list[Block]:
+    """The blocks, in order, of a past result that keeps its ballots."""
     # Those that stand first: one that a run replaces meanwhile is then found twice, and not missed.
     stand: list[Block] = list(StagedBlock.objects.filter(decision=decision, revision__lte=revision))
     past: list[Block] = list(PastBlock.objects.filter(decision=decision, revision__lte=revision, until__gt=revision))
     blocks = {block.first: block for block in [*stand, *past]}
-    columns = [blocks[first].columns(choices=choices) for first in sorted(blocks)]
-    return BallotColumns.joined(columns, choices=choices)
+    return [blocks[first] for first in sorted(blocks)]

@@ -3,16 +3,16 @@
 # Note [What an audit finds]
 The chain binds every entry to those before it; the kept checkpoints, which are signed, bind the chain to the site's
 key. The ledger's last content of every subject has to stand in the tables, column by column. Replayed from its first
-entry, the ledger gives the inputs at every revision, and with them every result, staged ballot and counter that may be
-stored. Somebody who changes a row has to change the ledger, too; somebody who chains the ledger anew contradicts the
-checkpoints, some of which other people hold.
+entry, the ledger gives the inputs at every revision, and with them every result, staged ballot (those that past results
+keep, too) and counter that may be stored. Somebody who changes a row has to change the ledger, too; somebody who chains
+the ledger anew contradicts the checkpoints, some of which other people hold.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,7 @@ from democracy.models import (
 )
 from democracy.models.results import DecisionResult
 from democracy.recalculation import table_audits
-from democracy.recalculation.blocks import block_faults
+from democracy.recalculation.blocks import past_faults, staged_faults
 from democracy.recalculation.inputs import CommunityInputs, DecisionInputs
 from democracy.recalculation.pseudonyms import kinds_of, staged_under_pseudonyms
 from democracy.recalculation.steps import counts_in_steps, result_in_steps
@@ -219,8 +219,8 @@ class _Walk:
         trace.called_off = "called_off" in content
         choices = tuple(choice["id"] for choice in content["choices"])
         lots = tuple(choice["lot"] or 0 for choice in content["choices"])
-        known = self.inputs.decisions.get(pk)
-        self.inputs.decisions[pk] = DecisionInputs(choices, lots, known.ballots if known else {})
+        known = self.inputs.decisions.get(pk, DecisionInputs(choices, lots))
+        self.inputs.decisions[pk] = replace(known, choices=choices, lots=lots)
 
     def _compare(self, due: _Due) -> Iterator[str]:
         graph = self.inputs.graph()
@@ -230,9 +230,11 @@ class _Walk:
             if snapshot.result != expected:
                 keys = sorted(key for key in {*expected, *snapshot.result} if _of(snapshot, key) != expected.get(key))
                 yield f"{_result(snapshot)} is not what the ledger gives: {', '.join(keys)}"
+            if snapshot.keeps_ballots:
+                yield from past_faults(snapshot, self._staged(snapshot.decision, calculation))
         for decision in due.staged:
             calculation = self._calculated(graph, decision.pk)
-            yield from self._compare_staged(decision, calculation)
+            yield from staged_faults(decision, self._staged(decision, calculation))
             # Older results of one day may have been pruned. The due batch is known while nothing has changed since.
             newest = next(reversed(self.snapshots[decision.pk]), None)
             is_known = decision.results_visibility == Decision.Visibility.LIVE or self._is_current(decision)
@@ -251,15 +253,13 @@ class _Walk:
         one = self.inputs.decisions[decision_id]
         return Calculation.from_scratch(graph, lots=one.lots, ballots=one.ballots)
 
-    def _compare_staged(self, decision: Decision, calculation: Calculation) -> Iterator[str]:
-        columns = calculation.staged_columns()
-        anonymous = staged_under_pseudonyms(
-            self.inputs.decisions[decision.pk], self.inputs.anonymous, kinds_of(columns)
-        )
-        expected = BallotColumns.of(
+    def _staged(self, decision: Decision, calculation: Calculation) -> BallotColumns:
+        """The staged ballots of a calculation from the inputs as they stand, as they are to be stored."""
+        columns, one = calculation.staged_columns(), self.inputs.decisions[decision.pk]
+        anonymous = staged_under_pseudonyms(one, self.inputs.anonymous, kinds_of(columns))
+        return BallotColumns.of(
             columns.members, columns.kinds, columns.tags, columns.counted, columns.microstars, anonymous=anonymous
         )
-        yield from block_faults(decision, expected)
 
     # --- Counters and times ---
 

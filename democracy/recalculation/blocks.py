@@ -19,9 +19,11 @@ from itertools import pairwise
 import numpy as np
 
 from democracy.database import bulk
-from democracy.models import BallotColumns, Decision, StagedBallot, StagedBlock
+from democracy.models import BallotColumns, Decision, DecisionSnapshot, PastBlock, StagedBallot, StagedBlock
+from democracy.models.derived import Block
 from democracy.models.staged_ballots import Integers, PackedColumns
 from democracy.notices.inheritance import Move, moved_rows
+from democracy.reading.past_ballots import blocks_at
 from democracy.recalculation.staging import StagedDecision
 
 BLOCK = 1_000
@@ -168,26 +170,42 @@ def write(decision: Decision, changes: Changes, revision: int) -> None:
     bulk.insert(StagedBlock._meta.db_table, _COLUMNS, rows, key=_KEY)
 
 
-def block_faults(decision: Decision, expected: BallotColumns) -> Iterator[str]:
-    """Compare the stored blocks with the ballots that should be in them; yield a sentence for each fault."""
+def staged_faults(decision: Decision, expected: BallotColumns) -> Iterator[str]:
+    """Compare the stored staged ballots with those that should be there; yield a sentence for each fault."""
     blocks = list(StagedBlock.objects.filter(decision=decision).order_by("first"))
+    yield from _faults(blocks, expected, of=f"decision {decision.pk}", calculated=decision.calculated_revision)
+
+
+def past_faults(snapshot: DecisionSnapshot, expected: BallotColumns) -> Iterator[str]:
+    """Compare the ballots that a result keeps with those that it rests on; yield a sentence for each fault."""
+    name = f"decision {snapshot.decision_id}, kept for the result of revision {snapshot.revision},"
+    blocks = blocks_at(snapshot.decision, snapshot.revision)
+    for block in blocks:
+        if isinstance(block, PastBlock) and block.until > snapshot.decision.calculated_revision:
+            yield f"a block of staged ballots of {name} says that it stood until revision {block.until}"
+    yield from _faults(blocks, expected, of=name, calculated=snapshot.revision)
+
+
+def _faults(blocks: Sequence[Block], expected: BallotColumns, *, of: str, calculated: int) -> Iterator[str]:
+    """`calculated`: the newest revision that there is a calculation of."""
     ends = [block.first for block in blocks[1:]] + [None]
+    choices = expected.microstars.shape[1]
     stored = []
     for block, stop in zip(blocks, ends, strict=False):
-        name = f"the block of staged ballots of decision {decision.pk} from membership {block.first} on"
+        name = f"the block of staged ballots of {of} from membership {block.first} on"
         try:
-            columns = block.columns(choices=expected.microstars.shape[1])
+            columns = block.columns(choices=choices)
         except (ValueError, TypeError) as error:
             yield f"{name} can't be read: {error}"
             return
         if len(columns.between(block.first, stop)) != len(columns) or (np.diff(columns.members) <= 0).any():
             yield f"{name} has ballots of members who are not in it"
-        if not 0 < block.revision <= decision.calculated_revision:
+        if not 0 < block.revision <= calculated:
             yield f"{name} says that it changed at revision {block.revision}, when nothing was calculated"
         stored.append(columns)
     if blocks and blocks[0].first:
-        yield f"the first block of staged ballots of decision {decision.pk} is missing"
-    found = BallotColumns.joined(stored, choices=expected.microstars.shape[1])
+        yield f"the first block of staged ballots of {of} is missing"
+    found = BallotColumns.joined(stored, choices=choices)
     for member in different(found, expected).tolist():
-        name = f"the staged ballot of membership {member} in decision {decision.pk}"
+        name = f"the staged ballot of membership {member} in {of}"
         yield f"{name} is missing" if found.ballot_of(member) is None else f"{name} is not what the ledger gives"

@@ -28,6 +28,7 @@ from democracy.models import (
     InvitationLink,
     LedgerEntry,
     Membership,
+    PastBlock,
     StagedBlock,
     Vote,
 )
@@ -40,7 +41,7 @@ pytestmark = pytest.mark.django_db
 _INVITATIONS = {Invitation, InvitationLink}
 AUDITED: tuple[type[models.Model], ...] = (
     *(model for model in rules.WRITTEN if model not in _INVITATIONS),
-    *(StagedBlock, DecisionSnapshot, Checkpoint),
+    *(StagedBlock, PastBlock, DecisionSnapshot, Checkpoint),
 )
 # What an audit takes as it finds it, with the reason.
 TAKEN_AS_FOUND = {
@@ -57,7 +58,6 @@ NOT_AUDITED = {
     "IdempotencyKey": "which commands programs have sent lately",
     "Greeting": "who was not greeted yet on a page",
     **dict.fromkeys((model.__name__ for model in _INVITATIONS), "see Note [Invitations are not in the ledger]"),
-    "PastBlock": "staged ballots as they were; no result rests on them any more",
     "Notice": "what people are told: nothing is calculated from it",
     "NoticePreference": "how somebody wants to be told, which is nobody else's business",
     "NoticeCursor": "how far the ledger was turned into notices",
@@ -177,7 +177,7 @@ def different(value: Any, column: models.Field[Any, Any]) -> Any:
 
 
 def rows_of(model: type[models.Model], community: Community) -> Iterator[models.Model]:
-    path = {StagedBlock: "decision__community", DecisionSnapshot: "decision__community"} | rules.WRITTEN
+    path = dict.fromkeys((StagedBlock, PastBlock, DecisionSnapshot), "decision__community") | rules.WRITTEN
     path |= {Checkpoint: "community"}
     yield from model._default_manager.filter(**{path[model]: community.pk}).order_by("pk")
 
@@ -393,6 +393,18 @@ class TestTheWholeLedger:
         assert {fault.split(" is ")[-1] for fault in faults(town)} == {"signed with another key than the site's"}
         town.refresh_from_db()
         assert list(audits.faults(town, keys=[former])) == []
+
+
+def test_an_anonymous_ballot_taken_back_is_remembered_when_its_decision_changes(town: Community) -> None:
+    """Its caster goes on under a pseudonym there, named or not."""
+    sealed = Ballot.objects.get(decision__community=town, is_anonymous=True)
+    eve, running = sealed.membership, sealed.decision
+    services.withdraw_ballot(eve.user, running.pk)
+    services.set_anonymity(eve.user, town.pk, anonymous=False)
+    services.add_clarification(Membership.objects.get(community=town, is_manager=True).user, running.pk, text="More.")
+    factories.follow(eve, Ballot.objects.filter(decision=running, is_anonymous=False)[0].membership)
+    calculate(town)
+    assert faults(town) == []
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -98,7 +98,7 @@ def test_whatever_changed_the_blocks_hold_what_was_calculated(
             if not any(first <= member < stop for member in different(before, after)):
                 assert (first, written, size) in now
         decision.calculated_revision = revision
-        assert list(blocks.block_faults(decision, BallotColumns.of_ballots(after.values(), choices=3))) == []
+        assert list(blocks.staged_faults(decision, BallotColumns.of_ballots(after.values(), choices=3))) == []
         before = after
 
 
@@ -162,7 +162,7 @@ class TestFaults:
         return BallotColumns.of_ballots([inherited(member, member, 0, 0, kind="cast") for member in members], choices=3)
 
     def faults(self, decision: Decision, *members: int) -> list[str]:
-        return list(blocks.block_faults(decision, self.expected(*members)))
+        return list(blocks.staged_faults(decision, self.expected(*members)))
 
     def test_blocks_that_hold_what_they_should_have_none(self, decision: Decision) -> None:
         assert self.faults(decision, 1, 2, 3, 4) == []
