@@ -153,50 +153,47 @@ def _tally(stage: StageBallots, staged: list[_Staged], claim: Claim, deadline: f
 
     Raises ClaimLost, and the error of a database that is away. None of the others is stored then.
     """
-    unstored = {one.decision.pk for one in staged}
+    stored: list[Counted] = []
     unmoved: list[Counted] = []
     try:
         for decision, staging, final in staged:
-            with _failing_alone(stage, decision):
+            with _failing_alone(decision):
                 _check_time(deadline)
                 counted = Counted(decision, staging, Tally().process(staging))
                 if staging.is_unmoved and not final:
                     unmoved.append(counted)
-                    continue
-                store(*counted, claim, final=final)
-            unstored.discard(decision.pk)
-        for counted in _advance(unmoved, claim):
-            with _failing_alone(stage, counted.decision):
-                store(*counted, claim)
-            unstored.discard(counted.decision.pk)
-    except Exception:
-        stage.not_stored(unstored)
-        raise
+                elif store(*counted, claim, final=final) is not None:
+                    stored.append(counted)
+        for start in range(0, len(unmoved), BATCH):
+            stored.extend(_advanced(unmoved[start : start + BATCH], claim))
+    finally:
+        stage.stored((decision.pk, staging.revision) for decision, staging, _ in stored)
 
 
-def _advance(unmoved: list[Counted], claim: Claim) -> Iterator[Counted]:
-    """Store them together; yield those that are to be stored one by one."""
-    for start in range(0, len(unmoved), BATCH):
-        some = unmoved[start : start + BATCH]
-        try:
-            if stored_together(some, claim):
-                continue
-        except Exception as error:
-            if _ends_the_run(error):
-                raise
-            logger.warning("results are stored one by one after %s", type(error).__name__)
-        yield from some
+def _advanced(some: Sequence[Counted], claim: Claim) -> Iterator[Counted]:
+    """Store them together, or else one by one; yield those that are stored."""
+    try:
+        if stored_together(some, claim):
+            yield from some
+            return
+    except Exception as error:
+        if _ends_the_run(error):
+            raise
+        logger.warning("results are stored one by one after %s", type(error).__name__)
+    for counted in some:
+        with _failing_alone(counted.decision):
+            if store(*counted, claim) is not None:
+                yield counted
 
 
 @contextmanager
-def _failing_alone(stage: StageBallots, decision: Decision) -> Iterator[None]:
+def _failing_alone(decision: Decision) -> Iterator[None]:
     """Record that a decision could not be calculated. Errors that end the run are raised."""
     try:
         yield
     except Exception as error:
         if _ends_the_run(error):
             raise
-        stage.not_stored([decision.pk])
         _record_failures([decision], error)
 
 

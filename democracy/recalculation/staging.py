@@ -16,13 +16,14 @@ from django.conf import settings
 
 from democracy import ledger
 from democracy.caches import BoundedCache
-from democracy.models import Community, Decision, Membership, StagedBlock
+from democracy.models import Community, Decision, Membership
 from democracy.recalculation import inputs, measuring
 from democracy.recalculation.catching_up import Ballots, CaughtUp
 from democracy.recalculation.fitting import Kept, decision_weight, graph_weight, portions
 from democracy.recalculation.inputs import DecisionInputs, Pair
 from democracy.recalculation.pseudonyms import kinds_of, staged_under_pseudonyms
 from democracy.recalculation.steps import result_in_steps
+from democracy.recalculation.unstored import Unstored
 from graph import Calculation, DelegationGraph, GraphChange, Result, StagedBallot, StagedColumns
 
 # The most communities, and the most closed decisions, that a process keeps, however small they are.
@@ -41,9 +42,9 @@ _FEW = 1_000
 class StagedDecision:
     """One staging of a decision at `revision`, to count and to store.
 
-    `ballots`: the staged ballots that changed since this process last took the decision for storing; None for a member
-    who has none any more. Where those are many, or another process has stored some, or after a calculation from
-    scratch, `columns` holds all ballots instead. `anonymous`: the members among these whose ballots bear pseudonyms.
+    `ballots`: the staged ballots that changed since this process last stored the decision; None for a member who has
+    none any more. Where those are many, or another process has stored some, or after a calculation from scratch,
+    `columns` holds all ballots instead. `anonymous`: the members among these whose ballots bear pseudonyms.
     """
 
     revision: int
@@ -97,10 +98,8 @@ class LoadedCommunity:
         self.anonymous: set[int] = set()
         self.inputs: dict[int, DecisionInputs] = {}
         self.calculations: dict[int, Calculation] = {}
-        # Members whose staged ballot changed since they were last taken for storing; None: all may have.
-        self.changed: dict[int, frozenset[int] | None] = {}
-        # The revision at which a decision was last taken for storing, and the one at which it was last needed.
-        self.taken: dict[int, int] = {}
+        self.unstored = Unstored()
+        # The revision at which a decision was last needed.
         self.used: dict[int, int] = {}
         # About so many rows were read to load it; the bytes of the graph, and of everything.
         self._rows = self._graph_weight = self.weight = 0
@@ -123,7 +122,7 @@ class LoadedCommunity:
     def forget(self) -> None:
         """Drop everything; the next call reads it afresh."""
         self.graph = None
-        self.inputs, self.calculations, self.changed = {}, {}, {}
+        self.inputs, self.calculations, self.unstored = {}, {}, Unstored()
 
     def bring_up_to_date(self, decision_ids: Iterable[int]) -> None:
         """Calculate these decisions at the newest revision. After an error everything is read afresh next time."""
@@ -138,7 +137,8 @@ class LoadedCommunity:
                 if decision_id not in self.calculations:
                     one = self.inputs[decision_id]
                     made = Calculation.from_scratch(self.graph, lots=one.lots, ballots=one.ballots)
-                    self.calculations[decision_id], self.changed[decision_id] = made, None
+                    self.calculations[decision_id] = made
+                    self.unstored.begin(decision_id)
                 self.used[decision_id] = self.graph.revision
         except BaseException:
             self.forget()
@@ -181,15 +181,16 @@ class LoadedCommunity:
     def _rename(self, member: int, *, is_anonymous: bool) -> None:
         """Have a member's inherited ballots bear a name or a pseudonym from now on: they are stored again."""
         (self.anonymous.add if is_anonymous else self.anonymous.discard)(member)
-        self.changed = {pk: None if one is None else one | {member} for pk, one in self.changed.items()}
+        self.unstored.add_everywhere(member)
 
     def _apply(self, changes: list[GraphChange], ballots: Ballots, revision: int) -> None:
         assert self.graph is not None
         graph = self.graph.updated(changes, revision=revision)
         for decision_id, calculation in self.calculations.items():
-            now_changed = calculation.update(graph, changes=changes, ballots=ballots.get(decision_id, {}))
-            before = self.changed[decision_id]
-            self.changed[decision_id] = None if before is None else before | now_changed
+            written = ballots.get(decision_id, {})
+            now_changed = calculation.update(graph, changes=changes, ballots=written)
+            # Whoever took a ballot back may inherit as before, but for the name (see `pseudonyms`).
+            self.unstored.add(decision_id, now_changed.union(written))
         self.graph = graph
 
     def take(self, decision_id: int, stored: int | None, *, in_steps: bool) -> StagedDecision:
@@ -198,12 +199,10 @@ class LoadedCommunity:
         `stored`: the revision of what is stored.
         """
         assert self.graph is not None
-        calculation, changed = self.calculations[decision_id], self.changed[decision_id]
-        if changed is not None and (
-            len(changed) > _FEW or _may_differ(decision_id, stored or 0, taken=self.taken[decision_id])
-        ):
+        calculation = self.calculations[decision_id]
+        changed = self.unstored.take(decision_id, self.graph.revision, stored=stored)
+        if changed is not None and len(changed) > _FEW:
             changed = None
-        self.changed[decision_id], self.taken[decision_id] = frozenset(), self.graph.revision
         one = self.inputs[decision_id]
         ballots = {} if changed is None else {member: calculation.staged(member) for member in changed}
         columns = calculation.staged_columns() if changed is None else None
@@ -230,19 +229,9 @@ class LoadedCommunity:
             self._drop(decision_id)
 
     def _drop(self, decision_id: int) -> None:
-        for kept in (self.inputs, self.calculations, self.changed, self.taken, self.used):
+        self.unstored.drop(decision_id)
+        for kept in (self.inputs, self.calculations, self.used):
             kept.pop(decision_id, None)
-
-
-def _may_differ(decision_id: int, stored: int, *, taken: int) -> bool:
-    """Whether stored staged ballots may be others than those that this process took for storing at revision `taken`.
-
-    They are of an earlier revision where that never came to the database. Where another process stored some later, one
-    that changed and changed back meanwhile has not changed for this process, but differs from the stored one.
-    """
-    if stored <= taken:
-        return stored < taken
-    return StagedBlock.objects.filter(decision=decision_id, revision__gt=taken).exists()
 
 
 _kept: BoundedCache[int, LoadedCommunity] = BoundedCache(
@@ -314,11 +303,14 @@ class StageBallots:
             stored = dict(Decision.objects.filter(pk__in=known).values_list("pk", "calculated_revision"))
             return [(pk, loaded.take(pk, stored.get(pk), in_steps=pk in in_steps)) for pk in known]
 
-    def not_stored(self, decision_ids: Iterable[int]) -> None:
-        """Remember that these stagings did not reach the database: next time everything is compared with it."""
+    def stored(self, revisions: Iterable[tuple[int, int]]) -> None:
+        """Take note that decisions are stored as they were taken at these revisions.
+
+        See Note [Unstored until it is known] in `unstored`.
+        """
         with self._community.lock:
-            for decision_id in self._community.changed.keys() & set(decision_ids):
-                self._community.changed[decision_id] = None
+            for decision_id, revision in revisions:
+                self._community.unstored.has_stored(decision_id, revision)
 
     @staticmethod
     def final(decision: Decision) -> StagedDecision:
