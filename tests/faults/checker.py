@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from tests.faults.hidden import check_hidden, identified
 from tests.faults.history import Content, Operation
+from tests.faults.memberships import Memberships, check_rights, ended_for_others, may_be_denied
+from tests.faults.reference import Inputs, check_staged
 from tests.faults.registers import check_register
 from tests.faults.state import ClaimWritten, DecisionState, Entry, FinalState, ResultStored, Shown, Sighting
 from tests.faults.violations import Violation
@@ -22,33 +25,46 @@ def check(
     *,
     watching: Iterable[tuple[str, int]] = (),
     closing: Mapping[int, float] | None = None,
+    began_at: float = 0.0,
 ) -> list[Violation]:
     """Everything that is wrong; nothing where the run has kept every promise.
 
-    `watching`: who watched which decision; `closing`: when decisions closed, by the clock of the operations.
+    `watching`: who watched which decision; `closing`: when decisions closed, by the clock of the operations, which
+    began at `began_at` in seconds since the epoch.
     """
+    sightings = list(sightings)
+    memberships = Memberships(state.entries, state.before)
     return [
-        *check_registers(operations, state, closing=closing or {}),
+        *check_registers(operations, state, memberships, closing=closing or {}, began_at=began_at),
+        *check_rights(state.entries, state.before, memberships),
         *(Violation("LEDGER_FAULT", "ledger", fault) for fault in state.ledger_faults),
         *check_runs(state.runs),
-        *check_results(state.decisions, state.contents),
+        *check_results(state),
         *check_sightings(sightings, state.decisions, watching),
+        *(found for decision in state.decisions for found in check_hidden(decision, state.entries, sightings)),
     ]
 
 
 def check_registers(
-    operations: Iterable[Operation], state: FinalState, *, closing: Mapping[int, float]
+    operations: Iterable[Operation],
+    state: FinalState,
+    memberships: Memberships,
+    *,
+    closing: Mapping[int, float],
+    began_at: float,
 ) -> Iterator[Violation]:
-    """Every ballot and following: what was acknowledged is there, and nothing is there that nobody asked for."""
+    """Every ballot, following and membership: what was acknowledged is there, and nothing is there that nobody asked
+    for.
+    """
     by_register: defaultdict[str, list[Operation]] = defaultdict(list)
-    for operation in operations:
+    for operation in (*operations, *ended_for_others(state.entries, memberships)):
         by_register[operation.register].append(operation)
     entries: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in sorted(state.entries, key=lambda entry: entry.revision):
         entries[entry.subject].append(entry)
     closed_at = {decision.pk: decision.closed_at for decision in state.decisions}
     for subject in sorted({*by_register, *entries, *state.before, *state.contents}):
-        kind, first, _ = subject.split(":")
+        kind, first, *_ = subject.split(":")
         decision = int(first) if kind == "ballot" else None
         yield from check_register(
             subject,
@@ -58,6 +74,7 @@ def check_registers(
             final=state.contents.get(subject),
             closed_at=closed_at.get(decision),
             closed=closing.get(decision),
+            may_be_denied=lambda one: may_be_denied(one, memberships, began_at=began_at),
         )
 
 
@@ -95,9 +112,9 @@ def check_runs(written: Iterable[ClaimWritten | ResultStored]) -> Iterator[Viola
         holding[one.transaction, one.community] = one.fence
 
 
-def check_results(decisions: Iterable[DecisionState], contents: Mapping[str, Content]) -> Iterator[Violation]:
-    """Every result is current, equals the verifier's and rests on the ballots that stand."""
-    for decision in decisions:
+def check_results(state: FinalState) -> Iterator[Violation]:
+    """Every result is current, equals the verifier's and rests on the ballots that stand and count."""
+    for decision in state.decisions:
         subject = f"decision {decision.pk}"
         finals = [shown for shown in decision.snapshots if shown.is_final]
         if decision.closed_at is None:
@@ -109,11 +126,15 @@ def check_results(decisions: Iterable[DecisionState], contents: Mapping[str, Con
             yield Violation("STALE", subject, f"closed, with {len(finals)} final results")
         for complaint in decision.complaints:
             yield Violation("DIFFERS_FROM_VERIFIER", subject, complaint)
-        standing = {register for register in contents if register.startswith(f"ballot:{decision.pk}:")}
-        for register in sorted(standing | decision.exported.keys()):
-            ours, theirs = contents.get(register), decision.exported.get(register)
+        inputs = Inputs.of(decision, state.entries, state.before)
+        yield from check_staged(decision, inputs)
+        if decision.exported is None:
+            continue
+        standing = inputs.that_count()
+        for register in sorted(standing.keys() | decision.exported.keys()):
+            ours, theirs = standing.get(register), decision.exported.get(register)
             if _counted(ours) != _counted(theirs):
-                yield Violation("EXPORT_DIFFERS", register, f"the tables have {ours}, the export {theirs}")
+                yield Violation("EXPORT_DIFFERS", register, f"the ledger has {ours}, the export {theirs}")
 
 
 def _counted(ballot: Content) -> Content:
@@ -133,13 +154,14 @@ def check_sightings(
     for one in sorted(sightings, key=lambda sighting: sighting.at):
         subject = f"{one.watcher} of decision {one.decision}"
         before = last.get((one.watcher, one.decision))
-        if before is not None and one.shown < before:
-            yield Violation("WENT_BACK", subject, f"{one.shown} after {before}, at {one.at:.3f}")
-        stored = by_pk[one.decision].snapshots.get(one.shown)
+        shown = identified(one, by_pk[one.decision], before)
+        if before is not None and shown < before:
+            yield Violation("WENT_BACK", subject, f"{shown} after {before}, at {one.at:.3f}")
+        stored = by_pk[one.decision].snapshots.get(shown)
         if stored != one.content:
-            yield Violation("SAW_WHAT_IS_NOT_STORED", subject, f"{one.shown}: {one.content}, stored: {stored}")
-        last[one.watcher, one.decision] = one.shown
+            yield Violation("SAW_WHAT_IS_NOT_STORED", subject, f"{shown}: {one.content}, stored: {stored}")
+        last[one.watcher, one.decision] = shown
     for watcher, pk in sorted({*last, *watching}):
-        shown, newest = last.get((watcher, pk)), by_pk[pk].newest
-        if shown != newest:
-            yield Violation("ENDED_ON_OLD_RESULT", f"{watcher} of decision {pk}", f"{shown}, not {newest}")
+        ended_on, newest = last.get((watcher, pk)), by_pk[pk].newest
+        if ended_on != newest:
+            yield Violation("ENDED_ON_OLD_RESULT", f"{watcher} of decision {pk}", f"{ended_on}, not {newest}")

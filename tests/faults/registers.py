@@ -11,15 +11,23 @@ memory of what was tried).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tests.faults.history import Content, Kind, Operation, Outcome, Refusal
 from tests.faults.state import Entry
 from tests.faults.violations import Violation
 
-# What the server may answer where there is nothing to change.
-_NOTHING_THERE = {Kind.TAG: "NO_BALLOT", Kind.WITHDRAW: "NO_BALLOT"}
+# What the server may answer by what stands in the register itself.
+_BY_CONTENT = {
+    Kind.TAG: {"NO_BALLOT"},
+    Kind.WITHDRAW: {"NO_BALLOT"},
+    Kind.JOIN: {"ALREADY_MEMBER"},
+    Kind.LEAVE: {"PERMISSION_DENIED"},
+    Kind.ROLE: {"PERMISSION_DENIED", "INVALID"},
+    Kind.NAME: {"PERMISSION_DENIED", "INVALID"},
+}
 CLOSED = "DECISION_CLOSED"
+DENIED = "PERMISSION_DENIED"
 
 
 def check_register(
@@ -31,10 +39,12 @@ def check_register(
     final: Content,
     closed_at: float | None = None,
     closed: float | None = None,
+    may_be_denied: Callable[[Operation], bool] = lambda _: False,
 ) -> Iterator[Violation]:
     """Find what is wrong with one register.
 
     `closed_at` is when its decision closed by the ledger's clock, `closed` by the clock of the operations.
+    `may_be_denied`: whether somebody may have had no right to it just then.
     """
     by_hash = {entry.hash: entry for entry in ([before] if before else []) + list(entries)}
     told = list(_receipts_without_entry(subject, operations, by_hash))
@@ -50,9 +60,11 @@ def check_register(
         if one.outcome is not Outcome.REFUSED:
             if one.outcome is not Outcome.UNREACHED:
                 judged.append(one)
-        elif one.code == _NOTHING_THERE.get(one.kind):
+        elif one.code in _BY_CONTENT.get(one.kind, ()):
             judged.append(one)
-        elif not (one.code == CLOSED and closed is not None and one.completed >= closed):
+        elif one.code == CLOSED and closed is not None and one.completed >= closed:
+            continue
+        elif not (one.code == DENIED and may_be_denied(one)):
             yield Violation("REFUSED_WITHOUT_CAUSE", subject, str(one))
     if not told and not _is_explained(judged, before, entries):
         yield Violation(
@@ -103,8 +115,8 @@ def _after(operation: Operation, contents: Sequence[tuple[Content, str | None]],
     refused = operation.outcome is Outcome.REFUSED
     try:
         wanted = operation.applied(content)
-    except Refusal:
-        if refused:
+    except Refusal as refusal:
+        if refused and operation.code == refusal.code:
             yield made
         return
     if refused:

@@ -14,7 +14,7 @@ from tests.faults import nemesis
 from tests.faults.checker import check
 from tests.faults.cluster import Cluster
 from tests.faults.report import Report
-from tests.faults.town import Town, settle
+from tests.faults.town import SETTLED, Town, settle
 from tests.faults.voters import Voters
 from tests.faults.watchers import Watcher
 from tests.faults.witness import Witness
@@ -31,6 +31,7 @@ class Plan:
     executor: str = "threads"
     towns: int = 3
     members: int = 40
+    newcomers: int = 6
     rate: float = 30.0
     lease: float = 2.0
     first_port: int = 18_120
@@ -51,7 +52,9 @@ async def _run(plan: Plan, cluster: Cluster) -> Report:
     witness = Witness(cluster)
     witness.take_place()
     await cluster.start()
-    towns = settle(cluster, plan.towns, members=plan.members, closing_in=plan.seconds * 0.6 + 5)
+    towns = settle(
+        cluster, plan.towns, members=plan.members, newcomers=plan.newcomers, closing_in=plan.seconds * 0.6 + 5
+    )
     witness.begin()
     began, began_at = time.monotonic(), time.time()
 
@@ -69,7 +72,7 @@ async def _run(plan: Plan, cluster: Cluster) -> Report:
         await asyncio.gather(tormenting, measuring, voters.vote(until=plan.seconds))
         ended = now()
         await _until(witness.is_finished)
-        await _until(lambda: all(watcher.last == witness.newest(watcher.decision) for watcher in watchers))
+        await _until(lambda: all(watcher.has_seen(witness.newest(watcher.decision)) for watcher in watchers))
         settling = now() - ended
         for task in watching:
             if task.done():
@@ -85,6 +88,7 @@ async def _run(plan: Plan, cluster: Cluster) -> Report:
         state,
         watching=[(watcher.name, watcher.decision.pk) for watcher in watchers],
         closing={decision.pk: decision.closes_at - began_at for town in towns for decision in town.decisions},
+        began_at=began_at,
     )
     # For whoever wants to know more; the directory goes with the run unless it is kept.
     told = [*map(asdict, voters.operations), *map(asdict, state.entries), *map(asdict, state.runs)]
@@ -105,7 +109,7 @@ async def _run(plan: Plan, cluster: Cluster) -> Report:
 
 
 def _watchers(towns: list[Town], cluster: Cluster, now: Callable[[], float]) -> list[Watcher]:
-    """Of each decision two by WebSocket and one by the events of its page."""
+    """Of each decision one or two by WebSocket and one by the events of its page."""
     return [
         Watcher(
             f"{'page' if by_events else 'subscriber'} {decision.pk}.{number}",
@@ -116,8 +120,8 @@ def _watchers(towns: list[Town], cluster: Cluster, now: Callable[[], float]) -> 
             by_events,
         )
         for town in towns
-        for decision, member in zip(town.decisions, cycle(town.members[5:]), strict=False)
-        for number, by_events in enumerate((False, False, True))
+        for place, (decision, member) in enumerate(zip(town.decisions, cycle(town.members[1:SETTLED]), strict=False))
+        for number, by_events in enumerate((False, False, True) if place == 0 else (False, True))
     ]
 
 

@@ -4,19 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tests.faults.history import Content
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A ledger entry about a register. `time` in seconds since the epoch."""
+    """A ledger entry about a register. `time` in seconds since the epoch.
+
+    `pseudonym`: the one that a ballot bears; empty where it bears its caster's name.
+    """
 
     subject: str
     revision: int
     after: Content
     hash: str
     time: float
+    pseudonym: str = ""
+
+    @property
+    def parts(self) -> list[str]:
+        """Kind and keys of the register."""
+        return self.subject.split(":")
+
+
+# The revision of a result whose decision hides its ballots.
+UNTOLD = -1
+
+
+class StagedBallot(NamedTuple):
+    """A ballot as calculated. `microstars` in the order of the decision's choices, by their primary keys; `anonymous`:
+    it is stored under a pseudonym.
+    """
+
+    kind: str
+    microstars: tuple[int, ...]
+    tags: frozenset[str]
+    counted: bool
+    anonymous: bool
 
 
 @dataclass(frozen=True, order=True)
@@ -73,8 +99,8 @@ class ResultStored:
 class DecisionState:
     """A decision when everything has come to rest. `complaints`: what the verifier says of its export.
 
-    `exported`: the exported ballots by register, without their comments. `closed_at`: seconds since the epoch; None
-    while it is open.
+    `exported`: the exported ballots by register, without their comments; None where the export was refused.
+    `closed_at`: seconds since the epoch; None while it is open. `staged`: the stored staged ballots by member.
     """
 
     pk: int
@@ -82,9 +108,16 @@ class DecisionState:
     input_revision: int
     calculated_revision: int
     snapshots: Mapping[Shown, str]
-    exported: Mapping[str, Content]
+    exported: Mapping[str, Content] | None
     complaints: Sequence[str] = ()
     closed_at: float | None = None
+    visibility: str = "live"
+    choices: Sequence[int] = ()
+    staged: Mapping[str, StagedBallot] = field(default_factory=dict)
+
+    @property
+    def hides_ballots(self) -> bool:
+        return self.closed_at is None and self.visibility != "live"
 
     @property
     def newest(self) -> Shown | None:

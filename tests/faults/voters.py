@@ -1,4 +1,4 @@
-"""People who vote, tag, withdraw and follow through the API, and write down what they asked and were told."""
+"""People who vote, follow, come and go through the API, and write down what they asked and were told."""
 
 from __future__ import annotations
 
@@ -6,35 +6,15 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 
-from tests.faults.history import Content, Kind, Operation, Outcome
-from tests.faults.town import TAGS, Member, Question, Town
+from tests.faults.history import Operation, Outcome
+from tests.faults.town import Member, Town
+from tests.faults.wishes import MUTATIONS, Request, wish
 
 # Seconds after which somebody gives up on an answer.
 PATIENCE = 15.0
-_TOLD = "{ receipt errors { code message } }"
-_MUTATIONS = {
-    Kind.CAST: f"mutation ($input: CastVoteInput!) {{ answer: castVote(input: $input) {_TOLD} }}",
-    Kind.TAG: f"mutation ($input: TagVoteInput!) {{ answer: tagVote(input: $input) {_TOLD} }}",
-    Kind.WITHDRAW: f"mutation ($id: ID!) {{ answer: withdrawVote(decisionId: $id) {_TOLD} }}",
-    Kind.FOLLOW: "mutation ($input: FollowInput!) { answer: follow(input: $input) { errors { code message } } }",
-    Kind.UNFOLLOW: "mutation ($id: ID!) { answer: unfollow(memberId: $id) { errors { code message } } }",
-}
-_WEIGHTS = {Kind.CAST: 58, Kind.TAG: 10, Kind.WITHDRAW: 10, Kind.FOLLOW: 13, Kind.UNFOLLOW: 9}
-
-
-@dataclass(frozen=True)
-class Request:
-    """A member's request: the operation, and how the API is asked."""
-
-    member: Member
-    register: str
-    kind: Kind
-    value: Content
-    variables: dict[str, Any]
 
 
 @dataclass
@@ -53,7 +33,7 @@ class Voters:
 
     async def vote(self, until: float) -> None:
         """Act until the time is over; returns when the last has been answered or given up."""
-        members = [(town, member) for town in self.towns for member in town.members]
+        members = [(town, member) for town in self.towns for member in town.people]
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=self.actors * len(self.sites))
         async with httpx.AsyncClient(timeout=PATIENCE, limits=limits) as client:
             await asyncio.gather(
@@ -85,7 +65,7 @@ class Voters:
             if unanswered is not None and chance.random() < 0.5:
                 request = unanswered
             else:
-                request = _wish(chance, *chance.choice(people))
+                request = wish(chance, *chance.choice(people))
             operation = await self._ask(client, chance.choice(list(self.sites)), request)
             self.operations.append(operation)
             unanswered = request if operation.outcome in {Outcome.UNKNOWN, Outcome.UNREACHED} else None
@@ -96,8 +76,8 @@ class Voters:
         try:
             response = await client.post(
                 f"{self.sites[server]}/graphql/",
-                json={"query": _MUTATIONS[request.kind], "variables": request.variables},
-                headers={"Authorization": f"Bearer {request.member.token}"},
+                json={"query": MUTATIONS[request.kind], "variables": request.variables},
+                headers={"Authorization": f"Bearer {request.asker.token}"},
             )
             outcome, receipt, code, detail = _read(response)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -133,52 +113,3 @@ def _read(response: httpx.Response) -> tuple[Outcome, str | None, str, str]:
     if answer["errors"]:
         return Outcome.REFUSED, None, answer["errors"][0]["code"], answer["errors"][0]["message"]
     return Outcome.ACKNOWLEDGED, answer.get("receipt"), "", ""
-
-
-def _wish(chance: random.Random, town: Town, member: Member) -> Request:
-    (kind,) = chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))
-    if kind in {Kind.FOLLOW, Kind.UNFOLLOW}:
-        return _following(chance, kind, member, chance.choice(town.followable(member)))
-    return _ballot(chance, kind, member, chance.choice(town.decisions))
-
-
-def _following(chance: random.Random, kind: Kind, member: Member, followee: Member) -> Request:
-    register = f"following:{member.pk}:{followee.pk}"
-    if kind is Kind.UNFOLLOW:
-        return Request(member, register, kind, None, {"id": followee.id})
-    tags = _tags(chance)
-    order = chance.randint(1, 9)
-    value = {"follower": member.pk, "followee": followee.pk, "tags": tags, "order": order}
-    return Request(member, register, kind, value, {"input": {"memberId": followee.id, "tags": tags, "order": order}})
-
-
-def _ballot(chance: random.Random, kind: Kind, member: Member, decision: Question) -> Request:
-    register = f"ballot:{decision.pk}:{member.pk}"
-    if kind is Kind.WITHDRAW:
-        return Request(member, register, kind, None, {"id": decision.id})
-    tags = _tags(chance)
-    if kind is Kind.TAG:
-        return Request(member, register, kind, {"tags": tags}, {"input": {"decisionId": decision.id, "tags": tags}})
-    abstain = chance.random() < 0.05
-    rated = [] if abstain else chance.sample(sorted(decision.choices), chance.randint(1, len(decision.choices)))
-    stars = {pk: chance.randint(0, 5) for pk in sorted(rated)}
-    # No two votes are alike, so that none can pass for another.
-    comment = f"{chance.getrandbits(64):x}"
-    value = {
-        "stars": {str(pk): count for pk, count in stars.items()},
-        "tags": tags,
-        "abstain": abstain,
-        "comment": comment,
-    }
-    wanted = {
-        "decisionId": decision.id,
-        "stars": [{"choiceId": decision.choices[pk], "stars": count} for pk, count in stars.items()],
-        "tags": tags,
-        "abstain": abstain,
-        "comment": comment,
-    }
-    return Request(member, register, kind, value, {"input": wanted})
-
-
-def _tags(chance: random.Random) -> list[str]:
-    return sorted(chance.sample(TAGS, chance.choice((0, 1, 1, 2))))

@@ -17,7 +17,7 @@ import httpx
 import websockets
 from websockets.asyncio.client import connect
 
-from tests.faults.state import Shown, Sighting
+from tests.faults.state import UNTOLD, Shown, Sighting
 from tests.faults.town import Question
 
 # A connection is given up when not even a sign of life comes for this long.
@@ -44,7 +44,7 @@ def content_of(result: Mapping[str, Any]) -> str:
 
 @dataclass
 class Watcher:
-    """Watches one decision from one site after the other. `last` is what was seen last."""
+    """Watches one decision from one site after the other."""
 
     name: str
     decision: Question
@@ -56,9 +56,12 @@ class Watcher:
     connections: int = 0
     refusals: dict[str, int] = field(default_factory=dict)
 
-    @property
-    def last(self) -> Shown | None:
-        return self.sightings[-1].shown if self.sightings else None
+    def has_seen(self, newest: tuple[Shown, str] | None) -> bool:
+        """Whether a result, with its content, is what was seen last."""
+        if not self.sightings or newest is None:
+            return not self.sightings and newest is None
+        last, (shown, content) = self.sightings[-1], newest
+        return last.content == content and (last.shown == shown or last.shown == Shown(shown.is_final, UNTOLD))
 
     async def watch(self) -> None:
         """Until cancelled."""
@@ -77,7 +80,8 @@ class Watcher:
 
     def _saw(self, result: Mapping[str, Any] | None) -> None:
         if result is not None:
-            shown = Shown(result["isFinal"], int(result["revision"]))
+            told = result["revision"]
+            shown = Shown(result["isFinal"], UNTOLD if told is None else int(told))
             self.sightings.append(Sighting(self.name, self.now(), self.decision.pk, shown, content_of(result)))
 
     async def _subscription(self, site: str) -> AsyncGenerator[Mapping[str, Any] | None, None]:

@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -20,24 +21,39 @@ import psycopg
 from tests.faults.cluster import Cluster, CommandFailed
 from tests.faults.history import Content
 from tests.faults.process import PROJECT
-from tests.faults.state import ClaimWritten, DecisionState, Entry, FinalState, ResultStored, Shown
-from tests.faults.town import Question, Town
+from tests.faults.state import ClaimWritten, DecisionState, Entry, FinalState, ResultStored, Shown, StagedBallot
+from tests.faults.town import Question, Town, key_of
 from tests.faults.watchers import content_of
 
-# Exports the decisions that its arguments name into the files of their numbers, and says what stood in the way.
+# Exports the decisions that its arguments name into the files of their numbers, and says what stood in the way, which
+# choices they have, and which staged ballots are stored.
 _EXPORT = """
 import json, sys
 import django
 django.setup()
 from django.core.management import CommandError, call_command
+from democracy.models import Choice, StagedBlock
 
-complaints = {}
-for pk in sys.argv[2:]:
+def export(pk):
     try:
         call_command("export_decision", pk, "--output", f"{sys.argv[1]}/decision-{pk}.json")
     except CommandError as error:
-        complaints[pk] = str(error)
-print(json.dumps(complaints))
+        return str(error)
+
+def staged(pk):
+    for block in StagedBlock.objects.filter(decision=pk):
+        columns = block.columns()
+        for one in map(columns.ballot, range(len(columns))):
+            yield one.member, [one.kind, one.microstars, sorted(one.tags), one.is_counted, one.is_anonymous]
+
+print(json.dumps({
+    pk: {
+        "complaint": export(pk),
+        "choices": list(Choice.objects.filter(decision=pk).values_list("pk", flat=True)),
+        "staged": dict(staged(pk)),
+    }
+    for pk in sys.argv[2:]
+}))
 """
 _VERIFIER = PROJECT / "verify" / "crowdvote_verify.py"
 _TRIGGERS = """
@@ -67,6 +83,8 @@ _WITNESSED = """
            extract(epoch FROM expires_at)::float8, decision, revision, final
     FROM witnessed ORDER BY id
 """
+# What the registers have nothing of, or another way.
+_LEFT_OUT = "'{cast,created,anonymous,pseudonym}'::text[]"
 _BALLOTS = """
     SELECT b.decision_id, b.membership_id, b.tags, b.abstain, b.comment,
            coalesce(jsonb_object_agg(v.choice_id::text, v.stars) FILTER (WHERE v.id IS NOT NULL), '{}')
@@ -74,10 +92,15 @@ _BALLOTS = """
     GROUP BY b.id
 """
 _FOLLOWINGS = 'SELECT follower_id, followee_id, tags, "order" FROM democracy_following'
-_ENTRIES = """
-    SELECT community_id, subject, revision, after - 'cast' - 'created' - 'anonymous', hash,
-           extract(epoch FROM time)::float8 FROM democracy_ledgerentry
-    WHERE kind IN ('ballot', 'following') ORDER BY community_id, revision
+_MEMBERSHIPS = "SELECT id, user_id, left_at IS NULL, role, is_anonymous FROM democracy_membership"
+_ENTRIES = f"""
+    SELECT community_id, subject, revision, CASE kind
+               WHEN 'membership' THEN jsonb_build_object(
+                   'active', after->'active', 'role', after->'role', 'anonymous', after->'anonymous')
+               ELSE after - {_LEFT_OUT} END,
+           hash, extract(epoch FROM time)::float8, coalesce(after->>'pseudonym', '')
+    FROM democracy_ledgerentry
+    WHERE kind IN ('ballot', 'following', 'membership') ORDER BY community_id, revision
 """
 # The age of the oldest ballot that no result reflects yet.
 _LAG = """
@@ -135,27 +158,39 @@ class Witness:
         except psycopg.OperationalError:
             return False
 
-    def newest(self, decision: Question) -> Shown | None:
-        return max(self._snapshots(decision), default=None)
+    def newest(self, decision: Question) -> tuple[Shown, str] | None:
+        """The newest result with its content."""
+        return max(self._snapshots(decision).items(), default=None)
 
     def state(self, towns: Sequence[Town]) -> FinalState:
+        memberships = self._rows(_MEMBERSHIPS)
+        of_before = {member.pk for town in towns for member in town.members}
+        keys = {pk: key_of(user, pk if pk in of_before else 0) for pk, user, *_ in memberships}
         before: dict[str, Entry] = {}
         entries = []
-        for community, subject, revision, after, digest, time in self._rows(_ENTRIES):
-            entry = Entry(subject, revision, after, digest, time)
+        for community, subject, revision, after, digest, time, pseudonym in self._rows(_ENTRIES):
+            entry = Entry(_register(subject, keys), revision, after, digest, time, pseudonym)
             if revision <= self._began[community]:
-                before[subject] = entry
+                before[entry.subject] = entry
             else:
                 entries.append(entry)
-        pairs = [(town, decision) for town in towns for decision in town.decisions]
-        numbers = [str(decision.pk) for _, decision in pairs]
-        complaints = json.loads(self.cluster.program(_EXPORT, str(self.cluster.directory), *numbers))
+        decisions = [(town, decision) for town in towns for decision in town.decisions]
+        numbers = [str(decision.pk) for _, decision in decisions]
+        told = json.loads(self.cluster.program(_EXPORT, str(self.cluster.directory), *numbers))
+        bearers = {(entry.parts[1], entry.pseudonym): entry.parts[2] for entry in entries if entry.pseudonym}
         return FinalState(
             entries,
-            dict(self._contents()),
+            {_register(subject, keys): content for subject, content in self._contents()}
+            | {
+                f"membership:{keys[pk]}": {"active": active, "role": role, "anonymous": anonymous}
+                for pk, _, active, role, anonymous in memberships
+            },
             before,
             list(self._ledger_faults()),
-            [self._decision(*pair, complaints.get(number)) for pair, number in zip(pairs, numbers, strict=True)],
+            [
+                self._decision(town, decision, told[str(decision.pk)], _Names(town, keys, bearers))
+                for town, decision in decisions
+            ],
             list(self._runs()),
         )
 
@@ -182,23 +217,25 @@ class Witness:
         except CommandFailed as error:
             yield str(error)
 
-    def _decision(self, town: Town, question: Question, not_exported: str | None) -> DecisionState:
+    def _decision(self, town: Town, question: Question, told: dict[str, Any], names: _Names) -> DecisionState:
         file = self.cluster.directory / f"decision-{question.pk}.json"
-        complaints, exported = [], {}
-        if not_exported is not None:
-            complaints.append(f"not exported: {not_exported}")
+        ((input_revision, calculated_revision, closed_at, visibility),) = self._rows(
+            "SELECT input_revision, calculated_revision, "
+            "CASE WHEN closes_at <= now() THEN extract(epoch FROM closes_at)::float8 END, results_visibility "
+            f"FROM democracy_decision WHERE id = {question.pk}"
+        )
+        complaints, exported = [], None
+        if told["complaint"] is not None:
+            # While ballots are hidden they are not exported.
+            if closed_at is not None or visibility == "live":
+                complaints.append(f"not exported: {told['complaint']}")
         else:
             verified = subprocess.run(
                 [sys.executable, "-I", _VERIFIER, file], check=False, capture_output=True, text=True, timeout=300
             )
             if verified.returncode:
                 complaints.append(verified.stdout + verified.stderr)
-            exported = dict(_exported(json.loads(file.read_text()), town, question))
-        ((input_revision, calculated_revision, closed_at),) = self._rows(
-            "SELECT input_revision, calculated_revision, "
-            "CASE WHEN closes_at <= now() THEN extract(epoch FROM closes_at)::float8 END "
-            f"FROM democracy_decision WHERE id = {question.pk}"
-        )
+            exported = dict(_exported(json.loads(file.read_text()), names, question))
         return DecisionState(
             question.pk,
             town.pk,
@@ -208,6 +245,12 @@ class Witness:
             exported,
             complaints,
             closed_at,
+            visibility,
+            told["choices"],
+            {
+                names.keys[int(pk)]: StagedBallot(kind, tuple(microstars), frozenset(tags), counted, anonymous)
+                for pk, (kind, microstars, tags, counted, anonymous) in told["staged"].items()
+            },
         )
 
     def _snapshots(self, question: Question) -> dict[Shown, str]:
@@ -229,9 +272,30 @@ def _as_told(result: dict[str, Any], question: Question) -> dict[str, Any]:
     }
 
 
-def _exported(bundle: dict[str, Any], town: Town, question: Question) -> Iterator[tuple[str, Content]]:
+@dataclass(frozen=True)
+class _Names:
+    """The names of people: `keys` by membership, `bearers` by decision and pseudonym."""
+
+    town: Town
+    keys: dict[int, str]
+    bearers: dict[tuple[str, str], str]
+
+    def key(self, name: str, question: Question) -> str:
+        """The person whom an exported bundle calls this: by pseudonym, the file's id, or the membership's number."""
+        bearer = self.bearers.get((str(question.pk), name))
+        return bearer or self.keys[self.town.names.get(name) or int(name)]
+
+
+def _register(subject: str, keys: dict[int, str]) -> str:
+    """Name people in a subject of the ledger by their keys."""
+    kind, *ids = subject.split(":")
+    people = ids[1:] if kind == "ballot" else ids
+    return ":".join([kind, *ids[: len(ids) - len(people)], *(keys[int(pk)] for pk in people)])
+
+
+def _exported(bundle: dict[str, Any], names: _Names, question: Question) -> Iterator[tuple[str, Content]]:
     (decision,) = bundle["decisions"]
     for ballot in decision["ballots"]:
         stars = {str(question.choice_names[name]): count for name, count in ballot["stars"].items()}
         content = {"stars": stars, "tags": ballot.get("tags", []), "abstain": ballot.get("abstain", False)}
-        yield f"ballot:{question.pk}:{town.names[ballot['member']]}", content
+        yield f"ballot:{question.pk}:{names.key(ballot['member'], question)}", content

@@ -9,62 +9,9 @@ from typing import Any
 import pytest
 
 from tests.faults.checker import check
-from tests.faults.history import Content, Kind, Operation, Outcome
-from tests.faults.state import ClaimWritten, DecisionState, Entry, FinalState, ResultStored, Shown, Sighting
-
-ADA = "ballot:1:7"
-FOLLOWING = "following:7:8"
-
-
-def ballot(stars: int, *, tags: Iterable[str] = ()) -> dict[str, Any]:
-    return {"stars": {"11": stars}, "tags": list(tags), "abstain": False, "comment": ""}
-
-
-def edge(*tags: str) -> dict[str, Any]:
-    return {"follower": 7, "followee": 8, "tags": list(tags), "order": 1}
-
-
-def entry(revision: int, after: Content, *, of: str = ADA, time: float = 0.0) -> Entry:
-    return Entry(of, revision, after, f"hash-{revision}", time)
-
-
-def said(
-    invoked: float,
-    completed: float,
-    kind: Kind,
-    value: Content = None,
-    *,
-    of: str = ADA,
-    receipt: int | None = None,
-    outcome: Outcome = Outcome.ACKNOWLEDGED,
-    code: str = "",
-) -> Operation:
-    return Operation(
-        of, kind, invoked, completed, outcome, value, f"hash-{receipt}" if receipt is not None else None, code
-    )
-
-
-def cast(invoked: float, completed: float, stars: int, receipt: int) -> Operation:
-    return said(invoked, completed, Kind.CAST, ballot(stars), receipt=receipt)
-
-
-def unknown(invoked: float, kind: Kind, value: Content = None, *, of: str = ADA) -> Operation:
-    return said(invoked, invoked + 1, kind, value, of=of, outcome=Outcome.UNKNOWN)
-
-
-def refused(invoked: float, completed: float, kind: Kind, code: str, *, of: str = ADA) -> Operation:
-    return said(invoked, completed, kind, of=of, outcome=Outcome.REFUSED, code=code)
-
-
-def found(operations: Iterable[Operation], entries: Iterable[Entry], **more: Any) -> list[str]:
-    """The kinds of what the checker finds where the tables have what the ledger ends on."""
-    entries = list(entries)
-    contents = {one.subject: one.after for one in entries}
-    return [
-        violation.kind
-        for violation in check(operations, [], FinalState(entries, more.pop("contents", contents), **more))
-    ]
-
+from tests.faults.history import Kind, Operation, Outcome
+from tests.faults.state import ClaimWritten, DecisionState, ResultStored, Shown, Sighting, StagedBallot
+from tests.test_faults.made_up import ADA, FOLLOWING, ballot, cast, edge, entry, found, refused, said, state, unknown
 
 # --- What people were told, and what is stored ------------------------------------------------------------------------
 
@@ -254,14 +201,15 @@ def test_an_older_result_may_not_replace_a_newer_one():
 # --- Results and who watches them -------------------------------------------------------------------------------------
 
 FIRST, SECOND, FINAL = Shown(False, 10), Shown(False, 12), Shown(True, 12)
-DECISION = DecisionState(1, 1, 12, 12, {FIRST: "Ash", SECOND: "Birch"}, {})
+DECISION = DecisionState(1, 1, 12, 12, {FIRST: "Ash", SECOND: "Birch"}, {}, choices=(11,))
+CAST = {"7": StagedBallot("cast", (3_000_000,), frozenset(), True, False)}
 
 
 def judged(
-    decision: DecisionState, *seen: tuple[str, Shown, str], watching: Iterable[str] = (), **state: Any
+    decision: DecisionState, *seen: tuple[str, Shown, str], watching: Iterable[str] = (), **more: Any
 ) -> list[str]:
     sightings = [Sighting(watcher, at, 1, shown, content) for at, (watcher, shown, content) in enumerate(seen)]
-    final = FinalState(state.pop("entries", []), state.pop("contents", {}), decisions=[decision], **state)
+    final = state(more.pop("entries", []), decisions=[decision], **more)
     return [one.kind for one in check([], sightings, final, watching=[(name, 1) for name in watching])]
 
 
@@ -287,24 +235,27 @@ def test_a_closed_decision_has_one_final_result(finals, violations):
 
 
 def test_after_closing_votes_are_refused_and_not_before():
-    closed = replace(DECISION, closed_at=100.0, snapshots={FINAL: "Birch"}, exported={ADA: ballot(3)})
+    closed = replace(DECISION, closed_at=100.0, snapshots={FINAL: "Birch"}, exported={ADA: ballot(3)}, staged=CAST)
     vote, late = cast(0, 1, 3, receipt=1), refused(20, 21, Kind.CAST, "DECISION_CLOSED")
 
     def kinds(*operations: Operation, time: float = 99.0) -> list[str]:
-        state = FinalState([entry(1, ballot(3), time=time)], {ADA: ballot(3)}, decisions=[closed])
-        return [violation.kind for violation in check(operations, [], state, closing={1: 20.5})]
+        stored = state([entry(1, ballot(3), time=time)], contents={ADA: ballot(3)}, decisions=[closed])
+        return [violation.kind for violation in check(operations, [], stored, closing={1: 20.5})]
 
     assert kinds(vote, late) == []
     assert kinds(vote, replace(late, completed=20.2)) == ["REFUSED_WITHOUT_CAUSE"]
-    assert kinds(vote, time=100.0) == ["ACCEPTED_AFTER_CLOSING"]
+    # And it counts.
+    assert kinds(vote, time=100.0) == ["ACCEPTED_AFTER_CLOSING", "STAGED_DIFFERS", "EXPORT_DIFFERS"]
 
 
 def test_an_export_without_a_ballot_that_stands_is_wrong():
-    state = {"before": {ADA: entry(1, ballot(3))}, "contents": {ADA: ballot(3)}}
-    assert judged(DECISION, **state) == ["EXPORT_DIFFERS"]
+    decision = replace(DECISION, staged=CAST)
+    cast_before = {"before": {ADA: entry(1, ballot(3))}, "contents": {ADA: ballot(3)}}
+    assert judged(decision, **cast_before) == ["EXPORT_DIFFERS"]
     exported = {"stars": {"11": 3, "12": 0}, "tags": [], "abstain": False}
-    assert judged(replace(DECISION, exported={ADA: exported}), **state) == []
-    assert judged(replace(DECISION, exported={ADA: exported | {"abstain": True}}), **state) == ["EXPORT_DIFFERS"]
+    assert judged(replace(decision, exported={ADA: exported}), **cast_before) == []
+    abstains = replace(decision, exported={ADA: exported | {"abstain": True}})
+    assert judged(abstains, **cast_before) == ["EXPORT_DIFFERS"]
 
 
 def test_a_watcher_that_ends_on_an_old_result_or_saw_none_is_stuck():
