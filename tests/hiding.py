@@ -67,7 +67,7 @@ def verified(town: Town, bundle: Any, *viewers: Any) -> list[str]:
     read = verifier.read_bundle(json.dumps(bundle))
     return [
         *verifier.check_ledger(ledger),
-        *verifier.check_bundle_in_ledger(read, ledger)[0],
+        *verifier.check_bundle_in_ledger(read, ledger.kept())[0],
         *verifier.verify(read, read.decisions[0])[0],
     ]
 

@@ -50,16 +50,21 @@ import heapq
 import json
 import math
 import re
+import shutil
 import sys
 import unicodedata
 from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
+from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple, TextIO, TypeVar
 
 RULES = "star-2026/1"
 VERSIONS = (1, 2)  # of bundles
@@ -69,6 +74,8 @@ FIVE_STARS = 5 * MICRO
 CLOCKS_DIFFER = timedelta(minutes=1)  # at most, those of a site's machines
 EVERYTHING = -1  # the bit mask of a following without tags
 
+_is_hash = re.compile("[0-9a-f]{64}").fullmatch
+_is_word = re.compile(r"[\w-]+").fullmatch
 SHOWN = 20  # differences listed for one decision
 EXACT_LOOP = 40  # members of a loop up to which it is solved in fractions
 EXACT_BITS = 512  # length of a denominator up to which a value stays a fraction
@@ -154,7 +161,7 @@ class Bundle:
 
 def _at(place: str, key: str) -> str:
     """Name a field: `decisions[0].id`; keys that aren't plain words in brackets."""
-    if not re.fullmatch(r"[\w-]+", key):
+    if not _is_word(key):
         return f"{place}[{json.dumps(key)}]"
     return f"{place}.{key}" if place else key
 
@@ -169,11 +176,12 @@ def _expect(value: object, kind: type[Kind], place: str) -> Kind:
 
 
 def _take(record: Record, key: str, kind: type[Kind], place: str, default: Kind | None = None) -> Kind:
+    value = record.get(key, default)
+    if type(value) is kind:  # most are, and to put the place into words takes longer than all else
+        return value
     if key not in record:
-        if default is None:
-            raise Malformed(f"{_at(place, key)}: missing")
-        return default
-    return _expect(record[key], kind, _at(place, key))
+        raise Malformed(f"{_at(place, key)}: missing")
+    return _expect(value, kind, _at(place, key))
 
 
 def _records(record: Record, key: str, place: str) -> list[tuple[str, Record]]:
@@ -314,21 +322,33 @@ def _followings(record: Record, members: dict[str, int], hidden: Sequence[bool])
     return tuple(followings)
 
 
+class _Twice(Exception):
+    """An object has this key twice."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Record:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise _Twice(next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1))
+    return record
+
+
+def _no_number(name: str) -> None:
+    raise Malformed(f"not JSON: {name}")
+
+
+# Made once, as what writes canonical JSON: a ledger has a million lines.
+_read_json = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number).decode
+
+
 def parse(text: str, what: str = "bundle") -> Record:
     """Read a JSON object, in which no key stands twice and every number is one of JSON. Raises Malformed."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> Record:
-        record = dict(pairs)
-        if len(record) < len(pairs):
-            twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
-            raise Malformed(f"not a {what}: an object has the key {json.dumps(twice)} twice")
-        return record
-
-    def no_number(name: str) -> None:
-        raise Malformed(f"not JSON: {name}")
-
+    if text.startswith("\ufeff"):
+        raise Malformed("not JSON: Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)")
     try:
-        record = json.loads(text, object_pairs_hook=unique, parse_constant=no_number)
+        record = _read_json(text)
+    except _Twice as error:
+        raise Malformed(f"not a {what}: an object has the key {json.dumps(error.args[0])} twice") from None
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not JSON: {error}") from None
     if type(record) is not dict:
@@ -406,17 +426,40 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Ledger:
-    """A community's ledger, as much as its reader may know of it."""
+    """A community's ledger, as much as its reader may know of it.
+
+    `entries`: read from the file each time, so that they need not be kept; `chain`: what was seen when they were read.
+    """
 
     community: int
     checkpoint: Checkpoint
-    entries: tuple[Entry, ...]
+    entries: Iterable[Entry]
+    chain: "Chain"
+
+    def __len__(self) -> int:
+        """Return the number of its entries."""
+        return len(self.chain.hashes)
 
     def hash_at(self, revision: int) -> str | None:
         """Return the hash of an entry; None where there is none."""
-        if not 0 <= revision <= len(self.entries):
+        if not 0 <= revision <= len(self):
             return None
-        return self.entries[revision - 1].hash if revision else GENESIS
+        return self.chain.hashes[revision - 1] if revision else GENESIS
+
+    def kept(self) -> "KeptLedger":
+        """Return it with all its entries at hand."""
+        return KeptLedger(self.community, self.checkpoint, tuple(self.entries), self.chain)
+
+    def entry_at(self, revision: int) -> Entry:
+        """Return the entry that stands at a revision from 1 on."""
+        return next(islice(self.entries, revision - 1, None))
+
+
+@dataclass(frozen=True)
+class KeptLedger(Ledger):
+    """A ledger with all its entries at hand, to compare a bundle with them."""
+
+    entries: tuple[Entry, ...]
 
 
 @dataclass(frozen=True)
@@ -429,36 +472,64 @@ class Receipt:
 
 
 def _entry(row: Record, place: str) -> Entry:
-    opened = None
+    opened: Record | None = None
+    told: Record = {}
     if "salt" in row:
-        content = _take(row, "content", dict, place)
+        content, inside = _take(row, "content", dict, place), _at(place, "content")
         opened = {"salt": _take(row, "salt", str, place), "content": content, "time": _take(row, "time", str, place)}
         for key in ("kind", "subject"):
-            _take(content, key, str, _at(place, "content"))
+            _take(content, key, str, inside)
         for key in ("before", "after"):
             if content.get(key) is not None:
-                _take(content, key, dict, _at(place, "content"))
-    told: Record = {key: row[key] for key in ("kind", "hour", "decision") if opened is None and key in row}
+                _take(content, key, dict, inside)
+    else:
+        told = {key: row[key] for key in ("kind", "hour", "decision") if key in row}
     revision = _take(row, "revision", int, place)
     return Entry(revision, _take(row, "commitment", str, place), _take(row, "hash", str, place), opened, told)
 
 
+class Entries:
+    """The entries in the lines of a ledger file, read one after the other whenever they are asked for."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = lines
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        """The places of the lines with something in them, and the lines; the first is the ledger's header."""
+        return ((f"line {number}", line) for number, line in enumerate(self._lines, start=1) if line.strip())
+
+    def header(self) -> tuple[str, Record]:
+        """Return the place of the header, and the header. Raises Malformed."""
+        place, first = next(self._rows(), ("line 1", ""))
+        return place, parse(first, "ledger")
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Read them. Raises Malformed."""
+        for place, line in islice(self._rows(), 1, None):
+            try:
+                yield _entry(parse(line, "ledger"), place)
+            except Malformed as error:
+                raise Malformed(f"{place}: {error}" if not str(error).startswith(place) else str(error)) from None
+
+
 def ledger_of(lines: Iterable[str]) -> Ledger:
-    """Read a ledger file, an object a line. Raises Malformed."""
-    rows = ((f"line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
-    place, first = next(rows, ("line 1", ""))
-    header = parse(first, "ledger")
+    """Read a ledger file, an object a line, and check its chain meanwhile. The lines are asked for more than once.
+
+    Raises Malformed.
+    """
+    entries = Entries(lines)
+    place, header = entries.header()
     if _take(header, "version", int, place) != 1:
         raise Malformed(f"{place}.version: should be 1")
     community = _take(_take(header, "community", dict, place), "id", int, _at(place, "community"))
     checkpoint = _checkpoint(header.get("checkpoint"), "checkpoint")
-    entries = []
-    for place, line in rows:
+    chain = Chain(community)
+    for entry in entries:
         try:
-            entries.append(_entry(parse(line, "ledger"), place))
+            chain.add(entry)
         except Malformed as error:
-            raise Malformed(f"{place}: {error}" if not str(error).startswith(place) else str(error)) from None
-    return Ledger(community, checkpoint, tuple(entries))
+            raise Malformed(f"entry {entry.revision}: {error}") from None
+    return Ledger(community, checkpoint, entries, chain)
 
 
 def receipt_of(row: Record) -> Receipt:
@@ -472,10 +543,12 @@ def receipt_of(row: Record) -> Receipt:
 # --- Hashes and signatures --------------------------------------------------------------------------------------------
 
 
+_in_order = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def canonical(value: Record) -> bytes:
     """Write JSON as RFC 8785 does (keys in order, no spaces); there are no fractions in it."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode(errors="surrogatepass")
+    return _in_order(value).encode(errors="surrogatepass")
 
 
 def commitment(opened: Record) -> str:
@@ -1315,48 +1388,119 @@ def check_checkpoint(checkpoint: Checkpoint, key: str = "") -> Differences:
     return differences
 
 
+class Hashes:
+    """The hashes of a ledger's entries, 32 bytes each."""
+
+    def __init__(self) -> None:
+        self._digests = bytearray()
+        self._others: dict[int, str] = {}  # what stands in the place of a hash and is none
+
+    def __len__(self) -> int:
+        return len(self._digests) // 32
+
+    def __getitem__(self, number: int) -> str:
+        """Return the hash of the entry with this number, from 0 on."""
+        if number in self._others:
+            return self._others[number]
+        return self._digests[32 * number : 32 * number + 32].hex()
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[number] for number in range(len(self)))
+
+    def append(self, text: str) -> None:
+        """Add the hash that the next entry says that it has."""
+        if not _is_hash(text):
+            self._others[len(self)] = text
+            text = GENESIS
+        self._digests += bytes.fromhex(text)
+
+
+class Chain:
+    """The check of a ledger's entries as they are read one after the other.
+
+    Of an entry no more is kept than its hash and, of a ballot's newest, what it left. `opened`: how many are opened;
+    `pseudonymous`: those of them that are on ballots without names.
+    """
+
+    def __init__(self, community: int) -> None:
+        self.hashes = Hashes()
+        self.opened = 0
+        self.pseudonymous: list[Entry] = []
+        self._differences = Differences()
+        self._community = community
+        self._previous, self._last = GENESIS, ""
+        self._ballots: dict[str, tuple[int, str]] = {}  # entry and content, as JSON: a fourth of its memory
+        self._closed: dict[str, set[int]] = {}
+        self._gaps: list[tuple[int, str, range]] = []
+
+    def add(self, entry: Entry) -> None:
+        """Check the next entry. Raises Malformed."""
+        number = len(self.hashes) + 1
+        if entry.revision != number:
+            self._differences.says(f"entry {number}.revision", entry.revision, number)
+        expected = chain_hash(self._previous, number, entry.commitment)
+        if entry.hash != expected:
+            self._differences.says(f"entry {number}.hash", entry.hash, expected)
+        self._previous = entry.hash
+        self.hashes.append(entry.hash)
+        if entry.opened is None:
+            self._add_closed(entry, f"entry {number}")
+        else:
+            self._add_opened(entry, entry.opened, number)
+
+    def _add_closed(self, entry: Entry, place: str) -> None:
+        """Look at the hour that is told, within which it is; compared as texts, of which all are written alike."""
+        hour = entry.told.get("hour")
+        if not isinstance(hour, str) or _time(hour) is None:
+            self._differences.append(f"{place}.hour: missing, and the entry is not opened")
+        elif hour[:13] < self._last[:13]:
+            self._differences.append(f"{place}.hour: earlier than that of an entry before it")
+        else:
+            self._last = max(self._last, hour)
+
+    def _add_opened(self, entry: Entry, opened: Record, number: int) -> None:
+        self.opened += 1
+        content, kind = opened["content"], opened["content"]["kind"]
+        if entry.commitment != (expected := commitment(opened)):
+            self._differences.says(f"entry {number}.commitment", entry.commitment, expected)
+        self._differences.compare(content.get("community"), self._community, f"entry {number}.community")
+        if opened["time"] < self._last:
+            self._differences.append(f"entry {number}.time: earlier than that of an entry before it")
+        self._last = opened["time"]
+        if kind == "ballot":
+            self._add_ballot(content, number, f"entry {number}")
+            if _pseudonym(content):
+                self.pseudonymous.append(entry)
+        elif kind == "moderation":
+            _note_closed(self._closed, entry)
+            for subject, left in _left_by_moderation(content):
+                self._ballots[subject] = number, json.dumps(left)
+
+    def _add_ballot(self, content: Record, number: int, place: str) -> None:
+        """Whoever may know one entry on a ballot may know all: it keeps its name or pseudonym."""
+        subject = content["subject"]
+        known, left = self._ballots.get(subject, (0, "null"))
+        if content.get("before") != json.loads(left):
+            # But for those with a comment that was hidden, which may be told only later.
+            self._gaps.append((len(self._differences), subject, range(known + 1, number)))
+            self._differences.append(f"{place}.before: an entry on this ballot is not opened, or there is none")
+        self._ballots[subject] = number, json.dumps(content.get("after"))
+        _check_caster(self._differences, content, place)
+
+    def differences(self) -> Differences:
+        """Return what was found, once all entries were added."""
+        excused = {
+            at for at, subject, between in self._gaps if any(one in between for one in self._closed.get(subject, ()))
+        }
+        return Differences(line for at, line in enumerate(self._differences) if at not in excused)
+
+
 def check_ledger(ledger: Ledger) -> Differences:
     """Check a ledger's chain up to its checkpoint, and every entry that is opened."""
-    differences = Differences()
-    previous, last = GENESIS, ""
-    ballots: dict[str, Record | None] = {}
-    known: dict[str, int] = {}
-    closed = _closed_for_texts(ledger)
-    for number, entry in enumerate(ledger.entries, start=1):
-        place = f"entry {number}"
-        differences.compare(entry.revision, number, f"{place}.revision")
-        differences.compare(entry.hash, chain_hash(previous, number, entry.commitment), f"{place}.hash")
-        previous = entry.hash
-        if entry.opened is None:
-            # Within the hour that is told; compared as texts, of which all are written alike.
-            hour = entry.told.get("hour")
-            if not isinstance(hour, str) or _time(hour) is None:
-                differences.append(f"{place}.hour: missing, and the entry is not opened")
-            elif hour[:13] < last[:13]:
-                differences.append(f"{place}.hour: earlier than that of an entry before it")
-            else:
-                last = max(last, hour)
-            continue
-        content = entry.opened["content"]
-        differences.compare(entry.commitment, commitment(entry.opened), f"{place}.commitment")
-        differences.compare(content.get("community"), ledger.community, f"{place}.community")
-        if entry.opened["time"] < last:
-            differences.append(f"{place}.time: earlier than that of an entry before it")
-        last = entry.opened["time"]
-        if content["kind"] == "ballot":
-            # Whoever may know one entry on a ballot may know all: it keeps its name or pseudonym. But for those with a
-            # comment that was hidden.
-            subject = content["subject"]
-            is_gap = any(known.get(subject, 0) < one < number for one in closed.get(subject, ()))
-            if content.get("before") != ballots.get(subject) and not is_gap:
-                differences.append(f"{place}.before: an entry on this ballot is not opened, or there is none")
-            ballots[subject], known[subject] = content.get("after"), number
-            _check_caster(differences, content, place)
-        for subject, left in _left_by_moderation(content):
-            ballots[subject], known[subject] = left, number
+    differences = ledger.chain.differences()
     differences.compare(ledger.checkpoint.community, ledger.community, "checkpoint.community")
-    differences.compare(ledger.checkpoint.revision, len(ledger.entries), "checkpoint.revision")
-    differences.compare(ledger.checkpoint.hash, previous, "checkpoint.hash")
+    differences.compare(ledger.checkpoint.revision, len(ledger), "checkpoint.revision")
+    differences.compare(ledger.checkpoint.hash, ledger.hash_at(len(ledger)), "checkpoint.hash")
     return differences
 
 
@@ -1368,17 +1512,14 @@ def _left_by_moderation(content: Record) -> list[tuple[str, Record]]:
     return [(_take(after, "of", str, "after"), _take(after, "leaves", dict, "after"))]
 
 
-def _closed_for_texts(ledger: Ledger) -> dict[str, set[int]]:
-    """Return the entries that moderations say are closed, since they have a text that was hidden, by subject."""
-    closed: dict[str, set[int]] = {}
-    for entry in ledger.entries:
-        if entry.opened is not None:
-            for subject, _ in _left_by_moderation(entry.opened["content"]):
-                numbers = _take(entry.opened["content"]["after"], "closes", list, "after", [])
-                closed.setdefault(subject, set()).update(one for one in numbers if type(one) is int)
-                # The entry before hides the text, so it has it, too.
-                closed[subject].add(entry.revision - 1)
-    return closed
+def _note_closed(closed: dict[str, set[int]], entry: Entry) -> None:
+    """Add the entries that a moderation says are closed, since they have a text that was hidden, by subject."""
+    content: Record = entry.opened["content"] if entry.opened is not None else {"kind": ""}
+    for subject, _ in _left_by_moderation(content):
+        numbers = _take(content["after"], "closes", list, "after", [])
+        closed.setdefault(subject, set()).update(one for one in numbers if type(one) is int)
+        # The entry before hides the text, so it has it, too.
+        closed[subject].add(entry.revision - 1)
 
 
 def _caster(content: Record) -> Record:
@@ -1441,10 +1582,10 @@ def check_receipt_in_ledger(receipt: Receipt, ledger: Ledger) -> Differences:
     """Check that a receipt's entry stands in a ledger."""
     differences = Differences()
     entry = receipt.entry
-    if not 0 < entry.revision <= len(ledger.entries):
-        differences.append(f"revision: the ledger has {len(ledger.entries)} entries, none with number {entry.revision}")
+    if not 0 < entry.revision <= len(ledger):
+        differences.append(f"revision: the ledger has {len(ledger)} entries, none with number {entry.revision}")
         return differences
-    there = ledger.entries[entry.revision - 1]
+    there = ledger.entry_at(entry.revision)
     for key in ("commitment", "hash"):
         differences.compare(getattr(entry, key), getattr(there, key), key)
     return differences
@@ -1514,7 +1655,7 @@ class Contents(NamedTuple):
     untold: set[str]
 
 
-def _contents_at(ledger: Ledger, revision: int) -> Contents:
+def _contents_at(ledger: KeptLedger, revision: int) -> Contents:
     """Return the last content of each subject at a revision, as far as opened entries tell it.
 
     What a moderation left of a subject stands in for entries that are closed for it.
@@ -1522,7 +1663,9 @@ def _contents_at(ledger: Ledger, revision: int) -> Contents:
     last: dict[str, Record | None] = {}
     known: dict[str, int] = {}
     untold: set[str] = set()
-    closed = _closed_for_texts(ledger)
+    closed: dict[str, set[int]] = {}
+    for entry in ledger.entries:
+        _note_closed(closed, entry)
     for entry in ledger.entries:
         if entry.opened is None:
             subject = _subject_told(entry)
@@ -1560,7 +1703,7 @@ class Moderations:
     later has the stand-in, though it may be of an earlier revision.
     """
 
-    def __init__(self, bundle: Bundle, ledger: Ledger) -> None:
+    def __init__(self, bundle: Bundle, ledger: KeptLedger) -> None:
         revision = bundle.record.get("ledger", {}).get("revision", 0)
         newest: dict[str, Record] = {}
         # Those that are closed themselves, as they left another text that was hidden later: they tell no place.
@@ -1604,7 +1747,7 @@ class Moderations:
         return {place: given[place] for place in right}
 
 
-def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences, str]:
+def check_bundle_in_ledger(bundle: Bundle, ledger: KeptLedger) -> tuple[Differences, str]:
     """Compare a bundle's community, question, members, followings and ballots, as far as they bear names, with a
     ledger's; with a line that says how many.
     """
@@ -1612,9 +1755,7 @@ def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences,
     at = bundle.record.get("ledger", {}).get("revision", 0)
     there = ledger.hash_at(at)
     if there is None:
-        differences.append(
-            f"ledger.revision: the file is of revision {at}, the ledger has {len(ledger.entries)} entries"
-        )
+        differences.append(f"ledger.revision: the file is of revision {at}, the ledger has {len(ledger)} entries")
         return differences, ""
     differences.compare(bundle.record.get("ledger", {}).get("hash"), there, "ledger.hash")
     contents, moderations = _contents_at(ledger, at), Moderations(bundle, ledger)
@@ -1646,7 +1787,7 @@ def check_bundle_in_ledger(bundle: Bundle, ledger: Ledger) -> tuple[Differences,
 
 
 def _compare_community(
-    differences: Differences, bundle: Bundle, ledger: Ledger, contents: Contents, moderations: Moderations
+    differences: Differences, bundle: Bundle, ledger: KeptLedger, contents: Contents, moderations: Moderations
 ) -> None:
     """Compare what the community is called, where its content is told."""
     recorded = contents.last.get("community")
@@ -1671,7 +1812,7 @@ def _number(text: str) -> int:
 
 
 def _compare_members(
-    differences: Differences, bundle: Bundle, ledger: Ledger, contents: dict[str, Record | None], revision: int
+    differences: Differences, bundle: Bundle, ledger: KeptLedger, contents: dict[str, Record | None], revision: int
 ) -> None:
     """Compare those who bear names, and how many there can be whom the ledger does not name."""
     known: set[int] = set()
@@ -1704,7 +1845,7 @@ def _compare_members(
         differences.append(f"members: {unnamed} are not named in the ledger, which has room for {most} such")
 
 
-def _once_anonymous(ledger: Ledger) -> set[int]:
+def _once_anonymous(ledger: KeptLedger) -> set[int]:
     """Return the members who were anonymous at some time, as far as the ledger is opened."""
     found = set()
     for entry in ledger.entries:
@@ -1718,7 +1859,7 @@ def _once_anonymous(ledger: Ledger) -> set[int]:
 def _compare_followings(
     differences: Differences,
     bundle: Bundle,
-    ledger: Ledger,
+    ledger: KeptLedger,
     contents: dict[str, Record | None],
     numbers: dict[int, int],
 ) -> int:
@@ -1749,7 +1890,7 @@ def _compare_followings(
     return len(bundle.followings)
 
 
-def _ever_anonymous(ledger: Ledger) -> set[int]:
+def _ever_anonymous(ledger: KeptLedger) -> set[int]:
     """Find the memberships of which some opened entry says that they were anonymous."""
     contents = [entry.opened["content"] for entry in ledger.entries if entry.opened is not None]
     return {
@@ -1809,7 +1950,7 @@ def _texts(record: Record, choices: Iterable[tuple[object, Record]]) -> dict[str
     return {place: (part, key) for place, (part, key) in found.items() if isinstance(part, dict)}
 
 
-def _wordings(decision: Decision, ledger: Ledger) -> list[Record]:
+def _wordings(decision: Decision, ledger: KeptLedger) -> list[Record]:
     """Return all that the ledger says of a decision, one after the other."""
     subject = f"decision:{_ledger_id(decision)}"
     opened = [entry.opened["content"] for entry in ledger.entries if entry.opened is not None]
@@ -1819,7 +1960,7 @@ def _wordings(decision: Decision, ledger: Ledger) -> list[Record]:
     return [after for about, after in told if about == subject and after is not None]
 
 
-def _compare_times(differences: Differences, bundle: Bundle, decision: Decision, ledger: Ledger) -> None:
+def _compare_times(differences: Differences, bundle: Bundle, decision: Decision, ledger: KeptLedger) -> None:
     """Compare when voting opens and closes with the ledger, and a final result's revision with the last before."""
     record, recorded = decision.record, _wordings(decision, ledger)
     # The closing may have moved since the file was made, or since its result was calculated.
@@ -1845,7 +1986,7 @@ def _compare_times(differences: Differences, bundle: Bundle, decision: Decision,
 
 
 def _around_closing(
-    bundle: Bundle, decision: Decision, ledger: Ledger, closes_at: datetime
+    bundle: Bundle, decision: Decision, ledger: KeptLedger, closes_at: datetime
 ) -> tuple[Entry | None, Entry | None, int]:
     """Return an entry in a final result that is surely from after the closing, one not in it that is surely from before
     it, and how many closed entries there are that can bear on the result and may be from before or after.
@@ -1888,7 +2029,7 @@ class Hidden(NamedTuple):
     most: int
 
 
-def _count_hidden(differences: Differences, bundle: Bundle, decision: Decision, ledger: Ledger) -> Hidden:
+def _count_hidden(differences: Differences, bundle: Bundle, decision: Decision, ledger: KeptLedger) -> Hidden:
     """Compare the number of ballots under pseudonyms with the entries on such.
 
     Entries that nothing opens may be one ballot each. Those that are opened tell which are one member's, and that
@@ -1918,7 +2059,7 @@ def _count_hidden(differences: Differences, bundle: Bundle, decision: Decision, 
 
 
 def _count_followings(
-    differences: Differences, bundle: Bundle, decision: Decision, ledger: Ledger, contents: dict[str, Record | None]
+    differences: Differences, bundle: Bundle, decision: Decision, ledger: KeptLedger, contents: dict[str, Record | None]
 ) -> None:
     """Compare the number of given ballots with that of the followings that no file tells: each rests on one at least,
     unless it rests on another that bears a name.
@@ -2002,7 +2143,7 @@ def _compare_hidden(differences: Differences, bundle: Bundle, decision: Decision
         )
 
 
-def unsure_of_closing(bundle: Bundle, ledger: Ledger) -> int:
+def unsure_of_closing(bundle: Bundle, ledger: KeptLedger) -> int:
     """Count the closed entries that a final result leaves out and that may be from before its closing."""
     unsure = 0
     for decision in bundle.decisions:
@@ -2068,7 +2209,7 @@ def check_checkpoint_in_ledger(checkpoint: Checkpoint, ledger: Ledger) -> Differ
     elif checkpoint.time < ledger.checkpoint.time:
         differences.append(
             f"{checkpoint.place}: it vouches for {checkpoint.revision} entries; the ledger, signed later, has "
-            f"{len(ledger.entries)}"
+            f"{len(ledger)}"
         )
     return differences
 
@@ -2076,9 +2217,9 @@ def check_checkpoint_in_ledger(checkpoint: Checkpoint, ledger: Ledger) -> Differ
 def check_ledgers(one: Ledger, other: Ledger) -> Differences:
     """Check that one ledger goes on from the other."""
     differences = Differences()
-    for mine, theirs in zip(one.entries, other.entries, strict=False):
-        if mine.hash != theirs.hash:
-            differences.append(f"entry {mine.revision}: the two have another history from here on")
+    for revision, (mine, theirs) in enumerate(zip(one.chain.hashes, other.chain.hashes, strict=False), start=1):
+        if mine != theirs:
+            differences.append(f"entry {one.entry_at(revision).revision}: the two have another history from here on")
             break
     return differences
 
@@ -2295,16 +2436,47 @@ class Document:
             yield self.content.checkpoint
 
 
-def read(name: str) -> Document:
-    """Read a file by what it says that it is. Raises OSError, UnicodeDecodeError, Malformed."""
+class Lines:
+    """The lines of a file, from the first whenever they are asked for."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[str]:
+        """Read them. Raises UnicodeDecodeError."""
+        self._file.seek(0)
+        return (line.removesuffix("\n") for line in self._file)
+
+
+def _opened(name: str, files: ExitStack) -> TextIO:
+    """Open a file; what comes through a pipe, which can't be read twice, is written down first. Raises OSError."""
+    source = sys.stdin.buffer if name == "-" else files.enter_context(Path(name).open("rb"))  # noqa: SIM115
+    if name == "-" or not source.seekable():
+        copied = files.enter_context(TemporaryFile())  # noqa: SIM115
+        shutil.copyfileobj(source, copied)
+        source = copied
+    return files.enter_context(TextIOWrapper(source, encoding="utf-8-sig", newline="\n"))
+
+
+def read(name: str, files: ExitStack) -> Document:
+    """Read a file by what it says that it is. Raises OSError, UnicodeDecodeError, Malformed.
+
+    `files`: keeps ledgers open, which are read again when something is compared with them.
+    """
     if re.fullmatch("[0-9a-fA-F]{64}", name) and not Path(name).exists():
         return Document(name, name.lower())
-    data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    text = data.decode("utf-8-sig")
-    first, line_break, rest = text.partition("\n")
-    if '"crowdvote-ledger"' in first and parse(first).get("format") == "crowdvote-ledger":
-        return Document(name, ledger_of([first, *rest.split("\n")] if line_break else [first]))
-    record = parse(text)
+    file = _opened(name, files)
+    lines = Lines(file)
+    first = next(iter(lines), "")
+    try:
+        if '"crowdvote-ledger"' in first and parse(first).get("format") == "crowdvote-ledger":
+            return Document(name, ledger_of(lines))
+    except Malformed:
+        for _ in lines:  # what is no text at all is said to be none
+            pass
+        raise
+    file.seek(0)
+    record = parse(file.read())
     match record.get("format"):
         case "crowdvote-receipt":
             return Document(name, receipt_of(record))
@@ -2356,8 +2528,7 @@ class Run:
                 _complain(f"{name}: {error}")
                 self.code = 2
         for name, ledger in self._of(Ledger):
-            opened = sum(entry.opened is not None for entry in ledger.entries)
-            summary = f"{len(ledger.entries)} entries, chained; {opened} of them opened, each as it was committed"
+            summary = f"{len(ledger)} entries, chained; {ledger.chain.opened} of them opened, each as it was committed"
             self.report(name, check_ledger(ledger), summary)
         for name, receipt in self._of(Receipt):
             state = "opens" if receipt.entry.opened else "is named, not opened"
@@ -2432,12 +2603,17 @@ class Run:
                 else:
                     self.report(f"{bundle_name} in {name}", Differences(["not of the same community"]), "")
         for _, wanted in self._of(str):
-            found_at = [(name, entry) for name, ledger in ledgers for entry in ledger.entries if entry.hash == wanted]
+            found_at = [
+                (name, ledger.entry_at(revision))
+                for name, ledger in ledgers
+                for revision, one in enumerate(ledger.chain.hashes, start=1)
+                if one == wanted
+            ]
             differences = Differences([] if found_at else ["no entry of the given ledgers has this hash"])
             summary = ", ".join(f"entry {entry.revision} of {name}" for name, entry in found_at)
             self.report(wanted, differences, summary)
 
-    def _note_closing(self, what: str, bundle: Bundle, ledger: Ledger) -> tuple[Differences, str]:
+    def _note_closing(self, what: str, bundle: Bundle, ledger: KeptLedger) -> tuple[Differences, str]:
         if unsure := unsure_of_closing(bundle, ledger):
             _say(
                 f"NOTE {what}: {unsure} closed entries that are not in this final result are from the hour of its "
@@ -2447,7 +2623,7 @@ class Run:
 
     def _casters(self) -> None:
         """Look whether receipts and ledgers name one ballot for two members."""
-        entries = [(name, entry) for name, ledger in self._of(Ledger) for entry in ledger.entries]
+        entries = [(name, entry) for name, ledger in self._of(Ledger) for entry in ledger.chain.pseudonymous]
         receipts = [(name, receipt.entry) for name, receipt in self._of(Receipt)]
         self._compared("pseudonyms", lambda: (check_pseudonyms([*entries, *receipts]), ""))
         ballots: dict[str, str] = {}
@@ -2461,24 +2637,27 @@ class Run:
 
     def _is_long_enough(self, ledger: Ledger, bundle: Bundle) -> bool:
         """Whether a ledger reaches as far as a result; an older one need not where another does."""
-        longest = max(len(one.entries) for _, one in self._of(Ledger) if one.community == ledger.community)
+        longest = max(len(one) for _, one in self._of(Ledger) if one.community == ledger.community)
         revision: int = bundle.record.get("ledger", {}).get("revision", 0)
-        return len(ledger.entries) >= min(revision, longest)
+        return len(ledger) >= min(revision, longest)
 
-    def _completed(self, ledger: Ledger) -> Ledger:
+    def _completed(self, ledger: Ledger) -> KeptLedger:
         """Return a ledger with the entries that other files open of it; one closed in all stays closed."""
-        everywhere = [entry for _, one in self._of(Ledger) for entry in one.entries]
-        everywhere += [receipt.entry for _, receipt in self._of(Receipt)]
+        kept = ledger.kept()
+        closed = {entry.commitment for entry in kept.entries if entry.opened is None}
+        others = [one.entries for _, one in self._of(Ledger) if one is not ledger]
+        receipts = [receipt.entry for _, receipt in self._of(Receipt)]
         opened = {
             entry.commitment: entry.opened
-            for entry in everywhere
-            if entry.opened is not None and commitment(entry.opened) == entry.commitment
+            for entries in (kept.entries, *others, receipts)
+            for entry in entries
+            if entry.commitment in closed and entry.opened is not None and commitment(entry.opened) == entry.commitment
         }
         return replace(
-            ledger,
+            kept,
             entries=tuple(
                 entry if entry.opened is not None else entry._replace(opened=opened.get(entry.commitment))
-                for entry in ledger.entries
+                for entry in kept.entries
             ),
         )
 
@@ -2531,10 +2710,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names in any script, on any terminal
-    documents, code = [], 0
-    for name in options.files:
+    with ExitStack() as files:
+        documents, code = _read_all(options.files, files)
         try:
-            documents.append(read(name))
+            if options.calculate:
+                _calculate(documents)
+                return code
+        except Malformed as error:
+            _complain(str(error))
+            return 2
+        return max(code, Run(documents, options.key).everything())
+
+
+def _read_all(names: Iterable[str], files: ExitStack) -> tuple[list[Document], int]:
+    """Read what can be read; say what can't, and return the exit code for that."""
+    documents, code = [], 0
+    for name in names:
+        try:
+            documents.append(read(name, files))
         except OSError as error:
             _complain(f"{name}: can't be read: {error.strerror}")
             code = 2
@@ -2544,14 +2737,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Malformed as error:
             _complain(f"{name}: {error}")
             code = 2
-    try:
-        if options.calculate:
-            _calculate(documents)
-            return code
-    except Malformed as error:
-        _complain(str(error))
-        return 2
-    return max(code, Run(documents, options.key).everything())
+    return documents, code
 
 
 if __name__ == "__main__":

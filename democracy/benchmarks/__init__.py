@@ -16,6 +16,7 @@ from democracy.benchmarks import (
     incremental,
     invited,
     large,
+    ledgers,
     many,
     open_pages,
     requests,
@@ -49,6 +50,7 @@ CASES: dict[str, Case] = {
     "voters": served.voters,
     "invitations": invited.invitations,
     "large": large.from_file_to_file,
+    "ledger": ledgers.verified,
 }
 QUICK = 0.05
 # Members of the largest communities at scale 1.

@@ -27,7 +27,7 @@ from democracy.models import Ballot, Choice, Community, Decision, DecisionSnapsh
 
 # Where models are imported Django has to be set up: a module that is run is too early.
 _INSIDE = "import django; django.setup(); from democracy.benchmarks import large; large.inside()"
-_VERIFIER = "verify/crowdvote_verify.py"
+VERIFIER = "verify/crowdvote_verify.py"
 _GIB = 1 << 30
 _MOST_MEMORY = 8 * _GIB
 _VOTES = 30
@@ -36,12 +36,13 @@ _PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Step:
-    """A process that has ended: what it wrote, how long it took, and the most memory it had, in bytes (at least as much
-    as the process that started it had then).
+    """A process that has ended: what it wrote, how long it took, on the processor too, and the most memory it had, in
+    bytes (at least as much as the process that started it had then).
     """
 
     output: str
     seconds: float
+    processor: float
     memory: int
 
 
@@ -64,8 +65,10 @@ def from_file_to_file(scale: float) -> Iterator[Figure]:
         yield from (Figure("large", **row) for row in json.loads(step.output))
         step = _command("export_decision", decision, "--output", str(exported))
         yield _figure("exporting", members, step, note=f"{exported.stat().st_size / 2**20:,.0f} MiB")
-        step = _run([sys.executable, "-I", _VERIFIER, str(exported)])
+        step = run([sys.executable, "-I", VERIFIER, str(exported)])
         yield _figure("verifying with nothing of CrowdVote", members, step)
+        step = _command("verify_ledger", "--community", community)
+        yield _figure("auditing ledger, tables and results", members, step, note=f"{step.processor:.1f} s of processor")
 
 
 def _figure(
@@ -92,14 +95,14 @@ def _calculating(step: Step) -> Step:
 
 
 def _command(name: str, *arguments: str) -> Step:
-    return _run([sys.executable, "-m", "django", name, *arguments])
+    return run([sys.executable, "-m", "django", name, *arguments])
 
 
 def _inside(step: str, *arguments: str) -> Step:
-    return _run([sys.executable, "-c", _INSIDE, step, *arguments])
+    return run([sys.executable, "-c", _INSIDE, step, *arguments])
 
 
-def _run(command: Sequence[str]) -> Step:
+def run(command: Sequence[str]) -> Step:
     """Run it to its end. Raises RuntimeError with what it said if it fails."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
@@ -114,7 +117,7 @@ def _run(command: Sequence[str]) -> Step:
             raise RuntimeError(f"{' '.join(command)} failed: {errors.read().decode()[-2_000:]}")
         # Linux counts in KiB, macOS in bytes.
         unit = 1 if sys.platform == "darwin" else 1024
-        return Step(output.read().decode(), took, usage.ru_maxrss * unit)
+        return Step(output.read().decode(), took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
 
 
 # --- Inside a process of its own --------------------------------------------------------------------------------------

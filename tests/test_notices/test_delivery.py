@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -73,7 +74,8 @@ def test_a_mail_is_text_and_html_and_says_how_to_stop_such_mails(mailbox: Mailbo
     assert "No more mails" not in html.partition(witnessed.signature)[2]
     kept_line = tmp_path / "line"
     kept_line.write_text(seal)
-    read = verifier.read(str(kept_line)).content
+    with ExitStack() as files:
+        read = verifier.read(str(kept_line), files).content
     assert (read.hash, verifier.check_checkpoint(read)) == (kept.hash, []), "the verifier reads the line as it stands"
 
 
