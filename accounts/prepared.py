@@ -1,4 +1,4 @@
-"""Prepared queries: Django writes the SQL of each once, and later calls only give it their values.
+"""Prepared queries and updates: Django writes the SQL of each once, and later calls only give it their values.
 
 # Note [Written once]
 To write the SQL of a query takes Django several times as long as the database needs to answer it. A function marked
@@ -10,13 +10,14 @@ looks at no clock, and asks for related rows by `decision__pk__in`, because `dec
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from django.db import connections, models
 from django.db.models import Expression, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
+from django.db.models.sql.subqueries import UpdateQuery
 
 P = ParamSpec("P")
 Row = TypeVar("Row")
@@ -70,13 +71,32 @@ class _Written:
 
     def __call__(self, arguments: Sequence[Any]) -> QuerySet[Any]:
         connection = connections[self._rows.db]
-        params = tuple(
-            one.value(arguments, connection) if isinstance(one, _Placeholder) else one for one in self._params
-        )
+        params = _bound(self._params, arguments, connection)
         bound = _Bound(self._compiler, connection, self._sql, params)
         rows = self._rows.all()
         rows.query.get_compiler = lambda *args, **kwargs: bound  # type: ignore[method-assign]
         return rows
+
+
+class _WrittenUpdate:
+    """An update whose SQL is written."""
+
+    def __init__(self, rows: QuerySet[Any], values: Mapping[str, Any]) -> None:
+        query: UpdateQuery = rows.query.chain(UpdateQuery)  # type: ignore[assignment]  # of the class that is given
+        query.add_update_values(dict(values))
+        self._using = rows.db
+        self._sql, self._params = query.get_compiler(using=rows.db).as_sql()
+
+    def __call__(self, arguments: Sequence[Any]) -> int:
+        connection = connections[self._using]
+        with connection.cursor() as cursor:
+            cursor.execute(self._sql, _bound(self._params, arguments, connection))
+            number: int = cursor.rowcount
+        return number
+
+
+def _bound(params: Iterable[Any], arguments: Sequence[Any], connection: Any) -> tuple[Any, ...]:
+    return tuple(one.value(arguments, connection) if isinstance(one, _Placeholder) else one for one in params)
 
 
 class _Prepared(Generic[P, Row]):
@@ -116,3 +136,21 @@ def prepared(write: Callable[P, QuerySet[Any, Row]]) -> Callable[P, list[Row]]:
     no rows.
     """
     return _Prepared(write)
+
+
+def prepared_update(write: Callable[P, tuple[QuerySet[Any], Mapping[str, Any]]]) -> Callable[P, int]:
+    """Make a function that updates rows, and returns their number, from one that returns a query and the new values of
+    its columns, see Note [Written once]. Its arguments are numbers, texts and times, given in their order.
+    """
+
+    @functools.lru_cache(maxsize=_KEPT)
+    def written(*kinds: type) -> _WrittenUpdate:
+        places: list[Any] = [_Placeholder(kind, (index, None)) for index, kind in enumerate(kinds)]
+        return _WrittenUpdate(*write(*places))  # type: ignore[call-arg]  # in place of the arguments
+
+    @functools.wraps(write)
+    def update(*args: P.args, **kwargs: P.kwargs) -> int:
+        assert not kwargs, "the arguments of a prepared update stand in their order"
+        return written(*map(type, args))(args)
+
+    return update

@@ -16,7 +16,7 @@ from democracy.ledger.entries import (
     revision_before,
     subjects_after,
 )
-from democracy.ledger.recordings import Recording, changed, committed, recording
+from democracy.ledger.recordings import Recording, changed, committed, recorded, recording
 
 __all__ = [
     "GENESIS",
@@ -42,6 +42,7 @@ __all__ = [
     "followings_at",
     "hash_at",
     "newest_entry",
+    "recorded",
     "recording",
     "revision_before",
     "subjects_after",

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import Max, QuerySet
@@ -29,13 +29,15 @@ from django.dispatch import Signal
 from accounts.models import User
 from accounts.prepared import prepared
 from democracy.database import bulk, clock, commits
-from democracy.database.turns import turn
+from democracy.database.turns import together, turn
 from democracy.ledger import checkpoints, staleness
 from democracy.ledger.canonical import canonical_text, written_time
 from democracy.ledger.chain import GENESIS, chain_hash, commitment, commitment_of_new
 from democracy.ledger.changes import Change, Content, NewSubject
 from democracy.ledger.entries import hash_at, newest_entry
 from democracy.models import Checkpoint, Community, LedgerEntry
+
+T = TypeVar("T")
 
 _BATCH = 1_000
 # Up to so many new subjects their followings are looked at one by one, for the decisions that they affect.
@@ -243,6 +245,28 @@ def recording(community_id: int, *, actor: User | None = None, fold: bool = Fals
         finally:
             _recording.reset(token)
         current.write(fold=fold)
+
+
+def recorded(
+    community_id: int, subject: str, write: Callable[[Recording], T], *, actor: User | None = None
+) -> tuple[T, LedgerEntry]:
+    """Call `write` with a recording; return what it returns, and the newest entry about `subject`.
+
+    What many record at the same moment commits together, see `turns`: `write` may be called in another thread, and
+    more than once. Raises what it raises, and Community.DoesNotExist.
+    """
+
+    def whole() -> tuple[T, LedgerEntry]:
+        with recording(community_id, actor=actor) as current:
+            written = write(current)
+        return written, current.receipt(subject)
+
+    return together(whole, before_commit=_tell_once)
+
+
+def _tell_once() -> None:
+    """Tell of each community once, however many changes commit together."""
+    commits.keep_newest(_Committed, lambda one: one.community_id)
 
 
 def changed(community_id: int, change: Change) -> None:

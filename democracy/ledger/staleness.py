@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
+from accounts.prepared import prepared_update
 from democracy.models import Ballot, Decision, DecisionSnapshot, LedgerEntry, Membership
 
 # The calculation sees of a membership whether the member is there, whether they are counted, and whether what they
@@ -68,7 +69,10 @@ def raise_counters(entries: Sequence[LedgerEntry]) -> None:
     # One statement for all entries that reach the same decisions, such as the ballots of an import.
     newest = {entry.decision_id: entry for entry in entries if surely_affects(entry)}
     for entry in newest.values():
-        _raise_to(_reached(entry), entry)
+        if entry.decision_id:
+            _raise_one(entry.community_id, entry.decision_id, entry.revision, entry.time)
+        else:
+            _raise_to(_reached(entry), entry)
     for entry in entries:
         if entry.kind == LedgerEntry.Kind.FOLLOWING:
             _raise_to(_affected_by_following(entry), entry)
@@ -82,10 +86,20 @@ def raise_for_many(last: LedgerEntry) -> None:
     _raise_to(_reached(last), last)
 
 
+@prepared_update
+def _raise_one(
+    community_id: int, decision_id: int, revision: int, time: datetime
+) -> tuple[QuerySet[Decision], Mapping[str, Any]]:
+    live = Decision.objects.live(time).filter(community=community_id, pk=decision_id)
+    return live.filter(input_revision__lt=revision), _raised(revision, time)
+
+
 def _raise_to(affected: QuerySet[Decision], entry: LedgerEntry) -> None:
-    affected.filter(input_revision__lt=entry.revision).update(
-        input_revision=entry.revision, stale_since=Coalesce("stale_since", Value(entry.time))
-    )
+    affected.filter(input_revision__lt=entry.revision).update(**_raised(entry.revision, entry.time))
+
+
+def _raised(revision: int, time: datetime) -> Mapping[str, Any]:
+    return {"input_revision": revision, "stale_since": Coalesce("stale_since", time)}
 
 
 def _reached(entry: LedgerEntry) -> QuerySet[Decision]:

@@ -73,15 +73,17 @@ def cast_ballot(
     """
     decision, member = _voter(viewer, decision_id)
     check_stars(decision, stars, abstain=abstain)
-    with ledger.recording(decision.community_id, actor=member.user) as recording:
+    subject = contents.ballot_subject(decision.pk, member.pk)
+
+    def write(recording: ledger.Recording) -> Ballot:
         _require_open(decision, member, recording)
-        subject = contents.ballot_subject(decision.pk, member.pk)
         validation.check_unchanged(decision.community_id, subject, if_revision)
         ballot = _ballot_of(decision, member)
         if ballot is None:
             is_anonymous = anonymously_cast([(decision, member)])[decision.pk]
             ballot = Ballot(decision=decision, membership=member, is_anonymous=is_anonymous, cast_at=recording.time)
             ballot.tags = decision.topics
+        before = ballot.tags, ballot.comment, ballot.abstain
         if tags is not None:
             ballot.tags = normalise_tags(tags)
         if comment is not None:
@@ -91,11 +93,15 @@ def cast_ballot(
             ballot.comment = words
         ballot.abstain = abstain
         validation.check(ballot)
-        ballot.save()
+        if ballot.pk is None or (ballot.tags, ballot.comment, ballot.abstain) != before:
+            ballot.save()
         _write_votes(ballot, stars)
         recording.add(contents.ballot_written(ballot, stars))
         _log(eventlog.vote_cast, decision, member, ballot)
-    return RecordedBallot(decision, ballot, recording.receipt(subject))
+        return ballot
+
+    ballot, entry = ledger.recorded(decision.community_id, subject, write, actor=member.user)
+    return RecordedBallot(decision, ballot, entry)
 
 
 def _log(write: Callable[[str, str], None], decision: Decision, member: Membership, ballot: Ballot) -> None:
@@ -131,13 +137,18 @@ def tag_ballot(viewer: Viewer, decision_id: int, *, tags: Iterable[str]) -> Reco
     """
     decision, member = _voter(viewer, decision_id)
     wanted = normalise_tags(tags)
-    with ledger.recording(decision.community_id, actor=member.user) as recording:
+
+    def write(recording: ledger.Recording) -> Ballot:
         _require_open(decision, member, recording)
         ballot = _own_ballot(decision, member)
         ballot.tags = wanted
         ballot.save(update_fields=["tags"])
         _log(eventlog.vote_tagged, decision, member, ballot)
-    return RecordedBallot(decision, ballot, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
+        return ballot
+
+    subject = contents.ballot_subject(decision.pk, member.pk)
+    ballot, entry = ledger.recorded(decision.community_id, subject, write, actor=member.user)
+    return RecordedBallot(decision, ballot, entry)
 
 
 @command
@@ -147,7 +158,9 @@ def withdraw_ballot(viewer: Viewer, decision_id: int) -> RecordedBallot:
     Raises PermissionDenied, DecisionNotOpen, DecisionClosed, NoBallot for whoever never had one.
     """
     decision, member = _voter(viewer, decision_id)
-    with ledger.recording(decision.community_id, actor=member.user) as recording:
+    subject = contents.ballot_subject(decision.pk, member.pk)
+
+    def write(recording: ledger.Recording) -> None:
         _require_open(decision, member, recording)
         ballot = _ballot_of(decision, member)
         if ballot is not None:
@@ -155,9 +168,11 @@ def withdraw_ballot(viewer: Viewer, decision_id: int) -> RecordedBallot:
             ballot.delete()
             recording.add(contents.ballot_withdrawn(ballot))
             _log(eventlog.vote_withdrawn, decision, member, ballot)
-        elif ledger.newest_entry(decision.community_id, contents.ballot_subject(decision.pk, member.pk)) is None:
+        elif ledger.newest_entry(decision.community_id, subject) is None:
             raise NoBallot(_NONE)
-    return RecordedBallot(decision, None, recording.receipt(contents.ballot_subject(decision.pk, member.pk)))
+
+    _, entry = ledger.recorded(decision.community_id, subject, write, actor=member.user)
+    return RecordedBallot(decision, None, entry)
 
 
 def _voter(viewer: Viewer, decision_id: int) -> tuple[Decision, Membership]:

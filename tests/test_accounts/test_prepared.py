@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Coalesce
 
 from accounts.models import ApiToken, User
-from accounts.prepared import prepared
+from accounts.prepared import prepared, prepared_update
 
 pytestmark = pytest.mark.django_db
 JUNE = datetime(2026, 6, 1, tzinfo=UTC)
@@ -85,3 +87,23 @@ def test_a_call_is_one_query_and_changed_rows_are_seen(people: list[User], djang
     User.objects.filter(pk=people[0].pk).update(name="Ann B")
     with django_assert_num_queries(1):
         assert [one.name for one in named(people[0].pk)] == ["Ann B"]
+
+
+def test_an_update_writes_the_values_of_its_call_and_says_how_many_rows_it_changed(
+    people: list[User], written: list[str], django_assert_num_queries: Any
+) -> None:
+    @prepared_update
+    def revoke(user: int, at: datetime, name: str) -> tuple[QuerySet[ApiToken], Mapping[str, Any]]:
+        written.append("revoke")
+        own = ApiToken.objects.filter(user=user, created_at__lt=at)
+        return own, {"revoked_at": Coalesce("revoked_at", at), "name": name}
+
+    def tokens() -> list[tuple[str, datetime | None]]:
+        return list(ApiToken.objects.order_by("digest").values_list("name", "revoked_at"))
+
+    ann, _, cem = (person.pk for person in people)
+    second, third = JUNE + timedelta(days=1), JUNE + timedelta(days=5)
+    with django_assert_num_queries(3):
+        assert [revoke(ann, second, "old"), revoke(ann, third, "gone"), revoke(cem, third, "none")] == [1, 2, 0]
+    assert tokens() == [("gone", second), ("ben 1", None), ("gone", third)]
+    assert written == ["revoke"]

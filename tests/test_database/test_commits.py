@@ -49,3 +49,20 @@ def test_a_rollback_takes_them_away_to_a_savepoint_those_since() -> None:
         assert names() == ["kept", "before"]
         transaction.set_rollback(True)
     assert names() == []
+
+
+def test_of_several_about_one_thing_the_newest_is_kept() -> None:
+    called: list[str] = []
+
+    def waits(kind: type[Mark], name: str) -> None:
+        mark = kind(name)
+        transaction.on_commit(lambda: called.append(f"after {name}"))
+        transaction.on_commit(mark)
+
+    with transaction.atomic():
+        for name in ("ash 1", "birch 1", "ash 2"):
+            waits(Mark, name)
+        waits(Other, "ash 3")
+        commits.keep_newest(Mark, lambda mark: mark.name.split()[0] if type(mark) is Mark else "other")
+        assert names() == ["ash 3", "ash 2", "birch 1"]
+    assert called == ["after ash 1", "after birch 1", "after ash 2", "after ash 3"]

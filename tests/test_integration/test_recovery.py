@@ -158,6 +158,46 @@ def test_killed_inside_the_votes_transaction(machine):
     assert machine.run(RESTART) == (0, "current None 0 True")
 
 
+TOGETHER = """
+    import threading
+    from democracy.database import turns
+    from democracy.ledger import recordings
+    answered, tell_once = [], recordings._tell_once
+    def vote(handle):
+        member = Membership.objects.select_related("user").get(user__handle__startswith=handle)
+        answered.append(factories.vote(member, Decision.objects.get(), Birch=5).entry_hash)
+        if len(answered) == 2:
+            die()
+    def vote_together(before_commit):
+        recordings._tell_once = before_commit
+        threads = [threading.Thread(target=vote, args=(handle,)) for handle in ("ada", "ben")]
+        with turns.turn():
+            for number, thread in enumerate(threads, start=1):
+                thread.start()
+                while len(turns._line._waiting) < number:
+                    time.sleep(0.001)
+        for thread in threads:
+            thread.join(30)
+"""
+COUNT = """
+    from democracy import ledger
+    from democracy.models import Ballot, Community
+    print(Ballot.objects.count(), list(ledger.faults(Community.objects.get())))
+"""
+
+
+def test_killed_before_two_votes_commit_together_neither_is_there(machine):
+    assert machine.run(TOGETHER, "vote_together(die)") == (-signal.SIGKILL, "")
+    assert machine.run(COUNT) == (0, "0 []")
+    assert machine.run(RESTART) == (0, "current None 0 True")
+
+
+def test_killed_once_two_votes_that_committed_together_are_answered_both_are_there(machine):
+    assert machine.run(TOGETHER, "vote_together(tell_once)") == (-signal.SIGKILL, "")
+    assert machine.run(COUNT) == (0, "2 []")
+    assert machine.run(RESTART) == (0, "current Birch 2 True")
+
+
 def test_killed_while_it_was_closed_the_decision_gets_its_final_result(machine):
     close = """
         from datetime import timedelta
