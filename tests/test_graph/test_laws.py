@@ -22,6 +22,7 @@ from tests.test_graph.strategies import CHOICES, LOTS, build, communities, event
 
 Setting = tuple[Community, dict[Member, CastBallot]]
 laws = settings(deadline=None, max_examples=times(60, long=150), suppress_health_check=[HealthCheck.too_slow])
+HISTORIES = times(240, long=10_000)
 
 
 @contextmanager
@@ -95,7 +96,7 @@ def test_the_count_of_cast_ballots_is_that_of_a_community_where_nobody_follows(s
 
 
 @pytest.mark.parametrize("way", WAYS)
-@laws
+@settings(laws, max_examples=HISTORIES // len(WAYS))
 @given(setting=communities(), history=st.lists(events(), min_size=1, max_size=5))
 def test_an_update_leads_where_a_new_calculation_leads(setting: Setting, history: list[list[Any]], way: str) -> None:
     community, ballots = setting
