@@ -66,7 +66,7 @@ def find_activity(
     _spread(bits, cast, followings.followers, followings.followees, followings.masks, alphabet.ballot)
 
     followers, followees = followings.active(bits)
-    holders: npt.NDArray[np.bool_] = np.any(bits, axis=1)
+    holders = _has_some(bits)
     if alphabet.bits:
         tags = _decode(bits, alphabet.bits)
         for row, its_tags in zip(cast.tolist(), cast_tags, strict=True):
@@ -136,7 +136,7 @@ class _Followings:
         if len(graph.tags) > 1:
             masks = alphabet.masks(graph.tags)
             tag_sets = graph.tag_sets[open_]
-            useful = np.any(masks, axis=1)[tag_sets]
+            useful = _has_some(masks)[tag_sets]
             self.followers, self.followees = self.followers[useful], self.followees[useful]
             self.masks = masks[tag_sets[useful]]
 
@@ -145,7 +145,7 @@ class _Followings:
         handed = bits[self.followees]
         if self.masks is not None:
             handed &= self.masks
-        active: npt.NDArray[np.bool_] = np.any(handed, axis=1)
+        active = _has_some(handed)
         return self.followers[active], self.followees[active]
 
 
@@ -165,12 +165,20 @@ def slices(starts: Ints, rows: Ints) -> tuple[Ints, Ints]:
     return np.arange(total) + np.repeat(starts[rows] - ends + counts, counts), counts
 
 
+def once(rows: Ints, scratch: Ints) -> Ints:
+    """List each of these rows once, in any order. `scratch`: an array with a place for every row, to write in."""
+    positions = np.arange(len(rows))
+    scratch[rows] = positions
+    return np.asarray(rows[scratch[rows] == positions])
+
+
 def _spread(bits: Bits, start: Ints, followers: Ints, followees: Ints, masks: Bits | None, ballot_bit: int) -> None:
     """Hand bits on from followee to follower until nothing changes, in place."""
     starts, order = by_followee(followers, followees, len(bits))
     receivers = followers[order]
     passes = None if masks is None else masks[order]
     ballot = _words([ballot_bit], bits.shape[1])[0]
+    scratch = np.empty(len(bits), dtype=np.int64)
     changed = start
     rounds = 0
     while len(changed):
@@ -182,13 +190,13 @@ def _spread(bits: Bits, start: Ints, followers: Ints, followees: Ints, masks: Bi
         handed = np.repeat(bits[changed], counts, axis=0)
         if passes is not None:
             handed &= passes[at]
-        some = handed.any(axis=1)
+        some = _has_some(handed)
         to, handed = receivers[at[some]], handed[some] | ballot
-        touched = np.unique(to)
+        touched = once(to, scratch)
         before = bits[touched]
         for word in range(bits.shape[1]):
             np.bitwise_or.at(bits[:, word], to, handed[:, word])
-        changed = touched[(bits[touched] != before).any(axis=1)]
+        changed = touched[_has_some(bits[touched] ^ before)]
 
 
 def _spread_one_by_one(
@@ -215,6 +223,11 @@ def _spread_one_by_one(
                     queue.append(follower)
     if held:
         bits[list(held)] = _words(list(held.values()), bits.shape[1])
+
+
+def _has_some(bits: Bits) -> npt.NDArray[np.bool_]:
+    """Whether there is any bit in each row. They have one word mostly, and numpy is slow along short rows."""
+    return np.asarray(bits[:, 0] != 0 if bits.shape[1] == 1 else bits.any(axis=1))
 
 
 def _encode(tags: frozenset[str], alphabet: dict[str, int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,8 @@ def written(ballot: CastBallot) -> Staged:
 
 # Bytes of a list's entry, and of a staged ballot of its own in a dictionary.
 _POINTER, _STAGED = 8, 500
+
+_NAMES = np.array(KIND_NAMES, dtype=object)
 
 Published = tuple[Kind, tuple[int, ...], frozenset[str]]
 """Kind, microstars and tags of a staged ballot: all of it that is published."""
@@ -172,14 +175,14 @@ class StagedBallots:
         base, index = self.base, self._index
         keep = base.kinds != NONE
         keep[[index[member] for member in self.since if member in index]] = False
-        rows = np.flatnonzero(keep)
-        at = rows.tolist()
+        kept = keep.tolist()
+        kinds = base.kinds[keep]
         return StagedColumns(
-            [base.graph.members[row] for row in at],
-            [kind for kind in map(KIND_NAMES.__getitem__, base.kinds[rows].tolist()) if kind is not None],
-            base.microstars[rows],
-            [base.tags[row] for row in at],
-            base.graph.counted[rows] & (base.kinds[rows] != ABSTAINED),
+            list(compress(base.graph.members, kept)),
+            _NAMES[kinds].tolist(),
+            base.microstars[keep],
+            list(compress(base.tags, kept)),
+            base.graph.counted[keep] & (kinds != ABSTAINED),
         )
 
     def _value(self, row: int) -> tuple[tuple[int, ...], float]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from graph.activity import NARROW, by_followee, find_activity, slices
+from graph.activity import NARROW, by_followee, find_activity, once, slices
 from graph.arrays import GraphArrays
 from graph.fixedpoint import STAR_UNITS, Floats, Ints, Value, check_followees, mean, means, rounded_all
 from graph.loops import LinearSystem
@@ -93,7 +94,8 @@ def stage(graph: GraphArrays, ballots: Mapping[Member, CastBallot], choices: int
     uncertain = np.flatnonzero(~certain.all(axis=1))
     if len(uncertain):
         settle_exactly(uncertain, means_.starts, activity.followees, kinds == CAST, fixed, errors, microstars)
-    return Staging(graph, kinds, microstars, fixed, errors.max(axis=1, keepdims=True, initial=0.0), tags)
+    largest = reduce(np.maximum, errors.T, np.zeros(size))
+    return Staging(graph, kinds, microstars, fixed, largest[:, None], tags)
 
 
 class _Means:
@@ -127,6 +129,7 @@ class _Means:
         open_ = ~self.done[self.followees]
         waiting = np.bincount(self.followers[open_], minlength=len(self.done))
         level = np.flatnonzero(~self.done & (waiting == 0))
+        scratch = np.empty(len(self.done), dtype=np.int64)
         rounds = 0
         while len(level):
             rounds += 1
@@ -141,9 +144,9 @@ class _Means:
             self.fixed[level], self.errors[level] = means(totals, errors, counts)
             self.done[level] = True
             at, _ = slices(self.back_starts, level)
-            followers, times = np.unique(self.back[at], return_counts=True)
-            waiting[followers] -= times
-            level = followers[waiting[followers] == 0]
+            followers = self.back[at]
+            np.subtract.at(waiting, followers, 1)
+            level = once(followers[waiting[followers] == 0], scratch)
 
     def _narrow_levels(self, level: Ints, waiting: Ints) -> Ints:
         """Do `_levels` member by member, as long as levels are narrow; return the first that isn't, or nobody."""
@@ -179,6 +182,7 @@ class _Means:
         inner = within[self.followers] & within[self.followees]
         followed = np.bincount(self.followees[inner], minlength=len(within))
         level = left[followed[left] == 0]
+        scratch = np.empty(len(within), dtype=np.int64)
         rounds = 0
         while len(level):
             rounds += 1
@@ -187,9 +191,9 @@ class _Means:
                 continue
             within[level] = False
             at, _ = slices(self.starts, level)
-            followees, times = np.unique(self.followees[at], return_counts=True)
-            followed[followees] -= times
-            level = followees[within[followees] & (followed[followees] == 0)]
+            followees = self.followees[at]
+            np.subtract.at(followed, followees, 1)
+            level = once(followees[within[followees] & (followed[followees] == 0)], scratch)
         return np.flatnonzero(within)
 
     def _narrowly_unneeded(self, level: Ints, within: npt.NDArray[np.bool_], followed: Ints) -> Ints:

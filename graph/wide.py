@@ -91,11 +91,14 @@ def restage_widely(
         return None
     if not touched.only_stars:
         # Who asks anew may have lost the ballot, and if all is found anew anybody.
-        rows = np.union1d(rows, starts)
+        changed = np.zeros(len(kinds), dtype=np.bool_)
+        changed[rows] = changed[starts] = True
+        rows = np.flatnonzero(changed)
     differs = find_differing(np.take(staging.microstars, rows, axis=0), np.take(microstars, rows, axis=0)) | (
         staging.kinds[rows] != kinds[rows]
     )
-    if tags is not None:
+    # Mostly they are the same objects, which compare at once.
+    if tags is not None and staging.tags != tags:
         differs |= [staging.tags[row] != tags[row] for row in rows.tolist()]
     differs &= ~np.isin(rows, [arrays.index[member] for member in apart if member in graph])
     rows = rows[differs]

@@ -26,7 +26,7 @@ from typing import Protocol
 
 from democracy import ledger
 from democracy.ledger import Content, contents
-from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Following, Membership, Vote
+from democracy.models import Ballot, Community, Decision, DecisionSnapshot, Following, Membership
 from democracy.recalculation.inputs import (
     CommunityInputs,
     DecisionInputs,
@@ -152,10 +152,7 @@ class _Walk:
         current, cast = level.members, level.decisions[pk]
         for some in _batches(members):
             current |= member_rows(Membership.objects.filter(community=self._decision.community_id, pk__in=some))
-            cast.read(
-                Ballot.objects.filter(decision=pk, membership__in=some),
-                Vote.objects.filter(ballot__decision=pk, ballot__membership__in=some),
-            )
+            cast.read(Ballot.objects.filter(decision=pk, membership__in=some))
             self._lay_over(level, self._members_then, some)
         asking = current.keys() - cast.ballots.keys()
         for some in _batches(asking):

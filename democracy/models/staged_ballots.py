@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -132,8 +134,8 @@ class BallotColumns(BallotMarks):
         ids = np.fromiter(members, dtype=np.int64, count=count)
         if anonymous:
             marks[np.isin(ids, np.fromiter(anonymous, dtype=np.int64, count=len(anonymous)))] |= _ANONYMOUS
-        place: dict[frozenset[str], int] = {}
-        codes = np.fromiter((place.setdefault(one, len(place)) for one in tags), dtype=np.int32, count=count)
+        place: defaultdict[frozenset[str], int] = defaultdict(itertools.count().__next__)
+        codes = np.fromiter(map(place.__getitem__, tags), dtype=np.int32, count=count)
         return cls(ids, marks, tuple(place), codes, microstars)
 
     @classmethod
@@ -199,8 +201,9 @@ class BallotColumns(BallotMarks):
 
     def packed(self) -> PackedColumns:
         """The columns as they are stored."""
-        used, tags = np.unique(self.tags, return_inverse=True)
-        sets = [sorted(self.tag_sets[code]) for code in used.tolist()]
+        used = np.bincount(self.tags, minlength=len(self.tag_sets)) > 0
+        sets = [sorted(tags) for tags in itertools.compress(self.tag_sets, used.tolist())]
+        tags = (np.cumsum(used) - 1)[self.tags]
         return PackedColumns(
             size=len(self),
             # Members of one community come in runs: what is stored is how far each is from the one before.

@@ -9,14 +9,13 @@ way, from the entries' `before`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import Aggregate, Case, F, QuerySet, TextField, Value, When
-from django.db.models.functions import Concat
-from django.db.models.sql.compiler import SQLCompiler
+from django.db.models import BigIntegerField, Case, F, OuterRef, QuerySet, Subquery, Sum, TextField, Value, When
+from django.db.models.functions import Cast
 
 from democracy import ledger
 from democracy.ledger import Content
@@ -30,28 +29,39 @@ Pair = tuple[int, int]
 
 _ROWS = 10_000
 
-
-_OF_A_CHOICE = MAX_STARS + 1
+# The stars of a ballot are read as digits of one number, so that a row comes for each ballot, not for each vote. A
+# 64-bit integer holds so many choices.
+_BITS = MAX_STARS.bit_length()
+_DIGIT = (1 << _BITS) - 1
+_TOGETHER = 63 // _BITS
 _ABSTAINS, _UNNAMED = "a", "u"
-
-
-class _Joined(Aggregate):
-    """The values of a group as text, with commas between them: a row for each ballot is read, not for each vote."""
-
-    function = "GROUP_CONCAT"
-    output_field = TextField()
-
-    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **context: Any) -> tuple[str, Any]:
-        template = "STRING_AGG((%(expressions)s)::text, ',')"
-        return super().as_sql(compiler, connection, template=template, **context)
-
-
-_VOTES = _Joined(F("choice_id") * _OF_A_CHOICE + F("stars"))
-# As text: on SQLite each truth value would be converted by itself.
-_MARKS = Concat(
-    Case(When(abstain=True, then=Value(_ABSTAINS)), default=Value("")),
-    Case(When(is_anonymous=True, then=Value(_UNNAMED)), default=Value("")),
+# As text, which comes as it is: Django would convert each truth value and each calculated number by itself.
+_MARKS = Case(
+    When(abstain=True, is_anonymous=True, then=Value(_ABSTAINS + _UNNAMED)),
+    When(abstain=True, then=Value(_ABSTAINS)),
+    When(is_anonymous=True, then=Value(_UNNAMED)),
+    default=Value(""),
 )
+
+
+def _digits(choices: Sequence[int]) -> Subquery:
+    """Join the stars that a ballot's votes give these choices, as the text of a number."""
+    worth = (When(choice=choice, then=Value(1 << _BITS * place)) for place, choice in enumerate(choices))
+    digit = Case(*worth, default=Value(0), output_field=BigIntegerField())
+    total = Cast(Sum(F("stars") * digit, output_field=BigIntegerField()), TextField())
+    votes = Vote.objects.filter(ballot=OuterRef("pk")).order_by().values("ballot")
+    return Subquery(votes.annotate(total=total).values("total"))
+
+
+@lru_cache(maxsize=100_000)
+def _read_ballot(choices: tuple[int, ...], tags: str, marks: str, *numbers: str | None) -> CastBallot:
+    """Make a ballot of what is read; `choices`: how many are joined in each number, which is None without votes."""
+    stars = [
+        int(number or 0) >> _BITS * place & _DIGIT
+        for number, count in zip(numbers, choices, strict=True)
+        for place in range(count)
+    ]
+    return _cast_ballot(tuple(stars), tag_set(tags), _ABSTAINS in marks, _UNNAMED in marks)
 
 
 @lru_cache(maxsize=100_000)
@@ -78,28 +88,14 @@ class DecisionInputs:
         rated = tuple(stars.get(str(choice), 0) for choice in self.choices)
         return _cast_ballot(rated, frozenset(content["tags"]), content["abstain"], content["anonymous"])
 
-    def read(self, ballots: QuerySet[Ballot], votes: QuerySet[Vote]) -> None:
+    def read(self, ballots: QuerySet[Ballot]) -> None:
         """Read these ballots of the decision, with their votes, as the rows show them now."""
-        unrated = (0,) * len(self.choices)
-        stars = dict(self._stars(votes))
-        rows = ballots.annotate(tags_text=TAGS_TEXT, marks=_MARKS).values_list("membership_id", "tags_text", "marks")
-        for membership, text, marks in rows.iterator(_ROWS):
-            rated = stars.get(membership, unrated)
-            self.ballots[membership] = _cast_ballot(rated, tag_set(text), _ABSTAINS in marks, _UNNAMED in marks)
-
-    def _stars(self, votes: QuerySet[Vote]) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """Yield each member with votes, and the stars in the order of the choices."""
-        places = {
-            str(choice * _OF_A_CHOICE + stars): (place, stars)
-            for place, choice in enumerate(self.choices)
-            for stars in range(_OF_A_CHOICE)
-        }
-        for membership, joined in votes.values_list("ballot__membership_id").annotate(joined=_VOTES).iterator(_ROWS):
-            rated = [0] * len(self.choices)
-            for vote in joined.split(","):
-                place, stars = places[vote]
-                rated[place] = stars
-            yield membership, tuple(rated)
+        parts = [self.choices[start : start + _TOGETHER] for start in range(0, len(self.choices), _TOGETHER)]
+        numbers = {f"number_{place}": _digits(part) for place, part in enumerate(parts)}
+        counts = tuple(map(len, parts))
+        rows = ballots.annotate(tags_text=TAGS_TEXT, marks=_MARKS, **numbers)
+        for member, *columns in rows.values_list("membership_id", "tags_text", "marks", *numbers).iterator(_ROWS):
+            self.ballots[member] = _read_ballot(counts, *columns)
 
     def apply(self, membership_id: int, content: Content) -> CastBallot | None:
         """Apply a ballot's new content; None withdraws it. Returns the ballot as the engine takes it."""
@@ -221,7 +217,7 @@ def decision_inputs(decision_ids: Iterable[int]) -> dict[int, DecisionInputs]:
     """Read the choices and ballots of these decisions as the rows show them now."""
     decisions = without_ballots(decision_ids)
     for pk, one in decisions.items():
-        one.read(Ballot.objects.filter(decision=pk), Vote.objects.filter(ballot__decision=pk))
+        one.read(Ballot.objects.filter(decision=pk))
     for decision, member, before in ledger.ballots_withdrawn(decisions):
         if before["anonymous"]:
             decisions[decision].withdrawn.add(member)
