@@ -170,23 +170,23 @@ def together(function: Callable[[], T], *, before_commit: Callable[[], None]) ->
         return value
     _own.has_turn = True
     along = _line.take_along(_AT_ONCE - 1)
-    all_done = False
     try:
         works = [own, *(place.work for place in along if place.work is not None)]
-        all_done = len(works) > 1 and _do_all(works, before_commit)
-        return own.outcome() if all_done else function()
+        if len(works) > 1:
+            _do_all(works, before_commit)
+        return own.outcome() if own.is_done else function()
     finally:
         _own.has_turn = False
-        if not all_done:
+        if not own.is_done:
             _line.put_back(along)
         _line.hand_on()
-        if all_done:
+        if own.is_done:
             for place in along:
                 place.gate.release()
 
 
-def _do_all(works: Sequence[_Work], before_commit: Callable[[], None]) -> bool:
-    """Do all of it in one transaction, or none. Returns whether it was done."""
+def _do_all(works: Sequence[_Work], before_commit: Callable[[], None]) -> None:
+    """Do all of it in one transaction, or none; each then knows whether it is done."""
 
     def committed() -> None:
         for one in works:
@@ -202,4 +202,3 @@ def _do_all(works: Sequence[_Work], before_commit: Callable[[], None]) -> bool:
     except Exception:
         # What it may have written stands where it had committed; else each tries again by itself.
         logger.exception("%s writers that wrote together failed", len(works))
-    return works[0].is_done

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -172,3 +173,23 @@ def test_in_a_transaction_or_a_turn_that_has_begun_nothing_is_waited_for() -> No
     with transaction.atomic():
         assert together(lambda: "in a transaction", before_commit=pytest.fail) == "in a transaction"
     assert together(lambda: "alone", before_commit=pytest.fail) == "alone"
+
+
+def test_somebody_stopped_after_the_commit_has_everybody_answered_all_the_same() -> None:
+    class Stopped(BaseException):
+        """As when a program is interrupted."""
+
+    def stopping() -> None:
+        def stop() -> None:
+            raise Stopped
+
+        transaction.on_commit(stop)
+
+    class Writing(Writers):
+        def _write(self, name: str, function: Callable[[], Any]) -> None:
+            with suppress(Stopped):
+                super()._write(name, function)
+
+    writers = Writing()
+    writers.run(ada=stopping, ben=lambda: 2, cleo=lambda: 3)
+    assert (writers.outcomes, _written()) == ({"ben": 2, "cleo": 3}, ["ada", "ben", "cleo"])
