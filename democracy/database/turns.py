@@ -170,17 +170,19 @@ def together(function: Callable[[], T], *, before_commit: Callable[[], None]) ->
         return value
     _own.has_turn = True
     along = _line.take_along(_AT_ONCE - 1)
+    works = [own, *(place.work for place in along if place.work is not None)]
     try:
-        works = [own, *(place.work for place in along if place.work is not None)]
         if len(works) > 1:
             _do_all(works, before_commit)
-        return own.outcome() if own.is_done else function()
+        return own.outcome() if works[0].is_done else function()
     finally:
+        # Also where this thread was stopped after the commit.
+        are_done = works[0].is_done
         _own.has_turn = False
-        if not own.is_done:
+        if not are_done:
             _line.put_back(along)
         _line.hand_on()
-        if own.is_done:
+        if are_done:
             for place in along:
                 place.gate.release()
 
