@@ -20,19 +20,21 @@ from django.utils import timezone
 
 from accounts.errors import DomainError
 from democracy import access, ledger
+from democracy.files.bundle_followings import following_rows
 from democracy.files.bundle_reader import FORMAT, VERSION
 from democracy.files.bundle_wording import comments_at, community_at, question_at
-from democracy.files.json_pieces import in_pieces
+from democracy.files.json_pieces import TextRows, in_pieces
 from democracy.ledger import checkpoints, contents, signing
 from democracy.ledger.canonical import canonical
 from democracy.ledger.pseudonyms import pseudonym_id
-from democracy.models import Decision, DecisionSnapshot, Following, LedgerEntry, Membership, StagedBallot
+from democracy.models import Decision, DecisionSnapshot, LedgerEntry, Membership, StagedBallot
 from democracy.models.results import DecisionResult
+from democracy.models.staged_ballots import Integers
 from democracy.reading import staged_ballots
 from democracy.recalculation.inputs import CommunityInputs, inputs_at
 
 # Kind, microstars and tags.
-StagedRow: TypeAlias = tuple[str, list[int], frozenset[str]]
+StagedRow: TypeAlias = tuple[str, Integers, frozenset[str]]
 Staged: TypeAlias = Mapping[int, StagedRow]
 
 _ATTEMPTS = 3
@@ -192,40 +194,14 @@ def _ledger_members(members: Members, names: Mapping[int, str]) -> Iterator[dict
             yield {"member": names[pk], "membership": pk}
 
 
-def _following_rows(
-    community_id: int, inputs: CommunityInputs, members: Members, names: Mapping[int, str]
-) -> Iterator[dict[str, Any]]:
+def _following_rows(community_id: int, inputs: CommunityInputs, members: Members, names: Mapping[int, str]) -> TextRows:
     """The followings between members who are named, in order of the ids in the file.
 
     Whom somebody anonymous follows is not told, though a ballot of theirs may bear their name.
     """
     named = sorted((pk for pk, member in members.items() if not member.is_hidden), key=names.__getitem__)
-    place = {pk: number for number, pk in enumerate(named)}
-    size = len(named)
-    # A following is a number here, by which they are sorted: pairs take several times as long.
-    told = sorted(
-        place[follower] * size + place[followee]
-        for follower, followee in inputs.followings
-        if follower in place and followee in place and not members[follower].is_anonymous
-    )
-    rows = Following.objects.filter(follower__community=community_id)
-    columns = rows.values_list("follower_id", "followee_id", "order")
-    orders = {
-        place[follower] * size + place[followee]: order
-        for follower, followee, order in columns.iterator(_ROWS)
-        if follower in place and followee in place
-    }
-    in_order: dict[frozenset[str], list[str]] = {}
-
-    def row(number: int) -> dict[str, Any]:
-        follower, followee = named[number // size], named[number % size]
-        tags = inputs.followings[follower, followee]
-        if tags not in in_order:
-            in_order[tags] = sorted(tags)
-        following = {"follower": names[follower], "followee": names[followee], "tags": in_order[tags]}
-        return following | {"order": orders[number]} if number in orders else following
-
-    return map(row, told)
+    silent = [pk for pk in named if members[pk].is_anonymous]
+    return following_rows(community_id, inputs.followings, named, silent, [names[pk] for pk in named])
 
 
 def _given(inputs: CommunityInputs, members: Members, staged: Staged) -> set[int]:
@@ -252,7 +228,7 @@ def _staged(decision: Decision) -> dict[int, StagedRow]:
     """Kind, microstars and tags of each stored staged ballot."""
     columns = staged_ballots.read_columns(decision, decision.choices.count())
     tags = map(columns.tag_sets.__getitem__, columns.tags.tolist())
-    rows = zip(columns.kinds, columns.microstars.tolist(), tags, strict=True)
+    rows = zip(columns.kinds, columns.microstars, tags, strict=True)
     return dict(zip(columns.members.tolist(), rows, strict=True))
 
 
@@ -314,7 +290,7 @@ def _staged_rows(
         row: dict[str, Any] = {
             "member": names[member],
             "kind": kind,
-            "microstars": dict(zip(columns, microstars, strict=True)),
+            "microstars": dict(zip(columns, microstars.tolist(), strict=True)),
             # Those of an inherited ballot tell whom its owner follows.
             "tags": [] if member in given and members[member].is_hidden else sorted(tags),
         }
