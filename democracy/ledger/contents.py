@@ -88,7 +88,7 @@ def membership_subject(membership_id: int) -> str:
 def membership_content(membership: Membership | MembershipRow) -> dict[str, Any]:
     return {
         "user": membership.user_id,
-        "active": membership.is_current,
+        "active": membership.left_at is None,
         "role": membership.role,
         "manager": membership.is_manager,
         "anonymous": membership.is_anonymous,

@@ -21,10 +21,6 @@ class MembershipRow(NamedTuple):
     left_at: None = None
     was_removed: bool = False
 
-    @property
-    def is_current(self) -> bool:
-        return True
-
 
 class FollowingRow(NamedTuple):
     follower_id: int

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, cast
 
 from democracy.ledger import Content, contents
+from democracy.ledger.rows import BallotRow, FollowingRow, MembershipRow
 from democracy.models import (
     Application,
     Ballot,
@@ -17,6 +19,7 @@ from democracy.models import (
     Membership,
     Moderation,
     PublishedResult,
+    Vote,
 )
 
 _ROWS = 2_000
@@ -63,14 +66,14 @@ def _differing(present: Mapping[str, Any], said: Mapping[str, Any]) -> list[str]
 def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the content of every subject of the ledger, as the tables have it."""
     yield contents.COMMUNITY_SUBJECT, contents.community_content(community)
-    for member in Membership.objects.filter(community=community).iterator(_ROWS):
+    # Most rows by far are members', followings and ballots: they are read without models, in a third of the time.
+    members = Membership.objects.filter(community=community).values_list(*MembershipRow._fields, named=True)
+    for member in cast("Iterator[MembershipRow]", members.iterator(_ROWS)):
         yield contents.membership_subject(member.pk), contents.membership_content(member)
     for application in Application.objects.filter(community=community).iterator(_ROWS):
         yield contents.application_subject(application.pk), contents.application_content(application)
-    # The most rows by far, and without models in a third of the time.
-    columns = ("follower_id", "followee_id", "tags", "order", "created_at")
-    rows = Following.objects.filter(follower__community=community).values_list(*columns, named=True)
-    for following in cast("Iterator[Following]", rows.iterator(_ROWS)):
+    followings = Following.objects.filter(follower__community=community).values_list(*FollowingRow._fields, named=True)
+    for following in cast("Iterator[FollowingRow]", followings.iterator(_ROWS)):
         subject = contents.following_subject(following.follower_id, following.followee_id)
         yield subject, contents.following_content(following)
     decisions = Decision.objects.filter(community=community).prefetch_related("choices", "clarifications")
@@ -80,10 +83,19 @@ def _present(community: Community) -> Iterator[tuple[str, dict[str, Any]]]:
         yield contents.publication_subject(published.decision_id), contents.publication_content(published)
     for moderation in Moderation.objects.filter(community=community).iterator(_ROWS):
         yield contents.moderation_subject(moderation.pk), contents.moderation_content(moderation)
-    ballots = Ballot.objects.filter(decision__community=community).prefetch_related("votes")
-    for ballot in ballots.iterator(_ROWS):
+    ballots = Ballot.objects.filter(decision__community=community).values_list(*BallotRow._fields, named=True)
+    rows = cast("Iterator[BallotRow]", ballots.iterator(_ROWS))
+    while some := list(islice(rows, _ROWS)):
+        yield from _present_ballots(some)
+
+
+def _present_ballots(ballots: Sequence[BallotRow]) -> Iterator[tuple[str, dict[str, Any]]]:
+    stars: dict[int, dict[int, int]] = {ballot.pk: {} for ballot in ballots}
+    for ballot_id, choice_id, count in Vote.objects.filter(ballot__in=stars).values_list("ballot", "choice", "stars"):
+        stars[ballot_id][choice_id] = count
+    for ballot in ballots:
         subject = contents.ballot_subject(ballot.decision_id, ballot.membership_id)
-        yield subject, contents.stored_ballot_content(ballot)
+        yield subject, contents.ballot_content(ballot, stars[ballot.pk])
 
 
 def _moderation_faults(community: Community) -> Iterator[str]:
