@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -37,15 +38,20 @@ _WATCH = "subscription ($id: ID!) { decisionResult(decisionId: $id) { revision }
 
 @dataclass(frozen=True)
 class Installation:
-    """A running installation: the ports of the servers, and the number of workers."""
+    """A running installation: the ports of the servers, the number of workers, and the ids of all its processes."""
 
     ports: Sequence[int]
     workers: int
+    processes: Sequence[int]
 
     def __str__(self) -> str:
         if not self.workers:
             return "one process"
         return f"{len(self.ports)} servers, {self.workers} worker{'s' if self.workers > 1 else ''}"
+
+    def processor_seconds(self) -> float:
+        """The time that all its processes have had on processors; 0 where the system does not tell."""
+        return sum(map(_processor_seconds, self.processes))
 
     @property
     def first(self) -> int:
@@ -77,7 +83,7 @@ def running(**environment: str) -> Iterator[Installation]:
         processes += [_start("worker", everything) for _ in range(workers)]
         for port in ports:
             _until_answering(port)
-        yield Installation(ports, workers)
+        yield Installation(ports, workers, [process.pid for process in processes])
     finally:
         for process in processes:
             process.terminate()
@@ -91,6 +97,15 @@ def running(**environment: str) -> Iterator[Installation]:
 def _start(command: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     arguments = [sys.executable, "-m", "django", command]
     return subprocess.Popen(arguments, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.DEVNULL)
+
+
+def _processor_seconds(process: int) -> float:
+    """As Linux tells it: after the program's name, which may have spaces, user and system time in ticks."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

@@ -22,12 +22,16 @@ from democracy.benchmarks.towns import StoredTown
 
 _HOST = "127.0.0.1"
 _PATIENCE = 60.0
+# Seconds without any news after which a page is taken to show everything.
+_QUIET = 0.5
 _OWN = "HX-Request: true\r\nHX-Target: own-ballot\r\nX-Refresh: 1\r\nConnection: close"
 _SEEN = re.compile(r'name="seen" value="([^"]*)"')
 
 
 def one_vote(scale: float) -> Iterator[Figure]:
-    """Measure the time from a vote until the last of many open pages shows the new result, and the vote's own."""
+    """Measure the time from a vote until the last of many open pages shows the new result and the viewer's own ballot,
+    the server's time on the processor, and the vote's own time.
+    """
     number = max(50, int(300 * min(1.0, scale * 4)))
     town = towns.store("pages", networks.preferential(1_000, 3_000))
     recalculation.recalculate_community(town.community.pk)
@@ -37,23 +41,27 @@ def one_vote(scale: float) -> Iterator[Figure]:
         voter = Client(running.first, town.memberships[0].user)
         idle = [_seconds_of_vote(voter, town, chance) for _ in range(10)]
         pages = Pages(running.last, town, [member.user for member in people])
-        times, votes = [], []
+        # What opening the pages has them ask for is no part of it.
+        pages.wait_for(0)
+        asked_before = pages.asked
+        times, votes, costs = [], [], []
         for _ in range(5):
-            start = time.perf_counter()
+            start, cost = time.perf_counter(), running.processor_seconds()
             votes.append(_seconds_of_vote(voter, town, chance))
-            pages.wait_for(towns.revision(town))
-            times.append(time.perf_counter() - start)
-        asked = pages.asked
+            times.append(pages.wait_for(towns.revision(town)) - start)
+            costs.append(running.processor_seconds() - cost)
+        given, asked = pages.given, pages.asked - asked_before
         pages.close()
     yield Figure(
         "pages",
-        f"vote over HTTP to the last of {number} open pages of its decision, worst of {len(times)}",
+        f"vote over HTTP to the last of {number} open pages and own ballots, worst of {len(times)}",
         max(times),
         "s",
         target="1.5 s",
         reached=max(times) <= 1.5,
         note=f"{running}; best {min(times):.2f} s; slowest vote {max(votes) * 1e3:.0f} ms, idle {max(idle) * 1e3:.0f} "
-        f"ms; the pages asked {asked} times for a ballot of their own",
+        f"ms; at most {max(costs):.2f} s of the servers' processors; pages were given {given} own ballots, asked for "
+        f"{asked}",
     )
 
 
@@ -71,7 +79,9 @@ class Pages:
         self._changed = threading.Condition()
         self._shown = [""] * len(people)
         self._failure: BaseException | None = None
-        self.asked = 0
+        self._last_news = 0.0
+        # The own ballots that pages were given, and those that they had to ask for.
+        self.given = self.asked = 0
         self._asking: set[asyncio.Task[None]] = set()
         self._cookies = [_session_of(user) for user in people]
         self._loop = asyncio.new_event_loop()
@@ -110,7 +120,11 @@ class Pages:
             with self._changed:
                 self._shown[page] = seen
                 self._changed.notify_all()
-        if "event: own" in part:
+        if "event: alive" not in part:
+            self._last_news = time.perf_counter()
+        if "event: own\ndata: " in part:
+            self.given += 1
+        elif "event: own\n" in part:
             self.asked += 1
             self._asking.add(asking := asyncio.create_task(self._ask(page)))
             asking.add_done_callback(self._asking.discard)
@@ -119,6 +133,7 @@ class Pages:
         """Ask for the viewer's own ballot, beside the stream."""
         answer, _ = await self._request(page, "", _OWN)
         await answer.read()
+        self._last_news = time.perf_counter()
 
     async def _request(self, page: int, path: str, headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection(_HOST, self._port, limit=2**20)
@@ -127,8 +142,9 @@ class Pages:
         writer.write(request.encode())
         return reader, writer
 
-    def wait_for(self, revision: int) -> None:
-        """Wait until every page shows a result of this revision or a newer one, as calculated.
+    def wait_for(self, revision: int) -> float:
+        """Wait until every page shows a result of this revision or a newer one, as calculated, and what came with it.
+        Returns the moment of the last news, by `time.perf_counter`.
 
         Raises TimeoutError, and RuntimeError where a page failed.
         """
@@ -138,6 +154,9 @@ class Pages:
             return int(shown) >= revision and status == "done"
 
         self._wait(lambda: all(map(is_shown, self._shown)), f"a result of revision {revision}")
+        while self._asking or time.perf_counter() - self._last_news < _QUIET:
+            time.sleep(_QUIET / 10)
+        return self._last_news
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
         with self._changed:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
 
 from democracy import access
 from democracy.access import Viewer
@@ -13,12 +16,14 @@ from democracy.errors import PermissionDenied
 from democracy.explaining.closures import KnownBallots, ballots_known
 from democracy.explaining.sources import active_followings, influence, members_under_pseudonyms
 from democracy.models import Choice, Decision, Membership
+from democracy.models import StagedBallot as Stored
 from democracy.presenting import numbers, wording
 from democracy.presenting.wording import SourceWords
 from democracy.reading.ballots import Owner, ballot_behind, owners
 from democracy.reading.followings import MOST_DRAWN
 from graph import Source, StagedBallot
 
+_INHERITED = Stored.Kind.INHERITED
 # A ballot can rest on thousands of others: the heaviest are read, the rest are counted.
 MOST_SOURCES = 12
 MOST_INFLUENTIAL = 10
@@ -108,19 +113,69 @@ def explain_ballot(viewer: Viewer, decision: Decision, key: str) -> Explanation:
     return explanation
 
 
+def explain_to_each(decision: Decision, members: Collection[int]) -> dict[int, Explanation]:
+    """Explain to each of these members the ballot that they inherit, as `explain_own` does, all at once. Those who
+    inherit none are left out, and all where ballots are hidden.
+    """
+    if not access.shows_ballots(decision):
+        return {}
+    calculation = (known := ballots_known(decision, members)).calculation
+    inherited = {
+        member: calculation.sources(member)
+        for member in members
+        if (ballot := calculation.staged(member)) is not None and ballot.kind == _INHERITED
+    }
+    named = set(inherited).union(*(_named(member, sources) for member, sources in inherited.items()))
+    hidden = members_under_pseudonyms([decision])[decision.pk]
+    people = owners(AnonymousUser(), decision, list(named), hidden=dict.fromkeys(hidden, _INHERITED))
+    others = people | {one: _unnamed(people[one]) for one in hidden.intersection(people)}
+    choices = _choices_by_id(decision)
+    return {
+        member: _explanation(
+            known, member, sources, choices, ChainMap({member: replace(people[member], is_self=True)}, others)
+        )
+        for member, sources in inherited.items()
+        if member in people
+    }
+
+
 def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | None:
     known = ballots_known(decision, [member])
     ballot = known.calculation.staged(member)
     if ballot is None:
         return None
-    everything = known.calculation.sources(member)
-    sources = everything[:MOST_SOURCES]
-    named = [member, *{one for source in sources for one in source.path}]
+    sources = known.calculation.sources(member)
     hidden = members_under_pseudonyms([decision])[decision.pk]
+    named = [member, *_named(member, sources)]
     people = owners(viewer, decision, named, hidden=dict.fromkeys(hidden, ballot.kind))
-    # A member who has become anonymous since bears no pseudonym here: former followers could tell whose it is.
-    for one in hidden.intersection(people) - {member}:
-        people[one] = replace(people[one], key="", name=access.ANONYMOUS)
+    people |= {one: _unnamed(people[one]) for one in hidden.intersection(people) - {member}}
+    return _explanation(known, member, sources, _choices_by_id(decision), people)
+
+
+def _named(member: int, sources: Sequence[Source]) -> set[int]:
+    """The others who are named where the member's ballot is explained."""
+    return {one for source in sources[:MOST_SOURCES] for one in source.path} - {member}
+
+
+def _unnamed(owner: Owner) -> Owner:
+    """Somebody who has become anonymous since bears no pseudonym here: former followers could tell whose it is."""
+    return replace(owner, key="", name=access.ANONYMOUS)
+
+
+def _choices_by_id(decision: Decision) -> dict[int, Choice]:
+    return {choice.pk: choice for choice in Choice.objects.filter(decision=decision)}
+
+
+def _explanation(
+    known: KnownBallots,
+    member: int,
+    everything: Sequence[Source],
+    choices: Mapping[int, Choice],
+    people: Mapping[int, Owner],
+) -> Explanation:
+    ballot = known.calculation.staged(member)
+    assert ballot is not None
+    sources = everything[:MOST_SOURCES]
     lines = tuple(
         SourceLine(
             owner=people[source.member],
@@ -136,7 +191,7 @@ def _explain(viewer: Viewer, decision: Decision, member: int) -> Explanation | N
         owner=people[member],
         kind=ballot.kind,
         tags=tuple(sorted(ballot.tags)),
-        choices=_choices(decision, known.choices, ballot, lines, rest, len(everything) - len(lines)),
+        choices=_choices(choices, known.choices, ballot, lines, rest, len(everything) - len(lines)),
         sources=lines,
         others=len(everything) - len(lines),
         others_share=numbers.percent_text(float(rest)),
@@ -159,14 +214,13 @@ def _tags(known: KnownBallots, source: Source) -> tuple[str, ...]:
 
 
 def _choices(
-    decision: Decision,
+    choices: Mapping[int, Choice],
     order: Sequence[int],
     ballot: StagedBallot,
     lines: Sequence[SourceLine],
     rest: Fraction | float,
     others: int,
 ) -> tuple[ChoiceWords, ...]:
-    choices = {choice.pk: choice for choice in Choice.objects.filter(decision=decision)}
     found = []
     for at, pk in enumerate(order):
         words = [

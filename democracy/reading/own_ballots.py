@@ -58,7 +58,22 @@ def own_ballot(membership: Membership, decision: Decision, choices: Sequence[Cho
         )
     if not access.shows_ballots(decision):
         return OwnBallot(Kind.NONE, None)
-    staged = staged_ballot(decision.pk, membership.pk)
+    return _inherited(staged_ballot(decision.pk, membership.pk), membership, decision, choices)
+
+
+def ballots_of_those_who_cast_none(
+    decision: Decision, members: Iterable[int], choices: Sequence[Choice]
+) -> list[tuple[Membership, OwnBallot]]:
+    """`own_ballot` of those of these members who are there and have not cast one. The decision shows its ballots."""
+    cast = Ballot.objects.filter(decision=decision, membership=OuterRef("pk"))
+    people = list(Membership.objects.current().filter(~Exists(cast), pk__in=set(members)))
+    staged = staged_ballots({decision.pk: [one.pk for one in people]})
+    return [(one, _inherited(staged.get((decision.pk, one.pk)), one, decision, choices)) for one in people]
+
+
+def _inherited(
+    staged: StagedBallot | None, membership: Membership, decision: Decision, choices: Sequence[Choice]
+) -> OwnBallot:
     if staged is None or staged.kind != Kind.INHERITED:
         return OwnBallot(Kind.NONE, None)
     shown = shown_ballot(staged, membership, decision)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,12 +15,25 @@ from accounts.text import whole_number
 from democracy.live.hub import hub, result_topic
 from democracy.live.shared import Made, shared
 from democracy.reading.own_ballots import moved_ballots, remember_ballots
+from democracy.views._own_news import own_ballots_as_html
+
+logger = logging.getLogger(__name__)
+
+# So many own ballots are rendered at once: the first of many members do not wait for the last.
+_AT_ONCE = 100
+# Seconds for which they are kept for those who have not fetched theirs: all that watch do so at once.
+_KEPT = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Moved:
+    """Those who were asked about, and the places of those whose own ballot moved. `portions`: these ballots as HTML, by
+    membership, so many at a time and in order of the places; None before anybody has asked for one.
+    """
+
     asked: frozenset[int]
-    moved: frozenset[int]
+    places: dict[int, int]
+    portions: list[asyncio.Future[dict[int, str]]] | None = None
 
 
 class Watching:
@@ -27,6 +42,11 @@ class Watching:
     def __init__(self) -> None:
         self._members: defaultdict[int, Counter[int]] = defaultdict(Counter)
         self._remembered: defaultdict[int, set[int]] = defaultdict(set)
+        # Those to be remembered next, and the reading that is under way.
+        self._unread: defaultdict[int, set[int]] = defaultdict(set)
+        self._reading: dict[int, asyncio.Future[None]] = {}
+        # The event loop itself keeps no task alive.
+        self._rendering: set[asyncio.Future[None]] = set()
 
     @contextmanager
     def of(self, decision_id: int, member: int | None) -> Iterator[None]:
@@ -44,25 +64,74 @@ class Watching:
                 self._remembered.pop(decision_id, None)
 
     async def remember(self, decision_id: int, member: int) -> None:
-        """Remember the ballot of a member whose page shows what there is, once."""
-        if member not in self._remembered[decision_id]:
-            self._remembered[decision_id].add(member)
-            await sync_to_async(remember_ballots)(decision_id, {member})
+        """Remember the ballot of a member whose page shows what there is, once. Those who come while others are read
+        are read next, all together.
+        """
+        if member in self._remembered[decision_id]:
+            return
+        self._remembered[decision_id].add(member)
+        self._unread[decision_id].add(member)
+        reading = self._reading.get(decision_id)
+        if reading is None:
+            reading = self._reading[decision_id] = asyncio.ensure_future(self._remember_all(decision_id))
+        await asyncio.shield(reading)
 
-    async def has_moved(self, decision_id: int, member: int, *, since: str) -> bool:
-        """Whether a member's own ballot may be another than on a page that shows `since`."""
+    async def _remember_all(self, decision_id: int) -> None:
+        try:
+            while members := self._unread.pop(decision_id, None):
+                await sync_to_async(remember_ballots)(decision_id, members)
+        finally:
+            del self._reading[decision_id]
+
+    async def own_news(self, decision_id: int, member: int, *, since: str) -> str | None:
+        """The member's own ballot as HTML, where it may be another than on a page that shows `since`; "" where the page
+        has to ask for it, None where it did not move.
+        """
         revision = whole_number(since.split(".")[1]) if since.count(".") else None
         if not revision:
             # The page has no result yet, or the decision hides what its result rests on: then all are told alike.
-            return True
+            return ""
 
-        def made() -> Made[_Moved]:
+        def moved() -> Made[_Moved]:
             mark = hub.mark(result_topic(decision_id))
             asked = frozenset(self._members[decision_id])
-            return Made(_Moved(asked, moved_ballots(decision_id, asked, since=revision)), mark)
+            found = sorted(moved_ballots(decision_id, asked, since=revision))
+            return Made(_Moved(asked, {one: place for place, one in enumerate(found)}), mark)
 
-        found = await shared.wait_for(("moved", decision_id, revision), made)
-        return member not in found.asked or member in found.moved
+        found = await shared.wait_for(("moved", decision_id, revision), moved)
+        if member not in found.asked:
+            return ""
+        if member not in found.places:
+            return None
+        portions = self._begun(decision_id, found)
+        number = found.places[member] // _AT_ONCE
+        if number >= len(portions):
+            return ""
+        ballots = await asyncio.shield(portions[number])
+        return ballots.get(member, "")
+
+    def _begun(self, decision_id: int, found: _Moved) -> list[asyncio.Future[dict[int, str]]]:
+        """The portions of those whose ballot moved; the first who asks has them rendered, and kept for a while."""
+        if found.portions is None:
+            loop, members = asyncio.get_running_loop(), list(found.places)
+            parts = [members[first : first + _AT_ONCE] for first in range(0, len(members), _AT_ONCE)]
+            found.portions = [loop.create_future() for _ in parts]
+            rendering = asyncio.ensure_future(self._render(decision_id, parts, list(found.portions)))
+            loop.call_later(_KEPT, found.portions.clear)
+            self._rendering.add(rendering)
+            rendering.add_done_callback(self._rendering.discard)
+        return found.portions
+
+    async def _render(
+        self, decision_id: int, parts: Sequence[Sequence[int]], portions: Sequence[asyncio.Future[dict[int, str]]]
+    ) -> None:
+        """Render one portion after the other: votes go first."""
+        for members, ballots in zip(parts, portions, strict=True):
+            try:
+                ballots.set_result(await sync_to_async(own_ballots_as_html)(decision_id, members))
+            except Exception:
+                logger.exception("own ballots of decision %s are left to be asked for", decision_id)
+                ballots.set_result({})
 
 
 watching = Watching()

@@ -1,9 +1,10 @@
 """Updates for open pages: the status that they poll, and the events that are pushed to them.
 
 # Note [What is pushed]
-What all viewers of a kind are shown alike is rendered once and comes with its event: a decision's panel. What differs
-by viewer is not pushed. An event says that there is something to ask for, to those only who may have something new, and
-the view that is asked decides what its viewer gets.
+What all viewers of a kind are shown alike is rendered once and comes with its event: a decision's panel. Own ballots
+that members inherit are rendered for all who watch, after the panel, and each goes to its own member alone. Of all else
+that differs by viewer an event says only that there is something to ask for, to those only who may have something new,
+and the view that is asked decides what its viewer gets.
 """
 
 from __future__ import annotations
@@ -89,25 +90,27 @@ def _membership(viewer: Viewer, community_id: int, decision_id: int) -> Membersh
 @no_page
 async def decision_events(request: HtmxRequest, community_id: int, decision_id: int) -> HttpResponseBase:
     """Server-sent events: `status` and `result`, with the panel for a page that says its `place`, when there is a new
-    one; then `phase`, `calculated` and `own` where more is to be asked for; `notices` when the viewer got or read some,
-    `alive` now and then, `end` when there is nothing more for this viewer. Raises Http404 where the viewer may not see
-    the decision.
+    one; then `phase`, `calculated` and `own` where more is to be asked for, `own` perhaps with the viewer's own ballot;
+    `notices` when the viewer got or read some, `alive` now and then, `end` when there is nothing more for this viewer.
+    Raises Http404 where the viewer may not see the decision.
     """
     place = request.GET.get("place")
 
-    async def news(membership: Membership | None, seen: str) -> tuple[list[str], str]:
+    async def news(membership: Membership | None, seen: str) -> AsyncIterator[tuple[str, str]]:
         is_manager = membership is not None and membership.is_manager
         shown = await awaited_panel(PanelKey(decision_id, place or "", is_manager))
         if shown.is_on(seen):
             if membership is not None:
                 await watching.remember(decision_id, membership.pk)
-            return [], seen
+            return
         name = "status" if shows_this_result(seen, shown.seen) else "result"
         asked_for = to_ask_for(seen, shown.seen)
-        if asked_for and membership is not None and await watching.has_moved(decision_id, membership.pk, since=seen):
-            asked_for.append("own")
         html = shown.html if place is not None else ""
-        return [_event(name, html), *map(_event, asked_for)], shown.seen
+        yield "".join([_event(name, html), *map(_event, asked_for)]), shown.seen
+        if asked_for and membership is not None:
+            own = await watching.own_news(decision_id, membership.pk, since=seen)
+            if own is not None:
+                yield _event("own", own if place == "" else ""), shown.seen
 
     return await _followed(
         request,
@@ -127,9 +130,9 @@ async def community_events(request: HtmxRequest, community_id: int) -> HttpRespo
     decision. Raises Http404 where the viewer may not read the community.
     """
 
-    async def news(_: object, seen: str) -> tuple[list[str], str]:
+    async def news(_: object, seen: str) -> AsyncIterator[tuple[str, str]]:
         event, now = await sync_to_async(news_of_community)(community_id, seen)
-        return [] if event is None else [_event(event)], now
+        yield _event(event) if event is not None else "", now
 
     return await _followed(
         request,
@@ -145,14 +148,14 @@ async def community_events(request: HtmxRequest, community_id: int) -> HttpRespo
 @dataclass(frozen=True)
 class _Watched(Generic[Found]):
     """A thing that a page follows. `check` says what there is to know of a viewer who may see it, or raises a
-    DomainError. `news` takes that and what the page shows, and returns the events that bring the page up to date and
-    what the page shows after them. `counted` holds for as long as the page is open.
+    DomainError. `news` takes that and what the page shows, and yields the events that bring the page up to date, each
+    with what the page shows after it. `counted` holds for as long as the page is open.
     """
 
     community_id: int
     topics: Set[str]
     check: Callable[[Viewer], Found]
-    news: Callable[[Found, str], Awaitable[tuple[list[str], str]]]
+    news: Callable[[Found, str], AsyncIterator[tuple[str, str]]]
     counted: Callable[[Found], AbstractContextManager[None]] = lambda found: nullcontext()
 
 
@@ -213,9 +216,17 @@ async def _events(
                             grants.close(grant)
                             grant = await granted()
                         if watched.topics & heard:
-                            events, seen = await watched.news(grant.found, seen)
-                            if events:
-                                yield "".join(events)
+                            now = seen
+                            async for events, shown in watched.news(grant.found, seen):
+                                if not grant.mark.is_fresh:
+                                    break
+                                now = shown
+                                if events:
+                                    yield events
+                            if not grant.mark.is_fresh:
+                                # The rights are checked anew, and what was not told is told then.
+                                continue
+                            seen = now
                         if bell in heard:
                             yield BELL
                         try:

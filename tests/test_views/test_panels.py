@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.sessions.models import Session
 from django.test import AsyncClient
 
 from accounts.models import User
@@ -47,6 +48,12 @@ class Crowd(Scene):
             who: as_(self.user(who)).get(self.address("decision-status"), {"place": place}).content.decode()
             for who in KINDS
         }
+
+    def sign_out(self) -> None:
+        """End the streams of all members, so that what came before it can be told."""
+        Session.objects.all().delete()
+        for member in self.members.values():
+            publishing.access_changed(member.user_id)
 
     def user(self, who: str | None) -> User | None:
         return self.members[who].user if who is not None else None
@@ -141,13 +148,16 @@ async def test_everybody_is_pushed_the_same_panel_and_those_whose_ballot_moved_a
     found = {who: await stream.events() for who, stream in streams.items()}
     assert len({events[0] for events in found.values()}) == 1
     assert "Ahead right now: Birch" in found[None][0][1]
-    # Ben inherits from ada; the lobbyist has no ballot.
     assert {who: [name for name, _ in events] for who, events in found.items()} == {
-        "ada": ["result", "calculated", "own"],
-        "ben": ["result", "calculated", "own"],
-        "lea": ["result", "calculated"],
-        None: ["result", "calculated"],
+        who: ["result", "calculated"] for who in people
     }
+    # Ben inherits from ada, who cast hers; the lobbyist has no ballot.
+    assert await streams["ada"].events() == [("own", "")]
+    ((name, content),) = await streams["ben"].events()
+    assert (name, "You have not voted yourself" in content) == ("own", True)
+    await sync_to_async(crowd.sign_out)()
+    rest = {who: await stream.events() for who, stream in streams.items() if who is not None}
+    assert rest == {who: [("end", "")] for who in rest}
     for stream in streams.values():
         await stream.close()
 

@@ -43,15 +43,20 @@ document.addEventListener("htmx:beforeRequest", ({ detail }) => {
 // And now: while a fragment asked for itself, somebody may have come to it.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => remember(detail.requestConfig.elt, detail.target));
 
-// The answer is in place, and what waited for it can be pressed again.
-document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  // What was unfolded is so again by now, and may have moved what has the focus out of sight.
-  if (document.activeElement.matches("[autofocus]")) document.activeElement.scrollIntoView({ block: "center" });
-  const asked = detail.requestConfig.elt;
+function goOn(asked, target) {
   const was = left.get(asked);
   left.delete(asked);
   // A dialog has the focus already.
   if (!was || document.activeElement !== document.body) return;
   // What only refreshes itself moves nothing under the reader.
-  successorOf(was, detail.target)?.focus({ preventScroll: asked.matches("[data-quiet]") });
+  successorOf(was, target)?.focus({ preventScroll: asked.matches("[data-quiet]") });
+}
+
+// The answer is in place, and what waited for it can be pressed again.
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  // What was unfolded is so again by now, and may have moved what has the focus out of sight.
+  if (document.activeElement.matches("[autofocus]")) document.activeElement.scrollIntoView({ block: "center" });
+  goOn(detail.requestConfig.elt, detail.target);
 });
+// As is what was pushed (live.js).
+document.addEventListener("put", ({ detail }) => goOn(detail, detail));

@@ -6,7 +6,8 @@
 // An event named N refreshes every fragment with data-live-on="N" (or several names), which asks for itself by htmx:
 //   <div id="result" data-live-on="result" data-quiet hx-get="..." hx-trigger="live, every 5s" hx-swap="outerHTML">
 // An event that comes with the fragment's content needs no asking: it is put on the page by the rules for answers
-// (refreshing.js, by htmx:beforeSwap). The events "phase", "calculated" and "own" are handed on to the body, where fragments
+// (refreshing.js, by htmx:beforeSwap); a fragment with data-live-pushed="N" is replaced by it.
+// The events "phase", "calculated" and "own" are handed on to the body, where fragments
 // that ask for themselves by "... from:body" hear them, as they do of an answer's HX-Trigger.
 // The polling in that trigger is for when events don't come through. With data-quiet, which every fragment has that asks
 // for itself, nobody is told by a message when that fails: a line before the fragment says that it may be out of date.
@@ -21,7 +22,9 @@ const names = () => new Set([...fragments().flatMap(namesOf), ...HANDED_ON]);
 const ask = (fragment) => fragment.dispatchEvent(new CustomEvent("live"));
 
 function refresh(name, content) {
-  if (HANDED_ON.includes(name)) document.body.dispatchEvent(new CustomEvent(name));
+  const pushed = content && document.querySelector(`[data-live-pushed="${name}"]`);
+  if (pushed) put(pushed, content, "outerHTML");
+  else if (HANDED_ON.includes(name)) document.body.dispatchEvent(new CustomEvent(name));
   for (const fragment of fragments()) {
     if (!namesOf(fragment).includes(name)) continue;
     if (content) put(fragment, content);
@@ -36,12 +39,13 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 });
 document.addEventListener("htmx:afterRequest", ({ detail }) => overtaken.delete(detail.elt));
 
-function put(fragment, content) {
+function put(fragment, content, swapStyle = "innerHTML") {
   const detail = { target: fragment, elt: fragment, serverResponse: content, shouldSwap: true, requestConfig: { elt: fragment } };
   overtaken.delete(fragment);
   fragment.dispatchEvent(new CustomEvent("htmx:beforeSwap", { bubbles: true, detail }));
-  if (detail.shouldSwap) window.htmx.swap(fragment, content, { swapStyle: "innerHTML", swapDelay: 0, settleDelay: 0 });
+  if (detail.shouldSwap) window.htmx.swap(fragment, content, { swapStyle, swapDelay: 0, settleDelay: 0 });
   if (fragment.matches(".htmx-request")) overtaken.add(fragment);
+  document.dispatchEvent(new CustomEvent("put", { detail: fragment }));
 }
 
 // The server compares the viewer with whoever is signed in: what is pushed is for the one for whom the page was made.
