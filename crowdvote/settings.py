@@ -381,7 +381,7 @@ RECALCULATION_SWEEP_INTERVAL = number("CROWDVOTE_SWEEP_INTERVAL", 2.0)
 # Seconds that a claim on a community lasts. A run renews it three times in these; a dead run's claim expires.
 RECALCULATION_LEASE = number("CROWDVOTE_LEASE", 5.0)
 # Bytes of communities and calculations that a process keeps for the next change; what was used longest ago is let go.
-RECALCULATION_KEPT_BYTES = whole_number("CROWDVOTE_KEPT_MEGABYTES", 224) << 20
+RECALCULATION_KEPT_BYTES = whole_number("CROWDVOTE_KEPT_MEGABYTES", 200) << 20
 # Days after which interim results are thinned out to the last of each day (0: all are kept).
 HISTORY_DAYS = whole_number("CROWDVOTE_HISTORY_DAYS", 0)
 # Seconds after which another interim result keeps the ballots that it rests on (0: none does).

@@ -40,7 +40,10 @@ def stored_together(some: Sequence[Counted], claim: Claim) -> bool:
     ids = [one.decision.pk for one in some]
     revision = some[0].staging.revision
     shown = _shown(ids)
-    due = [one for one in some if is_due(one.decision, shown.get(one.decision.pk), revision, one.result)]
+    results = [(one.decision, one.result.to_json()) for one in some]
+    due = [
+        (decision, result) for decision, result in results if is_due(decision, shown.get(decision.pk), revision, result)
+    ]
     with turn(), transaction.atomic():
         claim.hold()
         now = clock.now()
@@ -50,8 +53,8 @@ def stored_together(some: Sequence[Counted], claim: Claim) -> bool:
             transaction.set_rollback(True)
             return False
         snapshots = DecisionSnapshot.objects.bulk_create(
-            DecisionSnapshot(decision=one.decision, revision=revision, calculated_at=now, result=one.result.to_json())
-            for one in due
+            DecisionSnapshot(decision=decision, revision=revision, calculated_at=now, result=result)
+            for decision, result in due
         )
         transaction.on_commit(lambda: _publish(snapshots, ids), robust=True)
     return True

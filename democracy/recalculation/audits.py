@@ -239,7 +239,7 @@ class _Walk:
             newest = next(reversed(self.snapshots[decision.pk]), None)
             is_known = decision.results_visibility == Decision.Visibility.LIVE or self._is_current(decision)
             result = self._result(decision, calculation, final=False)
-            if is_known and is_due(decision, newest, decision.calculated_revision, result):
+            if is_known and is_due(decision, newest, decision.calculated_revision, result.to_json()):
                 yield f"the newest result of decision {decision.pk} is missing"
 
     def _result(self, decision: Decision, calculation: Calculation, *, final: bool) -> DecisionResult:

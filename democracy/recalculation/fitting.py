@@ -34,7 +34,7 @@ def decision_weight(calculation: Calculation, decision: DecisionInputs) -> int:
 
 
 def portions(decisions: Iterable[Decision], *, members: int, known: Container[int]) -> Iterator[Sequence[Decision]]:
-    """Divide decisions, in their order, into portions that a third of the memory for what is kept has room for.
+    """Divide decisions, in their order, into portions that a sixth of the memory for what is kept has room for.
 
     `known`: those that are only to be brought up to date.
     """
@@ -42,7 +42,7 @@ def portions(decisions: Iterable[Decision], *, members: int, known: Container[in
     weight = 0
     for decision in decisions:
         more = members * (_BROUGHT_UP_TO_DATE if decision.pk in known else _FROM_SCRATCH)
-        if portion and weight + more > settings.RECALCULATION_KEPT_BYTES // 3:
+        if portion and weight + more > settings.RECALCULATION_KEPT_BYTES // 6:
             yield portion
             portion, weight = [], 0
         portion.append(decision)

@@ -53,7 +53,7 @@ def _digits(choices: Sequence[int]) -> Subquery:
     return Subquery(votes.annotate(total=total).values("total"))
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def _read_ballot(choices: tuple[int, ...], tags: str, marks: str, *numbers: str | None) -> CastBallot:
     """Make a ballot of what is read; `choices`: how many are joined in each number, which is None without votes."""
     stars = [

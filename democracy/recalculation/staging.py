@@ -207,7 +207,7 @@ class LoadedCommunity:
         ballots = {} if changed is None else {member: calculation.staged(member) for member in changed}
         columns = calculation.staged_columns() if changed is None else None
         kinds = (
-            kinds_of(columns) if columns is not None else ((m, ballot.kind) for m, ballot in ballots.items() if ballot)
+            kinds_of(columns) if columns is not None else [(m, ballot.kind) for m, ballot in ballots.items() if ballot]
         )
         result = calculation.result
         if in_steps:
@@ -219,7 +219,8 @@ class LoadedCommunity:
             result,
             ballots,
             columns,
-            staged_under_pseudonyms(one, self.anonymous, kinds),
+            # Whether any ballot was cast under a pseudonym is not asked for nothing.
+            staged_under_pseudonyms(one, self.anonymous, kinds) if kinds else frozenset(),
         )
 
     def drop_except(self, decision_ids: Iterable[int]) -> None:

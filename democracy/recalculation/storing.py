@@ -44,7 +44,8 @@ def store(
     changes = blocks.compare(decision, staged)
     is_told = not final and not access.hides_ballots(decision)
     moved = changes.moved() if is_told else []
-    shows = final or is_due(decision, shown, staged.revision, result)
+    content = result.to_json()
+    shows = final or is_due(decision, shown, staged.revision, content)
     with turn(), transaction.atomic():
         claim.hold()
         now = clock.now()
@@ -62,7 +63,7 @@ def store(
                 calculated_at=now,
                 is_final=final,
                 keeps_ballots=keeping.keeps_ballots(decision, last, now, final=final),
-                result=result.to_json(),
+                result=content,
             )
             transaction.on_commit(lambda: publishing.result_stored(snapshot), robust=True)
         if final and staged.revision:
@@ -97,14 +98,14 @@ def calculated(revision: int, now: datetime, *, final: bool) -> dict[str, Any]:
     }
 
 
-def is_due(decision: Decision, shown: DecisionSnapshot | None, revision: int, result: DecisionResult) -> bool:
+def is_due(decision: Decision, shown: DecisionSnapshot | None, revision: int, result: Mapping[str, Any]) -> bool:
     """True where an interim result is to be published: it differs from the last one, and the visibility allows it.
 
-    `shown`: the last published result; `revision`: that of the inputs of the new one.
+    `shown`: the last published result; `result`: the new one in its stored form; `revision`: that of its inputs.
     """
     if decision.results_visibility == Decision.Visibility.AFTER_CLOSE:
         return False
-    if shown is not None and shown.result == result.to_json():
+    if shown is not None and shown.result == result:
         return False
     if decision.results_visibility == Decision.Visibility.LIVE:
         return True

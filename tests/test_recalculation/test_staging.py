@@ -279,13 +279,13 @@ class TestCatchingUp:
 
         assert sizes() == [5]
         # Room for two of five members from scratch, or for ten to be brought up to date.
-        settings.RECALCULATION_KEPT_BYTES = 3 * 2 * 5 * 200
+        settings.RECALCULATION_KEPT_BYTES = 6 * 2 * 5 * 200
         assert sizes() == [2, 2, 1]
         settings.RECALCULATION_KEPT_BYTES = 1
         assert sizes() == [1, 1, 1, 1, 1]
         settings.RECALCULATION_KEPT_BYTES = 1 << 20
         taken(stage_ballots, [one.pk for one in made], live=[])
-        settings.RECALCULATION_KEPT_BYTES = 3 * 2 * 5 * 200
+        settings.RECALCULATION_KEPT_BYTES = 6 * 2 * 5 * 200
         assert sizes() == [5]
         assert list(stage_ballots.portions([])) == []
 
