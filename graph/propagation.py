@@ -3,7 +3,8 @@
 What is added, the exact residual of the old values, is handed on in floating point, for one column where all that is
 added is in proportion: for a changed vote the change of its stars, for a changed following that of its follower's. A
 few passes in integers take up what floating point lost; the residual after that, exact again, bounds the error of each
-value (see `graph.structure`). Whoever is reached is rounded anew, where the bound leaves the rounding open exactly.
+value (see `graph.structure`). Whoever is reached is rounded anew: where the bound leaves the rounding open, from what
+floating point makes of that residual, with a bound a million times closer; where that leaves it open, exactly.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graph.fixedpoint import MOST_UNITS, STAR_UNITS, Floats, Ints, rounded_all
+from graph.fixedpoint import HALF, MOST_UNITS, STAR_UNITS, UNIT, Floats, Ints, rounded_all
 from graph.rounding import settle
 from graph.staging import Staging
 from graph.structure import Structure
@@ -25,6 +26,9 @@ _PASSES = 3
 
 # With errors of more units than this in a step, floating point has failed.
 _FAILED = 1_000
+
+# Covers the rounding of what lies between two units.
+_TINY = 2.0**-20
 
 # Covers the rounding of `drop` and of the bounds, many times over.
 _SLACK = 1.01
@@ -80,10 +84,33 @@ def propagate(structure: Structure, staging: Staging, starts: Ints) -> Ints | No
     staging.microstars[rows] = microstars
     if not certain.all():
         open_ = _still_open(structure, staging, rows[~certain.all(axis=1)], structure.rows[left.any(axis=1)])
+        if len(open_):
+            open_ = _look_closer(structure, staging, open_, left)
         if len(open_) > _MOST_OPEN:
             return None
         _settle(structure, staging, open_)
     return rows
+
+
+def _look_closer(structure: Structure, staging: Staging, rows: Ints, left: Ints) -> Ints:
+    """Round what is open in these rows from values between the units; return the rows where something still is.
+
+    `left` is the residual of all. What it adds to the values is little, so that floating point loses next to nothing.
+    """
+    fixed, local = np.take(staging.fixed, rows, axis=0), structure.places(rows)
+    _, certain = rounded_all(fixed, staging.errors[rows])
+    for choice in np.flatnonzero(~certain.all(axis=0)).tolist():
+        rest = left[:, choice].astype(np.float64)
+        more = structure.solve(rest)
+        if more is None or np.abs(more).max(initial=0.0) > _FAILED:
+            return rows
+        errors = structure.errors_after(rest, more)
+        open_ = np.flatnonzero(~certain[:, choice])
+        whole, part = np.divmod(fixed[open_, choice], UNIT)
+        above = part - HALF + more[local[open_]]
+        staging.microstars[rows[open_], choice] = whole + (above > 0)
+        certain[open_, choice] = np.abs(above) > errors[local[open_]] + _TINY
+    return rows[~certain.all(axis=1)]
 
 
 def _columns(structure: Structure, fixed: Ints, starts: Ints) -> tuple[Floats, Floats]:

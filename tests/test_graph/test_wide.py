@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,11 @@ from graph import (
     MemberRemoved,
     MemberSet,
     StagedColumns,
+    propagation,
+    rounding,
 )
 from graph import calculation as calculation_module
-from graph.fixedpoint import STAR_UNITS
+from graph.fixedpoint import STAR_UNITS, rounded_all
 from graph.staged_ballots import StagedBallots
 from graph.staging import stage
 from graph.structure import Structure
@@ -224,6 +227,63 @@ def test_steps_prove_what_they_say_in_exact_arithmetic(exits: int) -> None:
         others = followees[row]
         drop = len(others) * Fraction(steps[row]) - sum(Fraction(steps[one]) for one in others if one >= 0)
         assert drop * Fraction(proof) * Fraction(101, 100) >= 1
+
+
+@pytest.mark.parametrize("exits", [3, 40, 400])
+def test_what_is_added_to_values_leaves_no_more_over_than_is_said(exits: int) -> None:
+    followees = tangle(700, exits)
+    structure = structure_of(followees)
+    assert structure.steps is not None
+    chance = random.Random(exits)
+    left = np.array([float(chance.randint(-300, 300)) for _ in structure.rows])
+    more = structure.solve(left)
+    assert more is not None
+    exact = dict(zip(structure.rows.tolist(), map(Fraction, more.tolist()), strict=True))
+    said = Fraction(float((structure.errors_after(left, more) / structure.steps).max()))
+    assert said < Fraction(1, 10_000)
+    for row, rest, proof in zip(structure.rows.tolist(), left.tolist(), structure.proof.tolist(), strict=True):
+        others = followees[row]
+        over = Fraction(rest) - len(others) * exact[row] + sum(exact[one] for one in others if one >= 0)
+        assert abs(over) * Fraction(proof) <= said
+
+
+@pytest.fixture
+def wide_bounds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have bounds leave nearly every rounding open; return the numbers of rows that were settled exactly."""
+    settled: list[int] = []
+    settle = rounding.settle
+
+    def counted(rows: list[int], *args: Any) -> Any:
+        settled.append(len(rows))
+        return settle(rows, *args)
+
+    monkeypatch.setattr(propagation, "rounded_all", lambda values, errors: rounded_all(values, errors * 1e6))
+    monkeypatch.setattr(propagation, "settle", counted)
+    monkeypatch.setattr(propagation, "_MOST_OPEN", 10_000)
+    return settled
+
+
+def assert_votes_lead_where_a_new_calculation_leads(members: int, followings: int) -> None:
+    graph = town(members, followings, seed=2, tagged=False)
+    chance = random.Random(3)
+    ballots = {m: CastBallot((chance.randint(0, 5), chance.randint(0, 5))) for m in range(members // 9)}
+    calculation = Calculation.from_scratch(graph, lots=LOTS, ballots=ballots)
+    for member in range(6):
+        ballots[member] = CastBallot((5 - ballots[member].stars[0], chance.randint(0, 5)))
+        calculation.update(graph, changes=[], ballots={member: ballots[member]})
+        afresh = Calculation.from_scratch(graph, lots=LOTS, ballots=ballots)
+        assert columns_of(calculation.staged_columns()) == columns_of(afresh.staged_columns())
+
+
+def test_what_a_bound_leaves_open_is_rounded_from_values_between_the_units(wide_bounds: list[int]) -> None:
+    assert_votes_lead_where_a_new_calculation_leads(900, 4_000)
+    assert sum(wide_bounds) == 0
+
+
+def test_what_that_leaves_open_is_settled_exactly(wide_bounds: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Structure, "errors_after", lambda self, left, more: np.full(len(left), np.inf))
+    assert_votes_lead_where_a_new_calculation_leads(120, 300)
+    assert sum(wide_bounds) > 0
 
 
 def test_where_it_is_next_to_impossible_to_leave_nothing_is_proven() -> None:
