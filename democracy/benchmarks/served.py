@@ -30,30 +30,43 @@ _PATIENCE = 60.0
 def latency(scale: float) -> Iterator[Figure]:
     """Measure the time from a vote's request at one server until a subscriber of another has the new result."""
     votes = max(20, int(100 * min(1.0, scale * 4)))
-    town = towns.store("latency", networks.preferential(1_000, 3_000))
+    yield _latency("1,000 members", networks.preferential(1_000, 3_000), votes, beyond=0.2)
+    if (town := networks.real("advogato.txt")) is not None:
+        yield _latency(f"Advogato, {town.members:,} members", town, votes, beyond=0.06)
+
+
+def _latency(name: str, made: networks.Town, votes: int, *, beyond: float) -> Figure:
+    """Let people who have voted vote again; `beyond`: the seconds that are allowed beside the debounce."""
+    town = towns.store(f"latency_{made.members}", made)
     recalculation.recalculate_community(town.community.pk)
     chance = random.Random(4)
     with installation.running() as running:
-        voters = [Client(running.first, town.memberships[n].user) for n in chance.sample(range(1_000), 20)]
+        drawn = chance.sample(sorted(made.ballots), 20)
+        voters = [Client(running.first, town.memberships[member - 1].user) for member in drawn]
         watchers = Watchers(running.last, voters[0].token, town.decision.pk)
-        times = []
-        for vote in range(votes):
+        times, answers = [], []
+        # The first votes load the community and the code.
+        for vote in range(-len(voters), votes):
             start = time.perf_counter()
             voters[vote % len(voters)].vote_at_random(town, chance)
+            answered = time.perf_counter()
             watchers.wait_for(towns.revision(town))
-            times.append(time.perf_counter() - start)
+            if vote >= 0:
+                times.append(time.perf_counter() - start)
+                answers.append(answered - start)
         watchers.close()
-    bound = 0.2 + settings.RECALCULATION_DEBOUNCE
+    bound = beyond + settings.RECALCULATION_DEBOUNCE
     p95 = percentile(times, 95)
-    yield Figure(
+    return Figure(
         "latency",
-        f"vote over HTTP to WebSocket subscriber, 1,000 members, p95 of {votes}",
+        f"vote over HTTP to WebSocket subscriber, {name}, p95 of {votes}",
         p95 * 1e3,
         "ms",
         target=f"{bound * 1e3:g} ms",
         reached=p95 <= bound,
         note=f"{running}; p50 {percentile(times, 50) * 1e3:.0f} ms, worst {max(times) * 1e3:.0f} ms; "
-        f"{settings.RECALCULATION_DEBOUNCE * 1e3:g} ms of each are the debounce",
+        f"{settings.RECALCULATION_DEBOUNCE * 1e3:g} ms of each are the debounce; the vote was answered after "
+        f"{percentile(answers, 50) * 1e3:.0f} ms, p95 {percentile(answers, 95) * 1e3:.0f} ms",
     )
 
 

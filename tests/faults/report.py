@@ -174,6 +174,8 @@ def _counted(values: Any) -> dict[str, int]:
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
     shown = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
+    # After the last fault there may have been nothing to measure.
+    values = [value for value in values if not math.isnan(value)]
     return {"number": len(values)} | {name: round(percentile(values, percent), 3) for name, percent in shown.items()}
 
 

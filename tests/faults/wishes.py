@@ -30,8 +30,9 @@ _WEIGHTS = {
     Kind.WITHDRAW: 8,
     Kind.FOLLOW: 10,
     Kind.UNFOLLOW: 6,
-    Kind.JOIN: 6,
-    Kind.LEAVE: 3,
+    # Most who are asked are members: few of those who would join can.
+    Kind.JOIN: 10,
+    Kind.LEAVE: 2,
     Kind.ROLE: 3,
     Kind.NAME: 4,
 }

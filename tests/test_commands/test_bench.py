@@ -13,6 +13,7 @@ from django.core.management.base import CommandError
 
 from democracy.benchmarks import QUICK, bundle_files, counting, incremental, large, ledgers, many, networks
 from democracy.benchmarks.figures import Figure, compared, percentile, read_run, table
+from democracy.management.commands import bench
 from democracy.models import Following
 from tests import servers
 from tests.test_commands.running import made_community, made_decisions, run
@@ -47,6 +48,11 @@ def test_it_measures_in_a_database_of_its_own_and_writes_table_and_json(tmp_path
     assert [figure["value"] for figure in written["figures"][7:]] == [0]
     assert "voters at once over HTTP: errors and lost votes" in done.stdout
     assert not (data / "crowdvote.sqlite3").exists()
+
+
+def test_the_shell_says_where_the_real_data_is_and_nothing_else():
+    names = ["CROWDVOTE_DEBOUNCE", "CROWDVOTE_SHARED_DATA", "DATABASE_URL", "REDIS_URL", "PATH"]
+    assert [name for name in names if not bench._decides(name)] == ["CROWDVOTE_SHARED_DATA", "PATH"]
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -70,6 +71,14 @@ def test_it_says_how_soon_things_worked_again():
         "SIGTERM to a web process until it has ended": 1.5,
         "web process from start to serving": 4,
     }
+
+
+def test_a_fault_after_which_nobody_did_anything_tells_nothing_of_recovery():
+    last = Fault(FaultKind.KILL_REDIS, "redis", 45, 2, 1)
+    told = replace(report(), faults=[*FAULTS, last]).figures()["recovery_seconds"]
+    assert told["Redis back to the first acknowledgement"] == {
+        "number": 1, "p50": 10.5, "p95": 10.5, "p99": 10.5, "max": 10.5,
+    }  # fmt: skip
 
 
 def test_it_counts_runs_and_those_that_took_over():

@@ -167,5 +167,6 @@ def _scratch(server: str | None) -> Iterator[str | None]:
 
 
 def _decides(name: str) -> bool:
-    """Tell whether a variable of the shell would change the measurement."""
-    return name.startswith("CROWDVOTE_") or name in {"DATABASE_URL", "REDIS_URL"}
+    """Tell whether a variable of the shell would change the measurement. Where the real data is does not."""
+    is_setting = name.startswith("CROWDVOTE_") and name != "CROWDVOTE_SHARED_DATA"
+    return is_setting or name in {"DATABASE_URL", "REDIS_URL"}
