@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
 
@@ -25,15 +26,12 @@ _AT_ONCE = 100
 _KEPT = 10.0
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class _Moved:
-    """Those who were asked about, and the places of those whose own ballot moved. `portions`: these ballots as HTML, by
-    membership, so many at a time and in order of the places; None before anybody has asked for one.
-    """
+    """Those who were asked about, and the places of those whose own ballot moved."""
 
     asked: frozenset[int]
     places: dict[int, int]
-    portions: list[asyncio.Future[dict[int, str]]] | None = None
 
 
 class Watching:
@@ -45,6 +43,8 @@ class Watching:
         # Those to be remembered next, and the reading that is under way.
         self._unread: defaultdict[int, set[int]] = defaultdict(set)
         self._reading: dict[int, asyncio.Future[None]] = {}
+        # Of those who moved, their ballots as HTML, by membership: so many at a time and in order of their places.
+        self._portions: WeakKeyDictionary[_Moved, list[asyncio.Future[dict[int, str]]]] = WeakKeyDictionary()
         # The event loop itself keeps no task alive.
         self._rendering: set[asyncio.Future[None]] = set()
 
@@ -111,16 +111,19 @@ class Watching:
         return ballots.get(member, "")
 
     def _begun(self, decision_id: int, found: _Moved) -> list[asyncio.Future[dict[int, str]]]:
-        """The portions of those whose ballot moved; the first who asks has them rendered, and kept for a while."""
-        if found.portions is None:
+        """The portions of those whose ballot moved; the first who asks has them rendered, and kept for a while. Whoever
+        comes later finds none.
+        """
+        portions = self._portions.get(found)
+        if portions is None:
             loop, members = asyncio.get_running_loop(), list(found.places)
             parts = [members[first : first + _AT_ONCE] for first in range(0, len(members), _AT_ONCE)]
-            found.portions = [loop.create_future() for _ in parts]
-            rendering = asyncio.ensure_future(self._render(decision_id, parts, list(found.portions)))
-            loop.call_later(_KEPT, found.portions.clear)
+            portions = self._portions[found] = [loop.create_future() for _ in parts]
+            rendering = asyncio.ensure_future(self._render(decision_id, parts, list(portions)))
+            loop.call_later(_KEPT, portions.clear)
             self._rendering.add(rendering)
             rendering.add_done_callback(self._rendering.discard)
-        return found.portions
+        return portions
 
     async def _render(
         self, decision_id: int, parts: Sequence[Sequence[int]], portions: Sequence[asyncio.Future[dict[int, str]]]
