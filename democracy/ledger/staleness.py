@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from accounts.prepared import prepared_update
+from accounts.prepared import prepared, prepared_update
 from democracy.models import Ballot, Decision, DecisionSnapshot, LedgerEntry, Membership
 
 # The calculation sees of a membership whether the member is there, whether they are counted, and whether what they
@@ -35,7 +35,21 @@ def stale_decisions(time: datetime) -> QuerySet[Decision]:
 
     One whose calculation failed is left alone for RETRY_AFTER, unless a new change affects it.
     """
-    failed_lately = Q(failed_revision__gte=F("input_revision"), failed_at__gt=time - RETRY_AFTER)
+    return _stale(time, time - RETRY_AFTER)
+
+
+def stale_decisions_of(community_id: int, time: datetime) -> list[Decision]:
+    """List the `stale_decisions` of one community, by id."""
+    return _stale_of(community_id, time, time - RETRY_AFTER)
+
+
+@prepared
+def _stale_of(community_id: int, time: datetime, failed_before: datetime) -> QuerySet[Decision]:
+    return _stale(time, failed_before).filter(community=community_id).order_by("pk")
+
+
+def _stale(time: datetime, failed_before: datetime) -> QuerySet[Decision]:
+    failed_lately = Q(failed_revision__gte=F("input_revision"), failed_at__gt=failed_before)
     # Each half says all that its partial index asks for: what stands outside of an OR, SQLite does not apply to it.
     return (_live_and_stale(time) | _closed_without_result(time)).exclude(failed_lately)
 

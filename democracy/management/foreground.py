@@ -47,4 +47,4 @@ def calculate(community_id: int, *, patience: float) -> Calculated:
 
 
 def _stale(community_id: int) -> list[Decision]:
-    return list(staleness.stale_decisions(clock.now()).filter(community=community_id))
+    return staleness.stale_decisions_of(community_id, clock.now())

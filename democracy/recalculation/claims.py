@@ -10,12 +10,15 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, connection
 from django.db.models import F, QuerySet
 
+from accounts.prepared import prepared, prepared_update
 from democracy.database import clock
 from democracy.database.turns import turn
 from democracy.models import CalculationClaim
@@ -38,26 +41,28 @@ class Claim:
     def take(cls, community_id: int) -> Claim | None:
         """Claim the community; None while another run holds it."""
         now = clock.now()
-        CalculationClaim.objects.get_or_create(community_id=community_id, defaults={"expires_at": now})
-        free = CalculationClaim.objects.filter(community=community_id, expires_at__lte=now)
+        fences = _free_fence(community_id, now)
+        if not fences:
+            CalculationClaim.objects.get_or_create(community_id=community_id, defaults={"expires_at": now})
+            fences = _free_fence(community_id, now)
         # The fence is read under the condition that claims it, so two takers never have the same one.
-        for fence in free.values_list("fence", flat=True):
+        for fence in fences:
             with turn():
-                taken = free.filter(fence=fence).update(fence=fence + 1, holder=_holder(), expires_at=_lease_end())
+                taken = _take(community_id, fence, now, fence + 1, _holder(), _lease_end())
             if taken:
                 return cls(community_id, fence + 1)
         return None
 
     def hold(self) -> None:
         """Renew the lease; inside a transaction nobody else can claim until its end. Raises ClaimLost."""
-        if not self._mine().update(expires_at=_lease_end(), fence=F("fence")):
+        if not _hold(self.community_id, self.fence, _lease_end()):
             raise ClaimLost(f"community {self.community_id} has been claimed by another run")
 
     def release(self) -> None:
         """Give the claim back."""
         self._ended.set()
         with turn():
-            self._mine().update(expires_at=clock.now(), holder="")
+            _release(self.community_id, self.fence, clock.now())
 
     def keep_alive(self, seconds: float) -> None:
         """Renew from a thread of its own until released or `seconds` have passed: a run that hangs loses its claim."""
@@ -89,6 +94,30 @@ class Claim:
 
     def _mine(self) -> QuerySet[CalculationClaim]:
         return CalculationClaim.objects.filter(community=self.community_id, fence=self.fence)
+
+
+@prepared
+def _free_fence(community_id: int, now: datetime) -> QuerySet[CalculationClaim, int]:
+    return CalculationClaim.objects.filter(community=community_id, expires_at__lte=now).values_list("fence", flat=True)
+
+
+@prepared_update
+def _take(
+    community_id: int, fence: int, now: datetime, next_fence: int, holder: str, expires_at: datetime
+) -> tuple[QuerySet[CalculationClaim], Mapping[str, Any]]:
+    free = CalculationClaim.objects.filter(community=community_id, fence=fence, expires_at__lte=now)
+    return free, {"fence": next_fence, "holder": holder, "expires_at": expires_at}
+
+
+@prepared_update
+def _hold(community_id: int, fence: int, expires_at: datetime) -> tuple[QuerySet[CalculationClaim], Mapping[str, Any]]:
+    mine = CalculationClaim.objects.filter(community=community_id, fence=fence)
+    return mine, {"expires_at": expires_at, "fence": F("fence")}
+
+
+@prepared_update
+def _release(community_id: int, fence: int, now: datetime) -> tuple[QuerySet[CalculationClaim], Mapping[str, Any]]:
+    return CalculationClaim.objects.filter(community=community_id, fence=fence), {"expires_at": now, "holder": ""}
 
 
 def _holder() -> str:

@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
+from accounts.prepared import prepared
 from democracy.models import Decision, DecisionSnapshot, PastBlock, StagedBlock
 
 _COLUMNS = ("decision_id", "first", "revision", "size", "members", "marks", "tag_sets", "tags", "microstars")
@@ -33,8 +34,13 @@ def keeps_ballots(decision: Decision, last: DecisionSnapshot | None, now: dateti
 
 def last_kept(decision: Decision) -> DecisionSnapshot | None:
     """The newest result that keeps its ballots."""
-    kept = DecisionSnapshot.objects.filter(decision=decision, keeps_ballots=True)
-    return kept.defer("result").order_by("-revision").first()
+    return next(iter(_last_kept(decision.pk)), None)
+
+
+@prepared
+def _last_kept(decision_id: int) -> QuerySet[DecisionSnapshot]:
+    kept = DecisionSnapshot.objects.filter(decision=decision_id, keeps_ballots=True)
+    return kept.defer("result").order_by("-revision")[:1]
 
 
 def keep(decision: Decision, last: DecisionSnapshot | None, firsts: Collection[int], revision: int) -> None:

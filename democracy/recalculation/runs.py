@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import close_old_connections, connection
-from django.db.models import QuerySet
 
 from accounts.outages import DATABASE_AWAY
 from democracy import access, eventlog
@@ -55,7 +54,7 @@ def recalculate_community(community_id: int) -> bool:
     Returns False where another run holds the community.
     """
     # Check again after the run: a run woken as this one ended found the community claimed, and left it to this one.
-    while _stale(community_id).exists():
+    while _stale(community_id):
         if not _run(community_id):
             return False
     return True
@@ -70,7 +69,7 @@ def _run(community_id: int) -> bool:
     claim.keep_alive(settings.RECALCULATION_TIMEOUT)
     try:
         # A change that commits during a round is seen by the next; what failed is not stale again for a while.
-        while stale := list(_stale(community_id)):
+        while stale := _stale(community_id):
             hidden = [decision for decision in stale if access.hides_ballots(decision)]
             for some in ([decision for decision in stale if decision not in hidden], hidden):
                 for portion in StageBallots(community_id).portions(some):
@@ -91,8 +90,8 @@ def _run(community_id: int) -> bool:
     return True
 
 
-def _stale(community_id: int) -> QuerySet[Decision]:
-    return staleness.stale_decisions(clock.now()).filter(community=community_id).order_by("pk")
+def _stale(community_id: int) -> list[Decision]:
+    return staleness.stale_decisions_of(community_id, clock.now())
 
 
 class _Staged(NamedTuple):

@@ -165,7 +165,8 @@ class LoadedCommunity:
             self._load(wanted)
             return
         # Before the entries are read, so that they reach at least as far (Note [Revision first]).
-        self.inputs.update(inputs.decision_inputs(wanted - self.inputs.keys()))
+        if unknown := wanted - self.inputs.keys():
+            self.inputs.update(inputs.decision_inputs(unknown))
         entries = ledger.contents_after(self.community_id, self.graph.revision)
         measuring.inputs_read.send_robust(None, outcome="caught_up" if entries else "current")
         if not entries:

@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, Min, Value, When
+from django.db.models import Case, Min, QuerySet, Value, When
 
+from accounts.prepared import prepared
 from democracy import access, ledger
 from democracy.database import clock
 from democracy.database.turns import turn
@@ -40,7 +41,7 @@ def store(
 
     Returns None where a newer calculation, or the final one, is stored already. Raises ClaimLost.
     """
-    shown = DecisionSnapshot.objects.filter(decision=decision).order_by("-revision").first()
+    shown = next(iter(_newest_result(decision.pk)), None)
     changes = blocks.compare(decision, staged)
     is_told = not final and not access.hides_ballots(decision)
     moved = changes.moved() if is_told else []
@@ -71,6 +72,11 @@ def store(
             checkpoints.keep(decision.community_id, staged.revision, head)
         transaction.on_commit(lambda: publishing.status_changed([decision.pk]), robust=True)
     return len(changes)
+
+
+@prepared
+def _newest_result(decision_id: int) -> QuerySet[DecisionSnapshot]:
+    return DecisionSnapshot.objects.filter(decision=decision_id).order_by("-revision")[:1]
 
 
 def _advance(decision: Decision, revision: int, now: datetime, *, final: bool) -> bool:
