@@ -83,16 +83,22 @@ class Scheduler:
         with self._changed:
             return len(self._due), len(self._running)
 
-    def wake(self, community_id: int) -> None:
-        """Have the community's stale decisions calculated soon; wake-ups close together become one run."""
+    def wake(self, community_id: int, *, is_changed: bool = True) -> None:
+        """Have the community's stale decisions calculated soon; wake-ups close together become one run.
+
+        `is_changed`: for a change, after which more may come. Whoever only sees that there is something to calculate
+        does not put off what is due.
+        """
         now = time.monotonic()
         with self._changed:
             if self._thread is None:
                 return
-            measuring.woken.send_robust(None, folded=community_id in self._due)
-            due = self._due.setdefault(community_id, _Due(now, now + settings.RECALCULATION_DEBOUNCE_BOUND))
-            due.at = min(now + settings.RECALCULATION_DEBOUNCE, due.latest)
-            self._changed.notify_all()
+            is_due = community_id in self._due
+            measuring.woken.send_robust(None, folded=is_due)
+            if is_changed or not is_due:
+                due = self._due.setdefault(community_id, _Due(now, now + settings.RECALCULATION_DEBOUNCE_BOUND))
+                due.at = min(now + settings.RECALCULATION_DEBOUNCE, due.latest)
+                self._changed.notify_all()
 
     def start_due(self) -> float | None:
         """Start a run of each community that is due and free. Returns the seconds until the next is due, if any."""
@@ -154,7 +160,7 @@ class Scheduler:
         # Sorted here: SQLite would go through all decisions in the wanted order.
         communities = sorted(set(stale.values_list("community", flat=True)))
         for community_id in communities:
-            self.wake(community_id)
+            self.wake(community_id, is_changed=False)
         return communities
 
     def _look_around(self) -> None:

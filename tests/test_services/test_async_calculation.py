@@ -453,6 +453,16 @@ class TestTheScheduler:
         scheduler.start_due()
         assert self.started() == [1]
 
+    def test_a_sweep_puts_off_nothing_that_is_due_already(self, scheduler):
+        community, members = factories.community()
+        factories.decision(community, members["manager"].user)
+        scheduler.wake(community.pk)
+        self.now += 0.15
+        assert scheduler.sweep() == [community.pk]
+        assert scheduler.start_due() == pytest.approx(0.05)
+        self.later(scheduler, 0.06)
+        assert self.started() == [community.pk]
+
     def test_a_community_that_is_being_calculated_keeps_no_other_waiting(self, scheduler):
         scheduler.wake(1)
         self.later(scheduler)
