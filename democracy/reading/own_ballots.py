@@ -125,6 +125,11 @@ def remember_ballots(decision_id: int, members: Set[int]) -> Mapping[int, Staged
     return standing
 
 
+def are_remembered(decision_id: int, revision: int) -> bool:
+    """Whether the staged ballots of anybody are remembered as they were when the decision was calculated for it."""
+    return _seen.get((decision_id, revision)) is not None
+
+
 def forget_ballots() -> None:
     """Remember nobody's ballot any more."""
     _seen.clear()

@@ -6,6 +6,7 @@ from typing import Any
 from zlib import crc32
 
 from django.http import HttpResponse
+from django.utils.crypto import salted_hmac
 
 from accounts.requests import HtmxRequest
 from democracy import access, ledger
@@ -111,9 +112,13 @@ def _present(decision_id: int) -> tuple[CalculationState, DecisionSnapshot | Non
 
 
 def _seen(decision: Decision, state: CalculationState, snapshot: DecisionSnapshot | None) -> str:
-    """Phase, calculated revision, result and status, as far as a page shows them, in one text."""
+    """Phase, calculated revision, result and status, as far as a page shows them, in one text.
+
+    A result's number is sealed: those of other decisions would tell between which of them it was stored.
+    """
     status = "running" if _is_running(decision, state) else "failed" if state.status == Status.FAILED else "done"
-    return f"{decision.status}.{state.calculated_revision or 0}.{snapshot.pk if snapshot is not None else 0}.{status}"
+    result = salted_hmac("crowdvote.seen", str(snapshot.pk)).hexdigest()[:16] if snapshot is not None else "0"
+    return f"{decision.status}.{state.calculated_revision or 0}.{result}.{status}"
 
 
 def _is_running(decision: Decision, state: CalculationState) -> bool:

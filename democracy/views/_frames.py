@@ -21,6 +21,8 @@ from democracy.reading import communities
 
 # How old the numbers of those who voted may be on an open page that shows everything else.
 _TURNOUT = timedelta(minutes=1)
+# The most characters of what a page says that it shows.
+_LONGEST_SEEN = 100
 
 
 def frame(viewer: Viewer, community_id: int, *, tab: str) -> dict[str, Any]:
@@ -76,6 +78,9 @@ class _Overview:
 def is_up_to_date(request: HtmxRequest, community_id: int) -> bool:
     """Whether the open page that asks shows everything there is, but how many have voted in the last minute."""
     seen = request.GET.get("seen", "")
+    if len(seen) > _LONGEST_SEEN:
+        # No page says that, and it would be kept in memory.
+        return False
     key = ("overview", community_id, seen)
 
     def check() -> Community:

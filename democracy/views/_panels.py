@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from democracy import access
 from democracy.live.hub import community_topic, hub, overview_topic, readers_topic, result_topic, status_topic
 from democracy.live.shared import Made, shared
 from democracy.models import Decision
@@ -33,10 +34,11 @@ class PanelKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel as HTML; `seen` names what it shows."""
+    """A panel as HTML; `seen` names what it shows. `shows_ballots`: the decision showed them when it was made."""
 
     seen: str
     html: str
+    shows_ballots: bool
 
     def is_on(self, seen: str) -> bool:
         return seen == self.seen
@@ -77,7 +79,8 @@ def _made(key: PanelKey, *, shows_turnout: bool = False) -> Made[Panel]:
             return _made(key, shows_turnout=True)
         lines = render_to_string(TEMPLATE, context).splitlines()
         # Most lines are empty where the template has tags.
-        made = Panel(context["seen"], "\n".join(line for line in lines if line.strip()))
+        html = "\n".join(line for line in lines if line.strip())
+        made = Panel(context["seen"], html, access.shows_ballots(decision))
     except BaseException:
         hub.forget(mark)
         raise

@@ -13,9 +13,9 @@ from weakref import WeakKeyDictionary
 from asgiref.sync import sync_to_async
 
 from accounts.text import whole_number
-from democracy.live.hub import hub, result_topic
+from democracy.live.hub import hub, result_topic, status_topic
 from democracy.live.shared import Made, shared
-from democracy.reading.own_ballots import moved_ballots, remember_ballots
+from democracy.reading.own_ballots import are_remembered, moved_ballots, remember_ballots
 from democracy.views._own_news import own_ballots_as_html
 
 logger = logging.getLogger(__name__)
@@ -88,12 +88,13 @@ class Watching:
         has to ask for it, None where it did not move.
         """
         revision = whole_number(since.split(".")[1]) if since.count(".") else None
-        if not revision:
-            # The page has no result yet, or the decision hides what its result rests on: then all are told alike.
+        if not revision or not are_remembered(decision_id, revision):
+            # The page has no result yet, or one of which nobody here knows what moved since.
             return ""
 
         def moved() -> Made[_Moved]:
-            mark = hub.mark(result_topic(decision_id))
+            # A calculation may move ballots and leave the result as it was.
+            mark = hub.mark(result_topic(decision_id), status_topic(decision_id))
             asked = frozenset(self._members[decision_id])
             found = sorted(moved_ballots(decision_id, asked, since=revision))
             return Made(_Moved(asked, {one: place for place, one in enumerate(found)}), mark)

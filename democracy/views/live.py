@@ -100,7 +100,7 @@ async def decision_events(request: HtmxRequest, community_id: int, decision_id: 
         is_manager = membership is not None and membership.is_manager
         shown = await awaited_panel(PanelKey(decision_id, place or "", is_manager))
         if shown.is_on(seen):
-            if membership is not None:
+            if membership is not None and shown.shows_ballots:
                 await watching.remember(decision_id, membership.pk)
             return
         name = "status" if shows_this_result(seen, shown.seen) else "result"
@@ -108,7 +108,10 @@ async def decision_events(request: HtmxRequest, community_id: int, decision_id: 
         html = shown.html if place is not None else ""
         yield "".join([_event(name, html), *map(_event, asked_for)]), shown.seen
         if asked_for and membership is not None:
-            own = await watching.own_news(decision_id, membership.pk, since=seen)
+            # While ballots are hidden all are told alike, whatever a page says that it shows: whose own ballot moved
+            # tells whether somebody whom they follow has voted.
+            hides = not shown.shows_ballots
+            own = "" if hides else await watching.own_news(decision_id, membership.pk, since=seen)
             if own is not None:
                 yield _event("own", own if place == "" else ""), shown.seen
 

@@ -16,7 +16,8 @@ from django.test.utils import CaptureQueriesContext
 from democracy import services
 from democracy.live import publishing
 from democracy.models import Membership
-from democracy.views import _watching
+from democracy.reading.own_ballots import remember_ballots
+from democracy.views import _watching, live
 from democracy.views._own_news import own_ballots_as_html
 from democracy.views._watching import Watching, watching
 from tests import factories
@@ -231,3 +232,86 @@ async def test_those_who_open_their_pages_while_others_are_read_are_remembered_t
     # Once nobody watches any more, it begins anew.
     await one.remember(town.decision.pk, keys[0])
     assert read == [set(keys), {keys[0]}]
+
+
+# --- What a page says that it shows -----------------------------------------------------------------------------------
+
+
+async def events_until(town: Town, who: str, seen: str, name: str = "own") -> str:
+    """Wait for an event that a page gets which says that it shows `seen`; return all that it got by then."""
+    client = AsyncClient()
+    await client.aforce_login(town.members[who].user, backend="accounts.backends.SignInLinkBackend")
+    response: Any = await client.get(town.address("decision-events"), {"seen": seen, "place": ""})
+    got = ""
+
+    async def read() -> None:
+        nonlocal got
+        async for part in response.streaming_content:
+            got += part.decode()
+            if f"event: {name}" in got:
+                return
+
+    await asyncio.wait_for(read(), PATIENCE)
+    await response.streaming_content.aclose()
+    return got
+
+
+async def test_where_ballots_are_hidden_all_are_told_alike_whatever_they_say_that_they_show(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ben follows Ada: that his own ballot did not move would tell that she has not voted."""
+
+    def hidden() -> int:
+        town.decision = factories.decision(
+            town.community, town.members["manager"].user, results_visibility="after_close"
+        )
+        town.vote(Ash=5)
+        town.calculate()
+        town.decision.refresh_from_db()
+        remember_ballots(town.decision.pk, {town.members["ben"].pk})
+        return town.decision.calculated_revision
+
+    revision = await sync_to_async(hidden)()
+    assert "event: own\ndata:\n" in await events_until(town, "ben", f"open.{revision}.1.done.0")
+    monkeypatch.setattr(live, "HEARTBEAT", 0.01)
+    assert "own" not in await events_until(town, "ben", await shown_to(town, "ben"), "alive")
+    assert town.members["ben"].pk not in watching._remembered[town.decision.pk]
+
+
+async def test_a_revision_of_which_nobody_knows_has_nothing_rendered(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[int] = []
+
+    def noting(decision_id: int, members: Collection[int]) -> dict[int, str]:
+        rendered.extend(members)
+        return {}
+
+    monkeypatch.setattr(_watching, "own_ballots_as_html", noting)
+    phase, _, *others = (await shown_to(town, "ben")).split(".")
+    assert "event: own\ndata:\n" in await events_until(town, "ben", ".".join([phase, "2", *others]))
+    assert rendered == []
+
+
+async def test_a_ballot_that_moves_while_the_result_stays_is_told_to_an_older_page(town: Town) -> None:
+    def lobbyists() -> None:
+        manager = town.members["manager"].user
+        services.update_membership(manager, town.members["dora"].pk, role=Membership.Role.LOBBYIST)
+        factories.follow(town.members["lea"], town.members["dora"])
+        services.unfollow(town.members["lea"].user, town.members["ada"].pk)
+        services.unfollow(town.members["non"].user, town.members["dora"].pk)
+        town.calculate()
+        remember_ballots(town.decision.pk, {town.members["lea"].pk})
+
+    await sync_to_async(lobbyists)()
+    seen = await shown_to(town, "lea")
+    await vote_and_calculate(town)
+    with watching.of(town.decision.pk, town.members["lea"].pk):
+        assert await watching.own_news(town.decision.pk, town.members["lea"].pk, since=seen) is None
+
+        def moved() -> None:
+            factories.vote(town.members["dora"], town.decision, Cedar=1)
+            town.calculate()
+
+        await sync_to_async(moved)()
+        assert await watching.own_news(town.decision.pk, town.members["lea"].pk, since=seen) is not None

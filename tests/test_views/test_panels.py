@@ -10,11 +10,13 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.models import Session
 from django.test import AsyncClient
+from django.urls import reverse
 
 from accounts.models import User
 from democracy import services
 from democracy.live import publishing
-from democracy.models import Membership
+from democracy.live.shared import shared
+from democracy.models import DecisionSnapshot, Membership
 from democracy.recalculation.storing import record_failure
 from democracy.views._panels import PanelKey, panel
 from democracy.views._watching import watching
@@ -85,6 +87,25 @@ def test_why_a_calculation_failed_is_on_no_panel_but_the_managers(crowd: Crowd) 
     others = {panel(PanelKey(crowd.decision.pk, place, is_manager=False)).seen for place in ("", "results")}
     assert len(others) == 1
     assert panel(PanelKey(crowd.decision.pk, "", is_manager=True)).seen not in others
+
+
+def test_a_page_is_not_told_the_number_of_the_result_it_shows(crowd: Crowd) -> None:
+    """Those of other decisions would tell between which of them it was stored."""
+    crowd.calculate()
+    first = DecisionSnapshot.objects.latest("pk")
+    seen = panel(PanelKey(crowd.decision.pk, "", is_manager=False)).seen.split(".")
+    assert str(first.pk) not in seen
+    crowd.vote(Birch=5)
+    crowd.calculate()
+    assert panel(PanelKey(crowd.decision.pk, "", is_manager=False)).seen.split(".")[2] != seen[2]
+
+
+def test_nothing_is_kept_of_what_no_page_would_say_that_it_shows(crowd: Crowd) -> None:
+    headers = {"HX-Request": "true", "HX-Target": "community-now"}
+    address = reverse("community", args=[crowd.community.pk])
+    before = len(shared._made)
+    answer = crowd.client("ben").get(address, {"seen": "x" * 10_000}, headers=headers)
+    assert (answer.status_code, len(shared._made)) == (200, before)
 
 
 def test_a_hidden_decision_shows_the_same_panel_whoever_voted_how(crowd: Crowd) -> None:
