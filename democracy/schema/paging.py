@@ -8,8 +8,6 @@ not change any more, goes on by place.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,12 +24,11 @@ from strawberry.types.nodes import SelectedField
 from accounts.api import Info
 from democracy.access import Viewer
 from democracy.errors import InvalidInput
-from democracy.schema.cursors import InvalidCursor, seal, unseal
+from democracy.schema.cursors import InvalidCursor, name_list, seal, unseal
 from democracy.schema.rows import Place, selected
 
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
-_LARGEST = 2**53
 
 # The name by which the optimizer finds the type of a connection's nodes.
 NodeType = TypeVar("NodeType")
@@ -95,30 +92,24 @@ class Page:
 @dataclass(frozen=True)
 class Places:
     """The places of a page in a list that is calculated as a whole: behind `after`, up to `stop`, which is one further
-    than asked for, to know whether there is a next page. Raises InvalidCursor.
+    than asked for, to know whether there is a next page. `listing`: the list's name. Raises InvalidCursor.
     """
 
+    listing: str
     after: int
     stop: int
 
     @classmethod
-    def of(cls, page: Page) -> Places:
-        after = 0 if page.after is None else _read_place(page.after)
-        return cls(after, after + page.first + 1)
+    def of(cls, listing: str, page: Page) -> Places:
+        (after,) = (0,) if page.after is None else unseal(listing, page.after)
+        return cls(listing, after, after + page.first + 1)
 
+    def cursor(self, index: int) -> str:
+        """The cursor of the i-th node of the page."""
+        return self.at(self.after + index + 1)
 
-def _cursor(place: int) -> str:
-    return base64.urlsafe_b64encode(f"place:{place}".encode()).decode()
-
-
-def _read_place(text: str) -> int:
-    try:
-        kind, _, place = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True).decode().partition(":")
-    except (UnicodeError, binascii.Error, ValueError):
-        kind, place = "", ""
-    if kind != "place" or not (place.isascii() and place.isdigit() and len(place) < 17 and int(place) < _LARGEST):
-        raise InvalidCursor
-    return int(place)
+    def at(self, place: int) -> str:
+        return seal(self.listing, [place])
 
 
 def connection(
@@ -126,20 +117,9 @@ def connection(
     nodes: Sequence[NodeType],
     *,
     count: Callable[[], Awaitable[int]],
-    cursor: Callable[[int], str] | None = None,
-    place: Callable[[int], int] | None = None,
+    cursor: Callable[[int], str],
 ) -> Connection[NodeType]:
-    """A connection of these nodes, one more than asked for where there is a next page.
-
-    `cursor`, `place`: of the i-th node; without either, the page's places are those behind `after`.
-    """
-    if cursor is None:
-        after = Places.of(page).after
-        at = place or (lambda index: after + index + 1)
-
-        def cursor(index: int) -> str:
-            return _cursor(at(index))
-
+    """A connection of these nodes, one more than asked for where there is a next page; `cursor`: of the i-th node."""
     edges = [Edge(node=node, find_cursor=partial(cursor, index)) for index, node in enumerate(nodes[: page.first])]
     return Connection(
         edges=edges,
@@ -191,9 +171,14 @@ class Listing:
     ) -> Connection[NodeType]:
         """The page below `parent`, its rows made into nodes. Raises InvalidCursor."""
         columns = order or self.order
-        name = f"{self.rows.__module__}.{self.rows.__qualname__} {columns!r}"
-        after = None if page.after is None else tuple(unseal(name, page.after))
         given = tuple(sorted(arguments.items()))
+        name = name_list(
+            f"{self.rows.__module__}.{self.rows.__qualname__}",
+            parent=("viewer", info.context.viewer.pk) if self.parent is None else (self.parent, parent),
+            order=columns,
+            filters=given,
+        )
+        after = None if page.after is None else tuple(unseal(name, page.after))
         asked = _Asked(given, columns, after, page.first, parent, Place.of(info))
         rows = await info.context.load(self.read, asked) or []
 

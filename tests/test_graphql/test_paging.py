@@ -159,23 +159,24 @@ def test_members_in_the_orders_there_are_without_those_nobody_may_know() -> None
     ]
 
 
-def test_pages_of_many_parents_go_on_together_behind_one_cursor() -> None:
+def test_pages_of_many_parents_go_on_each_behind_a_cursor_of_its_own() -> None:
     for community in paged("a", "b"):
         manager = Membership.objects.get(community=community).user
         for title in ("1", "2", "3"):
             factories.decision(community, manager, title=title)
-    query = """query($after: String) { communities(search: "Paged") { edges { node {
-      decisions(first: 1, after: $after, order: TITLE) {
-        totalCount pageInfo { endCursor } edges { node { title } } } } } } }"""
-
-    def pages(after: str | None) -> list[Any]:
-        return [edge["node"]["decisions"] for edge in ask(None, query, after=after)["communities"]["edges"]]
-
-    found = pages(None)
-    assert [(one["totalCount"], one["edges"][0]["node"]["title"]) for one in found] == [(3, "1")] * 2
-    # Both begin behind the same title, each in its own list; of that title the row with the higher number is left.
-    after = pages(found[1]["pageInfo"]["endCursor"])
-    assert [(one["totalCount"], one["edges"][0]["node"]["title"]) for one in after] == [(3, "2")] * 2
+    titles = "totalCount pageInfo { endCursor } edges { node { title } }"
+    query = f"""{{ communities(search: "Paged") {{ edges {{ node {{ id
+      decisions(first: 1, order: TITLE) {{ {titles} }} }} }} }} }}"""
+    going_on = f"""query($c: ID!, $after: String) {{ community(id: $c) {{
+      decisions(first: 1, after: $after, order: TITLE) {{ {titles} }} }} }}"""
+    first, second = (edge["node"] for edge in ask(None, query)["communities"]["edges"])
+    for found in (first, second):
+        assert (found["decisions"]["totalCount"], found["decisions"]["edges"][0]["node"]["title"]) == (3, "1")
+        after = found["decisions"]["pageInfo"]["endCursor"]
+        behind = ask(None, going_on, c=found["id"], after=after)["community"]["decisions"]
+        assert (behind["totalCount"], behind["edges"][0]["node"]["title"]) == (3, "2")
+    answer = post(None, going_on, c=first["id"], after=second["decisions"]["pageInfo"]["endCursor"])
+    assert [error["extensions"] for error in answer["errors"]] == [{"code": "INVALID_CURSOR", "field": "after"}]
 
 
 def test_ballots_go_on_behind_a_name_and_then_behind_a_pseudonym() -> None:

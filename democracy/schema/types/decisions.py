@@ -22,7 +22,7 @@ from democracy.reading import ballots as reading_ballots
 from democracy.reading import decisions as reading_decisions
 from democracy.schema import orders
 from democracy.schema.arguments import MOST_NODES, After, First, Members, PastRevision, require_nodes
-from democracy.schema.cursors import seal, unseal
+from democracy.schema.cursors import name_list, seal, unseal
 from democracy.schema.orders import DecisionOrder
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Listing, Page, Places, connection
 from democracy.schema.rows import relation
@@ -53,8 +53,6 @@ ALL_DECISIONS = Listing(reading_decisions.decisions_listed, _CLOSING_LAST)
 HISTORY = Listing(reading_decisions.snapshots_of, ("pk",), "decision_id")
 
 _BallotPage = tuple[models.Decision, reading_ballots.Name | None, int]
-# The list that the cursors of ballots belong to.
-_BALLOTS = "ballots"
 
 
 @strawberry_django.type(
@@ -230,7 +228,7 @@ class Decision(Node):
         self, info: Info, root: models.Decision, first: First = DEFAULT_PAGE, after: After = None
     ) -> Connection[Influence] | None:
         page = Page(first, after)
-        places = Places.of(page)
+        places = Places.of(name_list("influence", parent=("decision", root.pk)), page)
         found = await info.context.load(influence_pages, (root, places.after, places.stop))
         if found is None:
             return None
@@ -239,7 +237,7 @@ class Decision(Node):
         async def count() -> int:
             return number
 
-        return connection(page, nodes, count=count)
+        return connection(page, nodes, count=count, cursor=places.cursor)
 
     @strawberry.field(description=f"At most {MOST_NODES:,} members. Null while ballots are hidden.")
     async def delegation_graph(self, info: Info, root: models.Decision, first: Members = 200) -> DelegationGraph | None:
@@ -251,13 +249,14 @@ async def _ballots(info: Info, decision: models.Decision, page: Page) -> Connect
     async def count() -> int:
         return await info.context.load(_ballot_counts, decision) or 0
 
-    behind = None if page.after is None else tuple(unseal(_BALLOTS, page.after))
+    name = name_list("ballots", parent=("decision", decision.pk))
+    behind = None if page.after is None else tuple(unseal(name, page.after))
     ballots = await info.context.load(_ballot_pages, (decision, behind, page.first + 1))
     if ballots is None:
         return None
 
     def cursor(index: int) -> str:
-        return seal(_BALLOTS, reading_ballots.name_of(ballots[index]))
+        return seal(name, reading_ballots.name_of(ballots[index]))
 
     return connection(page, [Ballot(shown=one) for one in ballots], count=count, cursor=cursor)
 

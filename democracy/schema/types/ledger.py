@@ -15,6 +15,7 @@ from democracy.access import Viewer
 from democracy.ledger import checkpoints, entry_content
 from democracy.ledger.canonical import written_time
 from democracy.reading import communities, ledger_feed, receipts
+from democracy.schema.cursors import name_list
 from democracy.schema.paging import Connection, Page, Places, connection
 from democracy.schema.scalars import BigInt, LedgerKind
 
@@ -149,7 +150,9 @@ def ledger_page(
 ) -> Connection[LedgerEntry]:
     """A page of the ledger, whose places are revisions. Raises PermissionDenied."""
     community = communities.readable_community(viewer, community_id)
-    revision = Places.of(page).after
+    name = name_list("ledger", parent=("community", community_id), order=newest_first, filters=(kind, decision))
+    places = Places.of(name, page)
+    revision = places.after
     if newest_first:
         items = ledger_feed.feed(
             viewer, community, before=revision or None, kind=kind, decision=decision, first=page.first + 1
@@ -163,4 +166,4 @@ def ledger_page(
         )()
 
     nodes = [LedgerEntry(item=item) for item in items]
-    return connection(page, nodes, count=count, place=lambda index: items[index].revision)
+    return connection(page, nodes, count=count, cursor=lambda index: places.at(items[index].revision))

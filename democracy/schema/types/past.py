@@ -13,6 +13,7 @@ from democracy.explaining.past_followings import past_followings
 from democracy.reading.ballots import ShownBallot
 from democracy.reading.past_ballots import PastBallots, past_ballots
 from democracy.schema.arguments import MOST_NODES, After, First, Members, require_nodes
+from democracy.schema.cursors import name_list
 from democracy.schema.paging import DEFAULT_PAGE, Connection, Page, Places, connection
 from democracy.schema.scalars import BallotKind, BigInt
 from democracy.schema.types.ballots import DelegationGraph, Rating, delegation_graph
@@ -57,13 +58,16 @@ class PastDecision:
     )
     async def ballots(self, info: Info, first: First = DEFAULT_PAGE, after: After = None) -> Connection[PastBallot]:
         page = Page(first, after)
-        places = Places.of(page)
+        result = self.past.snapshot
+        name = name_list("past ballots", parent=("decision", result.decision_id), filters=result.revision)
+        places = Places.of(name, page)
 
         async def count() -> int:
             return len(self.past)
 
         shown = await info.context.load(_pages, (self.past, places.after, places.stop)) or []
-        return connection(page, [PastBallot.of(one, self.choices) for one in shown], count=count)
+        nodes = [PastBallot.of(one, self.choices) for one in shown]
+        return connection(page, nodes, count=count, cursor=places.cursor)
 
     @strawberry.field(
         description=f"The followings that were active, between members of `ballots`: at most {MOST_NODES:,}."
