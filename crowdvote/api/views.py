@@ -27,6 +27,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import SubscribeMessage
 from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType as StrawberryOperation
 from strawberry.types.unset import UNSET, UnsetType
 
 from accounts.api import RequestContext
@@ -42,6 +43,10 @@ from crowdvote.api.schema import admitted, refused, schema
 
 logger = logging.getLogger(__name__)
 
+_NOT_AS_JSON = (
+    "A subscription is not answered with JSON: ask for events with `Accept: text/event-stream`, or over WebSocket "
+    f"(`{GRAPHQL_TRANSPORT_WS_PROTOCOL}`)."
+)
 # Time for a client that opens a WebSocket to begin the protocol.
 _INIT_TIME = timedelta(seconds=10)
 # The closing code after which clients connect again.
@@ -85,7 +90,7 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
         except HTTPException as error:
             is_wrong_method = isinstance(error.__cause__, InvalidOperationTypeError) and request.method == "GET"
             status = 405 if is_wrong_method else error.status_code
-            response = failure(status, error.reason, media_type=_media_type(request))
+            response = failure(status, _reason(error), media_type=_media_type(request))
             if status == 405:
                 response["Allow"] = "POST" if is_wrong_method else "GET, POST"
             for name in HEADERS & self._headers.keys():
@@ -167,6 +172,14 @@ class GraphQLView(AsyncGraphQLView[RequestContext, None]):
 def _media_type(request: HttpRequest) -> str:
     """Return the type of JSON that the client would rather have; the older one if it does not mind."""
     return request.get_preferred_type([JSON, RESPONSE_JSON]) or JSON
+
+
+def _reason(error: HTTPException) -> str:
+    """Return what is wrong with a request, and of a subscription that was asked for as JSON how to ask for it."""
+    cause = error.__cause__
+    if isinstance(cause, InvalidOperationTypeError) and cause.operation_type is StrawberryOperation.SUBSCRIPTION:
+        return _NOT_AS_JSON
+    return error.reason
 
 
 def _is_subscription(data: GraphQLRequestData) -> bool:

@@ -454,4 +454,8 @@ class TestServerSentEvents:
         client = AsyncClient()
         client.cookies.load(await cookies_of(scene.members["ann"].user))
         body = json.dumps({"query": RESULT, "variables": {"d": id_of(scene.decision)}})
-        assert (await client.post(URL, body, content_type=JSON)).status_code == 400
+        refused = await client.post(URL, body, content_type=JSON)
+        (error,) = refused.json()["errors"]
+        assert refused.status_code == 400
+        assert "`Accept: text/event-stream`" in error["message"]
+        assert "WebSocket" in error["message"]
