@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -103,11 +104,16 @@ def traces_of(member: Membership) -> list[str]:
     return ["zoe", "quux", "zoé", "zo\\u00e9", str(member.pk), str(member.user_id), *ids]
 
 
+def told(answer: object) -> str:
+    """An answer as text, without cursors: they are sealed, and letters of a name come up in them by chance."""
+    return re.sub(r"\brow\.[A-Za-z0-9_-]{64,}=*", "", json.dumps(answer)).lower()
+
+
 @pytest.mark.parametrize("who", ["visitor", "stranger", "member"])
 def test_no_query_tells_who_an_anonymous_member_is(scene: Scene, who: str) -> None:
     for asked, answer in everything(scene, scene.viewers[who]).items():
-        text = json.dumps(answer)
-        found = [trace for trace in traces_of(scene.hidden) if trace.lower() in text.lower()]
+        text = told(answer)
+        found = [trace for trace in traces_of(scene.hidden) if trace.lower() in text]
         assert found == [], asked
 
 
@@ -120,9 +126,9 @@ def test_a_manager_finds_them_on_the_roll_and_nowhere_near_ballots_or_followings
     assert answers.pop("node")["data"]["node"]["handle"] == scene.hidden.user.handle
     for order in (True, False):
         entries = [edge["node"] for edge in answers.pop(f"ledger {order}")["data"]["ledger"]["edges"]]
-        assert {entry["kind"] for entry in entries if "zoe" in json.dumps(entry)} == {"APPLICATION", "MEMBERSHIP"}
+        assert {entry["kind"] for entry in entries if "zoe" in told(entry)} == {"APPLICATION", "MEMBERSHIP"}
     for asked, answer in answers.items():
-        assert [trace for trace in traces_of(scene.hidden) if trace.lower() in json.dumps(answer).lower()] == [], asked
+        assert [trace for trace in traces_of(scene.hidden) if trace.lower() in told(answer)] == [], asked
 
 
 def test_their_ballots_bear_pseudonyms_that_differ_and_come_last_in_order(scene: Scene) -> None:
