@@ -8,6 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.contrib.contenttypes.models import ContentType
 
+from accounts import rights
 from accounts.models import NameChanges, User
 
 NAME = "Closed account"
@@ -39,3 +40,4 @@ def close(user: User) -> None:
         is_superuser=False,
     )
     NameChanges.add()
+    rights.changed(user.pk)

@@ -23,7 +23,7 @@ from django.utils.encoding import punycode
 from django.utils.http import urlencode
 from sesame.utils import get_token, get_user
 
-from accounts import codes, mail, ratelimit
+from accounts import codes, mail, ratelimit, rights
 from accounts.errors import (
     HandleTaken,
     InvalidCode,
@@ -359,9 +359,7 @@ def checked_name(text: str, otherwise: str) -> str:
 
 
 def create_api_token(user: User, name: str) -> tuple[ApiToken, str]:
-    """Create a bearer token. Returns its row and the token itself, which cannot be read again. Raises InvalidName,
-    TooManyTokens.
-    """
+    """Create a bearer token. Returns its row and itself, never readable again. Raises InvalidName, TooManyTokens."""
     name = checked_name(name, "Give the token a name that says what it is for, in at most 80 characters.")
     if user.api_tokens.filter(revoked_at=None).count() >= MAX_TOKENS:
         raise TooManyTokens(f"You have {MAX_TOKENS} API tokens already. Revoke one that you no longer need.")
@@ -372,7 +370,9 @@ def create_api_token(user: User, name: str) -> tuple[ApiToken, str]:
 def revoke_api_token(user: User, token_id: int) -> None:
     """Revoke a token for good. Revoking it again changes nothing. Raises NotYourToken."""
     mine = ApiToken.objects.filter(pk=token_id, user=user)
-    if not mine.filter(revoked_at=None).update(revoked_at=timezone.now()) and not mine.exists():
+    if mine.filter(revoked_at=None).update(revoked_at=timezone.now()):
+        rights.changed(user.pk)
+    elif not mine.exists():
         raise NotYourToken("You have no such API token.")
 
 

@@ -1,4 +1,4 @@
-"""Signals about signing in. Receivers must not raise; they are called robustly all the same."""
+"""Signals about signing in and rights. Receivers must not raise; they are called robustly all the same."""
 
 from django.dispatch import Signal
 
@@ -7,3 +7,7 @@ sign_in_failed = Signal()
 
 # A rate limit refused somebody. `message` names the limit, in words.
 limit_reached = Signal()
+
+# What somebody's rights rest on has changed: their account, an API token, a group. `user_id` says whose. Sent in the
+# transaction of the change, which others see after its commit.
+rights_changed = Signal()

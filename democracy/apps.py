@@ -7,8 +7,8 @@ the raised counters belong to the transaction of the change; its commit wakes th
 connects to signing in and out.
 
 Nothing is started here: the scheduler, which calculates in the background, starts with the server (`crowdvote.asgi`) or
-the worker, so commands and migrations calculate nothing. The app depends on `accounts`, for the people of memberships,
-and on Django's sessions, because watchers are told when a session ends.
+the worker, so commands and migrations calculate nothing. The app depends on `accounts`, for the people of memberships
+and what tells of their rights, and on Django's sessions, because watchers are told when a session ends.
 """
 
 from django.apps import AppConfig

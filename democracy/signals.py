@@ -17,6 +17,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
+from accounts.signals import rights_changed
 from democracy import eventlog, ledger, recalculation
 from democracy.ledger import contents
 from democracy.live import publishing
@@ -134,6 +135,11 @@ def session_ended(sender: type[Session], instance: Session, **kwargs: Any) -> No
         transaction.on_commit(lambda: publishing.access_changed(int(user_id)), robust=True)
 
 
+def viewer_changed(sender: None, user_id: int, **kwargs: Any) -> None:
+    """Tell the subscriptions of somebody to check again what they may see: a token was revoked, say."""
+    transaction.on_commit(lambda: publishing.access_changed(user_id), robust=True)
+
+
 def wake_recalculation(sender: type[LedgerEntry], community_id: int, revision: int, **kwargs: Any) -> None:
     """Have a community's stale decisions calculated soon, and tell whoever watches, after changes have committed."""
     recalculation.wake(community_id)
@@ -158,4 +164,5 @@ post_save.connect(reader_changed, sender=Membership, dispatch_uid="reader_change
 post_delete.connect(reader_changed, sender=Membership, dispatch_uid="reader_changed.delete")
 post_save.connect(readers_changed, sender=Community, dispatch_uid="readers_changed.save")
 post_delete.connect(session_ended, sender=Session, dispatch_uid="session_ended.delete")
+rights_changed.connect(viewer_changed, dispatch_uid="viewer_changed")
 ledger.committed.connect(wake_recalculation, dispatch_uid="wake_recalculation")

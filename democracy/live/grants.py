@@ -18,7 +18,7 @@ from accounts.credentials import Credential, Words, words_of
 from democracy.live.hub import access_topic, hub, readers_topic
 from democracy.reading import communities
 
-# Seconds for which a check of rights counts. An expired session and a revoked token tell nobody.
+# Seconds for which a check of rights counts. A session that expires tells nobody.
 RECHECK = 30.0
 
 Found = TypeVar("Found")

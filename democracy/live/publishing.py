@@ -60,7 +60,7 @@ def inputs_changed(community_id: int, revision: int) -> None:
 
 
 def access_changed(user_id: int) -> None:
-    """Have a user's subscriptions check again what they may see: the user signed out, left or was removed."""
+    """Have a user's subscriptions check again what they may see: they signed out, left, lost a token or a right."""
     hub.publish(access_topic(user_id), None)
     relay.send([("access", user_id)])
 

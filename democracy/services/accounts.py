@@ -17,7 +17,6 @@ from democracy.database import bulk, clock
 from democracy.database.turns import turn
 from democracy.errors import ClosingNeedsConfirmation, LastManager
 from democracy.ledger import contents
-from democracy.live import publishing
 from democracy.models import Application, Invitation, Membership, Notice, NoticePreference, Vote
 from democracy.reading.closing_account import alone_managing, closing_of, communities_of, going_ballots
 from democracy.services.commands import command
@@ -53,7 +52,6 @@ def close_account(viewer: Viewer, *, confirmed: bool = False) -> None:
         address = user.email
         _forget(user, address)
         closing.close(user)
-        transaction.on_commit(partial(publishing.access_changed, user.pk), robust=True)
         transaction.on_commit(eventlog.account_closed, robust=True)
         if address:
             transaction.on_commit(partial(_tell, address), robust=True)

@@ -12,10 +12,11 @@ from asgiref.sync import sync_to_async
 from django.db import connection, connections
 from django.db.backends.signals import connection_created
 from django.test import AsyncClient, Client
+from django.utils import timezone
 from strawberry.channels.testing import GraphQLWebsocketCommunicator
 
 from accounts import services as accounts
-from accounts.models import User
+from accounts.models import ApiToken, User
 from crowdvote.asgi import application
 from democracy import recalculation, services
 from democracy.live import grants, publishing
@@ -389,8 +390,18 @@ class TestWhoMay:
     async def test_what_nobody_tells_is_looked_at_again_in_time(
         self, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A revoked token, say."""
+        """A token that was revoked past all that tells of it, say."""
         monkeypatch.setattr(grants, "RECHECK", 0.05)
+        ann = scene.members["ann"].user
+        token, raw = await sync_to_async(accounts.create_api_token)(ann, "script")
+        socket = await opened(params={"authorization": f"Bearer {raw}"})
+        await socket.start("a", RESULT, d=id_of(scene.decision))
+        assert await socket.data("decisionResult") is None
+        await sync_to_async(ApiToken.objects.filter(pk=token.pk).update)(revoked_at=timezone.now())
+        assert await self.refusal(socket) == "SIGN_IN"
+        await socket.communicator.disconnect()
+
+    async def test_a_token_ends_its_subscriptions_when_it_is_revoked(self, scene: Scene) -> None:
         ann = scene.members["ann"].user
         token, raw = await sync_to_async(accounts.create_api_token)(ann, "script")
         socket = await opened(params={"authorization": f"Bearer {raw}"})

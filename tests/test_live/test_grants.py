@@ -12,6 +12,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from accounts import closing
 from accounts import services as accounts
 from accounts.credentials import Credential, credential_of
 from accounts.models import ApiToken, User
@@ -20,6 +21,7 @@ from democracy.errors import PermissionDenied
 from democracy.live import grants as module
 from democracy.live import publishing
 from democracy.live.grants import Grant, Grants
+from democracy.live.relay import relay
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -151,6 +153,29 @@ def test_a_change_of_rights_ends_the_grants_that_it_is_about_at_once(scene: Scen
     assert {who: grant.is_good for who, grant in scene.held.items()} == {"ada": False, "ben": True, "visitor": True}
     publishing.readers_changed(scene.community.pk)
     assert not any(grant.is_good for grant in scene.held.values())
+
+
+def revoke_bens(scene: Scene) -> None:
+    accounts.revoke_api_token(scene.ben, ApiToken.objects.get(user=scene.ben).pk)
+
+
+def deactivate_bens(scene: Scene) -> None:
+    scene.ben.is_active = False
+    scene.ben.save()
+
+
+@pytest.mark.parametrize("change", [revoke_bens, deactivate_bens, lambda scene: closing.close(scene.ben)])
+def test_a_token_or_an_account_ends_its_grants_with_the_commit(
+    scene: Scene, change: Callable[[Scene], Any], django_capture_on_commit_callbacks: Any, monkeypatch: Any
+) -> None:
+    hints: list[Any] = []
+    monkeypatch.setattr(relay, "send", hints.extend)
+    with django_capture_on_commit_callbacks(execute=True):
+        change(scene)
+        assert scene.held["ben"].is_good
+    assert {who: grant.is_good for who, grant in scene.held.items()} == {"ada": True, "ben": False, "visitor": True}
+    # The other processes hear of it, too.
+    assert set(hints) == {("access", scene.ben.pk)}
 
 
 def test_a_thousand_grants_are_confirmed_in_as_many_queries_as_ten(

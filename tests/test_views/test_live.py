@@ -14,6 +14,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import services as accounts
 from democracy import services
 from democracy.live import publishing
 from democracy.live.hub import hub, overview_topic, result_topic
@@ -329,6 +330,27 @@ async def test_a_stream_ends_by_itself_soon_after_somebody_signed_out(
     assert await stream.part() == ALIVE
     await client.alogout()
     assert await stream.rest() == ["end"]
+
+
+async def test_a_stream_by_a_token_ends_with_the_token_and_is_told_nothing_more(open_scene: Scene) -> None:
+    ben = open_scene.members["ben"].user
+    token, raw = await sync_to_async(accounts.create_api_token)(ben, "script")
+    seen, by_token = await shown_to(open_scene, "ben"), {"Authorization": f"Bearer {raw}"}
+    stream = Stream(await AsyncClient().get(open_scene.address("decision-events"), {"seen": seen}, headers=by_token))
+    first = asyncio.create_task(stream.event())
+    await until_subscribed(open_scene)
+    await sync_to_async(accounts.revoke_api_token)(ben, token.pk)
+    await sync_to_async(open_scene.vote)(Ash=5)
+    assert await stream.rest(await first) == ["end"]
+
+
+async def test_a_stream_ends_when_its_viewers_account_is_made_inactive(open_scene: Scene) -> None:
+    stream, first = await listening(open_scene, "ben")
+    ben = open_scene.members["ben"].user
+    ben.is_active = False
+    await sync_to_async(ben.save)()
+    await sync_to_async(open_scene.vote)(Ash=5)
+    assert await stream.rest(await first) == ["end"]
 
 
 async def test_events_tell_nothing_but_that_there_is_something(open_scene: Scene) -> None:
