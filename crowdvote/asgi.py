@@ -32,7 +32,7 @@ from crowdvote.serving import bodies  # noqa: E402
 from crowdvote.serving.connections import TooManyConnections, places, shared_thread  # noqa: E402
 from crowdvote.serving.polling import answering_polls  # noqa: E402
 from crowdvote.serving.refreshes import refreshes_last  # noqa: E402
-from crowdvote.serving.streams import Application, ending_streams, serving  # noqa: E402
+from crowdvote.serving.streams import Application, ending_streams, serving, wants_events  # noqa: E402
 from democracy import recalculation  # noqa: E402
 from democracy.live import publishing  # noqa: E402
 from democracy.live.relay import relay  # noqa: E402
@@ -119,7 +119,7 @@ def with_limited_streams(django: Application) -> Application:
     """Serve HTTP with Django. A stream of server-sent events needs a place."""
 
     async def http(scope: Any, receive: Any, send: Any) -> None:
-        if not _wants_events(scope):
+        if not wants_events(scope):
             async with own_thread():
                 await django(scope | SERVED, receive, send)
             return
@@ -131,11 +131,6 @@ def with_limited_streams(django: Application) -> Application:
             await bodies.refuse(scope, send, error.status, error.message)
 
     return http
-
-
-def _wants_events(scope: Any) -> bool:
-    accept = dict(scope["headers"]).get(b"accept", b"")
-    return b"text/event-stream" in accept or scope["path"].endswith("/events/")
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:

@@ -124,6 +124,12 @@ def _is_event_stream(start: Message) -> bool:
     )
 
 
+def wants_events(scope: Any) -> bool:
+    """Whether a request asks for a stream of server-sent events, by its header or its address."""
+    accept = dict(scope["headers"]).get(b"accept", b"")
+    return b"text/event-stream" in accept or scope["path"].endswith("/events/")
+
+
 def ending_streams(application: Application) -> Application:
     """Wrap the application so that its streams of server-sent events end with the server."""
 
