@@ -10,13 +10,16 @@ const withToken = (address, request) => {
   return fetch(address, token ? { ...request, headers: { ...request.headers, "X-CSRFToken": token } } : request);
 };
 
-// What is returned is shown even where tabs of an earlier visit are kept.
+// What the address asks for is shown even where tabs of an earlier visit are kept. Otherwise the kept one that was shown last
+// is told by its content, without which GraphiQL opens another.
 const opening = () => {
   const asked = new URLSearchParams(location.search);
   if (asked.has("query")) {
     return { query: asked.get("query"), variables: asked.get("variables") ?? "", operationName: asked.get("operationName") ?? undefined };
   }
-  if (localStorage.getItem("graphiql:tabState") !== null) return {};
+  const kept = JSON.parse(localStorage.getItem("graphiql:tabState"));
+  const shown = kept?.tabs[kept.activeTabIndex];
+  if (shown) return { query: shown.query ?? "", variables: shown.variables ?? "" };
   return { query: example("example-query"), variables: example("example-variables") };
 };
 
@@ -54,7 +57,8 @@ const socket = new URL(url, location.href);
 socket.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 const page = React.createElement(GraphiQL, {
   fetcher: GraphiQL.createFetcher({ url, subscriptionUrl: socket.href, fetch: withToken }),
-  defaultQuery: example("example-query"),
+  // Further tabs are empty: GraphiQL would put the example there without its variables.
+  defaultQuery: "",
   plugins: [GraphiQLPluginExplorer.explorerPlugin()],
   defaultEditorToolsVisibility: "variables",
   shouldPersistHeaders: false,

@@ -48,6 +48,29 @@ async def test_the_default_query_explains_itself_and_runs_as_a_typed_one_does(pa
     await expect(page.locator(".docExplorerWrap")).to_be_visible()
 
 
+async def test_later_visits_open_the_tabs_of_the_earlier_ones_and_no_other(page: Page) -> None:
+    result = page.get_by_label("Result Window")
+    tabs = page.get_by_role("tablist", name="Select active operation").get_by_role("tab")
+    await page.goto("/graphql/")
+    for _ in range(2):
+        await page.wait_for_function("() => localStorage.getItem('graphiql:tabState') !== null")
+        await page.reload()
+        await expect(page.get_by_text("The API does what the pages do.")).to_be_visible()
+        await page.get_by_role("button", name=EXECUTE).click()
+        await expect(result).to_contain_text('"winner"')
+        # Where there is one, none is named.
+        await expect(tabs).to_have_count(0)
+
+    await page.get_by_role("button", name="Add tab").click()
+    await run(page, "{ kind: __typename }")
+    await expect(result).to_contain_text('"kind": "Query"')
+    await page.reload()
+    await expect(page.locator(".CodeMirror").first).to_contain_text("kind: __typename")
+    await page.get_by_role("button", name=EXECUTE).click()
+    await expect(result).to_contain_text('"kind": "Query"')
+    await expect(tabs).to_have_count(2)
+
+
 async def test_the_page_says_who_acts(page: Page) -> None:
     await page.goto("/graphql/")
     await expect(page.get_by_text("You act as a visitor")).to_be_visible()
