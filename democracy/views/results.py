@@ -55,7 +55,7 @@ def decision_results(request: HtmxRequest, community_id: int, decision_id: int) 
             "direct": outcome(cast_only(columns, choices), choices, is_final=context["state"].is_final),
         }
     context |= telling(request.user, context) | checking(context)
-    fragments = {"results": "democracy/_results.html"}
+    fragments = {name: f"democracy/_{name}.html" for name in ("results", "closeness", "telling")}
     return render_page(request, "democracy/decision_results.html", context, fragments=fragments)
 
 
