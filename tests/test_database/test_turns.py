@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from accounts.models import User
 from democracy.database import turns
 from democracy.database.turns import together, turn
+from tests.lines import let_go_together
 
 pytestmark = [
     pytest.mark.skipif(connection.vendor != "sqlite", reason="other databases have many writers"),
@@ -61,13 +62,7 @@ class Writers:
 
     def run(self, **functions: Callable[[], Any]) -> None:
         threads = [threading.Thread(target=self._write, args=one, daemon=True) for one in functions.items()]
-        with turn():
-            for number, thread in enumerate(threads, start=1):
-                thread.start()
-                while len(turns._line._waiting) < number:
-                    time.sleep(0.001)
-        for thread in threads:
-            thread.join(20)
+        let_go_together(threads)
         assert not turns._line._is_taken
 
     def _write(self, name: str, function: Callable[[], Any]) -> None:

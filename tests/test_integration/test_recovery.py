@@ -160,8 +160,8 @@ def test_killed_inside_the_votes_transaction(machine):
 
 TOGETHER = """
     import threading
-    from democracy.database import turns
     from democracy.ledger import recordings
+    from tests.lines import let_go_together
     answered, tell_once = [], recordings._tell_once
     def vote(handle):
         member = Membership.objects.select_related("user").get(user__handle__startswith=handle)
@@ -171,13 +171,7 @@ TOGETHER = """
     def vote_together(before_commit):
         recordings._tell_once = before_commit
         threads = [threading.Thread(target=vote, args=(handle,)) for handle in ("ada", "ben")]
-        with turns.turn():
-            for number, thread in enumerate(threads, start=1):
-                thread.start()
-                while len(turns._line._waiting) < number:
-                    time.sleep(0.001)
-        for thread in threads:
-            thread.join(30)
+        let_go_together(threads)
 """
 COUNT = """
     from democracy import ledger

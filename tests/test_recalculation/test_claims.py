@@ -15,6 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from democracy.models import CalculationClaim, Community
+from democracy.recalculation import claims
 from democracy.recalculation.claims import Claim, ClaimLost
 from tests import factories, rules
 from tests.recalculation import until
@@ -50,6 +51,14 @@ class TestTaking:
         claim.release()
         assert not row(community).is_live
         assert take(community).fence == claim.fence + 1
+
+    def test_one_that_its_holder_renewed_while_another_looked_is_not_taken(
+        self, community: Community, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        claim = take(community)
+        monkeypatch.setattr(claims, "_free_fence", lambda community_id, now: [claim.fence])
+        assert Claim.take(community.pk) is None
+        claim.hold()
 
     def test_claims_on_different_communities_do_not_meet(self, community: Community) -> None:
         other, _ = factories.community()

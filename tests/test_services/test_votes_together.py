@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,10 +12,10 @@ from django.db import connection
 
 from accounts.errors import DomainError
 from democracy import ledger, services
-from democracy.database import turns
 from democracy.errors import ChangedMeanwhile
 from democracy.models import Ballot, LedgerEntry, Membership
 from tests import factories, histories, rules
+from tests.lines import let_go_together
 from tests.towns import Town, new_town
 
 pytestmark = [
@@ -55,13 +54,7 @@ def at_once(**acts: Act) -> dict[str, Any]:
             connection.close()
 
     threads = [threading.Thread(target=do, args=one, daemon=True) for one in acts.items()]
-    with turns.turn():
-        for number, thread in enumerate(threads, start=1):
-            thread.start()
-            while len(turns._line._waiting) < number:
-                time.sleep(0.001)
-    for thread in threads:
-        thread.join(20)
+    let_go_together(threads)
     return outcomes
 
 
